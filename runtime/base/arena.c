@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bump allocation: `pos` .. `end` is what is left of the newest chunk. Chunks double up to a limit; a larger
+// object gets a chunk of its own size. The hostile build gives each object its own chunk, so that a sanitizer
+// sees its edges.
+#include "base/arena.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+#define CHUNK_FIRST   1024u
+#define CHUNK_LARGEST 65536u
+
+struct mp_arena_chunk {
+	struct mp_arena_chunk *next;
+	size_t size; // of the whole chunk
+};
+
+void mp_arena_init(struct mp_arena *arena)
+{
+	*arena = (struct mp_arena){0};
+}
+
+void mp_arena_deinit(struct mp_arena *arena)
+{
+	struct mp_arena_chunk *chunk = arena->chunks;
+	while (chunk != NULL) {
+		struct mp_arena_chunk *next = chunk->next;
+		mp_free(chunk);
+		chunk = next;
+	}
+	mp_arena_init(arena);
+}
+
+static bool add_chunk(struct mp_arena *arena, size_t need)
+{
+	size_t size = CHUNK_FIRST;
+	if (arena->chunks != NULL)
+		size = arena->chunks->size * 2 < CHUNK_LARGEST ? arena->chunks->size * 2 : CHUNK_LARGEST;
+	if (size < need + sizeof(struct mp_arena_chunk))
+		size = need + sizeof(struct mp_arena_chunk);
+#ifdef MP_HARD
+	size = need + sizeof(struct mp_arena_chunk);
+#endif
+	struct mp_arena_chunk *chunk = mp_calloc(1, size);
+	if (chunk == NULL)
+		return false;
+	chunk->next = arena->chunks;
+	chunk->size = size;
+	arena->chunks = chunk;
+	arena->pos = (uint8_t *)(chunk + 1);
+	arena->end = (uint8_t *)chunk + size;
+	arena->total_bytes += size;
+	return true;
+}
+
+void *mp_arena_alloc(struct mp_arena *arena, size_t size)
+{
+	if (size > SIZE_MAX / 4)
+		return NULL;
+	size_t need = size > 0 ? (size + 7) & ~(size_t)7 : 8;
+	if ((arena->pos == NULL || need > (size_t)(arena->end - arena->pos)) && !add_chunk(arena, need))
+		return NULL;
+	void *object = arena->pos;
+	arena->pos += need;
+	return object;
+}
+
+struct mp_str mp_arena_str(struct mp_arena *arena, struct mp_str text)
+{
+	char *copy = text.len < SIZE_MAX / 4 ? mp_arena_alloc(arena, text.len + 1) : NULL;
+	if (copy == NULL)
+		return (struct mp_str){NULL, 0};
+	if (text.len > 0)
+		memcpy(copy, text.data, text.len);
+	return (struct mp_str){copy, text.len};
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values below 16 have a bucket each. A larger one, with its highest bit at e, falls in one of the 16 equal
+// steps between 2^e and 2^(e+1).
+#include "base/hist.h"
+
+#include <string.h>
+
+void mp_hist_reset(struct mp_hist *hist)
+{
+	memset(hist, 0, sizeof(*hist));
+}
+
+static size_t bucket_of(uint64_t value)
+{
+	if (value < 16)
+		return (size_t)value;
+	unsigned e = 63u - (unsigned)__builtin_clzll(value);
+	return 16u + (e - 4u) * 16u + (size_t)((value >> (e - 4u)) & 15u);
+}
+
+static uint64_t upper_edge(size_t bucket)
+{
+	if (bucket < 16)
+		return bucket;
+	unsigned shift = (unsigned)(bucket - 16) / 16u;
+	uint64_t step = (bucket - 16) % 16;
+	return ((16 + step) << shift) + (((uint64_t)1 << shift) - 1);
+}
+
+void mp_hist_add(struct mp_hist *hist, uint64_t value)
+{
+	hist->count++;
+	hist->sum += value;
+	if (value > hist->max)
+		hist->max = value;
+	hist->buckets[bucket_of(value)]++;
+}
+
+uint64_t mp_hist_quantile(const struct mp_hist *hist, double q)
+{
+	if (hist->count == 0)
+		return 0;
+	double exact = q * (double)hist->count;
+	uint64_t rank = exact < 1 ? 1 : (uint64_t)exact;
+	if ((double)rank < exact)
+		rank++;
+	uint64_t seen = 0;
+	for (size_t i = 0; i < MP_HIST_BUCKETS; i++) {
+		seen += hist->buckets[i];
+		if (seen >= rank)
+			return upper_edge(i) < hist->max ? upper_edge(i) : hist->max;
+	}
+	return hist->max;
+}
+
+double mp_hist_mean(const struct mp_hist *hist)
+{
+	return hist->count == 0 ? 0 : (double)hist->sum / (double)hist->count;
+}

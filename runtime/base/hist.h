@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A latency histogram with fixed memory: 16 linear steps in each power of two, so a quantile is at most 6.25 % off.
+// Recording is one increment; quantiles are computed by whoever asks.
+#pragma once
+
+#include "base/defs.h"
+
+#define MP_HIST_BUCKETS 976 // 64 - 4 powers of two, 16 steps each, and 16 exact small values
+
+struct mp_hist {
+	uint64_t count;
+	uint64_t sum;
+	uint64_t max;
+	uint64_t buckets[MP_HIST_BUCKETS];
+};
+
+void mp_hist_reset(struct mp_hist *hist);
+void mp_hist_add(struct mp_hist *hist, uint64_t value);
+uint64_t mp_hist_quantile(const struct mp_hist *hist, double q); // 0 <= q <= 1; 0 when empty; upper edge of the bucket
+double mp_hist_mean(const struct mp_hist *hist);                 // 0 when empty

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The counters are thread-local, the one state that does not hang from an object: an allocation has no object yet, and
+// a runtime never crosses threads, so per thread is per runtime for everyone who runs one.
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local struct mp_mem_stats stats;
+static _Thread_local uint64_t fail_in; // 0: off
+static _Thread_local bool fail_forever;
+
+static bool must_fail(void)
+{
+	if (MP_LIKELY(fail_in == 0))
+		return false;
+	if (fail_in > 1) {
+		fail_in--;
+		return false;
+	}
+	if (!fail_forever)
+		fail_in = 0;
+	return true;
+}
+
+static void *counted(void *ptr)
+{
+	if (MP_LIKELY(ptr != NULL))
+		stats.allocs++;
+	return ptr;
+}
+
+void *mp_alloc(size_t size)
+{
+	return must_fail() ? NULL : counted(malloc(size > 0 ? size : 1));
+}
+
+void *mp_calloc(size_t count, size_t size)
+{
+	return must_fail() ? NULL : counted(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
+}
+
+void *mp_realloc(void *ptr, size_t size)
+{
+	return must_fail() ? NULL : counted(realloc(ptr, size > 0 ? size : 1));
+}
+
+void mp_free(void *ptr)
+{
+	if (ptr == NULL)
+		return;
+	stats.frees++;
+	free(ptr);
+}
+
+char *mp_strndup(const char *text, size_t len)
+{
+	char *copy = mp_alloc(len + 1);
+	if (copy == NULL)
+		return NULL;
+	if (len > 0)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *mp_strdup(const char *text)
+{
+	return mp_strndup(text, strlen(text));
+}
+
+struct mp_mem_stats mp_mem_stats(void)
+{
+	return stats;
+}
+
+void mp_mem_fail_at(uint64_t nth, bool forever)
+{
+	fail_in = nth;
+	fail_forever = forever;
+}

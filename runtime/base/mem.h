@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// All memory of the runtime comes from here, so that a counter can prove that the request path allocates nothing and a
+// torture build can make the n-th allocation fail. Counters are per thread: a runtime never crosses threads.
+#pragma once
+
+#include "base/defs.h"
+
+void *mp_alloc(size_t size) MP_MUST_CHECK;               // uninitialised; NULL when out of memory
+void *mp_calloc(size_t count, size_t size) MP_MUST_CHECK; // zeroed; NULL on overflow or out of memory
+void *mp_realloc(void *ptr, size_t size) MP_MUST_CHECK;   // NULL keeps `ptr` alive
+void mp_free(void *ptr);                                  // NULL is fine
+char *mp_strdup(const char *text) MP_MUST_CHECK;
+char *mp_strndup(const char *text, size_t len) MP_MUST_CHECK; // always NUL-terminated
+
+struct mp_mem_stats {
+	uint64_t allocs;  // calls of alloc, calloc, realloc that gave memory, in this thread since its start
+	uint64_t frees;   // calls of free with a pointer
+};
+struct mp_mem_stats mp_mem_stats(void);
+
+// Torture: the n-th allocation from now (1 = the next) fails once, as do all after it when `forever`; 0 switches off.
+void mp_mem_fail_at(uint64_t nth, bool forever);

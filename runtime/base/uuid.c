@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Version 1 holds 60 bits of time since 1582-10-15 in steps of 100 ns, lowest part first: low 32, middle 16,
+// high 12.
+#include "base/uuid.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define GREGORIAN_TO_UNIX_100NS 0x01b21dd213814000u
+
+bool mp_uuid_eq(const struct mp_uuid *a, const struct mp_uuid *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool mp_uuid_is_nil(const struct mp_uuid *uuid)
+{
+	const struct mp_uuid nil = {{0}};
+	return mp_uuid_eq(uuid, &nil);
+}
+
+static bool hyphen_before(size_t byte)
+{
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void mp_uuid_format(const struct mp_uuid *uuid, char text[MP_UUID_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to = text;
+	for (size_t i = 0; i < sizeof(uuid->bytes); i++) {
+		if (hyphen_before(i))
+			*to++ = '-';
+		*to++ = digits[uuid->bytes[i] >> 4];
+		*to++ = digits[uuid->bytes[i] & 15];
+	}
+	*to = '\0';
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int mp_uuid_parse(const char *text, size_t len, struct mp_uuid *uuid)
+{
+	if (len != MP_UUID_TEXT - 1)
+		return MP_EINVAL;
+	struct mp_uuid parsed;
+	for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
+		if (hyphen_before(i) && *text++ != '-')
+			return MP_EINVAL;
+		int high = hex_digit(text[0]);
+		int low = hex_digit(text[1]);
+		if (high < 0 || low < 0)
+			return MP_EINVAL;
+		parsed.bytes[i] = (uint8_t)(high * 16 + low);
+		text += 2;
+	}
+	*uuid = parsed;
+	return 0;
+}
+
+static void set_version(struct mp_uuid *uuid, unsigned version)
+{
+	uuid->bytes[6] = (uint8_t)((uuid->bytes[6] & 0x0f) | (version << 4));
+	uuid->bytes[8] = (uint8_t)((uuid->bytes[8] & 0x3f) | 0x80);
+}
+
+void mp_uuid_v4(struct mp_rand *rand, struct mp_uuid *uuid)
+{
+	uint64_t random[2] = {mp_rand_u64(rand), mp_rand_u64(rand)};
+	for (size_t i = 0; i < sizeof(uuid->bytes); i++)
+		uuid->bytes[i] = (uint8_t)(random[i / 8] >> (56 - 8 * (i % 8)));
+	set_version(uuid, 4);
+}
+
+void mp_uuid_v1(uint64_t unix_100ns, uint16_t clock_seq, const uint8_t node[6], struct mp_uuid *uuid)
+{
+	uint64_t ticks = unix_100ns + GREGORIAN_TO_UNIX_100NS;
+	const uint8_t from[10] = {
+		(uint8_t)(ticks >> 24),    (uint8_t)(ticks >> 16), (uint8_t)(ticks >> 8),  (uint8_t)ticks,
+		(uint8_t)(ticks >> 40),    (uint8_t)(ticks >> 32), (uint8_t)(ticks >> 56), (uint8_t)(ticks >> 48),
+		(uint8_t)(clock_seq >> 8), (uint8_t)clock_seq,
+	};
+	memcpy(uuid->bytes, from, sizeof(from));
+	memcpy(uuid->bytes + sizeof(from), node, 6);
+	set_version(uuid, 1);
+}
+
+uint64_t mp_uuid_v1_unix_100ns(const struct mp_uuid *uuid)
+{
+	const uint8_t *b = uuid->bytes;
+	if (b[6] >> 4 != 1)
+		return 0;
+	static const uint8_t order[8] = {6, 7, 4, 5, 0, 1, 2, 3};
+	uint64_t ticks = 0;
+	for (size_t i = 0; i < sizeof(order); i++)
+		ticks = ticks << 8 | b[order[i]];
+	ticks &= 0x0fffffffffffffffu;
+	return ticks < GREGORIAN_TO_UNIX_100NS ? 0 : ticks - GREGORIAN_TO_UNIX_100NS;
+}
