@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. Sourced, never run:
+#   . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/lib.sh"
+# It sets $root (the checkout), $cache (downloads that may be shared between checkouts and thrown away at any time)
+# and $logs (the output of steps that are silent as long as they succeed).
+
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+cache=${MOONPOOL_CACHE:-$root/.cache}
+logs=$root/.cache/logs
+mkdir -p "$cache" "$logs"
+cache=$(cd "$cache" && pwd)
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+misuse() { printf '%s: %s (see --help)\n' "${0##*/}" "$*" >&2; exit 2; }
+
+# The help text of a script is the comment at its top.
+show_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
+
+# quietly NAME COMMAND...: runs the command with its output in a log, which is shown only when the command fails.
+quietly() {
+  local log=$logs/$1.log status=0
+  shift
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [[ $status == 0 ]] && return
+  printf '%s: "%s" failed with status %d; the end of %s:\n' "${0##*/}" "$*" "$status" "${log#"$root"/}" >&2
+  tail -n 40 "$log" >&2
+  return "$status"
+}
+
+# A Java 17 on standard output: neither JAVA_HOME nor the PATH is trusted, because Cassandra fails on newer ones.
+java17() {
+  local java
+  for java in "${MOONPOOL_JAVA:-}" "${JAVA_HOME:-}/bin/java" /usr/lib/jvm/*/bin/java "$(command -v java || true)"; do
+    [[ -x $java ]] || continue
+    if "$java" -version 2>&1 | grep -q 'version "17[."]'; then
+      readlink -f "$java"
+      return
+    fi
+  done
+  die 'no Java 17 found: run scripts/packages live, or name its java in MOONPOOL_JAVA'
+}
