@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One node of the cluster as the session knows it. Identity is host_id; the address is an attribute. A host is up while
+// its pool has a ready connection.
+#pragma once
+
+#include "base/hist.h"
+#include "base/uuid.h"
+#include "pool/pool.h"
+
+enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
+enum mp_host_state {
+	MP_HOST_NEW,     // known, no connection yet
+	MP_HOST_UP,
+	MP_HOST_DOWN,
+	MP_HOST_REMOVED, // left the cluster; its slot waits until its last connection and request are gone
+};
+const char *mp_host_state_name(enum mp_host_state state); // "up"
+
+struct mp_session;
+
+struct mp_host {
+	struct mp_session *session;
+	uint16_t index; // slot in the view
+	struct mp_uuid host_id;
+	struct mp_addr addr;
+	char addr_text[MP_ADDR_TEXT];   // "127.0.0.1:9042"
+	char *dc;
+	char *rack;
+	char *release_version;
+	enum mp_distance distance;
+	enum mp_host_state state;
+	bool seen;                      // during a refresh: named by the node
+	struct mp_pool pool;
+	uint64_t requests;              // attempts sent
+	uint64_t errors;                // attempts that failed (timeouts, losses, server errors)
+	uint64_t timeouts;
+	uint64_t state_since_ms;
+	uint64_t failover_told_ms;      // when the last failover event from this host was given
+	struct mp_hist latency_us;      // of answered attempts
+};

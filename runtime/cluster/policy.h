@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the cluster asks policies, as C functions: Lua policies stand behind it (script/decide.c), and the defaults in
+// policy_default.c answer whenever a script fails, so a request is never lost to a script.
+// A policy is asked inside the loop, must not call back into the session, and keeps nothing of what it is given.
+#pragma once
+
+#include "base/defs.h"
+#include "cluster/plan.h"
+
+// A request as a policy sees it. Read in place through FFI: scalars only, camelCase.
+struct mp_request_view {
+	bool hasToken;          // the routing key is known
+	bool isLwt;
+	bool isRead;
+	bool idempotent;
+	bool isLocalConsistency; // LOCAL_ONE, LOCAL_QUORUM, or serial LOCAL_SERIAL
+	uint16_t consistency;
+	uint16_t keyspaceId;    // small number per keyspace of the session, 0: none
+	uint16_t attempt;       // 1 for the first
+	uint32_t tag;           // small number per tag text of the session, 0: none
+	double token;           // rounded: for information
+};
+
+struct mp_balance_policy {
+	void *self;
+	// Fill the plan. false: failed; the default plan is used for this request and `plan` is initialised again.
+	bool (*plan)(void *self, const struct mp_request_view *req, struct mp_plan *plan);
+};
+
+enum mp_retry_verdict { MP_GIVE_UP, MP_SAME_HOST, MP_NEXT_HOST };
+struct mp_retry_view {
+	int32_t code;          // server error code, or -1 for a local failure
+	int32_t err;           // MP_E* of a local failure, MP_ESERVER otherwise
+	uint16_t attempt;      // 1: the first attempt failed
+	uint16_t consistency;
+	int32_t required;
+	int32_t received;
+	uint8_t writeType;     // enum mp_write_type
+	bool dataPresent;
+	bool idempotent;
+	bool isRead;
+	bool isLwt;
+};
+struct mp_retry_policy {
+	void *self;
+	// A verdict inside the replay gate; *delay_ms before the next attempt (0 as given).
+	enum mp_retry_verdict (*decide)(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);
+};
+
+struct mp_policies {
+	struct mp_balance_policy balance;
+	struct mp_retry_policy retry;
+};
+
+// Replicas of the local datacentre shuffled, its hosts in turn, then remote hosts unless the consistency is local.
+// What TokenAwarePolicy over DCAwareRoundRobinPolicy does; also the fallback of every script.
+bool mp_default_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan);
+// Once per request on the next host for what was certainly not applied or is safe; read timeouts with enough answers
+// but no data once on the same host. `self` points at the most retries (uint32_t), NULL: 3.
+enum mp_retry_verdict mp_default_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);

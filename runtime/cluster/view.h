@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a policy sees of the cluster: one fixed slot per host and groups of usable hosts. Scripts read the slots in
+// place through FFI, so field names here are camelCase, only scalars may stand here, and slots neither move nor are
+// freed while the view lives; a host that is gone leaves a slot with isUp false and a new generation.
+#pragma once
+
+#include "base/defs.h"
+
+#define MP_HOSTS_MAX 8192 // slots; further hosts are refused with a warning
+#define MP_DCS_MAX 64
+#define MP_NO_HOST UINT16_MAX
+
+struct mp_host_view {
+	uint32_t index;      // its slot
+	uint32_t generation; // counts the hosts that had this slot
+	uint32_t inFlight;   // requests waiting for this host
+	uint32_t latencyUs;  // exponentially weighted mean of answers; 0: none yet
+	double weight;       // 1 unless a handler set it
+	double upSinceMs;    // loop time of the last change to up
+	uint16_t dcId;
+	uint16_t rackId;     // unique over datacentres
+	bool isUp;           // known, wanted and connected
+	bool isLocal;        // of the local datacentre
+	bool isLocalRack;    // of the configured local rack
+	bool isNewlyUp;      // up for less than a minute
+};
+
+// Indexes of usable hosts (isUp), in slot order.
+struct mp_group {
+	uint16_t *hosts;
+	uint32_t count;
+	uint32_t capacity;
+};
+
+struct mp_view {
+	struct mp_host_view *hosts; // MP_HOSTS_MAX slots
+	uint32_t host_count;        // slots in use or once used
+	uint32_t up_count;
+	struct mp_group all;        // every usable host
+	struct mp_group local;      // of the local datacentre
+	struct mp_group rack;       // of the local datacentre and rack
+	struct mp_group dcs[MP_DCS_MAX];      // by dcId
+	char *dc_names[MP_DCS_MAX];
+	uint16_t dc_count;
+	uint16_t remote_order[MP_DCS_MAX];    // dcIds of remote datacentres, most wanted first
+	uint16_t remote_count;
+	uint16_t local_dc;                    // dcId, or MP_NO_HOST when no host of it was seen
+	char **rack_names;                    // by rackId: "dc/rack"
+	uint32_t rack_count;
+	uint64_t epoch;                       // counts rebuilds
+	uint32_t turn;                        // counter of inTurn orders
+};
+
+int mp_view_init(struct mp_view *view) MP_MUST_CHECK;
+void mp_view_deinit(struct mp_view *view);
+// The id of a datacentre or rack name, made on first sight. MP_ETOOBIG over MP_DCS_MAX, MP_ENOMEM.
+int mp_view_dc_id(struct mp_view *view, const char *dc) MP_MUST_CHECK;
+int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack) MP_MUST_CHECK;
+// Groups follow the slots: call after slots changed. O(host_count), no allocation once groups have grown.
+int mp_view_rebuild(struct mp_view *view) MP_MUST_CHECK;

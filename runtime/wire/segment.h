@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// v5 segments (uncompressed): 3 bytes of header (17 bits payload length, 1 bit self-contained), CRC24, payload, CRC32.
+// native_protocol_v5.spec section 2.2. Encoding is in place: reserve, append envelopes, seal.
+#pragma once
+
+#include "base/buf.h"
+#include "base/defs.h"
+
+#define MP_SEGMENT_HEADER 6u
+#define MP_SEGMENT_TRAILER 4u
+#define MP_SEGMENT_PAYLOAD_MAX 131071u
+
+uint32_t mp_crc24(const uint8_t *bytes, size_t len);
+uint32_t mp_crc32_segment(const void *bytes, size_t len); // zlib's CRC-32 with the spec's four initial bytes
+
+// Reserve a header at the end of `buf`; returns its offset.
+size_t mp_segment_begin(struct mp_buf *buf);
+// Seal what was appended since: fills the header, appends the CRC32. A payload over the maximum must be one envelope
+// and is split (moving bytes) into segments that are not self-contained; otherwise it is one self-contained segment.
+void mp_segment_end(struct mp_buf *buf, size_t begin);

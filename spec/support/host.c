@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The spec host: a LuaJIT with all of moonpool's C code inside, so that busted specs call it through FFI under the
+// sanitizers. usage: moonpool-spec [--results FILE] [--filter PATTERN] PATH...   (run from anywhere)
+#include <libgen.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// LuaJIT's own allocator hides its memory from the leak checker; this one does not.
+static void *host_alloc(void *data, void *ptr, size_t old_size, size_t size)
+{
+	(void)data;
+	(void)old_size;
+	if (size == 0) {
+		free(ptr);
+		return NULL;
+	}
+	return realloc(ptr, size);
+}
+
+static int traceback(lua_State *L)
+{
+	luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	char exe[4096];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (len <= 0)
+		return 1;
+	exe[len] = '\0';
+	const char *dir = dirname(exe);
+
+	lua_State *L = lua_newstate(host_alloc, NULL);
+	if (L == NULL)
+		return 1;
+	luaL_openlibs(L);
+	lua_createtable(L, argc, 0);
+	for (int i = 1; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i);
+	}
+	lua_setglobal(L, "arg");
+	lua_pushstring(L, dir);
+	lua_setglobal(L, "MOONPOOL_BUILD_DIR");
+	lua_pushcfunction(L, traceback);
+	char runner[4200];
+	snprintf(runner, sizeof(runner), "%s/../../spec/support/runner.lua", dir);
+	int rc = luaL_loadfile(L, runner);
+	if (rc == 0)
+		rc = lua_pcall(L, 0, 1, -2);
+	int status = 1;
+	if (rc != 0)
+		fprintf(stderr, "moonpool-spec: %s\n", lua_tostring(L, -1));
+	else
+		status = (int)lua_tointeger(L, -1);
+	lua_close(L);
+	return status;
+}

@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The spec host's report: one line for each spec file, failures in full at the place where they happen, and the counts.
+return function(options)
+  local busted = require "busted"
+  local handler = require "busted.outputHandlers.base"()
+  local counts = MOONPOOL_SPEC_COUNTS
+  local file_failed, file_passed, file_started
+
+  local function trouble(kind, element, message, trace)
+    io.write("\n", kind, ": ", handler.getFullName(element), "\n")
+    io.write("  ", type(message) == "string" and message or require "pl.pretty".write(message), "\n")
+    if type(trace) == "table" and trace.short_src then
+      io.write("  at ", trace.short_src, ":", tostring(trace.currentline), "\n")
+    end
+    if options.verbose and type(trace) == "table" then io.write(trace.traceback or "", "\n") end
+  end
+
+  local clock = require "system".gettime
+
+  function handler.fileStart()
+    file_passed, file_failed, file_started = 0, 0, clock()
+    return nil, true
+  end
+
+  function handler.fileEnd(element)
+    io.write(string.format("%-58s %4d passed %s%6.2f s\n", element.name:gsub("^.*/spec/", "spec/"), file_passed,
+      file_failed > 0 and string.format("%4d FAILED ", file_failed) or "", clock() - file_started))
+    io.flush()
+    return nil, true
+  end
+
+  function handler.testEnd(element, _, status, trace)
+    if status == "success" then
+      counts.success, file_passed = counts.success + 1, file_passed + 1
+    elseif status == "pending" then
+      counts.pending = counts.pending + 1
+      io.write("pending: ", handler.getFullName(element), "\n")
+    elseif status == "failure" then
+      counts.failure, file_failed = counts.failure + 1, file_failed + 1
+      trouble("FAILED", element, trace and trace.message or "?", trace)
+    end
+    return nil, true
+  end
+
+  function handler.error(element, _, message, trace)
+    counts.error = counts.error + 1
+    file_failed = (file_failed or 0) + 1
+    trouble("ERROR", element, message, trace)
+    return nil, true
+  end
+
+  busted.subscribe({ "file", "start" }, handler.fileStart)
+  busted.subscribe({ "file", "end" }, handler.fileEnd)
+  busted.subscribe({ "test", "end" }, handler.testEnd, { predicate = handler.cancelOnPending })
+  busted.subscribe({ "error" }, handler.error)
+  return handler
+end
