@@ -19,6 +19,7 @@ struct mp_decoder {
 	struct mp_buf whole; // segmented: an envelope being put together from several segments
 	char why[96];        // after an error: what was wrong, for the close reason
 	uint8_t seen_version; // the version byte (without direction) of the last header, also of a refused one
+	int error;            // why nothing more is taken: the first error, or MP_ECLOSED after on_envelope said stop
 };
 
 void mp_decoder_init(struct mp_decoder *dec, bool want_response, uint32_t max_body);

@@ -18,7 +18,7 @@ int mp_value_date(struct mp_bytes v, uint32_t *out) MP_MUST_CHECK;
 int mp_value_inet(struct mp_bytes v, uint8_t ip[16], size_t *ip_len) MP_MUST_CHECK; // ip_len 4 or 16
 int mp_value_duration(struct mp_bytes v, int32_t *months, int32_t *days, int64_t *nanos) MP_MUST_CHECK;
 // Decimal text, appended to `out`: varint "-12345678901234567890"; decimal "-1.50" (plain notation, scale kept;
-// scales below 0 or above 1000 as "15E+3").
+// scales below 0 or above 1000 as "15E+3"). A number over 4096 bytes is not converted: MP_ETOOBIG.
 int mp_value_varint_text(struct mp_bytes v, struct mp_buf *out) MP_MUST_CHECK;
 int mp_value_decimal_text(struct mp_bytes v, struct mp_buf *out) MP_MUST_CHECK;
 
@@ -28,6 +28,7 @@ void mp_write_f64(struct mp_buf *buf, double value);
 void mp_write_duration(struct mp_buf *buf, int32_t months, int32_t days, int64_t nanos);
 int mp_write_varint_text(struct mp_buf *buf, struct mp_str text) MP_MUST_CHECK;  // MP_ETYPE: not an integer
 int mp_write_decimal_text(struct mp_buf *buf, struct mp_str text) MP_MUST_CHECK; // MP_ETYPE: not a decimal
+// Both: MP_ETOOBIG beyond 9,863 digits, MP_ENOMEM; then nothing usable was appended.
 
 // A [value] around what is appended between begin and end: the i32 length is patched in. Null: mp_write_null().
 size_t mp_write_value_begin(struct mp_buf *buf);

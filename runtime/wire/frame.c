@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/frame.h"
+
+#include <string.h>
+
+size_t mp_envelope_begin(struct mp_buf *buf, uint8_t version, bool response, uint8_t flags, int16_t stream,
+						 uint8_t opcode)
+{
+	size_t begin = buf->len;
+	uint8_t *to = mp_buf_reserve(buf, MP_ENVELOPE_HEADER);
+	if (to == NULL)
+		return begin;
+	to[0] = (uint8_t)(version | (response ? 0x80 : 0));
+	to[1] = flags;
+	to[2] = (uint8_t)((uint16_t)stream >> 8);
+	to[3] = (uint8_t)stream;
+	to[4] = opcode;
+	memset(to + 5, 0, 4);
+	buf->len += MP_ENVELOPE_HEADER;
+	return begin;
+}
+
+void mp_envelope_end(struct mp_buf *buf, size_t begin)
+{
+	if (buf->failed)
+		return;
+	mp_assert(buf->len >= begin + MP_ENVELOPE_HEADER);
+	size_t len = buf->len - begin - MP_ENVELOPE_HEADER;
+	if (len > INT32_MAX) {
+		buf->failed = true;
+		return;
+	}
+	mp_buf_patch_u32(buf, begin + 5, (uint32_t)len);
+}
+
+const char *mp_opcode_name(uint8_t opcode)
+{
+	switch (opcode) {
+	case MP_OP_ERROR: return "ERROR";
+	case MP_OP_STARTUP: return "STARTUP";
+	case MP_OP_READY: return "READY";
+	case MP_OP_AUTHENTICATE: return "AUTHENTICATE";
+	case MP_OP_OPTIONS: return "OPTIONS";
+	case MP_OP_SUPPORTED: return "SUPPORTED";
+	case MP_OP_QUERY: return "QUERY";
+	case MP_OP_RESULT: return "RESULT";
+	case MP_OP_PREPARE: return "PREPARE";
+	case MP_OP_EXECUTE: return "EXECUTE";
+	case MP_OP_REGISTER: return "REGISTER";
+	case MP_OP_EVENT: return "EVENT";
+	case MP_OP_BATCH: return "BATCH";
+	case MP_OP_AUTH_CHALLENGE: return "AUTH_CHALLENGE";
+	case MP_OP_AUTH_RESPONSE: return "AUTH_RESPONSE";
+	case MP_OP_AUTH_SUCCESS: return "AUTH_SUCCESS";
+	default: return "?";
+	}
+}
+
+#define REQUESTS                                                                           \
+	(1u << MP_OP_STARTUP | 1u << MP_OP_OPTIONS | 1u << MP_OP_QUERY | 1u << MP_OP_PREPARE | \
+	 1u << MP_OP_EXECUTE | 1u << MP_OP_REGISTER | 1u << MP_OP_BATCH | 1u << MP_OP_AUTH_RESPONSE)
+#define RESPONSES                                                                               \
+	(1u << MP_OP_ERROR | 1u << MP_OP_READY | 1u << MP_OP_AUTHENTICATE | 1u << MP_OP_SUPPORTED | \
+	 1u << MP_OP_RESULT | 1u << MP_OP_EVENT | 1u << MP_OP_AUTH_CHALLENGE | 1u << MP_OP_AUTH_SUCCESS)
+
+bool mp_opcode_is_request(uint8_t opcode)
+{
+	return opcode <= MP_OP_AUTH_SUCCESS && (REQUESTS >> opcode & 1u) != 0;
+}
+
+bool mp_opcode_is_response(uint8_t opcode)
+{
+	return opcode <= MP_OP_AUTH_SUCCESS && (RESPONSES >> opcode & 1u) != 0;
+}

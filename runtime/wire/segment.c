@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// All numbers of a segment are little-endian, unlike those of an envelope.
+#include "wire/segment.h"
+
+#include <string.h>
+#include <zlib.h>
+
+#define CRC24_INIT 0x875060u
+#define CRC24_POLY 0x1974f0bu
+
+// The CRC of a single byte is linear in its bits: eight constants give the table.
+#define STEP(c) (((c) << 1 & 0xffffffu) ^ ((c) >> 23 != 0 ? CRC24_POLY & 0xffffffu : 0u))
+enum {
+	BIT0 = CRC24_POLY & 0xffffffu,
+	BIT1 = STEP(BIT0),
+	BIT2 = STEP(BIT1),
+	BIT3 = STEP(BIT2),
+	BIT4 = STEP(BIT3),
+	BIT5 = STEP(BIT4),
+	BIT6 = STEP(BIT5),
+	BIT7 = STEP(BIT6),
+};
+#define ENTRY(i)                                                                                   \
+	(uint32_t)(((i)&1 ? BIT0 : 0) ^ ((i)&2 ? BIT1 : 0) ^ ((i)&4 ? BIT2 : 0) ^ ((i)&8 ? BIT3 : 0) ^ \
+			   ((i)&16 ? BIT4 : 0) ^ ((i)&32 ? BIT5 : 0) ^ ((i)&64 ? BIT6 : 0) ^ ((i)&128 ? BIT7 : 0))
+#define ENTRIES_4(i)  ENTRY(i), ENTRY((i) + 1), ENTRY((i) + 2), ENTRY((i) + 3)
+#define ENTRIES_16(i) ENTRIES_4(i), ENTRIES_4((i) + 4), ENTRIES_4((i) + 8), ENTRIES_4((i) + 12)
+#define ENTRIES_64(i) ENTRIES_16(i), ENTRIES_16((i) + 16), ENTRIES_16((i) + 32), ENTRIES_16((i) + 48)
+
+static const uint32_t crc24_table[256] = {ENTRIES_64(0), ENTRIES_64(64), ENTRIES_64(128), ENTRIES_64(192)};
+
+uint32_t mp_crc24(const uint8_t *bytes, size_t len)
+{
+	uint32_t crc = CRC24_INIT;
+	for (size_t i = 0; i < len; i++)
+		crc = (crc << 8 & 0xffffffu) ^ crc24_table[(crc >> 16 ^ bytes[i]) & 0xff];
+	return crc;
+}
+
+// The CRC-32 of the bytes 0xfa 0x2d 0x55 0xca, which stand before each payload in the sum but not on the
+// wire.
+#define CRC32_OF_PREFIX 0x44777ed3u
+
+uint32_t mp_crc32_segment(const void *bytes, size_t len)
+{
+	if (len == 0) // zlib takes a NULL buffer for the wish to start anew
+		return CRC32_OF_PREFIX;
+	return (uint32_t)crc32_z(CRC32_OF_PREFIX, bytes, len);
+}
+
+static void put_le(uint8_t *to, uint32_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		to[i] = (uint8_t)(value >> (8 * i));
+}
+
+// Write the header before and the CRC behind a payload that is in its place.
+static void seal(uint8_t *header, uint32_t len, bool self_contained)
+{
+	put_le(header, len | (self_contained ? 1u << 17 : 0u), 3);
+	put_le(header + 3, mp_crc24(header, 3), 3);
+	uint8_t *payload = header + MP_SEGMENT_HEADER;
+	put_le(payload + len, mp_crc32_segment(payload, len), 4);
+}
+
+size_t mp_segment_begin(struct mp_buf *buf)
+{
+	size_t begin = buf->len;
+	uint8_t *to = mp_buf_reserve(buf, MP_SEGMENT_HEADER);
+	if (to == NULL)
+		return begin;
+	memset(to, 0, MP_SEGMENT_HEADER);
+	buf->len += MP_SEGMENT_HEADER;
+	return begin;
+}
+
+#define OVERHEAD (MP_SEGMENT_HEADER + MP_SEGMENT_TRAILER)
+
+static void split(struct mp_buf *buf, size_t begin, size_t len)
+{
+	size_t pieces = (len + MP_SEGMENT_PAYLOAD_MAX - 1) / MP_SEGMENT_PAYLOAD_MAX;
+	size_t more = pieces * OVERHEAD - MP_SEGMENT_HEADER;
+	if (mp_buf_reserve(buf, more) == NULL)
+		return;
+	uint8_t *base = buf->data + begin;
+	// The last piece moves first, into the free space behind; each makes room for the one before it.
+	for (size_t i = pieces; i-- > 0;) {
+		size_t from = i * MP_SEGMENT_PAYLOAD_MAX;
+		size_t piece = len - from < MP_SEGMENT_PAYLOAD_MAX ? len - from : MP_SEGMENT_PAYLOAD_MAX;
+		uint8_t *header = base + from + i * OVERHEAD;
+		memmove(header + MP_SEGMENT_HEADER, base + MP_SEGMENT_HEADER + from, piece);
+		seal(header, (uint32_t)piece, false);
+	}
+	buf->len += more;
+}
+
+void mp_segment_end(struct mp_buf *buf, size_t begin)
+{
+	if (buf->failed)
+		return;
+	mp_assert(buf->len >= begin + MP_SEGMENT_HEADER);
+	size_t len = buf->len - begin - MP_SEGMENT_HEADER;
+	if (len == 0) { // nothing was appended: no segment
+		buf->len = begin;
+		return;
+	}
+	if (len > MP_SEGMENT_PAYLOAD_MAX) {
+		split(buf, begin, len);
+		return;
+	}
+	if (mp_buf_reserve(buf, MP_SEGMENT_TRAILER) == NULL)
+		return;
+	seal(buf->data + begin, (uint32_t)len, true);
+	buf->len += MP_SEGMENT_TRAILER;
+}
