@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The world as the core sees it: time, chance, timers, byte streams, names, files that change. Two bodies: loop_uv.c
-// (the real one, over libuv) and sim/loop_sim.c (virtual time, one seed). Nothing above this header calls a clock, a
-// random source, a resolver or a socket itself.
+// The world as the core sees it: time, chance, timers, byte streams, names, files that change. Two bodies:
+// loop_uv.c (the real one, over libuv) and sim/loop_sim.c (virtual time, one seed). Nothing above this header
+// calls a clock, a random source, a resolver or a socket itself.
 //
-// One turn of a loop: sockets are read (each gives its bytes upwards), due timers fire, then the tasks of phase RUN are
-// run until none is left (bounded), then those of phase FLUSH, then the loop waits. So whatever became runnable in a
-// turn leaves in the same write.
+// One turn of a loop: sockets are read (each gives its bytes upwards), due timers fire, then the tasks of
+// phase RUN are run until none is left (bounded), then those of phase FLUSH, then the loop waits. So whatever
+// became runnable in a turn leaves in the same write.
 //
-// One thread. Callbacks come from the loop only, never from inside a call of this header. After a `close` or `stop` of
-// a thing none of its callbacks comes any more, and its owner may free itself at once.
+// One thread. Callbacks come from the loop only, never from inside a call of this header. After a `close` or
+// `stop` of a thing none of its callbacks comes any more, and its owner may free itself at once.
 #pragma once
 
 #include "base/addr.h"
@@ -19,33 +19,48 @@
 
 struct mp_loop;
 
-// ---- life -------------------------------------------------------------------------------------------------------
-// loop_uv.c. `uv_loop` NULL: a libuv loop of its own; otherwise the caller's uv_loop_t, which the caller runs.
+// ---- life ------------------------------------------------------------------------------------------------
+// loop_uv.c. `uv_loop` NULL: a libuv loop of its own; otherwise the caller's uv_loop_t, which the caller
+// runs.
 struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed) MP_MUST_CHECK;
 // Asserts that no socket, listener, watch or resolve is open; timers and tasks may remain and are forgotten.
 // With a caller's uv_loop_t its last handles close in the next uv_run, so run it once more before closing it.
 void mp_loop_free(struct mp_loop *loop);
 
-// Run until mp_loop_stop(), or until nothing (socket, timer, task, resolve) is left that could happen. A listener, a
-// watch or a timer keeps it alive. Not reentrant.
+// Run until mp_loop_stop(), or until nothing (socket, timer, task, resolve) is left that could happen. A
+// listener, a watch or a timer keeps it alive. Not reentrant.
 void mp_loop_run(struct mp_loop *loop);
 // One turn, waiting at most `wait_ms` (0: do not wait; -1: until something happens). True when anything ran.
 bool mp_loop_turn(struct mp_loop *loop, int wait_ms);
-void mp_loop_stop(struct mp_loop *loop); // makes mp_loop_run return at the end of this turn
+// Makes mp_loop_run return at the end of this turn; does nothing outside of it.
+void mp_loop_stop(struct mp_loop *loop);
 // Run the RUN and FLUSH tasks now: for a host program that pumps the loop itself and has just submitted work.
+// The one function from inside which callbacks come; not for use inside callbacks of this header.
 void mp_loop_flush(struct mp_loop *loop);
+
+// What is open: the leak oracle of specs. A closed thing is not counted, also while its memory waits for the
+// loop.
+struct mp_loop_census {
+	size_t sockets;
+	size_t listeners;
+	size_t timers;
+	size_t tasks;
+	size_t resolves;
+	size_t watches;
+};
+void mp_loop_census(struct mp_loop *loop, struct mp_loop_census *out);
 
 struct mp_rand *mp_loop_rand(struct mp_loop *loop);
 struct mp_log *mp_loop_log(struct mp_loop *loop); // the default log of everything in this world
 
-// ---- time -------------------------------------------------------------------------------------------------------
-uint64_t mp_loop_now_ns(struct mp_loop *loop);   // monotonic, stamped at the start of this turn: cheap
+// ---- time ------------------------------------------------------------------------------------------------
+uint64_t mp_loop_now_ns(struct mp_loop *loop); // monotonic, stamped at the start of this turn (outside: read)
 uint64_t mp_loop_clock_ns(struct mp_loop *loop); // monotonic, read now
 uint64_t mp_loop_now_ms(struct mp_loop *loop);   // mp_loop_now_ns / 1e6
 uint64_t mp_loop_wall_us(struct mp_loop *loop);  // microseconds since 1970; may jump
 
-// A timer in its owner's storage; fires once for each start. Equal deadlines fire in the order of their start. When
-// the loop wakes very late (the machine was suspended), sockets are read before timers fire.
+// A timer in its owner's storage; fires once for each start. Equal deadlines fire in the order of their
+// start. When the loop wakes very late (the machine was suspended), sockets are read before timers fire.
 struct mp_timer {
 	void (*fn)(void *data);
 	void *data;
@@ -61,9 +76,11 @@ int mp_timer_start_at_ns(struct mp_timer *timer, uint64_t deadline_ns) MP_MUST_C
 void mp_timer_stop(struct mp_timer *timer); // also when not started
 bool mp_timer_active(const struct mp_timer *timer);
 
-// ---- tasks ------------------------------------------------------------------------------------------------------
+// ---- tasks -----------------------------------------------------------------------------------------------
 enum mp_phase { MP_PHASE_RUN, MP_PHASE_FLUSH, MP_PHASE_COUNT };
-// Work for later in this turn (or the next one, when posted outside of a turn). Posting a posted task does nothing.
+// Work for later in this turn (or the next one, when posted outside of a turn). Posting a posted task does
+// nothing. RUN tasks posted by RUN tasks run in the same turn, up to 64 deep; tasks posted by FLUSH tasks
+// wait for the next turn, which then does not block.
 struct mp_task {
 	void (*fn)(void *data);
 	void *data;
@@ -75,16 +92,17 @@ void mp_task_post(struct mp_loop *loop, struct mp_task *task, enum mp_phase phas
 void mp_task_cancel(struct mp_loop *loop, struct mp_task *task); // also when not posted
 bool mp_task_posted(const struct mp_task *task);
 
-// ---- byte streams -----------------------------------------------------------------------------------------------
+// ---- byte streams ----------------------------------------------------------------------------------------
 struct mp_sock; // made by mp_loop_connect or by a listener; belongs to the loop, closed by its user
 
 struct mp_sock_events {
-	// Once for a connecting socket: 0, MP_EREFUSED, MP_ECONNECT, or MP_ELOCAL (this machine's fault: descriptors,
-	// ports). After an error only mp_sock_close() is allowed. Never for accepted sockets.
+	// Once for a connecting socket: 0, MP_EREFUSED, MP_ECONNECT, or MP_ELOCAL (this machine's fault:
+	// descriptors, ports). After an error only mp_sock_close() is allowed. Never for accepted sockets.
 	void (*on_connect)(void *data, int rc);
 	// Bytes, valid during the call only (they lie in the loop's read buffer). len > 0.
 	void (*on_read)(void *data, const uint8_t *bytes, size_t len);
-	// Nothing more will be read: MP_EEOF (the peer closed its side in order) or MP_ELOST (reset, network error).
+	// Nothing more will be read: MP_EEOF (the peer closed its side in order) or MP_ELOST (reset, network
+	// error).
 	void (*on_end)(void *data, int rc);
 	// The socket takes bytes again, after a write that took less than offered. May be NULL.
 	void (*on_writable)(void *data);
@@ -102,12 +120,13 @@ struct mp_span {
 };
 
 // Begin to connect. The events struct must outlive the socket. NULL and *err set when it cannot even begin.
-struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr, const struct mp_sock_options *options,
-                                const struct mp_sock_events *events, void *data, int *err) MP_MUST_CHECK;
-// Offer bytes: how many the system took (0 .. all; on_writable follows when it was not all), or MP_ELOST. At most 16
-// spans. One system call.
+struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr,
+								const struct mp_sock_options *options, const struct mp_sock_events *events,
+								void *data, int *err) MP_MUST_CHECK;
+// Offer bytes: how many the system took (0 .. all; on_writable follows when it was not all), or MP_ELOST. At
+// most 16 spans. One system call.
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count) MP_MUST_CHECK;
-void mp_sock_read_stop(struct mp_sock *sock);  // back-pressure: no on_read until read_start
+void mp_sock_read_stop(struct mp_sock *sock); // back-pressure: no on_read until read_start
 void mp_sock_read_start(struct mp_sock *sock);
 // `reset`: abort with RST instead of FIN. Allowed in every state and inside callbacks; no callback follows.
 void mp_sock_close(struct mp_sock *sock, bool reset);
@@ -116,26 +135,29 @@ void mp_sock_shutdown(struct mp_sock *sock); // FIN: no more writes, reads go on
 struct mp_listener;
 // `on_accept` gets a socket that is not reading yet: it must call mp_sock_adopt() or mp_sock_close() on it.
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
-                                   void (*on_accept)(void *data, struct mp_sock *sock), void *data,
-                                   int *err) MP_MUST_CHECK;
+								   void (*on_accept)(void *data, struct mp_sock *sock), void *data,
+								   int *err) MP_MUST_CHECK;
+struct mp_addr
+mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: the one that was given
 void mp_listener_close(struct mp_listener *listener);
 void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, void *data);
 
-// ---- names ------------------------------------------------------------------------------------------------------
+// ---- names -----------------------------------------------------------------------------------------------
 #define MP_RESOLVE_MAX 256 // further records are dropped
 struct mp_resolve;
-// Look a name (or an address literal) up. `on_done` exactly once, later, unless cancelled: rc 0 and >= 1 addresses
-// with the port set, or MP_ERESOLVE. Names over 253 bytes fail at once with MP_EINVAL.
+// Look a name (or an address literal) up. `on_done` exactly once, later, unless cancelled: rc 0 and >= 1
+// addresses with the port set, or MP_ERESOLVE. Names over 253 bytes fail at once with MP_EINVAL.
 struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint16_t port,
-                                   void (*on_done)(void *data, int rc, const struct mp_addr *addrs, size_t count),
-                                   void *data, int *err) MP_MUST_CHECK;
+								   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
+												   size_t count),
+								   void *data, int *err) MP_MUST_CHECK;
 void mp_resolve_cancel(struct mp_resolve *resolve);
 
-// ---- files that change ------------------------------------------------------------------------------------------
+// ---- files that change -----------------------------------------------------------------------------------
 struct mp_watch;
-// `on_change` after the file at `path` was written, replaced by rename, or its directory entry changed; several
-// changes within 20 ms are one call. The file need not exist; its directory must. Symbolic links on the way are
-// followed at open and again at each change.
-struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data), void *data,
-                               int *err) MP_MUST_CHECK;
+// `on_change` after the file at `path` was written, replaced by rename, or its directory entry changed;
+// several changes within 20 ms are one call. The file need not exist; its directory must. Symbolic links on
+// the way are followed at open and again at each change.
+struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data),
+							   void *data, int *err) MP_MUST_CHECK;
 void mp_watch_close(struct mp_watch *watch);

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public functions of loop.h: what both bodies share is done here (contract checks, holds, census,
+// tasks), the rest goes to the body's table of operations. Timers are in timers.c.
+#include "loop/loop_internal.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define HOST_NAME_MAX_LEN 253
+#define SPANS_MAX         16
+
+// ---- life ------------------------------------------------------------------------------------------------
+
+void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t seed)
+{
+	*loop = (struct mp_loop){.ops = ops};
+	mp_rand_seed(&loop->rand, seed);
+	mp_log_init(&loop->log);
+	mp_timer_heap_init(&loop->timers);
+	for (int phase = 0; phase < MP_PHASE_COUNT; phase++)
+		mp_list_init(&loop->tasks[phase]);
+}
+
+void mp_loop_deinit(struct mp_loop *loop)
+{
+	mp_timer_heap_deinit(&loop->timers);
+}
+
+void mp_loop_free(struct mp_loop *loop)
+{
+	if (loop == NULL)
+		return;
+	mp_assert(!loop->running);
+	mp_assert(loop->open.sockets == 0);
+	mp_assert(loop->open.listeners == 0);
+	mp_assert(loop->open.resolves == 0);
+	mp_assert(loop->open.watches == 0);
+	loop->ops->free(loop);
+}
+
+void mp_loop_run(struct mp_loop *loop)
+{
+	mp_assert(!loop->running);
+	loop->running = true;
+	loop->stopping = false;
+	loop->ops->run(loop);
+	loop->running = false;
+}
+
+bool mp_loop_turn(struct mp_loop *loop, int wait_ms)
+{
+	mp_assert(!loop->running);
+	loop->running = true;
+	bool ran = loop->ops->turn(loop, wait_ms);
+	loop->running = false;
+	return ran;
+}
+
+void mp_loop_stop(struct mp_loop *loop)
+{
+	loop->stopping = true;
+}
+
+void mp_loop_flush(struct mp_loop *loop)
+{
+	bool outside = !loop->stamped;
+	mp_loop_stamp(loop);
+	mp_loop_run_tasks(loop);
+	if (outside)
+		mp_loop_unstamp(loop);
+}
+
+void mp_loop_hold(struct mp_loop *loop)
+{
+	if (loop->holds++ == 0)
+		loop->ops->keep(loop, true);
+}
+
+void mp_loop_release(struct mp_loop *loop)
+{
+	mp_assert(loop->holds > 0);
+	if (--loop->holds == 0)
+		loop->ops->keep(loop, false);
+}
+
+struct mp_rand *mp_loop_rand(struct mp_loop *loop)
+{
+	return &loop->rand;
+}
+
+struct mp_log *mp_loop_log(struct mp_loop *loop)
+{
+	return &loop->log;
+}
+
+void mp_loop_census(struct mp_loop *loop, struct mp_loop_census *out)
+{
+	*out = loop->open;
+	out->timers = loop->timers.count;
+	out->tasks = 0;
+	for (int phase = 0; phase < MP_PHASE_COUNT; phase++)
+		out->tasks += loop->tasks[phase].count;
+}
+
+// ---- time ------------------------------------------------------------------------------------------------
+
+void mp_loop_stamp(struct mp_loop *loop)
+{
+	if (loop->stamped)
+		return;
+	loop->now_ns = loop->ops->clock_ns(loop);
+	loop->stamped = true;
+}
+
+void mp_loop_unstamp(struct mp_loop *loop)
+{
+	loop->stamped = false;
+}
+
+uint64_t mp_loop_now_ns(struct mp_loop *loop)
+{
+	return loop->stamped ? loop->now_ns : loop->ops->clock_ns(loop);
+}
+
+uint64_t mp_loop_now_ms(struct mp_loop *loop)
+{
+	return mp_loop_now_ns(loop) / 1000000u;
+}
+
+uint64_t mp_loop_clock_ns(struct mp_loop *loop)
+{
+	return loop->ops->clock_ns(loop);
+}
+
+uint64_t mp_loop_wall_us(struct mp_loop *loop)
+{
+	return loop->ops->wall_us(loop);
+}
+
+// ---- byte streams ----------------------------------------------------------------------------------------
+
+struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr,
+								const struct mp_sock_options *options, const struct mp_sock_events *events,
+								void *data, int *err)
+{
+	mp_assert(events != NULL);
+	if (addr->port == 0 || (addr->ip_len != 4 && addr->ip_len != 16)) {
+		*err = MP_EINVAL;
+		return NULL;
+	}
+	struct mp_sock *sock = loop->ops->connect(loop, addr, options, err);
+	if (sock == NULL)
+		return NULL;
+	sock->events = events;
+	sock->data = data;
+	sock->reading = true;
+	loop->open.sockets++;
+	mp_loop_hold(loop);
+	return sock;
+}
+
+ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count)
+{
+	mp_assert(!sock->closed && count <= SPANS_MAX);
+	return sock->loop->ops->writev(sock, spans, count);
+}
+
+void mp_sock_read_stop(struct mp_sock *sock)
+{
+	mp_assert(!sock->closed);
+	if (!sock->reading)
+		return;
+	sock->reading = false;
+	sock->loop->ops->read_changed(sock);
+}
+
+void mp_sock_read_start(struct mp_sock *sock)
+{
+	mp_assert(!sock->closed);
+	if (sock->reading)
+		return;
+	sock->reading = true;
+	sock->loop->ops->read_changed(sock);
+}
+
+void mp_sock_close(struct mp_sock *sock, bool reset)
+{
+	mp_assert(!sock->closed);
+	struct mp_loop *loop = sock->loop;
+	sock->closed = true;
+	loop->open.sockets--;
+	loop->ops->close(sock, reset);
+	mp_loop_release(loop);
+}
+
+void mp_sock_shutdown(struct mp_sock *sock)
+{
+	mp_assert(!sock->closed);
+	sock->loop->ops->shutdown(sock);
+}
+
+struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
+								   void (*on_accept)(void *data, struct mp_sock *sock), void *data, int *err)
+{
+	mp_assert(on_accept != NULL);
+	if (addr->ip_len != 4 && addr->ip_len != 16) {
+		*err = MP_EINVAL;
+		return NULL;
+	}
+	struct mp_listener *listener = loop->ops->listen(loop, addr, err);
+	if (listener == NULL)
+		return NULL;
+	listener->on_accept = on_accept;
+	listener->data = data;
+	loop->open.listeners++;
+	mp_loop_hold(loop);
+	return listener;
+}
+
+struct mp_addr mp_listener_addr(const struct mp_listener *listener)
+{
+	return listener->addr;
+}
+
+void mp_listener_close(struct mp_listener *listener)
+{
+	mp_assert(!listener->closed);
+	struct mp_loop *loop = listener->loop;
+	listener->closed = true;
+	loop->open.listeners--;
+	loop->ops->unlisten(listener);
+	mp_loop_release(loop);
+}
+
+void mp_loop_accepted(struct mp_listener *listener, struct mp_sock *sock)
+{
+	struct mp_loop *loop = listener->loop;
+	loop->open.sockets++;
+	loop->ran = true;
+	mp_loop_hold(loop);
+	listener->on_accept(listener->data, sock);
+	mp_assert(sock->closed || sock->events != NULL);
+}
+
+void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, void *data)
+{
+	mp_assert(!sock->closed && sock->events == NULL && events != NULL);
+	sock->events = events;
+	sock->data = data;
+	sock->reading = true;
+	sock->loop->ops->read_changed(sock);
+}
+
+// ---- names -----------------------------------------------------------------------------------------------
+
+struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint16_t port,
+								   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
+												   size_t count),
+								   void *data, int *err)
+{
+	mp_assert(on_done != NULL);
+	size_t len = strnlen(host, HOST_NAME_MAX_LEN + 1);
+	if (len == 0 || len > HOST_NAME_MAX_LEN) {
+		*err = MP_EINVAL;
+		return NULL;
+	}
+	struct mp_resolve *resolve = loop->ops->resolve(loop, host, port, err);
+	if (resolve == NULL)
+		return NULL;
+	resolve->on_done = on_done;
+	resolve->data = data;
+	loop->open.resolves++;
+	mp_loop_hold(loop);
+	return resolve;
+}
+
+void mp_resolve_cancel(struct mp_resolve *resolve)
+{
+	struct mp_loop *loop = resolve->loop;
+	loop->open.resolves--;
+	loop->ops->cancel(resolve);
+	mp_loop_release(loop);
+}
+
+void mp_loop_resolved(struct mp_resolve *resolve, int rc, const struct mp_addr *addrs, size_t count)
+{
+	struct mp_loop *loop = resolve->loop;
+	loop->open.resolves--;
+	loop->ran = true;
+	mp_loop_release(loop);
+	resolve->on_done(resolve->data, rc, addrs, count);
+}
+
+void mp_loop_add_addr(struct mp_addr *addrs, size_t *count, const struct mp_addr *addr)
+{
+	if (*count == MP_RESOLVE_MAX)
+		return;
+	for (size_t i = 0; i < *count; i++) {
+		if (mp_addr_eq(&addrs[i], addr))
+			return;
+	}
+	addrs[(*count)++] = *addr;
+}
+
+// ---- files that change -----------------------------------------------------------------------------------
+
+struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data),
+							   void *data, int *err)
+{
+	mp_assert(on_change != NULL);
+	struct mp_watch *watch = loop->ops->watch(loop, path, err);
+	if (watch == NULL)
+		return NULL;
+	watch->on_change = on_change;
+	watch->data = data;
+	loop->open.watches++;
+	mp_loop_hold(loop);
+	return watch;
+}
+
+void mp_watch_close(struct mp_watch *watch)
+{
+	mp_assert(!watch->closed);
+	struct mp_loop *loop = watch->loop;
+	watch->closed = true;
+	loop->open.watches--;
+	loop->ops->unwatch(watch);
+	mp_loop_release(loop);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real body of loop.h, over libuv: its life and its turns. A turn is
+//
+//	poll (sockets are read)  ->  check: timers, RUN tasks, FLUSH tasks  ->  ...  ->  prepare: tasks posted
+// since
+//
+// Timers fire in the check handle only, so sockets are always read before them; the uv timer does nothing but
+// wake the poll. Tasks run in check, and once more in prepare for what the host program posted between the
+// turns. That works in the same way whether we run the uv loop or its owner does.
+#include "loop/loop_uv.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define NS_PER_MS       1000000u
+#define WAKE_MS_MAX     3600000u // a deadline further away is looked at again every hour
+#define GRACE_TURNS_MAX 16
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct mp_loop_uv *self = handle->data;
+	if (--self->handles_open > 0)
+		return;
+	if (!self->own)
+		mp_free(self);
+}
+
+static void uv_body_free(struct mp_loop *loop)
+{
+	struct mp_loop_uv *self = mp_loop_uv_of(loop);
+	mp_loop_deinit(loop);
+	mp_free(self->read_buf);
+	self->read_buf = NULL;
+	bool own = self->own;
+	uv_close((uv_handle_t *)&self->prepare, on_handle_closed);
+	uv_close((uv_handle_t *)&self->check, on_handle_closed);
+	uv_close((uv_handle_t *)&self->idle, on_handle_closed);
+	uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+	if (!own)
+		return;
+	while (uv_run(self->uv, UV_RUN_DEFAULT) != 0) {}
+	int rc = uv_loop_close(self->uv);
+	mp_assert(rc == 0);
+	mp_free(self);
+}
+
+static uint64_t uv_body_clock_ns(struct mp_loop *loop)
+{
+	(void)loop;
+	return uv_hrtime();
+}
+
+static uint64_t uv_body_wall_us(struct mp_loop *loop)
+{
+	(void)loop;
+	struct timespec now;
+	int rc = clock_gettime(CLOCK_REALTIME, &now);
+	mp_assert(rc == 0);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static void uv_body_keep(struct mp_loop *loop, bool alive)
+{
+	struct mp_loop_uv *self = mp_loop_uv_of(loop);
+	if (alive)
+		uv_ref((uv_handle_t *)&self->prepare);
+	else
+		uv_unref((uv_handle_t *)&self->prepare);
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+	struct mp_loop_uv *self = timer->data;
+	self->armed_ns = UINT64_MAX;
+}
+
+// See that the poll wakes for the nearest deadline. A uv timer that is set too early stays: it wakes once in
+// vain.
+static void arm(struct mp_loop_uv *self)
+{
+	uint64_t deadline_ns = mp_loop_next_deadline(&self->base);
+	if (deadline_ns > self->turn_limit_ns)
+		deadline_ns = self->turn_limit_ns;
+	if (deadline_ns == UINT64_MAX) {
+		if (self->armed_ns != UINT64_MAX)
+			uv_timer_stop(&self->timer);
+		self->armed_ns = UINT64_MAX;
+		return;
+	}
+	if (deadline_ns >= self->armed_ns)
+		return;
+	uv_update_time(self->uv);
+	uint64_t now_ms = uv_now(self->uv);
+	uint64_t wake_ms = deadline_ns / NS_PER_MS + (deadline_ns % NS_PER_MS != 0);
+	uint64_t delay_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
+	if (delay_ms > WAKE_MS_MAX)
+		delay_ms = WAKE_MS_MAX;
+	int rc = uv_timer_start(&self->timer, on_wake, delay_ms, 0);
+	mp_assert(rc == 0);
+	self->armed_ns = deadline_ns;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct mp_loop_uv *self = prepare->data;
+	if (mp_loop_has_tasks(&self->base)) {
+		mp_loop_stamp(&self->base);
+		mp_loop_run_tasks(&self->base);
+		mp_loop_unstamp(&self->base);
+	}
+	if (mp_loop_has_tasks(&self->base))
+		uv_idle_start(&self->idle, on_idle);
+	else
+		uv_idle_stop(&self->idle);
+	arm(self);
+}
+
+// True when the machine slept: deadlines passed long ago while what would have met them may still lie unread
+// in a socket that has more than one turn's share of bytes.
+static bool timers_must_wait(struct mp_loop_uv *self)
+{
+	uint64_t deadline_ns = mp_loop_next_deadline(&self->base);
+	uint64_t now_ns = self->base.now_ns;
+	bool late = deadline_ns < now_ns && now_ns - deadline_ns > MP_LOOP_LATE_NS;
+	if (!late || !self->unread || self->grace == GRACE_TURNS_MAX) {
+		self->grace = 0;
+		return false;
+	}
+	self->grace++;
+	return true;
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct mp_loop_uv *self = check->data;
+	mp_loop_stamp(&self->base);
+	if (!timers_must_wait(self))
+		mp_loop_fire_timers(&self->base);
+	self->unread = false;
+	mp_loop_run_tasks(&self->base);
+	mp_loop_unstamp(&self->base);
+}
+
+static void uv_body_run(struct mp_loop *loop)
+{
+	struct mp_loop_uv *self = mp_loop_uv_of(loop);
+	while (!loop->stopping && loop->holds > 0)
+		uv_run(self->uv, UV_RUN_ONCE);
+	// What was closed in the last turn gives its memory back now.
+	uv_run(self->uv, UV_RUN_NOWAIT);
+}
+
+static bool uv_body_turn(struct mp_loop *loop, int wait_ms)
+{
+	struct mp_loop_uv *self = mp_loop_uv_of(loop);
+	loop->ran = false;
+	if (wait_ms == 0) {
+		uv_run(self->uv, UV_RUN_NOWAIT);
+		return loop->ran;
+	}
+	if (wait_ms > 0)
+		self->turn_limit_ns = uv_hrtime() + (uint64_t)wait_ms * NS_PER_MS;
+	// A libuv turn may end with nothing of ours having happened: its timer woke too early, a handle of the
+	// host's.
+	do {
+		uv_run(self->uv, UV_RUN_ONCE);
+	} while (!loop->ran && loop->holds > 0 && uv_hrtime() < self->turn_limit_ns);
+	self->turn_limit_ns = UINT64_MAX;
+	return loop->ran;
+}
+
+static const struct mp_loop_ops uv_ops = {
+	.free = uv_body_free,
+	.run = uv_body_run,
+	.turn = uv_body_turn,
+	.clock_ns = uv_body_clock_ns,
+	.wall_us = uv_body_wall_us,
+	.keep = uv_body_keep,
+	.connect = mp_uv_connect,
+	.writev = mp_uv_writev,
+	.read_changed = mp_uv_read_changed,
+	.close = mp_uv_close,
+	.shutdown = mp_uv_shutdown,
+	.listen = mp_uv_listen,
+	.unlisten = mp_uv_unlisten,
+	.resolve = mp_uv_resolve,
+	.cancel = mp_uv_cancel,
+	.watch = mp_uv_watch,
+	.unwatch = mp_uv_unwatch,
+};
+
+// None of these uv calls can fail but by misuse.
+static void start_handles(struct mp_loop_uv *self)
+{
+	int rc = uv_prepare_init(self->uv, &self->prepare);
+	rc |= uv_check_init(self->uv, &self->check);
+	rc |= uv_idle_init(self->uv, &self->idle);
+	rc |= uv_timer_init(self->uv, &self->timer);
+	rc |= uv_prepare_start(&self->prepare, on_prepare);
+	rc |= uv_check_start(&self->check, on_check);
+	mp_assert(rc == 0);
+	self->prepare.data = self;
+	self->check.data = self;
+	self->idle.data = self;
+	self->timer.data = self;
+	self->handles_open = 4;
+	uv_unref((uv_handle_t *)&self->prepare);
+	uv_unref((uv_handle_t *)&self->check);
+	uv_unref((uv_handle_t *)&self->idle);
+	uv_unref((uv_handle_t *)&self->timer);
+}
+
+struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
+{
+	struct mp_loop_uv *self = mp_calloc(1, sizeof(*self));
+	if (self == NULL)
+		return NULL;
+	self->read_buf = mp_alloc(MP_UV_READ_BYTES);
+	if (self->read_buf == NULL) {
+		mp_free(self);
+		return NULL;
+	}
+	self->own = uv_loop == NULL;
+	if (self->own && uv_loop_init(&self->own_uv) != 0) {
+		mp_free(self->read_buf);
+		mp_free(self);
+		return NULL;
+	}
+	self->uv = self->own ? &self->own_uv : uv_loop;
+	self->armed_ns = UINT64_MAX;
+	self->turn_limit_ns = UINT64_MAX;
+	mp_loop_init(&self->base, &uv_ops, seed);
+	start_handles(self);
+	return &self->base;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to loop_uv*.c: the libuv body's structs. Every uv handle is embedded in a struct of ours that is
+// freed by the handle's close callback and never earlier; a cancelled lookup is freed by its request's
+// callback.
+#pragma once
+
+#ifndef MP_CDEF
+#include <uv.h>
+
+#include "loop/loop_internal.h"
+
+#define MP_UV_READ_BYTES (256u * 1024)
+
+struct mp_loop_uv {
+	struct mp_loop base;
+	uv_loop_t *uv;
+	bool own;              // `uv` is `own_uv` and we run it
+	unsigned handles_open; // of the four below
+	uv_prepare_t prepare;  // referenced while the loop has holds; everything else never is
+	uv_check_t check;
+	uv_idle_t idle;         // active while tasks are left: the poll must not block
+	uv_timer_t timer;       // wakes the poll for the nearest deadline; timers fire in `check`
+	uint64_t armed_ns;      // what `timer` is set to, UINT64_MAX: not active
+	uint64_t turn_limit_ns; // mp_loop_turn waits until here at most
+	unsigned grace;         // turns in a row in which late timers waited for unread sockets
+	bool unread;            // a socket reached its read limit in this turn
+	uint8_t *read_buf;      // MP_UV_READ_BYTES
+	uv_loop_t own_uv;
+};
+
+static inline struct mp_loop_uv *mp_loop_uv_of(struct mp_loop *loop)
+{
+	return MP_CONTAINER_OF(loop, struct mp_loop_uv, base);
+}
+
+// loop_uv_sock.c
+struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
+							  const struct mp_sock_options *options, int *err);
+struct mp_sock *mp_uv_sock_accepted(struct mp_loop *loop, int fd); // NULL: out of memory, fd closed
+ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
+void mp_uv_read_changed(struct mp_sock *sock);
+void mp_uv_close(struct mp_sock *sock, bool reset);
+void mp_uv_shutdown(struct mp_sock *sock);
+
+// loop_uv_listen.c
+struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err);
+void mp_uv_unlisten(struct mp_listener *listener);
+bool mp_uv_errno_is_local(int code); // this machine's fault: descriptors, ports, memory
+socklen_t mp_uv_to_sockaddr(const struct mp_addr *addr, struct sockaddr_storage *out);
+bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out);
+
+// loop_uv_name.c
+struct mp_resolve *mp_uv_resolve(struct mp_loop *loop, const char *host, uint16_t port, int *err);
+void mp_uv_cancel(struct mp_resolve *resolve);
+
+// loop_uv_file.c
+struct mp_watch *mp_uv_watch(struct mp_loop *loop, const char *path, int *err);
+void mp_uv_unwatch(struct mp_watch *watch);
+#endif

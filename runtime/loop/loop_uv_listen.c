@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listeners of the libuv body, and what sockets and listeners share: addresses and kinds of errors. When this
+// machine has no descriptor left for a new connection the listener rests for 100 ms: the connection stays in
+// the kernel's queue and would otherwise be reported again and again.
+#include "loop/loop_uv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define ACCEPTS_PER_TURN 64
+#define REST_MS          100
+
+struct uv_listener {
+	struct mp_listener base;
+	uv_poll_t poll;
+	struct mp_timer rest;
+	int fd;
+};
+
+bool mp_uv_errno_is_local(int code)
+{
+	return code == EADDRNOTAVAIL || code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+socklen_t mp_uv_to_sockaddr(const struct mp_addr *addr, struct sockaddr_storage *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->ip_len == 4) {
+		struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
+		memcpy(&v4.sin_addr, addr->ip, 4);
+		memcpy(out, &v4, sizeof(v4));
+		return sizeof(v4);
+	}
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+	memcpy(&v6.sin6_addr, addr->ip, 16);
+	memcpy(out, &v6, sizeof(v6));
+	return sizeof(v6);
+}
+
+bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out)
+{
+	*out = (struct mp_addr){0};
+	if (from->sa_family == AF_INET) {
+		struct sockaddr_in v4;
+		memcpy(&v4, from, sizeof(v4));
+		memcpy(out->ip, &v4.sin_addr, 4);
+		out->ip_len = 4;
+		out->port = ntohs(v4.sin_port);
+		return true;
+	}
+	if (from->sa_family == AF_INET6) {
+		struct sockaddr_in6 v6;
+		memcpy(&v6, from, sizeof(v6));
+		memcpy(out->ip, &v6.sin6_addr, 16);
+		out->ip_len = 16;
+		out->port = ntohs(v6.sin6_port);
+		return true;
+	}
+	return false;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void accept_again(void *data)
+{
+	struct uv_listener *self = data;
+	int rc = uv_poll_start(&self->poll, UV_READABLE, on_poll);
+	mp_assert(rc == 0);
+}
+
+static void take_a_rest(struct uv_listener *self)
+{
+	uv_poll_stop(&self->poll);
+	// Without memory for a timer the listener goes on at once.
+	if (mp_timer_start_ms(&self->rest, REST_MS) != 0)
+		accept_again(self);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	(void)events;
+	struct uv_listener *self = poll->data;
+	mp_loop_stamp(self->base.loop);
+	if (status < 0) {
+		take_a_rest(self);
+		return;
+	}
+	for (int i = 0; i < ACCEPTS_PER_TURN && !self->base.closed; i++) {
+		int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && mp_uv_errno_is_local(errno)) {
+			take_a_rest(self);
+			return;
+		}
+		if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (fd < 0) // the connection died in the queue, or a signal came
+			continue;
+		struct mp_sock *sock = mp_uv_sock_accepted(self->base.loop, fd);
+		if (sock != NULL)
+			mp_loop_accepted(&self->base, sock);
+	}
+}
+
+static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
+{
+	struct sockaddr_storage at;
+	socklen_t len = mp_uv_to_sockaddr(addr, &at);
+	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	int on = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (at.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&at, len) != 0 || listen(fd, SOMAXCONN) != 0 ||
+		getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
+		!mp_uv_from_sockaddr((struct sockaddr *)&at, bound)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err)
+{
+	struct uv_listener *self = mp_calloc(1, sizeof(*self));
+	if (self == NULL) {
+		*err = MP_ENOMEM;
+		return NULL;
+	}
+	self->base.loop = loop;
+	self->fd = open_listener(addr, &self->base.addr);
+	if (self->fd < 0 || uv_poll_init(mp_loop_uv_of(loop)->uv, &self->poll, self->fd) != 0) {
+		if (self->fd >= 0)
+			close(self->fd);
+		mp_free(self);
+		*err = MP_ELOCAL;
+		return NULL;
+	}
+	uv_unref((uv_handle_t *)&self->poll);
+	self->poll.data = self;
+	mp_timer_init(&self->rest, loop, accept_again, self);
+	accept_again(self);
+	return &self->base;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	mp_free(handle->data);
+}
+
+void mp_uv_unlisten(struct mp_listener *listener)
+{
+	struct uv_listener *self = MP_CONTAINER_OF(listener, struct uv_listener, base);
+	mp_timer_stop(&self->rest);
+	uv_poll_stop(&self->poll);
+	uv_close((uv_handle_t *)&self->poll, on_poll_closed);
+	close(self->fd);
+}
