@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policies of one session as Lua files: finds them by name or path, runs each in a decision state of its
+// own, watches the files and swaps in a new generation between two requests. A file that fails is refused and
+// the old one goes on; a policy that fails at run time is answered for by the C default (cluster/policy.h),
+// so no request is ever lost to it.
+//
+// No lua_State shows here. Everything happens on the loop; events come from the loop, never inside a call of
+// this header.
+#pragma once
+
+#include "cluster/policy.h"
+#include "cluster/view.h"
+#include "loop/loop.h"
+
+struct mp_script_policies;
+
+enum mp_policy_kind { MP_POLICY_BALANCE, MP_POLICY_RETRY, MP_POLICY_KINDS };
+const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance": also the folder under policies/
+
+// One question and the file that answers it.
+struct mp_policy_choice {
+	const char
+		*policy; // a name ("TokenAwarePolicy") or a path ("./policies/mine.lua"); NULL: the built-in default
+	const char *options; // a Lua table of literals: "{ childPolicy = \"RoundRobinPolicy\" }"; NULL: none
+	const char *key; // the configuration's name of the table, for messages ("loadBalancing"); NULL: the kind
+};
+
+struct mp_script_policies_config {
+	const char *home;         // folder that holds lua/ and policies/; NULL: mp_home_find()
+	const char *const *paths; // policyPath: folders searched before the built-ins
+	size_t path_count;
+	struct mp_policy_choice choices[MP_POLICY_KINDS];
+	const char *where;   // "app.lua:12", put before messages about options; NULL: nothing
+	size_t memory_bytes; // most a decision state may use; 0: 16 MiB
+	bool watch;          // reload when a file changes
+};
+
+// Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`.
+// All strings are copied.
+struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
+												  const struct mp_script_policies_config *config,
+												  char *message, size_t message_size) MP_MUST_CHECK;
+// NULL is fine. Only when no session can ask any more; also inside an event.
+void mp_script_policies_free(struct mp_script_policies *policies);
+
+// What to give to mp_session_new(); stays valid and unchanged over reloads.
+const struct mp_policies *mp_script_policies_get(const struct mp_script_policies *policies);
+
+// How scripts find the numbers of tag and keyspace texts: mp_session_tag_id() and mp_session_keyspace_id()
+// fit.
+struct mp_policy_names {
+	void *data;
+	uint32_t (*tag_id)(void *data, const char *text, size_t len);
+	uint32_t (*keyspace_id)(void *data, const char *text, size_t len);
+};
+// Call once after mp_session_new() and before its first request: hosts become visible to scripts
+// (`host.inFlight`), `tags.x` and `keyspaces.x` get their numbers. `names` NULL: every name is unknown. 0 or
+// MP_ENOMEM, MP_ESCRIPT.
+int mp_script_policies_bind(struct mp_script_policies *policies, struct mp_view *view,
+							const struct mp_policy_names *names) MP_MUST_CHECK;
+struct mp_session;
+// The same with a session's own view and names.
+int mp_script_policies_attach(struct mp_script_policies *policies, struct mp_session *session) MP_MUST_CHECK;
+
+// Read every file again now, changed or not. 0: all kinds run a new generation. MP_ESCRIPT: at least one was
+// refused (its old generation goes on); `message` gets the first reason.
+int mp_script_policies_reload(struct mp_script_policies *policies, char *message,
+							  size_t message_size) MP_MUST_CHECK;
+// Back to the generation before this one, if it is still kept; MP_ENOTFOUND otherwise.
+int mp_script_policies_rollback(struct mp_script_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
+
+struct mp_policy_info {
+	const char *name;       // as the file declares it
+	const char *file;       // its path
+	const char *child;      // name of the child policy, "" without one
+	uint32_t generation;    // 1 for the first, counts successful loads
+	uint64_t since_ms;      // loop time of its swap
+	uint64_t calls;         // of this generation
+	uint64_t errors;        // calls that failed and were answered by the C default
+	uint64_t ns_per_call;   // mean of the calls that were timed (one in 1,024); 0: none yet
+	uint64_t reloads;       // successful ones since the start
+	uint64_t refused;       // reloads that were refused
+	size_t memory_bytes;    // of its decision state now
+	bool has_loop;          // the file loops: allowed, slow
+	bool is_compiled;       // the plan function runs as machine code
+	bool is_suspended;      // failing; asked once a second until it works again
+	const char *last_error; // "FILE:LINE: ..." or ""
+};
+// Valid until the next reload. false: this kind is answered by C alone.
+bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_policy_kind kind,
+							 struct mp_policy_info *info);
+
+enum mp_policy_event_kind {
+	MP_POLICY_RELOADED, // a new generation serves
+	MP_POLICY_ERROR, // a reload was refused, a policy failed (at most once a second), or an old generation is
+					 // back
+};
+struct mp_policy_event {
+	enum mp_policy_event_kind kind;
+	enum mp_policy_kind policy;
+	const char *name;
+	const char *file;
+	uint32_t generation; // in force after the event
+	const char *message; // MP_POLICY_ERROR: "FILE:LINE: ..."; otherwise ""
+};
+// One listener; NULL: none. The event is valid during the call.
+void mp_script_policies_listen(struct mp_script_policies *policies,
+							   void (*on_event)(void *data, const struct mp_policy_event *event), void *data);
