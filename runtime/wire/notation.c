@@ -38,3 +38,16 @@ void mp_put_text(struct mp_buf *buf, const char *text)
 {
 	mp_put_string(buf, mp_str_of(text));
 }
+
+void mp_put_schema_change(struct mp_buf *buf, const char *change, const char *target, struct mp_str keyspace,
+						  struct mp_str name)
+{
+	mp_put_text(buf, change);
+	mp_put_text(buf, target);
+	mp_put_string(buf, keyspace);
+	if (strcmp(target, "KEYSPACE") == 0)
+		return;
+	mp_put_string(buf, name);
+	if (strcmp(target, "FUNCTION") == 0 || strcmp(target, "AGGREGATE") == 0)
+		mp_buf_u16(buf, 0); // argument types
+}
