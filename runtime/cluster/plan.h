@@ -7,8 +7,8 @@
 #include "cluster/ring.h"
 #include "cluster/view.h"
 
-#define MP_PLAN_STEPS 8
-#define MP_PLAN_SEEN 32 // hosts a plan can give; a request gives up before that
+enum { MP_PLAN_STEPS = 8 };
+enum { MP_PLAN_SEEN = 32 }; // hosts a plan can give; a request gives up before that
 
 enum mp_step_kind { MP_STEP_REPLICAS, MP_STEP_HOSTS, MP_STEP_HOST };
 enum mp_scope {
@@ -46,7 +46,8 @@ struct mp_plan {
 	bool overflow;      // a step did not fit and was left out
 	uint8_t step_count;
 	uint8_t step;       // walking: the current step
-	uint16_t position;  // walking: inside the step
+	uint16_t dc;        // walking: which remote datacentre of the current step
+	uint32_t position;  // walking: inside the step's group
 	uint16_t taken;     // walking: hosts the current step (and datacentre) gave
 	uint16_t seen_count;
 	uint16_t seen[MP_PLAN_SEEN];

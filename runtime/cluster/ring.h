@@ -21,7 +21,7 @@ struct mp_ring_token {
 	int64_t token;
 	uint16_t owner;
 };
-// Sorts `tokens` in place; of equal tokens the first owner wins. An empty ring is valid.
+// Sorts `tokens` in place; of equal tokens the lower slot wins. An empty ring is valid.
 struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count) MP_MUST_CHECK;
 struct mp_ring *mp_ring_ref(struct mp_ring *ring);
 void mp_ring_unref(struct mp_ring *ring); // NULL is fine
@@ -49,6 +49,9 @@ struct mp_placement {
 	uint16_t *hosts;   // ring->count rows of `stride` slots, in placement order, filled up with MP_NO_HOST
 	uint32_t done;     // rows computed
 	uint32_t refs;
+	uint16_t dc_hosts[MP_DCS_MAX]; // by position in replication.dcs: hosts and racks that own tokens
+	uint16_t dc_racks[MP_DCS_MAX];
+	uint16_t *racks;   // room for one row
 };
 struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
                                       const struct mp_view *view) MP_MUST_CHECK;

@@ -6,9 +6,9 @@
 
 #include "base/defs.h"
 
-#define MP_HOSTS_MAX 8192 // slots; further hosts are refused with a warning
-#define MP_DCS_MAX 64
-#define MP_NO_HOST UINT16_MAX
+enum { MP_HOSTS_MAX = 8192 }; // slots; further hosts are refused with a warning
+enum { MP_DCS_MAX = 64 };
+enum { MP_NO_HOST = 65535 }; // the slot of no host
 
 struct mp_host_view {
 	uint32_t index;      // its slot

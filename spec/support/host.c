@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The spec host: a LuaJIT with all of moonpool's C code inside, so that busted specs call it through FFI under the
-// sanitizers. usage: moonpool-spec [--results FILE] [--filter PATTERN] PATH...   (run from anywhere)
-#include <libgen.h>
+// The spec host: a LuaJIT with all of moonpool's C code inside, so that busted specs call it through FFI
+// under the sanitizers. usage: moonpool-spec [--results FILE] [--filter PATTERN] PATH...   (run from
+// anywhere)
 #include <lauxlib.h>
+#include <libgen.h>
 #include <lua.h>
 #include <lualib.h>
 #include <stdio.h>

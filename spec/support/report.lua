@@ -29,7 +29,7 @@ return function(options)
     return nil, true
   end
 
-  function handler.testEnd(element, _, status, trace)
+  function handler.testEnd(element, _, status)
     if status == "success" then
       counts.success, file_passed = counts.success + 1, file_passed + 1
     elseif status == "pending" then
@@ -37,14 +37,22 @@ return function(options)
       io.write("pending: ", handler.getFullName(element), "\n")
     elseif status == "failure" then
       counts.failure, file_failed = counts.failure + 1, file_failed + 1
-      trouble("FAILED", element, trace and trace.message or "?", trace)
+    elseif status == "error" then
+      counts.error, file_failed = counts.error + 1, file_failed + 1
     end
     return nil, true
   end
 
+  function handler.failure(element, _, message, trace)
+    trouble("FAILED", element, message, trace)
+    return nil, true
+  end
+
   function handler.error(element, _, message, trace)
-    counts.error = counts.error + 1
-    file_failed = (file_failed or 0) + 1
+    -- An error outside of a test (a file that does not load) ends no test, so it is counted here.
+    if element.descriptor ~= "it" then
+      counts.error, file_failed = counts.error + 1, (file_failed or 0) + 1
+    end
     trouble("ERROR", element, message, trace)
     return nil, true
   end
@@ -52,6 +60,7 @@ return function(options)
   busted.subscribe({ "file", "start" }, handler.fileStart)
   busted.subscribe({ "file", "end" }, handler.fileEnd)
   busted.subscribe({ "test", "end" }, handler.testEnd, { predicate = handler.cancelOnPending })
+  busted.subscribe({ "failure" }, handler.failure)
   busted.subscribe({ "error" }, handler.error)
   return handler
 end

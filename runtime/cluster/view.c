@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slots are one calloc of their full number: the system gives the pages when they are touched, and a
+// script may keep the address of a slot for as long as its state lives.
+#include "cluster/view.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+int mp_view_init(struct mp_view *view)
+{
+	memset(view, 0, sizeof(*view));
+	view->local_dc = MP_NO_HOST;
+	view->hosts = mp_calloc(MP_HOSTS_MAX, sizeof(*view->hosts));
+	return view->hosts == NULL ? MP_ENOMEM : 0;
+}
+
+static void group_deinit(struct mp_group *group)
+{
+	mp_free(group->hosts);
+	memset(group, 0, sizeof(*group));
+}
+
+void mp_view_deinit(struct mp_view *view)
+{
+	group_deinit(&view->all);
+	group_deinit(&view->local);
+	group_deinit(&view->rack);
+	for (uint16_t i = 0; i < view->dc_count; i++) {
+		group_deinit(&view->dcs[i]);
+		mp_free(view->dc_names[i]);
+	}
+	for (uint32_t i = 0; i < view->rack_count; i++)
+		mp_free(view->rack_names[i]);
+	mp_free(view->rack_names);
+	mp_free(view->hosts);
+	memset(view, 0, sizeof(*view));
+}
+
+int mp_view_dc_id(struct mp_view *view, const char *dc)
+{
+	for (uint16_t i = 0; i < view->dc_count; i++)
+		if (strcmp(view->dc_names[i], dc) == 0)
+			return i;
+	if (view->dc_count == MP_DCS_MAX)
+		return MP_ETOOBIG;
+	char *copy = mp_strdup(dc);
+	if (copy == NULL)
+		return MP_ENOMEM;
+	view->dc_names[view->dc_count] = copy;
+	return view->dc_count++;
+}
+
+int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack)
+{
+	size_t dc_len = strlen(dc);
+	size_t rack_len = strlen(rack);
+	for (uint32_t i = 0; i < view->rack_count; i++) {
+		const char *name = view->rack_names[i];
+		if (strncmp(name, dc, dc_len) == 0 && name[dc_len] == '/' && strcmp(name + dc_len + 1, rack) == 0)
+			return (int)i;
+	}
+	if (view->rack_count >= UINT16_MAX)
+		return MP_ETOOBIG;
+	char **names = mp_realloc(view->rack_names, (view->rack_count + 1) * sizeof(*names));
+	if (names == NULL)
+		return MP_ENOMEM;
+	view->rack_names = names;
+	char *name = mp_alloc(dc_len + rack_len + 2);
+	if (name == NULL)
+		return MP_ENOMEM;
+	memcpy(name, dc, dc_len);
+	name[dc_len] = '/';
+	memcpy(name + dc_len + 1, rack, rack_len + 1);
+	names[view->rack_count] = name;
+	return (int)view->rack_count++;
+}
+
+static int group_add(struct mp_group *group, uint16_t host)
+{
+	if (group->count == group->capacity) {
+		uint32_t capacity = group->capacity == 0 ? 16 : group->capacity * 2;
+		uint16_t *hosts = mp_realloc(group->hosts, capacity * sizeof(*hosts));
+		if (hosts == NULL)
+			return MP_ENOMEM;
+		group->hosts = hosts;
+		group->capacity = capacity;
+	}
+	group->hosts[group->count++] = host;
+	return 0;
+}
+
+// Datacentres keep their place in the failover order; new ones go to its end.
+static void order_remote(struct mp_view *view)
+{
+	bool listed[MP_DCS_MAX] = {false};
+	uint16_t count = 0;
+	for (uint16_t i = 0; i < view->remote_count; i++) {
+		uint16_t dc = view->remote_order[i];
+		if (dc == view->local_dc || listed[dc])
+			continue;
+		listed[dc] = true;
+		view->remote_order[count++] = dc;
+	}
+	for (uint16_t dc = 0; dc < view->dc_count; dc++)
+		if (dc != view->local_dc && !listed[dc])
+			view->remote_order[count++] = dc;
+	view->remote_count = count;
+}
+
+int mp_view_rebuild(struct mp_view *view)
+{
+	int rc = 0;
+	view->all.count = view->local.count = view->rack.count = 0;
+	for (uint16_t i = 0; i < view->dc_count; i++)
+		view->dcs[i].count = 0;
+	for (uint32_t i = 0; i < view->host_count && rc == 0; i++) {
+		const struct mp_host_view *host = &view->hosts[i];
+		if (!host->isUp)
+			continue;
+		uint16_t slot = (uint16_t)i;
+		rc = group_add(&view->all, slot);
+		if (rc == 0 && host->dcId < view->dc_count)
+			rc = group_add(&view->dcs[host->dcId], slot);
+		if (rc == 0 && host->isLocal)
+			rc = group_add(&view->local, slot);
+		if (rc == 0 && host->isLocal && host->isLocalRack)
+			rc = group_add(&view->rack, slot);
+	}
+	view->up_count = view->all.count;
+	view->epoch++;
+	order_remote(view);
+	return rc;
+}

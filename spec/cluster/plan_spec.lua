@@ -1,0 +1,224 @@
+-- SPDX-License-Identifier: Apache-2.0
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local topology = require "spec.support.topology"
+
+local function cluster(layout)
+  local hosts = {}
+  for _, part in ipairs(layout) do
+    for i = 1, part[2] do
+      hosts[#hosts + 1] = { dc = part[1], rack = "r" .. (i % 2 + 1), tokens = { #hosts * 1000 } }
+    end
+  end
+  return hosts
+end
+
+describe("a plan", function()
+  local view, ring, placement, hosts, plan
+  local chance = 1
+
+  local function start(has_token, token)
+    chance = chance + 7919
+    plan = ffi.new "struct mp_plan"
+    C.mp_plan_init(plan, view, placement, has_token or false, token or 0, chance * 1000003)
+    return plan
+  end
+
+  before_each(function()
+    hosts = cluster { { "dc1", 4 }, { "dc2", 3 }, { "dc3", 2 } }
+    view = topology.view(hosts, "dc1", "r1")
+    ring = topology.ring(hosts)
+    placement = topology.placement(ring, view, { class = "NetworkTopologyStrategy", dc1 = "2", dc2 = "2" })
+  end)
+  after_each(function()
+    C.mp_placement_unref(placement)
+    C.mp_ring_unref(ring)
+    topology.free(view)
+  end)
+
+  local function down(slot)
+    view.hosts[slot].isUp = false
+    assert(C.mp_view_rebuild(view) == 0)
+  end
+
+  it("without steps gives no host", function()
+    start()
+    assert.same({}, topology.walk(plan))
+  end)
+
+  it("gives the hosts of the local datacentre in turn, each request starting one further", function()
+    local firsts = {}
+    for i = 1, 8 do
+      start()
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_IN_TURN, 0, 0)
+      local walk = topology.walk(plan)
+      assert.equal(4, #walk)
+      firsts[i] = walk[1]
+    end
+    assert.same({ 0, 1, 2, 3, 0, 1, 2, 3 }, firsts)
+  end)
+
+  it("gives each host once, whatever steps overlap", function()
+    math.randomseed(5)
+    for _ = 1, 3000 do
+      start(true, math.random(-1000, 10000))
+      for _ = 1, math.random(1, 8) do
+        local what = math.random(1, 3)
+        local scope, order = math.random(0, 4), math.random(0, 5)
+        if what == 1 then C.mp_plan_replicas(plan, scope, order, math.random(0, 3), math.random(0, 3))
+        elseif what == 2 then C.mp_plan_hosts(plan, scope, order, math.random(0, 3), math.random(0, 3))
+        else C.mp_plan_host(plan, math.random(0, 20)) end
+      end
+      local seen = {}
+      for _, host in ipairs(topology.walk(plan)) do
+        assert.is_nil(seen[host])
+        assert.is_true(view.hosts[host].isUp)
+        seen[host] = true
+      end
+    end
+  end)
+
+  it("with every order visits every host of its scope", function()
+    for order = 0, tonumber(C.MP_ORDER_COUNT) - 1 do
+      for _ = 1, 200 do
+        start()
+        C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, order, 0, 0)
+        local walk = topology.walk(plan)
+        table.sort(walk)
+        assert.same({ 0, 1, 2, 3, 4, 5, 6, 7, 8 }, walk)
+      end
+    end
+  end)
+
+  it("puts replicas first and keeps to the scope", function()
+    for token = -500, 9500, 250 do
+      local replicas = {}
+      for _, host in ipairs(topology.replicas(placement, token)) do
+        if view.hosts[host].isLocal then replicas[host] = true end
+      end
+      start(true, token)
+      C.mp_plan_replicas(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_SHUFFLED, 0, 0)
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_IN_TURN, 0, 0)
+      local walk = topology.walk(plan)
+      assert.equal(4, #walk)
+      assert.is_true(replicas[walk[1]] and replicas[walk[2]])
+    end
+  end)
+
+  it("spreads shuffled replicas evenly", function()
+    local counts = {}
+    for _ = 1, 4000 do
+      start(true, 10)
+      C.mp_plan_replicas(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_SHUFFLED, 0, 0)
+      local first = topology.walk(plan)[1]
+      counts[first] = (counts[first] or 0) + 1
+    end
+    for _, count in pairs(counts) do assert.is_true(count > 1700 and count < 2300) end
+  end)
+
+  it("limits hosts for each remote datacentre, in failover order", function()
+    view.remote_order[0], view.remote_order[1] = C.mp_view_dc_id(view, "dc3"), C.mp_view_dc_id(view, "dc2")
+    start()
+    C.mp_plan_hosts(plan, C.MP_SCOPE_REMOTE_DCS, C.MP_ORDER_IN_TURN, 1, 0)
+    local walk = topology.walk(plan)
+    assert.equal(2, #walk)
+    assert.equal("dc3", hosts[walk[1] + 1].dc)
+    assert.equal("dc2", hosts[walk[2] + 1].dc)
+  end)
+
+  it("sees hosts go down between two steps of its walk", function()
+    start()
+    C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_PRIMARY_FIRST, 0, 0)
+    assert.equal(0, C.mp_plan_next(plan, nil))
+    down(1)
+    down(3)
+    local rest = topology.walk(plan)
+    for _, host in ipairs(rest) do assert.is_true(host == 2) end
+  end)
+
+  it("prefers the less loaded of two, and hosts that are not new", function()
+    for i = 0, 3 do view.hosts[i].inFlight = i * 10 end
+    local counts = { [0] = 0, 0, 0, 0 }
+    for _ = 1, 3000 do
+      start()
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_LEAST_LOADED, 0, 0)
+      local first = C.mp_plan_next(plan, nil)
+      counts[first] = counts[first] + 1
+    end
+    assert.is_true(counts[0] > counts[1] and counts[1] > counts[2] and counts[2] > counts[3])
+    view.hosts[0].isNewlyUp = true
+    local first = 0
+    for _ = 1, 1000 do
+      start()
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_LEAST_LOADED, 0, 0)
+      if C.mp_plan_next(plan, nil) == 0 then first = first + 1 end
+    end
+    assert.is_true(first < 150)
+  end)
+
+  it("follows weights, and gives weight 0 only at the end", function()
+    for i, weight in ipairs { 1, 3, 0, 0 } do view.hosts[i - 1].weight = weight end
+    local counts = { [0] = 0, 0, 0, 0 }
+    for _ = 1, 4000 do
+      start()
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_WEIGHTED, 0, 0)
+      local walk = topology.walk(plan)
+      counts[walk[1]] = counts[walk[1]] + 1
+      assert.is_true(walk[1] < 2 and walk[2] < 2)
+      assert.equal(4, #walk)
+    end
+    assert.is_true(counts[1] > 2800 and counts[1] < 3200)
+  end)
+
+  it("puts the fastest first, unmeasured ones before", function()
+    for i, latency in ipairs { 300, 100, 0, 200 } do view.hosts[i - 1].latencyUs = latency end
+    start()
+    C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_FASTEST, 0, 0)
+    assert.same({ 2, 1, 3, 0 }, topology.walk(plan))
+  end)
+
+  it("knows the rack", function()
+    start()
+    C.mp_plan_hosts(plan, C.MP_SCOPE_SAME_RACK, C.MP_ORDER_PRIMARY_FIRST, 0, 0)
+    assert.same({ 1, 3 }, topology.walk(plan))
+  end)
+
+  it("counts what does not fit and ignores what is out of range", function()
+    start()
+    for _ = 1, 9 do C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, C.MP_ORDER_IN_TURN, 0, 0) end
+    assert.is_true(plan.overflow)
+    start()
+    for _, bad in ipairs { { 99, 0, 0 }, { 0, 99, 0 }, { 4, 0, 64 }, { 4294967295, 4294967295, 4294967295 } } do
+      C.mp_plan_hosts(plan, bad[1], bad[2], 0, bad[3])
+    end
+    for _, bad in ipairs { 8192, 65535, 4294967295 } do C.mp_plan_host(plan, bad) end
+    assert.is_true(plan.overflow)
+    assert.equal(0, plan.step_count)
+    C.mp_plan_host(plan, 8191)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_DC, C.MP_ORDER_IN_TURN, 0, 63)
+    assert.same({}, topology.walk(plan))
+  end)
+
+  it("tells which step gave a host", function()
+    start()
+    C.mp_plan_host(plan, 7)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_IN_TURN, 1, 0)
+    local step = ffi.new "uint8_t[1]"
+    assert.equal(7, C.mp_plan_next(plan, step))
+    assert.equal(0, step[0])
+    C.mp_plan_next(plan, step)
+    assert.equal(1, step[0])
+  end)
+
+  it("by default never leaves the local datacentre for a local consistency", function()
+    local req = ffi.new "struct mp_request_view"
+    req.isLocalConsistency = true
+    start(true, 4500)
+    assert.is_true(C.mp_default_plan(nil, req, plan))
+    for _, host in ipairs(topology.walk(plan)) do assert.is_true(view.hosts[host].isLocal) end
+    req.isLocalConsistency = false
+    start(true, 4500)
+    assert.is_true(C.mp_default_plan(nil, req, plan))
+    assert.equal(9, #topology.walk(plan))
+  end)
+end)

@@ -1,0 +1,154 @@
+-- SPDX-License-Identifier: Apache-2.0
+local C = require "spec.support.c"
+
+local READ, IDEMPOTENT, UNSAFE, FRAGILE = 0, 1, 2, 3
+
+-- The whole gate, cell by cell: retries allowed for a read, an idempotent write, an unsafe write, and a counter update
+-- or lightweight transaction. "+" behind a number: may have been applied. "!": only on another host.
+local M = 16
+local gate = {
+  NOT_SENT                = { { M }, { M }, { M }, { M } },
+  PART_SENT               = { { M }, { M }, { M }, { M } },
+  LOST                    = { { M }, { M, "+" }, { 0, "+" }, { 0, "+" } },
+  TIMEOUT                 = { { M }, { M, "+" }, { 0, "+" }, { 0, "+" } },
+  UNPREPARED              = { { 2 }, { 2 }, { 2 }, { 2 } },
+  IS_BOOTSTRAPPING        = { { M, "!" }, { M, "!" }, { M, "!" }, { M, "!" } },
+  UNAVAILABLE             = { { 1, "!" }, { 1, "!" }, { 1, "!" }, { 0, "+" } },
+  OVERLOADED              = { { 3 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  SERVER_ERROR            = { { 3 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  TRUNCATE_ERROR          = { { 3 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  FUNCTION_FAILURE        = { { 3 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  READ_TIMEOUT            = { { 1 }, { 1, "+" }, { 0, "+" }, { 0, "+" } },
+  READ_FAILURE            = { { 1 }, { 1, "+" }, { 0, "+" }, { 0, "+" } },
+  WRITE_TIMEOUT           = { { 0 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  WRITE_TIMEOUT_BATCH_LOG = { { 0 }, { 1, "+" }, { 0, "+" }, { 0, "+" } },
+  WRITE_FAILURE           = { { 0 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  CDC_WRITE_FAILURE       = { { 0 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  CAS_WRITE_UNKNOWN       = { { 0 }, { 3, "+" }, { 0, "+" }, { 0, "+" } },
+  SYNTAX_ERROR            = { { 0 }, { 0 }, { 0 }, { 0 } },
+  UNAUTHORIZED            = { { 0 }, { 0 }, { 0 }, { 0 } },
+  INVALID                 = { { 0 }, { 0 }, { 0 }, { 0 } },
+  CONFIG_ERROR            = { { 0 }, { 0 }, { 0 }, { 0 } },
+  ALREADY_EXISTS          = { { 0 }, { 0 }, { 0 }, { 0 } },
+  BAD_CREDENTIALS         = { { 0 }, { 0 }, { 0 }, { 0 } },
+  PROTOCOL_ERROR          = { { 0 }, { 0, "+" }, { 0, "+" }, { 0, "+" } },
+  UNKNOWN_CODE            = { { 0 }, { 0, "+" }, { 0, "+" }, { 0, "+" } },
+}
+local columns = { [0] = "a read", "an idempotent write", "an unsafe write", "a counter update or LWT" }
+
+describe("the replay gate", function()
+  local ffi = require "ffi"
+
+  for outcome = 0, tonumber(C.MP_OUTCOME_COUNT) - 1 do
+    local name = ffi.string(C.mp_replay_outcome_name(outcome))
+    it("has a row for " .. name, function()
+      assert.is_table(gate[name])
+    end)
+    for class = READ, FRAGILE do
+      it("after " .. name .. " of " .. columns[class], function()
+        local want, rule = gate[name][class + 1], C.mp_replay_rule(outcome, class)
+        assert.equal(want[1], rule.most)
+        assert.equal(want[2] == "+", rule.maybe_applied)
+        assert.equal(want[2] == "!", rule.next_host_only)
+      end)
+    end
+  end
+
+  it("never lets an unsafe write go again once a node may have it", function()
+    for outcome = 0, tonumber(C.MP_OUTCOME_COUNT) - 1 do
+      for class = UNSAFE, FRAGILE do
+        local rule = C.mp_replay_rule(outcome, class)
+        assert.is_false(rule.maybe_applied and rule.most > 0)
+      end
+    end
+  end)
+
+  it("knows every server error, and takes unknown codes for the worst", function()
+    local codes = {
+      [0x0000] = "SERVER_ERROR", [0x000a] = "PROTOCOL_ERROR", [0x0100] = "BAD_CREDENTIALS", [0x1000] = "UNAVAILABLE",
+      [0x1001] = "OVERLOADED", [0x1002] = "IS_BOOTSTRAPPING", [0x1003] = "TRUNCATE_ERROR", [0x1100] = "WRITE_TIMEOUT",
+      [0x1200] = "READ_TIMEOUT", [0x1300] = "READ_FAILURE", [0x1400] = "FUNCTION_FAILURE", [0x1500] = "WRITE_FAILURE",
+      [0x1600] = "CDC_WRITE_FAILURE", [0x1700] = "CAS_WRITE_UNKNOWN", [0x2000] = "SYNTAX_ERROR",
+      [0x2100] = "UNAUTHORIZED", [0x2200] = "INVALID", [0x2300] = "CONFIG_ERROR", [0x2400] = "ALREADY_EXISTS",
+      [0x2500] = "UNPREPARED", [0x7777] = "UNKNOWN_CODE", [-1] = "UNKNOWN_CODE",
+    }
+    for code, name in pairs(codes) do
+      local outcome = C.mp_replay_outcome_of_error(code, C.MP_WRITE_SIMPLE)
+      assert.equal(name, ffi.string(C.mp_replay_outcome_name(outcome)))
+    end
+    local outcome = C.mp_replay_outcome_of_error(0x1100, C.MP_WRITE_BATCH_LOG)
+    assert.equal("WRITE_TIMEOUT_BATCH_LOG", ffi.string(C.mp_replay_outcome_name(outcome)))
+  end)
+
+  it("reads a lost connection by what the kernel took", function()
+    assert.equal(C.MP_OUTCOME_NOT_SENT, C.mp_replay_outcome_of_loss(C.MP_SENT_NOTHING))
+    assert.equal(C.MP_OUTCOME_PART_SENT, C.mp_replay_outcome_of_loss(C.MP_SENT_PART))
+    assert.equal(C.MP_OUTCOME_LOST, C.mp_replay_outcome_of_loss(C.MP_SENT_WHOLE))
+  end)
+end)
+
+describe("the reader of statements", function()
+  local function class(cql, idempotent, counters)
+    return tonumber(C.mp_replay_classify(cql, #cql, idempotent or false, counters or -1))
+  end
+
+  it("finds reads behind comments and white space", function()
+    for _, cql in ipairs { "SELECT * FROM t", "  select a from t", "-- SELECT\nSELECT 1", "/* x */ SELECT a FROM t",
+      "// note\n\tSelect a FROM t" } do
+      assert.equal(READ, class(cql), cql)
+    end
+  end)
+
+  it("takes a write for unsafe unless its caller says otherwise", function()
+    for _, cql in ipairs { "INSERT INTO t (a) VALUES (?)", "DELETE FROM t WHERE a = 1", "UPDATE t SET a = 1 WHERE k = 2",
+      "UPDATE t SET l = l + [1] WHERE k = 2", "UPDATE t SET s = s + {1} WHERE k = 2", "TRUNCATE t",
+      "UPDATE t SET l = [1] + l WHERE k = 2", "UPDATE t SET a = 'x + y' WHERE k = 1" } do
+      assert.equal(UNSAFE, class(cql), cql)
+      assert.equal(IDEMPOTENT, class(cql, true), cql)
+    end
+  end)
+
+  it("finds lightweight transactions, whatever their caller says", function()
+    for _, cql in ipairs { "INSERT INTO t (a) VALUES (1) IF NOT EXISTS", "UPDATE t SET a = 1 WHERE k = 2 IF a = 0",
+      "DELETE FROM t WHERE k = 1 if exists", "BEGIN BATCH UPDATE t SET a=1 WHERE k=1 IF a=0; APPLY BATCH",
+      "UPDATE t SET a = 'IF' WHERE k = 1 IF /* really */ EXISTS" } do
+      assert.equal(FRAGILE, class(cql, true), cql)
+    end
+    assert.equal(IDEMPOTENT, class("INSERT INTO t (a) VALUES ('IF NOT EXISTS')", true))
+    assert.equal(IDEMPOTENT, class('INSERT INTO t ("IF") VALUES (1)', true))
+  end)
+
+  it("takes what may be a counter update for one", function()
+    for _, cql in ipairs { "UPDATE t SET c = c + 1 WHERE k = 1", "UPDATE t SET c=c-? WHERE k = 1", "UPDATE t SET c += 1",
+      'UPDATE t SET "c" = "c" + :n WHERE k = 1', "BEGIN COUNTER BATCH UPDATE t SET c = c + 1; APPLY BATCH" } do
+      assert.equal(FRAGILE, class(cql, true), cql)
+    end
+  end)
+
+  it("lets prepared metadata settle the doubt", function()
+    assert.equal(IDEMPOTENT, class("UPDATE t SET l = l + ? WHERE k = 1", true, 0))
+    assert.equal(UNSAFE, class("UPDATE t SET l = l + ? WHERE k = 1", false, 0))
+    assert.equal(FRAGILE, class("UPDATE t SET l = l + ? WHERE k = 1", false, 1))
+  end)
+
+  it("takes schema statements with IF NOT EXISTS for plain ones", function()
+    assert.equal(UNSAFE, class "CREATE TABLE IF NOT EXISTS t (k int PRIMARY KEY)")
+    assert.equal(IDEMPOTENT, class("CREATE TABLE IF NOT EXISTS t (k int PRIMARY KEY)", true))
+  end)
+
+  it("ends on anything, and finds nothing safe in nonsense", function()
+    for _, cql in ipairs { "", " ", "/*", "--", "'", "\"", "$$", "?", "=", "'SELECT'", "(SELECT", "\0SELECT" } do
+      assert.equal(UNSAFE, class(cql), cql)
+    end
+    local seed = 42
+    for _ = 1, 20000 do
+      local bytes = {}
+      for i = 1, 24 do
+        seed = (seed * 1103515245 + 12345) % 2147483648
+        bytes[i] = ("SELECT IFUPD'\"$-/*=+?:[{ \0\255"):sub(seed % 29 + 1, seed % 29 + 1)
+      end
+      local got = class(table.concat(bytes), false)
+      assert.is_true(got >= READ and got <= FRAGILE)
+    end
+  end)
+end)

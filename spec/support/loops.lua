@@ -1,0 +1,252 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Loops for specs: one handle on each body of loop.h, with Lua functions as callbacks. A loop that is closed here must
+-- have nothing open, so every spec that uses it looks for leaks.
+local ffi = require "ffi"
+local C = require "spec.support.c"
+
+local loops = {}
+
+local Loop = {}
+Loop.__index = Loop
+
+-- C code that calls back into Lua must not be called from compiled traces.
+local function uncompiled(fn)
+  jit.off(fn, true)
+  return fn
+end
+
+
+function loops.uv(seed, uv_loop)
+  local handle = C.mp_loop_uv_new(uv_loop, seed or 1)
+  assert(handle ~= nil)
+  return setmetatable({ name = "libuv", handle = handle, callbacks = {}, kept = {}, is_uv = true }, Loop)
+end
+
+function loops.sim(seed)
+  local handle = C.mp_loop_sim_new(seed or 1)
+  assert(handle ~= nil)
+  return setmetatable({ name = "simulated", handle = handle, callbacks = {}, kept = {}, is_sim = true }, Loop)
+end
+
+-- The bodies that are built into this spec host, as { name = , open = }.
+loops.bodies = { { name = "libuv", open = loops.uv, is_uv = true } }
+if pcall(function() return C.mp_loop_sim_new end) then
+  loops.bodies[2] = { name = "simulated", open = loops.sim, is_sim = true }
+end
+
+function loops.addr(text, port)
+  local addr = ffi.new "struct mp_addr"
+  assert(C.mp_addr_parse_ip(text, port, addr) == 0)
+  return addr
+end
+
+-- A C function pointer on `fn`; an error inside it fails the spec after the turn.
+function Loop:callback(ctype, fn)
+  local made = ffi.cast(ctype, function(...)
+    local ok, result = xpcall(fn, debug.traceback, ...)
+    if ok then return result end
+    self.failure = self.failure or result
+  end)
+  self.callbacks[#self.callbacks + 1] = made
+  return made
+end
+
+function Loop:keep(object)
+  self.kept[#self.kept + 1] = object
+  return object
+end
+
+function Loop:check()
+  local failure = self.failure
+  self.failure = nil
+  if failure then error(failure, 0) end
+end
+
+Loop.turn = uncompiled(function(self, wait_ms)
+  local ran = C.mp_loop_turn(self.handle, wait_ms or 0)
+  self:check()
+  return ran
+end)
+
+Loop.run = uncompiled(function(self)
+  C.mp_loop_run(self.handle)
+  self:check()
+end)
+
+Loop.flush = uncompiled(function(self)
+  C.mp_loop_flush(self.handle)
+  self:check()
+end)
+
+-- Turns until `done()`, or fails after `limit_ms` of the loop's own time.
+function Loop:until_true(done, limit_ms)
+  local deadline = self:now_ms() + (limit_ms or 5000)
+  while not done() do
+    if self:now_ms() > deadline then error("it did not happen in time", 2) end
+    self:turn(50)
+  end
+end
+
+-- Lets the loop go on for some of its own time.
+function Loop:pass(ms)
+  local passed = false
+  local timer = self:timer(function() passed = true end)
+  self:start(timer, ms)
+  self:until_true(function() return passed end, ms + 5000)
+end
+
+function Loop:now_ms()
+  return tonumber(C.mp_loop_clock_ns(self.handle) / 1000000ULL)
+end
+
+function Loop:census()
+  local out = ffi.new "struct mp_loop_census"
+  C.mp_loop_census(self.handle, out)
+  return {
+    sockets = tonumber(out.sockets), listeners = tonumber(out.listeners), timers = tonumber(out.timers),
+    tasks = tonumber(out.tasks), resolves = tonumber(out.resolves), watches = tonumber(out.watches),
+  }
+end
+
+function Loop:timer(fn)
+  local timer = self:keep(ffi.new "struct mp_timer")
+  C.mp_timer_init(timer, self.handle, self:callback("void (*)(void *)", function() fn() end), nil)
+  return timer
+end
+
+function Loop.start(_, timer, delay_ms)
+  assert(C.mp_timer_start_ms(timer, delay_ms) == 0)
+end
+
+function Loop:task(fn)
+  local task = self:keep(ffi.new "struct mp_task")
+  C.mp_task_init(task, self:callback("void (*)(void *)", function() fn() end), nil)
+  return task
+end
+
+function Loop:post(task, phase)
+  C.mp_task_post(self.handle, task, phase == "flush" and C.MP_PHASE_FLUSH or C.MP_PHASE_RUN)
+end
+
+-- A socket for specs: collects what comes, and calls the functions of `on` when there are any.
+local Sock = {}
+Sock.__index = Sock
+
+local function sock_events(self, sock)
+  local on = sock.on
+  local events = self:keep(ffi.new "struct mp_sock_events")
+  events.on_connect = self:callback("void (*)(void *, int)", function(_, rc)
+    sock.connects = sock.connects + 1
+    sock.connected = rc
+    if on.connect then on.connect(sock, rc) end
+  end)
+  events.on_read = self:callback("void (*)(void *, const uint8_t *, size_t)", function(_, bytes, len)
+    assert(len > 0)
+    sock.reads = sock.reads + 1
+    local text = ffi.string(bytes, len)
+    sock.received = sock.received + #text
+    if sock.collect then sock.parts[#sock.parts + 1] = text end
+    if on.read then on.read(sock, text) end
+  end)
+  events.on_end = self:callback("void (*)(void *, int)", function(_, rc)
+    sock.ends = sock.ends + 1
+    sock.ended = rc
+    if on["end"] then on["end"](sock, rc) end
+  end)
+  events.on_writable = self:callback("void (*)(void *)", function()
+    sock.writables = sock.writables + 1
+    if on.writable then on.writable(sock) end
+  end)
+  return events
+end
+
+local function new_sock(self, on)
+  return setmetatable({
+    loop = self, on = on or {}, connects = 0, reads = 0, received = 0, ends = 0, writables = 0, parts = {}, collect = true,
+  }, Sock)
+end
+
+function Loop:connect(addr, on, options)
+  local sock = new_sock(self, on)
+  local err = ffi.new "int[1]"
+  sock.handle = C.mp_loop_connect(self.handle, addr, options, sock_events(self, sock), nil, err)
+  if sock.handle == nil then return nil, err[0] end
+  return sock
+end
+
+-- `on_accept(sock)` may return the table of functions of the accepted socket, or close it.
+function Loop:listen(addr, on_accept)
+  local listener = { accepted = {} }
+  local err = ffi.new "int[1]"
+  listener.handle = C.mp_loop_listen(self.handle, addr,
+    self:callback("void (*)(void *, struct mp_sock *)", function(_, handle)
+      local sock = new_sock(self)
+      sock.handle = handle
+      listener.accepted[#listener.accepted + 1] = sock
+      local on = on_accept and on_accept(sock)
+      if sock.closed then return end
+      sock.on = on or {}
+      C.mp_sock_adopt(handle, sock_events(self, sock), nil)
+    end), nil, err)
+  if listener.handle == nil then return nil, err[0] end
+  function listener.close()
+    C.mp_listener_close(listener.handle)
+  end
+  return listener
+end
+
+function Sock:text()
+  return table.concat(self.parts)
+end
+
+-- Offers the strings as one write; what was taken, or a negative error.
+function Sock:write(...)
+  local count = select("#", ...)
+  local spans = ffi.new("struct mp_span[?]", count)
+  for i = 1, count do
+    local text = select(i, ...)
+    spans[i - 1].data = ffi.cast("const void *", text)
+    spans[i - 1].len = #text
+  end
+  return tonumber(C.mp_sock_writev(self.handle, spans, count))
+end
+
+-- Writes all of `text`, going on when the socket takes more. Uses on.writable.
+function Sock:send(text)
+  local at = 1
+  local function go_on()
+    while at <= #text do
+      local took = self:write(text:sub(at, at + 65535))
+      if took < 0 then return end
+      local offered = math.min(65536, #text - at + 1)
+      at = at + took
+      if took < offered then return end
+    end
+    self.sent = #text
+  end
+  self.on.writable = go_on
+  go_on()
+end
+
+function Sock:close(reset)
+  assert(not self.closed)
+  self.closed = true
+  C.mp_sock_close(self.handle, reset or false)
+end
+
+function Sock:shutdown() C.mp_sock_shutdown(self.handle) end
+function Sock:stop() C.mp_sock_read_stop(self.handle) end
+function Sock:start() C.mp_sock_read_start(self.handle) end
+
+function Loop:close()
+  local open = self:census()
+  C.mp_loop_free(self.handle)
+  self.handle = nil
+  if self.after_free then self.after_free() end
+  for _, callback in ipairs(self.callbacks) do callback:free() end
+  self.callbacks = {}
+  return open
+end
+Loop.close = uncompiled(Loop.close)
+
+return loops
