@@ -6,7 +6,8 @@
 //      +---- deadline, refused, error -------+---- lost ---------+--------------------> CLOSED
 //
 // Every call submitted to a connection is answered exactly once: by its answer or, when the connection closes, with an
-// error; or it was abandoned by its owner and is not answered at all. Then on_closed comes, once, last.
+// error; or it was abandoned by its owner and is not answered at all. Then on_closed comes, once, last. No callback comes
+// from inside a function of this header, and in a callback everything is allowed but mp_conn_free() before on_closed.
 #pragma once
 
 #include "base/addr.h"
@@ -76,6 +77,7 @@ struct mp_conn_settings {
 	size_t write_high_bytes;          // bytes waiting for the kernel above which mp_conn_call() says MP_EBUSY
 	uint32_t max_body_bytes;
 	struct mp_sock_options tcp;
+	uint64_t *last_id;                // counter that numbers the connections (mp_conn_id); NULL: random numbers
 };
 
 struct mp_conn_events {
@@ -83,7 +85,8 @@ struct mp_conn_events {
 	// Last callback; the owner calls mp_conn_free() in it or later.
 	void (*on_closed)(void *owner, struct mp_conn *conn, const struct mp_conn_end *end);
 	void (*on_event)(void *owner, struct mp_conn *conn, const struct mp_envelope *event); // may be NULL: ignored
-	void (*on_writable)(void *owner, struct mp_conn *conn); // below the watermark again after MP_EBUSY; may be NULL
+	// There is room again (ids, and bytes well below the watermark) after there was none; may be NULL.
+	void (*on_writable)(void *owner, struct mp_conn *conn);
 };
 
 // One request on one connection, in its owner's storage. The owner sets on_answer.
@@ -93,6 +96,7 @@ struct mp_call {
 	struct mp_conn *conn; // set while waiting
 	uint64_t end_pos;     // position of the envelope's end in the connection's output
 	int16_t stream;
+	uint8_t opcode; // of the request: an answer of the wrong kind breaks the protocol
 	// How much of the envelope the kernel took; valid in on_answer, and at any time by mp_call_sent().
 	enum mp_sent { MP_SENT_NOTHING, MP_SENT_PART, MP_SENT_WHOLE } sent;
 	uint64_t start_pos;

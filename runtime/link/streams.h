@@ -11,11 +11,11 @@
 struct mp_call;
 
 struct mp_streams {
-	uint32_t limit;      // ids 0 .. limit-1
-	uint32_t in_use;     // taken and orphaned
+	uint32_t limit;         // ids 0 .. limit-1
+	uint32_t in_use;        // taken and orphaned
 	uint32_t orphans;
-	uint32_t hint;       // word where the last free id was found
-	uint64_t *free_bits; // 1: free
+	uint32_t hint;          // no id is free in a word of `free_bits` below this one
+	uint64_t *free_bits;    // 1: free
 	struct mp_call **calls; // by id; NULL: free or orphaned
 };
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of one connection share: conn.c (life, socket, state), call.c (requests and answers), handshake.c,
+// heartbeat.c. Nobody else includes this.
+#pragma once
+
+#include "link/conn.h"
+#include "link/handshake.h"
+#include "link/output.h"
+#include "link/streams.h"
+#include "wire/decoder.h"
+
+#define MP_CONN_FIRST_BYTES 32
+
+struct mp_conn {
+	struct mp_loop *loop;
+	struct mp_sock *sock; // NULL once closed
+	enum mp_conn_state state;
+	struct mp_output out;
+	struct mp_streams streams;
+	struct mp_decoder dec;
+	struct mp_task flush_task; // FLUSH: what the turn queued leaves
+	struct mp_task room_task;  // RUN: tells on_writable
+	struct mp_task close_task; // RUN: answers what waits, then tells on_closed
+	// One timer, by state: the handshake's deadline, then heartbeats; or the turn in which a failed write is judged.
+	struct mp_timer timer;
+
+	const struct mp_conn_events *events;
+	void *owner;
+	struct mp_conn_settings settings; // as they were at open; the strings are copies
+	struct mp_addr addr;
+	struct mp_uuid host_id;
+	uint64_t id;
+
+	uint32_t call_limit;   // ids for calls; one more is kept for the heartbeat where the protocol leaves one
+	bool was_full;         // room was seen to be gone: on_writable is owed
+	bool end_told;         // on_closed was called
+	struct mp_handshake handshake;
+
+	struct mp_call heartbeat; // the OPTIONS that is under way, conn set; otherwise conn NULL
+	bool probing;             // an answer is awaited until probe_deadline_ns
+	bool probe_graced;        // its deadline was moved once, because this process slept
+	uint64_t probe_deadline_ns;
+
+	uint64_t answered_ns; // when the last whole answer was read: the only sign of life
+	bool answered;        // one came in this read
+	uint64_t created_ns;
+	uint64_t used_ns;
+	uint64_t open_clock_ns;
+	uint32_t open_us;
+	uint64_t events_ignored; // EVENTs nobody asked for
+	uint8_t first_bytes[MP_CONN_FIRST_BYTES];
+	uint32_t first_len; // how much of what the node sent first is kept, for a readable complaint
+	bool spoke;         // a whole envelope came
+	enum mp_close_reason drain_reason;
+	struct mp_conn_end end;
+};
+
+// ---- conn.c
+void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state);
+// Close with a reason and a printed message; details (server_code, version_hint) are set in conn->end before.
+void mp_conn_fail(struct mp_conn *conn, enum mp_close_reason reason, const char *format, ...) MP_PRINTF(3, 4);
+void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *format, ...) MP_PRINTF(3, 4);
+void mp_conn_became_ready(struct mp_conn *conn); // the handshake is over
+void mp_conn_queued(struct mp_conn *conn);       // bytes were appended: they leave at the end of the turn, or now
+
+// ---- call.c
+// One whole envelope of an open connection. Non-zero stops the decoder: the connection is closed.
+int mp_conn_answer(struct mp_conn *conn, const struct mp_envelope *envelope) MP_MUST_CHECK;
+// Like mp_conn_call() for the connection's own requests: no watermark, `limit` ids.
+int mp_conn_submit(struct mp_conn *conn, struct mp_call *call, uint32_t limit,
+                   int (*encode)(void *arg, struct mp_buf *out, uint8_t version, int16_t stream),
+                   void *arg) MP_MUST_CHECK;
+void mp_conn_answer_all(struct mp_conn *conn); // with end.err; the connection is closed
+void mp_conn_check_room(struct mp_conn *conn); // after ids or bytes became free
+void mp_conn_check_drained(struct mp_conn *conn);
+
+// ---- heartbeat.c
+void mp_conn_heartbeat_start(struct mp_conn *conn);
+void mp_conn_heartbeat_tick(struct mp_conn *conn); // the timer of a READY or DRAINING connection fired

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request at a time, always on stream 0. `step` is the request that is under way; its answer either ends
+// the connection or starts the next step. Nothing of the node is trusted here: bodies are small
+// (MP_BODY_MAX_PREAUTH), rounds are counted, and the deadline over all of it runs in conn.c.
+#include "link/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "link/conn_internal.h"
+#include "link/version.h"
+#include "wire/message.h"
+
+#ifndef MOONPOOL_VERSION
+#define MOONPOOL_VERSION "0"
+#endif
+
+#define STREAM 0
+
+static const char *const step_names[] = {
+	[MP_STEP_CONNECT] = "the connection",          [MP_STEP_OPTIONS] = "the answer to OPTIONS",
+	[MP_STEP_STARTUP] = "the answer to STARTUP",   [MP_STEP_AUTH] = "the authentication",
+	[MP_STEP_IDENTITY] = "the node's identity",    [MP_STEP_KEYSPACE] = "the keyspace",
+	[MP_STEP_REGISTER] = "the answer to REGISTER", [MP_STEP_DONE] = "nothing",
+};
+
+const char *mp_handshake_step_name(enum mp_handshake_step step)
+{
+	return step_names[step];
+}
+
+// ---- sending
+// --------------------------------------------------------------------------------------------------------
+
+// The request of `step` is encoded behind `start`.
+static int sent(struct mp_conn *conn, enum mp_handshake_step step, size_t start)
+{
+	uint64_t start_pos, end_pos;
+	int rc = mp_output_commit(&conn->out, start, &start_pos, &end_pos);
+	if (rc != 0) {
+		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
+		return rc;
+	}
+	conn->handshake.step = step;
+	mp_conn_queued(conn);
+	return 0;
+}
+
+static int send_options(struct mp_conn *conn)
+{
+	size_t start = mp_output_begin(&conn->out);
+	mp_encode_options(&conn->out.buf, conn->settings.version, STREAM);
+	return sent(conn, MP_STEP_OPTIONS, start);
+}
+
+static int send_startup(struct mp_conn *conn)
+{
+	const struct mp_pair options[] = {
+		{mp_str_of("CQL_VERSION"), mp_str_of("3.0.0")},
+		{mp_str_of("DRIVER_NAME"), mp_str_of("moonpool")},
+		{mp_str_of("DRIVER_VERSION"), mp_str_of(MOONPOOL_VERSION)},
+		// An overloaded node is to say so; without this it stops reading, which looks like a dead one.
+		{mp_str_of("THROW_ON_OVERLOAD"), mp_str_of("1")},
+	};
+	size_t count = MP_ARRAY_LEN(options) - (conn->settings.version >= 4 ? 0 : 1);
+	size_t start = mp_output_begin(&conn->out);
+	mp_encode_startup(&conn->out.buf, conn->settings.version, STREAM, options, count);
+	return sent(conn, MP_STEP_STARTUP, start);
+}
+
+static int send_query(struct mp_conn *conn, enum mp_handshake_step step, struct mp_str cql)
+{
+	const struct mp_query_params params = {.consistency = MP_CL_ONE};
+	size_t start = mp_output_begin(&conn->out);
+	mp_encode_query(&conn->out.buf, conn->settings.version, 0, STREAM, cql, &params);
+	return sent(conn, step, start);
+}
+
+static int send_use(struct mp_conn *conn)
+{
+	struct mp_buf cql;
+	mp_buf_init(&cql);
+	mp_buf_text(&cql, "USE \"");
+	for (const char *at = conn->settings.keyspace; *at != '\0'; at++) {
+		if (*at == '"')
+			mp_buf_u8(&cql, '"');
+		mp_buf_u8(&cql, (uint8_t)*at);
+	}
+	mp_buf_u8(&cql, '"');
+	int rc = mp_buf_status(&cql);
+	if (rc == 0)
+		rc = send_query(conn, MP_STEP_KEYSPACE, (struct mp_str){(const char *)cql.data, cql.len});
+	else
+		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
+	mp_buf_deinit(&cql);
+	return rc;
+}
+
+static int send_register(struct mp_conn *conn)
+{
+	const struct mp_str types[] = {
+		mp_str_of("TOPOLOGY_CHANGE"),
+		mp_str_of("STATUS_CHANGE"),
+		mp_str_of("SCHEMA_CHANGE"),
+	};
+	size_t start = mp_output_begin(&conn->out);
+	mp_encode_register(&conn->out.buf, conn->settings.version, STREAM, types, MP_ARRAY_LEN(types));
+	return sent(conn, MP_STEP_REGISTER, start);
+}
+
+// The next step after `done` that the settings ask for.
+static int proceed(struct mp_conn *conn, enum mp_handshake_step done)
+{
+	const struct mp_conn_settings *settings = &conn->settings;
+	bool checks = settings->cluster_name != NULL || !mp_uuid_is_nil(&conn->host_id);
+	if (done < MP_STEP_IDENTITY && checks)
+		return send_query(conn, MP_STEP_IDENTITY,
+						  mp_str_of("SELECT cluster_name, host_id FROM system.local WHERE key='local'"));
+	if (done < MP_STEP_KEYSPACE && settings->keyspace != NULL)
+		return send_use(conn);
+	if (done < MP_STEP_REGISTER && conn->handshake.wants_events)
+		return send_register(conn);
+	conn->handshake.step = MP_STEP_DONE;
+	mp_conn_became_ready(conn);
+	return conn->state == MP_CONN_CLOSED ? MP_ECLOSED : 0;
+}
+
+void mp_handshake_start(struct mp_conn *conn)
+{
+	int rc = send_options(conn);
+	(void)rc; // has closed the connection
+}
+
+// ---- refusals
+// -------------------------------------------------------------------------------------------------------
+
+#define MESSAGE_MAX 110
+
+static int shown(size_t len)
+{
+	return len < MESSAGE_MAX ? (int)len : MESSAGE_MAX;
+}
+
+static int refuse_version(struct mp_conn *conn, uint8_t hint, struct mp_str message)
+{
+	conn->end.version_hint = hint < conn->settings.version ? hint : 0;
+	mp_conn_fail(conn, MP_CLOSE_VERSION, "protocol v%u: %.*s", conn->settings.version, shown(message.len),
+				 message.data);
+	return MP_EUNSUPPORTED;
+}
+
+static int unexpected(struct mp_conn *conn, const struct mp_envelope *envelope)
+{
+	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s while waiting for %s", mp_opcode_name(envelope->opcode),
+				 mp_handshake_step_name(conn->handshake.step));
+	return MP_EPROTO;
+}
+
+static int unreadable(struct mp_conn *conn, const struct mp_envelope *envelope, int rc)
+{
+	if (rc == MP_ENOMEM)
+		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
+	else
+		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "an unreadable %s while waiting for %s",
+					 mp_opcode_name(envelope->opcode), mp_handshake_step_name(conn->handshake.step));
+	return rc;
+}
+
+static int refused(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	struct mp_error_body error;
+	int rc = mp_decode_error(body, envelope->version, &error);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	enum mp_handshake_step step = conn->handshake.step;
+	conn->end.server_code = error.code;
+	bool early = step == MP_STEP_OPTIONS || step == MP_STEP_STARTUP;
+	if (early && mp_version_is_refusal(envelope->version, conn->settings.version, error.code, error.message))
+		return refuse_version(conn, mp_version_hint(envelope->version, conn->settings.version, error.message),
+							  error.message);
+	bool auth = error.code == MP_SE_BAD_CREDENTIALS || step == MP_STEP_AUTH;
+	mp_conn_fail(conn, auth ? MP_CLOSE_AUTH : MP_CLOSE_HANDSHAKE, "%s while waiting for %s: %.*s",
+				 mp_server_error_name(error.code), mp_handshake_step_name(step), shown(error.message.len),
+				 error.message.data);
+	return MP_ESERVER;
+}
+
+void mp_handshake_refuse_bytes(struct mp_conn *conn, int rc)
+{
+	const uint8_t *first = conn->first_bytes;
+	uint8_t version = conn->dec.seen_version;
+	bool response = conn->first_len > 0 && (first[0] & 0x80) != 0;
+	// A node that is far older or newer answers in a version of its own.
+	if (rc == MP_EPROTO && !conn->spoke && response && version >= 1 && version <= 8 &&
+		version != conn->settings.version) {
+		refuse_version(conn, version < MP_PROTOCOL_MIN ? 0 : version,
+					   mp_str_of("the node answers in another version"));
+		return;
+	}
+	char text[4 * MP_CONN_FIRST_BYTES + 1];
+	mp_version_show_bytes(first, conn->first_len, text, sizeof(text));
+	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s; the node sent \"%.80s\"", conn->dec.why, text);
+}
+
+// ---- answers
+// --------------------------------------------------------------------------------------------------------
+
+static void on_supported_value(void *data, struct mp_str key, struct mp_str value)
+{
+	struct mp_conn *conn = data;
+	if (mp_str_is(key, "PROTOCOL_VERSIONS"))
+		conn->handshake.listed_versions |= mp_version_listed(value);
+}
+
+static int on_supported(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	int rc = mp_decode_supported(body, on_supported_value, conn);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	uint8_t listed = conn->handshake.listed_versions;
+	if (listed != 0 && (listed >> conn->settings.version & 1) == 0)
+		return refuse_version(conn, mp_version_highest(listed), mp_str_of("not among those the node lists"));
+	return send_startup(conn);
+}
+
+// v5: segments begin with whatever follows the answer to STARTUP, be it READY or AUTHENTICATE.
+static void switch_framing(struct mp_conn *conn)
+{
+	if (conn->settings.version < 5)
+		return;
+	mp_decoder_use_segments(&conn->dec);
+	mp_output_use_segments(&conn->out);
+}
+
+static int send_token(struct mp_conn *conn, const struct mp_buf *token)
+{
+	struct mp_output *out = &conn->out;
+	mp_output_set_secret(out, true);
+	size_t start = mp_output_begin(out);
+	// All room at once, so that no copy is left behind by a buffer that grows.
+	uint8_t *room = mp_buf_reserve(&out->buf, token->len + 256);
+	if (room != NULL)
+		mp_encode_auth_response(&out->buf, conn->settings.version, STREAM, token->data, token->len);
+	return sent(conn, MP_STEP_AUTH, start);
+}
+
+static int respond(struct mp_conn *conn, struct mp_str authenticator, const struct mp_bytes *challenge)
+{
+	const struct mp_auth *auth = conn->settings.auth;
+	if (++conn->handshake.auth_rounds > MP_AUTH_ROUNDS_MAX) {
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "more than %u rounds", MP_AUTH_ROUNDS_MAX);
+		return MP_EAUTH;
+	}
+	struct mp_buf token;
+	mp_buf_init(&token);
+	int rc = auth->respond(auth->data, authenticator, challenge, &token);
+	if (rc == 0)
+		rc = mp_buf_status(&token);
+	if (rc == MP_ENOMEM)
+		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
+	else if (rc != 0)
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "no answer to %.*s: %s", shown(authenticator.len),
+					 authenticator.data, mp_err_text(rc));
+	else if (token.len > MP_AUTH_TOKEN_MAX)
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "a token of %zu bytes is over the limit of %u", token.len,
+					 MP_AUTH_TOKEN_MAX);
+	else
+		rc = send_token(conn, &token);
+	if (token.data != NULL)
+		explicit_bzero(token.data, token.cap);
+	mp_buf_deinit(&token);
+	return conn->state == MP_CONN_CLOSED && rc == 0 ? MP_EAUTH : rc;
+}
+
+static int on_authenticate(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	struct mp_str authenticator;
+	int rc = mp_decode_authenticate(body, &authenticator);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	if (conn->settings.auth == NULL) {
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "the node asks for credentials (%.*s) and none are configured",
+					 shown(authenticator.len), authenticator.data);
+		return MP_EAUTH;
+	}
+	switch_framing(conn);
+	return respond(conn, authenticator, NULL);
+}
+
+static int on_ready(struct mp_conn *conn)
+{
+	// Credentials that nobody asks for hint at the wrong server; it must not get statements meant for
+	// another.
+	if (conn->settings.auth != NULL) {
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "credentials are configured, but the node does not ask for them");
+		return MP_EAUTH;
+	}
+	switch_framing(conn);
+	return proceed(conn, MP_STEP_STARTUP);
+}
+
+static int on_auth(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	struct mp_bytes token;
+	int rc = mp_decode_auth_token(body, &token);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	if (envelope->opcode == MP_OP_AUTH_SUCCESS)
+		return proceed(conn, MP_STEP_AUTH);
+	if (token.len > (int32_t)MP_AUTH_TOKEN_MAX) {
+		mp_conn_fail(conn, MP_CLOSE_AUTH, "a challenge of %d bytes is over the limit of %u", token.len,
+					 MP_AUTH_TOKEN_MAX);
+		return MP_EAUTH;
+	}
+	return respond(conn, mp_str_of("the challenge"), &token);
+}
+
+static int check_identity(struct mp_conn *conn, const struct mp_bytes values[2])
+{
+	const char *wanted = conn->settings.cluster_name;
+	struct mp_str name = {(const char *)values[0].data, values[0].len > 0 ? (size_t)values[0].len : 0};
+	if (wanted != NULL && !mp_str_is(name, wanted)) {
+		mp_conn_fail(conn, MP_CLOSE_IDENTITY, "the node belongs to cluster \"%.*s\", not to \"%.50s\"",
+					 name.len < 50 ? (int)name.len : 50, name.data != NULL ? name.data : "", wanted);
+		return MP_ECLUSTER;
+	}
+	const struct mp_uuid *host_id = &conn->host_id;
+	if (mp_uuid_is_nil(host_id))
+		return 0;
+	if (values[1].len == (int32_t)sizeof(host_id->bytes) &&
+		memcmp(values[1].data, host_id->bytes, sizeof(host_id->bytes)) == 0)
+		return 0;
+	char text[MP_UUID_TEXT];
+	mp_uuid_format(host_id, text);
+	mp_conn_fail(conn, MP_CLOSE_IDENTITY, "another node answered than host %s", text);
+	return MP_ECLUSTER;
+}
+
+static int on_identity(struct mp_conn *conn, const struct mp_envelope *envelope,
+					   const struct mp_result_body *result)
+{
+	if (result->kind != MP_RESULT_ROWS || result->column_count != 2 || result->row_count != 1)
+		return unreadable(conn, envelope, MP_EPROTO);
+	struct mp_bytes values[2];
+	struct mp_cursor rows = result->rows;
+	int rc = mp_row_read(&rows, values, 2);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	rc = check_identity(conn, values);
+	return rc != 0 ? rc : proceed(conn, MP_STEP_IDENTITY);
+}
+
+static int on_result(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	struct mp_result_body result;
+	int rc = mp_decode_result(body, envelope->version, &result);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	if (conn->handshake.step == MP_STEP_IDENTITY)
+		rc = on_identity(conn, envelope, &result);
+	else if (result.kind == MP_RESULT_SET_KEYSPACE)
+		rc = proceed(conn, MP_STEP_KEYSPACE);
+	else
+		rc = unexpected(conn, envelope);
+	mp_metadata_unref(result.metadata);
+	mp_metadata_unref(result.params);
+	mp_metadata_unref(result.result);
+	return rc;
+}
+
+static int dispatch(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
+{
+	uint8_t opcode = envelope->opcode;
+	switch (conn->handshake.step) {
+	case MP_STEP_OPTIONS:
+		if (opcode == MP_OP_SUPPORTED)
+			return on_supported(conn, envelope, body);
+		break;
+	case MP_STEP_STARTUP:
+		if (opcode == MP_OP_READY)
+			return on_ready(conn);
+		if (opcode == MP_OP_AUTHENTICATE)
+			return on_authenticate(conn, envelope, body);
+		break;
+	case MP_STEP_AUTH:
+		if (opcode == MP_OP_AUTH_CHALLENGE || opcode == MP_OP_AUTH_SUCCESS)
+			return on_auth(conn, envelope, body);
+		break;
+	case MP_STEP_IDENTITY:
+	case MP_STEP_KEYSPACE:
+		if (opcode == MP_OP_RESULT)
+			return on_result(conn, envelope, body);
+		break;
+	case MP_STEP_REGISTER:
+		if (opcode == MP_OP_READY)
+			return proceed(conn, MP_STEP_REGISTER);
+		break;
+	case MP_STEP_CONNECT:
+	case MP_STEP_DONE: break;
+	}
+	return unexpected(conn, envelope);
+}
+
+int mp_handshake_answer(struct mp_conn *conn, const struct mp_envelope *envelope)
+{
+	if (envelope->opcode == MP_OP_EVENT) { // REGISTER may be answered after the first event it brings
+		conn->events_ignored++;
+		return 0;
+	}
+	bool error = envelope->opcode == MP_OP_ERROR;
+	if (envelope->stream != STREAM && !error) {
+		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s for stream %d, which waits for nothing",
+					 mp_opcode_name(envelope->opcode), envelope->stream);
+		return MP_EPROTO;
+	}
+	struct mp_response_prefix prefix;
+	int rc = mp_decode_prefix(envelope, &prefix);
+	if (rc != 0)
+		return unreadable(conn, envelope, rc);
+	if (error)
+		return refused(conn, envelope, prefix.body);
+	if (envelope->version != conn->settings.version)
+		return refuse_version(conn, envelope->version, mp_str_of("the node answers in another version"));
+	conn->dec.version = envelope->version;
+	return dispatch(conn, envelope, prefix.body);
+}

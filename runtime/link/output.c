@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invariants: only sealed bytes are offered, so whole_pos can walk the segments by their headers; a position
+// names the same byte until it was taken, because the one thing that moves bytes (a segment that is split)
+// moves bytes behind a start only, and settles the end before it is told.
+#include "link/output.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/frame.h"
+#include "wire/segment.h"
+
+#ifdef MP_HARD
+#define DUE_BYTES    512u
+#define SEGMENT_FULL 128u
+#define KEEP_BYTES   1024u
+#define DROP_BYTES   16u
+#else
+#define DUE_BYTES (128u << 10)
+#define SEGMENT_FULL \
+	(120u << 10) // sealed when it is this full, so that a next small envelope never has to be moved
+#define KEEP_BYTES (512u << 10) // a buffer up to this size is kept
+#define DROP_BYTES (64u << 10)  // taken bytes at the front below this are not worth a move
+#endif
+#define CALM_FLUSHES 32u // so many small flushes after a burst give the large buffer back
+
+#define SEGMENT_OVERHEAD (MP_SEGMENT_HEADER + MP_SEGMENT_TRAILER)
+
+void mp_output_init(struct mp_output *out)
+{
+	*out = (struct mp_output){.segment = MP_OUTPUT_NO_SEGMENT};
+	mp_buf_init(&out->buf);
+}
+
+// The compiler may not leave this out, although nobody reads the bytes again.
+static void wipe(struct mp_buf *buf)
+{
+	if (buf->data != NULL)
+		explicit_bzero(buf->data, buf->cap);
+}
+
+void mp_output_deinit(struct mp_output *out)
+{
+	if (out->secret)
+		wipe(&out->buf);
+	mp_buf_deinit(&out->buf);
+}
+
+void mp_output_use_segments(struct mp_output *out)
+{
+	mp_assert(!out->segmented);
+	out->segmented = true;
+	out->unit_end = out->base + out->buf.len;
+}
+
+void mp_output_set_secret(struct mp_output *out, bool secret)
+{
+	if (!secret && mp_output_waiting(out) == 0)
+		wipe(&out->buf);
+	out->secret = secret;
+}
+
+size_t mp_output_waiting(const struct mp_output *out)
+{
+	return out->buf.len - out->taken;
+}
+
+bool mp_output_is_due(const struct mp_output *out)
+{
+	return !out->blocked && !out->failed && mp_output_waiting(out) >= DUE_BYTES;
+}
+
+// The taken bytes at the front make room once they are the larger part, so each byte is moved at most once on
+// average.
+static void drop_taken(struct mp_output *out)
+{
+	size_t count = out->taken;
+	if (count < DROP_BYTES || count < mp_output_waiting(out))
+		return;
+	mp_buf_drop_front(&out->buf, count);
+	out->base += count;
+	out->taken = 0;
+	if (out->segment != MP_OUTPUT_NO_SEGMENT)
+		out->segment -= count;
+}
+
+size_t mp_output_begin(struct mp_output *out)
+{
+	if (MP_UNLIKELY(out->taken > 0))
+		drop_taken(out);
+	if (out->segmented && out->segment == MP_OUTPUT_NO_SEGMENT) {
+		out->segment = mp_segment_begin(&out->buf);
+		if (MP_UNLIKELY(out->buf.failed))
+			out->segment = MP_OUTPUT_NO_SEGMENT;
+	}
+	return out->buf.len;
+}
+
+void mp_output_cancel(struct mp_output *out, size_t start)
+{
+	out->buf.len = start;
+	out->buf.failed = false;
+}
+
+static void seal(struct mp_output *out)
+{
+	if (out->segment == MP_OUTPUT_NO_SEGMENT)
+		return;
+	mp_segment_end(&out->buf, out->segment);
+	out->segment = MP_OUTPUT_NO_SEGMENT;
+}
+
+static size_t payload_len(const struct mp_output *out)
+{
+	return out->buf.len - out->segment - MP_SEGMENT_HEADER;
+}
+
+// The envelope at *start does not fit behind what is in the open segment: seal that, and move the envelope
+// into a segment of its own. Room for the end and the new header is there.
+static void move_on(struct mp_output *out, size_t *start)
+{
+	struct mp_buf *buf = &out->buf;
+	size_t len = buf->len - *start;
+	memmove(buf->data + *start + SEGMENT_OVERHEAD, buf->data + *start, len);
+	buf->len = *start;
+	seal(out);
+	out->segment = mp_segment_begin(buf);
+	mp_assert(!buf->failed && buf->len == *start + SEGMENT_OVERHEAD);
+	*start = buf->len;
+	buf->len += len;
+}
+
+// Keep the open segment below its limit. MP_ENOMEM leaves what stood before `start` as it was.
+static int fit_segment(struct mp_output *out, size_t *start)
+{
+	// For the end of this segment, and for one more segment around a large envelope: sealing must not fail
+	// later.
+	if (mp_buf_reserve(&out->buf, 2 * SEGMENT_OVERHEAD) == NULL)
+		return MP_ENOMEM;
+	if (MP_LIKELY(payload_len(out) < SEGMENT_FULL))
+		return 0;
+	bool alone = *start == out->segment + MP_SEGMENT_HEADER;
+	if (payload_len(out) > MP_SEGMENT_PAYLOAD_MAX && !alone)
+		move_on(out, start);
+	size_t segment = out->segment;
+	seal(out);
+	if (MP_UNLIKELY(out->buf.failed)) { // only an envelope alone in its segment needs so much room
+		out->segment = segment;
+		*start = segment + MP_SEGMENT_HEADER;
+		return MP_ENOMEM;
+	}
+	return 0;
+}
+
+int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
+{
+	mp_assert(out->buf.failed || out->buf.len >= start + MP_ENVELOPE_HEADER);
+	int rc = mp_buf_status(&out->buf);
+	if (MP_LIKELY(rc == 0) && out->segmented)
+		rc = fit_segment(out, &start);
+	if (MP_UNLIKELY(rc != 0)) {
+		mp_output_cancel(out, start);
+		return rc;
+	}
+	*start_pos = out->base + start;
+	*end_pos = out->base + out->buf.len;
+	return 0;
+}
+
+// The segments that lie before `pos` are in the peer's reach.
+static void walk_segments(struct mp_output *out, uint64_t pos)
+{
+	uint64_t end = out->base + out->buf.len;
+	while (out->unit_end <= pos && out->unit_end < end) {
+		const uint8_t *header = out->buf.data + (out->unit_end - out->base);
+		uint32_t bits = (uint32_t)header[2] << 16 | (uint32_t)header[1] << 8 | header[0];
+		out->whole_pos = out->unit_end;
+		out->unit_end += SEGMENT_OVERHEAD + (bits & MP_SEGMENT_PAYLOAD_MAX);
+	}
+	if (out->unit_end == pos)
+		out->whole_pos = pos;
+}
+
+static void took(struct mp_output *out, size_t count)
+{
+	mp_assert(count <= mp_output_waiting(out));
+	out->taken += count;
+	uint64_t pos = out->base + out->taken;
+	if (out->segmented)
+		walk_segments(out, pos);
+	else
+		out->whole_pos = pos;
+	if (out->secret)
+		explicit_bzero(out->buf.data, out->taken);
+}
+
+void mp_output_trim(struct mp_output *out)
+{
+	if (out->buf.len == 0 && out->buf.cap > KEEP_BYTES)
+		mp_buf_deinit(&out->buf);
+}
+
+static void start_over(struct mp_output *out)
+{
+	size_t used = out->buf.len;
+	out->base += used;
+	out->taken = 0;
+	mp_buf_clear(&out->buf);
+	if (MP_LIKELY(out->buf.cap <= KEEP_BYTES))
+		return;
+	out->calm = used <= KEEP_BYTES / 2 ? out->calm + 1 : 0;
+	if (out->calm >= CALM_FLUSHES) {
+		mp_output_trim(out);
+		out->calm = 0;
+	}
+}
+
+int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
+{
+	if (out->failed)
+		return MP_ELOST;
+	seal(out);
+	size_t waiting = mp_output_waiting(out);
+	if (waiting == 0)
+		return 0;
+	struct mp_span span = {out->buf.data + out->taken, waiting};
+	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
+	if (count < 0) {
+		out->failed = true;
+		return MP_ELOST;
+	}
+	took(out, (size_t)count);
+	out->blocked = (size_t)count < waiting;
+	if (!out->blocked)
+		start_over(out);
+	return 0;
+}
+
+bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
+{
+	return end_pos <= out->whole_pos;
+}
+
+bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos)
+{
+	return start_pos < out->base + out->taken;
+}
