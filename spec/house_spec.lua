@@ -1,0 +1,191 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The rules of the house that a machine can check: who may include whom, where third parties live, how large things
+-- get.
+local function lines_of(path)
+  local list = {}
+  for line in io.lines(path) do list[#list + 1] = line end
+  return list
+end
+
+local function tracked(pattern)
+  local pipe = assert(io.popen(string.format("cd '%s' && git ls-files --cached --others --exclude-standard -- %s",
+    MOONPOOL_ROOT, pattern)))
+  local list = {}
+  for path in pipe:lines() do
+    local file = io.open(MOONPOOL_ROOT .. "/" .. path)
+    if file then
+      file:close()
+      list[#list + 1] = path
+    end
+  end
+  pipe:close()
+  assert(#list > 0, "no file matches " .. pattern)
+  return list
+end
+
+local function report(offences)
+  assert(#offences == 0, "\n" .. table.concat(offences, "\n"))
+end
+
+-- What each folder may include of the runtime, besides itself. "file:" entries are single headers.
+local floors = {
+  base = {},
+  wire = { "base" },
+  loop = { "base" },
+  link = { "wire", "loop", "base" },
+  pool = { "link", "wire", "loop", "base" },
+  cluster = { "pool", "link", "wire", "loop", "base" },
+  script = { "cluster", "pool", "link", "wire", "loop", "base" },
+  sim = { "wire", "loop", "base" },
+  cli = { "moonpool.h", "script", "loop", "base" },
+  [""] = { "moonpool.h", "script", "cluster", "loop", "base" }, -- api.c
+}
+
+-- The Lua bindings of a folder stand beside what they bind and may see the script runtime.
+local function allowed_for(folder, name)
+  local allowed = { [folder] = true }
+  for _, other in ipairs(floors[folder]) do allowed[other] = true end
+  if folder == "sim" and name:match "^lua_" then allowed.script = true end
+  return allowed
+end
+
+describe("the floors", function()
+  it("are respected by every include", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
+      local folder, name = path:match "^runtime/([^/]+)/([^/]+)$"
+      folder, name = folder or "", name or path:match "([^/]+)$"
+      assert(floors[folder], "a folder without a floor: " .. path)
+      local allowed = allowed_for(folder, name)
+      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
+        local included = line:match '^%s*#%s*include%s+"([^"]+)"'
+        if included and not allowed[included:match "^([^/]+)/" or included] then
+          -- api.c turns wire values into C values; nothing else of the wire.
+          if not (folder == "" and (included == "wire/value.h" or included == "wire/message.h")) then
+            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
+          end
+        end
+      end
+    end
+    report(offences)
+  end)
+
+  it("keep each third party in its one home", function()
+    local homes = {
+      ["<uv.h>"] = { "^runtime/loop/loop_uv" },
+      ["<openssl/"] = { "^runtime/link/tls" },
+      ["<lua"] = { "^runtime/script/", "^runtime/sim/lua_", "^runtime/cli/", "^runtime/api" },
+      ["<lauxlib"] = { "^runtime/script/", "^runtime/sim/lua_", "^runtime/cli/", "^runtime/api" },
+      ["<ngx"] = { "^runtime/nginx/" },
+    }
+    local offences = {}
+    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
+      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
+        for party, allowed in pairs(homes) do
+          if line:match "^%s*#%s*include" and line:find(party, 1, true) then
+            local home = false
+            for _, pattern in ipairs(allowed) do home = home or path:match(pattern) ~= nil end
+            if not home then offences[#offences + 1] = string.format("%s:%d: %s", path, number, line) end
+          end
+        end
+      end
+    end
+    report(offences)
+  end)
+
+  it("have headers that compile alone", function()
+    local headers = tracked "'runtime/*.h'"
+    local source = os.tmpname()
+    local offences = {}
+    for _, path in ipairs(headers) do
+      local file = assert(io.open(source, "w"))
+      file:write('#include "', path:gsub("^runtime/", ""), '"\n')
+      file:close()
+      local command = string.format(
+        "cc -x c -std=c11 -D_GNU_SOURCE -Wall -Wextra -I '%s/runtime' $(pkg-config --cflags luajit) -fsyntax-only '%s' 2>&1",
+        MOONPOOL_ROOT, source)
+      local pipe = assert(io.popen(command))
+      local said = pipe:read "*a"
+      pipe:close()
+      if said ~= "" then offences[#offences + 1] = path .. ":\n" .. said end
+    end
+    os.remove(source)
+    report(offences)
+  end)
+end)
+
+describe("the house", function()
+  it("keeps files and functions short", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'*.c' '*.h' '*.lua'") do
+      local lines = lines_of(MOONPOOL_ROOT .. "/" .. path)
+      if #lines > 600 then offences[#offences + 1] = string.format("%s: %d lines", path, #lines) end
+      local start
+      for number, line in ipairs(lines) do
+        if path:match "%.[ch]$" then
+          if line == "{" then start = number end
+          if line == "}" and start then
+            if number - start > 80 then
+              offences[#offences + 1] = string.format("%s:%d: a function of %d lines", path, start, number - start)
+            end
+            start = nil
+          end
+        end
+        if #line > 120 then offences[#offences + 1] = string.format("%s:%d: %d columns", path, number, #line) end
+      end
+    end
+    report(offences)
+  end)
+
+  it("keeps policies under a hundred lines", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'policies/*.lua'") do
+      local lines = lines_of(MOONPOOL_ROOT .. "/" .. path)
+      if #lines >= 100 then offences[#offences + 1] = string.format("%s: %d lines", path, #lines) end
+    end
+    report(offences)
+  end)
+
+  it("names its licence in the first line of every source", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'*.c' '*.h' '*.lua'") do
+      if not path:match "^spec/support/cdef/" and path ~= ".luacheckrc" then
+        local lines = lines_of(MOONPOOL_ROOT .. "/" .. path)
+        local first = lines[1] or ""
+        if first:match "^#!" then first = lines[2] or "" end
+        if not first:find("SPDX-License-Identifier: Apache-2.0", 1, true) then offences[#offences + 1] = path end
+      end
+    end
+    report(offences)
+  end)
+
+  it("takes memory from base/mem.h only", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'runtime/*.c'") do
+      if path ~= "runtime/base/mem.c" then
+        for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
+          local call = (" " .. line):match "[^%w_]([mc]alloc)%(" or (" " .. line):match "[^%w_](realloc)%(" or
+            (" " .. line):match "[^%w_>.](free)%(" or (" " .. line):match "[^%w_](strn?dup)%("
+          if call and not line:match "^%s*//" then
+            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
+          end
+        end
+      end
+    end
+    report(offences)
+  end)
+
+  it("leaves no promise in the code", function()
+    local offences = {}
+    for _, path in ipairs(tracked "'runtime/*' 'lua/*' 'policies/*' 'examples/*' 'bench/*' 'scripts/*'") do
+      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
+        for _, word in ipairs { "TODO", "FIXME", "XXX", "HACK" } do
+          if line:match("%f[%w]" .. word .. "%f[%W]") then
+            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
+          end
+        end
+      end
+    end
+    report(offences)
+  end)
+end)
