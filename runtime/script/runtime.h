@@ -9,31 +9,72 @@
 
 #include <lua.h>
 
+#include "base/list.h"
+#include "base/uuid.h"
 #include "loop/loop.h"
 
 struct mp_runtime;
 
-// Bind `L` (its main thread) to a loop. `owns_loop`: free it with the runtime. NULL: out of memory.
+// Bind `L` (any of its threads) to a loop. `owns_loop`: free it with the runtime. NULL: out of memory. May raise a Lua
+// error for lack of memory.
 struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_loop) MP_MUST_CHECK;
-// Asserts that no coroutine waits (mp_runtime_waiting() == 0).
+// Asserts that no coroutine waits (mp_runtime_waiting() == 0) and no guest is left.
 void mp_runtime_free(struct mp_runtime *runtime);
 void mp_runtime_enter(struct mp_runtime *runtime); // make it current; calls nest
 void mp_runtime_leave(struct mp_runtime *runtime);
 // The current one of this state; made on demand over a libuv loop of its own when there is none yet.
 struct mp_runtime *mp_runtime_of(lua_State *L);
 struct mp_loop *mp_runtime_loop(struct mp_runtime *runtime);
-size_t mp_runtime_waiting(const struct mp_runtime *runtime); // coroutines and futures that wait
+size_t mp_runtime_waiting(const struct mp_runtime *runtime); // coroutines that wait, whatever for
 
 // Call the function at index -(nargs + 1) with nargs arguments in a coroutine of this runtime and run the loop until it
 // has returned (or nothing can happen any more). Pushes its results and returns their number; a Lua error is raised
 // again in L, with the coroutine's traceback.
 int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs);
+// The same without running: the function begins in the RUN phase of this turn. An error that it raises is logged.
+void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs);
+// Run the loop until every coroutine has ended but those that serve pools (mp_runtime_serve), or mp_runtime_stop().
+void mp_runtime_settle(struct mp_runtime *runtime);
+// From a callback: mp_runtime_run() and mp_runtime_settle() return at the end of this turn (run: with an error).
+void mp_runtime_stop(struct mp_runtime *runtime);
+// Inside of a coroutine of the runtime: it serves others, so that nobody waits for its end.
+void mp_runtime_serve(struct mp_runtime *runtime);
 
 // For functions that wait: a waiter is one suspended coroutine.
 struct mp_waiter;
 // Inside a C function called by Lua: register the running coroutine as waiting and get its waiter; the function must
 // then `return lua_yield(L, 0)`. Raises a Lua error outside a runtime's coroutine.
 struct mp_waiter *mp_runtime_wait(lua_State *L);
+// The same in two steps: check raises; after it the function may begin its work, and register cannot fail.
+void mp_runtime_check(struct mp_runtime *runtime, lua_State *L);
+struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime);
 // From the loop: push the results with lua_* on mp_waiter_state(), then resume. The waiter is gone afterwards.
+// `return mp_runtime_sleep(...)` from a C function.
+int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms);
 lua_State *mp_waiter_state(struct mp_waiter *waiter);
 void mp_waiter_resume(struct mp_waiter *waiter, int nresults);
+struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter); // while it waits: for a list of its owner's
+struct mp_waiter *mp_waiter_at(struct mp_list_node *node);
+// Without results, later in this turn: also from inside of Lua.
+void mp_waiter_wake(struct mp_waiter *waiter);
+
+// From the loop: call a C function protected on a state of the runtime's own, with `data` as light userdata at index 1.
+// It pushes exactly `nresults` values, which are left on the returned state for lua_xmove; NULL: it raised an error
+// (out of memory), which was logged, and nothing is left.
+lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void *data, int nresults);
+
+// What must be closed before the loop ends (sessions, simulated clusters), in its owner's storage. `end` is called when
+// the runtime ends with its lua_State; it begins to close, and removes the guest at once or from the loop.
+struct mp_runtime_guest {
+	struct mp_list_node node;
+	void (*end)(struct mp_runtime_guest *guest);
+};
+void mp_runtime_add_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
+void mp_runtime_remove_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
+// End all guests now and run the loop until they are gone (bounded by ten seconds). Coroutines that wait are forgotten;
+// the runtime starts no others any more.
+void mp_runtime_end(struct mp_runtime *runtime);
+
+// Random (version 4) and time based (version 1, strictly increasing) UUIDs of this world.
+void mp_runtime_uuid(struct mp_runtime *runtime, struct mp_uuid *uuid);
+void mp_runtime_timeuuid(struct mp_runtime *runtime, struct mp_uuid *uuid);

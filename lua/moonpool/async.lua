@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Coroutines that run side by side: spawn, all, and the methods of a future.
+local core = require "moonpool.core_loader"
+
+local async = {}
+local Future = core.futureMethods
+
+-- The results of the function or the call; `nil, err` when it failed or raised an error (a text then carries its
+-- traceback). Waits if it must.
+function Future:wait()
+  core.futurePark(self)
+  return core.futureValues(self)
+end
+
+-- Whether wait() would return at once.
+Future.done = core.futureDone
+
+local function with_traceback(err)
+  return type(err) == "string" and debug.traceback(err, 2) or err
+end
+
+local function body(future, fn, ...)
+  return core.futureFinish(future, xpcall(fn, with_traceback, ...))
+end
+
+-- Run fn(...) in a coroutine of its own; it begins when the caller waits next.
+function async.spawn(fn, ...)
+  if type(fn) ~= "function" then
+    error("bad argument #1 to 'spawn' (function expected, got " .. type(fn) .. ")", 2)
+  end
+  local future = core.future()
+  core.start(body, future, fn, ...)
+  return future
+end
+
+-- Wait for all of them: a table of their first results, or `nil, err` of the first in the list that failed.
+function async.all(futures)
+  if type(futures) ~= "table" then
+    error("bad argument #1 to 'all' (table of futures expected, got " .. type(futures) .. ")", 2)
+  end
+  for _, future in ipairs(futures) do core.futureWatch(future) end
+  local results, failure = {}, nil
+  for i, future in ipairs(futures) do
+    local value, err = future:wait()
+    if value == nil and err ~= nil then failure = failure or err end
+    results[i] = value
+  end
+  if failure ~= nil then return nil, failure end
+  return results
+end
+
+return async

@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What `require "moonpool"` gives: the C core with the parts that read better in Lua.
+local core = require "moonpool.core_loader"
+local async = require "moonpool.async"
+
+local moonpool = {
+  _VERSION = core.version,
+  null = core.null,
+  unset = core.unset,
+  uuid = core.uuid,
+  timeuuid = core.timeuuid,
+  errors = core.errors,
+  run = core.run,
+  sleep = core.sleep,
+  now = core.now,
+  spawn = async.spawn,
+  all = async.all,
+}
+
+return moonpool

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C half of `require "moonpool"`: what the files of lua/moonpool build the public API from. One file per subject; each
+// adds its functions to the core table.
+#pragma once
+
+#include <lua.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+
+struct mp_error;
+struct mp_runtime;
+
+// The only symbol that a Lua process looks up.
+__attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
+
+// Each adds to the table on top of the stack and leaves it there.
+void mp_lua_add_future(lua_State *L);
+void mp_lua_add_error(lua_State *L);
+void mp_lua_add_value(lua_State *L);
+void mp_lua_add_pool(lua_State *L);
+void mp_lua_add_execute(lua_State *L);
+void mp_lua_add_events(lua_State *L);
+void mp_lua_add_stats(lua_State *L);
+void mp_lua_add_cli(lua_State *L);
+
+// Wrong arguments raise: "bad argument #2 to 'execute' (parameters: table expected, got number)".
+int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected);
+
+// ---- lua_error.c: the `err` of `nil, err` -----------------------------------------------------------------------------
+void mp_lua_push_error(lua_State *L, const struct mp_error *error);
+// One that was not made by a request. Nothing was applied.
+void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+// `nil, err` as results of a C function.
+int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+
+// ---- constants that stand for what Lua lacks ---------------------------------------------------------------------------
+// moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.
+bool mp_lua_is_null(lua_State *L, int index);
+bool mp_lua_is_unset(lua_State *L, int index);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A future: values that will be there, and the coroutines that wait for them. moonpool.spawn makes one for each
+// coroutine; lua/moonpool/async.lua holds the rest of its methods. A future that failed while nobody waited for it is
+// logged, so that no error is lost.
+//
+// The values stand in the userdata's environment table: [1] .. [n], n.
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "script/lua_core.h"
+#include "script/runtime.h"
+
+#define FUTURE "moonpool.future"
+
+struct future {
+	struct mp_runtime *runtime;
+	struct mp_list waiters;
+	bool done;
+	bool watched; // somebody has waited or will: an error is not logged
+};
+
+static struct future *check(lua_State *L, int index)
+{
+	struct future *future = luaL_testudata(L, index, FUTURE);
+	if (future == NULL)
+		mp_lua_bad_argument(L, index, "future", "a future of moonpool.spawn or pool:executeAsync");
+	return future;
+}
+
+static int create(lua_State *L)
+{
+	struct future *future = lua_newuserdata(L, sizeof(*future));
+	memset(future, 0, sizeof(*future));
+	future->runtime = mp_runtime_of(L);
+	mp_list_init(&future->waiters);
+	luaL_getmetatable(L, FUTURE);
+	lua_setmetatable(L, -2);
+	return 1;
+}
+
+static int done(lua_State *L)
+{
+	lua_pushboolean(L, check(L, 1)->done);
+	return 1;
+}
+
+static int watch(lua_State *L)
+{
+	check(L, 1)->watched = true;
+	return 0;
+}
+
+// Returns (nothing) as soon as the values are there.
+static int park(lua_State *L)
+{
+	struct future *future = check(L, 1);
+	future->watched = true;
+	if (future->done)
+		return 0;
+	mp_runtime_check(future->runtime, L);
+	struct mp_waiter *waiter = mp_runtime_register(future->runtime);
+	mp_list_push_back(&future->waiters, mp_waiter_node(waiter));
+	return lua_yield(L, 0);
+}
+
+static int values(lua_State *L)
+{
+	check(L, 1);
+	lua_getfenv(L, 1);
+	lua_getfield(L, -1, "n");
+	int count = (int)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	luaL_checkstack(L, count, "too many results");
+	for (int i = 1; i <= count; i++)
+		lua_rawgeti(L, 2, i);
+	return count;
+}
+
+static void log_lost(lua_State *L, struct future *future, int error)
+{
+	if (!luaL_callmeta(L, error, "__tostring")) {
+		lua_pushvalue(L, error);
+		if (!lua_isstring(L, -1))
+			lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+	}
+	const char *text = lua_tostring(L, -1);
+	mp_log_write(mp_loop_log(mp_runtime_loop(future->runtime)), MP_LOG_ERROR,
+	             "a spawned coroutine failed and nobody waits for it: %s", text != NULL ? text : "?");
+	lua_pop(L, 1);
+}
+
+// finish(future, true, values...) or finish(future, false, error): the results of xpcall.
+static int finish(lua_State *L)
+{
+	struct future *future = check(L, 1);
+	if (!lua_toboolean(L, 2)) {
+		lua_settop(L, 3);
+		if (!future->watched)
+			log_lost(L, future, 3);
+		lua_pushnil(L); // future:wait() gives nil, error
+		lua_replace(L, 2);
+	} else {
+		lua_remove(L, 2);
+	}
+	int count = lua_gettop(L) - 1;
+	lua_createtable(L, count, 1);
+	lua_pushinteger(L, count);
+	lua_setfield(L, -2, "n");
+	for (int i = 1; i <= count; i++) {
+		lua_pushvalue(L, i + 1);
+		lua_rawseti(L, -2, i);
+	}
+	lua_setfenv(L, 1);
+	future->done = true;
+	while (future->waiters.count > 0)
+		mp_waiter_wake(mp_waiter_at(mp_list_pop_front(&future->waiters)));
+	return 0;
+}
+
+void mp_lua_add_future(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"future", create},       {"futureDone", done},     {"futureWatch", watch}, {"futurePark", park},
+		{"futureValues", values}, {"futureFinish", finish}, {NULL, NULL},
+	};
+	luaL_newmetatable(L, FUTURE);
+	lua_createtable(L, 0, 4);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__index");
+	lua_setfield(L, -3, "futureMethods"); // filled by lua/moonpool/async.lua
+	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
+}

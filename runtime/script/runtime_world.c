@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which runtime is the current one of a Lua state, the one that is made on demand, and its UUIDs.
+//
+// The registry holds, under the address of `key`, a userdata with the stack of entered runtimes; at its bottom stands the
+// one over a libuv loop, made when first asked for. The userdata's finaliser ends it with the state.
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "script/runtime_internal.h"
+
+static const char key = 'r';
+
+struct nest {
+	struct mp_runtime *own; // over libuv, made on demand
+	struct mp_runtime **entered;
+	size_t count;
+	size_t capacity;
+};
+
+static int finish(lua_State *L)
+{
+	struct nest *nest = lua_touserdata(L, 1);
+	mp_free(nest->entered);
+	nest->entered = NULL;
+	nest->count = nest->capacity = 0;
+	struct mp_runtime *own = nest->own;
+	nest->own = NULL;
+	if (own == NULL)
+		return 0;
+	mp_runtime_end(own);
+	if (own->guests.count == 0) // otherwise leaking is safer than pulling the loop away from under them
+		mp_runtime_free(own);
+	return 0;
+}
+
+static struct nest *nest_of(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	struct nest *nest = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	if (MP_LIKELY(nest != NULL))
+		return nest;
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
+	nest = lua_newuserdata(L, sizeof(*nest));
+	memset(nest, 0, sizeof(*nest));
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, finish);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+	return nest;
+}
+
+static uint64_t fresh_seed(void)
+{
+	uint64_t seed;
+	while (getrandom(&seed, sizeof(seed), 0) < 0)
+		mp_assert(errno == EINTR);
+	return seed;
+}
+
+struct mp_runtime *mp_runtime_of(lua_State *L)
+{
+	struct nest *nest = nest_of(L);
+	if (nest->count > 0)
+		return nest->entered[nest->count - 1];
+	if (MP_LIKELY(nest->own != NULL))
+		return nest->own;
+	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
+	if (loop == NULL)
+		luaL_error(L, "the event loop could not be made");
+	nest->own = mp_runtime_new(L, loop, true);
+	if (nest->own == NULL) {
+		mp_loop_free(loop);
+		luaL_error(L, "not enough memory");
+	}
+	return nest->own;
+}
+
+void mp_runtime_enter(struct mp_runtime *runtime)
+{
+	struct nest *nest = nest_of(runtime->scratch);
+	if (nest->count == nest->capacity) {
+		size_t capacity = nest->capacity == 0 ? 8 : nest->capacity * 2;
+		struct mp_runtime **entered = mp_realloc(nest->entered, capacity * sizeof(*entered));
+		mp_assert(entered != NULL);
+		nest->entered = entered;
+		nest->capacity = capacity;
+	}
+	nest->entered[nest->count++] = runtime;
+}
+
+void mp_runtime_leave(struct mp_runtime *runtime)
+{
+	struct nest *nest = nest_of(runtime->scratch);
+	mp_assert(nest->count > 0 && nest->entered[nest->count - 1] == runtime);
+	nest->count--;
+}
+
+void mp_runtime_uuid(struct mp_runtime *runtime, struct mp_uuid *uuid)
+{
+	mp_uuid_v4(mp_loop_rand(runtime->loop), uuid);
+}
+
+void mp_runtime_timeuuid(struct mp_runtime *runtime, struct mp_uuid *uuid)
+{
+	uint64_t now = mp_loop_wall_us(runtime->loop) * 10;
+	if (now <= runtime->uuid_last)
+		now = runtime->uuid_last + 1;
+	runtime->uuid_last = now;
+	mp_uuid_v1(now, runtime->uuid_clock, runtime->uuid_node, uuid);
+}
