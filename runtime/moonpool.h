@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// moonpool: a connection pool for Apache Cassandra whose policies and configuration are Lua files. This is the C API, the
+// only header to include; link with -lmoonpool.
+//
+//   struct moonpool_loop *loop = moonpool_loop_new(NULL);
+//   struct moonpool_session *session = moonpool_session_from_file(loop, "pool.lua", message, sizeof(message));
+//   moonpool_session_connect(session, on_connected, app);
+//   moonpool_loop_run(loop);
+//
+//   on_connected:  moonpool_prepare(session, "SELECT name FROM users WHERE id = ?", -1, on_prepared, app);
+//   on_prepared:   struct moonpool_request *request = moonpool_request_new(statement);
+//                  moonpool_bind_int64(request, 7);
+//                  moonpool_execute(request, on_rows, app);
+//   on_rows:       while (moonpool_result_next(result) > 0)
+//                      moonpool_get_text(result, 0, &text, &len);
+//
+// Threads: a loop, its sessions and everything made from them belong to one thread. Several loops in several threads
+// share nothing.
+// Callbacks come from the loop, never from inside a call of this API. A call that takes a callback either returns an
+// error and never calls it, or returns 0 and calls it exactly once. Inside a callback every call is allowed, also
+// moonpool_session_close(), except the moonpool_*_free() of what the callback was called for.
+// Results: 0 or a positive number is success, a negative number one of enum moonpool_code.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MOONPOOL_API __attribute__((visibility("default")))
+
+struct moonpool_loop;
+struct moonpool_session;
+struct moonpool_statement;
+struct moonpool_request;
+struct moonpool_result;
+struct moonpool_error;
+
+MOONPOOL_API const char *moonpool_version(void); // "0.1.0"
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+enum moonpool_code {
+	MOONPOOL_OK = 0,
+	MOONPOOL_NO_MEMORY = -1,
+	MOONPOOL_INVALID_ARGUMENT = -2,
+	MOONPOOL_CLOSED = -4,
+	MOONPOOL_TIMEOUT = -5,
+	MOONPOOL_POOL_BUSY = -6, // all connections and queues are full: submit less or later
+	MOONPOOL_NO_HOST_AVAILABLE = -7,
+	MOONPOOL_CONNECT_FAILED = -8,
+	MOONPOOL_CONNECTION_LOST = -9,
+	MOONPOOL_PROTOCOL_ERROR = -10,
+	MOONPOOL_TOO_BIG = -11,
+	MOONPOOL_AUTH_FAILED = -12,
+	MOONPOOL_RESOLVE_FAILED = -13,
+	MOONPOOL_LOCAL_ERROR = -14,
+	MOONPOOL_SERVER_ERROR = -15, // see moonpool_error_server_code()
+	MOONPOOL_UNSUPPORTED = -16,
+	MOONPOOL_NOT_FOUND = -17,
+	MOONPOOL_POLICY_ERROR = -18,
+	MOONPOOL_CONFIG_ERROR = -19,
+	MOONPOOL_TYPE_MISMATCH = -20,
+	MOONPOOL_WRONG_CLUSTER = -21,
+	MOONPOOL_SCRIPT_ERROR = -22,
+	MOONPOOL_CONNECTION_REFUSED = -23,
+	MOONPOOL_END_OF_STREAM = -24,
+};
+MOONPOOL_API const char *moonpool_code_name(int code); // "TIMEOUT", as err.code in Lua
+MOONPOOL_API const char *moonpool_code_text(int code); // "no answer before the deadline"
+
+// An error of a request, valid during the callback that brings it.
+MOONPOOL_API int moonpool_error_code(const struct moonpool_error *error);
+MOONPOOL_API const char *moonpool_error_name(const struct moonpool_error *error); // "UNAVAILABLE", "TIMEOUT"
+MOONPOOL_API int32_t moonpool_error_server_code(const struct moonpool_error *error); // 0x1000 ..., -1: none
+MOONPOOL_API const char *moonpool_error_message(const struct moonpool_error *error);
+MOONPOOL_API const char *
+moonpool_error_host(const struct moonpool_error *error); // of the last attempt, "": none
+// False: the statement was certainly not applied. True: nobody knows.
+MOONPOOL_API bool moonpool_error_maybe_applied(const struct moonpool_error *error);
+// What was tried, oldest first (the last 8 attempts are kept). `host` and `message` may be NULL.
+MOONPOOL_API uint32_t moonpool_error_attempts(const struct moonpool_error *error);
+MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const char **host,
+                                        const char **message, uint32_t *ms);
+
+// ---- the loop -----------------------------------------------------------------------------------------------------
+// `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
+// NULL: out of memory.
+MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
+// Until moonpool_loop_stop(), or until nothing is left that could happen: an open session keeps it running.
+MOONPOOL_API void moonpool_loop_run(struct moonpool_loop *loop);
+// One turn, waiting at most `wait_ms` for something to happen (0: not at all, -1: for ever). True if anything ran.
+MOONPOOL_API bool moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
+MOONPOOL_API void moonpool_loop_stop(struct moonpool_loop *loop);
+// With the program's own uv_loop_t: send what was submitted outside of a callback now, not when its loop turns next.
+MOONPOOL_API void moonpool_loop_flush(struct moonpool_loop *loop);
+// After the sessions on it were closed. With the program's own uv_loop_t, run that once more before closing it.
+MOONPOOL_API void moonpool_loop_free(struct moonpool_loop *loop);
+
+// ---- sessions -----------------------------------------------------------------------------------------------------
+// The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
+// `message` says why ("pool.lua:3: ..."), cut to `message_size`.
+MOONPOOL_API struct moonpool_session *moonpool_session_from_file(struct moonpool_loop *loop, const char *path,
+                                                                 char *message, size_t message_size);
+// `text`: "return { contactPoints = { ... } }"; `name` stands for the file's name in messages.
+MOONPOOL_API struct moonpool_session *moonpool_session_from_text(struct moonpool_loop *loop, const char *text,
+                                                                 const char *name, char *message,
+                                                                 size_t message_size);
+// `error` NULL: connected. Otherwise it may be called again, or the session closed.
+MOONPOOL_API int moonpool_session_connect(struct moonpool_session *session,
+                                          void (*on_done)(void *data, const struct moonpool_error *error),
+                                          void *data);
+// Lets requests in flight finish (for a bounded time), closes everything, calls `on_closed` (may be NULL) and frees the
+// session with its statements. Once; valid at any time. Requests that were not executed are void, too.
+MOONPOOL_API void moonpool_session_close(struct moonpool_session *session, void (*on_closed)(void *data),
+                                         void *data);
+
+struct moonpool_stats {
+	uint32_t connections_total, connections_active, connections_idle;
+	uint32_t requests_in_flight, requests_queued;
+	uint32_t hosts_total, hosts_up, hosts_down;
+	uint64_t connection_errors;
+	uint64_t requests, errors, attempts, retries, timeouts;
+	uint64_t latency_p50_us, latency_p99_us; // of answered requests
+};
+MOONPOOL_API void moonpool_session_stats(const struct moonpool_session *session,
+                                         struct moonpool_stats *stats);
+// How often moonpool asked for memory in this thread so far: flat while requests run.
+MOONPOOL_API uint64_t moonpool_allocations(void);
+
+// ---- statements ---------------------------------------------------------------------------------------------------
+// Exactly one of statement and error. `len` -1: up to the NUL. The same text is prepared once. The statement is the
+// caller's; it may be used for any number of requests at the same time.
+MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *cql, ptrdiff_t len,
+                                  void (*on_done)(void *data, struct moonpool_statement *statement,
+                                                  const struct moonpool_error *error),
+                                  void *data);
+MOONPOOL_API void
+moonpool_statement_free(struct moonpool_statement *statement); // before its session is closed
+MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
+
+// ---- requests -----------------------------------------------------------------------------------------------------
+// A request is made, gets one value for each parameter, in order, and is executed, which takes it away from the caller.
+// No memory is asked for once as many requests have been in flight before. NULL: out of memory.
+MOONPOOL_API struct moonpool_request *moonpool_request_new(struct moonpool_statement *statement);
+// A statement that is not prepared and has no parameters (CREATE TABLE ...). The text is copied.
+MOONPOOL_API struct moonpool_request *moonpool_request_new_query(struct moonpool_session *session,
+                                                                 const char *cql, ptrdiff_t len);
+MOONPOOL_API void moonpool_request_free(struct moonpool_request *request); // only instead of executing it
+
+// The next parameter's value. It is converted to the parameter's type if that loses nothing; MOONPOOL_TYPE_MISMATCH
+// otherwise, MOONPOOL_INVALID_ARGUMENT when there are no more parameters. A request that had such an error refuses to
+// be executed, so it is enough to look there.
+MOONPOOL_API int moonpool_bind_int32(struct moonpool_request *request, int32_t value);
+MOONPOOL_API int moonpool_bind_int64(struct moonpool_request *request,
+                                     int64_t value); // also timestamp, time, counter
+MOONPOOL_API int moonpool_bind_double(struct moonpool_request *request, double value); // double, float
+MOONPOOL_API int moonpool_bind_bool(struct moonpool_request *request, bool value);
+// ascii, text; or the text of a uuid, inet, date, varint or decimal. `len` -1: up to the NUL.
+MOONPOOL_API int moonpool_bind_text(struct moonpool_request *request, const char *text, ptrdiff_t len);
+// The bytes of the value as the protocol has them, of any type: nothing is checked.
+MOONPOOL_API int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len);
+MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16]);
+MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
+MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request); // leaves the column as it is
+
+enum moonpool_consistency {
+	MOONPOOL_ANY,
+	MOONPOOL_ONE,
+	MOONPOOL_TWO,
+	MOONPOOL_THREE,
+	MOONPOOL_QUORUM,
+	MOONPOOL_ALL,
+	MOONPOOL_LOCAL_QUORUM,
+	MOONPOOL_EACH_QUORUM,
+	MOONPOOL_SERIAL,
+	MOONPOOL_LOCAL_SERIAL,
+	MOONPOOL_LOCAL_ONE,
+};
+MOONPOOL_API void moonpool_request_set_consistency(struct moonpool_request *request,
+                                                   enum moonpool_consistency value);
+MOONPOOL_API void moonpool_request_set_serial_consistency(struct moonpool_request *request,
+                                                          enum moonpool_consistency value);
+MOONPOOL_API void moonpool_request_set_timeout(struct moonpool_request *request, uint32_t ms);
+// Applying it twice does no harm, so it may be sent again after a failure that leaves its fate open.
+MOONPOOL_API void moonpool_request_set_idempotent(struct moonpool_request *request, bool value);
+MOONPOOL_API void moonpool_request_set_page_size(struct moonpool_request *request,
+                                                 int32_t rows); // 0: all rows at once
+// Go on behind a page; the bytes are copied.
+MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *request, const void *bytes,
+                                                   size_t len);
+MOONPOOL_API void moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
+
+// Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the same.
+MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
+                                  void (*on_done)(void *data, const struct moonpool_result *result,
+                                                  const struct moonpool_error *error),
+                                  void *data);
+
+// ---- results ------------------------------------------------------------------------------------------------------
+// A result and all that it points to are valid during the callback only.
+MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *result);
+// NUL-terminated; NULL: no such column.
+MOONPOOL_API const char *moonpool_result_column_name(const struct moonpool_result *result, uint32_t column);
+MOONPOOL_API int moonpool_result_column(const struct moonpool_result *result,
+                                        const char *name); // its index, or NOT_FOUND
+MOONPOOL_API uint16_t moonpool_result_column_type(const struct moonpool_result *result,
+                                                  uint32_t column); // the protocol's number: 0x0009 is int
+MOONPOOL_API uint32_t moonpool_result_rows(const struct moonpool_result *result);
+// More pages: where the next one begins. False: this is the last one.
+MOONPOOL_API bool moonpool_result_paging_state(const struct moonpool_result *result, const void **bytes,
+                                               size_t *len);
+MOONPOOL_API const char *
+moonpool_result_host(const struct moonpool_result *result); // who answered: "127.0.0.1:9042"
+MOONPOOL_API uint64_t moonpool_result_latency_ns(const struct moonpool_result *result);
+// Go to the next row. 1: there is one; 0: no more; negative: the node sent less than it said.
+MOONPOOL_API int moonpool_result_next(const struct moonpool_result *result);
+
+// The values of the current row. 0, or MOONPOOL_NOT_FOUND for null, or MOONPOOL_TYPE_MISMATCH when the value does not
+// fit the C type without loss, or MOONPOOL_INVALID_ARGUMENT when there is no such column or no row.
+MOONPOOL_API int moonpool_get_int32(const struct moonpool_result *result, uint32_t column, int32_t *value);
+MOONPOOL_API int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, int64_t *value);
+MOONPOOL_API int moonpool_get_double(const struct moonpool_result *result, uint32_t column, double *value);
+MOONPOOL_API int moonpool_get_bool(const struct moonpool_result *result, uint32_t column, bool *value);
+MOONPOOL_API int moonpool_get_uuid(const struct moonpool_result *result, uint32_t column, uint8_t value[16]);
+// ascii and text, in place and not NUL-terminated.
+MOONPOOL_API int moonpool_get_text(const struct moonpool_result *result, uint32_t column, const char **text,
+                                   size_t *len);
+// Any type: the bytes as the protocol has them, in place.
+MOONPOOL_API int moonpool_get_bytes(const struct moonpool_result *result, uint32_t column, const void **bytes,
+                                    size_t *len);
+
+#ifdef __cplusplus
+}
+#endif
