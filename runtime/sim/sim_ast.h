@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// A parsed CQL statement. Everything lies in the arena it was parsed into, except texts that point into the statement,
+// which must live as long. Names are already in their stored case. Lists are chained by `next`, in their order.
+#pragma once
+
+#include "base/arena.h"
+#include "base/cursor.h"
+
+enum mp_sim_term_kind {
+	MP_SIM_TERM_NULL,
+	MP_SIM_TERM_INT,
+	MP_SIM_TERM_FLOAT,
+	MP_SIM_TERM_STRING,
+	MP_SIM_TERM_BOOL,
+	MP_SIM_TERM_UUID,
+	MP_SIM_TERM_BLOB,
+	MP_SIM_TERM_DURATION,
+	MP_SIM_TERM_MARKER,
+	MP_SIM_TERM_CALL,  // `text` is the function, `items` its arguments
+	MP_SIM_TERM_LIST,  // [a, b]
+	MP_SIM_TERM_SET,   // {a, b}; with no items it may also be a map
+	MP_SIM_TERM_MAP,   // {a: b}: `items` are key, value, key, value
+	MP_SIM_TERM_TUPLE, // (a, b)
+};
+
+struct mp_sim_term {
+	enum mp_sim_term_kind kind;
+	struct mp_str text;        // the literal without quotes; a marker's name or empty
+	uint32_t marker;           // MARKER: its position
+	struct mp_sim_term *items; // chained by next
+	uint32_t count;
+	struct mp_sim_term *next;
+};
+
+enum mp_sim_op {
+	MP_SIM_EQ,
+	MP_SIM_LT,
+	MP_SIM_LE,
+	MP_SIM_GT,
+	MP_SIM_GE,
+	MP_SIM_NE,
+	MP_SIM_IN,
+	MP_SIM_CONTAINS,
+	MP_SIM_CONTAINS_KEY,
+};
+const char *mp_sim_op_name(enum mp_sim_op op);
+
+struct mp_sim_word { // a list of names
+	struct mp_str name;
+	struct mp_sim_word *next;
+};
+
+struct mp_sim_relation { // of WHERE and IF
+	struct mp_str column;
+	struct mp_sim_word *token;   // token(a, b) instead of a column
+	struct mp_sim_term *element; // IF m['k'] = ...
+	enum mp_sim_op op;
+	struct mp_sim_term *value; // IN (a, b): a TUPLE; IN ?: a MARKER
+	struct mp_sim_relation *next;
+};
+
+enum mp_sim_assign_kind {
+	MP_SIM_ASSIGN_SET,     // c = value
+	MP_SIM_ASSIGN_ADD,     // c = c + value, c += value
+	MP_SIM_ASSIGN_SUB,     // c = c - value, c -= value
+	MP_SIM_ASSIGN_PREPEND, // c = value + c
+	MP_SIM_ASSIGN_ELEMENT, // c[element] = value
+};
+
+struct mp_sim_assign { // of UPDATE; of INSERT (all SET); of DELETE (SET with value NULL)
+	struct mp_str column;
+	enum mp_sim_assign_kind kind;
+	struct mp_sim_term *element;
+	struct mp_sim_term *value;
+	struct mp_sim_assign *next;
+};
+
+enum mp_sim_selector_kind {
+	MP_SIM_SELECT_COLUMN,
+	MP_SIM_SELECT_COUNT,
+	MP_SIM_SELECT_TOKEN,
+	MP_SIM_SELECT_WRITETIME,
+	MP_SIM_SELECT_TTL,
+	MP_SIM_SELECT_TERM, // a function of no column: now(), toTimestamp(now())
+};
+
+struct mp_sim_selector {
+	enum mp_sim_selector_kind kind;
+	struct mp_str column;
+	struct mp_sim_word *token;
+	struct mp_sim_term *term;
+	struct mp_str alias; // len 0: none
+	struct mp_str raw;   // as written: names the result's column
+	struct mp_sim_selector *next;
+};
+
+struct mp_sim_column_def {
+	struct mp_str name;
+	struct mp_str type; // normalised text: "map<text, frozen<list<int>>>"
+	struct mp_sim_column_def *next;
+};
+
+struct mp_sim_property { // WITH name = value
+	struct mp_str name;
+	struct mp_sim_term *value;
+	struct mp_sim_property *next;
+};
+
+struct mp_sim_order { // ORDER BY, CLUSTERING ORDER BY
+	struct mp_str column;
+	bool descending;
+	struct mp_sim_order *next;
+};
+
+enum mp_sim_stmt_kind {
+	MP_SIM_SELECT,
+	MP_SIM_INSERT,
+	MP_SIM_UPDATE,
+	MP_SIM_DELETE,
+	MP_SIM_TRUNCATE,
+	MP_SIM_USE,
+	MP_SIM_CREATE_KEYSPACE,
+	MP_SIM_ALTER_KEYSPACE,
+	MP_SIM_DROP_KEYSPACE,
+	MP_SIM_CREATE_TABLE,
+	MP_SIM_ALTER_TABLE,
+	MP_SIM_DROP_TABLE,
+};
+
+struct mp_sim_stmt {
+	enum mp_sim_stmt_kind kind;
+	struct mp_str keyspace; // as given, len 0: the connection's
+	struct mp_str table;
+	bool if_exists;
+	bool if_not_exists;
+
+	// markers, in their order
+	uint32_t marker_count;
+	struct mp_sim_term **markers;
+
+	// SELECT, UPDATE, DELETE, INSERT
+	struct mp_sim_relation *where;
+	struct mp_sim_relation *conditions;
+	struct mp_sim_assign *assigns;
+	struct mp_sim_term *timestamp; // USING TIMESTAMP
+	struct mp_sim_term *ttl;
+
+	// SELECT
+	bool select_all;
+	bool distinct;
+	bool allow_filtering;
+	struct mp_sim_selector *selectors;
+	struct mp_sim_order *order;
+	struct mp_sim_term *limit;
+	struct mp_sim_term *partition_limit;
+
+	// CREATE, ALTER
+	struct mp_sim_column_def *columns;
+	struct mp_sim_word *partition_key;
+	struct mp_sim_word *clustering_key;
+	struct mp_sim_order *clustering_order;
+	struct mp_sim_property *properties;
+};
