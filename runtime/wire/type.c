@@ -122,6 +122,14 @@ static bool read_str(struct reader *in, struct mp_str *out)
 	return out->data != NULL;
 }
 
+static struct mp_type *read_tuple(struct reader *in, unsigned depth)
+{
+	size_t count = mp_cursor_u16(in->cur);
+	if (in->cur->failed || count > mp_cursor_left(in->cur) / 2) // a part is at least a type id
+		return malformed(in);
+	return read_children(in, MP_TYPE_TUPLE, count, depth);
+}
+
 static struct mp_type *read_udt(struct reader *in, unsigned depth)
 {
 	struct mp_str keyspace;
@@ -129,7 +137,8 @@ static struct mp_type *read_udt(struct reader *in, unsigned depth)
 	if (!read_str(in, &keyspace) || !read_str(in, &name))
 		return NULL;
 	size_t count = mp_cursor_u16(in->cur);
-	if (count > mp_cursor_left(in->cur) / 4) // a field is at least the length of its name and a type id
+	if (in->cur->failed ||
+	    count > mp_cursor_left(in->cur) / 4) // a field is at least the length of its name and a type id
 		return malformed(in);
 	struct mp_type *type = mp_type_node(in->arena, MP_TYPE_UDT, count);
 	if (type == NULL)
@@ -169,10 +178,7 @@ static struct mp_type *read_option(struct reader *in, unsigned depth)
 	case MP_TYPE_SET: return read_children(in, id, 1, depth);
 	case MP_TYPE_MAP: return read_children(in, id, 2, depth);
 	case MP_TYPE_UDT: return read_udt(in, depth);
-	case MP_TYPE_TUPLE: {
-		size_t count = mp_cursor_u16(in->cur);
-		return count > mp_cursor_left(in->cur) / 2 ? malformed(in) : read_children(in, id, count, depth);
-	}
+	case MP_TYPE_TUPLE: return read_tuple(in, depth);
 	default: {
 		struct mp_type *type = mp_type_scalar(id);
 		return type != NULL ? type : malformed(in);
@@ -226,7 +232,7 @@ bool mp_type_eq(const struct mp_type *a, const struct mp_type *b)
 	if (a == b)
 		return true;
 	if (a->id != b->id || a->child_count != b->child_count || !mp_str_eq(a->name, b->name) ||
-		!mp_str_eq(a->keyspace, b->keyspace))
+	    !mp_str_eq(a->keyspace, b->keyspace))
 		return false;
 	for (size_t i = 0; i < a->child_count; i++) {
 		if (a->id == MP_TYPE_UDT && !mp_str_eq(a->fields[i], b->fields[i]))
