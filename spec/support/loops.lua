@@ -19,13 +19,13 @@ end
 function loops.uv(seed, uv_loop)
   local handle = C.mp_loop_uv_new(uv_loop, seed or 1)
   assert(handle ~= nil)
-  return setmetatable({ name = "libuv", handle = handle, callbacks = {}, kept = {}, is_uv = true }, Loop)
+  return setmetatable({ name = "libuv", handle = handle, callbacks = {}, kept = {}, open = {}, is_uv = true }, Loop)
 end
 
 function loops.sim(seed)
   local handle = C.mp_loop_sim_new(seed or 1)
   assert(handle ~= nil)
-  return setmetatable({ name = "simulated", handle = handle, callbacks = {}, kept = {}, is_sim = true }, Loop)
+  return setmetatable({ name = "simulated", handle = handle, callbacks = {}, kept = {}, open = {}, is_sim = true }, Loop)
 end
 
 -- The bodies that are built into this spec host, as { name = , open = }.
@@ -171,6 +171,7 @@ function Loop:connect(addr, on, options)
   local err = ffi.new "int[1]"
   sock.handle = C.mp_loop_connect(self.handle, addr, options, sock_events(self, sock), nil, err)
   if sock.handle == nil then return nil, err[0] end
+  self.open[sock] = "socket"
   return sock
 end
 
@@ -182,6 +183,7 @@ function Loop:listen(addr, on_accept)
     self:callback("void (*)(void *, struct mp_sock *)", function(_, handle)
       local sock = new_sock(self)
       sock.handle = handle
+      self.open[sock] = "accepted socket"
       listener.accepted[#listener.accepted + 1] = sock
       local on = on_accept and on_accept(sock)
       if sock.closed then return end
@@ -189,7 +191,9 @@ function Loop:listen(addr, on_accept)
       C.mp_sock_adopt(handle, sock_events(self, sock), nil)
     end), nil, err)
   if listener.handle == nil then return nil, err[0] end
+  self.open[listener] = "listener"
   function listener.close()
+    self.open[listener] = nil
     C.mp_listener_close(listener.handle)
   end
   return listener
@@ -231,6 +235,7 @@ end
 function Sock:close(reset)
   assert(not self.closed)
   self.closed = true
+  self.loop.open[self] = nil
   C.mp_sock_close(self.handle, reset or false)
 end
 
@@ -238,14 +243,64 @@ function Sock:shutdown() C.mp_sock_shutdown(self.handle) end
 function Sock:stop() C.mp_sock_read_stop(self.handle) end
 function Sock:start() C.mp_sock_read_start(self.handle) end
 
+-- A name's addresses arrive as text; `lookup.rc` is nil until then.
+function Loop:resolve(host, port)
+  local lookup = { addrs = {}, calls = 0 }
+  local err = ffi.new "int[1]"
+  lookup.handle = C.mp_loop_resolve(self.handle, host, port,
+    self:callback("void (*)(void *, int, const struct mp_addr *, size_t)", function(_, rc, addrs, count)
+      lookup.rc, lookup.calls = rc, lookup.calls + 1
+      self.open[lookup] = nil
+      local text = ffi.new "char[64]"
+      for i = 0, tonumber(count) - 1 do
+        C.mp_addr_format(addrs + i, text)
+        lookup.addrs[i + 1] = ffi.string(text)
+      end
+    end), nil, err)
+  if lookup.handle == nil then return nil, err[0] end
+  self.open[lookup] = "lookup"
+  function lookup.close()
+    self.open[lookup] = nil
+    C.mp_resolve_cancel(lookup.handle)
+  end
+  return lookup
+end
+
+function Loop:watch(path, on_change)
+  local watch = { changes = 0 }
+  local err = ffi.new "int[1]"
+  watch.handle = C.mp_loop_watch(self.handle, path, self:callback("void (*)(void *)", function()
+    watch.changes = watch.changes + 1
+    if on_change then on_change(watch) end
+  end), nil, err)
+  if watch.handle == nil then return nil, err[0] end
+  self.open[watch] = "watch"
+  function watch.close()
+    self.open[watch] = nil
+    C.mp_watch_close(watch.handle)
+  end
+  return watch
+end
+
+-- Closes what is left and frees the loop; then it is an error that something was left.
 function Loop:close()
+  local leaks = {}
+  for thing, kind in pairs(self.open) do leaks[thing] = kind end
+  local names = {}
+  for thing, kind in pairs(leaks) do
+    names[#names + 1] = kind
+    thing:close()
+  end
   local open = self:census()
   C.mp_loop_free(self.handle)
   self.handle = nil
   if self.after_free then self.after_free() end
   for _, callback in ipairs(self.callbacks) do callback:free() end
-  self.callbacks = {}
-  return open
+  self.callbacks, self.kept = {}, {}
+  if #names > 0 then error("left open: " .. table.concat(names, ", "), 2) end
+  for _, kind in ipairs { "sockets", "listeners", "resolves", "watches" } do
+    if open[kind] ~= 0 then error(open[kind] .. " " .. kind .. " left open", 2) end
+  end
 end
 Loop.close = uncompiled(Loop.close)
 
