@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "link/conn_internal.h"
 
+#define LAST_WORDS_MS 100u
+
 static const char *const state_names[] = {"opening", "ready", "draining", "closed"};
 
 const char *mp_conn_state_name(enum mp_conn_state state)
@@ -245,11 +247,11 @@ static void on_end(void *data, int rc)
 		mp_conn_fail(conn, MP_CLOSE_LOST, "%s%s%s", mp_err_text(rc), waiting, what);
 }
 
-// A write was refused. What the node sent before is still read, in the turn in which this timer fires at the
-// latest.
+// A write was refused. What the node sent before is still read, and on_end follows; the timer is for a loop that does
+// not say so.
 static void write_refused(struct mp_conn *conn)
 {
-	if (mp_timer_start_ms(&conn->timer, 1) != 0)
+	if (mp_timer_start_ms(&conn->timer, LAST_WORDS_MS) != 0)
 		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was lost while writing");
 }
 

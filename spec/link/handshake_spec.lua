@@ -1,0 +1,537 @@
+-- SPDX-License-Identifier: Apache-2.0
+local C = require "spec.support.c"
+local ffi = require "ffi"
+local link_world = require "spec.support.link_world"
+local peers = require "spec.support.peer"
+
+local REASON = {}
+for _, name in ipairs { "ASKED", "CONNECT", "HANDSHAKE_TIMEOUT", "VERSION", "AUTH", "HANDSHAKE", "IDENTITY", "PEER", "LOST",
+  "PROTOCOL", "LOCAL" } do
+  REASON[name] = tonumber(C["MP_CLOSE_" .. name])
+end
+
+local good = { username = "ana", password = "secret" }
+
+describe("the handshake", function()
+  local world
+
+  local function open(options)
+    world = link_world.open(options)
+    return world
+  end
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  for version = 3, 5 do
+    it("reaches ready on protocol version " .. version .. " and answers a request there", function()
+      open { settings = { version = version } }
+      local link, node = world:ready()
+      assert.equal(version, C.mp_conn_version(link.conn))
+      local call = link:call "hello"
+      world:until_true(function() return #node.requests == 1 end)
+      assert.equal("hello", node.requests[1].cql)
+      node:echo(node.requests[1])
+      world:until_true(function() return call.rc end)
+      assert.equal("hello", call.text)
+      assert.same({ "OPTIONS", "STARTUP", "QUERY" }, node.seen)
+      assert.is_true(C.mp_conn_open_us(link.conn) > 0)
+    end)
+  end
+
+  it("names itself, and asks an overloaded node to say so from version 4 on", function()
+    for version = 3, 5 do
+      open { settings = { version = version } }
+      local _, node = world:ready()
+      assert.truthy(node.startup:find("CQL_VERSION\0\0053.0.0", 1, true))
+      assert.truthy(node.startup:find("DRIVER_NAME\0\008moonpool", 1, true))
+      assert.truthy(node.startup:find("DRIVER_VERSION", 1, true))
+      assert.equal(version >= 4, node.startup:find("THROW_ON_OVERLOAD", 1, true) ~= nil)
+      world:close()
+    end
+    world = nil
+  end)
+
+  it("works however the bytes are cut", function()
+    for version = 4, 5 do
+      for chunk = 1, 12 do
+        open { settings = { version = version, keyspace = "ks", cluster_name = "test cluster", auth = good },
+          peer = { auth = good } }
+        C.mp_loop_sim_set_chunk(world.loop.handle, chunk)
+        local link, node = world:ready { register = true, host_id = ("h"):rep(16) }
+        assert.equal("ks", node.used)
+        assert.is_true(node.registered)
+        assert.is_truthy(link.ready)
+        world:close()
+      end
+    end
+    world = nil
+  end)
+
+  describe("with a node that refuses the version", function()
+    local function refused(message, answered, wanted)
+      open { settings = { version = wanted or 5 },
+        peer = { versions = { 3, 4 }, version_message = message, version_answered = answered } }
+      if wanted == 4 then world.peer.versions = { [3] = true } end
+      return world:refused()
+    end
+
+    it("understands Cassandra 3.11's words about a beta", function()
+      local ended = refused("Beta version of the protocol used (5/v5-beta), but USE_BETA flag is unset", 5)
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(4, ended.version_hint)
+      assert.equal(0x0a, ended.server_code)
+    end)
+
+    it("understands a list of versions, betas left out", function()
+      local ended = refused("Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4, 6/v6-beta)", 5)
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(4, ended.version_hint)
+      assert.is_false(ended.was_ready)
+    end)
+
+    it("understands the greatest version", function()
+      local ended = refused(
+        "Invalid or unsupported protocol version (5); the lowest supported version is 3 and the greatest is 4", 4)
+      assert.equal(4, ended.version_hint)
+    end)
+
+    it("takes the version of the answer for a hint when the words say nothing", function()
+      local ended = refused("no", 3)
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(3, ended.version_hint)
+    end)
+
+    it("is given no hint that does not lead downwards", function()
+      local ended = refused("Invalid or unsupported protocol version (5); supported versions are (5/v5, 6/v6)", 5)
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(0, ended.version_hint)
+    end)
+
+    it("notices an answer in a version that nobody here speaks", function()
+      open { peer = { on = { OPTIONS = function(link)
+        link:raw "\x82\0\0\0\0\0\0\0\0"
+        return true
+      end } } }
+      local ended = world:refused()
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(0, ended.version_hint)
+    end)
+
+    it("believes the list in SUPPORTED", function()
+      open { peer = { listed = { "6/v6-beta", "5/v5-beta" } } }
+      world.peer.listed = { "3/v3", "4/v4", "5/v5-beta" }
+      local ended = world:refused()
+      assert.equal(REASON.VERSION, ended.reason)
+      assert.equal(4, ended.version_hint)
+    end)
+  end)
+
+  describe("with credentials", function()
+    it("logs in, on every version", function()
+      for version = 3, 5 do
+        open { settings = { version = version, auth = good }, peer = { auth = good } }
+        local link, node = world:ready()
+        assert.same({ "\0ana\0secret" }, node.tokens)
+        local call = link:call "after"
+        world:until_true(function() return #node.requests == 1 end)
+        node:echo(node.requests[1])
+        world:until_true(function() return call.rc end)
+        assert.equal("after", call.text)
+        world:close()
+      end
+      world = nil
+    end)
+
+    it("leaves no password in the write buffer", function()
+      open { settings = { auth = good }, peer = { auth = good } }
+      local link = world:ready()
+      local buf = link.conn.out.buf
+      assert.is_true(buf.cap > 0)
+      assert.is_nil(ffi.string(buf.data, buf.cap):find("secret", 1, true))
+    end)
+
+    it("is refused when they are wrong", function()
+      open { settings = { auth = { username = "ana", password = "guess" } }, peer = { auth = good } }
+      local ended = world:refused()
+      assert.equal(REASON.AUTH, ended.reason)
+      assert.equal(C.MP_EAUTH, ended.err)
+      assert.equal(0x100, ended.server_code)
+      assert.truthy(ended.message:find("incorrect", 1, true))
+      assert.is_nil(ended.message:find("guess", 1, true))
+    end)
+
+    it("is refused when none are configured", function()
+      open { peer = { auth = good } }
+      local ended = world:refused()
+      assert.equal(REASON.AUTH, ended.reason)
+      assert.truthy(ended.message:find("PasswordAuthenticator", 1, true))
+    end)
+
+    it("does not trust a node that does not ask for them", function()
+      open { settings = { auth = good } }
+      local ended = world:refused()
+      assert.equal(REASON.AUTH, ended.reason)
+      assert.equal(2, #world.peer:last().seen)
+    end)
+
+    -- A struct by value cannot reach Lua; as two words it comes in the same registers.
+    local function responder(token)
+      local made = world.loop:callback("int (*)(void *, const char *, size_t, const struct mp_bytes *, struct mp_buf *)",
+        function(_, _, _, _, out)
+          C.mp_buf_bytes(out, token, #token)
+          return 0
+        end)
+      return { respond = ffi.cast("int (*)(void *, struct mp_str, const struct mp_bytes *, struct mp_buf *)",
+        ffi.cast("void *", made)) }
+    end
+
+    it("ends after eight rounds", function()
+      open { peer = { auth = { username = "", password = "", challenges = 1000 } } }
+      world.client.settings = world.client:make_settings { auth = responder "again" }
+      local ended = world:refused()
+      assert.equal(REASON.AUTH, ended.reason)
+      assert.equal(8, #world.peer:last().tokens)
+    end)
+
+    it("goes through several rounds where they lead somewhere", function()
+      open { peer = { auth = { username = "", password = "", challenges = 7 } } }
+      world.client.settings = world.client:make_settings { auth = responder "again" }
+      world:ready()
+      assert.equal(8, #world.peer:last().tokens)
+    end)
+
+    it("refuses a giant challenge", function()
+      open { settings = { auth = good }, peer = { auth = { username = "", password = "", challenges = 1,
+        challenge = ("x"):rep(70000) } } }
+      assert.equal(REASON.PROTOCOL, world:refused().reason)
+    end)
+
+    it("refuses a giant token of its own", function()
+      open { peer = { auth = good } }
+      world.client.settings = world.client:make_settings { auth = responder(("x"):rep(65537)) }
+      assert.equal(REASON.AUTH, world:refused().reason)
+    end)
+
+    it("has no answer to a challenge when it only knows PLAIN", function()
+      open { settings = { auth = good }, peer = { auth = { username = "", password = "", challenges = 1 } } }
+      assert.equal(REASON.AUTH, world:refused().reason)
+    end)
+  end)
+
+  describe("with an identity to check", function()
+    it("passes where the cluster and the host are the right ones", function()
+      open { settings = { cluster_name = "test cluster" } }
+      world:ready { host_id = ("h"):rep(16) }
+      assert.same({ "OPTIONS", "STARTUP", "QUERY" }, world.peer:last().seen)
+    end)
+
+    it("refuses another cluster before anything else is sent", function()
+      open { settings = { cluster_name = "production", keyspace = "ks" } }
+      local ended = world:refused()
+      assert.equal(REASON.IDENTITY, ended.reason)
+      assert.equal(C.MP_ECLUSTER, ended.err)
+      assert.truthy(ended.message:find('"test cluster"', 1, true))
+      assert.truthy(ended.message:find('"production"', 1, true))
+      assert.is_nil(world.peer:last().used)
+    end)
+
+    it("refuses another node", function()
+      open()
+      assert.equal(REASON.IDENTITY, world:refused({ host_id = ("x"):rep(16) }).reason)
+    end)
+
+    it("asks for nothing when there is nothing to check", function()
+      open()
+      world:ready { host_id = ("\0"):rep(16) }
+      assert.same({ "OPTIONS", "STARTUP" }, world.peer:last().seen)
+    end)
+
+    it("refuses a node that does not know who it is", function()
+      open { settings = { cluster_name = "test cluster" }, peer = { on = { QUERY = function(link, request)
+        link:echo(request, "a keyspace?")
+        return true
+      end } } }
+      assert.equal(REASON.PROTOCOL, world:refused().reason)
+    end)
+  end)
+
+  describe("with a keyspace", function()
+    it("uses it, quoted as it is written", function()
+      for given, seen in pairs { plain = "plain", MixedCase = "MixedCase", ['we"ird'] = 'we""ird' } do
+        open { settings = { keyspace = given } }
+        world:ready()
+        assert.equal(seen, world.peer:last().used)
+        world:close()
+      end
+      world = nil
+    end)
+
+    it("ends with the node's words when it does not exist", function()
+      open { settings = { keyspace = "missing" } }
+      local ended = world:refused()
+      assert.equal(REASON.HANDSHAKE, ended.reason)
+      assert.equal(0x2200, ended.server_code)
+      assert.truthy(ended.message:find("does not exist", 1, true))
+    end)
+
+    it("is not ready before the node confirmed it", function()
+      local use
+      open { settings = { keyspace = "ks" }, peer = { on = { QUERY = function(_, request)
+        use = request
+        return true
+      end } } }
+      local link = world.client:open(world.addr)
+      world:until_true(function() return use end)
+      world:pass(1000)
+      assert.is_nil(link.ready)
+      local _, rc = link:call "too early"
+      assert.equal(C.MP_ECLOSED, rc)
+      world.peer:last():echo(use, "ks")
+      world:until_true(function() return link.ready end)
+    end)
+  end)
+
+  it("registers for events when asked, and passes them on", function()
+    open()
+    local link, node = world:ready { register = true }
+    assert.is_true(node.registered)
+    node:event()
+    node:event()
+    world:until_true(function() return link.events == 2 end)
+  end)
+
+  it("ignores and counts events that nobody asked for", function()
+    open()
+    local link, node = world:ready()
+    node:event()
+    local call = link:call "x"
+    world:until_true(function() return #node.requests == 1 end)
+    node:echo(node.requests[1])
+    world:until_true(function() return call.rc end)
+    assert.equal(0, link.events)
+    assert.equal(1, tonumber(link.conn.events_ignored))
+  end)
+
+  describe("with a node that falls silent", function()
+    local steps = { "OPTIONS", "STARTUP", "AUTH_RESPONSE", "QUERY", "REGISTER" }
+    local waiting = { OPTIONS = "OPTIONS", STARTUP = "STARTUP", AUTH_RESPONSE = "authentication", QUERY = "identity",
+      REGISTER = "REGISTER" }
+    for _, step in ipairs(steps) do
+      it("at " .. step .. " ends at the one deadline", function()
+        open { settings = { auth = good, keyspace = "ks", cluster_name = "test cluster", connect_timeout_ms = 700 },
+          peer = { auth = good, on = { [step] = function() return true end } } }
+        local before = world.loop:now_ms()
+        local ended = world:refused { register = true }
+        assert.equal(REASON.HANDSHAKE_TIMEOUT, ended.reason)
+        assert.equal(C.MP_ETIMEOUT, ended.err)
+        assert.truthy(ended.message:find(waiting[step], 1, true), ended.message)
+        local took = world.loop:now_ms() - before
+        assert.is_true(took >= 690 and took < 760, took)
+      end)
+    end
+
+    it("after the connection ends at the deadline", function()
+      open { settings = { connect_timeout_ms = 300 }, peer = { deaf = true } }
+      assert.equal(REASON.HANDSHAKE_TIMEOUT, world:refused().reason)
+    end)
+
+    it("before the connection, a black hole, ends at the deadline", function()
+      open { settings = { connect_timeout_ms = 300 } }
+      assert.equal(0, C.mp_loop_sim_blackhole(world.loop.handle, world.addr, true))
+      assert.equal(REASON.HANDSHAKE_TIMEOUT, world:refused().reason)
+      C.mp_loop_sim_blackhole(world.loop.handle, world.addr, false)
+    end)
+
+    it("and drips one byte now and then ends at the deadline too", function()
+      open { settings = { connect_timeout_ms = 1000 }, peer = { deaf = true } }
+      local link = world.client:open(world.addr)
+      local answer = "\x85\0\0\0\x06\0\0\x03\xe8" .. ("\0"):rep(1000)
+      for at = 1, 30 do
+        world:pass(50)
+        if not link.closed then world.peer:last():raw(answer:sub(at, at)) end
+      end
+      assert.equal(REASON.HANDSHAKE_TIMEOUT, link.closed.reason)
+    end)
+  end)
+
+  describe("with a node that hangs up", function()
+    for _, step in ipairs { "OPTIONS", "STARTUP", "AUTH_RESPONSE", "QUERY", "REGISTER" } do
+      it("at " .. step .. " ends at once", function()
+        for reset = 0, 1 do
+          open { settings = { auth = good, keyspace = "ks", cluster_name = "test cluster" },
+            peer = { auth = good, on = { [step] = function(link)
+              link:close(reset == 1)
+              return true
+            end } } }
+          local ended = world:refused { register = true }
+          assert.equal(reset == 1 and REASON.LOST or REASON.PEER, ended.reason)
+          assert.equal(C.MP_ELOST, ended.err)
+          world:close()
+        end
+        world = nil
+      end)
+    end
+  end)
+
+  it("tells a refused connection from one this machine could not make", function()
+    open { peer = false }
+    local ended = world:refused()
+    assert.equal(REASON.CONNECT, ended.reason)
+    assert.equal(C.MP_EREFUSED, ended.err)
+    assert.equal(0, C.mp_loop_sim_fail_local(world.loop.handle, world.addr, true))
+    local told, at_once = 0, 0
+    for _ = 1, 20 do
+      local link, rc = world.client:open(world.addr)
+      if link then
+        world:until_true(function() return link.closed end)
+        assert.equal(REASON.LOCAL, link.closed.reason)
+        assert.equal(C.MP_ELOCAL, link.closed.err)
+        told = told + 1
+      else
+        assert.equal(C.MP_ELOCAL, rc)
+        at_once = at_once + 1
+      end
+    end
+    assert.is_true(told > 0 and at_once > 0)
+  end)
+
+  describe("with a stranger on the port", function()
+    local function stranger(bytes)
+      open { peer = { deaf = true, on_accept = function(link) link:raw(bytes) end } }
+      local ended = world:refused()
+      assert.equal(REASON.PROTOCOL, ended.reason)
+      assert.equal(C.MP_EPROTO, ended.err)
+      return ended.message
+    end
+
+    it("shows what a web server said", function()
+      local message = stranger "HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"
+      assert.truthy(message:find('"HTTP/1.1 400 Bad', 1, true), message)
+      assert.truthy(message:find("HTTP server", 1, true), message)
+    end)
+
+    it("shows a TLS alert", function()
+      local message = stranger "\x15\x03\x03\0\x02\x02\x46"
+      assert.truthy(message:find("TLS", 1, true), message)
+      assert.truthy(message:find([[\x15\x03]], 1, true), message)
+    end)
+
+    it("shows bytes that could harm a terminal as numbers", function()
+      local message = stranger '\x1b[2Jgarbage\0"\\'
+      assert.truthy(message:find([[\x1b[2Jgarbage\x00\x22\x5c]], 1, true), message)
+      assert.is_nil(message:find "[%z\1-\31\127-\255]")
+    end)
+
+    it("takes no memory for a body that is announced before the handshake is over", function()
+      for _, length in ipairs { "\127\255\255\255", "\255\255\255\255", "\0\1\0\1" } do
+        open { peer = { on = { OPTIONS = function(link)
+          link:raw("\x85\0\0\0\x06" .. length)
+          return true
+        end } } }
+        local ended = world:refused()
+        assert.equal(REASON.PROTOCOL, ended.reason)
+        assert.truthy(ended.message:find("over the limit", 1, true), ended.message)
+        world:close()
+      end
+      world = nil
+    end)
+  end)
+
+  describe("with a node that answers nonsense", function()
+    local function answer_with(step, fill)
+      open { settings = { auth = step == "AUTH_RESPONSE" and good or nil, cluster_name = "test cluster" },
+        peer = { auth = step == "AUTH_RESPONSE" and good or nil, on = { [step] = function(link, request)
+          fill(link, request)
+          return true
+        end } } }
+      return world:refused { register = true }
+    end
+
+    it("refuses the wrong kind of answer at every step", function()
+      for _, step in ipairs { "OPTIONS", "STARTUP", "AUTH_RESPONSE", "QUERY", "REGISTER" } do
+        local ended = answer_with(step, function(link, request)
+          if step == "STARTUP" then
+            link:supported(request, { "5/v5" })
+          elseif step == "QUERY" then
+            link:ready(request)
+          else
+            link:echo(request, "what?")
+          end
+        end)
+        assert.equal(REASON.PROTOCOL, ended.reason, step)
+        world:close()
+      end
+      world = nil
+    end)
+
+    it("refuses an answer on another stream", function()
+      local ended = answer_with("STARTUP", function(link, request)
+        request.stream = 7
+        link:ready(request)
+      end)
+      assert.equal(REASON.PROTOCOL, ended.reason)
+    end)
+
+    it("refuses bodies that are cut short", function()
+      for _, opcode in ipairs { 0x00, 0x03, 0x06, 0x08 } do
+        local step = opcode == 0x03 and "STARTUP" or opcode == 0x08 and "QUERY" or "OPTIONS"
+        local ended = answer_with(step, function(link)
+          link:raw(link:framed("\x85\0\0\0" .. string.char(opcode) .. "\0\0\0\1\255"))
+        end)
+        assert.equal(REASON.PROTOCOL, ended.reason)
+        world:close()
+      end
+      world = nil
+    end)
+
+    it("closes with the node's error", function()
+      local ended = answer_with("STARTUP", function(link, request)
+        link:error(request, C.MP_SE_IS_BOOTSTRAPPING, "not\nyet")
+      end)
+      assert.equal(REASON.HANDSHAKE, ended.reason)
+      assert.equal(0x1002, ended.server_code)
+      assert.truthy(ended.message:find("not yet", 1, true), ended.message)
+    end)
+  end)
+
+  it("can be closed at any time, and then says only that", function()
+    for after_ms = 0, 8 do
+      open { settings = { auth = good, keyspace = "ks", cluster_name = "test cluster" }, peer = { auth = good } }
+      local link = world.client:open(world.addr, { register = true })
+      if after_ms > 0 then world.loop:pass(after_ms / 2) end
+      link:close(C.MP_CLOSE_ASKED, "enough")
+      link:close(C.MP_CLOSE_LOST, "again")
+      assert.is_nil(link.closed)
+      world:until_true(function() return link.closed end)
+      assert.equal(REASON.ASKED, link.closed.reason)
+      assert.equal("enough", link.closed.message)
+      world:close()
+    end
+    world = nil
+  end)
+
+  it("fails cleanly at every allocation", function()
+    local reached
+    for nth = 1, 400 do
+      open { settings = { auth = good, keyspace = "ks", cluster_name = "test cluster" }, peer = { auth = good } }
+      C.mp_mem_fail_at(nth, false)
+      local link, rc = world.client:open(world.addr, { register = true })
+      if link then
+        world:until_true(function() return link.ready or link.closed end)
+        if link.closed then reached = nth end
+      else
+        assert.is_true(rc == C.MP_ENOMEM or rc == C.MP_ELOCAL)
+      end
+      C.mp_mem_fail_at(0, false)
+      local done = link and link.ready and nth > 100
+      world:close()
+      if done then break end
+    end
+    assert.is_true(reached ~= nil)
+    world = nil
+  end)
+end)
+local _ = peers
