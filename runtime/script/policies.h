@@ -38,8 +38,8 @@ struct mp_script_policies_config {
 // Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`.
 // All strings are copied.
 struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
-												  const struct mp_script_policies_config *config,
-												  char *message, size_t message_size) MP_MUST_CHECK;
+                                                  const struct mp_script_policies_config *config,
+                                                  char *message, size_t message_size) MP_MUST_CHECK;
 // NULL is fine. Only when no session can ask any more; also inside an event.
 void mp_script_policies_free(struct mp_script_policies *policies);
 
@@ -57,7 +57,7 @@ struct mp_policy_names {
 // (`host.inFlight`), `tags.x` and `keyspaces.x` get their numbers. `names` NULL: every name is unknown. 0 or
 // MP_ENOMEM, MP_ESCRIPT.
 int mp_script_policies_bind(struct mp_script_policies *policies, struct mp_view *view,
-							const struct mp_policy_names *names) MP_MUST_CHECK;
+                            const struct mp_policy_names *names) MP_MUST_CHECK;
 struct mp_session;
 // The same with a session's own view and names.
 int mp_script_policies_attach(struct mp_script_policies *policies, struct mp_session *session) MP_MUST_CHECK;
@@ -65,7 +65,7 @@ int mp_script_policies_attach(struct mp_script_policies *policies, struct mp_ses
 // Read every file again now, changed or not. 0: all kinds run a new generation. MP_ESCRIPT: at least one was
 // refused (its old generation goes on); `message` gets the first reason.
 int mp_script_policies_reload(struct mp_script_policies *policies, char *message,
-							  size_t message_size) MP_MUST_CHECK;
+                              size_t message_size) MP_MUST_CHECK;
 // Back to the generation before this one, if it is still kept; MP_ENOTFOUND otherwise.
 int mp_script_policies_rollback(struct mp_script_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
 
@@ -81,6 +81,7 @@ struct mp_policy_info {
 	uint64_t reloads;       // successful ones since the start
 	uint64_t refused;       // reloads that were refused
 	size_t memory_bytes;    // of its decision state now
+	uint64_t allocations;   // times its decision state was given memory: steady while it serves
 	bool has_loop;          // the file loops: allowed, slow
 	bool is_compiled;       // the plan function runs as machine code
 	bool is_suspended;      // failing; asked once a second until it works again
@@ -88,7 +89,7 @@ struct mp_policy_info {
 };
 // Valid until the next reload. false: this kind is answered by C alone.
 bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_policy_kind kind,
-							 struct mp_policy_info *info);
+                             struct mp_policy_info *info);
 
 enum mp_policy_event_kind {
 	MP_POLICY_RELOADED, // a new generation serves
@@ -105,4 +106,4 @@ struct mp_policy_event {
 };
 // One listener; NULL: none. The event is valid during the call.
 void mp_script_policies_listen(struct mp_script_policies *policies,
-							   void (*on_event)(void *data, const struct mp_policy_event *event), void *data);
+                               void (*on_event)(void *data, const struct mp_policy_event *event), void *data);

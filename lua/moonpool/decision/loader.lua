@@ -1,0 +1,211 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The trusted half of a decision state: loads one policy (and its child) into the sandbox and returns the driver that C
+-- calls once per decision, without arguments and without results. It runs before any of the user's code, with all
+-- libraries; what it hands on is the environment of moonpool.decision.environment and the objects of .objects.
+local environment = require "moonpool.decision.environment"
+local fuel = require "moonpool.decision.fuel"
+local nearest = require "moonpool.nearest"
+local objects = require "moonpool.decision.objects"
+
+local format, gsub, match, sub = string.format, string.gsub, string.match, string.sub
+local getinfo, funcbc, concat, sort = debug.getinfo, require "jit.util".funcbc, table.concat, table.sort
+local load_text = loadstring
+
+local MAX_CHAIN = 4 -- a policy and its children
+
+-- Files are chunks "#1", "#2" to Lua, which would shorten long paths in its messages; readers get the full path.
+local function full_path(files, message)
+  return (gsub(message, "#(%d+):(%d+):", function(number, line)
+    local path = files[tonumber(number)]
+    return path and format("%s:%s:", path, line)
+  end))
+end
+
+-- The message handler of every protected call: what went wrong, led by the place in the user's file, or by `otherwise`
+-- when none of the user's functions was running.
+local function new_handler(files, otherwise)
+  return function(err)
+    local text = type(err) == "string" and err or "error with a " .. type(err) .. " value"
+    if match(text, "^#%d+:%d+:") then return full_path(files, text) end
+    for level = 2, 50 do
+      local info = getinfo(level, "Sl")
+      if not info then break end
+      if match(info.source, "^=#%d+$") and info.currentline > 0 then
+        return full_path(files, format("%s:%d: %s", sub(info.source, 2), info.currentline, text))
+      end
+    end
+    return full_path(files, otherwise .. text)
+  end
+end
+
+-- Runs the file `path` with `text`; returns what it returns.
+local function run_file(number, text, env, more)
+  text = gsub(text, "^\239\187\191", "")
+  text = gsub(text, "^#[^\n]*", "")
+  local name = "=#" .. number
+  local ok, why = load_text(text, name)
+  if not ok then error(why, 0) end
+  local injected, loop_line = fuel.inject(text)
+  if not injected then error(format("#%d:%s", number, loop_line), 0) end
+  local chunk
+  chunk, why = load_text(fuel.wrap(injected), name)
+  if not chunk then error(why, 0) end
+  return setfenv(chunk, env)(more), loop_line
+end
+
+local SHAPES = {
+  balance = { entry = "plan", keys = { name = true, options = true, plan = true, check = true } },
+  retry = { entry = "decide", keys = { name = true, options = true, decide = true, check = true } },
+}
+
+-- The function `balance` (or `retry`) of a file's environment: checks the shape of what the file declares.
+local function constructor(kind, made)
+  local shape = SHAPES[kind]
+  return function(policy)
+    if type(policy) ~= "table" then error(kind .. " takes a table: " .. kind .. " { name = ..., ... }", 2) end
+    for key in pairs(policy) do
+      if not shape.keys[key] then error(format("a %s policy has no '%s'", kind, tostring(key)), 2) end
+    end
+    if type(policy.name) ~= "string" or policy.name == "" then error("name must be a text", 2) end
+    if type(policy[shape.entry]) ~= "function" then error(shape.entry .. " must be a function", 2) end
+    if policy.check ~= nil and type(policy.check) ~= "function" then error("check must be a function", 2) end
+    if policy.options ~= nil and type(policy.options) ~= "table" then error("options must be a table", 2) end
+    for key, value in pairs(policy.options or {}) do
+      local kind_of = type(value)
+      if type(key) ~= "string" or kind_of == "function" or kind_of == "cdata" then
+        error(format("options.%s: a default is a number, a text, a boolean or a table of those", tostring(key)), 2)
+      end
+    end
+    made[policy] = kind
+    return policy
+  end
+end
+
+local function describe(options)
+  local list = {}
+  for key, value in pairs(options) do list[#list + 1] = format("%s (%s)", key, type(value)) end
+  sort(list)
+  return #list == 0 and "none" or concat(list, ", ")
+end
+
+local function show(value)
+  return format(type(value) == "string" and "%q (%s)" or "%s (%s)", tostring(value), type(value))
+end
+
+-- The defaults with what was given laid over them; marks in `used` what was taken.
+local function merge(policy, given, used, bridge)
+  local options = {}
+  for key, default in pairs(policy.options or {}) do
+    options[key] = default
+    local value = given[key]
+    if value ~= nil then
+      used[key] = true
+      local off = key == "childPolicy" and value == false
+      if type(value) ~= type(default) and not off then
+        error(format("%s%s.%s: got %s; %s takes a %s", bridge.where, bridge.key, key, show(value), policy.name,
+          type(default)), 0)
+      end
+      options[key] = value
+    end
+  end
+  return options
+end
+
+local function check_unused(chain, given, used, bridge)
+  local allowed, names = {}, {}
+  for i, link in ipairs(chain) do
+    names[i] = link.policy.name
+    for key, default in pairs(link.policy.options or {}) do allowed[key] = default end
+  end
+  local unknown
+  for key in pairs(given) do
+    if not used[key] and (not unknown or tostring(key) < unknown) then unknown = tostring(key) end
+  end
+  if not unknown then return end
+  local close = nearest.of(unknown, allowed)
+  error(format("%s%s.%s: %s (%s) has no such option%s; allowed: %s", bridge.where, bridge.key, unknown,
+    concat(names, " over "), chain[1].path, close and ", did you mean " .. close .. "?" or "", describe(allowed)), 0)
+end
+
+-- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }.
+local function load_chain(bridge, made, files)
+  local given = {}
+  if bridge.options then
+    given = setfenv(assert(load_text("return " .. bridge.options, "=options")), {})()
+  end
+  local chain, used, constructed = {}, {}, {}
+  local name = bridge.policy
+  local loop_line
+  while name do
+    if #chain == MAX_CHAIN then error(bridge.key .. ".childPolicy: more than " .. MAX_CHAIN .. " policies", 0) end
+    local text, path = bridge.find(name)
+    if not text then
+      error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
+    end
+    files[#files + 1] = path
+    local env = environment.new(made.words)
+    rawset(env, bridge.kind, constructor(bridge.kind, constructed))
+    local policy, loop = run_file(#files, text, env, made.more)
+    if constructed[policy or 0] ~= bridge.kind then
+      error(format("%s:1: the file must return %s { ... }", path, bridge.kind), 0)
+    end
+    if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
+    local options = merge(policy, given, used, bridge)
+    chain[#chain + 1] = { policy = policy, options = options, path = path }
+    name = options.childPolicy
+  end
+  check_unused(chain, given, used, bridge)
+  for _, link in ipairs(chain) do
+    local check = link.policy.check
+    local ok, why = pcall(check or function() end, link.options)
+    if not ok then
+      error(format("%s%s.%s", bridge.where, bridge.key, gsub(tostring(why), "^#%d+:%d+: ", "")), 0)
+    end
+  end
+  return chain, loop_line
+end
+
+-- The function C calls. A tail call, so that the policy is compiled into the driver's own trace.
+local function balance_driver(chain, made)
+  local below
+  for i = #chain, 1, -1 do
+    below = { plan = chain[i].policy.plan, object = made.plan(below), options = chain[i].options }
+  end
+  local plan, object, options, req = below.plan, below.object, below.options, made.req
+  return function() return plan(object, req, options) end
+end
+
+local function retry_driver(chain, made, give_verdict)
+  local decide, options, err = chain[1].policy.decide, chain[1].options, made.err
+  return function()
+    local verdict, delay = decide(err, err, options)
+    give_verdict(verdict, delay)
+  end
+end
+
+-- Is the head of the function replaced by a trace? The opcodes of a function's head come in the order FUNCF, IFUNCF
+-- (refused by the compiler), JFUNCF (compiled).
+local function compiled_check(driver)
+  local fresh = bit.band(funcbc(function() end, 0), 0xff)
+  return function() return bit.band(funcbc(driver, 0), 0xff) == fresh + 2 end
+end
+
+-- Called once by script/decide.c. Returns driver, message handler, description.
+return function(bridge)
+  objects.check_layout(bridge.layout)
+  local files = {}
+  local ok, driver, about = xpcall(function()
+    local made = objects.new(bridge)
+    for name, value in pairs(bridge.constants) do made.words[name] = value end
+    local give_verdict = objects.verdicts(bridge, made.words)
+    environment.protect()
+    local chain, loop_line = load_chain(bridge, made, files)
+    local drive = bridge.kind == "balance" and balance_driver(chain, made) or retry_driver(chain, made, give_verdict)
+    return drive, {
+      name = chain[1].policy.name, child = chain[2] and chain[2].policy.name or "", file = chain[1].path,
+      loop = loop_line, compiled = compiled_check(drive),
+    }
+  end, new_handler(files, ""))
+  if not ok then error(driver, 0) end
+  return driver, new_handler(files, about.file .. ": "), about
+end

@@ -1,0 +1,245 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a policy touches: `plan`, `req`, `err` and hosts, as references to C structs at fixed addresses. A script gets
+-- struct references with constant scalar fields only, never a pointer or an array, so there is nothing it can walk off.
+-- Every method is one call of a C function that checks its arguments (script/decide.c). Nothing here allocates.
+local ffi = require "ffi"
+
+ffi.cdef [[
+struct mp_script_req {
+  const bool hasToken, isLwt, isRead, idempotent, isLocalConsistency;
+  const uint16_t consistency, keyspaceId, attempt;
+  const uint32_t tag;
+  const double token;
+};
+struct mp_script_err {
+  const int32_t code, localError;
+  const uint16_t attempt, consistency;
+  const int32_t required, received;
+  const uint8_t writeType;
+  const bool dataPresent, idempotent, isRead, isLwt;
+};
+struct mp_script_host {
+  const uint32_t index, generation, inFlight, latencyUs;
+  const double weight, upSinceMs;
+  const uint16_t dcId, rackId;
+  const bool isUp, isLocal, isLocalRack, isNewlyUp;
+};
+struct mp_script_plan { const uint8_t policy; };
+]]
+
+local objects = {}
+
+local format = string.format
+local NO_HOST = 65535
+local BASE_SCOPE, BASE_DC, BASE_ORDER = 0x100, 0x180, 0x200
+
+-- The same numbers as enum mp_scope and enum mp_order, moved apart so that a scope in the place of an order is noticed.
+objects.scopes = {
+  localDc = BASE_SCOPE, sameRack = BASE_SCOPE + 1, remoteDcs = BASE_SCOPE + 2, allDcs = BASE_SCOPE + 3,
+  all = BASE_SCOPE + 3,
+}
+objects.orders = {
+  inTurn = BASE_ORDER, shuffled = BASE_ORDER + 1, primaryFirst = BASE_ORDER + 2, leastLoaded = BASE_ORDER + 3,
+  fastest = BASE_ORDER + 4, weighted = BASE_ORDER + 5,
+}
+local IN_TURN, SHUFFLED = objects.orders.inTurn, objects.orders.shuffled
+
+objects.verdict_words = { giveUp = 0x300, sameHost = 0x301, nextHost = 0x302 }
+
+-- `bridge.layout` is what the C compiler says; the declarations above must agree or nothing may start.
+function objects.check_layout(layout)
+  for name, fields in pairs(layout) do
+    local ctype = ffi.typeof("struct mp_script_" .. name)
+    assert(ffi.sizeof(ctype) == fields.sizeof, "the size of " .. name)
+    for field, offset in pairs(fields) do
+      if field ~= "sizeof" then assert(ffi.offsetof(ctype, field) == offset, name .. "." .. field) end
+    end
+  end
+end
+
+local function fields_error(what)
+  return function(_, field)
+    error(format("%s has no field '%s'", what, type(field) == "string" and field or type(field)), 2)
+  end
+end
+
+local function read_only(what)
+  return function() error(what .. " is read-only", 2) end
+end
+
+-- All words and objects of one decision state.
+function objects.new(bridge)
+  local cell = ffi.cast("void *", bridge.cell)
+  local add_replicas = ffi.cast("int (*)(void *, int, int, int)", bridge.replicas)
+  local add_hosts = ffi.cast("int (*)(void *, int, int, int)", bridge.hosts)
+  local add_host = ffi.cast("int (*)(void *, uint32_t)", bridge.host)
+  local nth_host = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthHost)
+  local nth_replica = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthReplica)
+  local count_hosts = ffi.cast("int (*)(void *, int)", bridge.countHosts)
+  local find_dc = ffi.cast("uint32_t (*)(void *, const char *)", bridge.dc)
+  local name_dc = ffi.cast("int (*)(void *, const char *, size_t)", bridge.nameDc)
+  local find_tag = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.tag)
+  local find_keyspace = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.keyspace)
+  local draw = ffi.cast("double (*)(void *)", bridge.random)
+  local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
+  local slots = ffi.cast("struct mp_script_host *", bridge.slots)
+
+  local made = { words = {} }
+  local words = made.words
+
+  made.req = ffi.cast("struct mp_script_req *", bridge.req)[0]
+  made.err = ffi.cast("struct mp_script_err *", bridge.err)[0]
+  ffi.metatype("struct mp_script_req", { __index = fields_error "a request", __newindex = read_only "a request" })
+  ffi.metatype("struct mp_script_err", { __index = fields_error "an error", __newindex = read_only "an error" })
+
+  function made.more()
+    local ticks = more_fuel(cell)
+    if ticks > 0 then return ticks end
+    error("out of fuel: a loop or a recursion takes too long", 2)
+  end
+
+  -- Hosts. A reference is made at the first sight of a slot and kept: slots never move.
+  local hosts = {}
+  local function host_at(slot)
+    local host = hosts[slot]
+    if not host then
+      host = slots[slot]
+      hosts[slot] = host
+    end
+    return host
+  end
+
+  local dc_ids = {}
+  local function dc_id(name)
+    local id = dc_ids[name]
+    if id then return id end
+    if type(name) ~= "string" then error("a datacentre is named by a text", 3) end
+    id = find_dc(cell, name)
+    if id ~= NO_HOST then dc_ids[name] = id end
+    return id
+  end
+
+  local host_methods = {}
+  function host_methods.inDc(host, name) return host.dcId == dc_id(name) end
+  local host_type = ffi.typeof "struct mp_script_host"
+  local no_field = fields_error "a host"
+  ffi.metatype(host_type, {
+    __index = function(host, field) return host_methods[field] or no_field(host, field) end,
+    __newindex = read_only "a host",
+    __tostring = function(host) return "host " .. host.index end,
+  })
+
+  local function refuse(code, method, scope, order, limit)
+    if code == 1 then
+      error(format("%s: the first argument must be a scope (localDc, sameRack, remoteDcs, allDcs, dc(name)), got %s",
+        method, tostring(scope)), 3)
+    elseif code == 2 then
+      error(format("%s: the second argument must be an order (inTurn, shuffled, primaryFirst, leastLoaded, fastest, "
+        .. "weighted), got %s", method, tostring(order)), 3)
+    elseif code == 3 then
+      error(format("%s: the limit must be a number of hosts, 1 or more, got %s", method, tostring(limit)), 3)
+    end
+    error(format("%s: that is not a host", method), 3)
+  end
+
+  local function number_or(value, otherwise)
+    if value == nil then return otherwise end
+    return type(value) == "number" and value or -1
+  end
+
+  local function replicas(_, scope, order, limit)
+    local code = add_replicas(cell, number_or(scope, -1), number_or(order, SHUFFLED), number_or(limit, 0))
+    if code ~= 0 then refuse(code, "plan:replicas", scope, order, limit) end
+  end
+  local function all_hosts(_, scope, order, limit)
+    local code = add_hosts(cell, number_or(scope, -1), number_or(order, IN_TURN), number_or(limit, 0))
+    if code ~= 0 then refuse(code, "plan:hosts", scope, order, limit) end
+  end
+  local function one_host(_, host)
+    if not ffi.istype(host_type, host) then refuse(4, "plan:host") end
+    add_host(cell, host.index)
+  end
+
+  -- A plan for each policy of the chain: the same C plan, another child. `child` is { plan =, object =, options = }.
+  function made.plan(child)
+    local methods = { replicas = replicas, hosts = all_hosts, host = one_host }
+    if child then
+      local child_plan, child_object, child_options = child.plan, child.object, child.options
+      function methods.child(_, req) child_plan(child_object, req, child_options) end
+    else
+      function methods.child() error("plan:child: there is no child policy (option childPolicy)", 2) end
+    end
+    local ctype = ffi.typeof "struct { const uint8_t policy; }"
+    ffi.metatype(ctype, { __index = methods, __newindex = read_only "plan", __tostring = function() return "plan" end })
+    return ffi.new(ctype)
+  end
+
+  local function next_host(scope, position)
+    local slot = nth_host(cell, scope, position)
+    if slot ~= NO_HOST then return position + 1, host_at(slot) end
+  end
+  local function next_replica(scope, position)
+    local slot = nth_replica(cell, scope, position)
+    if slot ~= NO_HOST then return position + 1, host_at(slot) end
+  end
+  local function check_scope(name, scope)
+    if type(scope) ~= "number" or scope < BASE_SCOPE or scope >= BASE_ORDER then refuse(1, name, scope) end
+  end
+
+  for name, value in pairs(objects.scopes) do words[name] = value end
+  for name, value in pairs(objects.orders) do words[name] = value end
+  -- for i, host in hosts(localDc) do ... end
+  function words.hosts(scope)
+    check_scope("hosts", scope)
+    return next_host, scope, 0
+  end
+  function words.replicas(scope)
+    check_scope("replicas", scope)
+    return next_replica, scope, 0
+  end
+  function words.upCount(scope)
+    check_scope("upCount", scope)
+    return count_hosts(cell, scope)
+  end
+  function words.dc(name)
+    if type(name) ~= "string" then error("dc: a datacentre is named by a text", 2) end
+    local number = name_dc(cell, name, #name)
+    if number < 0 then error("dc: too many or too long names", 2) end
+    return BASE_DC + number
+  end
+  function words.random() return draw(cell) end
+  function words.chance(probability) return draw(cell) < probability end
+
+  -- Names of the session as numbers, asked once each. -1: not known (yet), equal to no request's.
+  local function numbers(lookup)
+    return setmetatable({}, {
+      __index = function(known, name)
+        if type(name) ~= "string" then return -1 end
+        local id = lookup(cell, name, #name)
+        if id == 0 then return -1 end
+        rawset(known, name, id)
+        return id
+      end,
+      __newindex = function() error("names are read-only", 2) end,
+      __metatable = "names",
+    })
+  end
+  words.tags = numbers(find_tag)
+  words.keyspaces = numbers(find_keyspace)
+  return made
+end
+
+-- The words of a retry policy, and the function that hands its verdict to C.
+function objects.verdicts(bridge, words)
+  local cell = ffi.cast("void *", bridge.cell)
+  local verdict_to = ffi.cast("int (*)(void *, int, double)", bridge.verdict)
+  for name, value in pairs(objects.verdict_words) do words[name] = value end
+  return function(verdict, delay)
+    if type(verdict) ~= "number" or type(delay or 0) ~= "number" or verdict_to(cell, verdict, delay or 0) ~= 0 then
+      error(format("decide must return giveUp, sameHost or nextHost, and may add a delay in ms; got %s, %s",
+        tostring(verdict), tostring(delay)), 0)
+    end
+  end
+end
+
+return objects

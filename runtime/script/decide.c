@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invariant: between calls the main stack holds the driver at 1 and the message handler at 2, so that entering the
+// script is one pushvalue and one pcall. Nothing outside of a protected call may raise.
+#include "script/decide.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define DRIVER  1
+#define HANDLER 2
+
+// What the protected constructor works on.
+struct making {
+	struct mp_decision *decision;
+	const struct mp_decision_setup *setup;
+	struct mp_buf text; // of the policy file being read
+};
+
+// find(name): the text and path of a policy file, or nil and a message.
+static int find_policy(lua_State *L)
+{
+	struct making *making = lua_touserdata(L, lua_upvalueindex(1));
+	struct mp_decision *decision = making->decision;
+	const char *name = luaL_checkstring(L, 1);
+	char path[PATH_MAX];
+	char message[MP_DECIDE_TEXT];
+	int rc = mp_source_find(making->setup->source, mp_policy_kind_name(decision->kind), name, path,
+	                        sizeof(path), message, sizeof(message));
+	if (rc == 0 && decision->file_count == MP_DECIDE_FILES)
+		return luaL_error(L, "too many policy files");
+	if (rc == 0) {
+		char *copy = mp_strdup(path);
+		if (copy == NULL)
+			return luaL_error(L, "out of memory");
+		decision->files[decision->file_count++] = copy;
+		rc = mp_source_read(path, MP_SOURCE_MAX_BYTES, &making->text, message, sizeof(message));
+	}
+	if (rc != 0) {
+		lua_pushnil(L);
+		lua_pushstring(L, message);
+		return 2;
+	}
+	for (size_t i = 0; i < making->text.len; i++)
+		decision->content_hash = (decision->content_hash ^ making->text.data[i]) * UINT64_C(1099511628211);
+	lua_pushlstring(L, (const char *)making->text.data, making->text.len);
+	lua_pushstring(L, path);
+	return 2;
+}
+
+static int load_module(lua_State *L, const struct mp_decide_module *module)
+{
+	char chunk[128];
+	snprintf(chunk, sizeof(chunk), "=%s", module->name);
+	if (luaL_loadbuffer(L, (const char *)module->text.data, module->text.len, chunk) != 0)
+		return lua_error(L);
+	return 0;
+}
+
+static void push_bridge(lua_State *L, struct making *making)
+{
+	const struct mp_decision_setup *setup = making->setup;
+	lua_newtable(L);
+	mp_decide_push_calls(L, making->decision);
+	lua_pushstring(L, mp_policy_kind_name(setup->kind));
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, setup->choice->policy);
+	lua_setfield(L, -2, "policy");
+	lua_pushstring(L, setup->choice->options);
+	lua_setfield(L, -2, "options");
+	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : mp_policy_kind_name(setup->kind));
+	lua_setfield(L, -2, "key");
+	lua_pushstring(L, setup->where);
+	lua_setfield(L, -2, "where");
+	lua_pushlightuserdata(L, making);
+	lua_pushcclosure(L, find_policy, 1);
+	lua_setfield(L, -2, "find");
+}
+
+static char *copy_field(lua_State *L, int index, const char *key)
+{
+	lua_getfield(L, index, key);
+	char *copy = mp_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1) : "");
+	lua_pop(L, 1);
+	if (copy == NULL)
+		luaL_error(L, "out of memory");
+	return copy;
+}
+
+// Opens the libraries for the trusted half, loads the policy, and leaves driver and handler in the registry.
+static int make(lua_State *L)
+{
+	struct making *making = lua_touserdata(L, 1);
+	struct mp_decision *decision = making->decision;
+	const struct mp_decision_setup *setup = making->setup;
+	luaL_openlibs(L);
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	for (size_t i = 0; i + 1 < setup->module_count; i++) {
+		load_module(L, &setup->modules[i]);
+		lua_setfield(L, -2, setup->modules[i].name);
+	}
+	load_module(L, &setup->modules[setup->module_count - 1]);
+	lua_call(L, 0, 1);
+	push_bridge(L, making);
+	lua_call(L, 1, 3);
+	int about = lua_gettop(L);
+	decision->name = copy_field(L, about, "name");
+	decision->child = copy_field(L, about, "child");
+	decision->loop_at = copy_field(L, about, "loop");
+	lua_getfield(L, about, "compiled");
+	decision->compiled_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushvalue(L, about - 2);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
+	lua_pushvalue(L, about - 1);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -HANDLER);
+	return 0;
+}
+
+// An error text for readers; an error that is no text, or that has none left for want of memory, gets one.
+static void take_error(struct mp_decision *decision, int status, char *text, size_t size)
+{
+	lua_State *L = decision->vm.L;
+	const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error without text";
+	const char *file = decision->file_count > 0 ? decision->files[0] : "?";
+	if (status == LUA_ERRMEM)
+		snprintf(text, size, "%s: not enough memory: the policy may use %zu KiB", file,
+		         decision->vm.cap_bytes / 1024);
+	else
+		snprintf(text, size, "%s", message);
+	decision->was_fuel = status == LUA_ERRMEM || strstr(message, "out of fuel") != NULL ||
+	                     strstr(message, "not enough memory") != NULL;
+	lua_settop(L, 0);
+}
+
+static bool settle(struct mp_decision *decision)
+{
+	lua_State *L = decision->vm.L;
+	lua_settop(L, 0);
+	if (!lua_checkstack(L, 8))
+		return false;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -DRIVER);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -HANDLER);
+	return true;
+}
+
+struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message, size_t message_size)
+{
+	struct mp_decision *decision = mp_calloc(1, sizeof(*decision));
+	if (decision == NULL || mp_vm_init(&decision->vm, setup->memory_bytes) != 0) {
+		snprintf(message, message_size, "out of memory");
+		mp_free(decision);
+		return NULL;
+	}
+	decision->kind = setup->kind;
+	decision->cell.slots = setup->slots;
+	decision->cell.loop = setup->loop;
+	decision->cell.names = setup->names;
+	decision->idle_view.local_dc = MP_NO_HOST;
+	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, 0);
+	decision->cell.plan = &decision->idle_plan;
+	decision->cell.call = 1;
+	decision->content_hash = UINT64_C(14695981039346656037); // FNV-1a
+	struct making making = {.decision = decision, .setup = setup};
+	mp_buf_init(&making.text);
+	int status = lua_cpcall(decision->vm.L, make, &making);
+	mp_buf_deinit(&making.text);
+	if (status == 0 && settle(decision))
+		return decision;
+	if (status == 0)
+		snprintf(message, message_size, "out of memory");
+	else
+		take_error(decision, status, message, message_size);
+	mp_decision_free(decision);
+	return NULL;
+}
+
+void mp_decision_free(struct mp_decision *decision)
+{
+	if (decision == NULL)
+		return;
+	mp_vm_deinit(&decision->vm);
+	mp_free(decision->name);
+	mp_free(decision->child);
+	mp_free(decision->loop_at);
+	for (uint32_t i = 0; i < decision->file_count; i++)
+		mp_free(decision->files[i]);
+	mp_free(decision);
+}
+
+// ---- the way of every request -------------------------------------------------------------------------------------
+
+static bool fail(struct mp_decision *decision, int status)
+{
+	take_error(decision, status, decision->error, sizeof(decision->error));
+	bool settled = settle(decision);
+	mp_assert(settled); // the stack was this big before
+	return false;
+}
+
+static int enter(struct mp_decision *decision)
+{
+	lua_State *L = decision->vm.L;
+	decision->cell.call++;
+	lua_pushvalue(L, DRIVER);
+	return lua_pcall(L, 0, 0, HANDLER);
+}
+
+bool mp_decision_plan(struct mp_decision *decision, const struct mp_request_view *req, struct mp_plan *plan)
+{
+	decision->req = *req;
+	decision->cell.plan = plan;
+	int status = enter(decision);
+	return MP_LIKELY(status == 0) ? true : fail(decision, status);
+}
+
+bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
+                       enum mp_retry_verdict *verdict, uint32_t *delay_ms)
+{
+	decision->err = *err;
+	decision->cell.verdict = MP_GIVE_UP;
+	decision->cell.delay_ms = 0;
+	int status = enter(decision);
+	if (status != 0)
+		return fail(decision, status);
+	*verdict = (enum mp_retry_verdict)decision->cell.verdict;
+	*delay_ms = decision->cell.delay_ms;
+	return true;
+}
+
+// ---- aside ----------------------------------------------------------------------------------------------------------
+
+bool mp_decision_is_compiled(struct mp_decision *decision)
+{
+	lua_State *L = decision->vm.L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, decision->compiled_ref);
+	bool compiled = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_toboolean(L, -1);
+	lua_settop(L, HANDLER);
+	return compiled;
+}
+
+static int collect(lua_State *L)
+{
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+void mp_decision_collect(struct mp_decision *decision)
+{
+	int status = lua_cpcall(decision->vm.L, collect, NULL);
+	(void)status; // a full collection fails only in a finaliser, and the sandbox can make none
+	lua_settop(decision->vm.L, HANDLER);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// One decision state: a lua_State with one policy (and its children) in a sandbox, entered once per decision through a
+// driver that takes and gives nothing. What the script reads and writes stands at fixed addresses in this struct, so a
+// call allocates nothing; the script's primitives are the C functions of decide_calls.c.
+#pragma once
+
+#include "cluster/policy.h"
+#include "loop/loop.h"
+#include "script/policies.h"
+#include "script/source.h"
+#include "script/vm.h"
+
+#define MP_DECIDE_NAMES    64 // datacentres a policy may name
+#define MP_DECIDE_NAME_MAX 64
+#define MP_DECIDE_FILES    4
+#define MP_DECIDE_TEXT     512
+
+// What the primitives work on: the "cell" of lua/moonpool/decision/objects.lua.
+struct mp_decide_cell {
+	struct mp_plan *plan;             // of the decision that is running
+	const struct mp_host_view *slots; // what host references point to; other views have no hosts for scripts
+	struct mp_loop *loop;
+	const struct mp_policy_names *names;
+	uint64_t call;       // counts decisions
+	uint64_t fuel_call;  // the decision that asked for fuel last
+	uint32_t fuel_given; // slices since it began
+	uint64_t fuel_since_ns;
+	uint32_t verdict;
+	uint32_t delay_ms;
+	uint32_t dc_name_count;
+
+	char dc_names[MP_DECIDE_NAMES][MP_DECIDE_NAME_MAX];
+};
+
+// Trusted Lua text, read once: name of the module and its file's content.
+struct mp_decide_module {
+	const char *name;
+	struct mp_buf text;
+};
+
+struct mp_decision {
+	struct mp_decide_cell cell;
+	struct mp_request_view req;
+	struct mp_retry_view err;
+	struct mp_view idle_view; // what primitives see while the file is loaded: a cluster without hosts
+	struct mp_plan idle_plan;
+	struct mp_vm vm;
+	enum mp_policy_kind kind;
+	char *name;
+	char *child;                  // "" without one
+	char *loop_at;                // "FILE:LINE" of the first loop, "" without one
+	char *files[MP_DECIDE_FILES]; // as found; the policy's own first
+	uint32_t file_count;
+	uint64_t content_hash;      // of their texts
+	int compiled_ref;           // tells whether the driver is machine code
+	bool was_fuel;              // the last failure was for lack of fuel or memory
+	char error[MP_DECIDE_TEXT]; // the last failure
+};
+
+struct mp_decision_setup {
+	struct mp_loop *loop;
+	enum mp_policy_kind kind;
+	const struct mp_policy_choice *choice; // policy must be set
+	const char *where;                     // "" or "app.lua:12: "
+	const struct mp_source_path *source;
+	const struct mp_decide_module *modules; // the last one is the loader
+	size_t module_count;
+	const struct mp_host_view *slots;
+	const struct mp_policy_names *names;
+	size_t memory_bytes;
+};
+
+// NULL: `message` says why, led by FILE:LINE where there is one.
+struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message,
+                                    size_t message_size) MP_MUST_CHECK;
+void mp_decision_free(struct mp_decision *decision); // NULL is fine
+
+// false: decision->error says why; the plan may have some steps.
+bool mp_decision_plan(struct mp_decision *decision, const struct mp_request_view *req, struct mp_plan *plan);
+bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
+                       enum mp_retry_verdict *verdict, uint32_t *delay_ms);
+bool mp_decision_is_compiled(struct mp_decision *decision);
+// Give back what a failed script left behind. Not for the request path.
+void mp_decision_collect(struct mp_decision *decision);
+
+// decide_calls.c: the primitives, put into the bridge table at the top of the stack.
+void mp_decide_push_calls(lua_State *L, struct mp_decision *decision);

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// The primitives of a policy, called from machine code that LuaJIT made: they check every argument, never fail in
+// another way than by their result, and never come back into Lua.
+#include <stddef.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/rand.h"
+#include "script/decide.h"
+#include "wire/message.h"
+
+// The numbers of lua/moonpool/decision/objects.lua.
+#define BASE_SCOPE   0x100u
+#define BASE_DC      0x180u
+#define BASE_ORDER   0x200u
+#define BASE_VERDICT 0x300u
+
+#define FUEL_SLICE   64                // ticks between two looks at the clock
+#define FUEL_SLICES  16384             // about a million ticks in one decision
+#define FUEL_NS      UINT64_C(3000000) // and no longer than this
+#define DELAY_MAX_MS 3600000.0
+
+enum { BAD_SCOPE = 1, BAD_ORDER, BAD_LIMIT };
+
+static uint16_t find_dc(const struct mp_view *view, const char *name)
+{
+	for (uint16_t i = 0; i < view->dc_count; i++)
+		if (strcmp(view->dc_names[i], name) == 0)
+			return i;
+	return MP_NO_HOST;
+}
+
+// A scope that is not one of the plain ones. 0: *scope and *arg are set; *known false: its datacentre has no hosts.
+static int resolve_scope(struct mp_decide_cell *cell, uint32_t *scope, uint32_t *arg, bool *known)
+{
+	*arg = 0;
+	*known = true;
+	uint32_t plain = *scope - BASE_SCOPE;
+	if (plain < MP_SCOPE_DC) {
+		*scope = plain;
+		return 0;
+	}
+	uint32_t name = *scope - BASE_DC;
+	if (name >= cell->dc_name_count)
+		return BAD_SCOPE;
+	// Numbers of datacentres are given once for each view; the canned views of the contract check have their own.
+	*arg = find_dc(cell->plan->view, cell->dc_names[name]);
+	*scope = MP_SCOPE_DC;
+	*known = *arg != MP_NO_HOST;
+	return 0;
+}
+
+typedef void (*add_fn)(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
+
+static int add_slow(struct mp_decide_cell *cell, add_fn add, int scope, int order, int limit)
+{
+	uint32_t where = (uint32_t)scope;
+	uint32_t arg;
+	bool known;
+	if (resolve_scope(cell, &where, &arg, &known) != 0)
+		return BAD_SCOPE;
+	if ((uint32_t)order - BASE_ORDER >= MP_ORDER_COUNT)
+		return BAD_ORDER;
+	if (limit < 0)
+		return BAD_LIMIT;
+	if (known)
+		add(cell->plan, where, (uint32_t)order - BASE_ORDER, (uint32_t)limit, arg);
+	return 0;
+}
+
+static int call_replicas(struct mp_decide_cell *cell, int scope, int order, int limit)
+{
+	uint32_t where = (uint32_t)scope - BASE_SCOPE;
+	uint32_t how = (uint32_t)order - BASE_ORDER;
+	if (MP_UNLIKELY(where >= MP_SCOPE_DC || how >= MP_ORDER_COUNT || limit < 0))
+		return add_slow(cell, mp_plan_replicas, scope, order, limit);
+	mp_plan_replicas(cell->plan, where, how, (uint32_t)limit, 0);
+	return 0;
+}
+
+static int call_hosts(struct mp_decide_cell *cell, int scope, int order, int limit)
+{
+	uint32_t where = (uint32_t)scope - BASE_SCOPE;
+	uint32_t how = (uint32_t)order - BASE_ORDER;
+	if (MP_UNLIKELY(where >= MP_SCOPE_DC || how >= MP_ORDER_COUNT || limit < 0))
+		return add_slow(cell, mp_plan_hosts, scope, order, limit);
+	mp_plan_hosts(cell->plan, where, how, (uint32_t)limit, 0);
+	return 0;
+}
+
+static int call_host(struct mp_decide_cell *cell, uint32_t index)
+{
+	mp_plan_host(cell->plan, index);
+	return 0;
+}
+
+// ---- looking at hosts ---------------------------------------------------------------------------------------------
+
+static bool has_slots(const struct mp_decide_cell *cell)
+{
+	return cell->plan->view->hosts == cell->slots;
+}
+
+static uint32_t nth_of(const struct mp_group *group, uint32_t n)
+{
+	return n < group->count ? group->hosts[n] : MP_NO_HOST;
+}
+
+static uint32_t nth_remote(const struct mp_view *view, uint32_t n)
+{
+	for (uint16_t i = 0; i < view->remote_count; i++) {
+		const struct mp_group *group = &view->dcs[view->remote_order[i]];
+		if (n < group->count)
+			return group->hosts[n];
+		n -= group->count;
+	}
+	return MP_NO_HOST;
+}
+
+static uint32_t call_nth_host(struct mp_decide_cell *cell, int scope, int position)
+{
+	const struct mp_view *view = cell->plan->view;
+	uint32_t where = (uint32_t)scope;
+	uint32_t arg;
+	bool known;
+	if (!has_slots(cell) || position < 0 || resolve_scope(cell, &where, &arg, &known) != 0 || !known)
+		return MP_NO_HOST;
+	uint32_t n = (uint32_t)position;
+	switch (where) {
+	case MP_SCOPE_LOCAL_DC: return nth_of(&view->local, n);
+	case MP_SCOPE_SAME_RACK: return nth_of(&view->rack, n);
+	case MP_SCOPE_REMOTE_DCS: return nth_remote(view, n);
+	case MP_SCOPE_DC: return nth_of(&view->dcs[arg], n);
+	default: return nth_of(&view->all, n);
+	}
+}
+
+static bool in_scope(const struct mp_host_view *host, uint32_t scope, uint32_t arg)
+{
+	switch (scope) {
+	case MP_SCOPE_LOCAL_DC: return host->isLocal;
+	case MP_SCOPE_SAME_RACK: return host->isLocal && host->isLocalRack;
+	case MP_SCOPE_REMOTE_DCS: return !host->isLocal;
+	case MP_SCOPE_DC: return host->dcId == arg;
+	default: return true;
+	}
+}
+
+static uint32_t call_nth_replica(struct mp_decide_cell *cell, int scope, int position)
+{
+	const struct mp_plan *plan = cell->plan;
+	uint32_t where = (uint32_t)scope;
+	uint32_t arg;
+	bool known;
+	if (!has_slots(cell) || position < 0 || !plan->has_token || plan->placement == NULL ||
+	    resolve_scope(cell, &where, &arg, &known) != 0 || !known)
+		return MP_NO_HOST;
+	uint32_t count;
+	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
+	for (uint32_t i = 0; replicas != NULL && i < count; i++) {
+		uint16_t slot = replicas[i];
+		if (slot < MP_HOSTS_MAX && cell->slots[slot].isUp && in_scope(&cell->slots[slot], where, arg) &&
+		    position-- == 0)
+			return slot;
+	}
+	return MP_NO_HOST;
+}
+
+static int call_count_hosts(struct mp_decide_cell *cell, int scope)
+{
+	const struct mp_view *view = cell->plan->view;
+	uint32_t where = (uint32_t)scope;
+	uint32_t arg;
+	bool known;
+	if (resolve_scope(cell, &where, &arg, &known) != 0 || !known)
+		return 0;
+	switch (where) {
+	case MP_SCOPE_LOCAL_DC: return (int)view->local.count;
+	case MP_SCOPE_SAME_RACK: return (int)view->rack.count;
+	case MP_SCOPE_REMOTE_DCS: return (int)(view->all.count - view->local.count);
+	case MP_SCOPE_DC: return (int)view->dcs[arg].count;
+	default: return (int)view->all.count;
+	}
+}
+
+// ---- names, chance, fuel ------------------------------------------------------------------------------------------
+
+static uint32_t call_dc(struct mp_decide_cell *cell, const char *name)
+{
+	return find_dc(cell->plan->view, name);
+}
+
+// The number of a datacentre's name in this state, or -1. The datacentre itself may be seen later.
+static int call_name_dc(struct mp_decide_cell *cell, const char *name, size_t len)
+{
+	if (len >= MP_DECIDE_NAME_MAX || memchr(name, 0, len) != NULL)
+		return -1;
+	for (uint32_t i = 0; i < cell->dc_name_count; i++)
+		if (strcmp(cell->dc_names[i], name) == 0)
+			return (int)i;
+	if (cell->dc_name_count == MP_DECIDE_NAMES)
+		return -1;
+	memcpy(cell->dc_names[cell->dc_name_count], name, len + 1);
+	return (int)cell->dc_name_count++;
+}
+
+static uint32_t call_tag(struct mp_decide_cell *cell, const char *text, size_t len)
+{
+	return cell->names == NULL ? 0 : cell->names->tag_id(cell->names->data, text, len);
+}
+
+static uint32_t call_keyspace(struct mp_decide_cell *cell, const char *text, size_t len)
+{
+	return cell->names == NULL ? 0 : cell->names->keyspace_id(cell->names->data, text, len);
+}
+
+static double call_random(struct mp_decide_cell *cell)
+{
+	struct mp_plan *plan = cell->plan;
+	plan->chance = plan->chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (double)(plan->chance >> 11) / 9007199254740992.0;
+}
+
+// The next slice of ticks, 0 when this decision had enough. Short decisions share slices and never see the clock; a
+// long one is stopped by its own time or, where time stands still (in a simulated world), by its number of ticks.
+static int call_fuel(struct mp_decide_cell *cell)
+{
+	if (cell->fuel_call != cell->call) {
+		cell->fuel_call = cell->call;
+		cell->fuel_given = 1;
+		cell->fuel_since_ns = 0;
+		return FUEL_SLICE;
+	}
+	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
+	if (cell->fuel_since_ns == 0)
+		cell->fuel_since_ns = now_ns;
+	if (++cell->fuel_given > FUEL_SLICES || now_ns - cell->fuel_since_ns > FUEL_NS)
+		return 0;
+	return FUEL_SLICE;
+}
+
+static int call_verdict(struct mp_decide_cell *cell, int verdict, double delay_ms)
+{
+	uint32_t number = (uint32_t)verdict - BASE_VERDICT;
+	if (number > MP_NEXT_HOST || !(delay_ms >= 0 && delay_ms <= DELAY_MAX_MS))
+		return MP_EINVAL;
+	cell->verdict = number;
+	cell->delay_ms = (uint32_t)delay_ms;
+	return 0;
+}
+
+// ---- the bridge ---------------------------------------------------------------------------------------------------
+
+static void set_address(lua_State *L, const char *key, const void *address)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)address);
+	lua_setfield(L, -2, key);
+}
+
+static void set_call(lua_State *L, const char *key, uintptr_t address)
+{
+	lua_pushlightuserdata(L, (void *)address);
+	lua_setfield(L, -2, key);
+}
+
+static void set_number(lua_State *L, const char *key, double number)
+{
+	lua_pushnumber(L, number);
+	lua_setfield(L, -2, key);
+}
+
+#define FIELD(type, field, name) set_number(L, name, (double)offsetof(struct type, field))
+#define SAME(type, field)        FIELD(type, field, #field)
+
+static void push_layout_of_host(lua_State *L)
+{
+	lua_newtable(L);
+	set_number(L, "sizeof", sizeof(struct mp_host_view));
+	SAME(mp_host_view, index);
+	SAME(mp_host_view, generation);
+	SAME(mp_host_view, inFlight);
+	SAME(mp_host_view, latencyUs);
+	SAME(mp_host_view, weight);
+	SAME(mp_host_view, upSinceMs);
+	SAME(mp_host_view, dcId);
+	SAME(mp_host_view, rackId);
+	SAME(mp_host_view, isUp);
+	SAME(mp_host_view, isLocal);
+	SAME(mp_host_view, isLocalRack);
+	SAME(mp_host_view, isNewlyUp);
+	lua_setfield(L, -2, "host");
+}
+
+static void push_layout_of_req(lua_State *L)
+{
+	lua_newtable(L);
+	set_number(L, "sizeof", sizeof(struct mp_request_view));
+	SAME(mp_request_view, hasToken);
+	SAME(mp_request_view, isLwt);
+	SAME(mp_request_view, isRead);
+	SAME(mp_request_view, idempotent);
+	SAME(mp_request_view, isLocalConsistency);
+	SAME(mp_request_view, consistency);
+	SAME(mp_request_view, keyspaceId);
+	SAME(mp_request_view, attempt);
+	SAME(mp_request_view, tag);
+	SAME(mp_request_view, token);
+	lua_setfield(L, -2, "req");
+}
+
+static void push_layout_of_err(lua_State *L)
+{
+	lua_newtable(L);
+	set_number(L, "sizeof", sizeof(struct mp_retry_view));
+	SAME(mp_retry_view, code);
+	FIELD(mp_retry_view, err, "localError");
+	SAME(mp_retry_view, attempt);
+	SAME(mp_retry_view, consistency);
+	SAME(mp_retry_view, required);
+	SAME(mp_retry_view, received);
+	SAME(mp_retry_view, writeType);
+	SAME(mp_retry_view, dataPresent);
+	SAME(mp_retry_view, idempotent);
+	SAME(mp_retry_view, isRead);
+	SAME(mp_retry_view, isLwt);
+	lua_setfield(L, -2, "err");
+}
+
+// Words every policy knows: consistencies, and for retry policies error codes and write types.
+static void push_constants(lua_State *L, enum mp_policy_kind kind)
+{
+	lua_newtable(L);
+	if (kind == MP_POLICY_RETRY) {
+		// Where a local failure and a server's error share a name, the name is the server's.
+#define X(symbol, value, name, text) set_number(L, name, value);
+		MP_ERRORS(X)
+#undef X
+#define X(name, value) set_number(L, #name, value);
+		MP_SERVER_ERRORS(X)
+#undef X
+		for (int type = 0; type < MP_WRITE_UNKNOWN; type++) {
+			lua_pushfstring(L, "WRITE_%s", mp_write_type_name((enum mp_write_type)type));
+			lua_pushnumber(L, type);
+			lua_settable(L, -3);
+		}
+	}
+#define X(name, value) set_number(L, #name, value);
+	MP_CONSISTENCIES(X)
+#undef X
+	lua_setfield(L, -2, "constants");
+}
+
+void mp_decide_push_calls(lua_State *L, struct mp_decision *decision)
+{
+	set_address(L, "cell", &decision->cell);
+	set_address(L, "req", &decision->req);
+	set_address(L, "err", &decision->err);
+	set_address(L, "slots", decision->cell.slots);
+	set_call(L, "replicas", (uintptr_t)call_replicas);
+	set_call(L, "hosts", (uintptr_t)call_hosts);
+	set_call(L, "host", (uintptr_t)call_host);
+	set_call(L, "nthHost", (uintptr_t)call_nth_host);
+	set_call(L, "nthReplica", (uintptr_t)call_nth_replica);
+	set_call(L, "countHosts", (uintptr_t)call_count_hosts);
+	set_call(L, "dc", (uintptr_t)call_dc);
+	set_call(L, "nameDc", (uintptr_t)call_name_dc);
+	set_call(L, "tag", (uintptr_t)call_tag);
+	set_call(L, "keyspace", (uintptr_t)call_keyspace);
+	set_call(L, "random", (uintptr_t)call_random);
+	set_call(L, "fuel", (uintptr_t)call_fuel);
+	set_call(L, "verdict", (uintptr_t)call_verdict);
+	lua_newtable(L);
+	push_layout_of_host(L);
+	push_layout_of_req(L);
+	push_layout_of_err(L);
+	lua_setfield(L, -2, "layout");
+	push_constants(L, decision->kind);
+}

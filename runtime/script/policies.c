@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of a session's policies, their listing and their news. News are kept until the loop's next turn, so a listener is
+// never inside a request or a reload and may do what it likes, also free the policies.
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/home.h"
+#include "script/policies_internal.h"
+
+// The loader comes last: it is the one that is called.
+static const char *const module_names[MP_POLICY_MODULES] = {
+	"moonpool.nearest",          "moonpool.decision.environment", "moonpool.decision.fuel",
+	"moonpool.decision.objects", "moonpool.decision.loader",
+};
+
+const char *mp_policy_kind_name(enum mp_policy_kind kind)
+{
+	return kind == MP_POLICY_BALANCE ? "balance" : "retry";
+}
+
+// ---- making -------------------------------------------------------------------------------------------------------
+
+static int read_modules(struct mp_script_policies *policies, char *message, size_t size)
+{
+	for (size_t i = 0; i < MP_POLICY_MODULES; i++) {
+		char path[PATH_MAX];
+		size_t len = (size_t)snprintf(path, sizeof(path), "%s/lua/", policies->home);
+		for (const char *c = module_names[i]; *c != '\0' && len < sizeof(path) - 5; c++)
+			path[len++] = *c == '.' ? '/' : *c;
+		memcpy(path + len, ".lua", 5);
+		policies->modules[i].name = module_names[i];
+		if (mp_source_read(path, MP_SOURCE_MAX_BYTES, &policies->modules[i].text, message, size) != 0)
+			return MP_ENOTFOUND;
+	}
+	return 0;
+}
+
+// NULL stays NULL and is fine.
+static bool copy_text(char **to, const char *from)
+{
+	*to = from == NULL ? NULL : mp_strdup(from);
+	return from == NULL || *to != NULL;
+}
+
+static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from)
+{
+	char *policy, *options, *key;
+	bool ok = copy_text(&policy, from->policy);
+	ok = copy_text(&options, from->options) && ok;
+	ok = copy_text(&key, from->key) && ok;
+	*to = (struct mp_policy_choice){.policy = policy, .options = options, .key = key};
+	return ok;
+}
+
+static bool copy_config(struct mp_script_policies *policies, const struct mp_script_policies_config *config)
+{
+	char home[PATH_MAX];
+	if (config->home == NULL && mp_home_find(home, sizeof(home)) != 0)
+		home[0] = '\0';
+	bool ok = copy_text(&policies->home, config->home != NULL ? config->home : home);
+	char where[PATH_MAX] = "";
+	if (config->where != NULL)
+		snprintf(where, sizeof(where), "%s: ", config->where);
+	ok = copy_text(&policies->where, where) && ok;
+	policies->source.paths = mp_calloc(config->path_count, sizeof(char *));
+	ok = policies->source.paths != NULL && ok;
+	for (size_t i = 0; i < config->path_count && ok; i++) {
+		ok = copy_text(&policies->source.paths[i], config->paths[i]);
+		policies->source.path_count = i + 1;
+	}
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
+		ok = copy_choice(&policies->slots[kind].choice, &config->choices[kind]) && ok;
+	policies->source.home = policies->home;
+	policies->memory_bytes = config->memory_bytes != 0 ? config->memory_bytes : MP_POLICY_MEMORY;
+	policies->watch = config->watch;
+	struct mp_policy_choice *balance = &policies->slots[MP_POLICY_BALANCE].choice;
+	if (ok && balance->policy == NULL)
+		ok = (balance->policy = mp_strdup("TokenAwarePolicy")) != NULL;
+	return ok;
+}
+
+static void work(void *data);
+
+static struct mp_script_policies *make_empty(struct mp_loop *loop)
+{
+	struct mp_script_policies *policies = mp_calloc(1, sizeof(*policies));
+	if (policies == NULL)
+		return NULL;
+	policies->loop = loop;
+	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
+		mp_buf_init(&policies->modules[i].text);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		policies->slots[kind].owner = policies;
+		policies->slots[kind].kind = (enum mp_policy_kind)kind;
+	}
+	mp_task_init(&policies->task, work, policies);
+	policies->policies = (struct mp_policies){
+		.balance = {.self = &policies->slots[MP_POLICY_BALANCE], .plan = mp_policy_serve_plan},
+		.retry = {.self = NULL, .decide = mp_default_retry},
+	};
+	return policies;
+}
+
+static int load_all(struct mp_script_policies *policies, char *message, size_t size)
+{
+	if (policies->home[0] == '\0') {
+		snprintf(message, size, "moonpool's lua/ and policies/ are not found; set MOONPOOL_HOME");
+		return MP_ENOTFOUND;
+	}
+	int rc = read_modules(policies, message, size);
+	if (rc == 0 && mp_canned_init(&policies->canned) != 0) {
+		snprintf(message, size, "out of memory");
+		rc = MP_ENOMEM;
+	}
+	for (int kind = 0; kind < MP_POLICY_KINDS && rc == 0; kind++)
+		if (policies->slots[kind].choice.policy != NULL)
+			rc = mp_policy_load(&policies->slots[kind], true, message, size);
+	return rc;
+}
+
+struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
+                                                  const struct mp_script_policies_config *config,
+                                                  char *message, size_t message_size)
+{
+	struct mp_script_policies *policies = make_empty(loop);
+	if (policies == NULL || !copy_config(policies, config)) {
+		snprintf(message, message_size, "out of memory");
+		mp_script_policies_free(policies);
+		return NULL;
+	}
+	if (load_all(policies, message, message_size) != 0) {
+		mp_script_policies_free(policies);
+		return NULL;
+	}
+	struct mp_policy_slot *retry = &policies->slots[MP_POLICY_RETRY];
+	if (retry->current != NULL)
+		policies->policies.retry = (struct mp_retry_policy){.self = retry, .decide = mp_policy_serve_retry};
+	return policies;
+}
+
+static void free_slot(struct mp_policy_slot *slot)
+{
+	mp_policy_unwatch(slot);
+	mp_generation_free(slot->current);
+	mp_generation_free(slot->previous);
+	mp_generation_free(slot->retired);
+	mp_free((void *)(uintptr_t)slot->choice.policy);
+	mp_free((void *)(uintptr_t)slot->choice.options);
+	mp_free((void *)(uintptr_t)slot->choice.key);
+}
+
+void mp_script_policies_free(struct mp_script_policies *policies)
+{
+	if (policies == NULL)
+		return;
+	if (policies->in_event) {
+		policies->free_wanted = true;
+		return;
+	}
+	mp_task_cancel(policies->loop, &policies->task);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
+		free_slot(&policies->slots[kind]);
+	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
+		mp_buf_deinit(&policies->modules[i].text);
+	mp_canned_deinit(&policies->canned);
+	for (size_t i = 0; i < policies->source.path_count; i++)
+		mp_free(policies->source.paths[i]);
+	mp_free(policies->source.paths);
+	mp_free(policies->home);
+	mp_free(policies->where);
+	mp_free(policies);
+}
+
+const struct mp_policies *mp_script_policies_get(const struct mp_script_policies *policies)
+{
+	return &policies->policies;
+}
+
+int mp_script_policies_bind(struct mp_script_policies *policies, struct mp_view *view,
+                            const struct mp_policy_names *names)
+{
+	policies->view = view;
+	policies->has_names = names != NULL;
+	if (names != NULL)
+		policies->names = *names;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		struct mp_policy_slot *slot = &policies->slots[kind];
+		char message[MP_DECIDE_TEXT];
+		if (slot->current == NULL)
+			continue;
+		if (mp_policy_rebind(slot, message, sizeof(message)) != 0) {
+			mp_log_write(mp_loop_log(policies->loop), MP_LOG_ERROR, "policy %s: %s",
+			             slot->current->decision->name, message);
+			return MP_ESCRIPT;
+		}
+	}
+	return 0;
+}
+
+// ---- by hand ------------------------------------------------------------------------------------------------------
+
+int mp_script_policies_reload(struct mp_script_policies *policies, char *message, size_t message_size)
+{
+	int rc = 0;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		char why[MP_DECIDE_TEXT];
+		struct mp_policy_slot *slot = &policies->slots[kind];
+		if (slot->current == NULL || mp_policy_reload(slot, true, why, sizeof(why)) == 0)
+			continue;
+		if (rc == 0)
+			snprintf(message, message_size, "%s", why);
+		rc = MP_ESCRIPT;
+	}
+	return rc;
+}
+
+int mp_script_policies_rollback(struct mp_script_policies *policies, enum mp_policy_kind kind)
+{
+	struct mp_policy_slot *slot = &policies->slots[kind];
+	if (slot->previous == NULL)
+		return MP_ENOTFOUND;
+	struct mp_generation *back = slot->previous;
+	slot->previous = slot->current;
+	slot->current = back;
+	back->since_ms = mp_loop_now_ms(policies->loop);
+	slot->suspended = false;
+	slot->failed_in_row = 0;
+	mp_policy_tell(slot, MP_POLICY_RELOADED, "");
+	return 0;
+}
+
+bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_policy_kind kind,
+                             struct mp_policy_info *info)
+{
+	const struct mp_policy_slot *slot = &policies->slots[kind];
+	const struct mp_generation *generation = slot->current;
+	memset(info, 0, sizeof(*info));
+	if (generation == NULL)
+		return false;
+	struct mp_decision *decision = generation->decision;
+	*info = (struct mp_policy_info){
+		.name = decision->name,
+		.file = decision->files[0],
+		.child = decision->child,
+		.generation = generation->number,
+		.since_ms = generation->since_ms,
+		.calls = generation->calls,
+		.errors = generation->errors,
+		.ns_per_call = generation->timed_calls == 0 ? 0 : generation->timed_ns / generation->timed_calls,
+		.reloads = slot->reloads,
+		.refused = slot->refused,
+		.memory_bytes = decision->vm.used_bytes,
+		.allocations = decision->vm.allocs,
+		.has_loop = decision->loop_at[0] != '\0',
+		.is_compiled = mp_decision_is_compiled(decision),
+		.is_suspended = slot->suspended,
+		.last_error = slot->last_error,
+	};
+	return true;
+}
+
+// ---- news ---------------------------------------------------------------------------------------------------------
+
+void mp_script_policies_listen(struct mp_script_policies *policies,
+                               void (*on_event)(void *data, const struct mp_policy_event *event), void *data)
+{
+	policies->on_event = on_event;
+	policies->event_data = data;
+}
+
+void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message)
+{
+	struct mp_script_policies *policies = slot->owner;
+	// When nobody comes to read them, the oldest go.
+	if (policies->news_count == MP_POLICY_EVENTS) {
+		memmove(policies->news, policies->news + 1, sizeof(policies->news[0]) * (MP_POLICY_EVENTS - 1));
+		policies->news_count--;
+	}
+	struct mp_policy_news *news = &policies->news[policies->news_count++];
+	news->kind = kind;
+	news->policy = slot->kind;
+	news->generation = slot->current->number;
+	snprintf(news->name, sizeof(news->name), "%s", slot->current->decision->name);
+	snprintf(news->file, sizeof(news->file), "%s", slot->current->decision->files[0]);
+	snprintf(news->message, sizeof(news->message), "%s", message);
+	mp_task_post(policies->loop, &policies->task, MP_PHASE_RUN);
+}
+
+static void tell_one(struct mp_script_policies *policies)
+{
+	struct mp_policy_news news = policies->news[0];
+	policies->news_count--;
+	memmove(policies->news, policies->news + 1, sizeof(policies->news[0]) * policies->news_count);
+	struct mp_policy_event event = {
+		.kind = news.kind,
+		.policy = news.policy,
+		.name = news.name,
+		.file = news.file,
+		.generation = news.generation,
+		.message = news.message,
+	};
+	if (policies->on_event != NULL)
+		policies->on_event(policies->event_data, &event);
+}
+
+// What is not done inside of a decision: freeing what failed, collecting garbage, telling.
+static void work(void *data)
+{
+	struct mp_script_policies *policies = data;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		struct mp_policy_slot *slot = &policies->slots[kind];
+		mp_generation_free(slot->retired);
+		slot->retired = NULL;
+		if (slot->needs_collect)
+			mp_decision_collect(slot->current->decision);
+		slot->needs_collect = false;
+	}
+	policies->in_event = true;
+	while (policies->news_count > 0 && !policies->free_wanted)
+		tell_one(policies);
+	policies->in_event = false;
+	if (policies->free_wanted)
+		mp_script_policies_free(policies);
+}

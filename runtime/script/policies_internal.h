@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of mp_script_policies, shared by policies.c (life), reload.c (new generations) and serve.c (decisions).
+//
+// A slot answers one kind of question. It holds the generation in force and the one before. States change only between
+// decisions: a generation that left is freed by the task, never where it failed.
+#pragma once
+
+#include "script/canned.h"
+#include "script/decide.h"
+#include "script/policies.h"
+
+#define MP_POLICY_ERRORS_MAX  100u // consecutive failures after which the generation before is back
+#define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
+#define MP_POLICY_EVENTS      8u
+#define MP_POLICY_MODULES     5u
+#define MP_POLICY_PREWARM     1000u
+#define MP_POLICY_MEMORY      ((size_t)16 << 20)
+
+struct mp_generation {
+	struct mp_decision *decision;
+	uint32_t number;
+	uint64_t since_ms;
+	uint64_t calls;
+	uint64_t errors;
+	uint64_t timed_calls;
+	uint64_t timed_ns;
+};
+
+struct mp_policy_slot {
+	struct mp_script_policies *owner;
+	enum mp_policy_kind kind;
+	struct mp_policy_choice choice; // strings are the slot's; policy NULL: C answers
+	struct mp_generation *current;  // never NULL while policy is set
+	struct mp_generation *previous; // the last good one before, or NULL
+	struct mp_generation *retired;  // failed in service, to be freed by the task
+	uint32_t generations;           // numbers given
+	uint64_t reloads, refused;
+	uint32_t failed_in_row;
+	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
+	bool needs_collect;
+	uint64_t probe_ms; // when it is asked next
+	struct mp_log_gate gate;
+	struct mp_watch *watches[MP_DECIDE_FILES];
+	char *watched[MP_DECIDE_FILES];
+	char last_error[MP_DECIDE_TEXT];
+};
+
+struct mp_policy_news {
+	enum mp_policy_event_kind kind;
+	enum mp_policy_kind policy;
+	uint32_t generation;
+	char name[128];
+	char file[512];
+	char message[MP_DECIDE_TEXT];
+};
+
+struct mp_script_policies {
+	struct mp_loop *loop;
+	struct mp_policies policies;
+	struct mp_source_path source;
+	char *home;
+	char *where;
+	size_t memory_bytes;
+	bool watch;
+	struct mp_decide_module modules[MP_POLICY_MODULES];
+	struct mp_canned canned;
+	struct mp_view *view; // NULL: not bound yet
+	struct mp_policy_names names;
+	bool has_names;
+	struct mp_policy_slot slots[MP_POLICY_KINDS];
+	struct mp_task task;
+	struct mp_policy_news news[MP_POLICY_EVENTS];
+	uint32_t news_count;
+	void (*on_event)(void *data, const struct mp_policy_event *event);
+	void *event_data;
+	bool in_event;
+	bool free_wanted;
+};
+
+// policies.c
+void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
+void mp_generation_free(struct mp_generation *generation);
+// reload.c
+// A new generation into the slot. 0, 1 when the files are as they were (and `force` is false), or MP_ESCRIPT.
+int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size) MP_MUST_CHECK;
+// The same as mp_policy_load with its consequences: counted, logged, told.
+int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
+                     size_t message_size) MP_MUST_CHECK;
+// The same texts again in a state that knows the view.
+int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+void mp_policy_watch(struct mp_policy_slot *slot);
+void mp_policy_unwatch(struct mp_policy_slot *slot);
+// serve.c
+bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan);
+enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policies in service: asks the generation in force, counts, and when it fails lets C answer. After too many failures in
+// a row the generation before is back; without one the script rests and is asked once a second, because what it trips
+// over (a datacentre that is away) may pass.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "script/policies_internal.h"
+
+#define TELL_EVERY_MS  1000u
+#define PROBE_EVERY_MS 1000u
+#define TIMED_MASK     1023u // one call in 1,024 is timed
+
+static void complain(struct mp_policy_slot *slot, const char *text)
+{
+	struct mp_loop *loop = slot->owner->loop;
+	uint64_t held;
+	if (!mp_log_gate_open(&slot->gate, mp_loop_now_ms(loop), TELL_EVERY_MS, &held))
+		return;
+	mp_log_write(mp_loop_log(loop), MP_LOG_WARN,
+	             "policy %s (generation %u) failed, the default answers: %s (%llu more since the last time)",
+	             slot->current->decision->name, slot->current->number, text, (unsigned long long)held);
+	mp_policy_tell(slot, MP_POLICY_ERROR, text);
+}
+
+// Too much is too much: the generation before, or rest.
+static void step_back(struct mp_policy_slot *slot)
+{
+	struct mp_loop *loop = slot->owner->loop;
+	slot->failed_in_row = 0;
+	if (slot->previous == NULL || slot->retired != NULL) {
+		if (!slot->suspended)
+			mp_log_write(mp_loop_log(loop), MP_LOG_ERROR,
+			             "policy %s (generation %u) keeps failing and rests: %s",
+			             slot->current->decision->name, slot->current->number, slot->last_error);
+		slot->suspended = true;
+		slot->probe_ms = mp_loop_now_ms(loop) + PROBE_EVERY_MS;
+		return;
+	}
+	slot->retired = slot->current;
+	slot->current = slot->previous;
+	slot->previous = NULL;
+	slot->current->since_ms = mp_loop_now_ms(loop);
+	char text[MP_DECIDE_TEXT + 64];
+	snprintf(text, sizeof(text), "%s; generation %u is back", slot->last_error, slot->current->number);
+	mp_log_write(mp_loop_log(loop), MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
+	             slot->retired->decision->name, slot->retired->number, text);
+	mp_policy_tell(slot, MP_POLICY_ERROR, text);
+	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);
+}
+
+static void failed(struct mp_policy_slot *slot)
+{
+	struct mp_generation *generation = slot->current;
+	const struct mp_decision *decision = generation->decision;
+	generation->errors++;
+	memcpy(slot->last_error, decision->error, sizeof(slot->last_error));
+	complain(slot, slot->last_error);
+	if (decision->was_fuel) {
+		slot->needs_collect = true;
+		mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+	}
+	slot->failed_in_row += decision->was_fuel ? MP_POLICY_FUEL_WEIGHT : 1;
+	if (slot->suspended || slot->failed_in_row >= MP_POLICY_ERRORS_MAX)
+		step_back(slot);
+}
+
+static void worked(struct mp_policy_slot *slot)
+{
+	slot->failed_in_row = 0;
+	slot->suspended = false;
+}
+
+// May the script be asked now?
+static bool may_ask(const struct mp_policy_slot *slot)
+{
+	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
+}
+
+static bool plan_timed(struct mp_policy_slot *slot, struct mp_generation *generation,
+                       const struct mp_request_view *req, struct mp_plan *plan)
+{
+	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
+	bool ok = mp_decision_plan(generation->decision, req, plan);
+	generation->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
+	generation->timed_calls++;
+	return ok;
+}
+
+bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
+{
+	struct mp_policy_slot *slot = self;
+	struct mp_generation *generation = slot->current;
+	if (MP_UNLIKELY(slot->suspended) && !may_ask(slot))
+		return false;
+	bool ok;
+	if (MP_LIKELY((++generation->calls & TIMED_MASK) != 0))
+		ok = mp_decision_plan(generation->decision, req, plan);
+	else
+		ok = plan_timed(slot, generation, req, plan);
+	if (MP_UNLIKELY(!ok)) {
+		failed(slot);
+		return false;
+	}
+	if (MP_UNLIKELY(slot->failed_in_row != 0 || slot->suspended))
+		worked(slot);
+	// A policy with nothing to say about a request leaves it to the default.
+	return plan->step_count > 0;
+}
+
+enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
+{
+	struct mp_policy_slot *slot = self;
+	struct mp_generation *generation = slot->current;
+	enum mp_retry_verdict verdict;
+	if (!may_ask(slot))
+		return mp_default_retry(NULL, err, delay_ms);
+	generation->calls++;
+	if (!mp_decision_retry(generation->decision, err, &verdict, delay_ms)) {
+		failed(slot);
+		*delay_ms = 0;
+		return mp_default_retry(NULL, err, delay_ms);
+	}
+	worked(slot);
+	return verdict;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lua_State that cannot take more memory than it was given: what every decision state is made of.
+#pragma once
+
+#include <lua.h>
+
+#include "base/defs.h"
+
+#define MP_VM_BLOCK_MAX ((size_t)1 << 20) // one string or table part; bounds what a single operation can cost
+
+struct mp_vm {
+	lua_State *L;
+	size_t used_bytes;
+	size_t cap_bytes;
+	uint64_t allocs; // times memory was given: two equal readings prove that nothing was allocated in between
+	uint64_t refused; // times it was not
+};
+
+// The state has no library yet. 0 or MP_ENOMEM. The struct must not move afterwards.
+int mp_vm_init(struct mp_vm *vm, size_t cap_bytes) MP_MUST_CHECK;
+void mp_vm_deinit(struct mp_vm *vm); // also after a failed init, also twice
