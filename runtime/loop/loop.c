@@ -141,8 +141,8 @@ uint64_t mp_loop_wall_us(struct mp_loop *loop)
 // ---- byte streams ----------------------------------------------------------------------------------------
 
 struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr,
-								const struct mp_sock_options *options, const struct mp_sock_events *events,
-								void *data, int *err)
+                                const struct mp_sock_options *options, const struct mp_sock_events *events,
+                                void *data, int *err)
 {
 	mp_assert(events != NULL);
 	if (addr->port == 0 || (addr->ip_len != 4 && addr->ip_len != 16)) {
@@ -201,7 +201,7 @@ void mp_sock_shutdown(struct mp_sock *sock)
 }
 
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
-								   void (*on_accept)(void *data, struct mp_sock *sock), void *data, int *err)
+                                   void (*on_accept)(void *data, struct mp_sock *sock), void *data, int *err)
 {
 	mp_assert(on_accept != NULL);
 	if (addr->ip_len != 4 && addr->ip_len != 16) {
@@ -255,9 +255,9 @@ void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, vo
 // ---- names -----------------------------------------------------------------------------------------------
 
 struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint16_t port,
-								   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
-												   size_t count),
-								   void *data, int *err)
+                                   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
+                                                   size_t count),
+                                   void *data, int *err)
 {
 	mp_assert(on_done != NULL);
 	size_t len = strnlen(host, HOST_NAME_MAX_LEN + 1);
@@ -306,7 +306,7 @@ void mp_loop_add_addr(struct mp_addr *addrs, size_t *count, const struct mp_addr
 // ---- files that change -----------------------------------------------------------------------------------
 
 struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data),
-							   void *data, int *err)
+                               void *data, int *err)
 {
 	mp_assert(on_change != NULL);
 	struct mp_watch *watch = loop->ops->watch(loop, path, err);

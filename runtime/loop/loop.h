@@ -121,8 +121,8 @@ struct mp_span {
 
 // Begin to connect. The events struct must outlive the socket. NULL and *err set when it cannot even begin.
 struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr,
-								const struct mp_sock_options *options, const struct mp_sock_events *events,
-								void *data, int *err) MP_MUST_CHECK;
+                                const struct mp_sock_options *options, const struct mp_sock_events *events,
+                                void *data, int *err) MP_MUST_CHECK;
 // Offer bytes: how many the system took (0 .. all; on_writable follows when it was not all), or MP_ELOST. At
 // most 16 spans. One system call.
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count) MP_MUST_CHECK;
@@ -135,8 +135,8 @@ void mp_sock_shutdown(struct mp_sock *sock); // FIN: no more writes, reads go on
 struct mp_listener;
 // `on_accept` gets a socket that is not reading yet: it must call mp_sock_adopt() or mp_sock_close() on it.
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
-								   void (*on_accept)(void *data, struct mp_sock *sock), void *data,
-								   int *err) MP_MUST_CHECK;
+                                   void (*on_accept)(void *data, struct mp_sock *sock), void *data,
+                                   int *err) MP_MUST_CHECK;
 struct mp_addr
 mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: the one that was given
 void mp_listener_close(struct mp_listener *listener);
@@ -148,9 +148,9 @@ struct mp_resolve;
 // Look a name (or an address literal) up. `on_done` exactly once, later, unless cancelled: rc 0 and >= 1
 // addresses with the port set, or MP_ERESOLVE. Names over 253 bytes fail at once with MP_EINVAL.
 struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint16_t port,
-								   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
-												   size_t count),
-								   void *data, int *err) MP_MUST_CHECK;
+                                   void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
+                                                   size_t count),
+                                   void *data, int *err) MP_MUST_CHECK;
 void mp_resolve_cancel(struct mp_resolve *resolve);
 
 // ---- files that change -----------------------------------------------------------------------------------
@@ -159,5 +159,5 @@ struct mp_watch;
 // several changes within 20 ms are one call. The file need not exist; its directory must. Symbolic links on
 // the way are followed at open and again at each change.
 struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data),
-							   void *data, int *err) MP_MUST_CHECK;
+                               void *data, int *err) MP_MUST_CHECK;
 void mp_watch_close(struct mp_watch *watch);

@@ -34,7 +34,7 @@ struct mp_loop_ops {
 	void (*keep)(struct mp_loop *loop, bool alive); // the first hold came, the last one went
 
 	struct mp_sock *(*connect)(struct mp_loop *loop, const struct mp_addr *addr,
-							   const struct mp_sock_options *options, int *err);
+	                           const struct mp_sock_options *options, int *err);
 	ptrdiff_t (*writev)(struct mp_sock *sock, const struct mp_span *spans, size_t count);
 	void (*read_changed)(struct mp_sock *sock); // sock->reading was switched, or the socket was adopted
 	void (*close)(struct mp_sock *sock, bool reset);

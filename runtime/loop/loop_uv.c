@@ -123,14 +123,14 @@ static void on_prepare(uv_prepare_t *prepare)
 	arm(self);
 }
 
-// True when the machine slept: deadlines passed long ago while what would have met them may still lie unread
-// in a socket that has more than one turn's share of bytes.
+// True when the machine slept: deadlines passed long ago, and what would have met them may still be on its way
+// through sockets that give something in every turn.
 static bool timers_must_wait(struct mp_loop_uv *self)
 {
 	uint64_t deadline_ns = mp_loop_next_deadline(&self->base);
 	uint64_t now_ns = self->base.now_ns;
 	bool late = deadline_ns < now_ns && now_ns - deadline_ns > MP_LOOP_LATE_NS;
-	if (!late || !self->unread || self->grace == GRACE_TURNS_MAX) {
+	if (!late || !self->has_read || self->grace == GRACE_TURNS_MAX) {
 		self->grace = 0;
 		return false;
 	}
@@ -144,7 +144,7 @@ static void on_check(uv_check_t *check)
 	mp_loop_stamp(&self->base);
 	if (!timers_must_wait(self))
 		mp_loop_fire_timers(&self->base);
-	self->unread = false;
+	self->has_read = false;
 	mp_loop_run_tasks(&self->base);
 	mp_loop_unstamp(&self->base);
 }
@@ -154,8 +154,6 @@ static void uv_body_run(struct mp_loop *loop)
 	struct mp_loop_uv *self = mp_loop_uv_of(loop);
 	while (!loop->stopping && loop->holds > 0)
 		uv_run(self->uv, UV_RUN_ONCE);
-	// What was closed in the last turn gives its memory back now.
-	uv_run(self->uv, UV_RUN_NOWAIT);
 }
 
 static bool uv_body_turn(struct mp_loop *loop, int wait_ms)

@@ -22,8 +22,8 @@ struct mp_loop_uv {
 	uv_timer_t timer;       // wakes the poll for the nearest deadline; timers fire in `check`
 	uint64_t armed_ns;      // what `timer` is set to, UINT64_MAX: not active
 	uint64_t turn_limit_ns; // mp_loop_turn waits until here at most
-	unsigned grace;         // turns in a row in which late timers waited for unread sockets
-	bool unread;            // a socket reached its read limit in this turn
+	unsigned grace;         // turns in a row in which late timers waited for sockets
+	bool has_read;          // a socket gave bytes in this turn
 	uint8_t *read_buf;      // MP_UV_READ_BYTES
 	uv_loop_t own_uv;
 };
@@ -35,7 +35,7 @@ static inline struct mp_loop_uv *mp_loop_uv_of(struct mp_loop *loop)
 
 // loop_uv_sock.c
 struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
-							  const struct mp_sock_options *options, int *err);
+                              const struct mp_sock_options *options, int *err);
 struct mp_sock *mp_uv_sock_accepted(struct mp_loop *loop, int fd); // NULL: out of memory, fd closed
 ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
 void mp_uv_read_changed(struct mp_sock *sock);

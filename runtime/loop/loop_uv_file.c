@@ -62,8 +62,8 @@ static struct file_mark mark_of(const char *path)
 static bool same_mark(const struct file_mark *a, const struct file_mark *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-		   a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec &&
-		   a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+	       a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 // Splits "dir/name". False when it is too long or names nothing.

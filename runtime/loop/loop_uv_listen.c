@@ -119,8 +119,8 @@ static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
 	if (at.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&at, len) != 0 || listen(fd, SOMAXCONN) != 0 ||
-		getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
-		!mp_uv_from_sockaddr((struct sockaddr *)&at, bound)) {
+	    getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
+	    !mp_uv_from_sockaddr((struct sockaddr *)&at, bound)) {
 		close(fd);
 		return -1;
 	}

@@ -28,7 +28,7 @@ static void answer_literal(void *data)
 }
 
 static void collect(const struct addrinfo *list, int family, uint16_t port, struct mp_addr *addrs,
-					size_t *count)
+                    size_t *count)
 {
 	for (; list != NULL; list = list->ai_next) {
 		struct mp_addr addr;

@@ -113,7 +113,7 @@ static int connect_error(int code)
 }
 
 struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
-							  const struct mp_sock_options *options, int *err)
+                              const struct mp_sock_options *options, int *err)
 {
 	struct sockaddr_storage to;
 	socklen_t to_len = mp_uv_to_sockaddr(addr, &to);
@@ -128,7 +128,7 @@ struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
 		set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	if (options != NULL && options->user_timeout_ms > 0)
 		set_flag(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-				 options->user_timeout_ms > INT32_MAX ? INT32_MAX : (int)options->user_timeout_ms);
+		         options->user_timeout_ms > INT32_MAX ? INT32_MAX : (int)options->user_timeout_ms);
 	// An interrupted connect goes on by itself.
 	if (connect(fd, (struct sockaddr *)&to, to_len) != 0 && errno != EINPROGRESS && errno != EINTR) {
 		*err = connect_error(errno);
@@ -188,13 +188,13 @@ static void read_some(struct uv_sock *self, bool failed)
 			end_input(self, MP_EEOF);
 			return;
 		}
+		body->has_read = true;
 		self->base.events->on_read(self->base.data, body->read_buf, (size_t)got);
 		if (self->base.closed || !self->base.reading)
 			return;
 		if ((size_t)got < MP_UV_READ_BYTES && !failed)
 			return;
 	}
-	body->unread = true;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

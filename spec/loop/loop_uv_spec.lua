@@ -190,6 +190,27 @@ describe("the libuv loop", function()
     server:close()
   end)
 
+  it("lets timers that are much too late wait for sockets that still give bytes", function()
+    local client, server = pair()
+    server:stop()
+    server.collect = false
+    local block, sent, took = ("x"):rep(1048576), 0
+    repeat
+      took = client:write(block)
+      sent = sent + took
+    until took < #block
+    local read_before, reads_before
+    local timer = loop:timer(function() read_before, reads_before = server.received, server.reads end)
+    loop:start(timer, 0)
+    -- As if the machine had slept: the deadline lies a second back.
+    timer.deadline_ns = timer.deadline_ns - 1000000000ULL
+    server:start()
+    loop:until_true(function() return read_before end)
+    assert.is_true(read_before == sent or reads_before >= 16)
+    client:close()
+    server:close()
+  end)
+
   it("forgets a lookup that runs in a thread and is freed without waiting for its callback", function()
     local lookup = assert(loop:resolve("localhost", 1))
     loop:turn(0)

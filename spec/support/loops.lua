@@ -19,13 +19,13 @@ end
 function loops.uv(seed, uv_loop)
   local handle = C.mp_loop_uv_new(uv_loop, seed or 1)
   assert(handle ~= nil)
-  return setmetatable({ name = "libuv", handle = handle, callbacks = {}, kept = {}, open = {}, is_uv = true }, Loop)
+  return setmetatable({ name = "libuv", handle = handle, targets = {}, kept = {}, open = {}, is_uv = true }, Loop)
 end
 
 function loops.sim(seed)
   local handle = C.mp_loop_sim_new(seed or 1)
   assert(handle ~= nil)
-  return setmetatable({ name = "simulated", handle = handle, callbacks = {}, kept = {}, open = {}, is_sim = true }, Loop)
+  return setmetatable({ name = "simulated", handle = handle, targets = {}, kept = {}, open = {}, is_sim = true }, Loop)
 end
 
 -- The bodies that are built into this spec host, as { name = , open = }.
@@ -40,15 +40,27 @@ function loops.addr(text, port)
   return addr
 end
 
--- A C function pointer on `fn`; an error inside it fails the spec after the turn.
-function Loop:callback(ctype, fn)
-  local made = ffi.cast(ctype, function(...)
-    local ok, result = xpcall(fn, debug.traceback, ...)
-    if ok then return result end
-    self.failure = self.failure or result
-  end)
-  self.callbacks[#self.callbacks + 1] = made
-  return made
+-- LuaJIT has few callbacks, so there is one for each C type; the `data` of a thing says which Lua function is meant.
+-- An error inside it fails the spec after the turn.
+local targets, next_id, trampolines = {}, 0, {}
+
+local function trampoline(ctype)
+  if not trampolines[ctype] then
+    trampolines[ctype] = ffi.cast(ctype, function(data, ...)
+      local target = targets[tonumber(ffi.cast("uintptr_t", data))]
+      local ok, err = xpcall(target.fn, debug.traceback, ...)
+      if not ok then target.loop.failure = target.loop.failure or err end
+    end)
+  end
+  return trampolines[ctype]
+end
+
+-- The `data` that leads a C callback to `fn`.
+function Loop:target(fn)
+  next_id = next_id + 1
+  targets[next_id] = { loop = self, fn = fn }
+  self.targets[#self.targets + 1] = next_id
+  return ffi.cast("void *", next_id)
 end
 
 function Loop:keep(object)
@@ -110,7 +122,7 @@ end
 
 function Loop:timer(fn)
   local timer = self:keep(ffi.new "struct mp_timer")
-  C.mp_timer_init(timer, self.handle, self:callback("void (*)(void *)", function() fn() end), nil)
+  C.mp_timer_init(timer, self.handle, trampoline "void (*)(void *)", self:target(fn))
   return timer
 end
 
@@ -120,7 +132,7 @@ end
 
 function Loop:task(fn)
   local task = self:keep(ffi.new "struct mp_task")
-  C.mp_task_init(task, self:callback("void (*)(void *)", function() fn() end), nil)
+  C.mp_task_init(task, trampoline "void (*)(void *)", self:target(fn))
   return task
 end
 
@@ -132,44 +144,69 @@ end
 local Sock = {}
 Sock.__index = Sock
 
-local function sock_events(self, sock)
-  local on = sock.on
-  local events = self:keep(ffi.new "struct mp_sock_events")
-  events.on_connect = self:callback("void (*)(void *, int)", function(_, rc)
-    sock.connects = sock.connects + 1
-    sock.connected = rc
-    if on.connect then on.connect(sock, rc) end
+local heard = {}
+
+function heard.connect(sock, rc)
+  sock.connects = sock.connects + 1
+  sock.connected = rc
+  if sock.on.connect then sock.on.connect(sock, rc) end
+end
+
+function heard.read(sock, bytes, len)
+  assert(len > 0)
+  local text = ffi.string(bytes, len)
+  sock.reads = sock.reads + 1
+  sock.received = sock.received + #text
+  if sock.collect then sock.parts[#sock.parts + 1] = text end
+  if sock.on.read then sock.on.read(sock, text) end
+end
+
+heard["end"] = function(sock, rc)
+  sock.ends = sock.ends + 1
+  sock.ended = rc
+  if sock.on["end"] then sock.on["end"](sock, rc) end
+end
+
+function heard.writable(sock)
+  sock.writables = sock.writables + 1
+  if sock.on.writable then sock.on.writable(sock) end
+end
+
+-- A socket's events all lead to one Lua function, so each kind says its name first.
+local shared_events
+
+local function named(name, ctype)
+  return ffi.cast(ctype, function(data, ...)
+    local target = targets[tonumber(ffi.cast("uintptr_t", data))]
+    local ok, err = xpcall(target.fn, debug.traceback, name, ...)
+    if not ok then target.loop.failure = target.loop.failure or err end
   end)
-  events.on_read = self:callback("void (*)(void *, const uint8_t *, size_t)", function(_, bytes, len)
-    assert(len > 0)
-    sock.reads = sock.reads + 1
-    local text = ffi.string(bytes, len)
-    sock.received = sock.received + #text
-    if sock.collect then sock.parts[#sock.parts + 1] = text end
-    if on.read then on.read(sock, text) end
-  end)
-  events.on_end = self:callback("void (*)(void *, int)", function(_, rc)
-    sock.ends = sock.ends + 1
-    sock.ended = rc
-    if on["end"] then on["end"](sock, rc) end
-  end)
-  events.on_writable = self:callback("void (*)(void *)", function()
-    sock.writables = sock.writables + 1
-    if on.writable then on.writable(sock) end
-  end)
-  return events
+end
+
+local function sock_events()
+  if not shared_events then
+    shared_events = ffi.new "struct mp_sock_events"
+    shared_events.on_connect = named("connect", "void (*)(void *, int)")
+    shared_events.on_read = named("read", "void (*)(void *, const uint8_t *, size_t)")
+    shared_events.on_end = named("end", "void (*)(void *, int)")
+    shared_events.on_writable = named("writable", "void (*)(void *)")
+  end
+  return shared_events
 end
 
 local function new_sock(self, on)
-  return setmetatable({
-    loop = self, on = on or {}, connects = 0, reads = 0, received = 0, ends = 0, writables = 0, parts = {}, collect = true,
+  local sock = setmetatable({
+    loop = self, on = on or {}, connects = 0, reads = 0, received = 0, ends = 0, writables = 0, parts = {},
+    collect = true,
   }, Sock)
+  sock.target = self:target(function(name, ...) heard[name](sock, ...) end)
+  return sock
 end
 
 function Loop:connect(addr, on, options)
   local sock = new_sock(self, on)
   local err = ffi.new "int[1]"
-  sock.handle = C.mp_loop_connect(self.handle, addr, options, sock_events(self, sock), nil, err)
+  sock.handle = C.mp_loop_connect(self.handle, addr, options, sock_events(), sock.target, err)
   if sock.handle == nil then return nil, err[0] end
   self.open[sock] = "socket"
   return sock
@@ -180,7 +217,7 @@ function Loop:listen(addr, on_accept)
   local listener = { accepted = {} }
   local err = ffi.new "int[1]"
   listener.handle = C.mp_loop_listen(self.handle, addr,
-    self:callback("void (*)(void *, struct mp_sock *)", function(_, handle)
+    trampoline "void (*)(void *, struct mp_sock *)", self:target(function(handle)
       local sock = new_sock(self)
       sock.handle = handle
       self.open[sock] = "accepted socket"
@@ -188,8 +225,8 @@ function Loop:listen(addr, on_accept)
       local on = on_accept and on_accept(sock)
       if sock.closed then return end
       sock.on = on or {}
-      C.mp_sock_adopt(handle, sock_events(self, sock), nil)
-    end), nil, err)
+      C.mp_sock_adopt(handle, sock_events(), sock.target)
+    end), err)
   if listener.handle == nil then return nil, err[0] end
   self.open[listener] = "listener"
   function listener.close()
@@ -248,7 +285,7 @@ function Loop:resolve(host, port)
   local lookup = { addrs = {}, calls = 0 }
   local err = ffi.new "int[1]"
   lookup.handle = C.mp_loop_resolve(self.handle, host, port,
-    self:callback("void (*)(void *, int, const struct mp_addr *, size_t)", function(_, rc, addrs, count)
+    trampoline "void (*)(void *, int, const struct mp_addr *, size_t)", self:target(function(rc, addrs, count)
       lookup.rc, lookup.calls = rc, lookup.calls + 1
       self.open[lookup] = nil
       local text = ffi.new "char[64]"
@@ -256,7 +293,7 @@ function Loop:resolve(host, port)
         C.mp_addr_format(addrs + i, text)
         lookup.addrs[i + 1] = ffi.string(text)
       end
-    end), nil, err)
+    end), err)
   if lookup.handle == nil then return nil, err[0] end
   self.open[lookup] = "lookup"
   function lookup.close()
@@ -269,10 +306,10 @@ end
 function Loop:watch(path, on_change)
   local watch = { changes = 0 }
   local err = ffi.new "int[1]"
-  watch.handle = C.mp_loop_watch(self.handle, path, self:callback("void (*)(void *)", function()
+  watch.handle = C.mp_loop_watch(self.handle, path, trampoline "void (*)(void *)", self:target(function()
     watch.changes = watch.changes + 1
     if on_change then on_change(watch) end
-  end), nil, err)
+  end), err)
   if watch.handle == nil then return nil, err[0] end
   self.open[watch] = "watch"
   function watch.close()
@@ -295,8 +332,8 @@ function Loop:close()
   C.mp_loop_free(self.handle)
   self.handle = nil
   if self.after_free then self.after_free() end
-  for _, callback in ipairs(self.callbacks) do callback:free() end
-  self.callbacks, self.kept = {}, {}
+  for _, id in ipairs(self.targets) do targets[id] = nil end
+  self.targets, self.kept = {}, {}
   if #names > 0 then error("left open: " .. table.concat(names, ", "), 2) end
   for _, kind in ipairs { "sockets", "listeners", "resolves", "watches" } do
     if open[kind] ~= 0 then error(open[kind] .. " " .. kind .. " left open", 2) end
