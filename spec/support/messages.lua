@@ -78,15 +78,19 @@ function M.envelope(fields)
   return env, memory
 end
 
--- Decode an envelope given as a table: rc and the decoded body.
+-- What was decoded borrows from the last body, which lives until the next one.
+local last
+
+-- Decode an envelope given as a table: rc, the decoded body, the prefix, and the memory they borrow from.
 function M.decode(fields, keep_rows)
   local env, memory = M.envelope(fields)
+  last = memory
   if fields.response then
     local rc, body, prefix = M.response(env, keep_rows)
     return rc, body, prefix, memory
   end
   local request = ffi.new "struct mp_request_body"
-  return C.mp_decode_request(env, request), request, nil, memory
+  return C.mp_decode_request(env, request), request, nil, last
 end
 
 return M

@@ -147,9 +147,8 @@ describe("a composed type", function()
 
   it("is refused when it is not one", function()
     for _, cql in ipairs { "", " ", "int2", "list", "list<", "list<>", "list<int", "list<int,int>", "map<int>",
-      "map<int,int,int>", "int>", "int int", "frozen", "frozen<>", "frozen<int", "tuple<>", "tuple<int", "'", "''", "'a",
-      "list<int>>", "<int>", "list<,>", "nosuch", "custom", "udt", "list<int>,",
-      "\0" } do
+      "map<int,int,int>", "int>", "int int", "frozen", "frozen<>", "frozen<int", "tuple<>", "tuple<int", "'", "''",
+      "'a", "list<int>>", "<int>", "list<,>", "nosuch", "custom", "udt", "list<int>,", "\0" } do
       assert.is_nil(parse(cql), cql)
     end
   end)
