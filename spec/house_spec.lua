@@ -102,7 +102,8 @@ describe("the floors", function()
       file:write('#include "', path:gsub("^runtime/", ""), '"\n')
       file:close()
       local command = string.format(
-        "cc -x c -std=c11 -D_GNU_SOURCE -Wall -Wextra -I '%s/runtime' $(pkg-config --cflags luajit) -fsyntax-only '%s' 2>&1",
+        "cc -x c -std=c11 -D_GNU_SOURCE -Wall -Wextra -I '%s/runtime' $(pkg-config --cflags luajit) " ..
+        "-fsyntax-only '%s' 2>&1",
         MOONPOOL_ROOT, source)
       local pipe = assert(io.popen(command))
       local said = pipe:read "*a"

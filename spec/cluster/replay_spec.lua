@@ -100,7 +100,8 @@ describe("the reader of statements", function()
   end)
 
   it("takes a write for unsafe unless its caller says otherwise", function()
-    for _, cql in ipairs { "INSERT INTO t (a) VALUES (?)", "DELETE FROM t WHERE a = 1", "UPDATE t SET a = 1 WHERE k = 2",
+    for _, cql in ipairs { "INSERT INTO t (a) VALUES (?)", "DELETE FROM t WHERE a = 1",
+      "UPDATE t SET a = 1 WHERE k = 2",
       "UPDATE t SET l = l + [1] WHERE k = 2", "UPDATE t SET s = s + {1} WHERE k = 2", "TRUNCATE t",
       "UPDATE t SET l = [1] + l WHERE k = 2", "UPDATE t SET a = 'x + y' WHERE k = 1" } do
       assert.equal(UNSAFE, class(cql), cql)
@@ -119,7 +120,8 @@ describe("the reader of statements", function()
   end)
 
   it("takes what may be a counter update for one", function()
-    for _, cql in ipairs { "UPDATE t SET c = c + 1 WHERE k = 1", "UPDATE t SET c=c-? WHERE k = 1", "UPDATE t SET c += 1",
+    for _, cql in ipairs { "UPDATE t SET c = c + 1 WHERE k = 1", "UPDATE t SET c=c-? WHERE k = 1",
+      "UPDATE t SET c += 1",
       'UPDATE t SET "c" = "c" + :n WHERE k = 1', "BEGIN COUNTER BATCH UPDATE t SET c = c + 1; APPLY BATCH" } do
       assert.equal(FRAGILE, class(cql, true), cql)
     end

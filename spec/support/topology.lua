@@ -5,8 +5,8 @@ local C = require "spec.support.c"
 
 local topology = {}
 
--- hosts: a list of { dc =, rack =, up = true, tokens = { ... }, weight =, inFlight =, latencyUs = }; the local datacentre
--- and rack by name. Returns the view; freed by topology.free(view).
+-- hosts: a list of { dc =, rack =, up = true, tokens = { ... }, weight =, inFlight =, latencyUs = }; the local
+-- datacentre and rack by name. Returns the view; freed by topology.free(view).
 function topology.view(hosts, local_dc, local_rack)
   local view = ffi.new "struct mp_view"
   assert(C.mp_view_init(view) == 0)

@@ -1,0 +1,106 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Nodes die, stop answering and come back under load.
+local live = require "spec.support.live"
+local moonpool = require "moonpool"
+
+describe("losing a node of a real Cassandra", function()
+  setup(function() live.cluster() end)
+
+  local function prepared(pool)
+    live.keyspace(pool, "loss")
+    live.ddl(pool, "CREATE TABLE IF NOT EXISTS loss.kv (k int PRIMARY KEY, v text)")
+    local insert = assert(pool:prepare "INSERT INTO loss.kv (k, v) VALUES (?, ?)")
+    local select = assert(pool:prepare "SELECT v FROM loss.kv WHERE k = ?")
+    for k = 0, 99 do assert(pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 })) end
+    return insert, select
+  end
+
+  -- Reads and idempotent writes at QUORUM from 16 coroutines.
+  local function start_load(pool, insert, select)
+    return live.load(16, function(i, n)
+      local key = (i * 7919 + n * 31) % 100
+      moonpool.sleep(2)
+      if n % 3 == 0 then
+        return pool:execute(insert, { key, "v" .. key },
+          { consistency = "QUORUM", isIdempotent = true, timeout = 12000 })
+      end
+      local result, err = pool:execute(select, { key }, { consistency = "QUORUM", timeout = 12000 })
+      if not result then return nil, err end
+      local row = result:first()
+      if not row or row.v ~= "v" .. key then return nil, "a wrong row for " .. key end
+      return true
+    end)
+  end
+
+  -- Requests that each host has answered so far.
+  local function used_again(pool, select, host)
+    local answered = 0
+    for k = 0, 59 do
+      local result = pool:execute(select, { k }, { consistency = "ONE", timeout = 12000 })
+      if result and result.info.host:find(host, 1, true) then answered = answered + 1 end
+    end
+    return answered > 0
+  end
+
+  local function names(event_list)
+    local list = {}
+    for _, event in ipairs(event_list) do list[#list + 1] = tostring(event[1]) end
+    return table.concat(list, " ")
+  end
+
+  live.it("by kill -9 costs no read and no idempotent write, and the node is used again", function()
+    local pool = live.pool()
+    local insert, select = prepared(pool)
+    local told = live.listen(pool, "hostDown", "hostUp", "failover", "connectionLost")
+    local load = start_load(pool, insert, select)
+    moonpool.sleep(2000)
+    live.cassandraWhileRunning "kill 2"
+    live.eventually(15000, "hostDown", function() return #told.hostDown > 0 end)
+    moonpool.sleep(3000)
+    live.cassandraWhileRunning "start 2"
+    live.eventually(30000, "hostUp", function() return #told.hostUp > 0 end)
+    moonpool.sleep(2000)
+    load:stop()
+    assert.same({}, load.failed)
+    assert.is_true(load.requests > 1000)
+    assert.matches("127.0.0.2", names(told.hostDown), 1, true)
+    assert.matches("127.0.0.2", names(told.hostUp), 1, true)
+    assert.is_true(#told.connectionLost > 0)
+    assert.is_true(#told.failover > 0)
+    assert.is_true(used_again(pool, select, "127.0.0.2"))
+    pool:close()
+  end)
+
+  live.it("by SIGSTOP costs no read and no idempotent write: an attempt has a deadline of its own", function()
+    local pool = live.pool()
+    local insert, select = prepared(pool)
+    local told = live.listen(pool, "hostDown", "hostUp")
+    local load = start_load(pool, insert, select)
+    moonpool.sleep(2000)
+    live.cassandraWhileRunning "pause 3"
+    moonpool.sleep(15000)
+    live.cassandraWhileRunning "resume 3"
+    live.eventually(30000, "the host is up again", function() return #told.hostUp >= #told.hostDown end)
+    moonpool.sleep(1000)
+    load:stop()
+    assert.same({}, load.failed)
+    assert.is_true(load.requests > 1000)
+    live.eventually(20000, "the node is used again", function() return used_again(pool, select, "127.0.0.3") end)
+    pool:close()
+  end)
+
+  live.it("all of them at the start is an error, and connecting works once they live", function()
+    for node = 1, 3 do live.cassandra("kill " .. node) end
+    local pool = moonpool.ConnectionPool {
+      contactPoints = { "127.0.0.1", "127.0.0.2", "127.0.0.3" }, localDataCenter = "datacenter1",
+    }
+    local ok, err = pool:connect()
+    assert.is_nil(ok)
+    assert.equal("NO_HOST_AVAILABLE", err.code)
+    for node = 1, 3 do assert.matches("127.0.0." .. node, tostring(err), 1, true) end
+    live.cassandraWhileRunning "up"
+    live.eventually(60000, "connect", function() return (pool:connect()) end)
+    assert(pool:execute("SELECT release_version FROM system.local"))
+    pool:close()
+  end)
+end)

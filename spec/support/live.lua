@@ -1,0 +1,126 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Specs on a real Cassandra: brings the wanted cluster up, runs bodies as moonpool coroutines, breaks nodes.
+local moonpool = require "moonpool"
+
+local live = {}
+local root = MOONPOOL_ROOT
+
+local function script(command)
+  local status = os.execute(string.format("'%s/scripts/cassandra' %s >>'%s/.cache/logs/live.log' 2>&1", root, command,
+    root))
+  return status == 0 or status == true
+end
+
+-- One of scripts/cassandra's commands, blocking; raises when it fails.
+function live.cassandra(command)
+  os.execute(string.format("mkdir -p '%s/.cache/logs'", root))
+  if not script(command) then
+    error("scripts/cassandra " .. command .. " failed; see .cache/logs/live.log", 2)
+  end
+end
+
+-- The same while coroutines go on: returns when the command has ended.
+function live.cassandraWhileRunning(command)
+  local marker = os.tmpname()
+  os.remove(marker)
+  os.execute(string.format("( '%s/scripts/cassandra' %s >>'%s/.cache/logs/live.log' 2>&1; echo $? >'%s.part'; " ..
+    "mv '%s.part' '%s' ) </dev/null &", root, command, root, marker, marker, marker))
+  for _ = 1, 3000 do
+    local file = io.open(marker)
+    if file then
+      local status = file:read "*l"
+      file:close()
+      os.remove(marker)
+      assert(status == "0", "scripts/cassandra " .. command .. " failed; see .cache/logs/live.log")
+      return
+    end
+    moonpool.sleep(100)
+  end
+  error("scripts/cassandra " .. command .. " takes too long", 2)
+end
+
+-- The cluster a spec wants, started or repaired as needed. A different one that runs is replaced.
+function live.cluster(options)
+  options = options or {}
+  local up = string.format("up --version %s --nodes %d%s", options.version or "5.0", options.nodes or 3,
+    options.auth and " --auth" or "")
+  os.execute(string.format("mkdir -p '%s/.cache/logs'", root))
+  if not script(up) then
+    live.cassandra "down"
+    live.cassandra(up)
+  end
+end
+
+-- A spec whose body is a coroutine of moonpool's.
+function live.it(name, body)
+  it(name, function() moonpool.run(body) end)
+end
+
+local function merge(base, extra)
+  for key, value in pairs(extra or {}) do base[key] = value end
+  return base
+end
+
+-- A connected pool; `options` replace the defaults key by key.
+function live.pool(options)
+  local pool = moonpool.ConnectionPool(merge({
+    contactPoints = { "127.0.0.1", "127.0.0.2", "127.0.0.3" },
+    localDataCenter = "datacenter1",
+  }, options))
+  assert(pool:connect())
+  return pool
+end
+
+-- Schema statements take their time on a cold node.
+function live.ddl(pool, cql)
+  assert(pool:execute(cql, nil, { timeout = 60000, isIdempotent = true }))
+end
+
+function live.keyspace(pool, name, rf)
+  live.ddl(pool, string.format("CREATE KEYSPACE IF NOT EXISTS %s WITH replication = " ..
+    "{'class': 'NetworkTopologyStrategy', 'datacenter1': %d}", name, rf or 3))
+end
+
+-- Wait until `condition` holds, at most `ms`.
+function live.eventually(ms, what, condition)
+  local deadline = moonpool.now() + ms
+  while not condition() do
+    if moonpool.now() > deadline then error("not within " .. ms .. " ms: " .. what, 2) end
+    moonpool.sleep(50)
+  end
+end
+
+-- Events by name, as the pool tells them.
+function live.listen(pool, ...)
+  local told = {}
+  for _, name in ipairs { ... } do
+    told[name] = {}
+    pool:on(name, function(...) table.insert(told[name], { ... }) end)
+  end
+  return told
+end
+
+-- Coroutines that work until stopped: each calls work(i, n) again and again and counts what it returns.
+function live.load(workers, work)
+  local load = { requests = 0, failed = {}, stopped = false, futures = {} }
+  for i = 1, workers do
+    load.futures[i] = moonpool.spawn(function()
+      local n = 0
+      while not load.stopped do
+        n = n + 1
+        load.requests = load.requests + 1
+        local ok, err = work(i, n)
+        if not ok then table.insert(load.failed, err) end
+      end
+      return true
+    end)
+  end
+  function load:stop()
+    self.stopped = true
+    assert(moonpool.all(self.futures))
+    return self
+  end
+  return load
+end
+
+return live
