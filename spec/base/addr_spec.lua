@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: Apache-2.0
+local ffi = require "ffi"
+local C = require "spec.support.c"
+
+local function parse(text, port)
+  local addr = ffi.new "struct mp_addr"
+  local rc = C.mp_addr_parse_ip(text, port or 9042, addr)
+  return rc == 0 and addr or rc
+end
+
+local function formatted(addr, fn)
+  local text = ffi.new "char[64]"
+  C[fn or "mp_addr_format"](addr, text)
+  return ffi.string(text)
+end
+
+describe("an address", function()
+  it("is its text", function()
+    for text, expected in pairs { ["127.0.0.1"] = "127.0.0.1:9042", ["::1"] = "[::1]:9042",
+      ["2a00:1328:e102:ccc0::122"] = "[2a00:1328:e102:ccc0::122]:9042", ["0.0.0.0"] = "0.0.0.0:9042" } do
+      assert.equal(expected, formatted(parse(text)))
+      assert.equal(text, formatted(parse(text), "mp_addr_format_ip"))
+    end
+    local longest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+    assert.equal("[" .. longest .. "]:65535", formatted(parse(longest, 65535)))
+    assert.equal("none", formatted(ffi.new "struct mp_addr"))
+  end)
+
+  it("is made of literals only", function()
+    for _, text in ipairs { "", "localhost", "127.0.0", "127.0.0.1:9042", "[::1]", "1.2.3.256", "::g", "::1%lo",
+      " ::1" } do
+      assert.equal(C.MP_EINVAL, parse(text))
+    end
+  end)
+
+  it("is compared with and without its port", function()
+    local a, b, c = parse("10.0.0.1", 1), parse("10.0.0.1", 2), parse("10.0.0.2", 1)
+    assert.is_true(C.mp_addr_eq(a, C.mp_addr_v4(10, 0, 0, 1, 1)))
+    assert.is_false(C.mp_addr_eq(a, b))
+    assert.is_true(C.mp_addr_same_ip(a, b))
+    assert.is_false(C.mp_addr_same_ip(a, c))
+    assert.is_false(C.mp_addr_same_ip(parse "0.0.0.0", parse "::"))
+  end)
+
+  it("may be any", function()
+    for _, any in ipairs { parse "0.0.0.0", parse "::", ffi.new "struct mp_addr" } do
+      assert.is_true(C.mp_addr_is_any(any))
+    end
+    for _, text in ipairs { "0.0.0.1", "::1", "1.0.0.0" } do assert.is_false(C.mp_addr_is_any(parse(text))) end
+  end)
+end)

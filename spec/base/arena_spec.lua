@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: Apache-2.0
+local bytes = require "spec.support.bytes"
+local ffi = require "ffi"
+local C = require "spec.support.c"
+
+describe("an arena", function()
+  it("gives zeroed aligned memory that never moves, and frees it at once", function()
+    local before = C.mp_mem_stats()
+    local arena, rand, given = ffi.new "struct mp_arena", bytes.rand(4), {}
+    C.mp_arena_init(arena)
+    for i = 1, 500 do
+      local size = i % 50 == 0 and rand(1000, 200000) or rand(0, 100)
+      local memory = ffi.cast("uint8_t *", C.mp_arena_alloc(arena, size))
+      assert.equal(0, tonumber(ffi.cast("uintptr_t", memory)) % 8)
+      assert.equal(("\0"):rep(size), ffi.string(memory, size))
+      ffi.fill(memory, size, i % 256)
+      given[i] = { memory, size }
+    end
+    for i, object in ipairs(given) do
+      assert.equal(string.char(i % 256):rep(object[2]), ffi.string(object[1], object[2]))
+    end
+    assert.is_true(arena.total_bytes > 0)
+    C.mp_arena_deinit(arena)
+    local after = C.mp_mem_stats()
+    assert.equal(after.allocs - before.allocs, after.frees - before.frees)
+    assert.equal(0, tonumber(arena.total_bytes))
+  end)
+
+  it("copies text with a NUL behind it", function()
+    local arena = bytes.arena()
+    for _, text in ipairs { "", "abc", "a\0b", ("x"):rep(5000) } do
+      local copy = C.mp_arena_str(arena, bytes.str(text))
+      assert.equal(text .. "\0", ffi.string(copy.data, copy.len + 1))
+    end
+    assert.equal(0, tonumber(C.mp_arena_str(arena, bytes.str(nil)).len))
+  end)
+
+  it("gives nothing when there is no memory, or no such amount of it", function()
+    local arena = bytes.arena()
+    C.mp_mem_fail_at(1, true)
+    assert.is_true(C.mp_arena_alloc(arena, 10) == nil)
+    assert.is_true(C.mp_arena_str(arena, bytes.str "abc").data == nil)
+    C.mp_mem_fail_at(0, false)
+    assert.is_true(C.mp_arena_alloc(arena, ffi.cast("size_t", -1)) == nil)
+    assert.is_true(C.mp_arena_alloc(arena, 10) ~= nil)
+  end)
+end)

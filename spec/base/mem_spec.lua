@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: Apache-2.0
+local ffi = require "ffi"
+local C = require "spec.support.c"
+
+describe("memory", function()
+  it("is counted", function()
+    local before = C.mp_mem_stats()
+    local a, b = C.mp_alloc(10), C.mp_calloc(3, 5)
+    a = C.mp_realloc(a, 1000)
+    local text = C.mp_strndup("abcdef", 3)
+    assert.equal("abc", ffi.string(text))
+    assert.equal(("\0"):rep(15), ffi.string(ffi.cast("char *", b), 15))
+    for _, memory in ipairs { a, b, text } do C.mp_free(memory) end
+    C.mp_free(nil)
+    local after = C.mp_mem_stats()
+    assert.same({ 4, 3 }, { tonumber(after.allocs - before.allocs), tonumber(after.frees - before.frees) })
+  end)
+
+  it("of no bytes is still memory", function()
+    for _, memory in ipairs { C.mp_alloc(0), C.mp_calloc(0, 0), C.mp_realloc(nil, 0) } do
+      assert.is_true(memory ~= nil)
+      C.mp_free(memory)
+    end
+  end)
+
+  it("fails when it is told to, once or from then on", function()
+    local function outcomes(nth, forever)
+      local out = {}
+      C.mp_mem_fail_at(nth, forever)
+      for i = 1, 4 do
+        local memory = C.mp_alloc(1)
+        out[i] = memory ~= nil
+        C.mp_free(memory)
+      end
+      C.mp_mem_fail_at(0, false)
+      return out
+    end
+    assert.same({ true, false, true, true }, outcomes(2, false))
+    assert.same({ true, false, false, false }, outcomes(2, true))
+    assert.same({ true, true, true, true }, outcomes(0, true))
+  end)
+end)
