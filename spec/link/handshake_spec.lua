@@ -2,11 +2,10 @@
 local C = require "spec.support.c"
 local ffi = require "ffi"
 local link_world = require "spec.support.link_world"
-local peers = require "spec.support.peer"
 
 local REASON = {}
-for _, name in ipairs { "ASKED", "CONNECT", "HANDSHAKE_TIMEOUT", "VERSION", "AUTH", "HANDSHAKE", "IDENTITY", "PEER", "LOST",
-  "PROTOCOL", "LOCAL" } do
+for _, name in ipairs { "ASKED", "CONNECT", "HANDSHAKE_TIMEOUT", "VERSION", "AUTH", "HANDSHAKE", "IDENTITY", "PEER",
+  "LOST", "PROTOCOL", "LOCAL" } do
   REASON[name] = tonumber(C["MP_CLOSE_" .. name])
 end
 
@@ -86,7 +85,8 @@ describe("the handshake", function()
     end)
 
     it("understands a list of versions, betas left out", function()
-      local ended = refused("Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4, 6/v6-beta)", 5)
+      local ended = refused(
+        "Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4, 6/v6-beta)", 5)
       assert.equal(REASON.VERSION, ended.reason)
       assert.equal(4, ended.version_hint)
       assert.is_false(ended.was_ready)
@@ -179,11 +179,11 @@ describe("the handshake", function()
 
     -- A struct by value cannot reach Lua; as two words it comes in the same registers.
     local function responder(token)
-      local made = world.loop:callback("int (*)(void *, const char *, size_t, const struct mp_bytes *, struct mp_buf *)",
-        function(_, _, _, _, out)
-          C.mp_buf_bytes(out, token, #token)
-          return 0
-        end)
+      local ctype = "int (*)(void *, const char *, size_t, const struct mp_bytes *, struct mp_buf *)"
+      local made = world.loop:callback(ctype, function(_, _, _, _, out)
+        C.mp_buf_bytes(out, token, #token)
+        return 0
+      end)
       return { respond = ffi.cast("int (*)(void *, struct mp_str, const struct mp_bytes *, struct mp_buf *)",
         ffi.cast("void *", made)) }
     end
@@ -534,4 +534,3 @@ describe("the handshake", function()
     world = nil
   end)
 end)
-local _ = peers

@@ -29,6 +29,7 @@ local function on_answer(self, pointer, rc, answer)
   call.order = self.answered
   self.answered = self.answered + 1
   self.calls[id_of(pointer)] = nil
+  self.open_calls = self.open_calls - 1
   if rc == 0 then
     call.opcode = answer.opcode
     if answer.opcode == C.MP_OP_RESULT then
@@ -86,7 +87,8 @@ local function make_events(self, loop)
 end
 
 function client_module.new(loop, overrides)
-  local self = setmetatable({ loop = loop, links = {}, calls = {}, answered = 0, texts = {}, kept = {} }, Client)
+  local self = setmetatable({ loop = loop, links = {}, calls = {}, texts = {}, kept = {} }, Client)
+  self.open_calls, self.answered = 0, 0
   self.settings = self:make_settings(overrides)
   self.events = make_events(self, loop)
   self.last_id = ffi.new "uint64_t[1]"
@@ -172,22 +174,21 @@ function Link:call(text, answer_fn)
   local rc = C.mp_conn_call(self.conn, call.handle, client.encode, ffi.cast("void *", 1))
   if rc ~= 0 then return nil, rc end
   client.calls[id_of(call.handle)] = call
+  client.open_calls = client.open_calls + 1
   return call
 end
 
 function client_module.sent(call) return tonumber(C.mp_call_sent(call.handle)) end
 
 function client_module.abandon(call)
+  local client = call.link.client
   call.abandoned = true
-  call.link.client.calls[id_of(call.handle)] = nil
+  if call.rc == nil then client.open_calls = client.open_calls - 1 end
+  client.calls[id_of(call.handle)] = nil
   C.mp_call_abandon(call.handle)
 end
 
-function Client:waiting()
-  local count = 0
-  for _ in pairs(self.calls) do count = count + 1 end
-  return count
-end
+function Client:waiting() return self.open_calls end
 
 -- Closes what is open and lets the loop tell it.
 function Client:close()

@@ -46,19 +46,20 @@ Peer.__index = Peer
 -- ---- sending ----------------------------------------------------------------------------------------------------
 
 function Link:pump()
-  while not self.closed and #self.out > 0 do
-    local span = ffi.new "struct mp_span"
-    span.data, span.len = ffi.cast("const void *", self.out), #self.out
-    local took = tonumber(C.mp_sock_writev(self.sock, span, 1))
-    if took <= 0 then return end
-    self.out = self.out:sub(took + 1)
-  end
+  if self.closed or #self.out == 0 then return end
+  self.blocked = false
+  local bytes = table.concat(self.out)
+  local span = ffi.new "struct mp_span"
+  span.data, span.len = ffi.cast("const void *", bytes), #bytes
+  local took = math.max(0, tonumber(C.mp_sock_writev(self.sock, span, 1)))
+  self.blocked = took < #bytes
+  self.out = self.blocked and { bytes:sub(took + 1) } or {}
 end
 
 function Link:raw(bytes)
-  if self.closed then return end
-  self.out = self.out .. bytes
-  self:pump()
+  if self.closed or bytes == "" then return end
+  self.out[#self.out + 1] = bytes
+  if not self.blocked then self:pump() end
 end
 
 -- Envelopes as they go over the wire now: in a segment on v5.
@@ -75,7 +76,7 @@ function Link:send(fill)
   self:raw(self:framed(bytes_of(fill)))
 end
 
--- ---- answers, as bytes of one envelope ------------------------------------------------------------------------------
+-- ---- answers ----------------------------------------------------------------------------------------------------
 
 function Link:echo_bytes(request, text)
   return bytes_of(function(buf)
@@ -99,14 +100,12 @@ end
 
 function Link:supported(request, versions)
   self:send(function(buf)
-    local keys, values, kept = { "CQL_VERSION", "PROTOCOL_VERSIONS", "WHAT_IS_THIS" }, {}, {}
-    values[1], values[2], values[3] = { "3.4.6" }, versions, { "new" }
-    local map = ffi.new("struct mp_multi[3]")
+    local keys, values = { "CQL_VERSION", "PROTOCOL_VERSIONS", "WHAT_IS_THIS" }, { { "3.4.6" }, versions, { "new" } }
+    local map, lists = ffi.new("struct mp_multi[3]"), {}
     for i, key in ipairs(keys) do
-      local list = ffi.new("struct mp_str[?]", #values[i])
-      kept[#kept + 1] = list
-      for j, value in ipairs(values[i]) do list[j - 1] = str(value) end
-      map[i - 1].key, map[i - 1].values, map[i - 1].count = str(key), list, #values[i]
+      lists[i] = ffi.new("struct mp_str[?]", #values[i])
+      for j, value in ipairs(values[i]) do lists[i][j - 1] = str(value) end
+      map[i - 1].key, map[i - 1].values, map[i - 1].count = str(key), lists[i], #values[i]
     end
     C.mp_encode_supported(buf, self.version, request.stream, map, 3)
   end)
@@ -161,7 +160,7 @@ function Link:shutdown() C.mp_sock_shutdown(self.sock) end
 function Link:stop() C.mp_sock_read_stop(self.sock) end
 function Link:start() C.mp_sock_read_start(self.sock) end
 
--- ---- the handshake as a node does it -----------------------------------------------------------------------------------
+-- ---- the handshake as a node does it ----------------------------------------------------------------------------
 
 local function switch_framing(link)
   if link.version < 5 then return end
@@ -256,7 +255,7 @@ local function read_request(link, envelope)
   return link.closed and C.MP_ECLOSED or 0
 end
 
--- ---- the listener ---------------------------------------------------------------------------------------------------
+-- ---- the listener -----------------------------------------------------------------------------------------------
 
 local function id_of(data) return tonumber(ffi.cast("uintptr_t", data)) end
 
@@ -286,7 +285,7 @@ end
 local function accept(peer, sock, events)
   local id = #peer.links + 1
   local link = setmetatable({
-    peer = peer, id = id, sock = sock, out = "", requests = {}, seen = {}, tokens = {}, received = 0, heartbeats = 0,
+    peer = peer, id = id, sock = sock, out = {}, requests = {}, seen = {}, tokens = {}, received = 0, heartbeats = 0,
     decoder = ffi.new "struct mp_decoder",
   }, Link)
   C.mp_decoder_init(link.decoder, false, 64 * 1024 * 1024)
