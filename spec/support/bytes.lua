@@ -3,6 +3,7 @@
 -- is asked, so that the sanitizer sees a read one byte too far.
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local hex = require "spec.support.hex"
 
 local M = {}
 
@@ -13,26 +14,7 @@ local function anchor(value)
   return value
 end
 
--- "8500 'abc' 01": hex digits in any grouping, text in single quotes, comments from -- to the end of the line.
-function M.of(text)
-  text = text:gsub("%-%-[^\n]*", "")
-  local out, at = {}, 1
-  while true do
-    at = text:find("%S", at)
-    if not at then return table.concat(out) end
-    local quoted = text:match("^'([^']*)'", at)
-    if quoted then
-      out[#out + 1], at = quoted, at + #quoted + 2
-    else
-      local pair = assert(text:match("^%x%x", at), "not hex: " .. text:sub(at, at + 10))
-      out[#out + 1], at = string.char(tonumber(pair, 16)), at + 2
-    end
-  end
-end
-
-function M.hex(bytes)
-  return (bytes:gsub(".", function(c) return string.format("%02x", c:byte()) end))
-end
+M.of, M.hex = hex.of, hex.hex
 
 -- A copy in memory of exactly its size.
 function M.exact(bytes)
