@@ -15,10 +15,9 @@
 struct mp_script_config {
 	struct mp_session_config session;
 	struct mp_script_policies_config policies;
-	uint32_t warmup_timeout_ms; // 0: no warm-up was asked for
-	uint32_t close_drain_ms;    // grace of pool:close()
-	const char *file;           // the configuration file, NULL: a table
-	struct mp_arena arena;      // owns every string and array of the others
+	uint32_t close_drain_ms; // grace of pool:close()
+	const char *file;        // the configuration file, NULL: a table
+	struct mp_arena arena;   // owns every string and array of the others
 };
 // The table at `index`; leaves the stack as it was. 0, MP_ENOMEM, or MP_ECONFIG for a table that was not
 // checked. Needs no deinit when it fails. Raises no Lua error.

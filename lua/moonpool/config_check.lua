@@ -1,0 +1,133 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Judges a table by a schema (config_schema.lua): every problem is found, each with the key, what was given and what is
+-- allowed. What is fine is laid into a flat table for C.
+local nearest = require "moonpool.nearest"
+local kinds = require "moonpool.config_kinds"
+
+local format = string.format
+
+local Check = {}
+Check.__index = Check
+
+-- `place(path)` gives the "FILE:LINE" of a key, "" when there is none.
+local function new(place)
+  return setmetatable({ place = place, problems = {}, warnings = {}, flat = {} }, Check)
+end
+
+local function located(self, path, key, text)
+  local where = self.place(path)
+  return (where == "" and "" or where .. ": ") .. key .. ": " .. text
+end
+
+-- `path` is a list of keys, `last` an addition for readers ("[1]").
+function Check:problem(path, last, text)
+  self.problems[#self.problems + 1] = located(self, path, table.concat(path, ".") .. last, text)
+end
+
+function Check:warn(path, last, text)
+  self.warnings[#self.warnings + 1] = located(self, path, table.concat(path, ".") .. last, text)
+end
+
+local function extend(path, key)
+  local longer = {}
+  for i, part in ipairs(path) do longer[i] = part end
+  longer[#longer + 1] = tostring(key)
+  return longer
+end
+
+-- A schema's line is { name, kind = ..., ... } or { name, { kind = ..., ... }, refused = ... }.
+local function rule_of(line)
+  local rule = type(line[2]) == "table" and line[2] or line
+  if line.refused then rule = setmetatable({ refused = line.refused }, { __index = rule }) end
+  return rule
+end
+
+local function unknown_keys(self, path, given, known)
+  local unknown = {}
+  for key in pairs(given) do
+    if not known[key] then unknown[#unknown + 1] = tostring(key) end
+  end
+  table.sort(unknown)
+  for _, key in ipairs(unknown) do
+    local close = nearest.of(key, known)
+    if not close then
+      local names = {}
+      for name in pairs(known) do names[#names + 1] = name end
+      table.sort(names)
+      self:problem(extend(path, key), "", "there is no such key; known here: " .. table.concat(names, ", "))
+    else
+      self:problem(extend(path, key), "", format("there is no such key, did you mean %s?", close))
+    end
+  end
+end
+
+function Check:value(path, rule, value)
+  local before = #self.problems
+  if rule.refused then return self:problem(path, "", rule.refused) end
+  local result = kinds[rule.kind](self, path, rule, value)
+  if #self.problems > before then return end
+  if rule.later then
+    local off = rule.off
+    if rule.kind == "section" then
+      if value.enabled ~= false then self:warn(path, "", rule.later) end
+    elseif off == nil or value ~= off then
+      self:warn(path, "", rule.later)
+    end
+  elseif rule.to then
+    self.flat[rule.to] = result
+  end
+end
+
+function Check:section(path, rule, given)
+  if type(given) ~= "table" then return self:problem(path, "", kinds.got(given) .. "; must be a table") end
+  local known = {}
+  for _, line in ipairs(rule.keys) do known[line[1]] = rule_of(line) end
+  unknown_keys(self, path, given, known)
+  for _, line in ipairs(rule.keys) do
+    local key = line[1]
+    local value = given[key]
+    if value ~= nil then self:value(extend(path, key), known[key], value) end
+    if value ~= nil and known[key].needs and given[known[key].needs] == nil then
+      self:problem(extend(path, known[key].needs), "", format("must be given beside %s", key))
+    end
+  end
+end
+
+-- What follows from two keys together.
+local function compare(self)
+  local flat = self.flat
+  local core, max = flat.core or {}, flat.max or {}
+  for _, distance in ipairs { "local", "remote" } do
+    local name = distance == "local" and "['0']" or "['1']"
+    if core[distance] and max[distance] and core[distance] > max[distance] then
+      self:problem({ "pooling", "coreConnectionsPerHost" }, name, format("got %d (number); must be at most "
+        .. "maxConnectionsPerHost%s, which is %d", core[distance], name, max[distance]))
+    end
+  end
+  if core["local"] == 0 then
+    self:problem({ "pooling", "coreConnectionsPerHost" }, "['0']", "got 0 (number); must be an integer, 1 or more")
+  end
+  if flat.attemptTimeout and flat.requestTimeout and flat.attemptTimeout > flat.requestTimeout then
+    self:problem({ "attemptTimeout" }, "", format("got %d (number); must be at most requestTimeout, which is %d",
+      flat.attemptTimeout, flat.requestTimeout))
+  end
+  if flat.reconnectBase and flat.reconnectMax and flat.reconnectBase > flat.reconnectMax then
+    self:problem({ "pooling", "reconnectBaseDelay" }, "", format("got %d (number); must be at most "
+      .. "reconnectMaxDelay, which is %d", flat.reconnectBase, flat.reconnectMax))
+  end
+  if flat.heartbeatInterval == 0 then
+    self:warn({ "pooling", "heartBeatInterval" }, "", "0 switches heartbeats off: a silent connection is not noticed")
+  end
+  local used = flat.balance and flat.balance.options.usedHostsPerRemoteDc
+  if type(used) == "number" and used > 0 and core.remote == 0 then
+    self:warn({ "loadBalancing", "usedHostsPerRemoteDc" }, "",
+      "has no effect: pooling.coreConnectionsPerHost['1'] is 0, so remote hosts get no connections")
+  end
+end
+
+return function(schema, given, place)
+  local self = new(place)
+  self:section({}, schema, given)
+  compare(self)
+  return self
+end

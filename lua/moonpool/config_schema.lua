@@ -1,0 +1,112 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Every key of a configuration, in the order messages follow. `to` is the key of the flat table that C reads (script/
+-- config.c). `later` says that the feature is not there yet: a value that asks for it is judged, then warned about.
+--
+-- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), addresses, texts, connections (a number
+-- for each distance), options (a policy and what it takes), section (keys).
+local DAY_MS = 86400000
+
+local function ms(fields)
+  fields.kind, fields.unit, fields.max = "integer", "milliseconds", fields.max or DAY_MS
+  fields.min = fields.min or 0
+  return fields
+end
+
+local function section(keys, later)
+  return { kind = "section", keys = keys, later = later }
+end
+
+local NOT_YET = "is not available yet and is ignored"
+
+local pooling = section {
+  { "coreConnectionsPerHost", kind = "connections", to = "core", min = 0, max = 4096, many = 128 },
+  { "maxConnectionsPerHost", kind = "connections", to = "max", min = 1, max = 4096, many = 128 },
+  { "maxRequestsPerConnection", kind = "integer", min = 1, max = 2147483647, to = "maxRequests",
+    clamp = { 32768, "is more than the protocol's 32768 stream ids; 32768 is used" } },
+  { "heartBeatInterval", ms { to = "heartbeatInterval",
+    low = { 5000, "is too frequent: it loads each connection and finds a dead node no sooner; use 15000 to 60000" } } },
+  { "heartBeatTimeout", ms { min = 1, to = "heartbeatTimeout" } },
+  { "warmup", kind = "boolean", later = "is ignored: connect() always opens the core connections", off = true },
+  { "warmupTimeout", ms { min = 1, later = "is not available yet and is ignored; connectionTimeout bounds it" } },
+  { "idleTimeout", ms { to = "idleTimeout",
+    low = { 10000, "is too short: connections would be closed and opened all the time; use 60000 or more" } } },
+  { "connectionTimeout", ms { min = 1, to = "connectTimeout" } },
+  { "enableTcpNoDelay", kind = "boolean", to = "tcpNoDelay" },
+  { "enableTcpKeepAlive", kind = "boolean", to = "tcpKeepAlive" },
+  { "tcpUserTimeout", ms { to = "tcpUserTimeout" } },
+  { "reconnectBaseDelay", ms { min = 1, to = "reconnectBase" } },
+  { "reconnectMaxDelay", ms { min = 1, to = "reconnectMax" } },
+  { "connectionsPerSecond", kind = "integer", min = 0, max = 1000000, to = "connectsPerSecond" },
+  { "enableMetrics", kind = "boolean", later = NOT_YET, off = false },
+  { "metricsInterval", ms { min = 1, later = NOT_YET } },
+  { "adaptivePooling", section({
+    { "enabled", kind = "boolean" },
+    { "minConnections", kind = "integer", min = 1, max = 4096 },
+    { "maxConnections", kind = "integer", min = 1, max = 4096 },
+    { "targetUtilization", kind = "number", min = 0, max = 1 },
+    { "scaleUpThreshold", kind = "number", min = 0, max = 1 },
+    { "scaleDownThreshold", kind = "number", min = 0, max = 1 },
+    { "evaluationInterval", ms { min = 1 } },
+  }, NOT_YET) },
+  { "enableBatching", kind = "boolean", later = NOT_YET, off = false },
+  { "batchSize", kind = "integer", min = 1, max = 65535, later = NOT_YET },
+  { "batchTimeout", ms { later = NOT_YET } },
+}
+
+return section {
+  { "contactPoints", kind = "addresses", to = "contactPoints" },
+  { "port", kind = "integer", min = 1, max = 65535, to = "port" },
+  { "localDataCenter", kind = "text", to = "localDataCenter" },
+  { "localRack", kind = "text", to = "localRack" },
+  { "keyspace", kind = "text", to = "keyspace", pattern = "^[%w_]+$", longest = 48,
+    allowed = "must be the name of a keyspace: letters, digits and _, at most 48" },
+  { "auth", section {
+    { "username", kind = "text", to = "username", needs = "password" },
+    { "password", kind = "text", to = "password", needs = "username", secret = true, empty = true },
+  } },
+  { "tls", section({
+    { "ca", kind = "text" }, { "cert", kind = "text" }, { "key", kind = "text" }, { "verify", kind = "boolean" },
+    { "serverName", kind = "text" },
+  }) , refused = "is not available yet; connecting without it would not be what was asked for" },
+  { "compression", kind = "text", among = { "none", "lz4", "snappy" }, later = NOT_YET, off = "none" },
+  { "protocolVersion", kind = "integer", min = 3, max = 5, to = "protocolVersion" },
+  { "requestTimeout", ms { min = 1, to = "requestTimeout" } },
+  { "attemptTimeout", ms { min = 1, to = "attemptTimeout" } },
+  { "maxQueuedRequests", kind = "integer", min = 0, max = 10000000, to = "maxQueued" },
+  { "maxPreparedStatements", kind = "integer", min = 1, max = 1000000, to = "preparedMax" },
+  { "pooling", pooling },
+  { "loadBalancing", kind = "options", to = "balance", policy = "TokenAwarePolicy" },
+  { "retry", kind = "options", to = "retry", policy = "DefaultRetryPolicy" },
+  { "policyPath", kind = "texts", to = "policyPath" },
+  { "healthCheck", section({
+    { "enabled", kind = "boolean" },
+    { "interval", ms { min = 1 } },
+    { "timeout", ms { min = 1 } },
+    { "query", kind = "text" },
+  }, NOT_YET) },
+  { "circuitBreaker", section({
+    { "enabled", kind = "boolean" },
+    { "failureThreshold", kind = "integer", min = 1, max = 1000000 },
+    { "recoveryTimeout", ms { min = 1 } },
+    { "halfOpenMaxCalls", kind = "integer", min = 1, max = 1000000 },
+  }, NOT_YET) },
+  { "failover", section {
+    { "enabled", kind = "boolean", off = true, later = "is ignored: a request always goes on to the next host" },
+    { "maxRetries", kind = "integer", min = 0, max = 1000, later = "is not available yet and is ignored; see "
+      .. "retry.maxRetries" },
+    { "retryDelay", ms { later = "is not available yet and is ignored; see retry.retryDelay" } },
+    { "backoffMultiplier", kind = "number", min = 1, max = 1000, later = NOT_YET },
+    { "autoDiscovery", kind = "boolean", off = true, later = "is ignored: nodes are always discovered" },
+    { "discoveryInterval", ms { to = "discoveryInterval",
+      low = { 1000, "is too frequent: every refresh reads the whole topology; use 10000 or more" } } },
+  } },
+  { "regionSettings", kind = "regions", later = NOT_YET },
+  { "logging", section {
+    { "level", kind = "text", among = { "error", "warn", "info", "debug", "off" }, to = "logLevel" },
+    { "logConnections", kind = "boolean", later = NOT_YET, off = false },
+    { "logRequests", kind = "boolean", later = NOT_YET, off = false },
+    { "logErrors", kind = "boolean", later = NOT_YET, off = false },
+  } },
+  { "handlers", kind = "text", later = NOT_YET },
+  { "playbooks", kind = "texts", later = NOT_YET },
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flat table of lua/moonpool/config.lua, key by key. A key that is not there leaves the core's default.
+#include "script/config.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define CLOSE_DRAIN_MS 5000u
+
+struct reading {
+	struct mp_script_config *config;
+	bool no_memory;
+};
+
+static bool get_number(lua_State *L, const char *key, double *number)
+{
+	lua_getfield(L, 1, key);
+	bool given = lua_isnumber(L, -1);
+	if (given)
+		*number = lua_tonumber(L, -1);
+	lua_pop(L, 1);
+	return given;
+}
+
+static void get_u32(lua_State *L, const char *key, uint32_t *to)
+{
+	double number;
+	if (get_number(L, key, &number) && number >= 0 && number <= UINT32_MAX)
+		*to = (uint32_t)number;
+}
+
+static void get_bool(lua_State *L, const char *key, bool *to)
+{
+	lua_getfield(L, 1, key);
+	if (lua_isboolean(L, -1))
+		*to = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+}
+
+// A copy of the text on the top of the stack, which stays there; NULL when it is none.
+static const char *copy_top(lua_State *L, struct reading *reading)
+{
+	if (lua_type(L, -1) != LUA_TSTRING)
+		return NULL;
+	size_t len;
+	const char *text = lua_tolstring(L, -1, &len);
+	struct mp_str copy = mp_arena_str(&reading->config->arena, (struct mp_str){text, len});
+	reading->no_memory = reading->no_memory || copy.data == NULL;
+	return copy.data;
+}
+
+static void get_text(lua_State *L, struct reading *reading, const char *key, const char **to)
+{
+	lua_getfield(L, 1, key);
+	const char *text = copy_top(L, reading);
+	if (text != NULL)
+		*to = text;
+	lua_pop(L, 1);
+}
+
+// ---- parts --------------------------------------------------------------------------------------------------------
+
+static void get_contacts(lua_State *L, struct reading *reading)
+{
+	struct mp_session_config *session = &reading->config->session;
+	lua_getfield(L, 1, "contactPoints");
+	size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	struct mp_contact_point *points = mp_arena_alloc(&reading->config->arena, sizeof(*points) * (count + 1));
+	reading->no_memory = reading->no_memory || points == NULL;
+	for (size_t i = 0; i < count && !reading->no_memory; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		lua_getfield(L, -1, "host");
+		points[i].host = copy_top(L, reading);
+		lua_getfield(L, -2, "port");
+		points[i].port = (uint16_t)lua_tonumber(L, -1);
+		lua_pop(L, 3);
+		session->contact_points = points;
+		session->contact_point_count = i + 1;
+	}
+	lua_pop(L, 1);
+}
+
+// When one of a pair is given, the other's default gives way.
+static void get_limits(lua_State *L, const char *core_key, const char *max_key, struct mp_pool_limits *limits)
+{
+	double number;
+	bool has_max = get_number(L, max_key, &number);
+	get_u32(L, core_key, &limits->core);
+	get_u32(L, max_key, &limits->max);
+	if (limits->core > limits->max && has_max)
+		limits->core = limits->max;
+	else if (limits->core > limits->max)
+		limits->max = limits->core;
+	get_u32(L, "idleTimeout", &limits->idle_timeout_ms);
+	get_u32(L, "reconnectBase", &limits->reconnect_base_ms);
+	get_u32(L, "reconnectMax", &limits->reconnect_max_ms);
+	if (limits->reconnect_base_ms > limits->reconnect_max_ms)
+		limits->reconnect_max_ms = limits->reconnect_base_ms;
+}
+
+static void get_session(lua_State *L, struct reading *reading)
+{
+	struct mp_session_config *session = &reading->config->session;
+	double number;
+	if (get_number(L, "port", &number))
+		session->port = (uint16_t)number;
+	if (get_number(L, "protocolVersion", &number))
+		session->protocol_version = (uint8_t)number;
+	if (get_number(L, "preparedMax", &number))
+		session->prepared_max = (size_t)number;
+	get_text(L, reading, "localDataCenter", &session->local_dc);
+	get_text(L, reading, "localRack", &session->local_rack);
+	get_text(L, reading, "keyspace", &session->keyspace);
+	get_text(L, reading, "username", &session->username);
+	get_text(L, reading, "password", &session->password);
+	get_limits(L, "localCore", "localMax", &session->local);
+	get_limits(L, "remoteCore", "remoteMax", &session->remote);
+	get_bool(L, "connectRemote", &session->connect_remote);
+	get_u32(L, "maxRequests", &session->max_requests_per_connection);
+	get_u32(L, "connectTimeout", &session->connect_timeout_ms);
+	get_u32(L, "heartbeatInterval", &session->heartbeat_interval_ms);
+	get_u32(L, "heartbeatTimeout", &session->heartbeat_timeout_ms);
+	get_u32(L, "requestTimeout", &session->request_timeout_ms);
+	get_u32(L, "attemptTimeout", &session->attempt_timeout_ms);
+	get_u32(L, "maxQueued", &session->max_queued);
+	get_u32(L, "discoveryInterval", &session->discovery_interval_ms);
+	get_u32(L, "connectsPerSecond", &session->connects_per_second);
+	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
+	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);
+	get_u32(L, "tcpUserTimeout", &session->tcp.user_timeout_ms);
+	const char *level = NULL;
+	get_text(L, reading, "logLevel", &level);
+	if (level != NULL && mp_log_level_from(level, &session->log_level) != 0)
+		session->log_level = MP_LOG_WARN;
+}
+
+static void get_policies(lua_State *L, struct reading *reading)
+{
+	struct mp_script_policies_config *policies = &reading->config->policies;
+	struct mp_policy_choice *balance = &policies->choices[MP_POLICY_BALANCE];
+	struct mp_policy_choice *retry = &policies->choices[MP_POLICY_RETRY];
+	policies->watch = true;
+	balance->key = "loadBalancing";
+	retry->key = "retry";
+	get_text(L, reading, "balancePolicy", &balance->policy);
+	get_text(L, reading, "balanceOptions", &balance->options);
+	get_text(L, reading, "retryPolicy", &retry->policy);
+	get_text(L, reading, "retryOptions", &retry->options);
+	get_text(L, reading, "where", &policies->where);
+	if (policies->where != NULL && policies->where[0] == '\0')
+		policies->where = NULL;
+	lua_getfield(L, 1, "policyPath");
+	size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	const char **paths = mp_arena_alloc(&reading->config->arena, sizeof(*paths) * (count + 1));
+	reading->no_memory = reading->no_memory || paths == NULL;
+	for (size_t i = 0; i < count && !reading->no_memory; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		paths[i] = copy_top(L, reading);
+		lua_pop(L, 1);
+		policies->path_count = paths[i] != NULL ? i + 1 : policies->path_count;
+	}
+	policies->paths = paths;
+	lua_pop(L, 1);
+}
+
+// In a protected call: the table at 1, the reading at 2.
+static int read_all(lua_State *L)
+{
+	struct reading *reading = lua_touserdata(L, 2);
+	const char *checked = NULL;
+	get_text(L, reading, "checked", &checked);
+	if (checked == NULL || strcmp(checked, "moonpool.config") != 0)
+		return 0;
+	get_session(L, reading);
+	get_contacts(L, reading);
+	get_policies(L, reading);
+	get_text(L, reading, "file", &reading->config->file);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int mp_script_config_read(lua_State *L, int index, struct mp_script_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	mp_arena_init(&config->arena);
+	mp_session_config_defaults(&config->session);
+	config->close_drain_ms = CLOSE_DRAIN_MS;
+	if (lua_type(L, index) != LUA_TTABLE)
+		return MP_ECONFIG;
+	if (!lua_checkstack(L, 4))
+		return MP_ENOMEM;
+	struct reading reading = {.config = config};
+	lua_pushvalue(L, index);
+	lua_pushcfunction(L, read_all);
+	lua_insert(L, -2);
+	lua_pushlightuserdata(L, &reading);
+	int rc = lua_pcall(L, 2, 1, 0) != 0 || reading.no_memory ? MP_ENOMEM : 0;
+	if (rc == 0 && !lua_toboolean(L, -1))
+		rc = MP_ECONFIG;
+	lua_pop(L, 1);
+	if (rc != 0)
+		mp_script_config_deinit(config);
+	return rc;
+}
+
+void mp_script_config_deinit(struct mp_script_config *config)
+{
+	mp_arena_deinit(&config->arena);
+}
