@@ -65,10 +65,9 @@ local seeds = {
     "'frozen<map<varchar,list<timeuuid>>>'", "'list<duration>'", "'list<date> '",
   },
   value = {
-    "00", "0080", "ff7f", "008000000000000000", "ff54ab567314e0f52e", "'-12345678901234567890'", " ..
-      ""00000002ff6a", "'-1.50'",
-    "fffffffd0f", "'15E+3'", "'.5e-10'", "020406", "f0fffffffef0fffffffefffffffffffffffffe", " ..
-      ""'000000000000000000001'",
+    "00", "0080", "ff7f", "008000000000000000", "ff54ab567314e0f52e", "'-12345678901234567890'", "00000002ff6a",
+    "'-1.50'", "fffffffd0f", "'15E+3'", "'.5e-10'", "020406", "f0fffffffef0fffffffefffffffffffffffffe",
+    "'000000000000000000001'",
   },
 }
 
