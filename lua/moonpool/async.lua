@@ -15,12 +15,12 @@ end
 -- Whether wait() would return at once.
 Future.done = core.futureDone
 
-local function with_traceback(err)
+function async.withTraceback(err)
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
 local function body(future, fn, ...)
-  return core.futureFinish(future, xpcall(fn, with_traceback, ...))
+  return core.futureFinish(future, xpcall(fn, async.withTraceback, ...))
 end
 
 -- Run fn(...) in a coroutine of its own; it begins when the caller waits next.

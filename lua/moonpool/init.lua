@@ -2,6 +2,8 @@
 -- What `require "moonpool"` gives: the C core with the parts that read better in Lua.
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
+local pool = require "moonpool.pool"
+require "moonpool.values"
 
 local moonpool = {
   _VERSION = core.version,
@@ -16,5 +18,12 @@ local moonpool = {
   spawn = async.spawn,
   all = async.all,
 }
+
+-- A pool of connections to one cluster. Both names are the same engine.
+function moonpool.ConnectionPool(configuration)
+  local self = pool.new(configuration, 2) -- no tail call: messages name the caller's line
+  return self
+end
+moonpool.AdvancedConnectionPool = moonpool.ConnectionPool
 
 return moonpool

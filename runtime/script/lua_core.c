@@ -131,5 +131,11 @@ int luaopen_moonpool_core(lua_State *L)
 	lua_setfield(L, -2, "version");
 	mp_lua_add_future(L);
 	mp_lua_add_error(L);
+	mp_lua_add_int64(L);
+	mp_lua_add_result(L);
+	mp_lua_add_pool(L);
+	mp_lua_add_execute(L);
+	mp_lua_add_events(L);
+	mp_lua_add_stats(L);
 	return 1;
 }

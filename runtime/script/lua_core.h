@@ -17,12 +17,12 @@ __attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
 // Each adds to the table on top of the stack and leaves it there.
 void mp_lua_add_future(lua_State *L);
 void mp_lua_add_error(lua_State *L);
-void mp_lua_add_value(lua_State *L);
+void mp_lua_add_int64(lua_State *L);
+void mp_lua_add_result(lua_State *L);
 void mp_lua_add_pool(lua_State *L);
 void mp_lua_add_execute(lua_State *L);
 void mp_lua_add_events(lua_State *L);
 void mp_lua_add_stats(lua_State *L);
-void mp_lua_add_cli(lua_State *L);
 
 // Wrong arguments raise: "bad argument #2 to 'execute' (parameters: table expected, got number)".
 int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected);
@@ -31,6 +31,7 @@ int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *exp
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 // One that was not made by a request. Nothing was applied.
 void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates nothing
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 

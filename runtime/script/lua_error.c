@@ -8,7 +8,8 @@
 #include "cluster/session.h"
 #include "script/lua_core.h"
 
-#define ERROR "moonpool.error"
+#define ERROR     "moonpool.error"
+#define NO_MEMORY "moonpool.noMemory"
 
 int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected)
 {
@@ -135,6 +136,11 @@ static int to_string(lua_State *L)
 	return 1;
 }
 
+void mp_lua_push_no_memory(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
+}
+
 // moonpool.error(code, message): an `err` of the same kind for the Lua files of the runtime.
 static int create(lua_State *L)
 {
@@ -154,6 +160,8 @@ void mp_lua_add_error(lua_State *L)
 	lua_pushcfunction(L, to_string);
 	lua_setfield(L, -2, "__tostring");
 	lua_setfield(L, -2, "errorMetatable");
+	mp_lua_push_local_error(L, MP_ENOMEM, "out of memory");
+	lua_setfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
 	lua_pushcfunction(L, create);
 	lua_setfield(L, -2, "error");
 	// The one list of codes, for programs that compare.

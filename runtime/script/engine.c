@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script/engine.h"
+
+#include <stdio.h>
+
+#include "script/config.h"
+
+static int build(struct mp_engine *engine, const struct mp_script_config *config, char *message,
+                 size_t message_size)
+{
+	engine->policies = mp_script_policies_new(engine->loop, &config->policies, message, message_size);
+	if (engine->policies == NULL)
+		return MP_EPOLICY;
+	engine->session =
+		mp_session_new(engine->loop, &config->session, mp_script_policies_get(engine->policies));
+	int rc =
+		engine->session == NULL ? MP_ENOMEM : mp_script_policies_attach(engine->policies, engine->session);
+	if (rc != 0)
+		snprintf(message, message_size, "%s", mp_err_text(rc));
+	return rc;
+}
+
+int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_loop *loop, char *message,
+                   size_t message_size)
+{
+	struct mp_script_config config;
+	*engine = (struct mp_engine){.loop = loop};
+	int rc = mp_script_config_read(L, index, &config);
+	if (rc != 0) {
+		snprintf(message, message_size, "%s", mp_err_text(rc));
+		return rc;
+	}
+	engine->close_drain_ms = config.close_drain_ms;
+	rc = build(engine, &config, message, message_size);
+	mp_script_config_deinit(&config);
+	return rc;
+}
+
+void mp_engine_free(struct mp_engine *engine)
+{
+	if (engine->session != NULL)
+		mp_session_free(engine->session);
+	mp_script_policies_free(engine->policies);
+	*engine = (struct mp_engine){.loop = engine->loop};
+}

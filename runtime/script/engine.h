@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session with its policies, made from a checked configuration table: what a Lua pool and a C session have in common.
+#pragma once
+
+#include <lua.h>
+
+#include "cluster/session.h"
+#include "script/policies.h"
+
+struct mp_engine {
+	struct mp_loop *loop;
+	struct mp_session *session;
+	struct mp_script_policies *policies;
+	uint32_t close_drain_ms;
+};
+
+// From the table at `index` of L, as moonpool.config returns it. 0, or MP_E* with `message`.
+int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_loop *loop, char *message,
+                   size_t message_size) MP_MUST_CHECK;
+// Only when the session is closed, not inside of its callbacks. Also after a failed open.
+void mp_engine_free(struct mp_engine *engine);

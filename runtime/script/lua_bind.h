@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parameters of a request, { 1, "ana" } or { id = 1, name = "ana" }, straight into its encoded values.
+#pragma once
+
+#include <lua.h>
+
+#include "cluster/session.h"
+#include "script/lua_value.h"
+
+// The table (or nil) at `index`, for the parameters of request->prepared. nil inside of it is null. 0, or MP_EINVAL,
+// MP_ETYPE, MP_EUNSUPPORTED with codec->why. May raise for lack of memory.
+int mp_lua_bind(lua_State *L, int index, struct mp_codec *codec, struct mp_request *request) MP_MUST_CHECK;
+// The same for a QUERY, whose parameters have no known types.
+int mp_lua_bind_untyped(lua_State *L, int index, struct mp_codec *codec,
+                        struct mp_request *request) MP_MUST_CHECK;

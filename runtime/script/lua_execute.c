@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of a pool. Each function registers its coroutine, submits, and yields; the answer becomes a Lua value on the
+// runtime's protected state, moves to the coroutine and resumes it, all inside of the answer's own callback.
+//
+// A call lives in a slab of its pool from submit to the answer. Text that the core borrows is copied into it: what Lua
+// holds of it may be collected meanwhile.
+#include <lauxlib.h>
+
+#include "script/lua_bind.h"
+#include "script/lua_core.h"
+#include "script/lua_options.h"
+#include "script/lua_pool.h"
+#include "script/lua_result.h"
+
+struct op {
+	struct mp_lua_pool *pool; // first word: not kept by the slab
+	struct mp_waiter *waiter;
+	struct mp_buf text; // statement, keyspace, paging state
+	// during the answer
+	struct mp_request *request;
+	const struct mp_outcome *outcome;
+	struct mp_prepared *prepared;
+	const struct mp_error *error;
+};
+
+static const char prepared_mark =
+	'p'; // second result of submit(): the first is a statement, call again with it
+
+static void free_op(void *op)
+{
+	mp_buf_deinit(&((struct op *)op)->text);
+}
+
+void mp_lua_pool_init_ops(struct mp_lua_pool *pool)
+{
+	mp_slab_init(&pool->ops, sizeof(struct op), NULL, free_op);
+}
+
+static struct op *take_op(struct mp_lua_pool *pool)
+{
+	struct op *op = mp_slab_take(&pool->ops);
+	if (op == NULL)
+		return NULL;
+	op->pool = pool;
+	op->waiter = NULL;
+	mp_buf_clear(&op->text);
+	return op;
+}
+
+static void give_op(struct op *op)
+{
+	mp_slab_give(&op->pool->ops, op);
+}
+
+// Two results, or none when there was no memory for them, to the coroutine; the call is over.
+static void finish(struct op *op, lua_State *from)
+{
+	struct mp_waiter *waiter = op->waiter;
+	lua_State *co = mp_waiter_state(waiter);
+	give_op(op);
+	if (MP_LIKELY(from != NULL)) {
+		lua_xmove(from, co, 2);
+	} else {
+		lua_pushnil(co);
+		mp_lua_push_no_memory(co);
+	}
+	mp_waiter_resume(waiter, 2);
+}
+
+// ---- prepare ------------------------------------------------------------------------------------------------------------
+
+static int push_prepared(lua_State *L)
+{
+	struct op *op = lua_touserdata(L, 1);
+	if (op->error != NULL) {
+		lua_pushnil(L);
+		mp_lua_push_error(L, op->error);
+	} else {
+		mp_lua_push_statement(L, op->pool, op->prepared);
+		lua_pushlightuserdata(L, (void *)(uintptr_t)&prepared_mark);
+	}
+	return 2;
+}
+
+static void on_prepared(void *data, struct mp_prepared *prepared, const struct mp_error *error)
+{
+	struct op *op = data;
+	op->prepared = prepared;
+	op->error = error;
+	finish(op, mp_runtime_protect(op->pool->runtime, push_prepared, op, 2));
+}
+
+// 0: *prepared is there. 1: the coroutine waits, yield. Otherwise MP_E*.
+static int prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace, uint32_t timeout_ms,
+                   struct mp_prepared **prepared)
+{
+	struct op *op = take_op(pool);
+	if (op == NULL)
+		return MP_ENOMEM;
+	*prepared = NULL;
+	int rc = mp_session_prepare(pool->engine.session, cql, keyspace, timeout_ms, prepared, on_prepared, op);
+	if (rc != 0 || *prepared != NULL) {
+		give_op(op);
+		return rc;
+	}
+	op->waiter = mp_runtime_register(pool->runtime);
+	return 1;
+}
+
+// ---- execute ------------------------------------------------------------------------------------------------------------
+
+static int push_answer(lua_State *L)
+{
+	struct op *op = lua_touserdata(L, 1);
+	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
+	return 2;
+}
+
+static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
+{
+	struct op *op = request->data[0];
+	op->request = request;
+	op->outcome = outcome;
+	lua_State *from = mp_runtime_protect(op->pool->runtime, push_answer, op, 2);
+	mp_request_give(request);
+	finish(op, from);
+}
+
+// Copies what the request borrows. 0 or MP_ENOMEM.
+static int own(struct op *op, struct mp_request *request, struct mp_str cql,
+               const struct mp_lua_options *options)
+{
+	struct mp_buf *text = &op->text;
+	size_t state_len = options->page_state.data != NULL ? (size_t)options->page_state.len : 0;
+	if (cql.len + options->keyspace.len + state_len == 0)
+		return 0;
+	mp_buf_bytes(text, cql.data, cql.len);
+	mp_buf_bytes(text, options->keyspace.data, options->keyspace.len);
+	mp_buf_bytes(text, options->page_state.data, state_len);
+	int rc = mp_buf_status(text);
+	if (rc != 0)
+		return rc;
+	const char *at = (const char *)text->data;
+	request->cql = (struct mp_str){at, cql.len};
+	request->keyspace = (struct mp_str){at + cql.len, options->keyspace.len};
+	if (state_len > 0)
+		request->paging_state =
+			(struct mp_bytes){(const uint8_t *)at + cql.len + options->keyspace.len, (int32_t)state_len};
+	return 0;
+}
+
+// A request to fill. One that was left by a raised error is given back first.
+static struct mp_request *take_request(struct mp_lua_pool *pool)
+{
+	if (MP_UNLIKELY(pool->filling != NULL))
+		mp_request_give(pool->filling);
+	pool->filling = mp_request_take(pool->engine.session);
+	return pool->filling;
+}
+
+static int refuse(lua_State *L, struct mp_lua_pool *pool, int rc, const char *why)
+{
+	if (pool->filling != NULL)
+		mp_request_give(pool->filling);
+	pool->filling = NULL;
+	return mp_lua_fail(L, rc, "%s", why);
+}
+
+// Everything is known: fill, submit, wait.
+static int submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared, struct mp_str cql,
+                  const struct mp_lua_options *options)
+{
+	struct mp_codec *codec = &pool->codec;
+	struct mp_request *request = take_request(pool);
+	if (request == NULL)
+		return mp_lua_fail(L, MP_ENOMEM, "out of memory");
+	if (prepared != NULL)
+		request->prepared = mp_prepared_ref(prepared);
+	int rc = mp_lua_options_apply(options, pool->engine.session, request);
+	if (rc != 0)
+		return refuse(L, pool, rc, "option 'host': the cluster has no such host");
+	codec->why[0] = '\0';
+	rc = prepared != NULL ? mp_lua_bind(L, 3, codec, request) : mp_lua_bind_untyped(L, 3, codec, request);
+	if (rc == 0)
+		rc = mp_buf_status(&request->values);
+	if (MP_UNLIKELY(rc != 0))
+		return refuse(L, pool, rc, codec->why[0] != '\0' ? codec->why : mp_err_text(rc));
+	struct op *op = take_op(pool);
+	rc = op == NULL ? MP_ENOMEM : own(op, request, cql, options);
+	if (rc == 0) {
+		request->data[0] = op;
+		request->on_done = on_done;
+		rc = mp_request_submit(request);
+	}
+	if (MP_UNLIKELY(rc != 0)) {
+		if (op != NULL)
+			give_op(op);
+		return refuse(L, pool, rc, mp_err_text(rc));
+	}
+	pool->filling = NULL;
+	op->waiter = mp_runtime_register(pool->runtime);
+	return lua_yield(L, 0);
+}
+
+static void check_arguments(lua_State *L)
+{
+	int parameters = lua_type(L, 3), options = lua_type(L, 4);
+	if (parameters != LUA_TTABLE && parameters > LUA_TNIL)
+		mp_lua_bad_argument(L, 3, "parameters", "a table");
+	if (options != LUA_TTABLE && options > LUA_TNIL)
+		mp_lua_bad_argument(L, 4, "options", "a table");
+}
+
+static bool has_parameters(lua_State *L)
+{
+	if (lua_type(L, 3) != LUA_TTABLE)
+		return false;
+	lua_pushnil(L);
+	if (lua_next(L, 3) == 0)
+		return false;
+	lua_pop(L, 2);
+	return true;
+}
+
+static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool)
+{
+	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	if (statement == NULL)
+		mp_lua_bad_argument(L, 2, "statement", "a string or a prepared statement");
+	if (statement->pool != pool)
+		luaL_argerror(L, 2, "the statement was prepared by another pool");
+	return statement;
+}
+
+// submit(pool, statement, parameters, options): result | nil, err | statement, prepared
+static int submit_call(lua_State *L)
+{
+	lua_settop(L, 4);
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	check_arguments(L);
+	mp_runtime_check(pool->runtime, L);
+	struct mp_lua_options options;
+	mp_lua_options_read(L, 4, &options);
+	if (lua_type(L, 2) != LUA_TSTRING) {
+		struct mp_lua_statement *statement = statement_argument(L, pool);
+		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
+			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+		return submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options);
+	}
+	struct mp_str cql;
+	cql.data = lua_tolstring(L, 2, &cql.len);
+	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	if (options.prepare == 0 || (options.prepare < 0 && !has_parameters(L)))
+		return submit(L, pool, NULL, cql, &options);
+	struct mp_prepared *prepared;
+	int rc = prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
+	if (rc == 0)
+		return submit(L, pool, prepared, (struct mp_str){NULL, 0}, &options);
+	return rc == 1 ? lua_yield(L, 0) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+}
+
+// prepare(pool, cql, options): statement, mark | nil, err
+static int prepare_call(lua_State *L)
+{
+	lua_settop(L, 3);
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		mp_lua_bad_argument(L, 2, "statement", "a string");
+	if (lua_type(L, 3) != LUA_TTABLE && !lua_isnil(L, 3))
+		mp_lua_bad_argument(L, 3, "options", "a table");
+	mp_runtime_check(pool->runtime, L);
+	struct mp_lua_options options;
+	mp_lua_options_read(L, 3, &options);
+	if (pool->state != MP_POOL_OPEN)
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	struct mp_str cql;
+	cql.data = lua_tolstring(L, 2, &cql.len);
+	struct mp_prepared *prepared;
+	int rc = prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
+	if (rc == 1)
+		return lua_yield(L, 0);
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	mp_lua_push_statement(L, pool, prepared);
+	return 1;
+}
+
+// Raises what execute would raise, without doing it: executeAsync begins later.
+static int check_call(lua_State *L)
+{
+	lua_settop(L, 4);
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	check_arguments(L);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		statement_argument(L, pool);
+	struct mp_lua_options options;
+	mp_lua_options_read(L, 4, &options);
+	return 0;
+}
+
+void mp_lua_add_execute(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"submit", submit_call},
+		{"prepare", prepare_call},
+		{"checkRequest", check_call},
+		{NULL, NULL},
+	};
+	luaL_setfuncs(L, functions, 0);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&prepared_mark);
+	lua_setfield(L, -2, "prepared");
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a pool: new, connect, close, collected. The userdata holds a pointer, because the session outlives it until
+// its last connection is closed.
+#include "script/lua_pool.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "script/lua_core.h"
+#include "script/lua_result.h"
+
+static struct mp_lua_pool **test_pool(lua_State *L, int index)
+{
+	return luaL_testudata(L, index, MP_LUA_POOL);
+}
+
+struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
+{
+	struct mp_lua_pool **holder = test_pool(L, index);
+	if (holder == NULL)
+		luaL_argerror(L, index, "a pool expected: use pool:method(), not pool.method()");
+	return *holder;
+}
+
+// ---- waiters ------------------------------------------------------------------------------------------------------------
+
+static int push_error_of(lua_State *L)
+{
+	mp_lua_push_error(L, lua_touserdata(L, 1));
+	return 1;
+}
+
+// Resume them all: with true, or with nil and the error.
+static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const struct mp_error *error)
+{
+	// Those that begin to wait meanwhile are not meant.
+	for (size_t left = waiters->count; left > 0 && waiters->count > 0; left--) {
+		struct mp_waiter *waiter = mp_waiter_at(mp_list_pop_front(waiters));
+		lua_State *co = mp_waiter_state(waiter);
+		if (error == NULL) {
+			lua_pushboolean(co, 1);
+			mp_waiter_resume(waiter, 1);
+			continue;
+		}
+		lua_State *from = mp_runtime_protect(pool->runtime, push_error_of, (void *)(uintptr_t)error, 1);
+		lua_pushnil(co);
+		if (from != NULL)
+			lua_xmove(from, co, 1);
+		else
+			mp_lua_push_no_memory(co);
+		mp_waiter_resume(waiter, 2);
+	}
+}
+
+static int wait_in(struct mp_lua_pool *pool, lua_State *L, struct mp_list *waiters)
+{
+	mp_list_push_back(waiters, mp_waiter_node(mp_runtime_register(pool->runtime)));
+	return lua_yield(L, 0);
+}
+
+// ---- the end ------------------------------------------------------------------------------------------------------------
+
+static void free_pool(struct mp_lua_pool *pool)
+{
+	mp_lua_pool_events_free(pool);
+	mp_slab_deinit(&pool->ops);
+	mp_buf_deinit(&pool->codec.scratch);
+	mp_free(pool);
+}
+
+// In a turn after the session said that it is closed: nothing of it is on the stack.
+static void reap(void *data)
+{
+	struct mp_lua_pool *pool = data;
+	if (pool->filling != NULL)
+		mp_request_give(pool->filling);
+	pool->filling = NULL;
+	while (pool->statements.count > 0) {
+		struct mp_lua_statement *statement =
+			MP_CONTAINER_OF(mp_list_pop_front(&pool->statements), struct mp_lua_statement, node);
+		mp_prepared_unref(statement->prepared);
+		statement->prepared = NULL;
+	}
+	mp_session_stats(pool->engine.session, &pool->last);
+	pool->last.connections_total = pool->last.connections_active = pool->last.connections_idle = 0;
+	mp_engine_free(&pool->engine);
+	pool->state = MP_POOL_CLOSED;
+	mp_runtime_remove_guest(pool->runtime, &pool->guest);
+	mp_lua_pool_events_end(pool);
+	answer(pool, &pool->closing, NULL);
+	if (pool->collected)
+		free_pool(pool);
+}
+
+static void on_closed(void *data)
+{
+	struct mp_lua_pool *pool = data;
+	mp_task_post(pool->engine.loop, &pool->reap, MP_PHASE_RUN);
+}
+
+static void begin_close(struct mp_lua_pool *pool, uint32_t drain_ms)
+{
+	if (pool->state >= MP_POOL_CLOSING)
+		return;
+	pool->state = MP_POOL_CLOSING;
+	mp_session_close(pool->engine.session, drain_ms, on_closed, pool);
+}
+
+static void end_guest(struct mp_runtime_guest *guest)
+{
+	begin_close(MP_CONTAINER_OF(guest, struct mp_lua_pool, guest), 0);
+}
+
+static int collect(lua_State *L)
+{
+	struct mp_lua_pool **holder = lua_touserdata(L, 1);
+	struct mp_lua_pool *pool = *holder;
+	if (pool == NULL)
+		return 0;
+	*holder = NULL;
+	pool->collected = true;
+	if (pool->state == MP_POOL_CLOSED)
+		free_pool(pool);
+	else
+		begin_close(pool, 0);
+	return 0;
+}
+
+// ---- methods ------------------------------------------------------------------------------------------------------------
+
+// newPool(checked configuration): a pool, or nil and a message.
+static int create(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	struct mp_lua_pool **holder = lua_newuserdata(L, sizeof(struct mp_lua_pool *));
+	*holder = NULL;
+	lua_newtable(L); // its environment: lua/moonpool/pool.lua keeps the handlers there
+	lua_setfenv(L, -2);
+	luaL_getmetatable(L, MP_LUA_POOL);
+	lua_setmetatable(L, -2);
+	struct mp_lua_pool *pool = mp_calloc(1, sizeof(*pool));
+	if (pool == NULL)
+		return luaL_error(L, "not enough memory");
+	char message[512] = "";
+	int rc = mp_engine_open(&pool->engine, L, 1, mp_runtime_loop(runtime), message, sizeof(message));
+	if (rc != 0) {
+		mp_engine_free(&pool->engine);
+		mp_free(pool);
+		lua_pushnil(L);
+		lua_pushstring(L, message);
+		return 2;
+	}
+	pool->runtime = runtime;
+	mp_list_init(&pool->connecting);
+	mp_list_init(&pool->closing);
+	mp_list_init(&pool->statements);
+	mp_list_init(&pool->events);
+	mp_task_init(&pool->reap, reap, pool);
+	mp_lua_pool_init_ops(pool);
+	pool->guest.end = end_guest;
+	mp_runtime_add_guest(runtime, &pool->guest);
+	mp_lua_pool_listen(pool);
+	*holder = pool;
+	return 1;
+}
+
+static void on_connected(void *data, const struct mp_error *error)
+{
+	struct mp_lua_pool *pool = data;
+	if (pool->state == MP_POOL_CONNECTING)
+		pool->state = error == NULL ? MP_POOL_OPEN : MP_POOL_NEW;
+	pool->connected_ns = mp_loop_now_ns(pool->engine.loop);
+	answer(pool, &pool->connecting, error);
+}
+
+// connect(pool): true, or nil and err. Several may wait for the same attempt.
+static int connect_pool(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	mp_runtime_check(pool->runtime, L);
+	if (pool->state >= MP_POOL_CLOSING)
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
+	if (pool->state == MP_POOL_OPEN) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	if (pool->state == MP_POOL_NEW) {
+		pool->state = MP_POOL_CONNECTING;
+		mp_session_connect(pool->engine.session, on_connected, pool);
+	}
+	return wait_in(pool, L, &pool->connecting);
+}
+
+// close(pool): true, when its last connection is closed. Requests in flight may finish, queued ones fail.
+static int close_pool(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (pool->state == MP_POOL_CLOSED) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	mp_runtime_check(pool->runtime, L);
+	begin_close(pool, pool->engine.close_drain_ms);
+	return wait_in(pool, L, &pool->closing);
+}
+
+static int to_string(lua_State *L)
+{
+	static const char *const names[] = {"new", "connecting", "open", "closing", "closed"};
+	lua_pushfstring(L, "moonpool pool (%s)", names[mp_lua_check_pool(L, 1)->state]);
+	return 1;
+}
+
+// ---- statements ---------------------------------------------------------------------------------------------------------
+
+struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index)
+{
+	return luaL_testudata(L, index, MP_LUA_STATEMENT);
+}
+
+void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared)
+{
+	struct mp_lua_statement *statement = lua_newuserdata(L, sizeof(*statement));
+	statement->pool = pool;
+	statement->prepared = mp_prepared_ref(prepared);
+	mp_list_node_init(&statement->node);
+	mp_list_push_back(&pool->statements, &statement->node);
+	luaL_getmetatable(L, MP_LUA_STATEMENT);
+	lua_setmetatable(L, -2);
+}
+
+static int collect_statement(lua_State *L)
+{
+	struct mp_lua_statement *statement = lua_touserdata(L, 1);
+	if (statement->prepared == NULL)
+		return 0;
+	mp_list_remove(&statement->pool->statements, &statement->node);
+	mp_prepared_unref(statement->prepared);
+	statement->prepared = NULL;
+	return 0;
+}
+
+// statement.cql, statement.parameters, statement.columns
+static int index_statement(lua_State *L)
+{
+	struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
+	const char *key = luaL_checkstring(L, 2);
+	const struct mp_prepared *prepared = statement->prepared;
+	if (prepared == NULL)
+		return 0;
+	if (strcmp(key, "cql") == 0)
+		lua_pushlstring(L, prepared->cql.data, prepared->cql.len);
+	else if (strcmp(key, "parameters") == 0 && prepared->params != NULL)
+		mp_lua_push_columns(L, prepared->params);
+	else if (strcmp(key, "columns") == 0 && prepared->result != NULL)
+		mp_lua_push_columns(L, prepared->result);
+	else
+		return 0;
+	return 1;
+}
+
+void mp_lua_add_pool(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"newPool", create},
+		{"connect", connect_pool},
+		{"close", close_pool},
+		{NULL, NULL},
+	};
+	luaL_newmetatable(L, MP_LUA_POOL);
+	lua_pushcfunction(L, collect);
+	lua_setfield(L, -2, "__gc");
+	lua_pushcfunction(L, to_string);
+	lua_setfield(L, -2, "__tostring");
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__index");
+	lua_setfield(L, -3, "poolMethods"); // filled by lua/moonpool/pool.lua
+	lua_pop(L, 1);
+	luaL_newmetatable(L, MP_LUA_STATEMENT);
+	lua_pushcfunction(L, collect_statement);
+	lua_setfield(L, -2, "__gc");
+	lua_pushcfunction(L, index_statement);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
+}

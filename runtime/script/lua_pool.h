@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pool as Lua holds it, shared by the lua_*.c files of its methods: an engine, what waits for it, and its events.
+//
+//   NEW --connect--> CONNECTING --> OPEN --close--> CLOSING --> CLOSED
+//    ^                   |
+//    +----- failed ------+            close is allowed in every state
+#pragma once
+
+#include "base/slab.h"
+#include "script/engine.h"
+#include "script/lua_value.h"
+#include "script/runtime.h"
+
+enum mp_lua_pool_state { MP_POOL_NEW, MP_POOL_CONNECTING, MP_POOL_OPEN, MP_POOL_CLOSING, MP_POOL_CLOSED };
+
+struct mp_lua_pool {
+	struct mp_runtime *runtime;
+	struct mp_engine engine; // gone when CLOSED
+	enum mp_lua_pool_state state;
+	struct mp_runtime_guest guest;
+	bool collected;             // no Lua value names it any more: freed when CLOSED
+	struct mp_list connecting;  // waiters of connect
+	struct mp_list closing;     // waiters of close
+	struct mp_list statements;  // mp_lua_statement, until CLOSED
+	struct mp_request *filling; // taken, not submitted: left over when an argument raised an error
+	struct mp_slab ops;         // of lua_execute.c
+	struct mp_codec codec;
+	struct mp_task reap;          // after the session is closed
+	struct mp_session_stats last; // what getStats() gives after the end
+	// lua_events.c
+	struct mp_list events; // to be handled
+	uint64_t events_dropped;
+	uint32_t wanted;              // kinds that somebody handles
+	struct mp_waiter *dispatcher; // the coroutine that hands them out, while it waits
+	// lua_stats.c
+	uint64_t rate_requests, rate_since_ns;
+	double rate;
+	uint64_t connected_ns;
+};
+
+struct mp_lua_statement {
+	struct mp_lua_pool *pool;
+	struct mp_prepared *prepared; // NULL: the pool is closed
+	struct mp_list_node node;
+};
+
+#define MP_LUA_POOL      "moonpool.pool"
+#define MP_LUA_STATEMENT "moonpool.statement"
+
+// The pool at `index`; raises when it is something else. `method` as for messages.
+struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index);
+struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
+void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
+
+// ---- lua_execute.c: the slab of calls ---------------------------------------------------------------------------------
+void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
+
+// ---- lua_events.c -----------------------------------------------------------------------------------------------------
+void mp_lua_pool_listen(struct mp_lua_pool *pool);
+void mp_lua_pool_events_end(
+	struct mp_lua_pool *pool); // no more will come: the dispatcher hands out the rest and ends
+void mp_lua_pool_events_free(struct mp_lua_pool *pool);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// CQL values as Lua values and back, driven by the column's or parameter's type. Loses nothing, or refuses.
+//
+//   tinyint smallint int float double        number
+//   bigint counter timestamp (ms) time (ns)  number up to 2^53, beyond it an int64_t of LuaJIT (123LL)
+//   varint decimal                           string of digits
+//   ascii text blob                          string
+//   boolean                                  boolean
+//   uuid timeuuid                            string, 36 characters
+//   inet date                                string: "10.0.0.1", "2024-02-29"
+//   duration                                 table { months, days, nanoseconds }
+//   list set                                 table 1 .. n
+//   map                                      table by key
+//   null                                     nil in a row, moonpool.null inside of a collection
+//
+// Where a number of 64 bits is wanted, a number, an int64_t or uint64_t, and a string of digits are taken.
+#pragma once
+
+#include <lua.h>
+
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "wire/type.h"
+
+struct mp_codec {
+	struct mp_buf scratch;
+	char why[160]; // after an error: what is wrong, without the value itself
+};
+
+// Push a value. 0; MP_ETYPE: the bytes do not fit the type (nothing is pushed); MP_EUNSUPPORTED. May raise for lack of
+// memory only.
+typedef int mp_value_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type,
+                          struct mp_bytes value);
+mp_value_push *mp_value_pusher(const struct mp_type *type); // chosen once per column; null pushes nil
+
+// Append the value at `index` as a [value]: length and bytes. 0, MP_ETYPE, MP_EUNSUPPORTED or MP_ENOMEM, with codec->why.
+int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                   struct mp_buf *out) MP_MUST_CHECK;
+// Without a type (prepare = false): string as text, number as int, bigint or double, boolean, int64_t as bigint.
+int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, struct mp_buf *out) MP_MUST_CHECK;
+
+int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
+
+// ---- lua_int64.c --------------------------------------------------------------------------------------------------
+void mp_int64_push(lua_State *L, int64_t value);
+// 0; MP_ETYPE with codec->why.
+int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;
+int mp_int64_parse(const char *text, size_t len, int64_t *value) MP_MUST_CHECK; // decimal digits; MP_ETYPE
+
+// ---- lua_date.c ----------------------------------------------------------------------------------------------------
+#define MP_DATE_TEXT 40
+void mp_date_format(uint32_t date, char text[MP_DATE_TEXT]); // "2024-02-29", "-5877641-06-23"
+int mp_date_parse(const char *text, size_t len, uint32_t *date) MP_MUST_CHECK; // MP_ETYPE
