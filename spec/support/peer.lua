@@ -79,6 +79,7 @@ end
 -- ---- answers ----------------------------------------------------------------------------------------------------
 
 function Link:echo_bytes(request, text)
+  self.owed[request.stream] = nil
   return bytes_of(function(buf)
     C.mp_encode_result_keyspace(buf, self.version, request.stream, str(text or request.cql))
   end)
@@ -90,6 +91,7 @@ function Link:echo(request, text)
 end
 
 function Link:error(request, code, message, version)
+  self.owed[request.stream] = nil
   self:send(function(buf)
     local body = ffi.new "struct mp_error_body"
     body.code = code
@@ -99,6 +101,7 @@ function Link:error(request, code, message, version)
 end
 
 function Link:supported(request, versions)
+  self.owed[request.stream] = nil
   self:send(function(buf)
     local keys, values = { "CQL_VERSION", "PROTOCOL_VERSIONS", "WHAT_IS_THIS" }, { { "3.4.6" }, versions, { "new" } }
     local map, lists = ffi.new("struct mp_multi[3]"), {}
@@ -112,11 +115,13 @@ function Link:supported(request, versions)
 end
 
 function Link:ready(request)
+  self.owed[request.stream] = nil
   self:send(function(buf) C.mp_encode_ready(buf, self.version, request.stream) end)
 end
 
 -- system.local: one row of the cluster's name and the host's id (16 bytes).
 function Link:identity(request, name, host_id)
+  self.owed[request.stream] = nil
   self:send(function(buf)
     local metadata = C.mp_metadata_new(2)
     if metadata == nil then metadata = C.mp_metadata_new(2) end
@@ -251,6 +256,10 @@ local function read_request(link, envelope)
     link.startup = ffi.string(envelope.body, envelope.body_len)
   end
   link.seen[#link.seen + 1] = request.opcode
+  -- INV5: an id comes again only after its answer went out.
+  if link.owed[request.stream] then error("stream " .. request.stream .. " is used twice at a time") end
+  local tracked = request.opcode ~= "STARTUP" and request.opcode ~= "AUTH_RESPONSE"
+  link.owed[request.stream] = tracked or nil
   on_request(link, request)
   return link.closed and C.MP_ECLOSED or 0
 end
@@ -285,8 +294,8 @@ end
 local function accept(peer, sock, events)
   local id = #peer.links + 1
   local link = setmetatable({
-    peer = peer, id = id, sock = sock, out = {}, requests = {}, seen = {}, tokens = {}, received = 0, heartbeats = 0,
-    decoder = ffi.new "struct mp_decoder",
+    peer = peer, id = id, sock = sock, decoder = ffi.new "struct mp_decoder", out = {}, owed = {}, requests = {},
+    seen = {}, tokens = {}, received = 0, heartbeats = 0,
   }, Link)
   C.mp_decoder_init(link.decoder, false, 64 * 1024 * 1024)
   peer.links[id] = link
