@@ -38,13 +38,16 @@ static uint64_t load_le(const uint8_t *at)
 	return value;
 }
 
-// Java's bytes are signed: one of 0x80 and above also flips all bits above it.
+// Up to eight bytes as Java adds them up: its bytes are signed, so one of 0x80 and above flips all bits above it too.
+// A byte is flipped when the number of such bytes below it is odd; the product counts them for all bytes at once.
 static uint64_t load_tail(const uint8_t *at, size_t count)
 {
-	uint64_t value = 0;
-	for (size_t i = 0; i < count; i++)
-		value ^= (uint64_t)(int64_t)(int8_t)at[i] << (8 * i);
-	return value;
+	uint8_t padded[8] = {0};
+	memcpy(padded, at, count);
+	uint64_t value = load_le(padded);
+	uint64_t negative = (value & 0x8080808080808080u) >> 7;
+	uint64_t flips = (negative * 0x0101010101010100u) & 0x0101010101010101u;
+	return value ^ flips * 0xff;
 }
 
 int64_t mp_murmur3_token(const void *key, size_t len)
@@ -61,8 +64,10 @@ int64_t mp_murmur3_token(const void *key, size_t len)
 	}
 	if (left > 8)
 		h2 ^= mix_k2(load_tail(at + 8, left - 8));
-	if (left > 0)
-		h1 ^= mix_k1(load_tail(at, left < 8 ? left : 8));
+	if (left >= 8)
+		h1 ^= mix_k1(load_tail(at, 8));
+	else if (left > 0)
+		h1 ^= mix_k1(load_tail(at, left));
 	h1 ^= len;
 	h2 ^= len;
 	h1 += h2;

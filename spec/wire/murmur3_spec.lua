@@ -45,3 +45,39 @@ describe("a Murmur3 token", function()
     end
   end)
 end)
+
+describe("a tail of signed bytes", function()
+  -- The same sum as Java does it, byte after byte.
+  local function slow(key)
+    local u64 = function(x) return ffi.cast("uint64_t", x) end
+    local function rotl(x, by) return bit.rol(x, by) end
+    local function mix(h)
+      h = bit.bxor(h, bit.rshift(h, 33)) * 0xff51afd7ed558ccdULL
+      h = bit.bxor(h, bit.rshift(h, 33)) * 0xc4ceb9fe1a85ec53ULL
+      return bit.bxor(h, bit.rshift(h, 33))
+    end
+    local c1, c2, k1, k2 = 0x87c37b91114253d5ULL, 0x4cf5ad432745937fULL, 0ULL, 0ULL
+    for i = 1, #key do
+      local signed = ffi.cast("int64_t", ffi.cast("int8_t", key:byte(i)))
+      if i <= 8 then
+        k1 = bit.bxor(k1, bit.lshift(u64(signed), 8 * (i - 1)))
+      else
+        k2 = bit.bxor(k2, bit.lshift(u64(signed), 8 * (i - 9)))
+      end
+    end
+    local h2 = rotl(k2 * c2, 33) * c1
+    local h1 = rotl(k1 * c1, 31) * c2
+    h1, h2 = bit.bxor(h1, u64(#key)), bit.bxor(h2, u64(#key))
+    h1 = h1 + h2
+    h2 = h2 + h1
+    return ffi.cast("int64_t", mix(h1) + mix(h2))
+  end
+
+  it("is summed as Java sums it", function()
+    local rand = bytes.rand(8)
+    for _ = 1, 5000 do
+      local key = bytes.random_bytes(rand, rand(0, 15))
+      assert.equal(slow(key), token(key))
+    end
+  end)
+end)
