@@ -7,11 +7,11 @@ local peers = require "spec.support.peer"
 
 local client_module = {}
 
-local Client = {}
-Client.__index = Client
-
 local Link = {}
 Link.__index = Link
+
+local Client = { link_type = Link }
+Client.__index = Client
 
 local function id_of(pointer) return tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", pointer))) end
 
