@@ -14,7 +14,7 @@ static bool same_params(const struct mp_query_params *a, const struct mp_query_p
 	       a->has_timestamp == b->has_timestamp && a->timestamp == b->timestamp &&
 	       mp_str_eq(a->keyspace, b->keyspace) &&
 	       (a->paging_state.data == NULL) == (b->paging_state.data == NULL) &&
-	       a->paging_state.len == b->paging_state.len;
+	       (a->paging_state.data == NULL || a->paging_state.len == b->paging_state.len);
 }
 
 static void write_again(const struct mp_request_body *request, uint8_t version)
