@@ -455,6 +455,7 @@ describe("a pool", function()
       end
       world:until_true(function() return world:count "removed" == 2 end)
       assert.equal(0, call.rc)
+      world:pass(10)
       assert.equal(0, world:count "down")
       assert.equal(0, #world.peer:open_links())
       for _, entry in ipairs(world.told) do assert.is_falsy(entry.lost) end
