@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// moonpool through its C API, as a program would use it: a closed loop of requests, each answer read and followed by the
+// next request from inside its callback. Keys vary, so every request is hashed and routed, by the Lua TokenAwarePolicy.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "moonpool.h"
+
+#define LOOK_EVERY 256 // answers between two looks at the clock
+#define ROW_BYTES  100
+
+struct client {
+	struct bench_options options;
+	struct bench_window window;
+	struct moonpool_loop *loop;
+	struct moonpool_session *session;
+	struct moonpool_statement *statement;
+	struct mp_hist latency_ns;
+	uint64_t answered;
+	uint64_t next_key;
+	unsigned in_flight;
+	bool over; // answers are no longer followed by requests
+};
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "c_client: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void on_closed(void *data)
+{
+	struct client *client = data;
+	moonpool_loop_stop(client->loop);
+}
+
+static void on_rows(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
+
+static void submit(struct client *client)
+{
+	struct moonpool_request *request = moonpool_request_new(client->statement);
+	if (request == NULL)
+		die("a request", "out of memory");
+	// A wrong value is refused by moonpool_execute().
+	(void)moonpool_bind_int64(request, (int64_t)client->next_key++);
+	int rc = moonpool_execute(request, on_rows, client);
+	if (rc != 0)
+		die("moonpool_execute", moonpool_code_text(rc));
+	client->in_flight++;
+}
+
+static void look(struct client *client)
+{
+	struct moonpool_stats stats;
+	moonpool_session_stats(client->session, &stats);
+	struct bench_counts counts = {
+		.requests = client->answered,
+		.allocations = moonpool_allocations(),
+		.policy_calls = stats.policy_calls,
+		.policy_fallbacks = stats.policy_fallbacks,
+	};
+	if (bench_window_at(&client->window, &counts) && client->window.phase == BENCH_OVER)
+		client->over = true;
+}
+
+static void on_rows(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
+{
+	struct client *client = data;
+	if (error != NULL)
+		die("a request failed", moonpool_error_message(error));
+	const char *text;
+	size_t len;
+	if (moonpool_result_next(result) != 1 || moonpool_get_text(result, 0, &text, &len) != 0 ||
+	    len != ROW_BYTES)
+		die("a request", "not the row that was expected");
+	if (client->window.phase == BENCH_MEASURE)
+		mp_hist_add(&client->latency_ns, moonpool_result_latency_ns(result));
+	client->in_flight--;
+	if (++client->answered % LOOK_EVERY == 0 || client->options.outstanding < LOOK_EVERY / 16)
+		look(client);
+	if (!client->over)
+		submit(client);
+	else if (client->in_flight == 0)
+		moonpool_session_close(client->session, on_closed, client);
+}
+
+static void on_prepared(void *data, struct moonpool_statement *statement, const struct moonpool_error *error)
+{
+	struct client *client = data;
+	if (error != NULL)
+		die("moonpool_prepare", moonpool_error_message(error));
+	client->statement = statement;
+	bench_window_init(&client->window, &client->options);
+	for (unsigned i = 0; i < client->options.outstanding; i++)
+		submit(client);
+}
+
+static void on_connected(void *data, const struct moonpool_error *error)
+{
+	struct client *client = data;
+	if (error != NULL)
+		die("moonpool_session_connect", moonpool_error_message(error));
+	int rc = moonpool_prepare(client->session, BENCH_CQL, -1, on_prepared, client);
+	if (rc != 0)
+		die("moonpool_prepare", moonpool_code_text(rc));
+}
+
+static void open_session(struct client *client)
+{
+	char config[512], message[512];
+	snprintf(config, sizeof(config),
+	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
+	         " keyspace = 'bench', protocolVersion = %u,"
+	         " pooling = { coreConnectionsPerHost = 1, maxConnectionsPerHost = 1 },"
+	         " loadBalancing = { policy = 'TokenAwarePolicy' } }",
+	         client->options.port, client->options.version);
+	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));
+	if (client->session == NULL)
+		die("the configuration", message);
+	int rc = moonpool_session_connect(client->session, on_connected, client);
+	if (rc != 0)
+		die("moonpool_session_connect", moonpool_code_text(rc));
+}
+
+int main(int argc, char **argv)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	if (client == NULL)
+		die("start", "out of memory");
+	bench_options_read(&client->options, argc, argv);
+	client->loop = moonpool_loop_new(NULL);
+	if (client->loop == NULL)
+		die("moonpool_loop_new", "out of memory");
+	open_session(client);
+	moonpool_loop_run(client->loop);
+	moonpool_loop_free(client->loop);
+	bench_report("c", &client->options, &client->window, &client->latency_ns, true);
+	free(client);
+	return 0;
+}

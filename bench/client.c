@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NS_PER_S  1000000000u
+#define WARM_UP_S 0.3
+
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t bench_now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t bench_cpu_ns(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+// ---- options
+// --------------------------------------------------------------------------------------------------------
+
+static double number(const char *name, const char *text, double min, double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+	if (*text == '\0' || *end != '\0' || !(value >= min && value <= max)) {
+		fprintf(stderr, "%s: \"%s\" is not a number from %g to %g\n", name, text, min, max);
+		exit(2);
+	}
+	return value;
+}
+
+void bench_options_read(struct bench_options *options, int argc, char **argv)
+{
+	static const struct option names[] = {
+		{"port", required_argument, NULL, 'p'},
+		{"protocol", required_argument, NULL, 'v'},
+		{"outstanding", required_argument, NULL, 'o'},
+		{"seconds", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	*options = (struct bench_options){.port = 19500, .version = 4, .outstanding = 256, .seconds = 1};
+	int option;
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (option) {
+		case 'p': options->port = (unsigned)number("--port", optarg, 1, UINT16_MAX); break;
+		case 'v': options->version = (unsigned)number("--protocol", optarg, 4, 5); break;
+		case 'o': options->outstanding = (unsigned)number("--outstanding", optarg, 1, 65536); break;
+		case 's': options->seconds = number("--seconds", optarg, 0.01, 600); break;
+		default:
+			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]\n", argv[0]);
+			exit(option == 'h' ? 0 : 2);
+		}
+	}
+}
+
+// ---- the window
+// -----------------------------------------------------------------------------------------------------
+
+void bench_window_init(struct bench_window *window, const struct bench_options *options)
+{
+	*window = (struct bench_window){
+		.phase = BENCH_WARM_UP,
+		.length_ns = (uint64_t)(options->seconds * NS_PER_S),
+		.warm_until_ns = bench_now_ns() + (uint64_t)(WARM_UP_S * NS_PER_S),
+	};
+}
+
+bool bench_window_at(struct bench_window *window, const struct bench_counts *counts)
+{
+	uint64_t now_ns = bench_now_ns();
+	switch (window->phase) {
+	case BENCH_WARM_UP:
+		if (now_ns < window->warm_until_ns)
+			return false;
+		window->phase = BENCH_MEASURE;
+		window->first = *counts;
+		window->began_cpu_ns = bench_cpu_ns();
+		window->began_ns = bench_now_ns();
+		return true;
+	case BENCH_MEASURE:
+		if (now_ns - window->began_ns < window->length_ns)
+			return false;
+		window->phase = BENCH_OVER;
+		window->last = *counts;
+		window->ended_cpu_ns = bench_cpu_ns();
+		window->ended_ns = bench_now_ns();
+		return true;
+	case BENCH_OVER: break;
+	}
+	return false;
+}
+
+// ---- figures
+// --------------------------------------------------------------------------------------------------------
+
+void bench_report(const char *client, const struct bench_options *options, const struct bench_window *window,
+                  const struct mp_hist *latency_ns, bool counts_all)
+{
+	double requests = (double)(window->last.requests - window->first.requests);
+	double seconds = (double)(window->ended_ns - window->began_ns) / NS_PER_S;
+	double cpu_us = (double)(window->ended_cpu_ns - window->began_cpu_ns) / 1000;
+	printf("client=%s version=%u outstanding=%u requests=%.0f req_s=%.0f cpu_us=%.4f", client,
+	       options->version, options->outstanding, requests, requests / seconds, cpu_us / requests);
+	if (latency_ns != NULL)
+		printf(" p50_us=%.1f p99_us=%.1f", (double)mp_hist_quantile(latency_ns, 0.5) / 1000,
+		       (double)mp_hist_quantile(latency_ns, 0.99) / 1000);
+	if (counts_all)
+		printf(" allocations=%llu policy_calls=%llu policy_fallbacks=%llu",
+		       (unsigned long long)(window->last.allocations - window->first.allocations),
+		       (unsigned long long)(window->last.policy_calls - window->first.policy_calls),
+		       (unsigned long long)(window->last.policy_fallbacks - window->first.policy_fallbacks));
+	printf("\n");
+}

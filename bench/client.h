@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the clients in C share: their options, the window in which they measure, and the line of figures they print.
+#pragma once
+
+#include "base/hist.h"
+
+#define BENCH_CQL "SELECT value FROM bench.kv WHERE key = ?"
+
+struct bench_options {
+	unsigned port;
+	unsigned version;     // of the protocol: 4 or 5
+	unsigned outstanding; // requests in flight
+	double seconds;       // measured, after a warm-up
+};
+// Ends the process with a message when they make no sense.
+void bench_options_read(struct bench_options *options, int argc, char **argv);
+
+// The measured window. Ask bench_window_at() now and then, with what was counted so far since the process began.
+struct bench_counts {
+	uint64_t requests;
+	uint64_t allocations;
+	uint64_t policy_calls;
+	uint64_t policy_fallbacks;
+};
+struct bench_window {
+	enum { BENCH_WARM_UP, BENCH_MEASURE, BENCH_OVER } phase;
+	uint64_t began_ns, ended_ns;
+	uint64_t began_cpu_ns, ended_cpu_ns;
+	uint64_t length_ns;
+	uint64_t warm_until_ns;
+	struct bench_counts first, last;
+};
+void bench_window_init(struct bench_window *window, const struct bench_options *options);
+// True when the phase changed by this call.
+bool bench_window_at(struct bench_window *window, const struct bench_counts *counts);
+
+// One line "client=raw version=4 ..."; `latency_ns` and what `counts_all` says may be missing.
+void bench_report(const char *client, const struct bench_options *options, const struct bench_window *window,
+                  const struct mp_hist *latency_ns, bool counts_all);
+
+uint64_t bench_now_ns(void);
+uint64_t bench_cpu_ns(void); // used by this process so far

@@ -1,0 +1,104 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool through its Lua API, as an application would use it: coroutines, each of which executes the statement,
+-- reads the row and does it again. Keys vary, so every request is hashed and routed, by the Lua TokenAwarePolicy.
+--
+--   moonpool run bench/lua_client.lua --port 19500 --protocol 4 --outstanding 256 --seconds 1
+local ffi = require "ffi"
+local moonpool = require "moonpool"
+
+local CQL = "SELECT value FROM bench.kv WHERE key = ?"
+local ROW_BYTES = 100
+local WARM_UP_S = 0.3
+local LOOK_EVERY = 256 -- answers between two looks at the clock
+local SAMPLE_EVERY = 16 -- answers between two latencies that are kept
+
+local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1 }
+local arguments = { ... }
+for i = 1, #arguments, 2 do
+  local name = arguments[i]:match "^%-%-(%w+)$"
+  local value = tonumber(arguments[i + 1])
+  if not options[name] or not value then
+    error("usage: lua_client.lua [--port N] [--protocol 4|5] [--outstanding N] [--seconds N]", 0)
+  end
+  options[name] = value
+end
+
+ffi.cdef [[
+struct bench_timespec { long tv_sec, tv_nsec; };
+int clock_gettime(int clock, struct bench_timespec *now);
+]]
+local CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME = 1, 2
+local stamp = ffi.new "struct bench_timespec"
+local function seconds_of(clock)
+  ffi.C.clock_gettime(clock, stamp)
+  return tonumber(stamp.tv_sec) + tonumber(stamp.tv_nsec) / 1e9
+end
+
+local pool = moonpool.ConnectionPool {
+  contactPoints = { "127.0.0.1" },
+  port = options.port,
+  localDataCenter = "datacenter1",
+  keyspace = "bench",
+  protocolVersion = options.protocol,
+  pooling = { coreConnectionsPerHost = 1, maxConnectionsPerHost = 1 },
+  loadBalancing = { policy = "TokenAwarePolicy" },
+}
+assert(pool:connect())
+local statement = assert(pool:prepare(CQL))
+
+local phase, warm_until = "warm-up", seconds_of(CLOCK_MONOTONIC) + WARM_UP_S
+local first, last
+local answered, next_key = 0, 0
+local latencies = {}
+
+local function counts()
+  local policy = pool:getPolicies().balance
+  return {
+    at = seconds_of(CLOCK_MONOTONIC),
+    cpu = seconds_of(CLOCK_PROCESS_CPUTIME),
+    requests = answered,
+    calls = policy.calls,
+    fallbacks = pool:getStats().policyFallbacks,
+  }
+end
+
+local function look()
+  local now = seconds_of(CLOCK_MONOTONIC)
+  if phase == "warm-up" and now >= warm_until then
+    phase, first = "measure", counts()
+  elseif phase == "measure" and now - first.at >= options.seconds then
+    phase, last = "over", counts()
+  end
+end
+
+local look_every = options.outstanding < LOOK_EVERY / 16 and 1 or LOOK_EVERY
+
+local function work()
+  while phase ~= "over" do
+    next_key = next_key + 1
+    local result, err = pool:execute(statement, { next_key })
+    if not result then error(tostring(err), 0) end
+    if #result.rows[1].value ~= ROW_BYTES then error("not the row that was expected", 0) end
+    answered = answered + 1
+    if answered % SAMPLE_EVERY == 0 and phase == "measure" then
+      latencies[#latencies + 1] = result.info.latencyMs * 1000
+    end
+    if answered % look_every == 0 then look() end
+  end
+  return true
+end
+
+local workers = {}
+for i = 1, options.outstanding do workers[i] = moonpool.spawn(work) end
+assert(moonpool.all(workers))
+pool:close()
+
+table.sort(latencies)
+local function quantile(q)
+  return latencies[math.max(1, math.ceil(q * #latencies))] or 0
+end
+local requests = last.requests - first.requests
+print(("client=lua version=%d outstanding=%d requests=%d req_s=%.0f cpu_us=%.4f p50_us=%.1f p99_us=%.1f "
+  .. "policy_calls=%d policy_fallbacks=%d"):format(options.protocol, options.outstanding, requests,
+  requests / (last.at - first.at), (last.cpu - first.cpu) * 1e6 / requests, quantile(0.5), quantile(0.99),
+  last.calls - first.calls, last.fallbacks - first.fallbacks))

@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Turns the lines that bench/run gathered into tables. A share compares a client with the raw client of the same round;
+-- each figure is the median over the rounds.
+--
+--   luajit bench/table.lua FILE
+
+local CLIENTS = { "raw", "c", "lua" }
+
+local function parse(line)
+  local fields = {}
+  for key, value in line:gmatch "(%w[%w_]*)=(%S+)" do fields[key] = tonumber(value) or value end
+  return fields
+end
+
+local function median(values)
+  if #values == 0 then return nil end
+  local sorted = { unpack(values) }
+  table.sort(sorted)
+  local middle = math.floor((#sorted + 1) / 2)
+  return #sorted % 2 == 1 and sorted[middle] or (sorted[middle] + sorted[middle + 1]) / 2
+end
+
+local function each(entries, field)
+  local values = {}
+  for _, entry in ipairs(entries) do values[#values + 1] = entry[field] end
+  return values
+end
+
+local function sum(entries, field)
+  local total
+  for _, value in ipairs(each(entries, field)) do total = (total or 0) + value end
+  return total
+end
+
+local function show(pattern, value)
+  return value and pattern:format(value) or "-"
+end
+
+-- Pads the columns: the first one to the left, the others to the right.
+local function print_table(rows)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, #cell) end
+  end
+  for at, row in ipairs(rows) do
+    local cells, rule = {}, {}
+    for i, cell in ipairs(row) do
+      cells[i] = (i == 1 and "%-" or "%") .. widths[i] .. "s"
+      cells[i] = cells[i]:format(cell)
+      rule[i] = ("-"):rep(widths[i] - (i == 1 and 0 or 1)) .. (i == 1 and "" or ":")
+    end
+    print("| " .. table.concat(cells, " | ") .. " |")
+    if at == 1 then print("| " .. table.concat(rule, " | ") .. " |") end
+  end
+end
+
+-- by_outstanding[n][client] = its entries in the order of the rounds
+local by_outstanding, order, decisions = {}, {}, {}
+for line in io.lines(assert(arg[1], "usage: table.lua FILE")) do
+  local entry = parse(line)
+  if entry.decision then
+    decisions[#decisions + 1] = entry
+  elseif entry.client then
+    local of = by_outstanding[entry.outstanding]
+    if not of then
+      of = {}
+      by_outstanding[entry.outstanding], order[#order + 1] = of, entry.outstanding
+    end
+    of[entry.client] = of[entry.client] or {}
+    table.insert(of[entry.client], entry)
+  end
+end
+
+local function shares(entries, raw)
+  local rate, cpu = {}, {}
+  for i, entry in ipairs(entries) do
+    if raw[i] then
+      rate[#rate + 1] = entry.req_s / raw[i].req_s
+      cpu[#cpu + 1] = raw[i].cpu_us / entry.cpu_us
+    end
+  end
+  return median(rate), median(cpu)
+end
+
+local function per_request(entries, field)
+  local count = sum(entries, field)
+  return count and ("%.4f"):format(count / sum(entries, "requests")) or "-"
+end
+
+local function client_row(name, outstanding, entries, raw)
+  local rate, cpu = shares(entries, raw)
+  return {
+    name,
+    tostring(outstanding),
+    show("%.0f", median(each(entries, "req_s"))),
+    show("%.3f", median(each(entries, "cpu_us"))),
+    show("%.0f", median(each(entries, "p50_us"))),
+    show("%.0f", median(each(entries, "p99_us"))),
+    show("%.3f", rate),
+    show("%.3f", cpu),
+    show("%.0f", sum(entries, "allocations")),
+    per_request(entries, "policy_calls"),
+    show("%.0f", sum(entries, "policy_fallbacks")),
+  }
+end
+
+if #order > 0 then
+  local rows = { { "client", "outstanding", "req/s", "CPU us/req", "p50 us", "p99 us", "share req/s", "share CPU",
+    "allocations", "Lua plans/req", "fallbacks" } }
+  for _, outstanding in ipairs(order) do
+    local of = by_outstanding[outstanding]
+    for _, name in ipairs(CLIENTS) do
+      if of[name] then rows[#rows + 1] = client_row(name, outstanding, of[name], of.raw or {}) end
+    end
+  end
+  print ""
+  print_table(rows)
+end
+
+if #decisions > 0 then
+  local rows = { { "hosts", "Lua ns", "C ns", "Lua / C", "Lua instructions", "C instructions" } }
+  for _, entry in ipairs(decisions) do
+    rows[#rows + 1] = {
+      tostring(entry.hosts),
+      show("%.1f", entry.lua_ns),
+      show("%.1f", entry.c_ns),
+      show("%.2f", entry.lua_ns / entry.c_ns),
+      show("%.0f", entry.lua_instructions),
+      show("%.0f", entry.c_instructions),
+    }
+  end
+  print ""
+  print_table(rows)
+end
