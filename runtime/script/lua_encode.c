@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/uuid.h"
+#include "script/date.h"
 #include "script/lua_core.h"
 #include "script/lua_value.h"
 #include "wire/value.h"

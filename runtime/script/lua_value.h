@@ -46,8 +46,3 @@ void mp_int64_push(lua_State *L, int64_t value);
 // 0; MP_ETYPE with codec->why.
 int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;
 int mp_int64_parse(const char *text, size_t len, int64_t *value) MP_MUST_CHECK; // decimal digits; MP_ETYPE
-
-// ---- lua_date.c ----------------------------------------------------------------------------------------------------
-#define MP_DATE_TEXT 40
-void mp_date_format(uint32_t date, char text[MP_DATE_TEXT]); // "2024-02-29", "-5877641-06-23"
-int mp_date_parse(const char *text, size_t len, uint32_t *date) MP_MUST_CHECK; // MP_ETYPE

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Days and dates of the proleptic Gregorian calendar, over all 2^32 days that a CQL date can name.
+// The proleptic Gregorian calendar.
+#include "script/date.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "script/lua_value.h"
 
 #define EPOCH     (UINT32_C(1) << 31) // 1970-01-01
 #define ERA_DAYS  146097              // 400 years
