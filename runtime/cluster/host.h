@@ -35,6 +35,12 @@ struct mp_host {
 	uint64_t errors;                // attempts that failed (timeouts, losses, server errors)
 	uint64_t timeouts;
 	uint64_t state_since_ms;
-	uint64_t failover_told_ms;      // when the last failover event from this host was given
+	uint64_t failover_told_ms;      // when the last failover event from this host was given, + 1; 0: never
+	uint8_t version;                // protocol version of its connections
+	bool empty;                     // the pool told that its last connection is gone
+	uint32_t pins;                  // waiting events that name this host
+	int down_err;                   // why the last connection ended or could not be opened; 0: none did
+	int32_t down_code;              // its server code, -1: none
+	char down_why[160];
 	struct mp_hist latency_us;      // of answered attempts
 };

@@ -112,6 +112,7 @@ struct mp_prepared {
 	uint32_t refs;
 	struct mp_str cql;
 	struct mp_str keyspace;            // of preparation; the session's or the request's
+	struct mp_str sent_keyspace;       // the part of it that PREPARE has to say: empty for the session's own
 	struct mp_str id;
 	struct mp_str result_metadata_id;  // v5; may be replaced when the server says the metadata changed
 	struct mp_metadata *params;
@@ -119,6 +120,7 @@ struct mp_prepared {
 	uint16_t keyspace_id;              // for routing
 	bool is_lwt;                       // by its text
 	int counters;                      // for mp_replay_classify
+	uint8_t replay_class[2];           // enum mp_replay_class; [1]: the caller says that it is idempotent
 	void *user;                        // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);
 };

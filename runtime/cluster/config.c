@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The session's own copy of its configuration, and what its connections are told of it.
+#include <string.h>
+
+#include "base/mem.h"
+#include "cluster/session_internal.h"
+
+#define WRITE_HIGH_BYTES    (1u << 20)
+#define CONTROL_MAX_STREAMS 32u
+#define ORPHANS_LEAST       32u
+#define ORPHANS_MOST        1024u
+
+void mp_session_config_defaults(struct mp_session_config *config)
+{
+	*config = (struct mp_session_config){
+		.port = 9042,
+		.local = {.core = 1,
+	              .max = 2,
+	              .grow_at = 1024,
+	              .idle_timeout_ms = 120000,
+	              .reconnect_base_ms = 500,
+	              .reconnect_max_ms = 20000},
+		.remote = {.core = 1,
+	               .max = 1,
+	               .grow_at = 1024,
+	               .idle_timeout_ms = 120000,
+	               .reconnect_base_ms = 500,
+	               .reconnect_max_ms = 60000},
+		.max_requests_per_connection = 2048,
+		.connect_timeout_ms = 5000,
+		.heartbeat_interval_ms = 30000,
+		.heartbeat_timeout_ms = 2500,
+		.request_timeout_ms = 10000,
+		.max_queued = 10000,
+		.discovery_interval_ms = 60000,
+		.connects_per_second = 50,
+		.prepared_max = 1000,
+		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
+		.log_level = MP_LOG_WARN,
+	};
+}
+
+static int copy_text(const char **text)
+{
+	if (*text == NULL)
+		return 0;
+	*text = mp_strdup(*text);
+	return *text == NULL ? MP_ENOMEM : 0;
+}
+
+static void free_text(const char *text)
+{
+	mp_free((void *)(uintptr_t)text);
+}
+
+static int copy_contacts(struct mp_session_config *to, const struct mp_session_config *from)
+{
+	struct mp_contact_point *contacts = mp_calloc(from->contact_point_count + 1, sizeof(*contacts));
+	if (contacts == NULL)
+		return MP_ENOMEM;
+	to->contact_points = contacts;
+	for (size_t i = 0; i < from->contact_point_count; i++) {
+		contacts[i] = from->contact_points[i];
+		if (contacts[i].port == 0)
+			contacts[i].port = from->port;
+		to->contact_point_count = i + 1;
+		int rc = copy_text(&contacts[i].host);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int mp_session_config_copy(struct mp_session_config *to, const struct mp_session_config *from)
+{
+	*to = *from;
+	to->contact_points = NULL;
+	to->contact_point_count = 0;
+	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace, &to->username, &to->password};
+	int rc = copy_contacts(to, from);
+	for (size_t i = 0; i < MP_ARRAY_LEN(texts); i++) {
+		if (rc == 0)
+			rc = copy_text(texts[i]);
+		else
+			*texts[i] = NULL; // still the caller's text
+	}
+	return rc;
+}
+
+void mp_session_config_free(struct mp_session_config *config)
+{
+	for (size_t i = 0; i < config->contact_point_count; i++)
+		free_text(config->contact_points[i].host);
+	mp_free((void *)(uintptr_t)config->contact_points);
+	free_text(config->local_dc);
+	free_text(config->local_rack);
+	free_text(config->keyspace);
+	free_text(config->username);
+	free_text(config->password);
+}
+
+static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+static struct mp_conn_settings common_settings(struct mp_session *session, uint8_t version)
+{
+	const struct mp_session_config *config = &session->config;
+	return (struct mp_conn_settings){
+		.version = version,
+		.auth = config->username != NULL ? &session->auth : NULL,
+		.cluster_name = session->cluster_name,
+		.connect_timeout_ms = config->connect_timeout_ms,
+		.heartbeat_interval_ms = config->heartbeat_interval_ms,
+		.heartbeat_timeout_ms = config->heartbeat_timeout_ms,
+		.write_high_bytes = WRITE_HIGH_BYTES,
+		.max_body_bytes = MP_BODY_MAX_DEFAULT,
+		.tcp = config->tcp,
+		.last_id = &session->last_conn_id,
+	};
+}
+
+void mp_session_make_settings(struct mp_session *session)
+{
+	const struct mp_session_config *config = &session->config;
+	session->plain = (struct mp_auth_plain){config->username, config->password};
+	session->auth = (struct mp_auth){.data = &session->plain, .respond = mp_auth_plain_respond};
+	uint32_t streams = clamp(config->max_requests_per_connection, 1, 32768);
+	for (uint8_t version = MP_PROTOCOL_MIN; version <= MP_PROTOCOL_MAX; version++) {
+		struct mp_conn_settings settings = common_settings(session, version);
+		settings.keyspace = config->keyspace;
+		settings.max_streams = streams;
+		settings.max_orphans = clamp(streams / 4, ORPHANS_LEAST, ORPHANS_MOST);
+		session->settings[version] = settings;
+		settings.keyspace = NULL;
+		settings.max_streams = CONTROL_MAX_STREAMS;
+		settings.max_orphans = CONTROL_MAX_STREAMS / 2;
+		session->control_settings[version] = settings;
+	}
+}

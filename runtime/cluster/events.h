@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// News for the session's listener: queued where it happens, told later in the same turn from the session's own task, so
+// a listener may do anything. A host that is named in a waiting event is not freed.
+#pragma once
+
+#include "cluster/session.h"
+
+struct mp_events {
+	struct mp_list queue;
+	void (*on_event)(void *data, const struct mp_session_event *event);
+	void *data;
+	uint64_t lost; // events that found no memory
+};
+
+void mp_events_init(struct mp_events *events);
+void mp_events_clear(struct mp_events *events); // forget what waits
+void mp_events_deliver(struct mp_events *events);
+// `host` and `to` may be NULL; `reason` NULL is "".
+void mp_session_tell(struct mp_session *session, enum mp_session_event_kind kind, struct mp_host *host,
+                     struct mp_host *to, const char *reason);
+void mp_session_tell_schema(struct mp_session *session, struct mp_str keyspace, struct mp_str table,
+                            struct mp_str change);

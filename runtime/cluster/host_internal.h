@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// One host for the files of the cluster: made, changed, opened and freed by the table (hosts.c), moved between its
+// states by what its pool reports (host.c).
+#pragma once
+
+#include "cluster/host.h"
+#include "cluster/node_row.h"
+
+struct mp_host *mp_host_new(struct mp_session *session, uint16_t index,
+                            const struct mp_node_row *row) MP_MUST_CHECK;
+void mp_host_free(struct mp_host *host);
+void mp_host_update(struct mp_host *host, const struct mp_node_row *row);
+void mp_host_open(struct mp_host *host);
+// The one writer of its state: keeps the view, tells the listener.
+void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
+void mp_host_tick(struct mp_host *host); // once a second

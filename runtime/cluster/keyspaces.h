@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where each keyspace keeps its rows: the ring, the replication of every keyspace, and the placements of those that
+// requests use. A placement is computed in slices by a timer; the one before serves until it is complete.
+#pragma once
+
+#include "cluster/names.h"
+#include "cluster/node_row.h"
+#include "cluster/ring.h"
+#include "loop/loop.h"
+
+#define MP_KEYSPACES_MAX           4095
+#define MP_PLACEMENT_ROWS_PER_TURN 2000
+
+struct mp_keyspace {
+	struct mp_replication replication;
+	struct mp_placement *current; // NULL: not known yet
+	bool wanted;                  // a request asked for it
+	bool stale;                   // `current` is older than the ring or the replication
+	bool seen;                    // during a refresh
+};
+
+struct mp_keyspaces {
+	struct mp_session *session;
+	struct mp_names names;
+	struct mp_keyspace **entries; // by id; entry 0 is never used
+	uint32_t capacity;
+	struct mp_ring *ring; // NULL: no tokens known
+	uint64_t ring_print;  // fingerprint of what the ring was made of
+	struct mp_placement *building;
+	uint32_t building_id;
+	struct mp_timer slice;
+};
+
+void mp_keyspaces_init(struct mp_keyspaces *keyspaces, struct mp_session *session);
+void mp_keyspaces_deinit(struct mp_keyspaces *keyspaces);
+void mp_keyspaces_stop(struct mp_keyspaces *keyspaces);                       // no more slices
+uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name); // 0: none
+// The placement of a keyspace for a request, or NULL. The first call for a keyspace asks for it to be computed.
+struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id);
+// All keyspaces of the cluster were read: begin, each row, end.
+void mp_keyspaces_begin(struct mp_keyspaces *keyspaces);
+void mp_keyspaces_row(void *keyspaces, const struct mp_keyspace_row *row);
+void mp_keyspaces_end(struct mp_keyspaces *keyspaces);
+// The tokens of the hosts that are known now. `print` names them: the same print again changes nothing.
+void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring_token *tokens, size_t count,
+                           uint64_t print);

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking at a session: counters, hosts, names, connections. Nothing here changes it, but names become numbers.
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/session_internal.h"
+
+static void count_host(const struct mp_host *host, struct mp_session_stats *stats)
+{
+	uint32_t busy = mp_pool_busy_count(&host->pool);
+	stats->connections_total += host->pool.ready_count;
+	stats->connections_active += busy;
+	stats->connections_idle += host->pool.ready_count - busy;
+	stats->connection_errors += host->pool.failed_total + host->pool.lost_total;
+}
+
+void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats)
+{
+	const struct mp_session_counters *counters = &session->counters;
+	const struct mp_hosts *hosts = &session->hosts;
+	*stats = (struct mp_session_stats){
+		.requests_queued = (uint32_t)session->waiting.count,
+		.requests_in_flight = session->live - (uint32_t)session->waiting.count,
+		.hosts_total = hosts->live_count,
+		.connection_errors = hosts->gone_errors + session->control.errors,
+		.requests = counters->requests,
+		.errors = counters->errors,
+		.attempts = counters->attempts,
+		.retries = counters->retries,
+		.timeouts = counters->timeouts,
+		.unsafe_retries_refused = counters->unsafe_retries_refused,
+		.late_answers = session->late_answers,
+		.reprepared = counters->reprepared,
+		.policy_fallbacks = counters->policy_fallbacks,
+	};
+	for (uint32_t i = 0; i < hosts->live_count; i++) {
+		const struct mp_host *host = hosts->live[i];
+		count_host(host, stats);
+		stats->hosts_up += host->state == MP_HOST_UP ? 1 : 0;
+		stats->hosts_down += host->state == MP_HOST_DOWN ? 1 : 0;
+	}
+	// Removed hosts still carry what was under way.
+	for (uint32_t i = 0; hosts->removed_count > 0 && i < session->view.host_count; i++)
+		if (hosts->slots[i] != NULL && hosts->slots[i]->state == MP_HOST_REMOVED)
+			count_host(hosts->slots[i], stats);
+}
+
+const struct mp_hist *mp_session_latency_us(const struct mp_session *session)
+{
+	return &session->latency_us;
+}
+
+// ---- hosts ----------------------------------------------------------------------------------------------------------
+
+size_t mp_session_host_count(const struct mp_session *session)
+{
+	return session->hosts.live_count;
+}
+
+const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i)
+{
+	return i < session->hosts.live_count ? session->hosts.live[i] : NULL;
+}
+
+const struct mp_host *mp_session_host_slot(const struct mp_session *session, uint16_t index)
+{
+	return index < MP_HOSTS_MAX ? session->hosts.slots[index] : NULL;
+}
+
+const struct mp_host *mp_session_host_find(const struct mp_session *session, const char *addr)
+{
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		const struct mp_host *host = session->hosts.live[i];
+		char ip[MP_ADDR_TEXT];
+		mp_addr_format_ip(&host->addr, ip);
+		if (strcmp(addr, host->addr_text) == 0 || strcmp(addr, ip) == 0)
+			return host;
+	}
+	return NULL;
+}
+
+struct each {
+	const struct mp_host *host;
+	void (*fn)(void *data, const struct mp_host *host, const struct mp_conn *conn);
+	void *data;
+};
+
+static void visit(void *arg, struct mp_conn *conn)
+{
+	const struct each *each = arg;
+	each->fn(each->data, each->host, conn);
+}
+
+void mp_session_each_conn(const struct mp_session *session,
+                          void (*fn)(void *data, const struct mp_host *host, const struct mp_conn *conn),
+                          void *data)
+{
+	for (uint32_t i = 0; i < session->view.host_count; i++) {
+		struct each each = {session->hosts.slots[i], fn, data};
+		if (each.host != NULL)
+			mp_pool_each(&each.host->pool, visit, &each);
+	}
+}
+
+// ---- names and parts ------------------------------------------------------------------------------------------------
+
+struct mp_view *mp_session_view(struct mp_session *session)
+{
+	return &session->view;
+}
+
+struct mp_loop *mp_session_loop(const struct mp_session *session)
+{
+	return session->loop;
+}
+
+struct mp_log *mp_session_log(struct mp_session *session)
+{
+	return &session->log;
+}
+
+uint8_t mp_session_version(const struct mp_session *session)
+{
+	return session->version;
+}
+
+const char *mp_session_local_dc(const struct mp_session *session)
+{
+	return session->local_dc;
+}
+
+const char *mp_session_keyspace(const struct mp_session *session)
+{
+	return session->config.keyspace;
+}
+
+const char *mp_session_cluster_name(const struct mp_session *session)
+{
+	return session->cluster_name;
+}
+
+uint16_t mp_session_keyspace_id(struct mp_session *session, struct mp_str name)
+{
+	return mp_keyspaces_id(&session->keyspaces, name);
+}
+
+uint32_t mp_session_tag_id(struct mp_session *session, struct mp_str text)
+{
+	return mp_names_id(&session->tags, text);
+}
+
+void mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
+                     struct mp_plan *plan)
+{
+	struct mp_placement *placement = mp_keyspaces_use(&session->keyspaces, req->keyspaceId);
+	mp_session_make_plan(session, req, placement, token, plan);
+}

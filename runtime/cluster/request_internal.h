@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request on its way: what request.c (life), walk.c (finding a place), answer.c (reading answers), retry.c (the gate)
+// and reprepare.c share. The objects come from slabs; in steady state nothing is allocated for a request.
+//
+//   TAKEN --submit--> WAITING <--no room-- walk --room--> SENT --answer--> TAKEN (told)
+//                        |                  ^              |  failed: the gate
+//                        +----- room -------+--- DELAYED <-+--> PREPARING --prepared--> SENT
+//   A request that fails where no callback may be called is ENDING until the session's task tells it.
+#pragma once
+
+#include "cluster/deadline.h"
+#include "cluster/query.h"
+#include "cluster/session.h"
+
+enum mp_request_phase {
+	MP_REQUEST_TAKEN,
+	MP_REQUEST_WAITING,
+	MP_REQUEST_SENT,
+	MP_REQUEST_PREPARING,
+	MP_REQUEST_DELAYED,
+	MP_REQUEST_ENDING,
+};
+
+struct mp_request_state {
+	struct mp_call call;
+	struct mp_deadline due;   // the attempt's or the request's, whichever comes first
+	struct mp_list_node node; // of the list that its phase says
+	uint64_t submitted_ns;
+	uint64_t deadline_ns;
+	uint64_t attempt_ns;          // when the current attempt began
+	struct mp_conn *conn;         // of the current attempt
+	struct mp_metadata *metadata; // SENT: how rows without metadata are to be read; captured when it was sent
+	struct mp_placement *placement;
+	struct mp_error *error; // NULL until something failed
+	uint32_t timeout_ms;
+	uint32_t attempt_ms; // 0: an attempt may take all the time that is left
+	uint32_t attempts;
+	uint32_t passed; // bit i: plan.seen[i] had no room
+	int64_t token;
+	uint16_t host; // of the current or last attempt
+	uint16_t keyspace_id;
+	uint8_t phase;        // enum mp_request_phase
+	uint8_t replay_class; // enum mp_replay_class
+	bool has_token;
+	bool is_lwt;
+	bool maybe_applied;
+	bool failed_over;               // the last attempt failed: the next host is told as a failover
+	bool same_host;                 // DELAYED: the retry is for the same host
+	bool waited;                    // for room, at least once
+	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
+	struct mp_plan plan;
+	struct mp_timer delay; // DELAYED
+};
+
+struct mp_request_cell {
+	struct mp_request request;
+	struct mp_request_state state;
+};
+
+// How an attempt failed.
+struct mp_failure {
+	uint8_t outcome; // enum mp_replay_outcome
+	int err;
+	int32_t server_code; // -1: none
+	uint16_t consistency;
+	int32_t required, received;
+	uint8_t write_type;
+	bool data_present;
+	bool harmless; // what failed was not the statement itself, so it was not applied
+	struct mp_str message;
+};
+
+// Hosts are preparing a statement again: one at a time for each host and statement.
+struct mp_reprepare {
+	struct mp_list_node node; // in session->repreparing
+	struct mp_session *session;
+	struct mp_prepared *prepared; // ref
+	uint16_t host;
+	struct mp_query query;
+	struct mp_list waiters; // requests, by state.node
+};
+
+// ---- request.c
+void mp_requests_init(struct mp_session *session);
+void mp_requests_deinit(struct mp_session *session);
+// Everything is over: tell the caller. The request is the caller's again before on_done and not touched after it.
+void mp_request_end(struct mp_request *request, struct mp_outcome *outcome);
+// The same with the error that was gathered, later in this turn.
+void mp_request_end_later(struct mp_request *request);
+void mp_requests_tell_ended(struct mp_session *session);
+void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection end
+void mp_request_view(const struct mp_request *request, struct mp_request_view *view);
+
+// A fresh plan by the policy, or by the default when that fails.
+void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
+                          struct mp_placement *placement, int64_t token, struct mp_plan *plan);
+
+// ---- walk.c
+// Send to the next host of the plan that has room: 0, MP_EBUSY (some were full), MP_ENOHOST (no more), or why the
+// request cannot be sent at all.
+int mp_request_next(struct mp_request *request) MP_MUST_CHECK;
+int mp_request_to_host(struct mp_request *request, uint16_t host) MP_MUST_CHECK;
+int mp_request_wait(struct mp_request *request) MP_MUST_CHECK; // MP_EBUSY: the queue is full
+void mp_request_leave(struct mp_request *request);             // the current attempt is over: counters only
+void mp_requests_wake(struct mp_session *session);             // there may be room for those that wait
+void mp_request_on_due(void *session, struct mp_deadline *deadline);
+
+// ---- answer.c
+void mp_request_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer);
+
+// ---- retry.c
+void mp_request_failed(struct mp_request *request, const struct mp_failure *failure);
+void mp_request_timed_out(struct mp_request *request, bool attempt_only);
+void mp_request_go_on(struct mp_request *request); // the next host, or the queue, or the end
+void mp_request_on_delay(void *data);
+// No host can take it any more (MP_ENOHOST), or it cannot be sent (another MP_E*): told later in this turn.
+void mp_request_give_up(struct mp_request *request, int rc);
+void mp_retry_budget_tick(struct mp_session *session);
+
+// ---- reprepare.c
+void mp_reprepare_leave(struct mp_request *request); // PREPARING: it waits no longer
+void mp_request_reprepare(struct mp_request *request);
+
+// ---- request_error.c
+// The request's error, made on first need; with what happened as the headline. Never NULL: without memory it is the
+// session's last resort, which says so.
+struct mp_error *mp_request_error(struct mp_request *request);
+void mp_error_set(struct mp_error *error, int err, int32_t server_code, const char *format, ...)
+	MP_PRINTF(4, 5);
+void mp_error_add(struct mp_error *error, const char *host, int err, int32_t server_code, uint32_t ms,
+                  struct mp_str message);
+// The headline of a request that ends for lack of hosts, time or room, from what its attempts say.
+void mp_error_tell(struct mp_error *error, int err);

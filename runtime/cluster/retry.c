@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// After a failed attempt: note it, ask the gate what is allowed, ask the policy what is wanted, and do the lesser of the
+// two. The gate is a table in C; a policy that asks for more is counted and refused.
+#include <stdio.h>
+
+#include "cluster/request_internal.h"
+#include "cluster/session_internal.h"
+
+// The budget of retries, in tenths: every request earns one, every second ten retries' worth, a retry costs ten.
+#define RETRY_COST       10
+#define RETRIES_A_SECOND 10
+#define RETRY_TOKENS_MAX (1000 * RETRY_COST)
+
+void mp_retry_budget_tick(struct mp_session *session)
+{
+	bool fresh = session->counters.requests == 0 && session->retry_tokens == 0;
+	session->retry_tokens += fresh ? RETRY_TOKENS_MAX : RETRIES_A_SECOND * RETRY_COST;
+	if (session->retry_tokens > RETRY_TOKENS_MAX)
+		session->retry_tokens = RETRY_TOKENS_MAX;
+}
+
+// What piles up where a cluster is overloaded. A lost connection is not: its requests are moved, not multiplied.
+static bool costs_budget(uint8_t outcome)
+{
+	switch (outcome) {
+	case MP_OUTCOME_NOT_SENT:
+	case MP_OUTCOME_PART_SENT:
+	case MP_OUTCOME_LOST:
+	case MP_OUTCOME_UNPREPARED:
+	case MP_OUTCOME_IS_BOOTSTRAPPING: return false;
+	default: return true;
+	}
+}
+
+static bool pay(struct mp_session *session, uint8_t outcome)
+{
+	if (!costs_budget(outcome))
+		return true;
+	if (session->retry_tokens > RETRY_TOKENS_MAX)
+		session->retry_tokens = RETRY_TOKENS_MAX;
+	if (session->retry_tokens < RETRY_COST) {
+		session->counters.budget_refused++;
+		return false;
+	}
+	session->retry_tokens -= RETRY_COST;
+	return true;
+}
+
+// ---- the end ----------------------------------------------------------------------------------------------------------
+
+// Without another attempt: the error says what the last one met.
+static void end_failed(struct mp_request *request, int err)
+{
+	struct mp_error *error = mp_request_error(request);
+	mp_error_tell(error, err);
+	error->maybe_applied = request->state->maybe_applied;
+	struct mp_outcome outcome = {
+		.error = error,
+		.host = request->session->hosts.slots[request->state->host],
+	};
+	mp_request_end(request, &outcome);
+}
+
+// The headline of a request that has no host left to try: the last server error or timeout, or that nobody could serve.
+static int headline(const struct mp_error *error, int rc)
+{
+	if (rc != MP_ENOHOST || error->attempt_count == 0)
+		return rc;
+	int last = error->attempts[error->attempt_count - 1].err;
+	return last == MP_ESERVER || last == MP_ETIMEOUT ? last : MP_ENOHOST;
+}
+
+void mp_request_give_up(struct mp_request *request, int rc)
+{
+	struct mp_request_state *state = request->state;
+	struct mp_error *error = mp_request_error(request);
+	int err = headline(error, rc);
+	if (error->attempt_count > 0)
+		mp_error_tell(error, err);
+	else
+		mp_error_set(error, err, -1, "%s",
+		             err == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(err));
+	error->maybe_applied = state->maybe_applied;
+	mp_request_end_later(request);
+}
+
+// ---- the gate -----------------------------------------------------------------------------------------------------------
+
+static void note(struct mp_request *request, const struct mp_failure *failure)
+{
+	struct mp_request_state *state = request->state;
+	struct mp_host *host = request->session->hosts.slots[state->host];
+	uint64_t ms = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000000;
+	host->errors++;
+	mp_error_add(mp_request_error(request), host->addr_text, failure->err, failure->server_code,
+	             ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms, failure->message);
+}
+
+static enum mp_retry_verdict ask_policy(struct mp_request *request, const struct mp_failure *failure,
+                                        uint32_t *delay_ms)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	struct mp_retry_view view = {
+		.code = failure->server_code,
+		.err = failure->err,
+		.attempt = (uint16_t)(state->attempts > UINT16_MAX ? UINT16_MAX : state->attempts),
+		.consistency = request->options.consistency,
+		.required = failure->required,
+		.received = failure->received,
+		.writeType = failure->write_type,
+		.dataPresent = failure->data_present,
+		.idempotent = request->options.idempotent,
+		.isRead = state->replay_class == MP_REPLAY_READ,
+		.isLwt = state->is_lwt,
+	};
+	*delay_ms = 0;
+	enum mp_retry_verdict verdict =
+		session->policies.retry.decide(session->policies.retry.self, &view, delay_ms);
+	bool known = verdict == MP_SAME_HOST || verdict == MP_NEXT_HOST;
+	return known ? verdict : MP_GIVE_UP;
+}
+
+// Whether the gate lets another attempt follow; *verdict may become stricter.
+static bool gate(struct mp_request *request, const struct mp_failure *failure, struct mp_replay_rule rule,
+                 enum mp_retry_verdict *verdict)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	if (state->used[failure->outcome] >= rule.most) {
+		session->counters.unsafe_retries_refused++;
+		return false;
+	}
+	if (rule.next_host_only && *verdict == MP_SAME_HOST)
+		*verdict = MP_NEXT_HOST;
+	return pay(session, failure->outcome);
+}
+
+static void delay(struct mp_request *request, uint32_t delay_ms)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	uint64_t due_ns = mp_loop_now_ns(session->loop) + (uint64_t)delay_ms * 1000000;
+	// A retry that could only begin after the deadline is none.
+	if (due_ns >= state->deadline_ns || mp_timer_start_at_ns(&state->delay, due_ns) != 0) {
+		const struct mp_error *error = mp_request_error(request);
+		end_failed(request, headline(error, MP_ENOHOST));
+		return;
+	}
+	state->phase = MP_REQUEST_DELAYED;
+	mp_list_push_back(&session->delayed, &state->node);
+	if (mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns) != 0)
+		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: the retry's timer stands in");
+}
+
+void mp_request_on_delay(void *data)
+{
+	struct mp_request *request = data;
+	mp_list_remove(&request->session->delayed, &request->state->node);
+	mp_request_go_on(request);
+}
+
+void mp_request_failed(struct mp_request *request, const struct mp_failure *failure)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	enum mp_replay_class class = failure->harmless ? MP_REPLAY_READ : state->replay_class;
+	struct mp_replay_rule rule = mp_replay_rule(failure->outcome, class);
+	note(request, failure);
+	mp_deadline_stop(&state->due);
+	state->maybe_applied |= rule.maybe_applied;
+	if (session->state != MP_SESSION_OPEN) {
+		end_failed(request, failure->err);
+		return;
+	}
+	uint32_t delay_ms;
+	enum mp_retry_verdict verdict = ask_policy(request, failure, &delay_ms);
+	if (verdict == MP_GIVE_UP || !gate(request, failure, rule, &verdict)) {
+		end_failed(request, failure->err);
+		return;
+	}
+	state->used[failure->outcome]++;
+	session->counters.retries++;
+	state->same_host = verdict == MP_SAME_HOST;
+	state->failed_over = true;
+	if (delay_ms > 0)
+		delay(request, delay_ms);
+	else
+		mp_request_go_on(request);
+}
+
+void mp_request_go_on(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	int rc = MP_ENOHOST;
+	if (state->same_host) {
+		state->same_host = false;
+		rc = mp_request_to_host(request, state->host);
+	}
+	if (rc == MP_EBUSY || rc == MP_ENOHOST)
+		rc = mp_request_next(request);
+	if (rc == MP_EBUSY)
+		rc = mp_request_wait(request);
+	if (rc == 0)
+		return;
+	end_failed(request, headline(mp_request_error(request), rc));
+}
+
+// ---- time is up -----------------------------------------------------------------------------------------------------------
+
+// The call becomes an orphan, and its connection is asked for a sign of life. What was not sent yet will be: a request
+// that was abandoned may always be applied.
+static void abandon_call(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	mp_call_abandon(&state->call);
+	mp_request_leave(request);
+	mp_conn_probe(state->conn);
+	struct mp_host *host = request->session->hosts.slots[state->host];
+	host->timeouts++;
+	uint64_t us = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000;
+	uint32_t *mean = &request->session->view.hosts[host->index].latencyUs;
+	// Who does not answer is at least that slow.
+	if (us > *mean)
+		*mean = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;
+}
+
+static void sent_timed_out(struct mp_request *request, bool attempt_only)
+{
+	struct mp_request_state *state = request->state;
+	abandon_call(request);
+	char message[96];
+	uint64_t ms = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000000;
+	snprintf(message, sizeof(message), "no answer within %llu ms", (unsigned long long)ms);
+	struct mp_failure failure = {
+		.outcome = MP_OUTCOME_TIMEOUT,
+		.err = MP_ETIMEOUT,
+		.server_code = -1,
+		.message = mp_str_of(message),
+	};
+	if (attempt_only) {
+		mp_request_failed(request, &failure);
+		return;
+	}
+	note(request, &failure);
+	state->maybe_applied |= mp_replay_rule(failure.outcome, state->replay_class).maybe_applied;
+	end_failed(request, MP_ETIMEOUT);
+}
+
+// Never on its way when the time was up.
+static void idle_timed_out(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	struct mp_error *error = mp_request_error(request);
+	if (error->attempt_count > 0)
+		mp_error_tell(error, MP_ETIMEOUT);
+	else
+		mp_error_set(error, MP_ETIMEOUT, -1, "no connection had room within %u ms", state->timeout_ms);
+	error->maybe_applied = state->maybe_applied;
+	struct mp_outcome outcome = {.error = error};
+	mp_request_end(request, &outcome);
+}
+
+void mp_request_timed_out(struct mp_request *request, bool attempt_only)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	switch (state->phase) {
+	case MP_REQUEST_SENT: sent_timed_out(request, attempt_only); return;
+	case MP_REQUEST_WAITING: mp_list_remove(&session->waiting, &state->node); break;
+	case MP_REQUEST_PREPARING: mp_reprepare_leave(request); break;
+	case MP_REQUEST_DELAYED:
+		mp_timer_stop(&state->delay);
+		mp_list_remove(&session->delayed, &state->node);
+		break;
+	default: return;
+	}
+	idle_timed_out(request);
+}

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a session, and its chores: whatever must not happen on the stack of another callback (events, ended
+// requests, freed hosts, the end of connect and close) is done by one task per turn.
+//
+// Invariant: nothing is told to the user from inside a function that the user called.
+#include "cluster/session.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cluster/session_internal.h"
+
+#define TICK_MS  1000u
+#define LOOK_MS  5u // how often connect looks whether all hosts have tried
+#define TAGS_MAX 65535u
+
+static void on_chores(void *data);
+static void on_tick(void *data);
+static void on_first_tries(void *data);
+
+// ---- those who wait for connect or close ----------------------------------------------------------------------------
+
+static void add_waiter(struct mp_session *session, struct mp_waiters *waiters, struct mp_waiter_slot slot)
+{
+	if (waiters->count < MP_SESSION_WAITERS) {
+		waiters->first[waiters->count++] = slot;
+		return;
+	}
+	size_t at = waiters->count - MP_SESSION_WAITERS;
+	if (at == waiters->capacity) {
+		size_t capacity = waiters->capacity == 0 ? 16 : waiters->capacity * 2;
+		struct mp_waiter_slot *more = mp_realloc(waiters->more, capacity * sizeof(*more));
+		if (more == NULL) {
+			mp_log_write(&session->log, MP_LOG_ERROR,
+			             "out of memory: a callback of connect or close is lost");
+			return;
+		}
+		waiters->more = more;
+		waiters->capacity = capacity;
+	}
+	waiters->more[at] = slot;
+	waiters->count++;
+}
+
+// The waiters leave the session before the first is told: it may free the session.
+static void tell_waiters(struct mp_waiters *from, const struct mp_error *error)
+{
+	struct mp_waiters waiters = *from;
+	struct mp_error copy;
+	if (error != NULL)
+		copy = *error;
+	*from = (struct mp_waiters){.count = 0};
+	for (size_t i = 0; i < waiters.count; i++) {
+		const struct mp_waiter_slot *slot =
+			i < MP_SESSION_WAITERS ? &waiters.first[i] : &waiters.more[i - MP_SESSION_WAITERS];
+		if (slot->on_done != NULL)
+			slot->on_done(slot->data);
+		if (slot->on_error != NULL)
+			slot->on_error(slot->data, error != NULL ? &copy : NULL);
+	}
+	mp_free(waiters.more);
+}
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+static int init_parts(struct mp_session *session)
+{
+	int rc = mp_view_init(&session->view);
+	if (rc == 0)
+		rc = mp_hosts_init(&session->hosts, session);
+	if (rc == 0)
+		rc = mp_prepares_init(&session->prepares, session);
+	if (rc == 0)
+		rc = mp_control_init(&session->control, session);
+	if (rc == 0 && session->config.local_dc != NULL) {
+		session->local_dc = mp_strdup(session->config.local_dc);
+		rc = session->local_dc == NULL ? MP_ENOMEM : 0;
+	}
+	if (rc == 0 && session->config.keyspace != NULL) {
+		session->keyspace_id = mp_keyspaces_id(&session->keyspaces, mp_str_of(session->config.keyspace));
+		rc = session->keyspace_id == 0 ? MP_ENOMEM : 0;
+	}
+	return rc;
+}
+
+static void init_simple_parts(struct mp_session *session)
+{
+	struct mp_loop *loop = session->loop;
+	session->log = *mp_loop_log(loop);
+	session->log.level = session->config.log_level;
+	session->request_timeout_ms = session->config.request_timeout_ms;
+	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
+	session->version = session->config.protocol_version;
+	session->is_murmur = true;
+	mp_task_init(&session->chores, on_chores, session);
+	mp_timer_init(&session->tick, loop, on_tick, session);
+	mp_timer_init(&session->first_tries, loop, on_first_tries, session);
+	mp_names_init(&session->tags, TAGS_MAX);
+	mp_events_init(&session->events);
+	mp_keyspaces_init(&session->keyspaces, session);
+	mp_topology_init(&session->topology, session);
+	mp_requests_init(session);
+	mp_session_make_settings(session);
+}
+
+static void free_parts(struct mp_session *session)
+{
+	mp_control_deinit(&session->control);
+	mp_prepares_deinit(&session->prepares);
+	mp_requests_deinit(session);
+	mp_keyspaces_deinit(&session->keyspaces);
+	mp_hosts_deinit(&session->hosts);
+	mp_view_deinit(&session->view);
+	mp_names_deinit(&session->tags);
+	mp_session_config_free(&session->config);
+	mp_free(session->cluster_name);
+	mp_free(session->local_dc);
+	mp_free(session->connecting.more);
+	mp_free(session->closing.more);
+	mp_free(session);
+}
+
+struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_config *config,
+                                  const struct mp_policies *policies)
+{
+	struct mp_session *session = mp_calloc(1, sizeof(*session));
+	if (session == NULL)
+		return NULL;
+	session->loop = loop;
+	int rc = mp_session_config_copy(&session->config, config);
+	init_simple_parts(session);
+	mp_session_set_policies(session, policies);
+	if (rc == 0)
+		rc = init_parts(session);
+	if (rc != 0) {
+		free_parts(session);
+		return NULL;
+	}
+	return session;
+}
+
+void mp_session_set_policies(struct mp_session *session, const struct mp_policies *policies)
+{
+	session->policies = policies != NULL ? *policies : (struct mp_policies){.balance = {NULL, NULL}};
+	if (session->policies.balance.plan == NULL)
+		session->policies.balance = (struct mp_balance_policy){NULL, mp_default_plan};
+	if (session->policies.retry.decide == NULL)
+		session->policies.retry = (struct mp_retry_policy){NULL, mp_default_retry};
+}
+
+void mp_session_set_listener(struct mp_session *session,
+                             void (*on_event)(void *data, const struct mp_session_event *event), void *data)
+{
+	session->events.on_event = on_event;
+	session->events.data = data;
+}
+
+void mp_session_free(struct mp_session *session)
+{
+	if (session == NULL)
+		return;
+	mp_assert(session->state == MP_SESSION_CLOSED || session->state == MP_SESSION_NEW);
+	mp_task_cancel(session->loop, &session->chores);
+	mp_events_clear(&session->events);
+	free_parts(session);
+}
+
+static void set_state(struct mp_session *session, enum mp_session_state state)
+{
+	static const char *const names[] = {"new", "connecting", "open", "failing", "closing", "closed"};
+	mp_log_write(&session->log, MP_LOG_DEBUG, "session: %s -> %s", names[session->state], names[state]);
+	session->state = state;
+}
+
+bool mp_session_is_ending(const struct mp_session *session)
+{
+	return session->state != MP_SESSION_OPEN;
+}
+
+// ---- chores ---------------------------------------------------------------------------------------------------------
+
+void mp_session_post(struct mp_session *session)
+{
+	mp_task_post(session->loop, &session->chores, MP_PHASE_RUN);
+}
+
+void mp_session_view_changed(struct mp_session *session)
+{
+	session->view_changed = true;
+	mp_session_post(session);
+}
+
+static bool is_quiet(const struct mp_session *session)
+{
+	return session->live == 0 && mp_hosts_are_gone(&session->hosts) &&
+	       mp_control_is_quiet(&session->control) && session->prepares.flights.count == 0 &&
+	       session->repreparing.count == 0 && session->events.queue.count == 0;
+}
+
+// Another try may meet another cluster.
+static void forget_cluster(struct mp_session *session)
+{
+	session->version = session->config.protocol_version;
+	mp_free(session->cluster_name);
+	session->cluster_name = NULL;
+	mp_session_make_settings(session);
+	if (session->config.local_dc != NULL)
+		return;
+	mp_free(session->local_dc);
+	session->local_dc = NULL;
+	session->view.local_dc = MP_NO_HOST;
+}
+
+// What was opened is closed. The last thing that touches the session.
+static void settle(struct mp_session *session)
+{
+	mp_timer_stop(&session->tick);
+	mp_timer_stop(&session->first_tries);
+	mp_keyspaces_stop(&session->keyspaces);
+	if (session->state == MP_SESSION_FAILING) {
+		set_state(session, MP_SESSION_NEW);
+		forget_cluster(session);
+		tell_waiters(&session->connecting, &session->connect_error);
+		return;
+	}
+	set_state(session, MP_SESSION_CLOSED);
+	struct mp_waiters closing = session->closing;
+	session->closing = (struct mp_waiters){.count = 0};
+	tell_waiters(&session->connecting, &session->connect_error);
+	tell_waiters(&closing, NULL);
+}
+
+static void tell_connected(struct mp_session *session)
+{
+	if (session->connecting.count == 0)
+		return;
+	bool failed = session->state != MP_SESSION_OPEN;
+	if (failed)
+		mp_error_set(&session->connect_error, MP_ECLOSED, -1, "the session is closed");
+	tell_waiters(&session->connecting, failed ? &session->connect_error : NULL);
+}
+
+static void on_chores(void *data)
+{
+	struct mp_session *session = data;
+	if (session->view_changed) {
+		session->view_changed = false;
+		if (mp_view_rebuild(&session->view) != 0)
+			session->view_changed = true; // the next chores try again
+	}
+	mp_requests_tell_ended(session);
+	mp_prepares_tell_failed(&session->prepares);
+	if (session->room) {
+		session->room = false;
+		mp_requests_wake(session);
+		mp_prepares_wake(&session->prepares);
+	}
+	mp_events_deliver(&session->events);
+	mp_hosts_sweep(&session->hosts);
+	bool ends = session->state == MP_SESSION_FAILING || session->state == MP_SESSION_CLOSING;
+	if (ends && is_quiet(session))
+		settle(session);
+	else if (session->state == MP_SESSION_OPEN || session->state == MP_SESSION_CLOSED)
+		tell_connected(session);
+}
+
+static void on_tick(void *data)
+{
+	struct mp_session *session = data;
+	mp_hosts_tick(&session->hosts);
+	mp_retry_budget_tick(session);
+	if (session->view_changed)
+		mp_session_post(session);
+	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0)
+		mp_log_write(&session->log, MP_LOG_ERROR, "out of memory for the session's timer");
+}
+
+// ---- connect ----------------------------------------------------------------------------------------------------------
+
+static void close_all(struct mp_session *session, bool drain)
+{
+	mp_control_stop(&session->control);
+	mp_prepares_fail_all(&session->prepares);
+	mp_hosts_close(&session->hosts, drain);
+	mp_session_post(session);
+}
+
+static void fail_connect(struct mp_session *session)
+{
+	mp_log_write(&session->log, MP_LOG_WARN, "connect failed: %s", session->connect_error.message);
+	set_state(session, MP_SESSION_FAILING);
+	close_all(session, false);
+}
+
+void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, const struct mp_error *err),
+                        void *data)
+{
+	add_waiter(session, &session->connecting, (struct mp_waiter_slot){.on_error = on_done, .data = data});
+	if (session->state != MP_SESSION_NEW) {
+		mp_session_post(session);
+		return;
+	}
+	set_state(session, MP_SESSION_CONNECTING);
+	session->hosts.open_tokens = session->config.connects_per_second;
+	session->hosts.open_tokens_ns = mp_loop_now_ns(session->loop);
+	mp_control_start(&session->control);
+}
+
+void mp_session_no_contact(struct mp_session *session, const struct mp_error *error)
+{
+	if (error != &session->connect_error)
+		session->connect_error = *error;
+	if (session->state == MP_SESSION_CONNECTING)
+		fail_connect(session);
+}
+
+static void list_dcs(const struct mp_session *session, char *text, size_t size)
+{
+	size_t at = 0;
+	text[0] = '\0';
+	for (uint16_t i = 0; i < session->view.dc_count && at < size; i++) {
+		bool has_host = false;
+		for (uint32_t h = 0; h < session->hosts.live_count; h++)
+			has_host |= session->view.hosts[session->hosts.live[h]->index].dcId == i;
+		if (has_host)
+			at +=
+				(size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "", session->view.dc_names[i]);
+	}
+}
+
+static void describe_hosts(struct mp_session *session)
+{
+	struct mp_error *error = &session->connect_error;
+	mp_error_set(error, MP_ENOHOST, -1, "no host could be used");
+	int headline = MP_ENOHOST;
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		const struct mp_host *host = session->hosts.live[i];
+		if (host->distance == MP_DISTANCE_IGNORED)
+			continue;
+		const char *why = host->down_err != 0 ? host->down_why : "no connection in time";
+		int err = host->down_err != 0 ? host->down_err : MP_ETIMEOUT;
+		mp_error_add(error, host->addr_text, err, host->down_code, 0, mp_str_of(why));
+		if (err == MP_EAUTH || err == MP_ESERVER || err == MP_ECLUSTER)
+			headline = err;
+	}
+	mp_error_tell(error, headline);
+}
+
+static void has_no_local_host(struct mp_session *session)
+{
+	char dcs[160];
+	list_dcs(session, dcs, sizeof(dcs));
+	mp_error_set(&session->connect_error, MP_ENOHOST, -1,
+	             "no host is in the local datacentre '%s'; the cluster has: %s",
+	             session->local_dc != NULL ? session->local_dc : "", dcs);
+}
+
+static void become_open(struct mp_session *session)
+{
+	mp_timer_stop(&session->first_tries);
+	set_state(session, MP_SESSION_OPEN);
+	mp_log_write(&session->log, MP_LOG_INFO, "connected: %u hosts known, %u up", session->hosts.live_count,
+	             session->view.up_count);
+	mp_session_post(session);
+}
+
+// The pools report one by one and some not at all: looked at until all have tried or time is up.
+static void on_first_tries(void *data)
+{
+	struct mp_session *session = data;
+	if (session->state == MP_SESSION_CLOSING) {
+		mp_hosts_close(&session->hosts, false);
+		mp_session_post(session);
+		return;
+	}
+	bool late = mp_loop_now_ns(session->loop) >= session->give_up_ns;
+	if (!mp_hosts_are_tried(&session->hosts) && !late &&
+	    mp_timer_start_ms(&session->first_tries, LOOK_MS) == 0)
+		return;
+	bool any_up = false;
+	for (uint32_t i = 0; i < session->hosts.live_count; i++)
+		any_up |= session->hosts.live[i]->state == MP_HOST_UP;
+	if (any_up) {
+		become_open(session);
+		return;
+	}
+	describe_hosts(session);
+	fail_connect(session);
+}
+
+void mp_session_topology_read(struct mp_session *session)
+{
+	if (session->state != MP_SESSION_CONNECTING || session->hosts.opened)
+		return;
+	mp_keyspaces_use(&session->keyspaces, session->keyspace_id);
+	if (session->view.local_dc == MP_NO_HOST)
+		mp_log_write(&session->log, MP_LOG_WARN, "no host is in the local datacentre '%s'",
+		             session->local_dc != NULL ? session->local_dc : "");
+	if (mp_hosts_in_use(&session->hosts) == 0) {
+		has_no_local_host(session);
+		fail_connect(session);
+		return;
+	}
+	mp_hosts_open(&session->hosts);
+	session->give_up_ns =
+		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000;
+	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 ||
+	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0) {
+		mp_error_set(&session->connect_error, MP_ENOMEM, -1, "out of memory");
+		fail_connect(session);
+	}
+}
+
+// ---- close ------------------------------------------------------------------------------------------------------------
+
+static void begin_close(struct mp_session *session, bool drain)
+{
+	if (session->state != MP_SESSION_FAILING)
+		mp_error_set(&session->connect_error, MP_ECLOSED, -1, "the session was closed");
+	set_state(session, MP_SESSION_CLOSING);
+	mp_timer_stop(&session->first_tries);
+	mp_requests_fail_idle(session);
+	close_all(session, drain);
+}
+
+void mp_session_close(struct mp_session *session, uint32_t drain_ms, void (*on_done)(void *data), void *data)
+{
+	add_waiter(session, &session->closing, (struct mp_waiter_slot){.on_done = on_done, .data = data});
+	bool closed = session->state == MP_SESSION_CLOSED;
+	if (closed)
+		set_state(session, MP_SESSION_CLOSING); // quiet at once: told by the chores
+	else if (session->state != MP_SESSION_CLOSING)
+		begin_close(session, drain_ms > 0);
+	mp_session_post(session);
+	if (closed)
+		return;
+	uint64_t due_ns = mp_loop_now_ns(session->loop) + (uint64_t)drain_ms * 1000000;
+	bool sooner = !mp_timer_active(&session->first_tries) || due_ns < session->first_tries.deadline_ns;
+	if (sooner && (drain_ms == 0 || mp_timer_start_at_ns(&session->first_tries, due_ns) != 0)) {
+		mp_timer_stop(&session->first_tries);
+		mp_hosts_close(&session->hosts, false);
+	}
+}

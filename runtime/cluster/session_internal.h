@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of cluster/ share: the session itself. Each part has its own header and file; session.c joins them.
+//
+//   NEW --connect--> CONNECTING --pools tried--> OPEN --close--> CLOSING --all quiet--> CLOSED
+//    ^                   | no contact, no host     (close is valid in every state)
+//    +---- all quiet -- FAILING
+#pragma once
+
+#include "cluster/control.h"
+#include "cluster/deadline.h"
+#include "cluster/events.h"
+#include "cluster/hosts.h"
+#include "cluster/keyspaces.h"
+#include "cluster/names.h"
+#include "cluster/prepare.h"
+#include "cluster/request_internal.h"
+#include "cluster/session.h"
+#include "cluster/topology.h"
+
+enum mp_session_state {
+	MP_SESSION_NEW,
+	MP_SESSION_CONNECTING,
+	MP_SESSION_OPEN,
+	MP_SESSION_FAILING, // connect failed; what it opened is closing
+	MP_SESSION_CLOSING,
+	MP_SESSION_CLOSED,
+};
+
+#define MP_SESSION_WAITERS 8 // connect or close calls that wait without memory of their own
+
+// Callbacks of connect or close, in the order of the calls.
+struct mp_waiters {
+	struct mp_waiter_slot {
+		void (*on_error)(void *data, const struct mp_error *err); // connect
+		void (*on_done)(void *data);                              // close
+		void *data;
+	} first[MP_SESSION_WAITERS];
+	struct mp_waiter_slot *more;
+	size_t count;
+	size_t capacity; // of `more`
+};
+
+struct mp_session_counters {
+	uint64_t requests, errors, attempts, retries, timeouts;
+	uint64_t unsafe_retries_refused, budget_refused, reprepared, policy_fallbacks;
+};
+
+struct mp_session {
+	// what each request touches
+	struct mp_loop *loop;
+	enum mp_session_state state;
+	uint32_t live; // requests submitted and not ended
+	struct mp_policies policies;
+	struct mp_session_counters counters;
+	uint32_t request_timeout_ms;
+	uint32_t attempt_timeout_ms;
+	struct mp_list waiting; // requests without a place, in the order they came
+	bool room;              // some may have found one
+	struct mp_slab requests;
+	struct mp_slab errors;
+	struct mp_buf scratch; // routing keys
+	int64_t retry_tokens;  // tenths of retries that the budget still allows
+	struct mp_view view;
+	struct mp_hosts hosts;
+	struct mp_keyspaces keyspaces;
+	struct mp_deadlines deadlines;
+	uint16_t keyspace_id;
+
+	// the rest
+	struct mp_list ending;      // requests that ended where no callback may be called
+	struct mp_list delayed;     // requests before a retry
+	struct mp_list repreparing; // struct mp_reprepare
+	struct mp_prepares prepares;
+	struct mp_control control;
+	struct mp_topology topology;
+	struct mp_events events;
+	struct mp_names tags;
+	struct mp_session_config config; // its strings are ours
+	struct mp_log log;
+	struct mp_conn_settings settings[MP_PROTOCOL_MAX + 1];         // by protocol version, for pools
+	struct mp_conn_settings control_settings[MP_PROTOCOL_MAX + 1]; // for the control connection
+	struct mp_auth auth;
+	struct mp_auth_plain plain;
+	uint64_t last_conn_id;
+	uint64_t late_answers; // counted by the connections
+	uint8_t version;       // pinned by the first control connection; 0: not yet
+	char *cluster_name;
+	char *local_dc; // NULL: not known yet
+	bool is_murmur; // the partitioner is the one whose tokens we know
+	bool view_changed;
+	struct mp_task chores;
+	struct mp_timer tick;        // once a second while there are hosts
+	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried; CLOSING: the drain's end
+	uint64_t give_up_ns;         // of first_tries
+	struct mp_error connect_error;
+	struct mp_error last_resort; // of a request that found no memory for its own
+	struct mp_waiters connecting;
+	struct mp_waiters closing;
+	struct mp_hist latency_us;
+};
+
+// ---- session.c
+void mp_session_post(struct mp_session *session); // the chores run later in this turn
+void mp_session_view_changed(struct mp_session *session);
+// The control connection stands and the topology was applied; called for each refresh.
+void mp_session_topology_read(struct mp_session *session);
+// No contact point could be used; only before the first success.
+void mp_session_no_contact(struct mp_session *session, const struct mp_error *error);
+bool mp_session_is_ending(const struct mp_session *session); // no new work
+
+// ---- config.c
+int mp_session_config_copy(struct mp_session_config *to, const struct mp_session_config *from) MP_MUST_CHECK;
+void mp_session_config_free(struct mp_session_config *config);
+void mp_session_make_settings(struct mp_session *session);

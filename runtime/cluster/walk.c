@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding a place for a request: the hosts of its plan one after the other, the least busy connection of each; the queue
+// of those that found none; and the deadlines of both.
+#include "cluster/request_internal.h"
+#include "cluster/session_internal.h"
+
+static struct mp_request *request_of(struct mp_request_state *state)
+{
+	return &MP_CONTAINER_OF(state, struct mp_request_cell, state)->request;
+}
+
+// ---- sending --------------------------------------------------------------------------------------------------------
+
+// The rows of a v5 answer may come without their metadata when we name the metadata that we have: it is kept with the
+// request, because the statement's own may be replaced before the answer comes.
+static bool may_skip_metadata(const struct mp_prepared *prepared, uint8_t version)
+{
+	return version >= 5 && prepared->result_metadata_id.len > 0 && prepared->result != NULL &&
+	       prepared->result->column_count > 0;
+}
+
+static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream)
+{
+	struct mp_request *request = arg;
+	struct mp_request_state *state = request->state;
+	const struct mp_request_options *options = &request->options;
+	struct mp_prepared *prepared = request->prepared;
+	struct mp_query_params params = {
+		.consistency = options->consistency,
+		.serial_consistency = options->serial_consistency,
+		.named_values = request->named_values,
+		.value_count = request->value_count,
+		.values = {(const char *)request->values.data, request->values.len},
+		.page_size = options->page_size,
+		.paging_state = request->paging_state,
+		.has_timestamp = options->has_timestamp,
+		.timestamp = options->timestamp_us,
+	};
+	uint8_t flags = options->trace ? MP_FLAG_TRACING : 0;
+	if (MP_LIKELY(prepared != NULL)) {
+		mp_metadata_unref(state->metadata);
+		params.skip_metadata = may_skip_metadata(prepared, version);
+		state->metadata = params.skip_metadata ? mp_metadata_ref(prepared->result) : NULL;
+		mp_encode_execute(out, version, flags, stream, prepared->id, prepared->result_metadata_id, &params);
+		return 0;
+	}
+	if (request->keyspace.len > 0) {
+		const char *own = request->session->config.keyspace;
+		bool elsewhere = own == NULL || !mp_str_is(request->keyspace, own);
+		if (elsewhere && version < 5)
+			return MP_EUNSUPPORTED;
+		if (elsewhere)
+			params.keyspace = request->keyspace;
+	}
+	mp_encode_query(out, version, flags, stream, request->cql, &params);
+	return 0;
+}
+
+// The attempt's deadline when there is time for another one behind it, otherwise the request's.
+static int arm(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	struct mp_deadlines *deadlines = &request->session->deadlines;
+	if (MP_LIKELY(state->attempts == 0 && !state->waited))
+		return mp_deadline_start(deadlines, &state->due,
+		                         state->attempt_ms > 0 ? state->attempt_ms : state->timeout_ms);
+	uint64_t attempt_due_ns = mp_loop_now_ns(request->session->loop) + (uint64_t)state->attempt_ms * 1000000;
+	if (state->attempt_ms > 0 && attempt_due_ns < state->deadline_ns)
+		return mp_deadline_start(deadlines, &state->due, state->attempt_ms);
+	return mp_deadline_start_at(deadlines, &state->due, state->deadline_ns);
+}
+
+static void tell_failover(struct mp_request *request, uint16_t from_index, struct mp_host *to)
+{
+	struct mp_session *session = request->session;
+	struct mp_host *from = session->hosts.slots[from_index];
+	uint64_t now_ms = mp_loop_now_ms(session->loop);
+	if (from == NULL || from == to ||
+	    (from->failover_told_ms != 0 && now_ms + 1 - from->failover_told_ms < 1000))
+		return;
+	from->failover_told_ms = now_ms + 1;
+	const struct mp_error *error = request->state->error;
+	const char *reason = error != NULL && error->attempt_count > 0
+	                         ? error->attempts[error->attempt_count - 1].message
+	                         : "the attempt failed";
+	mp_session_tell(session, MP_EVENT_FAILOVER, from, to, reason);
+}
+
+static int send(struct mp_request *request, struct mp_host *host, struct mp_conn *conn)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	int rc = arm(request);
+	if (MP_LIKELY(rc == 0))
+		rc = mp_conn_call(conn, &state->call, encode, request);
+	if (MP_UNLIKELY(rc != 0))
+		return rc;
+	if (MP_UNLIKELY(state->phase == MP_REQUEST_WAITING))
+		mp_list_remove(&session->waiting, &state->node);
+	if (MP_UNLIKELY(state->failed_over)) {
+		state->failed_over = false;
+		tell_failover(request, state->host, host);
+	}
+	state->phase = MP_REQUEST_SENT;
+	state->host = host->index;
+	state->conn = conn;
+	state->attempts++;
+	state->attempt_ns = mp_loop_now_ns(session->loop);
+	host->requests++;
+	session->counters.attempts++;
+	session->view.hosts[host->index].inFlight++;
+	return 0;
+}
+
+int mp_request_to_host(struct mp_request *request, uint16_t index)
+{
+	struct mp_host *host = request->session->hosts.slots[index];
+	if (MP_UNLIKELY(host == NULL || host->state != MP_HOST_UP))
+		return MP_ENOHOST;
+	struct mp_conn *conn = mp_pool_take(&host->pool);
+	if (MP_UNLIKELY(conn == NULL))
+		return MP_EBUSY;
+	int rc = send(request, host, conn);
+	return MP_LIKELY(rc != MP_ECLOSED) ? rc : MP_EBUSY;
+}
+
+int mp_request_next(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	for (;;) {
+		uint16_t index = mp_plan_next(&state->plan, NULL);
+		if (MP_UNLIKELY(index == MP_NO_HOST))
+			return state->passed != 0 ? MP_EBUSY : MP_ENOHOST;
+		int rc = mp_request_to_host(request, index);
+		if (MP_LIKELY(rc == 0))
+			return 0;
+		if (rc == MP_EBUSY)
+			state->passed |= UINT32_C(1) << (state->plan.seen_count - 1);
+		else if (rc != MP_ENOHOST)
+			return rc;
+	}
+}
+
+// ---- waiting for room -----------------------------------------------------------------------------------------------
+
+// From the start again, without the hosts that were really asked.
+static void rewind_plan(struct mp_request_state *state)
+{
+	struct mp_plan *plan = &state->plan;
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < plan->seen_count; i++)
+		if ((state->passed >> i & 1) == 0)
+			plan->seen[kept++] = plan->seen[i];
+	plan->seen_count = kept;
+	plan->step = 0;
+	plan->dc = 0;
+	plan->position = 0;
+	plan->taken = 0;
+	state->passed = 0;
+}
+
+int mp_request_wait(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	if (session->waiting.count >= session->config.max_queued)
+		return MP_EBUSY;
+	int rc = state->attempts == 0
+	             ? mp_deadline_start(&session->deadlines, &state->due, state->timeout_ms)
+	             : mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns);
+	if (rc != 0)
+		return rc;
+	rewind_plan(state);
+	state->waited = true;
+	state->phase = MP_REQUEST_WAITING;
+	mp_list_push_back(&session->waiting, &state->node);
+	return 0;
+}
+
+static uint32_t count_bits(uint32_t bits)
+{
+	return (uint32_t)__builtin_popcount(bits);
+}
+
+void mp_requests_wake(struct mp_session *session)
+{
+	struct mp_list_node *node = mp_list_first(&session->waiting);
+	while (node != NULL) {
+		struct mp_list_node *next = mp_list_next(&session->waiting, node);
+		struct mp_request_state *state = MP_CONTAINER_OF(node, struct mp_request_state, node);
+		struct mp_request *request = request_of(state);
+		int rc = mp_request_next(request);
+		if (rc == MP_EBUSY) {
+			bool all_full = count_bits(state->passed) >= session->view.up_count;
+			rewind_plan(state);
+			if (all_full)
+				return;
+		} else if (rc != 0) {
+			mp_list_remove(&session->waiting, node);
+			mp_request_give_up(request, rc);
+		}
+		node = next;
+	}
+}
+
+// ---- the attempt is over ------------------------------------------------------------------------------------------
+
+void mp_request_leave(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	struct mp_host_view *view = &request->session->view.hosts[state->host];
+	mp_assert(view->inFlight > 0);
+	view->inFlight--;
+}
+
+// ---- deadlines ------------------------------------------------------------------------------------------------------
+
+void mp_request_on_due(void *owner, struct mp_deadline *deadline)
+{
+	struct mp_session *session = owner;
+	struct mp_request_state *state = MP_CONTAINER_OF(deadline, struct mp_request_state, due);
+	bool attempt_only = mp_loop_now_ns(session->loop) < state->deadline_ns;
+	mp_request_timed_out(request_of(state), attempt_only);
+}
