@@ -416,6 +416,28 @@ for _, body in ipairs(loops.bodies) do
         client:close()
       end)
 
+      it("waits while reading is stopped inside the last on_read", function()
+        local client, server
+        client, server = pair({}, { read = function(sock) sock:stop() end })
+        server:stop()
+        client:send "last words"
+        loop:until_true(function() return client.sent end)
+        loop:pass(20)
+        client:close(true)
+        loop:pass(20)
+        while server.received < 10 do
+          server:start()
+          loop:pass(5)
+          assert.equal(0, server.ends)
+        end
+        loop:pass(20)
+        assert.equal(0, server.ends)
+        server:start()
+        loop:until_true(function() return server.ended end)
+        assert.equal(C.MP_ELOST, server.ended)
+        server:close()
+      end)
+
       it("follows when bytes are sent to somebody who is gone", function()
         local client, server = pair()
         server:close()

@@ -82,6 +82,23 @@ describe("the libuv loop", function()
     C.mp_timer_stop(timer)
   end)
 
+  it("sleeps when there is nothing to do, also after turns that did not", function()
+    local flushes = 0
+    local chain
+    chain = loop:task(function()
+      flushes = flushes + 1
+      if flushes < 10 then loop:post(chain, "flush") end
+    end)
+    loop:post(chain, "flush")
+    local timer = loop:timer(function() end)
+    loop:start(timer, 60000)
+    while flushes < 10 do loop:turn(10) end
+    local busy = os.clock()
+    loop:turn(150)
+    assert.is_true(os.clock() - busy < 0.05)
+    C.mp_timer_stop(timer)
+  end)
+
   it("returns every descriptor", function()
     loop:close()
     local before = open_descriptors()
@@ -209,6 +226,33 @@ describe("the libuv loop", function()
     assert.is_true(read_before == sent or reads_before >= 16)
     client:close()
     server:close()
+  end)
+
+  it("survives any allocation that fails, and leaks nothing", function()
+    local failed = 0
+    for nth = 1, 3 do
+      C.mp_mem_fail_at(nth, false)
+      local handle = C.mp_loop_uv_new(nil, 1)
+      C.mp_mem_fail_at(0, false)
+      if handle == nil then failed = failed + 1 else C.mp_loop_free(handle) end
+    end
+    assert.equal(2, failed)
+    for nth = 1, 12 do
+      C.mp_mem_fail_at(nth, false)
+      local listener = loop:listen(at, echo)
+      local client = loop:connect(at, { connect = function(sock, rc) if rc == 0 then sock:send "ping" end end })
+      local lookup = loop:resolve("localhost", 1)
+      local watch = loop:watch "/tmp/moonpool-no-such-file"
+      for _ = 1, 10 do loop:turn(2) end
+      C.mp_mem_fail_at(0, false)
+      if lookup then loop:until_true(function() return lookup.rc end) end
+      if watch then watch.close() end
+      if client then client:close() end
+      if listener then
+        listener.close()
+        for _, sock in ipairs(listener.accepted) do sock:close() end
+      end
+    end
   end)
 
   it("forgets a lookup that runs in a thread and is freed without waiting for its callback", function()

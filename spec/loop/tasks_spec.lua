@@ -56,6 +56,19 @@ for _, body in ipairs(loops.bodies) do
       assert.is_true(loop:now_ms() - start < 1000)
     end)
 
+    it("that are left never wait for anything else to happen", function()
+      local flushes = 0
+      local chain
+      chain = loop:task(function()
+        flushes = flushes + 1
+        if flushes < 50 then loop:post(chain, "flush") end
+      end)
+      loop:post(chain, "flush")
+      local start = loop:now_ms()
+      while flushes < 50 do loop:turn(2000) end
+      assert.is_true(loop:now_ms() - start < 1500)
+    end)
+
     it("are posted once", function()
       local task = named "once"
       loop:post(task)

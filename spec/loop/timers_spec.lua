@@ -93,6 +93,25 @@ for _, body in ipairs(loops.bodies) do
       assert.same({ 1, 2, 3, other = 1 }, fired_at)
     end)
 
+    it("with deadlines long past stand in line behind those that are due", function()
+      local fired, greedy = {}, 0
+      local again
+      again = loop:timer(function()
+        greedy = greedy + 1
+        if greedy < 20 then assert(C.mp_timer_start_at_ns(again, 0) == 0) end
+      end)
+      assert(C.mp_timer_start_at_ns(again, 0) == 0)
+      for i = 1, 3 do
+        loop:start(loop:timer(function() fired[#fired + 1] = greedy end), i)
+      end
+      local started = C.mp_loop_clock_ns(loop.handle)
+      assert.is_true(again.deadline_ns > 0 and again.deadline_ns <= started)
+      loop:run()
+      assert.equal(20, greedy)
+      assert.equal(3, #fired)
+      assert.is_true(again.deadline_ns > 0)
+    end)
+
     it("keep their order through many starts, moves and stops", function()
       local random = ffi.new "struct mp_rand"
       C.mp_rand_seed(random, 5)
