@@ -3,7 +3,8 @@
 #include "wire/segment.h"
 
 #include <string.h>
-#include <zlib.h>
+
+#include "wire/crc32.h"
 
 #define CRC24_INIT 0x875060u
 #define CRC24_POLY 0x1974f0bu
@@ -22,7 +23,7 @@ enum {
 };
 #define ENTRY(i)                                                                                   \
 	(uint32_t)(((i)&1 ? BIT0 : 0) ^ ((i)&2 ? BIT1 : 0) ^ ((i)&4 ? BIT2 : 0) ^ ((i)&8 ? BIT3 : 0) ^ \
-			   ((i)&16 ? BIT4 : 0) ^ ((i)&32 ? BIT5 : 0) ^ ((i)&64 ? BIT6 : 0) ^ ((i)&128 ? BIT7 : 0))
+	           ((i)&16 ? BIT4 : 0) ^ ((i)&32 ? BIT5 : 0) ^ ((i)&64 ? BIT6 : 0) ^ ((i)&128 ? BIT7 : 0))
 #define ENTRIES_4(i)  ENTRY(i), ENTRY((i) + 1), ENTRY((i) + 2), ENTRY((i) + 3)
 #define ENTRIES_16(i) ENTRIES_4(i), ENTRIES_4((i) + 4), ENTRIES_4((i) + 8), ENTRIES_4((i) + 12)
 #define ENTRIES_64(i) ENTRIES_16(i), ENTRIES_16((i) + 16), ENTRIES_16((i) + 32), ENTRIES_16((i) + 48)
@@ -43,9 +44,7 @@ uint32_t mp_crc24(const uint8_t *bytes, size_t len)
 
 uint32_t mp_crc32_segment(const void *bytes, size_t len)
 {
-	if (len == 0) // zlib takes a NULL buffer for the wish to start anew
-		return CRC32_OF_PREFIX;
-	return (uint32_t)crc32_z(CRC32_OF_PREFIX, bytes, len);
+	return mp_crc32(CRC32_OF_PREFIX, bytes, len);
 }
 
 static void put_le(uint8_t *to, uint32_t value, unsigned bytes)
