@@ -123,8 +123,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	arm(self);
 }
 
-// True when the machine slept: deadlines passed long ago, and what would have met them may still be on its way
-// through sockets that give something in every turn.
+// True when the machine slept: deadlines passed long ago, and what would have met them may still be on its
+// way through sockets that give something in every turn.
 static bool timers_must_wait(struct mp_loop_uv *self)
 {
 	uint64_t deadline_ns = mp_loop_next_deadline(&self->base);

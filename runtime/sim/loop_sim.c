@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated body: its life, its clock and its turns. Events of the network and timers of the program are two heaps;
-// a turn goes to the time of the earliest of both, hands out all events due there in order, then fires timers, then
-// runs tasks. An event made during a turn belongs to a later one, except after a sleep, when everything that came in
-// meanwhile is handed out before any timer.
+// The simulated body: its life, its clock and its turns. Events of the network and timers of the program are
+// two heaps; a turn goes to the time of the earliest of both, hands out all events due there in order, then
+// fires timers, then runs tasks. An event made during a turn belongs to a later one, except after a sleep,
+// when everything that came in meanwhile is handed out before any timer.
 #include "sim/loop_sim_internal.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@
 #define TURN_NS         2000u // a turn takes up to so long
 #define LATE_EVENTS_MAX 1000000u
 
-// ---- events ----------------------------------------------------------------------------------------------------
+// ---- events ----------------------------------------------------------------------------------------------
 
 int mp_sim_reserve(struct mp_loop_sim *world, size_t events)
 {
@@ -70,7 +70,7 @@ void mp_sim_note(struct mp_loop_sim *world, const char *kind, uint32_t id, const
 	              len, (unsigned long long)hash);
 }
 
-// ---- turns -----------------------------------------------------------------------------------------------------
+// ---- turns -----------------------------------------------------------------------------------------------
 
 static void hand_out_events(struct mp_loop_sim *world)
 {
@@ -96,7 +96,8 @@ static uint64_t next_ns(const struct mp_loop_sim *world)
 	return event != NULL && event->deadline_ns < next ? event->deadline_ns : next;
 }
 
-// One turn that begins at `limit_ns` at the latest. False: nothing is to happen until then, and it is then now.
+// One turn that begins at `limit_ns` at the latest. False: nothing is to happen until then, and it is then
+// now.
 static bool turn(struct mp_loop_sim *world, uint64_t limit_ns)
 {
 	struct mp_loop *loop = &world->base;
@@ -159,7 +160,7 @@ void mp_loop_sim_run_for(struct mp_loop *loop, uint64_t span_ns)
 	mp_loop_sim_run_until(loop, loop->now_ns + span_ns);
 }
 
-// ---- time ------------------------------------------------------------------------------------------------------
+// ---- time ------------------------------------------------------------------------------------------------
 
 static uint64_t sim_clock_ns(struct mp_loop *loop)
 {
@@ -197,7 +198,7 @@ void mp_loop_sim_jump(struct mp_loop *loop, uint64_t sleep_ns)
 	mp_sim_of(loop)->sleep_ns += sleep_ns;
 }
 
-// ---- life ------------------------------------------------------------------------------------------------------
+// ---- life ------------------------------------------------------------------------------------------------
 
 static void sim_free(struct mp_loop *loop)
 {
@@ -237,7 +238,8 @@ struct mp_loop *mp_loop_sim_new(uint64_t seed)
 	if (world == NULL)
 		return NULL;
 	mp_loop_init(&world->base, &sim_ops, seed);
-	// The network's chance is another stream of the same seed: a program that draws once more keeps its weather.
+	// The network's chance is another stream of the same seed: a program that draws once more keeps its
+	// weather.
 	mp_rand_seed(&world->chance, seed ^ 0x6e6574776f726b73u);
 	mp_timer_heap_init(&world->events);
 	mp_list_init(&world->conns);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weather of the simulated network: latency and faults, kept for each address that was ever given one. A rule with
-// port 0 holds for the whole host; a rule for the very port is looked at first for latency, and all rules that fit
-// count for faults.
+// The weather of the simulated network: latency and faults, kept for each address that was ever given one. A
+// rule with port 0 holds for the whole host; a rule for the very port is looked at first for latency, and all
+// rules that fit count for faults.
 #include "sim/loop_sim_internal.h"
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to loop_sim*.c: the simulated world's structs. A network event is an mp_timer in the world's second heap; each
-// object that embeds events reserves their places when it is made, so nothing fails on the way.
+// Private to loop_sim*.c: the simulated world's structs. A network event is an mp_timer in the world's second
+// heap; each object that embeds events reserves their places when it is made, so nothing fails on the way.
 //
 //	end A --writev--> [ B.incoming: in flight ] --arrive--> [ B.arrived ] --deliver--> B's on_read
 //

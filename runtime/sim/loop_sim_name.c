@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and files of the simulated world: a table of names, looked at when the answer comes, and watches that hear of
-// a touch 20 ms later.
+// Names and files of the simulated world: a table of names, looked at when the answer comes, and watches that
+// hear of a touch 20 ms later.
 #include "sim/loop_sim_internal.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ struct sim_watch {
 	char *path;
 };
 
-// ---- names -----------------------------------------------------------------------------------------------------
+// ---- names -----------------------------------------------------------------------------------------------
 
 static struct sim_name *find_name(struct mp_loop_sim *world, const char *host)
 {
@@ -154,7 +154,7 @@ void mp_loop_sim_set_resolve_delay(struct mp_loop *loop, uint64_t delay_ns)
 	mp_sim_of(loop)->resolve_delay_ns = delay_ns;
 }
 
-// ---- files -----------------------------------------------------------------------------------------------------
+// ---- files -----------------------------------------------------------------------------------------------
 
 static void on_settled(void *data)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sending side of a simulated connection: a write becomes a segment in the receiver's `incoming` list. What is sent
-// keeps its order, FIN and RST included. The writer's room is its buffer less what its peer has not read; by the seed a
-// write is short at times without need.
+// The sending side of a simulated connection: a write becomes a segment in the receiver's `incoming` list.
+// What is sent keeps its order, FIN and RST included. The writer's room is its buffer less what its peer has
+// not read; by the seed a write is short at times without need.
 #include "sim/loop_sim_internal.h"
 
 #include <string.h>
