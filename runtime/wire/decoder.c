@@ -84,30 +84,40 @@ static int refuse_version(struct mp_decoder *dec, uint8_t first)
 		guess = "; a TLS port?";
 	if (dec->version != 0)
 		return refuse(dec, MP_EPROTO, "protocol version %u instead of %u (first byte 0x%02x)%s",
-					  first & 0x7fu, dec->version, first, guess);
+		              first & 0x7fu, dec->version, first, guess);
 	return refuse(dec, MP_EPROTO, "unsupported protocol version %u (first byte 0x%02x)%s", first & 0x7fu,
-				  first, guess);
+	              first, guess);
 }
 
-// The first byte alone tells a stranger; it is judged before the rest of the header is there.
+// The first byte tells a stranger.
 static int check_first(struct mp_decoder *dec, uint8_t first)
 {
 	uint8_t version = first & 0x7f;
 	dec->seen_version = version;
 	bool known = dec->version != 0 ? version == dec->version
-								   : version >= MP_PROTOCOL_MIN && version <= MP_PROTOCOL_MAX;
+	                               : version >= MP_PROTOCOL_MIN && version <= MP_PROTOCOL_MAX;
 	if (MP_UNLIKELY(!known))
 		return refuse_version(dec, first);
 	if (MP_UNLIKELY((first >> 7 != 0) != dec->want_response))
 		return refuse(dec, MP_EPROTO, "a %s came where a %s belongs (first byte 0x%02x)",
-					  dec->want_response ? "request" : "response",
-					  dec->want_response ? "response" : "request", first);
+		              dec->want_response ? "request" : "response",
+		              dec->want_response ? "response" : "request", first);
 	return 0;
 }
 
-// Check the nine bytes at `at`; `env` gets all but the body's address.
+// A node waits for the stream id, so that it can answer whoever speaks another version. Before v3 it stood elsewhere in
+// a shorter header, and a client answers nobody: they refuse by the first byte.
+static bool waits_for_stream(const struct mp_decoder *dec, uint8_t first)
+{
+	return !dec->want_response && (first & 0x7f) >= MP_PROTOCOL_MIN;
+}
+
+// Check the nine bytes at `at`, which the body follows.
 static int read_header(struct mp_decoder *dec, const uint8_t *at, struct mp_envelope *env)
 {
+	int16_t stream = (int16_t)(uint16_t)(at[2] << 8 | at[3]);
+	if (waits_for_stream(dec, at[0]))
+		dec->seen_stream = stream;
 	int rc = check_first(dec, at[0]);
 	if (MP_UNLIKELY(rc != 0))
 		return rc;
@@ -120,7 +130,7 @@ static int read_header(struct mp_decoder *dec, const uint8_t *at, struct mp_enve
 	env->version = at[0] & 0x7f;
 	env->response = dec->want_response;
 	env->flags = at[1];
-	env->stream = (int16_t)(uint16_t)(at[2] << 8 | at[3]);
+	env->stream = stream;
 	env->opcode = opcode;
 	env->body = at + MP_ENVELOPE_HEADER;
 	env->body_len = len;
@@ -192,7 +202,7 @@ static int feed_envelopes(struct mp_decoder *dec, struct span *in, struct sink s
 	}
 	while (in->left > 0 && !dec->segmented) {
 		if (in->left < MP_ENVELOPE_HEADER) {
-			int rc = check_first(dec, in->pos[0]);
+			int rc = waits_for_stream(dec, in->pos[0]) ? 0 : check_first(dec, in->pos[0]);
 			return rc != 0 ? rc : gather(dec, &dec->rest, in, MP_ENVELOPE_HEADER);
 		}
 		struct mp_envelope env;
@@ -225,7 +235,7 @@ static int read_segment_header(struct mp_decoder *dec, const uint8_t *at, struct
 	uint32_t found = load_u24_le(at + 3);
 	if (MP_UNLIKELY(expected != found))
 		return refuse(dec, MP_EPROTO, "segment header %02x%02x%02x: CRC24 %06x instead of %06x", at[0], at[1],
-					  at[2], found, expected);
+		              at[2], found, expected);
 	uint32_t header = load_u24_le(at);
 	seg->payload_len = header & MP_SEGMENT_PAYLOAD_MAX;
 	seg->self_contained = (header >> 17 & 1) != 0;
@@ -279,14 +289,14 @@ static int take_part(struct mp_decoder *dec, struct span in, struct sink sink)
 }
 
 static int take_segment(struct mp_decoder *dec, const struct segment *seg, const uint8_t *payload,
-						struct sink sink)
+                        struct sink sink)
 {
 	const uint8_t *trailer = payload + seg->payload_len;
 	uint32_t expected = mp_crc32_segment(payload, seg->payload_len);
 	uint32_t found = load_u24_le(trailer) | (uint32_t)trailer[3] << 24;
 	if (MP_UNLIKELY(expected != found))
 		return refuse(dec, MP_EPROTO, "segment of %zu bytes: CRC32 %08x instead of %08x", seg->payload_len,
-					  found, expected);
+		              found, expected);
 	struct span in = {payload, seg->payload_len};
 	return seg->self_contained ? take_self_contained(dec, in, sink) : take_part(dec, in, sink);
 }
@@ -339,7 +349,7 @@ static int feed_segments(struct mp_decoder *dec, struct span *in, struct sink si
 }
 
 int mp_decoder_feed(struct mp_decoder *dec, const uint8_t *bytes, size_t len,
-					int (*on_envelope)(void *data, const struct mp_envelope *envelope), void *data)
+                    int (*on_envelope)(void *data, const struct mp_envelope *envelope), void *data)
 {
 	if (MP_UNLIKELY(dec->error != 0))
 		return dec->error;

@@ -13,12 +13,13 @@
 struct mp_decoder {
 	bool segmented;
 	bool want_response;  // direction accepted: true on a client, false on a server
-	uint8_t version;     // the only version accepted once known; 0: any of 3 .. 5 (and, for a server, see on_version)
+	uint8_t version;     // the only version accepted once known; 0: any of 3 .. 5
 	uint32_t max_body;   // a larger body is MP_ETOOBIG before any memory is taken
 	struct mp_buf rest;  // an incomplete header, envelope or segment
 	struct mp_buf whole; // segmented: an envelope being put together from several segments
 	char why[96];        // after an error: what was wrong, for the close reason
 	uint8_t seen_version; // the version byte (without direction) of the last header, also of a refused one
+	int16_t seen_stream;  // of a node: the stream id of the last header, also of a refused one; the answer goes there
 	int error;            // why nothing more is taken: the first error, or MP_ECLOSED after on_envelope said stop
 };
 

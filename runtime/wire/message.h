@@ -145,6 +145,8 @@ struct mp_metadata {
 	struct mp_column *columns;
 	uint16_t pk_count;     // bind markers, v4+: how many indexes name the partition key
 	uint16_t *pk_indexes;  // positions in `columns` of the partition key's components, in key order
+	struct mp_str wire;    // the columns as they came, to know them again; data NULL: they did not come
+	bool wire_global;      // keyspace and table stand in front of them
 	struct mp_arena arena;
 };
 struct mp_metadata *mp_metadata_ref(struct mp_metadata *metadata); // NULL passes through
@@ -176,6 +178,9 @@ struct mp_result_body {
 // MP_EPROTO or MP_ENOMEM; then nothing is owned. Counts are checked against the bytes that are left, and rows without
 // columns are refused beyond 65,536, so that a short body cannot ask for long work.
 int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_body *out) MP_MUST_CHECK;
+// The same; rows that come with the very columns of `known` (may be NULL) get it as their metadata: nothing is allocated.
+int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
+                          struct mp_result_body *out) MP_MUST_CHECK;
 // One row: column_count values borrowed from the cursor.
 int mp_row_read(struct mp_cursor *rows, struct mp_bytes *values, uint32_t column_count) MP_MUST_CHECK;
 // Does a ROWS result of a conditional statement say [applied]? 1 yes, 0 no, -1 not a conditional result.

@@ -14,7 +14,7 @@ static void skip_strings(struct mp_cursor *cur, uint32_t count)
 }
 
 static void read_prefix(struct mp_cursor *cur, const struct mp_envelope *envelope,
-						struct mp_response_prefix *out)
+                        struct mp_response_prefix *out)
 {
 	if (envelope->flags & MP_FLAG_TRACING) {
 		const uint8_t *id = mp_cursor_take(cur, sizeof(out->trace_id.bytes));
@@ -45,7 +45,7 @@ int mp_decode_prefix(const struct mp_envelope *envelope, struct mp_response_pref
 {
 	*out = (struct mp_response_prefix){.body = mp_cursor_on(envelope->body, envelope->body_len)};
 	if (MP_LIKELY((envelope->flags &
-				   (MP_FLAG_COMPRESSED | MP_FLAG_TRACING | MP_FLAG_WARNING | MP_FLAG_CUSTOM_PAYLOAD)) == 0))
+	               (MP_FLAG_COMPRESSED | MP_FLAG_TRACING | MP_FLAG_WARNING | MP_FLAG_CUSTOM_PAYLOAD)) == 0))
 		return 0;
 	if (envelope->flags & MP_FLAG_COMPRESSED)
 		return MP_EPROTO;
@@ -56,7 +56,8 @@ int mp_decode_prefix(const struct mp_envelope *envelope, struct mp_response_pref
 // ---- RESULT
 // -----------------------------------------------------------------------------------------------------------
 
-static int read_rows(struct mp_cursor *cur, uint8_t version, struct mp_result_body *out)
+static int read_rows(struct mp_cursor *cur, uint8_t version, struct mp_metadata *known,
+                     struct mp_result_body *out)
 {
 	struct mp_metadata_head head;
 	mp_metadata_read_head(cur, version, &head);
@@ -66,7 +67,10 @@ static int read_rows(struct mp_cursor *cur, uint8_t version, struct mp_result_bo
 	out->has_more_pages = (head.flags & MP_META_MORE_PAGES) != 0;
 	out->paging_state = head.paging_state;
 	out->new_metadata_id = head.new_id;
-	if ((head.flags & MP_META_NONE) == 0) {
+	bool has_columns = (head.flags & MP_META_NONE) == 0;
+	if (has_columns && mp_metadata_take_known(cur, head.flags, head.column_count, known)) {
+		out->metadata = mp_metadata_ref(known);
+	} else if (has_columns) {
 		int rc = mp_metadata_read_columns(cur, head.flags, head.column_count, &out->metadata);
 		if (rc != 0)
 			return rc;
@@ -121,6 +125,12 @@ static int read_schema(struct mp_cursor *cur, struct mp_result_body *out)
 
 int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_body *out)
 {
+	return mp_decode_result_like(body, version, NULL, out);
+}
+
+int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
+                          struct mp_result_body *out)
+{
 	*out = (struct mp_result_body){.paging_state = {NULL, -1}};
 	int32_t kind = mp_cursor_i32(&body);
 	if (MP_UNLIKELY(body.failed))
@@ -128,7 +138,7 @@ int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_bo
 	out->kind = (enum mp_result_kind)kind;
 	switch (kind) {
 	case MP_RESULT_VOID: return 0;
-	case MP_RESULT_ROWS: return read_rows(&body, version, out);
+	case MP_RESULT_ROWS: return read_rows(&body, version, known, out);
 	case MP_RESULT_SET_KEYSPACE: out->keyspace = mp_cursor_string(&body); return mp_cursor_status(&body);
 	case MP_RESULT_PREPARED: return read_prepared(&body, version, out);
 	case MP_RESULT_SCHEMA: return read_schema(&body, out);
@@ -167,8 +177,8 @@ out:
 int mp_result_applied(const struct mp_result_body *result, const struct mp_metadata *metadata)
 {
 	if (result->kind != MP_RESULT_ROWS || metadata == NULL || metadata->column_count == 0 ||
-		metadata->columns[0].type->id != MP_TYPE_BOOLEAN ||
-		!mp_str_is(metadata->columns[0].name, "[applied]"))
+	    metadata->columns[0].type->id != MP_TYPE_BOOLEAN ||
+	    !mp_str_is(metadata->columns[0].name, "[applied]"))
 		return -1;
 	struct mp_cursor rows = result->rows;
 	struct mp_bytes applied;

@@ -89,7 +89,7 @@ static int copy_str(struct mp_arena *arena, struct mp_str text, const struct mp_
 }
 
 static int read_column(struct mp_cursor *cur, bool global, const struct mp_column *last,
-					   struct mp_metadata *metadata, struct mp_column *column)
+                       struct mp_metadata *metadata, struct mp_column *column)
 {
 	struct mp_arena *arena = &metadata->arena;
 	int rc = 0;
@@ -130,17 +130,40 @@ static int fill_columns(struct mp_cursor *cur, uint32_t flags, struct mp_metadat
 	return mp_cursor_status(cur);
 }
 
+static int keep_wire(struct mp_metadata *metadata, uint32_t flags, const uint8_t *start, const uint8_t *end)
+{
+	struct mp_str wire = {(const char *)start, (size_t)(end - start)};
+	metadata->wire = mp_arena_str(&metadata->arena, wire);
+	metadata->wire_global = (flags & MP_META_GLOBAL_TABLE) != 0;
+	return metadata->wire.data == NULL ? MP_ENOMEM : 0;
+}
+
+bool mp_metadata_take_known(struct mp_cursor *cur, uint32_t flags, uint32_t count,
+                            const struct mp_metadata *known)
+{
+	bool global = (flags & MP_META_GLOBAL_TABLE) != 0;
+	if (known == NULL || known->wire.data == NULL || known->column_count != count ||
+	    known->wire_global != global || known->wire.len > mp_cursor_left(cur) ||
+	    memcmp(known->wire.data, cur->pos, known->wire.len) != 0)
+		return false;
+	cur->pos += known->wire.len;
+	return true;
+}
+
 int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t count, struct mp_metadata **out)
 {
 	if (cur->failed ||
-		count > mp_cursor_left(cur) / 4) { // a column is at least the length of its name and a type
+	    count > mp_cursor_left(cur) / 4) { // a column is at least the length of its name and a type
 		cur->failed = true;
 		return MP_EPROTO;
 	}
 	struct mp_metadata *metadata = mp_metadata_new(count);
 	if (metadata == NULL)
 		return MP_ENOMEM;
+	const uint8_t *start = cur->pos;
 	int rc = fill_columns(cur, flags, metadata);
+	if (rc == 0)
+		rc = keep_wire(metadata, flags, start, cur->pos);
 	if (rc != 0) {
 		mp_metadata_unref(metadata);
 		return rc;
@@ -194,14 +217,14 @@ static bool same_table(const struct mp_metadata *metadata)
 {
 	for (uint32_t i = 1; i < metadata->column_count; i++) {
 		if (!mp_str_eq(metadata->columns[i].keyspace, metadata->columns[0].keyspace) ||
-			!mp_str_eq(metadata->columns[i].table, metadata->columns[0].table))
+		    !mp_str_eq(metadata->columns[i].table, metadata->columns[0].table))
 			return false;
 	}
 	return metadata->column_count > 0;
 }
 
 static void write_columns(struct mp_buf *buf, uint8_t version, const struct mp_metadata *metadata,
-						  bool global)
+                          bool global)
 {
 	for (uint32_t i = 0; i < metadata->column_count; i++) {
 		const struct mp_column *column = &metadata->columns[i];
@@ -221,7 +244,7 @@ void mp_metadata_write(struct mp_buf *buf, uint8_t version, const struct mp_rows
 	bool global = !skip && same_table(head->metadata);
 	bool more = head->paging_state.data != NULL;
 	mp_buf_u32(buf, (uint32_t)((global ? MP_META_GLOBAL_TABLE : 0) | (more ? MP_META_MORE_PAGES : 0) |
-							   (skip ? MP_META_NONE : 0) | (changed ? MP_META_CHANGED : 0)));
+	                           (skip ? MP_META_NONE : 0) | (changed ? MP_META_CHANGED : 0)));
 	mp_buf_u32(buf, head->metadata->column_count);
 	if (more)
 		mp_put_bytes(buf, head->paging_state.data, (size_t)head->paging_state.len);

@@ -24,7 +24,10 @@ struct mp_metadata_head {
 void mp_metadata_read_head(struct mp_cursor *cur, uint8_t version, struct mp_metadata_head *head);
 // [<global_table_spec>]<col_spec>...: 0, MP_EPROTO or MP_ENOMEM. A new metadata with one reference in *out.
 int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t count,
-							 struct mp_metadata **out) MP_MUST_CHECK;
+                             struct mp_metadata **out) MP_MUST_CHECK;
+// Do the columns that follow say the same as those that `known` (may be NULL) was read from? If so they are skipped.
+bool mp_metadata_take_known(struct mp_cursor *cur, uint32_t flags, uint32_t count,
+                            const struct mp_metadata *known);
 // The whole of a bind markers' metadata, with the partition key's indexes since v4.
 int mp_metadata_read_params(struct mp_cursor *cur, uint8_t version, struct mp_metadata **out) MP_MUST_CHECK;
 

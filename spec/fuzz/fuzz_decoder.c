@@ -69,7 +69,8 @@ static int run(const struct setting *setting, const uint8_t *bytes, size_t len, 
 		mp_assert(dec.rest.cap <= 4 * (at + 256) && dec.whole.cap <= 4 * (at + 256));
 	}
 	mix(log, dec.why, strlen(dec.why));
-	mix(log, &dec.seen_version, 1);
+	mix(log, &dec.seen_version, sizeof(dec.seen_version));
+	mix(log, &dec.seen_stream, sizeof(dec.seen_stream));
 	mp_decoder_deinit(&dec);
 	return rc;
 }

@@ -64,11 +64,12 @@ function Decoder:close()
   self.callback:free()
 end
 
--- Decode `all` cut by `cut`: { envelopes, rc, why, seen }.
+-- Decode `all` cut by `cut`: { envelopes, rc, why, seen, stream }.
 function M.run(all, options, cut)
   local self = M.new(options)
   local rc = self:feed_cut(all, cut or function() return #all end)
-  local result = { envelopes = self.envelopes, rc = rc, why = self:why(), seen = self.dec.seen_version }
+  local result = { envelopes = self.envelopes, rc = rc, why = self:why(), seen = self.dec.seen_version,
+    stream = self.dec.seen_stream }
   self:close()
   return result
 end

@@ -85,8 +85,11 @@ describe("the decoder", function()
       assert.equal(case[2], result.seen)
       assert.matches("protocol version", result.why)
     end
-    local server = decoding.every_way("\x42\0\0\1\5" .. be32(0), { server = true })
-    assert.same({ C.MP_EPROTO, 66 }, { server.rc, server.seen })
+    for hex, seen in pairs { ["42 00 0301 05 00000000"] = 769, ["06 00 7fff 05 00000000"] = 32767,
+      ["02 00 01 05 00000000"] = 0 } do
+      local result = decoding.every_way(bytes.of(hex), { server = true })
+      assert.same({ C.MP_EPROTO, tonumber(hex:sub(1, 2), 16), seen }, { result.rc, result.seen, result.stream })
+    end
   end)
 
   it("tells a stranger by its first byte", function()

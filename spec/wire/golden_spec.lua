@@ -121,7 +121,7 @@ describe("hostile bytes", function()
   it("without any sense are only ever refused or ignored, as bodies", function()
     local rand = bytes.rand(7)
     local opcodes = { 0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10 }
-    for _ = 1, 30000 do
+    for _ = 1, 50000 do
       local opcode = opcodes[rand(1, #opcodes)]
       local body = bytes.random_bytes(rand, rand(0, 40))
       if opcode == 0x08 and rand(0, 1) == 1 then body = "\0\0\0" .. string.char(rand(1, 5)) .. body end

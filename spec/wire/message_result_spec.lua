@@ -82,6 +82,50 @@ describe("rows", function()
     assert.equal(C.MP_EPROTO, C.mp_row_read(result.rows, values, 0)) -- failed for good
   end)
 
+  it("that come with columns which are known already are read without memory", function()
+    local function decode_like(hex, known)
+      local body = bytes.of(hex)
+      local memory, result = bytes.exact(body), ffi.new "struct mp_result_body"
+      local rc = C.mp_decode_result_like(C.mp_cursor_on(memory, #body), 4, known, result)
+      return rc, result, memory
+    end
+    local columns = "0001 'k' 0001 't' 0001 'a' 0009 0001 'b' 000d "
+    local row = "00000001 00000004 00000007 00000001 'x'"
+    local same = "00000002 00000001 00000002 " .. columns .. row
+    local _, first, memory = decode_like(same, nil)
+    local known = first.metadata
+
+    local before = C.mp_mem_stats().allocs
+    local rc, result, again = decode_like(same, known)
+    assert.equal(before + 1, C.mp_mem_stats().allocs) -- that of bytes.exact
+    assert.equal(0, rc)
+    assert.is_true(result.metadata == known and known.refs == 2)
+    local values = ffi.new "struct mp_bytes[2]"
+    assert.equal(0, C.mp_row_read(result.rows, values, 2))
+    assert.equal("x", text(values[1]))
+    C.mp_metadata_unref(result.metadata)
+
+    -- One more page to come: the same columns all the same.
+    rc, result = decode_like("00000002 00000003 00000002 00000001 ff " .. columns .. row, known)
+    assert.same({ 0, true }, { rc, result.metadata == known })
+    C.mp_metadata_unref(result.metadata)
+
+    for _, other in ipairs {
+      "00000002 00000001 00000002 0001 'k' 0001 't' 0001 'a' 0009 0001 'c' 000d " .. row,
+      "00000002 00000001 00000002 0001 'k' 0001 't' 0001 'a' 0009 0001 'b' 0009 " .. row,
+      "00000002 00000000 00000002 0001 'k' 0001 't' 0001 'a' 0009 0001 'k' 0001 't' 0001 'b' 000d " .. row,
+      "00000002 00000001 00000001 0001 'k' 0001 't' 0001 'a' 0009 00000001 00000004 00000007",
+    } do
+      rc, result = decode_like(other, known)
+      assert.same({ 0, false }, { rc, result.metadata == known })
+      C.mp_metadata_unref(result.metadata)
+    end
+    assert.equal(C.MP_EPROTO, (decode_like("00000002 00000001 00000002 " .. columns:sub(1, -6), known)))
+    assert.equal(1, known.refs)
+    C.mp_metadata_unref(known)
+    assert.truthy(memory and again)
+  end)
+
   it("that end inside of a value are refused at that row", function()
     for _, hex in ipairs { "00000002 00000001 'a' 00000000 00000005 'abc'", "00000001 00000004 ffff 00000000",
       "00000001 7fffffff 'abcd'" } do
