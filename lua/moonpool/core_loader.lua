@@ -33,7 +33,7 @@ end
 
 local function load_core()
   if jit == nil then error("moonpool needs LuaJIT", 0) end
-  local open = package.loadlib("", symbol)
+  local open = package.preload["moonpool.core"] or package.loadlib("", symbol)
   if open then return open() end
   local tried = {}
   for _, path in ipairs(candidates()) do

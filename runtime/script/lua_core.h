@@ -23,6 +23,7 @@ void mp_lua_add_pool(lua_State *L);
 void mp_lua_add_execute(lua_State *L);
 void mp_lua_add_events(lua_State *L);
 void mp_lua_add_stats(lua_State *L);
+void mp_lua_add_check(lua_State *L);
 
 // Wrong arguments raise: "bad argument #2 to 'execute' (parameters: table expected, got number)".
 int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected);

@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The command line: one file per command in this folder. Exit status 0: success, 1: failure, 2: wrong usage.
+local argparse = require "argparse"
+
+local commands = { "run", "sim", "check", "version" }
+
+local function parser_of_all()
+  local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
+    :epilog "moonpool COMMAND --help tells more."
+    :command_target "command"
+  local by_name = {}
+  for _, name in ipairs(commands) do
+    local command = require("moonpool.cli." .. name)
+    command.define(parser)
+    by_name[name] = command
+  end
+  return parser, by_name
+end
+
+-- What stands behind the first word that is neither an option nor its value belongs to the application.
+local function split(arguments, with_value)
+  local own, rest, i = {}, {}, 1
+  while arguments[i] do
+    own[#own + 1] = arguments[i]
+    if i > 1 and arguments[i]:sub(1, 1) ~= "-" then
+      for n = i + 1, #arguments do rest[#rest + 1] = arguments[n] end
+      break
+    end
+    if with_value[arguments[i]] and arguments[i + 1] then
+      i = i + 1
+      own[#own + 1] = arguments[i]
+    end
+    i = i + 1
+  end
+  return own, rest
+end
+
+return function(arguments)
+  local parser, by_name = parser_of_all()
+  local rest = {}
+  if arguments[1] == "run" then arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true }) end
+  local ok, options = parser:pparse(arguments)
+  if not ok then
+    io.stderr:write("moonpool: ", options, "\n", "Try 'moonpool ", by_name[arguments[1]] and arguments[1] .. " " or "",
+      "--help'.\n")
+    return 2
+  end
+  options.rest = rest
+  return by_name[options.command].run(options) or 0
+end

@@ -1,0 +1,66 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool run: an application in a coroutine. It ends when the file and every coroutine that it spawned have ended; then
+-- pools that are still open are closed. A number that the file returns is the exit status.
+local cli = require "moonpool.cli_core"
+local core = require "moonpool.core_loader"
+local pool = require "moonpool.pool"
+
+local run = {}
+
+function run.define(parser)
+  local command = parser:command("run", "Run a Lua application.")
+  command:option("--config", "A configuration file: what moonpool.ConnectionPool() takes when it is given nothing.")
+    :argname "FILE"
+  command:option("--embedded", "Simulate a cluster of N nodes in this process, and tell the application where it is: " ..
+    "moonpool.embedded, and CASSANDRA_HOSTS unless it is set.")
+    :argname "N"
+    :convert(function(text)
+      local nodes = tonumber(text)
+      if nodes and nodes >= 1 and nodes <= 100 and nodes % 1 == 0 then return nodes end
+      return nil, "'" .. text .. "' is no number of nodes from 1 to 100"
+    end)
+  command:argument("app", "The application: a Lua file."):argname "APP.lua"
+  command:argument("args", "Its arguments: ... and arg in the file."):args "*":argname "ARG"
+end
+
+local function failed(message)
+  io.stderr:write(tostring(message), "\n")
+  return 1
+end
+
+local function start_embedded(moonpool, nodes)
+  local embedded = require("moonpool.cli.embedded").start(nodes)
+  moonpool.embedded = embedded
+  cli.setenv("CASSANDRA_HOSTS", table.concat(embedded.hosts, ","))
+  cli.setenv("CASSANDRA_DC", "datacenter1")
+end
+
+-- The status of an application that ended, or of the signal that ended it.
+local function finish(ok, result)
+  if ok then core.settle() end
+  local signal = cli.caughtSignal()
+  core.finish()
+  if signal then return 128 + signal end
+  if not ok then return failed(result) end
+  return type(result) == "number" and result or 0
+end
+
+function run.run(options)
+  local moonpool = require "moonpool"
+  local chunk, message = loadfile(options.app)
+  if not chunk then return failed(message) end
+  if options.config then
+    pool.default = options.config
+    moonpool.config = options.config
+  end
+  arg = { [0] = options.app, unpack(options.rest) }
+  local signals = cli.watchSignals()
+  if options.embedded then
+    local ok, why = pcall(start_embedded, moonpool, options.embedded)
+    if not ok then return failed(why) end
+  end
+  local status = finish(pcall(core.run, chunk, unpack(options.rest)))
+  return status, signals
+end
+
+return run

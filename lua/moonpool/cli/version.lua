@@ -1,0 +1,14 @@
+-- SPDX-License-Identifier: Apache-2.0
+local core = require "moonpool.core_loader"
+
+local version = {}
+
+function version.define(parser)
+  parser:command("version", "Print the versions of moonpool, LuaJIT and the protocol.")
+end
+
+function version.run()
+  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3)", core.version, jit.version))
+end
+
+return version

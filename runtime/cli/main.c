@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The executable: a LuaJIT with the runtime inside. The commands are Lua, in lua/moonpool/cli/; here stand only what Lua
+// cannot do: find its own files, and end in order on SIGINT and SIGTERM.
+#include <lauxlib.h>
+#include <limits.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "script/home.h"
+#include "script/lua_core.h"
+#include "script/runtime.h"
+
+#define SIGNAL_CHECK_MS 50
+
+// Written by the signal handler, so it cannot hang from anything.
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+// The first signal ends the program in order; a second one of the same kind at once.
+static void watch(int number)
+{
+	struct sigaction action;
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_signal;
+	action.sa_flags = (int)SA_RESETHAND;
+	sigemptyset(&action.sa_mask);
+	sigaction(number, &action, NULL);
+}
+
+struct signals {
+	struct mp_runtime *runtime;
+	struct mp_timer timer;
+};
+
+static void check_signal(void *data)
+{
+	struct signals *signals = data;
+	if (caught != 0)
+		mp_runtime_stop(signals->runtime);
+	else if (mp_timer_start_ms(&signals->timer, SIGNAL_CHECK_MS) != 0)
+		mp_runtime_stop(signals->runtime);
+}
+
+static int stop_watching(lua_State *L)
+{
+	struct signals *signals = lua_touserdata(L, 1);
+	if (signals->runtime != NULL)
+		mp_timer_stop(&signals->timer);
+	return 0;
+}
+
+// watchSignals(): from now on they end core.run and core.settle. The result must stay referenced.
+static int watch_signals(lua_State *L)
+{
+	struct signals *signals = lua_newuserdata(L, sizeof(*signals));
+	memset(signals, 0, sizeof(*signals));
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, stop_watching);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	signals->runtime = mp_runtime_of(L);
+	mp_timer_init(&signals->timer, mp_runtime_loop(signals->runtime), check_signal, signals);
+	watch(SIGINT);
+	watch(SIGTERM);
+	check_signal(signals);
+	return 1;
+}
+
+// The number of the signal that was caught, or nil.
+static int caught_signal(lua_State *L)
+{
+	if (caught == 0)
+		return 0;
+	lua_pushinteger(L, caught);
+	return 1;
+}
+
+// setenv(name, value): for the program's own environment, unless it is set.
+static int set_environment(lua_State *L)
+{
+	lua_pushboolean(L, setenv(luaL_checkstring(L, 1), luaL_checkstring(L, 2), 0) == 0);
+	return 1;
+}
+
+static int open_cli(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"watchSignals", watch_signals},
+		{"caughtSignal", caught_signal},
+		{"setenv", set_environment},
+		{NULL, NULL},
+	};
+	luaL_newlib(L, functions);
+	return 1;
+}
+
+static void preload(lua_State *L, const char *name, lua_CFunction open)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_pushcfunction(L, open);
+	lua_setfield(L, -2, name);
+	lua_pop(L, 2);
+}
+
+static int start(lua_State *L)
+{
+	char home[PATH_MAX];
+	luaL_openlibs(L);
+	if (mp_home_find(home, sizeof(home)) != 0)
+		return luaL_error(L, "moonpool: its Lua files were not found (MOONPOOL_HOME may name their folder)");
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "path");
+	lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s", home, home, lua_tostring(L, -1));
+	lua_setfield(L, -3, "path");
+	preload(L, "moonpool.core", luaopen_moonpool_core);
+	preload(L, "moonpool.cli_core", open_cli);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "moonpool.cli");
+	lua_call(L, 1, 1);
+	lua_insert(L, 1); // main(arguments): the exit status
+	lua_settop(L, 2);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	lua_State *L = luaL_newstate();
+	if (L == NULL) {
+		fputs("moonpool: out of memory\n", stderr);
+		return EXIT_FAILURE;
+	}
+	lua_pushcfunction(L, start);
+	lua_createtable(L, argc, 0);
+	for (int i = 1; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i);
+	}
+	int status = EXIT_FAILURE;
+	if (lua_pcall(L, 1, 1, 0) == 0) {
+		status = (int)lua_tointeger(L, -1);
+	} else {
+		const char *why = lua_tostring(L, -1);
+		fprintf(stderr, "%s\n", why != NULL ? why : "moonpool: failed");
+	}
+	lua_close(L);
+	return status;
+}
