@@ -122,12 +122,23 @@ static const char *misfit(const struct mp_request *request, const struct mp_resu
 	return "a result of an unknown kind";
 }
 
+// What the node says about the columns of a statement holds for its next answers. On v5 it is told only when it changed,
+// with the name it has from now on; before, with every answer.
+static void learn(struct mp_prepared *prepared, const struct mp_result_body *result, uint8_t version)
+{
+	bool renamed = result->new_metadata_id.len > 0;
+	bool changed = version < 5 && result->metadata != prepared->result && prepared->result != NULL &&
+	               prepared->result->column_count > 0;
+	if (renamed || changed)
+		mp_prepared_set_result(prepared, result->new_metadata_id, result->metadata);
+}
+
 static void succeeded(struct mp_request *request, const struct mp_response_prefix *prefix,
                       const struct mp_result_body *result)
 {
 	struct mp_session *session = request->session;
-	if (MP_UNLIKELY(result->new_metadata_id.len > 0 && result->metadata != NULL && request->prepared != NULL))
-		mp_prepared_set_result(request->prepared, result->new_metadata_id, result->metadata);
+	if (result->metadata != NULL && request->prepared != NULL)
+		learn(request->prepared, result, session->version);
 	struct mp_outcome outcome = {
 		.result = result,
 		.metadata = result->metadata != NULL ? result->metadata : request->state->metadata,
@@ -144,7 +155,8 @@ static void read_result(struct mp_request *request, const struct mp_envelope *an
                         const struct mp_response_prefix *prefix)
 {
 	struct mp_result_body result;
-	int rc = mp_decode_result(prefix->body, answer->version, &result);
+	struct mp_metadata *known = request->prepared != NULL ? request->prepared->result : NULL;
+	int rc = mp_decode_result_like(prefix->body, answer->version, known, &result);
 	if (MP_UNLIKELY(rc != 0)) {
 		if (rc == MP_ENOMEM)
 			no_memory(request);
