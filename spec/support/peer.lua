@@ -248,7 +248,10 @@ local function read_request(link, envelope)
   link.version = link.version or envelope.version
   local request = {
     opcode = opcode_names[envelope.opcode], version = envelope.version, stream = envelope.stream,
-    cql = peer_module.text(body.cql), token = peer_module.text(body.token),
+    cql = peer_module.text(body.cql), token = peer_module.text(body.token), id = peer_module.text(body.id),
+    keyspace = peer_module.text(body.keyspace), consistency = body.params.consistency,
+    values = peer_module.text(body.params.values), skip_metadata = body.params.skip_metadata,
+    metadata_id = peer_module.text(body.result_metadata_id),
   }
   if envelope.opcode == C.MP_OP_OPTIONS and link.started then link.heartbeats = link.heartbeats + 1 end
   if envelope.opcode == C.MP_OP_STARTUP then

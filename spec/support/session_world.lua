@@ -1,0 +1,514 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A session among scripted nodes in virtual time. The nodes know the system tables and prepared statements; every other
+-- statement goes to `world.on_statement(node, link, request)`, which answers and returns true, or is answered as a
+-- success. At the end nothing may be left.
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local sim_world = require "spec.support.sim_world"
+local peers = require "spec.support.peer"
+local rows = require "spec.support.rows"
+
+local session_world = {}
+local str, text = peers.str, peers.text
+
+local World = {}
+World.__index = World
+
+-- ---- nodes ------------------------------------------------------------------------------------------------------
+
+local node_columns = {
+  { "host_id", "uuid" }, { "data_center", "text" }, { "rack", "text" }, { "release_version", "text" },
+  { "tokens", "set<text>" },
+}
+
+local function columns_of(extra)
+  local columns = {}
+  for _, column in ipairs(extra) do columns[#columns + 1] = column end
+  for _, column in ipairs(node_columns) do columns[#columns + 1] = column end
+  return columns
+end
+
+local local_columns = columns_of {
+  { "cluster_name", "text" }, { "partitioner", "text" }, { "rpc_address", "inet" }, { "rpc_port", "int" },
+}
+local peers_v2_columns = columns_of { { "peer", "inet" }, { "native_address", "inet" }, { "native_port", "int" } }
+local peers_columns = columns_of { { "peer", "inet" }, { "rpc_address", "inet" } }
+
+local function node_values(node, extra)
+  local values = {}
+  for _, value in ipairs(extra) do values[#values + 1] = value end
+  local common = { node.host_id, node.dc, node.rack, "5.0.0", node.tokens and rows.collection(node.tokens) or false }
+  for _, value in ipairs(common) do values[#values + 1] = value end
+  return values
+end
+
+-- nil: as it is; false: null
+local function said(node, field, value)
+  if node.says[field] ~= nil then return node.says[field] end
+  return value
+end
+
+local function local_row(world, node)
+  return node_values(node, { world.cluster_name, said(node, "partitioner",
+    "org.apache.cassandra.dht.Murmur3Partitioner"), said(node, "rpc_address", rows.inet(node.ip)),
+    said(node, "rpc_port", rows.int(node.port)) })
+end
+
+local function peer_row(node, is_v2)
+  local shown = setmetatable({}, { __index = function(_, key)
+    if node.says[key] ~= nil then return node.says[key] end
+    return node[key]
+  end })
+  local peer = said(node, "peer", rows.inet(node.ip))
+  local address = said(node, "native_address", rows.inet(node.ip))
+  if is_v2 then return node_values(shown, { peer, address, said(node, "native_port", rows.int(node.port)) }) end
+  return node_values(shown, { peer, address })
+end
+
+local function send_peers(world, node, link, request, is_v2)
+  local data = {}
+  for _, other in ipairs(world.nodes) do
+    if other ~= node and other.member then data[#data + 1] = peer_row(other, is_v2) end
+  end
+  for _, extra in ipairs(world.extra_peers or {}) do data[#data + 1] = peer_row(extra, is_v2) end
+  if world.no_peers then data = {} end
+  rows.send(link, request, is_v2 and peers_v2_columns or peers_columns, data)
+end
+
+local function send_keyspaces(world, link, request)
+  local data = {}
+  for name, options in pairs(world.keyspaces) do
+    local map = {}
+    for key, value in pairs(options) do map[#map + 1], map[#map + 2] = key, value end
+    data[#data + 1] = { name, rows.collection(map, 2) }
+  end
+  rows.send(link, request, { { "keyspace_name", "text" }, { "replication", "map<text, text>" } }, data)
+end
+
+local function system(world, node, link, request)
+  local cql = request.cql
+  if cql:find "FROM system.local" then
+    world.refreshes = world.refreshes + 1
+    rows.send(link, request, local_columns, said(node, "local_empty", false) and {} or { local_row(world, node) })
+  elseif cql:find "FROM system.peers_v2" then
+    if node.old_peers then
+      link:error(request, C.MP_SE_INVALID, "unconfigured table peers_v2")
+    else
+      send_peers(world, node, link, request, true)
+    end
+  elseif cql:find "FROM system.peers" then
+    send_peers(world, node, link, request, false)
+  elseif cql:find "FROM system_schema.keyspaces" then
+    send_keyspaces(world, link, request)
+  else
+    return false
+  end
+  return true
+end
+
+-- The id of a statement as a node makes it: its length and text, so that no two are the same.
+local function id_of_statement(cql) return #cql .. ":" .. cql end
+
+local function prepare(world, node, link, request)
+  node.prepares = node.prepares + 1
+  local id = id_of_statement(request.cql)
+  node.known[id] = request.cql
+  local shape = world.shapes[request.cql] or {}
+  rows.prepared(link, request, shape.id or id, shape)
+end
+
+local result_columns = { { "v", "text" } }
+
+-- A success as the statement has it.
+function World.succeed(_, node, link, request)
+  local cql = request.cql ~= "" and request.cql or node.known[request.id] or ""
+  if cql:find "^SELECT" then
+    rows.send(link, request, result_columns, { { node.ip } }, { skip_metadata = request.skip_metadata })
+  else
+    rows.void(link, request)
+  end
+end
+
+local function serve(world, node, link, request)
+  if request.opcode == "QUERY" and system(world, node, link, request) then return end
+  node.statements[#node.statements + 1] = request
+  if world.on_statement and world.on_statement(node, link, request) then return end
+  if request.opcode == "PREPARE" then return prepare(world, node, link, request) end
+  if request.opcode == "EXECUTE" and not node.known[request.id] then
+    return rows.error(link, request, { code = C.MP_SE_UNPREPARED, message = "who?", id = request.id })
+  end
+  world:succeed(node, link, request)
+end
+
+function World:listen(node)
+  node.addr = sim_world.addr(node.ip, node.port)
+  node.peer = peers.listen(self.loop, node.addr, {
+    versions = node.versions, cluster_name = self.cluster_name, host_id = node.host_id, auth = node.auth,
+    on_request = function(link, request) serve(self, node, link, request) end,
+  })
+end
+
+function World:add_node(options)
+  local i = #self.nodes + 1
+  local node = {
+    ip = "127.0.0." .. i, port = 9042, host_id = string.char(i):rep(16), dc = "dc1", rack = "r1", member = true,
+    tokens = { tostring(-9000 + 1000 * i) }, says = {}, statements = {}, known = {}, prepares = 0,
+  }
+  for key, value in pairs(options or {}) do node[key] = value end
+  self.nodes[i] = node
+  if not node.dead then self:listen(node) end
+  return node
+end
+
+function World.kill(_, node)
+  node.peer:unlisten()
+  for _, link in ipairs(node.peer:open_links()) do link:close(true) end
+end
+
+function World:start(node)
+  self:listen(node)
+  node.known = {}
+end
+
+-- An event to the control connections at this node.
+function World.event(_, node, kind, change, other)
+  local addr = ffi.new "struct mp_addr"
+  assert(C.mp_addr_parse_ip(other.ip, other.port or 9042, addr) == 0)
+  for _, link in ipairs(node.peer:open_links()) do
+    if link.registered then
+      link:send(function(buf) C.mp_encode_event_addr(buf, link.version, kind, change, addr) end)
+    end
+  end
+end
+
+function World.schema_event(_, node, change, target, keyspace, name)
+  for _, link in ipairs(node.peer:open_links()) do
+    if link.registered then
+      link:send(function(buf)
+        C.mp_encode_event_schema(buf, link.version, change, target, str(keyspace), str(name or ""))
+      end)
+    end
+  end
+end
+
+function World:control_node()
+  for _, node in ipairs(self.nodes) do
+    for _, link in ipairs(node.peer and node.peer:open_links() or {}) do
+      if link.registered then return node, link end
+    end
+  end
+end
+
+-- ---- the session ------------------------------------------------------------------------------------------------
+
+local function error_of(err)
+  if err == nil then return nil end
+  local out = {
+    err = err.err, code = ffi.string(C.mp_error_code(err)), server_code = err.server_code,
+    maybe_applied = err.maybe_applied, host = ffi.string(err.host), message = ffi.string(err.message),
+    total = err.attempt_total, attempts = {},
+  }
+  for i = 0, err.attempt_count - 1 do
+    local attempt = err.attempts[i]
+    out.attempts[i + 1] = {
+      host = ffi.string(attempt.host), err = attempt.err, server_code = attempt.server_code, ms = attempt.ms,
+      message = ffi.string(attempt.message),
+    }
+  end
+  return out
+end
+
+local event_names = {}
+for _, name in ipairs { "HOST_UP", "HOST_DOWN", "HOST_ADDED", "HOST_REMOVED", "CONNECTION_ADDED",
+  "CONNECTION_REMOVED", "CONNECTION_LOST", "FAILOVER", "SCHEMA_CHANGED" } do
+  event_names[tonumber(C["MP_EVENT_" .. name])] = name
+end
+
+local function note_event(world, event)
+  local entry = {
+    kind = event_names[tonumber(event.kind)], reason = ffi.string(event.reason), at = world.loop:now_ms(),
+    host = event.host ~= nil and ffi.string(event.host.addr_text) or nil,
+    to = event.to ~= nil and ffi.string(event.to.addr_text) or nil,
+    keyspace = ffi.string(event.keyspace), table = ffi.string(event.table), change = ffi.string(event.change),
+  }
+  world.events[#world.events + 1] = entry
+  if world.on_event then world.on_event(entry) end
+end
+
+session_world.defaults = {
+  port = 9042, connect_timeout_ms = 1000, request_timeout_ms = 2000, heartbeat_interval_ms = 10000,
+  heartbeat_timeout_ms = 500, discovery_interval_ms = 0, log_level = tonumber(C.MP_LOG_OFF),
+}
+
+local function set_config(world, config, overrides)
+  C.mp_session_config_defaults(config)
+  for key, value in pairs(session_world.defaults) do config[key] = value end
+  for key, value in pairs(overrides) do
+    if key == "local_limits" or key == "remote_limits" then
+      for name, limit in pairs(value) do config[key == "local_limits" and "local" or "remote"][name] = limit end
+    elseif key ~= "contacts" then
+      if type(value) == "string" then
+        world.kept[#world.kept + 1] = value
+        value = ffi.cast("const char *", value)
+      end
+      config[key] = value
+    end
+  end
+end
+
+local function set_contacts(world, config, contacts)
+  local points = ffi.new("struct mp_contact_point[?]", #contacts)
+  for i, contact in ipairs(contacts) do
+    world.kept[#world.kept + 1] = contact
+    points[i - 1].host = ffi.cast("const char *", contact)
+  end
+  world.kept[#world.kept + 1] = points
+  config.contact_points, config.contact_point_count = points, #contacts
+end
+
+local function finish(record, outcome)
+  assert(not record.done, "a request was completed twice")
+  assert(not record.abandoned, "an abandoned request was completed")
+  record.done = true
+  record.err = error_of(outcome.error)
+  record.attempts = outcome.attempts
+  record.latency_ms = tonumber(outcome.latency_ns) / 1e6
+  record.host = outcome.host ~= nil and ffi.string(outcome.host.addr_text) or nil
+  if outcome.result ~= nil then
+    record.kind = tonumber(outcome.result.kind)
+    if outcome.result.kind == C.MP_RESULT_ROWS then
+      local cursor, count = ffi.new("struct mp_cursor", outcome.result.rows), outcome.result.column_count
+      local values = ffi.new("struct mp_bytes[?]", math.max(count, 1))
+      record.rows, record.columns = {}, {}
+      for i = 0, count - 1 do record.columns[i + 1] = text(outcome.metadata.columns[i].name) end
+      for r = 1, outcome.result.row_count do
+        assert(C.mp_row_read(cursor, values, count) == 0)
+        local row = {}
+        for i = 0, count - 1 do
+          row[i + 1] = values[i].len >= 0 and ffi.string(values[i].data, values[i].len) or false
+        end
+        record.rows[r] = row
+      end
+    end
+  end
+end
+
+local function make_callbacks(world)
+  local loop = world.loop
+  world.on_done = loop:callback("void (*)(struct mp_request *, const struct mp_outcome *)",
+    function(request, outcome)
+      local id = tonumber(ffi.cast("uintptr_t", request.data[0]))
+      local record = assert(world.requests[id], "a completion for nothing")
+      finish(record, outcome)
+      world.open_requests = world.open_requests - 1
+      if record.on_done then record.on_done(record) end
+      if not record.kept then C.mp_request_give(request) end
+    end)
+  world.on_connected = loop:callback("void (*)(void *, const struct mp_error *)", function(data, err)
+    local record = world.connects[tonumber(ffi.cast("uintptr_t", data))]
+    assert(not record.done, "connect was told twice")
+    record.done, record.err = true, error_of(err)
+    if record.on_done then record.on_done(record) end
+  end)
+  world.on_closed = loop:callback("void (*)(void *)", function() world.closed_count = world.closed_count + 1 end)
+  world.on_prepared = loop:callback("void (*)(void *, struct mp_prepared *, const struct mp_error *)",
+    function(data, prepared, err)
+      local record = world.prepares[tonumber(ffi.cast("uintptr_t", data))]
+      assert(not record.done, "prepare was told twice")
+      assert((prepared == nil) ~= (err == nil))
+      record.done, record.err = true, error_of(err)
+      record.prepared = prepared ~= nil and C.mp_prepared_ref(prepared) or nil
+      if record.on_done then record.on_done(record) end
+    end)
+  world.on_listener = loop:callback("void (*)(void *, const struct mp_session_event *)",
+    function(_, event) note_event(world, event) end)
+end
+
+-- options: nodes (list of node options), config, contacts (default: the first node's address), keyspaces, policies, seed
+function session_world.open(options)
+  options = options or {}
+  local world = setmetatable({
+    loop = sim_world.loop(options.seed or 1), nodes = {}, events = {}, requests = {}, connects = {}, prepares = {},
+    kept = {}, shapes = {}, refreshes = 0, open_requests = 0, closed_count = 0,
+    cluster_name = "test cluster", keyspaces = options.keyspaces or {
+      ks = { class = "org.apache.cassandra.locator.SimpleStrategy", replication_factor = "2" },
+    },
+  }, World)
+  C.mp_loop_log(world.loop.handle).level = C.MP_LOG_OFF
+  for _, node in ipairs(options.nodes or { {}, {}, {} }) do world:add_node(node) end
+  make_callbacks(world)
+  local config = ffi.new "struct mp_session_config"
+  set_config(world, config, options.config or {})
+  set_contacts(world, config, options.contacts or { world.nodes[1].ip })
+  world.policies = options.policies
+  world.session = C.mp_session_new(world.loop.handle, config, options.policies)
+  assert(world.session ~= nil)
+  C.mp_session_set_listener(world.session, world.on_listener, nil)
+  return world
+end
+
+function World:until_true(done, limit_ms) self.loop:until_true(done, limit_ms or 30000) end
+function World:pass(ms) self.loop:pass(ms) end
+
+function World:begin_connect()
+  local record = {}
+  self.connects[#self.connects + 1] = record
+  C.mp_session_connect(self.session, self.on_connected, ffi.cast("void *", #self.connects))
+  return record
+end
+
+-- nil, or the error of connect.
+function World:connect()
+  local record = self:begin_connect()
+  self:until_true(function() return record.done end)
+  return record.err
+end
+
+-- A world that is connected, all its hosts up.
+function session_world.connected(options)
+  local world = session_world.open(options)
+  local err = world:connect()
+  assert(err == nil, err and err.message)
+  return world
+end
+
+-- what: CQL text, or a prepared statement. options: the fields of mp_request_options, values (list of byte strings),
+-- keyspace. A record: done, err, rows, host, attempts.
+function World:submit(what, options)
+  options = options or {}
+  local request = C.mp_request_take(self.session)
+  assert(request ~= nil)
+  local record = { request = request }
+  if type(what) == "string" then
+    record.anchor = what
+    request.cql = str(what)
+  else
+    request.prepared = C.mp_prepared_ref(what)
+  end
+  for key, value in pairs(options) do
+    if key == "values" then
+      for _, bytes in ipairs(value) do
+        C.mp_buf_i32(request.values, #bytes)
+        C.mp_buf_bytes(request.values, bytes, #bytes)
+      end
+      request.value_count = #value
+    elseif key == "keyspace" then
+      request.keyspace = str(value)
+    elseif key == "on_done" or key == "kept" then
+      record[key] = value
+    else
+      request.options[key] = value
+    end
+  end
+  local id = #self.requests + 1
+  self.requests[id] = record
+  request.on_done = self.on_done
+  request.data[0] = ffi.cast("void *", id)
+  record.rc = C.mp_request_submit(request)
+  if record.rc ~= 0 then
+    C.mp_request_give(request)
+  else
+    self.open_requests = self.open_requests + 1
+  end
+  return record
+end
+
+function World:abandon(record)
+  assert(not record.done and not record.abandoned)
+  record.abandoned = true
+  self.open_requests = self.open_requests - 1
+  C.mp_request_abandon(record.request)
+end
+
+function World:wait(record, limit_ms)
+  self:until_true(function() return record.done end, limit_ms)
+  return record
+end
+
+function World:execute(what, options)
+  local record = self:submit(what, options)
+  assert(record.rc == 0, "submit: " .. record.rc)
+  return self:wait(record)
+end
+
+function World:begin_prepare(cql, options)
+  options = options or {}
+  local record = {}
+  self.prepares[#self.prepares + 1] = record
+  local cached = ffi.new "struct mp_prepared *[1]"
+  record.rc = C.mp_session_prepare(self.session, str(cql), str(options.keyspace or ""), options.timeout_ms or 0, cached,
+    self.on_prepared, ffi.cast("void *", #self.prepares))
+  if cached[0] ~= nil then
+    record.done, record.cached, record.prepared = true, true, C.mp_prepared_ref(cached[0])
+  end
+  return record
+end
+
+-- The prepared statement, or nil and its error. Freed with the world.
+function World:prepare(cql, options)
+  local record = self:begin_prepare(cql, options)
+  assert(record.rc == 0, "prepare: " .. record.rc)
+  self:until_true(function() return record.done end)
+  return record.prepared, record.err
+end
+
+function World:count(kind, host)
+  local count = 0
+  for _, event in ipairs(self.events) do
+    if event.kind == kind and (not host or event.host == host) then count = count + 1 end
+  end
+  return count
+end
+
+function World:stats()
+  local out = ffi.new "struct mp_session_stats"
+  C.mp_session_stats(self.session, out)
+  return setmetatable({}, { __index = function(_, key) return tonumber(out[key]) end })
+end
+
+function World:up_count()
+  return self:stats().hosts_up
+end
+
+function World:find(ip)
+  local host = C.mp_session_host_find(self.session, ip)
+  return host ~= nil and host or nil
+end
+
+function World:statement_count()
+  local count = 0
+  for _, node in ipairs(self.nodes) do count = count + #node.statements end
+  return count
+end
+
+-- ---- the end ----------------------------------------------------------------------------------------------------
+
+function World:close_session(drain_ms)
+  local before = self.closed_count
+  C.mp_session_close(self.session, drain_ms or 0, self.on_closed, nil)
+  self:until_true(function() return self.closed_count > before end)
+end
+
+function World:close()
+  if self.closed then return end
+  self.closed = true
+  local ok, trouble = pcall(function()
+    self:close_session()
+    assert(self.open_requests == 0, self.open_requests .. " requests were never completed")
+    for _, record in ipairs(self.connects) do assert(record.done, "connect was never told") end
+    for _, record in ipairs(self.prepares) do assert(record.done or record.rc ~= 0, "prepare was never told") end
+  end)
+  for _, record in ipairs(self.prepares) do
+    if record.prepared then C.mp_prepared_unref(record.prepared) end
+  end
+  if ok then C.mp_session_free(self.session) end
+  for _, node in ipairs(self.nodes) do
+    if node.peer then node.peer:close() end
+  end
+  self:pass(5)
+  if not ok then error(trouble, 0) end
+  self.loop:close()
+end
+
+jit.off(true, true)
+return session_world
