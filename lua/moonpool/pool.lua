@@ -20,7 +20,7 @@ Pool.execute = execute
 
 -- pool:executeAsync(statement, parameters, options): a future of the same
 function Pool.executeAsync(self, statement, parameters, options)
-  core.checkRequest(self, statement, parameters, options)
+  core.checkRequest(self, statement, parameters, options, "executeAsync")
   return async.spawn(execute, self, statement, parameters, options)
 end
 
@@ -33,7 +33,7 @@ end
 
 -- for row in pool:rows(statement, parameters, options): all rows, page by page; raises on an error.
 function Pool.rows(self, statement, parameters, options)
-  core.checkRequest(self, statement, parameters, options)
+  core.checkRequest(self, statement, parameters, options, "rows")
   local paged = {}
   for name, value in pairs(options or {}) do paged[name] = value end
   local rows, i
@@ -58,6 +58,7 @@ Pool.getStats = core.getStats
 Pool.getMetrics = core.getMetrics
 Pool.getConnectionDetails = core.getConnectionDetails
 Pool.getHosts = core.getHosts
+Pool.getPolicies = core.policies
 Pool.policies = core.policies
 Pool.reload = core.reload
 

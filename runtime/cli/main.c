@@ -37,6 +37,7 @@ static void watch(int number)
 
 struct signals {
 	struct mp_runtime *runtime;
+	struct mp_runtime_guest guest;
 	struct mp_timer timer;
 };
 
@@ -49,29 +50,29 @@ static void check_signal(void *data)
 		mp_runtime_stop(signals->runtime);
 }
 
-static int stop_watching(lua_State *L)
+static void stop_watching(struct mp_runtime_guest *guest)
 {
-	struct signals *signals = lua_touserdata(L, 1);
-	if (signals->runtime != NULL)
-		mp_timer_stop(&signals->timer);
-	return 0;
+	struct signals *signals = MP_CONTAINER_OF(guest, struct signals, guest);
+	mp_timer_stop(&signals->timer);
+	mp_runtime_remove_guest(signals->runtime, guest);
 }
 
-// watchSignals(): from now on they end core.run and core.settle. The result must stay referenced.
+// watchSignals(): from now on they end core.run and core.settle.
 static int watch_signals(lua_State *L)
 {
 	struct signals *signals = lua_newuserdata(L, sizeof(*signals));
 	memset(signals, 0, sizeof(*signals));
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, stop_watching);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	lua_pushlightuserdata(L, signals); // kept for as long as the state lives
+	lua_pushvalue(L, -2);
+	lua_rawset(L, LUA_REGISTRYINDEX);
 	signals->runtime = mp_runtime_of(L);
+	signals->guest.end = stop_watching;
+	mp_runtime_add_guest(signals->runtime, &signals->guest);
 	mp_timer_init(&signals->timer, mp_runtime_loop(signals->runtime), check_signal, signals);
 	watch(SIGINT);
 	watch(SIGTERM);
 	check_signal(signals);
-	return 1;
+	return 0;
 }
 
 // The number of the signal that was caught, or nil.

@@ -31,6 +31,7 @@ int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_
 		return rc;
 	}
 	engine->close_drain_ms = config.close_drain_ms;
+	mp_loop_log(loop)->level = config.session.log_level; // connections log there
 	rc = build(engine, &config, message, message_size);
 	mp_script_config_deinit(&config);
 	return rc;

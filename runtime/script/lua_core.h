@@ -25,8 +25,10 @@ void mp_lua_add_events(lua_State *L);
 void mp_lua_add_stats(lua_State *L);
 void mp_lua_add_check(lua_State *L);
 
-// Wrong arguments raise: "bad argument #2 to 'execute' (parameters: table expected, got number)".
-int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected);
+// Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
+//   bad argument #1 to 'execute' (statement: a string expected, got number)
+int mp_lua_bad_argument(lua_State *L, const char *method, int arg, const char *name, const char *expected);
+int mp_lua_raise(lua_State *L, const char *format, ...) MP_PRINTF(2, 3);
 
 // ---- lua_error.c: the `err` of `nil, err` -----------------------------------------------------------------------------
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);

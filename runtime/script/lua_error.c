@@ -11,10 +11,26 @@
 #define ERROR     "moonpool.error"
 #define NO_MEMORY "moonpool.noMemory"
 
-int mp_lua_bad_argument(lua_State *L, int arg, const char *what, const char *expected)
+#define USER_LEVEL 2 // 0: the C function, 1: its wrapper in lua/moonpool/
+
+int mp_lua_raise(lua_State *L, const char *format, ...)
 {
-	const char *got = luaL_typename(L, arg);
-	return luaL_argerror(L, arg, lua_pushfstring(L, "%s: %s expected, got %s", what, expected, got));
+	char text[256];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	luaL_where(L, USER_LEVEL);
+	lua_pushstring(L, text);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+// `self` is not counted, as it is not seen in pool:method().
+int mp_lua_bad_argument(lua_State *L, const char *method, int arg, const char *name, const char *expected)
+{
+	return mp_lua_raise(L, "bad argument #%d to '%s' (%s: %s expected, got %s)", arg - 1, method, name,
+	                    expected, luaL_typename(L, arg));
 }
 
 static void push_attempts(lua_State *L, const struct mp_error *error)

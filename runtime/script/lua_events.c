@@ -156,7 +156,7 @@ static int want_event(lua_State *L)
 		for (int i = 0; i < EVENT_COUNT; i++)
 			lua_pushfstring(L, " %s", kinds[i].name);
 		lua_concat(L, EVENT_COUNT + 1);
-		return luaL_argerror(L, 2, lua_tostring(L, -1));
+		return mp_lua_raise(L, "%s", lua_tostring(L, -1));
 	}
 	pool->wanted |= UINT32_C(1) << kind;
 	return 0;

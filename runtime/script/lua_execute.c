@@ -202,13 +202,13 @@ static int submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *pr
 	return lua_yield(L, 0);
 }
 
-static void check_arguments(lua_State *L)
+static void check_arguments(lua_State *L, const char *method)
 {
 	int parameters = lua_type(L, 3), options = lua_type(L, 4);
 	if (parameters != LUA_TTABLE && parameters > LUA_TNIL)
-		mp_lua_bad_argument(L, 3, "parameters", "a table");
+		mp_lua_bad_argument(L, method, 3, "parameters", "a table");
 	if (options != LUA_TTABLE && options > LUA_TNIL)
-		mp_lua_bad_argument(L, 4, "options", "a table");
+		mp_lua_bad_argument(L, method, 4, "options", "a table");
 }
 
 static bool has_parameters(lua_State *L)
@@ -222,13 +222,13 @@ static bool has_parameters(lua_State *L)
 	return true;
 }
 
-static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool)
+static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool, const char *method)
 {
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	if (statement == NULL)
-		mp_lua_bad_argument(L, 2, "statement", "a string or a prepared statement");
+		mp_lua_bad_argument(L, method, 2, "statement", "a string or a prepared statement");
 	if (statement->pool != pool)
-		luaL_argerror(L, 2, "the statement was prepared by another pool");
+		mp_lua_raise(L, "the statement was prepared by another pool");
 	return statement;
 }
 
@@ -237,12 +237,12 @@ static int submit_call(lua_State *L)
 {
 	lua_settop(L, 4);
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	check_arguments(L);
+	check_arguments(L, "execute");
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 4, &options);
 	if (lua_type(L, 2) != LUA_TSTRING) {
-		struct mp_lua_statement *statement = statement_argument(L, pool);
+		struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
 			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 		return submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options);
@@ -266,9 +266,9 @@ static int prepare_call(lua_State *L)
 	lua_settop(L, 3);
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	if (lua_type(L, 2) != LUA_TSTRING)
-		mp_lua_bad_argument(L, 2, "statement", "a string");
+		mp_lua_bad_argument(L, "prepare", 2, "statement", "a string");
 	if (lua_type(L, 3) != LUA_TTABLE && !lua_isnil(L, 3))
-		mp_lua_bad_argument(L, 3, "options", "a table");
+		mp_lua_bad_argument(L, "prepare", 3, "options", "a table");
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 3, &options);
@@ -286,14 +286,15 @@ static int prepare_call(lua_State *L)
 	return 1;
 }
 
-// Raises what execute would raise, without doing it: executeAsync begins later.
+// checkRequest(pool, statement, parameters, options, method): raises what execute would raise, without doing it.
 static int check_call(lua_State *L)
 {
-	lua_settop(L, 4);
+	lua_settop(L, 5);
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	check_arguments(L);
+	const char *method = luaL_checkstring(L, 5);
+	check_arguments(L, method);
 	if (lua_type(L, 2) != LUA_TSTRING)
-		statement_argument(L, pool);
+		statement_argument(L, pool, method);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 4, &options);
 	return 0;

@@ -24,7 +24,8 @@ static struct future *check(lua_State *L, int index)
 {
 	struct future *future = luaL_testudata(L, index, FUTURE);
 	if (future == NULL)
-		mp_lua_bad_argument(L, index, "future", "a future of moonpool.spawn or pool:executeAsync");
+		mp_lua_raise(L, "a future of moonpool.spawn or pool:executeAsync expected, got %s",
+		             luaL_typename(L, index));
 	return future;
 }
 

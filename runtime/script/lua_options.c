@@ -11,12 +11,12 @@
 #define NOT_GIVEN  UINT16_MAX
 #define FETCH_SIZE 5000 // rows of a page unless fetchSize says otherwise
 
-#define OPTIONS(X)                                                                                         \
-	X(consistency)                                                                                         \
-	X(serialConsistency)                                                                                   \
-	X(timeout)                                                                                             \
-	X(isIdempotent) X(fetchSize) X(pageState) X(keyspace) X(routingKey) X(timestamp) X(traceQuery) X(host) \
-		X(tag) X(prepare)
+#define OPTIONS(X)       \
+	X(consistency)       \
+	X(serialConsistency) \
+	X(timeout)           \
+	X(isIdempotent)      \
+	X(fetchSize) X(pageState) X(keyspace) X(routingKey) X(timestamp) X(traceQuery) X(host) X(tag) X(prepare)
 enum option {
 #define X(name) OPTION_##name,
 	OPTIONS(X)
@@ -40,7 +40,7 @@ static enum option option_of(const char *name)
 static int wrong(lua_State *L, const char *name, const char *expected)
 {
 	const char *got = luaL_typename(L, -1);
-	return luaL_error(L, "option '%s': %s expected, got %s", name, expected, got);
+	return mp_lua_raise(L, "option '%s': %s expected, got %s", name, expected, got);
 }
 
 static double number(lua_State *L, const char *name, double least, double most)
@@ -49,7 +49,7 @@ static double number(lua_State *L, const char *name, double least, double most)
 		wrong(L, name, "a number");
 	double value = lua_tonumber(L, -1);
 	if (!(value >= least && value <= most && value == floor(value)))
-		luaL_error(L, "option '%s': a whole number from %d to %d expected", name, (int)least, (int)most);
+		mp_lua_raise(L, "option '%s': a whole number from %d to %d expected", name, (int)least, (int)most);
 	return value;
 }
 
@@ -74,8 +74,8 @@ static uint16_t consistency(lua_State *L, const char *name)
 	struct mp_str value = text(L, name);
 	int code = mp_consistency_parse(value);
 	if (code < 0)
-		luaL_error(L, "option '%s': a consistency like \"LOCAL_QUORUM\" expected, got \"%s\"", name,
-		           value.data);
+		mp_lua_raise(L, "option '%s': a consistency like \"LOCAL_QUORUM\" expected, got \"%s\"", name,
+		             value.data);
 	return (uint16_t)code;
 }
 
@@ -83,8 +83,8 @@ static uint16_t serial(lua_State *L, const char *name)
 {
 	uint16_t code = consistency(L, name);
 	if (code != MP_CL_SERIAL && code != MP_CL_LOCAL_SERIAL)
-		luaL_error(L, "option '%s': \"SERIAL\" or \"LOCAL_SERIAL\" expected, got \"%s\"", name,
-		           mp_consistency_name(code));
+		mp_lua_raise(L, "option '%s': \"SERIAL\" or \"LOCAL_SERIAL\" expected, got \"%s\"", name,
+		             mp_consistency_name(code));
 	return code;
 }
 
@@ -93,7 +93,7 @@ static int64_t timestamp(lua_State *L, const char *name)
 	struct mp_codec codec;
 	int64_t value = 0;
 	if (mp_int64_read(L, lua_gettop(L), &codec, &value) != 0)
-		luaL_error(L, "option '%s': microseconds since 1970 expected: %s", name, codec.why);
+		mp_lua_raise(L, "option '%s': microseconds since 1970 expected: %s", name, codec.why);
 	return value;
 }
 
@@ -142,10 +142,10 @@ void mp_lua_options_read(lua_State *L, int index, struct mp_lua_options *options
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
 		if (lua_type(L, -2) != LUA_TSTRING)
-			luaL_error(L, "options: names expected as keys, got a %s", luaL_typename(L, -2));
+			mp_lua_raise(L, "options: names expected as keys, got a %s", luaL_typename(L, -2));
 		enum option option = option_of(lua_tostring(L, -2));
 		if (option == OPTION_COUNT)
-			luaL_error(L, "unknown option '%s'", lua_tostring(L, -2));
+			mp_lua_raise(L, "unknown option '%s'", lua_tostring(L, -2));
 		read_one(L, option, options);
 		lua_pop(L, 1);
 	}

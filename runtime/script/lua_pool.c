@@ -20,7 +20,8 @@ struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
 {
 	struct mp_lua_pool **holder = test_pool(L, index);
 	if (holder == NULL)
-		luaL_argerror(L, index, "a pool expected: use pool:method(), not pool.method()");
+		mp_lua_raise(L, "a pool expected, got %s: call pool:method(), not pool.method()",
+		             luaL_typename(L, index));
 	return *holder;
 }
 

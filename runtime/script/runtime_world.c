@@ -74,6 +74,7 @@ struct mp_runtime *mp_runtime_of(lua_State *L)
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
 		luaL_error(L, "the event loop could not be made");
+	mp_loop_log(loop)->level = MP_LOG_WARN;
 	nest->own = mp_runtime_new(L, loop, true);
 	if (nest->own == NULL) {
 		mp_loop_free(loop);

@@ -54,13 +54,12 @@ function run.run(options)
     moonpool.config = options.config
   end
   arg = { [0] = options.app, unpack(options.rest) }
-  local signals = cli.watchSignals()
+  cli.watchSignals()
   if options.embedded then
     local ok, why = pcall(start_embedded, moonpool, options.embedded)
     if not ok then return failed(why) end
   end
-  local status = finish(pcall(core.run, chunk, unpack(options.rest)))
-  return status, signals
+  return finish(pcall(core.run, chunk, unpack(options.rest)))
 end
 
 return run

@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool sim: the simulated cluster on real sockets, until a signal ends it.
+local cli = require "moonpool.cli_core"
+local core = require "moonpool.core_loader"
+
+local sim = {}
+
+local function number(least, most, what)
+  return function(text)
+    local value = tonumber(text)
+    if value and value >= least and value <= most and value % 1 == 0 then return value end
+    return nil, string.format("'%s' is no %s from %d to %d", text, what, least, most)
+  end
+end
+
+function sim.define(parser)
+  local command = parser:command("sim", "Run a simulated cluster on 127.0.0.1, 127.0.0.2, ... for any CQL client.")
+  command:option("--nodes", "How many nodes, over all datacentres."):argname "N":default "3"
+    :convert(number(1, 100, "number of nodes"))
+  command:option("--dcs", "How many datacentres: datacenter1, datacenter2, ..."):argname "N":default "1"
+    :convert(number(1, 32, "number of datacentres"))
+  command:option("--port", "The port of every node."):argname "PORT":default "9042"
+    :convert(number(1, 65535, "port"))
+end
+
+function sim.run(options)
+  cli.watchSignals()
+  local ok, cluster = pcall(require("moonpool.sim").cluster,
+    { nodes = options.nodes, dcs = options.dcs, port = options.port })
+  if not ok then
+    io.stderr:write("moonpool: ", tostring(cluster), "\n")
+    return 1
+  end
+  print(string.format("%d nodes on 127.0.0.1 .. 127.0.0.%d, port %d. Ctrl-C ends them.", options.nodes, options.nodes,
+    options.port))
+  io.stdout:flush()
+  local done, why = pcall(core.run, function() while true do core.sleep(1e9) end end)
+  local signal = cli.caughtSignal()
+  core.finish()
+  if not done and not signal then
+    io.stderr:write("moonpool: ", tostring(why), "\n")
+    return 1
+  end
+  return 0
+end
+
+return sim
