@@ -285,6 +285,9 @@ void moonpool_session_stats(const struct moonpool_session *session, struct moonp
 	struct mp_session_stats from;
 	mp_session_stats(session->engine.session, &from);
 	const struct mp_hist *latency = mp_session_latency_us(session->engine.session);
+	struct mp_policy_info policy = {0};
+	(void)mp_script_policies_info(session->engine.policies, MP_POLICY_BALANCE,
+	                              &policy); // false: C answers alone
 	*stats = (struct moonpool_stats){
 		.connections_total = from.connections_total,
 		.connections_active = from.connections_active,
@@ -302,5 +305,7 @@ void moonpool_session_stats(const struct moonpool_session *session, struct moonp
 		.timeouts = from.timeouts,
 		.latency_p50_us = mp_hist_quantile(latency, 0.5),
 		.latency_p99_us = mp_hist_quantile(latency, 0.99),
+		.policy_calls = policy.calls,
+		.policy_fallbacks = from.policy_fallbacks,
 	};
 }
