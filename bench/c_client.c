@@ -113,7 +113,7 @@ static void open_session(struct client *client)
 	snprintf(config, sizeof(config),
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"
-	         " pooling = { coreConnectionsPerHost = 1, maxConnectionsPerHost = 1 },"
+	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 } },"
 	         " loadBalancing = { policy = 'TokenAwarePolicy' } }",
 	         client->options.port, client->options.version);
 	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));

@@ -40,7 +40,7 @@ local pool = moonpool.ConnectionPool {
   localDataCenter = "datacenter1",
   keyspace = "bench",
   protocolVersion = options.protocol,
-  pooling = { coreConnectionsPerHost = 1, maxConnectionsPerHost = 1 },
+  pooling = { coreConnectionsPerHost = { ["0"] = 1 }, maxConnectionsPerHost = { ["0"] = 1 } },
   loadBalancing = { policy = "TokenAwarePolicy" },
 }
 assert(pool:connect())
