@@ -11,18 +11,18 @@
 
 struct held { // an answer that leaves later
 	struct mp_list_node node;
-	struct mp_sim_conn *conn;
+	struct mp_sim_link *conn;
 	struct mp_timer timer;
 	bool close;
 	struct mp_buf bytes;
 };
 
-static bool segmented(const struct mp_sim_conn *conn)
+static bool segmented(const struct mp_sim_link *conn)
 {
 	return conn->decoder.segmented;
 }
 
-static void open_segment(struct mp_sim_conn *conn)
+static void open_segment(struct mp_sim_link *conn)
 {
 	if (!segmented(conn) || conn->segment_open)
 		return;
@@ -31,7 +31,7 @@ static void open_segment(struct mp_sim_conn *conn)
 }
 
 // An envelope was appended to the open segment at `at`. If both do not fit, it moves into a segment of its own.
-static void close_envelope(struct mp_sim_conn *conn, size_t at)
+static void close_envelope(struct mp_sim_link *conn, size_t at)
 {
 	if (!conn->segment_open || conn->out.failed)
 		return;
@@ -42,16 +42,16 @@ static void close_envelope(struct mp_sim_conn *conn, size_t at)
 		mp_buf_clear(&conn->wire);
 		mp_buf_bytes(&conn->wire, conn->out.data + at, len);
 		conn->out.len = at;
-		mp_sim_conn_seal(conn);
+		mp_sim_link_seal(conn);
 		open_segment(conn);
 		mp_buf_bytes(&conn->out, conn->wire.data, len);
 		conn->out.failed = conn->out.failed || conn->wire.failed;
 	}
 	if (len > MP_SEGMENT_PAYLOAD_MAX)
-		mp_sim_conn_seal(conn);
+		mp_sim_link_seal(conn);
 }
 
-void mp_sim_conn_send(struct mp_sim_conn *conn, const void *envelope, size_t len)
+void mp_sim_link_send(struct mp_sim_link *conn, const void *envelope, size_t len)
 {
 	if (conn->dead || conn->closing)
 		return;
@@ -59,12 +59,12 @@ void mp_sim_conn_send(struct mp_sim_conn *conn, const void *envelope, size_t len
 	size_t at = conn->out.len;
 	mp_buf_bytes(&conn->out, envelope, len);
 	close_envelope(conn, at);
-	mp_sim_conn_post(conn);
+	mp_sim_link_post(conn);
 }
 
 struct mp_buf *mp_sim_answer_begin(struct mp_sim_request *req)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	req->direct = req->rule == NULL && !req->tracing;
 	if (!req->direct) {
 		mp_buf_clear(&conn->scratch);
@@ -128,7 +128,7 @@ static void held_free(struct held *held)
 	mp_free(held);
 }
 
-void mp_sim_held_free_all(struct mp_sim_conn *conn)
+void mp_sim_held_free_all(struct mp_sim_link *conn)
 {
 	struct mp_list_node *node;
 	while ((node = mp_list_first(&conn->held)) != NULL)
@@ -136,25 +136,25 @@ void mp_sim_held_free_all(struct mp_sim_conn *conn)
 }
 
 // Bytes that are whole on the wire already.
-static void send_raw(struct mp_sim_conn *conn, const struct mp_buf *bytes, bool close)
+static void send_raw(struct mp_sim_link *conn, const struct mp_buf *bytes, bool close)
 {
 	if (bytes->failed) {
-		mp_sim_conn_close(conn, true);
+		mp_sim_link_close(conn, true);
 		return;
 	}
 	if (conn->closing)
 		return;
-	mp_sim_conn_seal(conn);
+	mp_sim_link_seal(conn);
 	mp_buf_bytes(&conn->out, bytes->data, bytes->len);
-	mp_sim_conn_post(conn);
+	mp_sim_link_post(conn);
 	if (close)
-		mp_sim_conn_close_later(conn, false);
+		mp_sim_link_close_later(conn, false);
 }
 
 static void held_fire(void *data)
 {
 	struct held *held = data;
-	struct mp_sim_conn *conn = held->conn;
+	struct mp_sim_link *conn = held->conn;
 	struct mp_buf bytes = held->bytes;
 	bool close = held->close;
 	mp_buf_init(&held->bytes);
@@ -163,11 +163,11 @@ static void held_fire(void *data)
 	mp_buf_deinit(&bytes);
 }
 
-static void hold(struct mp_sim_conn *conn, const struct mp_buf *bytes, uint32_t delay_ms, bool close)
+static void hold(struct mp_sim_link *conn, const struct mp_buf *bytes, uint32_t delay_ms, bool close)
 {
 	struct held *held = mp_calloc(1, sizeof(*held));
 	if (held == NULL) {
-		mp_sim_conn_close(conn, true);
+		mp_sim_link_close(conn, true);
 		return;
 	}
 	held->conn = conn;
@@ -178,11 +178,11 @@ static void hold(struct mp_sim_conn *conn, const struct mp_buf *bytes, uint32_t 
 	mp_list_push_back(&conn->held, &held->node);
 	mp_timer_init(&held->timer, conn->owner->cluster->loop, held_fire, held);
 	if (held->bytes.failed || mp_timer_start_ms(&held->timer, delay_ms) < 0)
-		mp_sim_conn_close(conn, true);
+		mp_sim_link_close(conn, true);
 }
 
 // The envelope in `scratch` as wire bytes in `wire`.
-static void wrap(struct mp_sim_conn *conn)
+static void wrap(struct mp_sim_link *conn)
 {
 	mp_buf_clear(&conn->wire);
 	size_t begin = segmented(conn) ? mp_segment_begin(&conn->wire) : 0;
@@ -193,13 +193,13 @@ static void wrap(struct mp_sim_conn *conn)
 
 static void spoil(struct mp_sim_request *req)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	const struct mp_sim_rule_spec *spec = &req->rule->spec;
 	bool close = false;
 	if (spec->action == MP_SIM_DROP)
 		return;
 	if (spec->action == MP_SIM_CLOSE || spec->action == MP_SIM_RESET) {
-		mp_sim_conn_close_later(conn, spec->action == MP_SIM_RESET);
+		mp_sim_link_close_later(conn, spec->action == MP_SIM_RESET);
 		return;
 	}
 	if (spec->action == MP_SIM_ERROR && spec->apply) {
@@ -233,22 +233,22 @@ static void spoil(struct mp_sim_request *req)
 
 void mp_sim_answer_end(struct mp_sim_request *req)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	mp_assert(!req->answered);
 	req->answered = true;
 	conn->owner->answers++;
 	if (req->direct) {
 		close_envelope(conn, req->answer_at);
-		mp_sim_conn_post(conn);
+		mp_sim_link_post(conn);
 		return;
 	}
 	decorate(req);
 	if (conn->scratch.failed)
-		mp_sim_conn_close(conn, true);
+		mp_sim_link_close(conn, true);
 	else if (req->rule != NULL)
 		spoil(req);
 	else
-		mp_sim_conn_send(conn, conn->scratch.data, conn->scratch.len);
+		mp_sim_link_send(conn, conn->scratch.data, conn->scratch.len);
 }
 
 void mp_sim_answer_error(struct mp_sim_request *req)

@@ -4,7 +4,7 @@
 //
 //   sim_cluster  nodes, topology, who is believed up      sim_coord   consistency, replicas, slow ones, hints
 //   sim_node     life of one node, its connections        sim_exec    statements: sim_change (writes), sim_read
-//   sim_conn     bytes of one connection                  sim_system  system tables out of the live state
+//   sim_link     bytes of one connection                  sim_system  system tables out of the live state
 //   sim_serve    messages of the protocol                 sim_fault   rules that spoil answers
 //   sim_plan     a statement bound to the schema <- sim_parse <- sim_lex
 //   sim_store    what a node has stored; sim_resolve reads the newest of several replicas
@@ -51,13 +51,14 @@ size_t
 mp_sim_cluster_size(const struct mp_sim_cluster *cluster); // nodes ever made; numbers are 0 .. size - 1
 
 // ---- what happens to nodes; `node` from 0. MP_EINVAL: no such node, or not possible in its state. -------------------
-int mp_sim_kill(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK; // SIGKILL; what it stored stays
-int mp_sim_start(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK; // after kill or drain
-int mp_sim_pause(struct mp_sim_cluster *cluster,
-                 uint16_t node) MP_MUST_CHECK; // SIGSTOP: sockets stay, nothing moves
-int mp_sim_resume(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK;
-int mp_sim_drain(struct mp_sim_cluster *cluster,
-                 uint16_t node) MP_MUST_CHECK; // CQL closes in order, DOWN at once
+int mp_sim_node_kill(struct mp_sim_cluster *cluster,
+                     uint16_t node) MP_MUST_CHECK; // SIGKILL; what it stored stays
+int mp_sim_node_start(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK; // after kill or drain
+int mp_sim_node_pause(struct mp_sim_cluster *cluster,
+                      uint16_t node) MP_MUST_CHECK; // SIGSTOP: sockets stay, nothing moves
+int mp_sim_node_resume(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK;
+int mp_sim_node_drain(struct mp_sim_cluster *cluster,
+                      uint16_t node) MP_MUST_CHECK; // CQL closes in order, DOWN at once
 int mp_sim_set_address(struct mp_sim_cluster *cluster, uint16_t node,
                        const struct mp_addr *addr) MP_MUST_CHECK;
 int mp_sim_set_max_version(struct mp_sim_cluster *cluster, uint16_t node, uint8_t version) MP_MUST_CHECK;

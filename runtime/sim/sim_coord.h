@@ -63,4 +63,4 @@ void mp_sim_wait_trace(const struct mp_sim_wait *wait, struct mp_sim_request *re
 int mp_sim_wait_delay(struct mp_sim_request *req, uint32_t delay_ms) MP_MUST_CHECK;
 void mp_sim_wait_ack(struct mp_sim_cluster *cluster, uint64_t number, const struct mp_sim_node *node);
 void mp_sim_wait_retry_all(struct mp_sim_cluster *cluster); // a node came back
-void mp_sim_wait_free_all(struct mp_sim_conn *conn);
+void mp_sim_wait_free_all(struct mp_sim_link *conn);

@@ -11,14 +11,14 @@ static void push(struct mp_sim_node *from, enum mp_event_kind kind,
 		return;
 	struct mp_list_node *at = mp_list_first(&from->conns);
 	for (; at != NULL; at = mp_list_next(&from->conns, at)) {
-		struct mp_sim_conn *conn = MP_CONTAINER_OF(at, struct mp_sim_conn, node);
+		struct mp_sim_link *conn = MP_CONTAINER_OF(at, struct mp_sim_link, node);
 		if (!(conn->registered & 1u << kind) || !conn->ready)
 			continue;
 		struct mp_buf event;
 		mp_buf_init(&event);
 		encode(&event, conn->version, data);
 		if (!event.failed)
-			mp_sim_conn_send(conn, event.data, event.len);
+			mp_sim_link_send(conn, event.data, event.len);
 		mp_buf_deinit(&event);
 	}
 }

@@ -59,7 +59,7 @@ static int bind_values(struct mp_sim_request *req, const struct mp_sim_plan *pla
 
 static int run_use(struct mp_sim_request *req, const struct mp_sim_plan *plan)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	struct mp_str name = plan->stmt->keyspace;
 	if (mp_sim_schema_keyspace(&conn->owner->cluster->schema, name) == NULL)
 		return mp_sim_fail(&req->err, MP_SE_INVALID, "Keyspace '%.*s' does not exist", MP_SIM_S(name));

@@ -46,7 +46,7 @@ static void on_accept(void *data, struct mp_sock *sock)
 {
 	struct mp_sim_node *node = data;
 	if (!node->paused) {
-		mp_sim_conn_accept(node, sock);
+		mp_sim_link_accept(node, sock);
 		return;
 	}
 	struct knock *knock = mp_calloc(1, sizeof(*knock));
@@ -65,7 +65,7 @@ static void end_knocking(struct mp_sim_node *node, bool adopt)
 	while ((first = mp_list_pop_front(&node->knocking)) != NULL) {
 		struct knock *knock = MP_CONTAINER_OF(first, struct knock, node);
 		if (adopt)
-			mp_sim_conn_accept(node, knock->sock);
+			mp_sim_link_accept(node, knock->sock);
 		else
 			mp_sock_close(knock->sock, true);
 		mp_free(knock);
@@ -125,7 +125,7 @@ void mp_sim_node_shut(struct mp_sim_node *node, bool reset)
 	end_knocking(node, false);
 	struct mp_list_node *first;
 	while ((first = mp_list_first(&node->conns)) != NULL)
-		mp_sim_conn_close(MP_CONTAINER_OF(first, struct mp_sim_conn, node), reset);
+		mp_sim_link_close(MP_CONTAINER_OF(first, struct mp_sim_link, node), reset);
 }
 
 // ---- what happens to it -----------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ static struct mp_sim_node *node_at(struct mp_sim_cluster *cluster, uint16_t inde
 	return index < cluster->node_count ? cluster->nodes[index] : NULL;
 }
 
-int mp_sim_kill(struct mp_sim_cluster *cluster, uint16_t index)
+int mp_sim_node_kill(struct mp_sim_cluster *cluster, uint16_t index)
 {
 	struct mp_sim_node *node = node_at(cluster, index);
 	if (node == NULL || !node->running)
@@ -149,7 +149,7 @@ int mp_sim_kill(struct mp_sim_cluster *cluster, uint16_t index)
 	return 0;
 }
 
-int mp_sim_start(struct mp_sim_cluster *cluster, uint16_t index)
+int mp_sim_node_start(struct mp_sim_cluster *cluster, uint16_t index)
 {
 	struct mp_sim_node *node = node_at(cluster, index);
 	if (node == NULL || node->serving || !node->member)
@@ -166,7 +166,7 @@ int mp_sim_start(struct mp_sim_cluster *cluster, uint16_t index)
 	return 0;
 }
 
-int mp_sim_pause(struct mp_sim_cluster *cluster, uint16_t index)
+int mp_sim_node_pause(struct mp_sim_cluster *cluster, uint16_t index)
 {
 	struct mp_sim_node *node = node_at(cluster, index);
 	if (node == NULL || !node->running || node->paused)
@@ -174,12 +174,12 @@ int mp_sim_pause(struct mp_sim_cluster *cluster, uint16_t index)
 	node->paused = true;
 	struct mp_list_node *at = mp_list_first(&node->conns);
 	for (; at != NULL; at = mp_list_next(&node->conns, at))
-		mp_sock_read_stop(MP_CONTAINER_OF(at, struct mp_sim_conn, node)->sock);
+		mp_sock_read_stop(MP_CONTAINER_OF(at, struct mp_sim_link, node)->sock);
 	mp_sim_node_believe(node, false, cluster->options.detect_ms);
 	return 0;
 }
 
-int mp_sim_resume(struct mp_sim_cluster *cluster, uint16_t index)
+int mp_sim_node_resume(struct mp_sim_cluster *cluster, uint16_t index)
 {
 	struct mp_sim_node *node = node_at(cluster, index);
 	if (node == NULL || !node->paused)
@@ -188,14 +188,14 @@ int mp_sim_resume(struct mp_sim_cluster *cluster, uint16_t index)
 	end_knocking(node, true);
 	struct mp_list_node *at = mp_list_first(&node->conns);
 	for (; at != NULL; at = mp_list_next(&node->conns, at))
-		mp_sim_conn_resume(MP_CONTAINER_OF(at, struct mp_sim_conn, node));
+		mp_sim_link_resume(MP_CONTAINER_OF(at, struct mp_sim_link, node));
 	mp_sim_deliver_inbox(node);
 	mp_sim_node_believe(node, true, cluster->options.up_ms);
 	mp_sim_wait_retry_all(cluster);
 	return 0;
 }
 
-int mp_sim_drain(struct mp_sim_cluster *cluster, uint16_t index)
+int mp_sim_node_drain(struct mp_sim_cluster *cluster, uint16_t index)
 {
 	struct mp_sim_node *node = node_at(cluster, index);
 	if (node == NULL || !node->serving || node->paused)

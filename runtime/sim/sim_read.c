@@ -153,8 +153,8 @@ static int read_partition(struct select *s, struct mp_sim_partition *const *part
 	                               .high = &high};
 	mp_sim_row_walk_start(&walk);
 	while (s->partition_left != 0 && mp_sim_row_walk_next(&walk)) {
-		int rc = mp_sim_resolve(s->plan->table, partitions, walk.row, count, s->env->now_us, s->env->arena,
-		                        &s->view);
+		int rc = mp_sim_row_resolve(s->plan->table, partitions, walk.row, count, s->env->now_us,
+		                            s->env->arena, &s->view);
 		if (rc > 0)
 			rc = emit(s, s->view.values, key, mp_sim_row_walk_clustering(&walk));
 		if (rc != 0)

@@ -236,9 +236,9 @@ static void fill_keys(const struct mp_sim_table *table, struct mp_sim_partition 
 		view->values[table->partition_count + i] = mp_cursor_bytes(&cur);
 }
 
-int mp_sim_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
-                   struct mp_sim_row *const *rows, size_t count, int64_t now_us, struct mp_arena *arena,
-                   struct mp_sim_row_view *view)
+int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
+                       struct mp_sim_row *const *rows, size_t count, int64_t now_us, struct mp_arena *arena,
+                       struct mp_sim_row_view *view)
 {
 	struct resolve r = {table, rows, count, now_us, newest_deletion(table, partitions, rows, count), arena};
 	const struct mp_sim_cell *marker = NULL;

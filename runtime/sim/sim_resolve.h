@@ -15,9 +15,9 @@ int mp_sim_row_view_init(struct mp_sim_row_view *view, const struct mp_sim_table
 
 // Resolve one row. `partitions[i]` and `rows[i]` are replica i's (either may be NULL). 1: the row lives and `view` is
 // filled (values lie in the storage or in `arena`); 0: there is no such row; MP_ENOMEM.
-int mp_sim_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
-                   struct mp_sim_row *const *rows, size_t count, int64_t now_us, struct mp_arena *arena,
-                   struct mp_sim_row_view *view) MP_MUST_CHECK;
+int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
+                       struct mp_sim_row *const *rows, size_t count, int64_t now_us, struct mp_arena *arena,
+                       struct mp_sim_row_view *view) MP_MUST_CHECK;
 
 // Walks the rows of one partition over all its replicas, in order.
 struct mp_sim_row_walk {

@@ -20,7 +20,7 @@ static const char *versions_of(uint8_t max_version)
 }
 
 // A version that this node does not speak: the error says so in words the drivers look for.
-static void refuse_version(struct mp_sim_conn *conn, uint8_t version, int16_t stream)
+static void refuse_version(struct mp_sim_link *conn, uint8_t version, int16_t stream)
 {
 	struct mp_sim_error err = {.set = false};
 	uint8_t max = conn->owner->max_version, answer_version = max;
@@ -37,12 +37,12 @@ static void refuse_version(struct mp_sim_conn *conn, uint8_t version, int16_t st
 	mp_buf_init(&answer);
 	mp_encode_error(&answer, answer_version, stream, mp_sim_error_body(&err));
 	if (!answer.failed)
-		mp_sim_conn_send(conn, answer.data, answer.len);
+		mp_sim_link_send(conn, answer.data, answer.len);
 	mp_buf_deinit(&answer);
-	mp_sim_conn_close_later(conn, false);
+	mp_sim_link_close_later(conn, false);
 }
 
-void mp_sim_serve_refused(struct mp_sim_conn *conn)
+void mp_sim_serve_refused(struct mp_sim_link *conn)
 {
 	uint8_t version = conn->head_len > 0 ? conn->head[0] & 0x7f : 0;
 	bool versioned = conn->version == 0 && conn->head_len >= 4 && !(conn->head[0] & 0x80);
@@ -57,9 +57,9 @@ void mp_sim_serve_refused(struct mp_sim_conn *conn)
 	mp_encode_error(&answer, conn->version != 0 ? conn->version : conn->owner->max_version, 0,
 	                mp_sim_error_body(&err));
 	if (!answer.failed)
-		mp_sim_conn_send(conn, answer.data, answer.len);
+		mp_sim_link_send(conn, answer.data, answer.len);
 	mp_buf_deinit(&answer);
-	mp_sim_conn_close_later(conn, false);
+	mp_sim_link_close_later(conn, false);
 }
 
 // ---- handshake ----------------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ static int check_startup(struct mp_sim_request *req)
 
 static int serve_startup(struct mp_sim_request *req)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	if (conn->started)
 		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR,
 		                   "Unexpected message STARTUP, connection is already started");
@@ -118,7 +118,7 @@ static int serve_startup(struct mp_sim_request *req)
 
 static int serve_auth(struct mp_sim_request *req)
 {
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	const struct mp_sim_cluster *cluster = conn->owner->cluster;
 	if (!conn->started || conn->ready)
 		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "Unexpected message AUTH_RESPONSE");
@@ -172,7 +172,7 @@ static struct mp_str keyspace_of(const struct mp_sim_request *req)
 {
 	struct mp_str given =
 		req->envelope.opcode == MP_OP_PREPARE ? req->body.keyspace : req->body.params.keyspace;
-	return given.len > 0 ? given : mp_sim_conn_keyspace(req->conn);
+	return given.len > 0 ? given : mp_sim_link_keyspace(req->conn);
 }
 
 static void note_ops(const struct mp_sim_request *req, bool executed)
@@ -318,7 +318,7 @@ static void run(struct mp_sim_request *req)
 		mp_sim_answer_error(req);
 		// What breaks the handshake ends the connection, once the client knows why.
 		if (!req->conn->ready && !req->conn->dead)
-			mp_sim_conn_close_later(req->conn, false);
+			mp_sim_link_close_later(req->conn, false);
 	}
 	if (req->executed)
 		note_ops(req, true);
@@ -328,11 +328,11 @@ static void run(struct mp_sim_request *req)
 static bool rule_first(struct mp_sim_request *req)
 {
 	const struct mp_sim_rule_spec *spec = &req->rule->spec;
-	struct mp_sim_conn *conn = req->conn;
+	struct mp_sim_link *conn = req->conn;
 	switch (spec->action) {
 	case MP_SIM_DELAY:
 		if (mp_sim_wait_delay(req, spec->delay_ms) < 0)
-			mp_sim_conn_close(conn, true);
+			mp_sim_link_close(conn, true);
 		return true;
 	case MP_SIM_SWALLOW: return true;
 	case MP_SIM_DEAF:
@@ -342,7 +342,7 @@ static bool rule_first(struct mp_sim_request *req)
 	case MP_SIM_CLOSE:
 	case MP_SIM_RESET:
 		if (!spec->apply)
-			mp_sim_conn_close(conn, spec->action == MP_SIM_RESET);
+			mp_sim_link_close(conn, spec->action == MP_SIM_RESET);
 		return !spec->apply;
 	case MP_SIM_ERROR:
 	case MP_SIM_RAW:
@@ -386,7 +386,7 @@ static void serve_request(struct mp_sim_request *req, const struct mp_envelope *
 	mp_arena_deinit(&req->arena);
 }
 
-int mp_sim_serve(struct mp_sim_conn *conn, const struct mp_envelope *envelope)
+int mp_sim_serve(struct mp_sim_link *conn, const struct mp_envelope *envelope)
 {
 	if (conn->version == 0) {
 		if (envelope->version > conn->owner->max_version) {
@@ -401,7 +401,7 @@ int mp_sim_serve(struct mp_sim_conn *conn, const struct mp_envelope *envelope)
 	return conn->dead || conn->closing || conn->deaf ? 1 : 0;
 }
 
-void mp_sim_serve_again(struct mp_sim_conn *conn, const struct mp_envelope *envelope,
+void mp_sim_serve_again(struct mp_sim_link *conn, const struct mp_envelope *envelope,
                         struct mp_sim_rule *rule, struct mp_sim_wait *wait)
 {
 	struct mp_sim_request req = {.conn = conn, .rule = rule, .wait = wait};

@@ -12,7 +12,7 @@ struct mp_sim_wait {
 	struct mp_list_node node;      // of the cluster
 	struct mp_list_node conn_node; // of the connection
 	uint64_t number;
-	struct mp_sim_conn *conn;
+	struct mp_sim_link *conn;
 	struct mp_timer timer;
 	bool delay; // only a delay: nothing is waited for
 	bool due;   // the timer fired while the coordinator was paused
@@ -49,7 +49,7 @@ static void wait_free(struct mp_sim_wait *wait)
 	mp_free(wait);
 }
 
-void mp_sim_wait_free_all(struct mp_sim_conn *conn)
+void mp_sim_wait_free_all(struct mp_sim_link *conn)
 {
 	struct mp_list_node *node;
 	while ((node = mp_list_first(&conn->waiting)) != NULL)
@@ -59,7 +59,7 @@ void mp_sim_wait_free_all(struct mp_sim_conn *conn)
 // Runs `work` on a wait and then frees it, unless its connection died in there and took it along.
 static void finish(struct mp_sim_wait *wait, void (*work)(struct mp_sim_wait *wait))
 {
-	struct mp_sim_conn *conn = wait->conn;
+	struct mp_sim_link *conn = wait->conn;
 	bool outer = conn->in_call;
 	conn->in_call = true;
 	wait->kept = false;
@@ -68,7 +68,7 @@ static void finish(struct mp_sim_wait *wait, void (*work)(struct mp_sim_wait *wa
 		wait_free(wait);
 	conn->in_call = outer;
 	if (conn->dead && !outer)
-		mp_sim_conn_reap(conn);
+		mp_sim_link_reap(conn);
 }
 
 static void answer_with(struct mp_sim_wait *wait, void (*answer)(struct mp_sim_request *req))

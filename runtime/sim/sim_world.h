@@ -69,7 +69,7 @@ struct mp_sim_node {
 	int64_t *tokens;
 	size_t token_count;
 	struct mp_listener *listener;
-	struct mp_list conns;    // struct mp_sim_conn
+	struct mp_list conns;    // struct mp_sim_link
 	struct mp_list knocking; // accepted by the system while the node is paused
 	struct mp_list inbox;    // mutations that wait until it is resumed
 	struct mp_list hints;    // and until it is believed up again
@@ -86,7 +86,7 @@ struct mp_sim_node {
 	uint64_t bytes_out;
 };
 
-struct mp_sim_conn {
+struct mp_sim_link {
 	struct mp_list_node node;
 	struct mp_sim_node *owner;
 	struct mp_sock *sock;
@@ -119,7 +119,7 @@ struct mp_sim_conn {
 };
 
 struct mp_sim_request {
-	struct mp_sim_conn *conn;
+	struct mp_sim_link *conn;
 	struct mp_envelope envelope;
 	struct mp_request_body body;
 	struct mp_arena arena;
@@ -134,15 +134,15 @@ struct mp_sim_request {
 	bool answered; // or a wait has taken it over
 };
 
-// ---- sim_conn.c -----------------------------------------------------------------------------------------------------
-void mp_sim_conn_accept(struct mp_sim_node *node, struct mp_sock *sock);
-void mp_sim_conn_close(struct mp_sim_conn *conn, bool reset); // now; the struct lives until the call is over
-void mp_sim_conn_reap(struct mp_sim_conn *conn);              // frees a dead one that no call is in
-void mp_sim_conn_close_later(struct mp_sim_conn *conn, bool reset); // when all is sent
-void mp_sim_conn_post(struct mp_sim_conn *conn);                    // there is something to send
-void mp_sim_conn_seal(struct mp_sim_conn *conn);                    // end the open segment
-void mp_sim_conn_resume(struct mp_sim_conn *conn);                  // its node moves again
-struct mp_str mp_sim_conn_keyspace(const struct mp_sim_conn *conn);
+// ---- sim_link.c -----------------------------------------------------------------------------------------------------
+void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock);
+void mp_sim_link_close(struct mp_sim_link *conn, bool reset); // now; the struct lives until the call is over
+void mp_sim_link_reap(struct mp_sim_link *conn);              // frees a dead one that no call is in
+void mp_sim_link_close_later(struct mp_sim_link *conn, bool reset); // when all is sent
+void mp_sim_link_post(struct mp_sim_link *conn);                    // there is something to send
+void mp_sim_link_seal(struct mp_sim_link *conn);                    // end the open segment
+void mp_sim_link_resume(struct mp_sim_link *conn);                  // its node moves again
+struct mp_str mp_sim_link_keyspace(const struct mp_sim_link *conn);
 
 // ---- sim_answer.c -----------------------------------------------------------------------------------------------------
 // An answer is encoded into what begin gives; end sends it, or does to it what the rule says.
@@ -151,15 +151,15 @@ void mp_sim_answer_end(struct mp_sim_request *req);
 void mp_sim_answer_error(struct mp_sim_request *req); // req->err
 void mp_sim_answer_void(struct mp_sim_request *req);
 // An EVENT or whatever else is not an answer: a whole envelope.
-void mp_sim_conn_send(struct mp_sim_conn *conn, const void *envelope, size_t len);
-void mp_sim_held_free_all(struct mp_sim_conn *conn);
+void mp_sim_link_send(struct mp_sim_link *conn, const void *envelope, size_t len);
+void mp_sim_held_free_all(struct mp_sim_link *conn);
 
 // ---- sim_serve.c ------------------------------------------------------------------------------------------------------
-int mp_sim_serve(struct mp_sim_conn *conn,
+int mp_sim_serve(struct mp_sim_link *conn,
                  const struct mp_envelope *envelope) MP_MUST_CHECK; // non-zero: stop reading
-void mp_sim_serve_refused(struct mp_sim_conn *conn);                // the decoder gave up
+void mp_sim_serve_refused(struct mp_sim_link *conn);                // the decoder gave up
 // Serve a copied envelope (after a delay, or once more when a replica came back); no rule is asked again.
-void mp_sim_serve_again(struct mp_sim_conn *conn, const struct mp_envelope *envelope,
+void mp_sim_serve_again(struct mp_sim_link *conn, const struct mp_envelope *envelope,
                         struct mp_sim_rule *rule, struct mp_sim_wait *wait);
 
 // ---- sim_prepared.c -----------------------------------------------------------------------------------------------------

@@ -145,9 +145,9 @@ static int read_row(struct mp_sim_request *req, const struct mp_sim_mutation *mu
 		out->view.values[i] = (struct mp_bytes){NULL, -1};
 	if (!any)
 		return 0;
-	int rc =
-		mp_sim_resolve(mutation->table, partitions, rows, from->count,
-	                   (int64_t)mp_loop_wall_us(req->conn->owner->cluster->loop), &req->arena, &out->view);
+	int rc = mp_sim_row_resolve(mutation->table, partitions, rows, from->count,
+	                            (int64_t)mp_loop_wall_us(req->conn->owner->cluster->loop), &req->arena,
+	                            &out->view);
 	out->exists = rc > 0;
 	return rc < 0 ? rc : 0;
 }

@@ -16,7 +16,7 @@ static void on_writable(void *data);
 static const struct mp_sock_events events = {
 	.on_read = on_read, .on_end = on_end, .on_writable = on_writable};
 
-void mp_sim_conn_reap(struct mp_sim_conn *conn)
+void mp_sim_link_reap(struct mp_sim_link *conn)
 {
 	mp_assert(conn->dead && !conn->in_call);
 	mp_decoder_deinit(&conn->decoder);
@@ -26,7 +26,7 @@ void mp_sim_conn_reap(struct mp_sim_conn *conn)
 	mp_free(conn);
 }
 
-void mp_sim_conn_close(struct mp_sim_conn *conn, bool reset)
+void mp_sim_link_close(struct mp_sim_link *conn, bool reset)
 {
 	if (conn->dead)
 		return;
@@ -38,18 +38,18 @@ void mp_sim_conn_close(struct mp_sim_conn *conn, bool reset)
 	mp_sim_wait_free_all(conn);
 	mp_list_remove(&conn->owner->conns, &conn->node);
 	if (!conn->in_call)
-		mp_sim_conn_reap(conn);
+		mp_sim_link_reap(conn);
 }
 
 // Ends a call into a connection: frees it if it died in there.
-static void leave(struct mp_sim_conn *conn)
+static void leave(struct mp_sim_link *conn)
 {
 	conn->in_call = false;
 	if (conn->dead)
-		mp_sim_conn_reap(conn);
+		mp_sim_link_reap(conn);
 }
 
-void mp_sim_conn_seal(struct mp_sim_conn *conn)
+void mp_sim_link_seal(struct mp_sim_link *conn)
 {
 	if (!conn->segment_open)
 		return;
@@ -57,26 +57,26 @@ void mp_sim_conn_seal(struct mp_sim_conn *conn)
 	mp_segment_end(&conn->out, conn->segment);
 }
 
-static bool drained(const struct mp_sim_conn *conn)
+static bool drained(const struct mp_sim_link *conn)
 {
 	return conn->sent == conn->out.len;
 }
 
 static void flush(void *data)
 {
-	struct mp_sim_conn *conn = data;
+	struct mp_sim_link *conn = data;
 	if (conn->dead || conn->owner->paused || conn->write_blocked)
 		return;
-	mp_sim_conn_seal(conn);
+	mp_sim_link_seal(conn);
 	if (conn->out.failed) {
-		mp_sim_conn_close(conn, true);
+		mp_sim_link_close(conn, true);
 		return;
 	}
 	if (!drained(conn)) {
 		struct mp_span span = {conn->out.data + conn->sent, conn->out.len - conn->sent};
 		ptrdiff_t taken = mp_sock_writev(conn->sock, &span, 1);
 		if (taken < 0) {
-			mp_sim_conn_close(conn, false);
+			mp_sim_link_close(conn, false);
 			return;
 		}
 		conn->sent += (size_t)taken;
@@ -87,7 +87,7 @@ static void flush(void *data)
 		mp_buf_clear(&conn->out);
 		conn->sent = 0;
 		if (conn->closing) {
-			mp_sim_conn_close(conn, conn->closing_reset);
+			mp_sim_link_close(conn, conn->closing_reset);
 			return;
 		}
 	} else if (conn->sent > 256 * 1024) {
@@ -104,30 +104,30 @@ static void flush(void *data)
 	}
 }
 
-void mp_sim_conn_post(struct mp_sim_conn *conn)
+void mp_sim_link_post(struct mp_sim_link *conn)
 {
 	if (!conn->dead)
 		mp_task_post(conn->owner->cluster->loop, &conn->flush, MP_PHASE_FLUSH);
 }
 
-void mp_sim_conn_close_later(struct mp_sim_conn *conn, bool reset)
+void mp_sim_link_close_later(struct mp_sim_link *conn, bool reset)
 {
 	conn->closing = true;
 	conn->closing_reset = reset;
 	if (!conn->dead)
 		mp_sock_read_stop(conn->sock);
-	mp_sim_conn_post(conn);
+	mp_sim_link_post(conn);
 }
 
 static int on_envelope(void *data, const struct mp_envelope *envelope)
 {
-	struct mp_sim_conn *conn = data;
+	struct mp_sim_link *conn = data;
 	return mp_sim_serve(conn, envelope);
 }
 
 static void on_read(void *data, const uint8_t *bytes, size_t len)
 {
-	struct mp_sim_conn *conn = data;
+	struct mp_sim_link *conn = data;
 	if (conn->closing || conn->deaf)
 		return;
 	conn->in_call = true;
@@ -143,33 +143,33 @@ static void on_read(void *data, const uint8_t *bytes, size_t len)
 static void on_end(void *data, int rc)
 {
 	(void)rc;
-	mp_sim_conn_close(data, false);
+	mp_sim_link_close(data, false);
 }
 
 static void on_writable(void *data)
 {
-	struct mp_sim_conn *conn = data;
+	struct mp_sim_link *conn = data;
 	conn->write_blocked = false;
 	conn->in_call = true;
 	flush(conn);
 	leave(conn);
 }
 
-void mp_sim_conn_resume(struct mp_sim_conn *conn)
+void mp_sim_link_resume(struct mp_sim_link *conn)
 {
 	if (!conn->deaf && !conn->read_stopped && !conn->closing)
 		mp_sock_read_start(conn->sock);
-	mp_sim_conn_post(conn);
+	mp_sim_link_post(conn);
 }
 
-struct mp_str mp_sim_conn_keyspace(const struct mp_sim_conn *conn)
+struct mp_str mp_sim_link_keyspace(const struct mp_sim_link *conn)
 {
 	return mp_str_of(conn->keyspace);
 }
 
-void mp_sim_conn_accept(struct mp_sim_node *node, struct mp_sock *sock)
+void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock)
 {
-	struct mp_sim_conn *conn = mp_calloc(1, sizeof(*conn));
+	struct mp_sim_link *conn = mp_calloc(1, sizeof(*conn));
 	if (conn == NULL) {
 		mp_sock_close(sock, true);
 		return;
