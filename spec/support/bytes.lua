@@ -65,6 +65,19 @@ function M.rest(cursor)
   return ffi.string(cursor.pos, cursor["end"] - cursor.pos)
 end
 
+-- How much memory `fn` took and gave back: two counts. Lua's collector must not free what others left in between.
+function M.memory_of(fn)
+  collectgarbage()
+  collectgarbage()
+  collectgarbage "stop"
+  local before = C.mp_mem_stats()
+  local ok, err = pcall(fn)
+  local after = C.mp_mem_stats()
+  collectgarbage "restart"
+  if not ok then error(err, 0) end
+  return tonumber(after.allocs - before.allocs), tonumber(after.frees - before.frees)
+end
+
 -- Chance with a seed: the runtime's own generator.
 function M.rand(seed)
   local rand = ffi.new "struct mp_rand"

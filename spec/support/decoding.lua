@@ -7,6 +7,9 @@ local C = require "spec.support.c"
 
 local M = {}
 
+-- Parsed once: LuaJIT keeps each parsed function type for ever, and has room for 65,536.
+local callback_type = ffi.typeof "int (*)(void *, const struct mp_envelope *)"
+
 local function copy(env)
   return {
     version = env.version, response = env.response, flags = env.flags, stream = env.stream, opcode = env.opcode,
@@ -30,7 +33,7 @@ function M.new(options)
   C.mp_decoder_init(self.dec, not options.server, options.max_body or 16777216)
   self.dec.version = options.version or 0
   if options.segmented then C.mp_decoder_use_segments(self.dec) end
-  self.callback = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, env)
+  self.callback = ffi.cast(callback_type, function(_, env)
     self.envelopes[#self.envelopes + 1] = copy(env)
     self.last_body = ffi.cast("uintptr_t", env.body)
     return options.on_envelope and options.on_envelope(self, env) or 0

@@ -9,14 +9,16 @@ local M = {}
 local OP = { ERROR = 0x00, AUTHENTICATE = 0x03, SUPPORTED = 0x06, RESULT = 0x08, EVENT = 0x0c, AUTH_CHALLENGE = 0x0e,
   AUTH_SUCCESS = 0x10 }
 
+-- LuaJIT has no callbacks with structs by value; two strings are four plain words in the calling conventions we build
+-- for. Parsed once: LuaJIT keeps each parsed function type for ever, and has room for 65,536.
+local on_value_type = ffi.typeof "void (*)(void *, const char *, size_t, const char *, size_t)"
+
 local supported
 local function decode_supported(body)
   supported = {}
-  -- LuaJIT has no callbacks with structs by value; the two structs are four plain words in this convention.
-  local callback = ffi.cast("void (*)(void *, const char *, size_t, const char *, size_t)",
-    function(_, key, key_len, value, value_len)
-      supported[#supported + 1] = ffi.string(key, key_len) .. "=" .. ffi.string(value, value_len)
-    end)
+  local callback = ffi.cast(on_value_type, function(_, key, key_len, value, value_len)
+    supported[#supported + 1] = ffi.string(key, key_len) .. "=" .. ffi.string(value, value_len)
+  end)
   local rc = C.mp_decode_supported(body, ffi.cast("void *", callback), nil)
   callback:free()
   return rc
