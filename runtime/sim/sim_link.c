@@ -184,6 +184,7 @@ void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock)
 	mp_list_init(&conn->held);
 	mp_list_init(&conn->waiting);
 	mp_task_init(&conn->flush, flush, conn);
+	mp_list_node_init(&conn->node);
 	mp_list_push_back(&node->conns, &conn->node);
 	mp_sock_adopt(sock, &events, conn);
 }
