@@ -366,6 +366,8 @@ static uint32_t open_untried(struct mp_control *control)
 		struct mp_candidate *candidate = candidate_of(node);
 		if (candidate->tried || candidate->conn != NULL)
 			continue;
+		if (opening > 0 && mp_addr_eq(&candidate->addr, &control->lost_addr))
+			continue; // only when nobody else is left
 		open_candidate(candidate);
 		opening += candidate->conn != NULL ? 1 : 0;
 	}
