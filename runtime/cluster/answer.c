@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/agreement.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -139,6 +140,9 @@ static void succeeded(struct mp_request *request, const struct mp_response_prefi
 	struct mp_session *session = request->session;
 	if (result->metadata != NULL && request->prepared != NULL)
 		learn(request->prepared, result, session->version);
+	bool others = session->view.up_count > 1;
+	if (MP_UNLIKELY(result->kind == MP_RESULT_SCHEMA) && others && mp_agreement_start(request, prefix, result) == 0)
+		return;
 	struct mp_outcome outcome = {
 		.result = result,
 		.metadata = result->metadata != NULL ? result->metadata : request->state->metadata,

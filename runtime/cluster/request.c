@@ -5,6 +5,7 @@
 // and in no other; on_done is the last thing that happens to a request before it is the caller's again.
 #include <string.h>
 
+#include "cluster/agreement.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -33,6 +34,7 @@ void mp_requests_init(struct mp_session *session)
 	mp_list_init(&session->ending);
 	mp_list_init(&session->delayed);
 	mp_list_init(&session->repreparing);
+	mp_list_init(&session->agreeing);
 	mp_buf_init(&session->scratch);
 	mp_retry_budget_tick(session);
 }
@@ -361,6 +363,7 @@ static void leave_phase(struct mp_request *request)
 	case MP_REQUEST_WAITING: mp_list_remove(&session->waiting, &state->node); break;
 	case MP_REQUEST_ENDING: mp_list_remove(&session->ending, &state->node); break;
 	case MP_REQUEST_PREPARING: mp_reprepare_leave(request); break;
+	case MP_REQUEST_AGREEING: mp_agreement_leave(request); break;
 	case MP_REQUEST_DELAYED:
 		mp_timer_stop(&state->delay);
 		mp_list_remove(&session->delayed, &state->node);

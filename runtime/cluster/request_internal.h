@@ -18,6 +18,7 @@ enum mp_request_phase {
 	MP_REQUEST_SENT,
 	MP_REQUEST_PREPARING,
 	MP_REQUEST_DELAYED,
+	MP_REQUEST_AGREEING, // a schema statement: answered, waiting for the other hosts
 	MP_REQUEST_ENDING,
 };
 

@@ -160,6 +160,7 @@ struct mp_outcome {
 	const struct mp_host *host;            // who answered; NULL on local failure
 	uint32_t attempts;
 	uint64_t latency_ns;
+	bool schema_disagrees; // SCHEMA: not all hosts that are up knew the change when patience ended
 	bool has_trace_id;
 	struct mp_uuid trace_id;
 	uint16_t warning_count;

@@ -70,6 +70,7 @@ struct mp_session {
 	struct mp_list ending;      // requests that ended where no callback may be called
 	struct mp_list delayed;     // requests before a retry
 	struct mp_list repreparing; // struct mp_reprepare
+	struct mp_list agreeing;    // struct mp_agreement
 	struct mp_prepares prepares;
 	struct mp_control control;
 	struct mp_topology topology;

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 
 describe("a pool on a real Cassandra", function()
   setup(function() live.cluster() end)
 
   for _, version in ipairs { 5, 4, 3 } do
-    live.it("creates, reads, updates and deletes over protocol v" .. version, function()
+    it("creates, reads, updates and deletes over protocol v" .. version, function()
       local pool = live.pool { protocolVersion = version }
       live.keyspace(pool, "crud")
       live.ddl(pool, "CREATE TABLE IF NOT EXISTS crud.users (id int PRIMARY KEY, name text, age int)")
@@ -31,7 +32,7 @@ describe("a pool on a real Cassandra", function()
     end)
   end
 
-  live.it("pages through a result", function()
+  it("pages through a result", function()
     local pool = live.pool()
     live.keyspace(pool, "crud")
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS crud.pages (k int, c int, v text, PRIMARY KEY (k, c))")
@@ -53,7 +54,7 @@ describe("a pool on a real Cassandra", function()
     pool:close()
   end)
 
-  live.it("tells whether a conditional write was applied", function()
+  it("tells whether a conditional write was applied", function()
     local pool = live.pool()
     live.keyspace(pool, "crud")
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS crud.lwt (k int PRIMARY KEY, v int)")
@@ -66,7 +67,7 @@ describe("a pool on a real Cassandra", function()
     pool:close()
   end)
 
-  live.it("gives the server's errors as values", function()
+  it("gives the server's errors as values", function()
     local pool = live.pool()
     local result, err = pool:execute "SELEC 1"
     assert.is_nil(result)
@@ -83,7 +84,7 @@ describe("a pool on a real Cassandra", function()
     pool:close()
   end)
 
-  live.it("reads its keyspace, contact points and datacentre from the environment in a configuration file", function()
+  it("reads its keyspace, contact points and datacentre from the environment in a configuration file", function()
     local pool = live.pool()
     live.keyspace(pool, "crud")
     pool:close()

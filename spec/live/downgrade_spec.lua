@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 
 describe("a pool on Cassandra 3.11", function()
   setup(function() live.cluster { version = "3.11" } end)
   teardown(function() live.cassandra "down" end)
 
-  live.it("steps down from v5 to v4 and finds its peers in system.peers", function()
+  it("steps down from v5 to v4 and finds its peers in system.peers", function()
     local pool = live.pool { contactPoints = { "127.0.0.1" } }
     live.keyspace(pool, "old")
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS old.t (k int PRIMARY KEY, v text)")
@@ -22,7 +23,7 @@ describe("a pool on Cassandra 3.11", function()
     pool:close()
   end)
 
-  live.it("cannot be spoken to in v5 alone, and says so", function()
+  it("cannot be spoken to in v5 alone, and says so", function()
     local moonpool = require "moonpool"
     local pool = moonpool.ConnectionPool {
       contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1", protocolVersion = 5,

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Nodes die, stop answering and come back under load.
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 local moonpool = require "moonpool"
 
 describe("losing a node of a real Cassandra", function()
@@ -48,7 +49,7 @@ describe("losing a node of a real Cassandra", function()
     return table.concat(list, " ")
   end
 
-  live.it("by kill -9 costs no read and no idempotent write, and the node is used again", function()
+  it("by kill -9 costs no read and no idempotent write, and the node is used again", function()
     local pool = live.pool()
     local insert, select = prepared(pool)
     local told = live.listen(pool, "hostDown", "hostUp", "failover", "connectionLost")
@@ -71,7 +72,7 @@ describe("losing a node of a real Cassandra", function()
     pool:close()
   end)
 
-  live.it("by SIGSTOP costs no read and no idempotent write: an attempt has a deadline of its own", function()
+  it("by SIGSTOP costs no read and no idempotent write: an attempt has a deadline of its own", function()
     local pool = live.pool()
     local insert, select = prepared(pool)
     local told = live.listen(pool, "hostDown", "hostUp")
@@ -89,7 +90,7 @@ describe("losing a node of a real Cassandra", function()
     pool:close()
   end)
 
-  live.it("all of them at the start is an error, and connecting works once they live", function()
+  it("all of them at the start is an error, and connecting works once they live", function()
     for node = 1, 3 do live.cassandra("kill " .. node) end
     local pool = moonpool.ConnectionPool {
       contactPoints = { "127.0.0.1", "127.0.0.2", "127.0.0.3" }, localDataCenter = "datacenter1",

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 local moonpool = require "moonpool"
 
 describe("token awareness on a real Cassandra", function()
@@ -37,7 +38,7 @@ describe("token awareness on a real Cassandra", function()
   for _, case in ipairs { { "a composite key", "SELECT v FROM routed.t WHERE b = ? AND a = ?",
     function(i) return { "key " .. i, i } end }, { "a text key", "SELECT v FROM routed.s WHERE k = ?",
     function(i) return { "key " .. i } end } } do
-    live.it("sends " .. case[1] .. " to its one replica, which needs no other node", function()
+    it("sends " .. case[1] .. " to its one replica, which needs no other node", function()
       local statement = assert(pool:prepare(case[2]))
       local hosts, used = {}, 0
       for i = 1, 12 do

@@ -2,12 +2,13 @@
 -- The sharp one: writes that must not run twice, while nodes die. A list remembers each append, so a lost write and a
 -- doubled one both show.
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 local moonpool = require "moonpool"
 
 describe("list appends on a real Cassandra that loses nodes", function()
   setup(function() live.cluster() end)
 
-  live.it("stand once when acknowledged, at most once when unknown, never when certainly not applied", function()
+  it("stand once when acknowledged, at most once when unknown, never when certainly not applied", function()
     local pool = live.pool()
     live.keyspace(pool, "sharp")
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS sharp.ops (k int PRIMARY KEY, l list<text>)")

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 local live = require "spec.support.live"
+local it = live.inCoroutine(it)
 local moonpool = require "moonpool"
 
 -- column type, and values that must come back as they went in
@@ -60,20 +61,20 @@ describe("every type of a real Cassandra", function()
   end
 
   for i, case in ipairs(cases) do
-    live.it(case[1] .. " comes back as it went in", function()
+    it(case[1] .. " comes back as it went in", function()
       for n = 2, #case do assert.same(case[n], round_trip("c" .. i, case[n])) end
       assert.is_nil(round_trip("c" .. i, nil))
     end)
   end
 
-  live.it("duration comes back as it went in", function()
+  it("duration comes back as it went in", function()
     local back = round_trip("d", { months = 14, days = 3, nanoseconds = 5000000001 })
     assert.equal(14, back.months)
     assert.equal(3, back.days)
     assert.equal(5000000001, back.nanoseconds)
   end)
 
-  live.it("a null and an unset value are two things", function()
+  it("a null and an unset value are two things", function()
     assert(pool:execute("INSERT INTO types.every (k, c10) VALUES (5, 10)"))
     local update = assert(pool:prepare "INSERT INTO types.every (k, c10, c12) VALUES (?, ?, ?)")
     assert(pool:execute(update, { 5, moonpool.unset, "set" }, { consistency = "ALL" }))
@@ -85,7 +86,7 @@ describe("every type of a real Cassandra", function()
     assert.is_nil(row.c10)
   end)
 
-  live.it("a value that does not fit is refused before it is sent", function()
+  it("a value that does not fit is refused before it is sent", function()
     for _, bad in ipairs { { "c10", 2147483648 }, { "c10", 1.5 }, { "c10", "x" }, { "c17", "not a uuid" }, { "c4", 1 },
       { "c9", "300.1.1.1" }, { "c19", { "x" } } } do
       local result, err = pool:execute(string.format("INSERT INTO types.every (k, %s) VALUES (?, ?)", bad[1]),

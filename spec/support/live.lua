@@ -51,9 +51,11 @@ function live.cluster(options)
   end
 end
 
--- A spec whose body is a coroutine of moonpool's.
-function live.it(name, body)
-  it(name, function() moonpool.run(body) end)
+-- busted's `it`, with bodies that run as coroutines of moonpool's.
+function live.inCoroutine(it)
+  return function(name, body)
+    it(name, function() moonpool.run(body) end)
+  end
 end
 
 local function merge(base, extra)
