@@ -11,6 +11,6 @@ return balance {
   plan = function(plan, req, options)
     if options.preferLocalRack and not req.isLwt then plan:replicas(sameRack, shuffled) end
     plan:replicas(localDc, options.shuffleReplicas and not req.isLwt and shuffled or primaryFirst)
-    if options.childPolicy then plan:child(req) end
+    plan:child(req)
   end,
 }

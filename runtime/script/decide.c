@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <limits.h>
+#include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static int load_module(lua_State *L, const struct mp_decide_module *module)
 {
 	char chunk[128];
 	snprintf(chunk, sizeof(chunk), "=%s", module->name);
-	if (luaL_loadbuffer(L, (const char *)module->text.data, module->text.len, chunk) != 0)
+	if (luaL_loadbuffer(L, (const char *)module->code.data, module->code.len, chunk) != 0)
 		return lua_error(L);
 	return 0;
 }
@@ -99,6 +100,8 @@ static int make(lua_State *L)
 	struct mp_decision *decision = making->decision;
 	const struct mp_decision_setup *setup = making->setup;
 	luaL_openlibs(L);
+	// What runs once is not worth compiling.
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
 	for (size_t i = 0; i + 1 < setup->module_count; i++) {
 		load_module(L, &setup->modules[i]);
@@ -118,6 +121,8 @@ static int make(lua_State *L)
 	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
 	lua_pushvalue(L, about - 1);
 	lua_rawseti(L, LUA_REGISTRYINDEX, -HANDLER);
+	if (!setup->is_trial)
+		luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
 	return 0;
 }
 
@@ -190,6 +195,43 @@ void mp_decision_free(struct mp_decision *decision)
 	for (uint32_t i = 0; i < decision->file_count; i++)
 		mp_free(decision->files[i]);
 	mp_free(decision);
+}
+
+// ---- the trusted modules ------------------------------------------------------------------------------------------
+
+static int append(lua_State *L, const void *bytes, size_t len, void *data)
+{
+	(void)L;
+	mp_buf_bytes(data, bytes, len);
+	return 0;
+}
+
+static int compile(lua_State *L)
+{
+	struct mp_decide_module *module = lua_touserdata(L, 1);
+	load_module(L, module);
+	mp_buf_clear(&module->code);
+	lua_dump(L, append, &module->code);
+	return 0;
+}
+
+int mp_decide_compile(struct mp_decide_module *module, const struct mp_buf *text, char *message,
+                      size_t message_size)
+{
+	struct mp_vm vm;
+	mp_buf_clear(&module->code);
+	mp_buf_bytes(&module->code, text->data, text->len);
+	if (mp_buf_status(&module->code) != 0 || mp_vm_init(&vm, MP_DECIDE_COMPILE_BYTES) != 0) {
+		snprintf(message, message_size, "out of memory");
+		return MP_ENOMEM;
+	}
+	int status = lua_cpcall(vm.L, compile, module);
+	if (status != 0)
+		snprintf(message, message_size, "%s", lua_tostring(vm.L, -1));
+	else if (mp_buf_status(&module->code) != 0)
+		snprintf(message, message_size, "out of memory");
+	mp_vm_deinit(&vm);
+	return status != 0 ? MP_ESCRIPT : mp_buf_status(&module->code);
 }
 
 // ---- the way of every request -------------------------------------------------------------------------------------

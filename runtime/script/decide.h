@@ -32,11 +32,14 @@ struct mp_decide_cell {
 	char dc_names[MP_DECIDE_NAMES][MP_DECIDE_NAME_MAX];
 };
 
-// Trusted Lua text, read once: name of the module and its file's content.
+// A trusted Lua module, compiled once: every state is made from the same code, whatever happens to its file.
 struct mp_decide_module {
 	const char *name;
-	struct mp_buf text;
+	struct mp_buf code;
 };
+#define MP_DECIDE_COMPILE_BYTES ((size_t)4 << 20)
+int mp_decide_compile(struct mp_decide_module *module, const struct mp_buf *text, char *message,
+                      size_t message_size) MP_MUST_CHECK;
 
 struct mp_decision {
 	struct mp_decide_cell cell;
@@ -68,6 +71,7 @@ struct mp_decision_setup {
 	const struct mp_host_view *slots;
 	const struct mp_policy_names *names;
 	size_t memory_bytes;
+	bool is_trial; // will be asked a few times only: nothing is compiled to machine code
 };
 
 // NULL: `message` says why, led by FILE:LINE where there is one.

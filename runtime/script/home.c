@@ -14,9 +14,9 @@
 
 static bool is_home(const char *path)
 {
-	char probe[PATH_MAX + 64];
-	snprintf(probe, sizeof(probe), "%s/lua/moonpool/decision/loader.lua", path);
-	return access(probe, R_OK) == 0;
+	char probe[PATH_MAX];
+	int len = snprintf(probe, sizeof(probe), "%s/lua/moonpool/decision/loader.lua", path);
+	return len > 0 && (size_t)len < sizeof(probe) && access(probe, R_OK) == 0;
 }
 
 static bool take(const char *candidate, char *path, size_t size)

@@ -33,8 +33,14 @@ static int read_modules(struct mp_script_policies *policies, char *message, size
 			path[len++] = *c == '.' ? '/' : *c;
 		memcpy(path + len, ".lua", 5);
 		policies->modules[i].name = module_names[i];
-		if (mp_source_read(path, MP_SOURCE_MAX_BYTES, &policies->modules[i].text, message, size) != 0)
-			return MP_ENOTFOUND;
+		struct mp_buf text;
+		mp_buf_init(&text);
+		int rc = mp_source_read(path, MP_SOURCE_MAX_BYTES, &text, message, size);
+		if (rc == 0)
+			rc = mp_decide_compile(&policies->modules[i], &text, message, size);
+		mp_buf_deinit(&text);
+		if (rc != 0)
+			return rc;
 	}
 	return 0;
 }
@@ -92,7 +98,7 @@ static struct mp_script_policies *make_empty(struct mp_loop *loop)
 		return NULL;
 	policies->loop = loop;
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
-		mp_buf_init(&policies->modules[i].text);
+		mp_buf_init(&policies->modules[i].code);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
 		policies->slots[kind].owner = policies;
 		policies->slots[kind].kind = (enum mp_policy_kind)kind;
@@ -165,7 +171,7 @@ void mp_script_policies_free(struct mp_script_policies *policies)
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		free_slot(&policies->slots[kind]);
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
-		mp_buf_deinit(&policies->modules[i].text);
+		mp_buf_deinit(&policies->modules[i].code);
 	mp_canned_deinit(&policies->canned);
 	for (size_t i = 0; i < policies->source.path_count; i++)
 		mp_free(policies->source.paths[i]);
@@ -227,6 +233,7 @@ int mp_script_policies_rollback(struct mp_script_policies *policies, enum mp_pol
 	slot->previous = slot->current;
 	slot->current = back;
 	back->since_ms = mp_loop_now_ms(policies->loop);
+	slot->troubled = false;
 	slot->suspended = false;
 	slot->failed_in_row = 0;
 	mp_policy_tell(slot, MP_POLICY_RELOADED, "");

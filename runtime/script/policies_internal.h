@@ -36,6 +36,7 @@ struct mp_policy_slot {
 	uint32_t generations;           // numbers given
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
+	bool troubled;  // it failed and has not worked since: the one thing a good decision looks at
 	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
 	bool needs_collect;
 	uint64_t probe_ms; // when it is asked next

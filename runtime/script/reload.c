@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "script/policies_internal.h"
 
-static struct mp_decision *make(struct mp_policy_slot *slot, const struct mp_host_view *slots, char *message,
-                                size_t message_size)
+static struct mp_decision *make(struct mp_policy_slot *slot, const struct mp_host_view *slots, bool is_trial,
+                                char *message, size_t message_size)
 {
 	struct mp_script_policies *owner = slot->owner;
 	struct mp_decision_setup setup = {
@@ -25,6 +25,7 @@ static struct mp_decision *make(struct mp_policy_slot *slot, const struct mp_hos
 		.slots = slots,
 		.names = owner->has_names ? &owner->names : NULL,
 		.memory_bytes = owner->memory_bytes,
+		.is_trial = is_trial,
 	};
 	return mp_decision_new(&setup, message, message_size);
 }
@@ -105,7 +106,7 @@ static void warm_up(struct mp_policy_slot *slot, struct mp_decision *decision)
 static struct mp_decision *make_ready(struct mp_policy_slot *slot, char *message, size_t size)
 {
 	struct mp_view *view = slot->owner->view;
-	struct mp_decision *decision = make(slot, view != NULL ? view->hosts : NULL, message, size);
+	struct mp_decision *decision = make(slot, view != NULL ? view->hosts : NULL, false, message, size);
 	if (decision != NULL && slot->kind == MP_POLICY_BALANCE)
 		warm_up(slot, decision);
 	return decision;
@@ -113,7 +114,7 @@ static struct mp_decision *make_ready(struct mp_policy_slot *slot, char *message
 
 static int try_out(struct mp_policy_slot *slot, bool force, char *message, size_t size)
 {
-	struct mp_decision *trial = make(slot, slot->owner->canned.view.hosts, message, size);
+	struct mp_decision *trial = make(slot, slot->owner->canned.view.hosts, true, message, size);
 	if (trial == NULL)
 		return MP_ESCRIPT;
 	int rc = check_contract(slot, trial, message, size);
@@ -144,6 +145,7 @@ static void swap_in(struct mp_policy_slot *slot, struct mp_generation *generatio
 		slot->previous = NULL;
 	}
 	slot->current = generation;
+	slot->troubled = false;
 	slot->suspended = false;
 	slot->failed_in_row = 0;
 	slot->last_error[0] = '\0';

@@ -61,6 +61,7 @@ static void failed(struct mp_policy_slot *slot)
 		slot->needs_collect = true;
 		mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
 	}
+	slot->troubled = true;
 	slot->failed_in_row += decision->was_fuel ? MP_POLICY_FUEL_WEIGHT : 1;
 	if (slot->suspended || slot->failed_in_row >= MP_POLICY_ERRORS_MAX)
 		step_back(slot);
@@ -68,6 +69,7 @@ static void failed(struct mp_policy_slot *slot)
 
 static void worked(struct mp_policy_slot *slot)
 {
+	slot->troubled = false;
 	slot->failed_in_row = 0;
 	slot->suspended = false;
 }
@@ -92,7 +94,7 @@ bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct 
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
-	if (MP_UNLIKELY(slot->suspended) && !may_ask(slot))
+	if (MP_UNLIKELY(slot->troubled) && !may_ask(slot))
 		return false;
 	bool ok;
 	if (MP_LIKELY((++generation->calls & TIMED_MASK) != 0))
@@ -103,7 +105,7 @@ bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct 
 		failed(slot);
 		return false;
 	}
-	if (MP_UNLIKELY(slot->failed_in_row != 0 || slot->suspended))
+	if (MP_UNLIKELY(slot->troubled))
 		worked(slot);
 	// A policy with nothing to say about a request leaves it to the default.
 	return plan->step_count > 0;

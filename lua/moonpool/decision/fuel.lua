@@ -8,7 +8,7 @@ local fuel = {}
 local RESERVED = "^__mp_"
 local TICK = " __mp_fuel=__mp_fuel-1 if __mp_fuel<0 then __mp_fuel=__mp_more()end "
 
-local find, sub = string.find, string.sub
+local concat, find, sub = table.concat, string.find, string.sub
 
 -- The position behind the long bracket that begins at `at`, or nil when none begins there.
 local function skip_long(text, at)
@@ -78,9 +78,11 @@ end
 
 local LOOPS = { ["while"] = true, ["for"] = true, ["repeat"] = true, ["goto"] = true }
 
--- The text with ticks, and the line of its first loop (nil without one); or nil and a message "line: why".
-function fuel.inject(text)
+-- The text with ticks, the line of its first loop (nil without one), and which of `words` (a table) it names, as a list
+-- in the order of their first use; or nil and a message "line: why".
+function fuel.inject(text, words)
   local out, copied, at = {}, 1, 1
+  local used, seen = {}, {}
   local first_loop
   local function insert(before)
     out[#out + 1] = sub(text, copied, before - 1)
@@ -95,6 +97,10 @@ function fuel.inject(text)
       if find(word, RESERVED) then
         return nil, line_of(text, start) .. ": names that begin with __mp_ are moonpool's own"
       end
+      if words and words[word] and not seen[word] then
+        seen[word] = true
+        used[#used + 1] = word
+      end
       if LOOPS[word] then first_loop = first_loop or line_of(text, start) end
       if word == "do" or word == "repeat" then
         insert(behind)
@@ -107,13 +113,15 @@ function fuel.inject(text)
     end
   end
   out[#out + 1] = sub(text, copied)
-  return table.concat(out), first_loop
+  return concat(out), first_loop, used
 end
 
--- The text as one chunk: called with the refill function, it runs the policy's file and returns what the file returns.
+-- The text as one chunk: called with the refill function and the values of `used`, it runs the policy's file and
+-- returns what the file returns. The words become locals that nobody assigns to: constants to the compiler.
 -- The file is compiled alone before, so it cannot end the inner function early.
-function fuel.wrap(injected)
-  return "local __mp_more = ... local __mp_fuel = 0 return (function() " .. injected .. "\nend)()"
+function fuel.wrap(injected, used)
+  local locals = #used == 0 and "" or "," .. concat(used, ",")
+  return "local __mp_more" .. locals .. " = ... local __mp_fuel = 0 return (function() " .. injected .. "\nend)()"
 end
 
 return fuel

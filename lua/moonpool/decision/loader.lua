@@ -39,18 +39,19 @@ local function new_handler(files, otherwise)
 end
 
 -- Runs the file `path` with `text`; returns what it returns.
-local function run_file(number, text, env, more)
+local function run_file(number, text, env, made)
   text = gsub(text, "^\239\187\191", "")
   text = gsub(text, "^#[^\n]*", "")
   local name = "=#" .. number
   local ok, why = load_text(text, name)
   if not ok then error(why, 0) end
-  local injected, loop_line = fuel.inject(text)
+  local injected, loop_line, used = fuel.inject(text, made.constants)
   if not injected then error(format("#%d:%s", number, loop_line), 0) end
   local chunk
-  chunk, why = load_text(fuel.wrap(injected), name)
+  chunk, why = load_text(fuel.wrap(injected, used), name)
   if not chunk then error(why, 0) end
-  return setfenv(chunk, env)(more), loop_line
+  for i, word in ipairs(used) do used[i] = made.constants[word] end
+  return setfenv(chunk, env)(made.more, unpack(used)), loop_line
 end
 
 local SHAPES = {
@@ -145,7 +146,7 @@ local function load_chain(bridge, made, files)
     files[#files + 1] = path
     local env = environment.new(made.words)
     rawset(env, bridge.kind, constructor(bridge.kind, constructed))
-    local policy, loop = run_file(#files, text, env, made.more)
+    local policy, loop = run_file(#files, text, env, made)
     if constructed[policy or 0] ~= bridge.kind then
       error(format("%s:1: the file must return %s { ... }", path, bridge.kind), 0)
     end
@@ -169,7 +170,8 @@ end
 local function balance_driver(chain, made)
   local below
   for i = #chain, 1, -1 do
-    below = { plan = chain[i].policy.plan, object = made.plan(below), options = chain[i].options }
+    local options = chain[i].options
+    below = { plan = chain[i].policy.plan, object = made.plan(below, options.childPolicy == false), options = options }
   end
   local plan, object, options, req = below.plan, below.object, below.options, made.req
   return function() return plan(object, req, options) end
@@ -198,6 +200,9 @@ return function(bridge)
     local made = objects.new(bridge)
     for name, value in pairs(bridge.constants) do made.words[name] = value end
     local give_verdict = objects.verdicts(bridge, made.words)
+    for name, value in pairs(made.words) do
+      if type(value) == "number" then made.constants[name] = value end
+    end
     environment.protect()
     local chain, loop_line = load_chain(bridge, made, files)
     local drive = bridge.kind == "balance" and balance_driver(chain, made) or retry_driver(chain, made, give_verdict)

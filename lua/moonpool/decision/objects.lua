@@ -29,7 +29,7 @@ struct mp_script_plan { const uint8_t policy; };
 
 local objects = {}
 
-local format = string.format
+local format, type = string.format, type
 local NO_HOST = 65535
 local BASE_SCOPE, BASE_DC, BASE_ORDER = 0x100, 0x180, 0x200
 
@@ -84,7 +84,7 @@ function objects.new(bridge)
   local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
   local slots = ffi.cast("struct mp_script_host *", bridge.slots)
 
-  local made = { words = {} }
+  local made = { words = {}, constants = {} }
   local words = made.words
 
   made.req = ffi.cast("struct mp_script_req *", bridge.req)[0]
@@ -160,12 +160,15 @@ function objects.new(bridge)
     add_host(cell, host.index)
   end
 
-  -- A plan for each policy of the chain: the same C plan, another child. `child` is { plan =, object =, options = }.
-  function made.plan(child)
+  -- A plan for each policy of the chain: the same C plan, another child. `child` is { plan =, object =, options = }; it
+  -- may be left out on purpose (childPolicy = false).
+  function made.plan(child, may_miss)
     local methods = { replicas = replicas, hosts = all_hosts, host = one_host }
     if child then
       local child_plan, child_object, child_options = child.plan, child.object, child.options
       function methods.child(_, req) child_plan(child_object, req, child_options) end
+    elseif may_miss then
+      function methods.child() end
     else
       function methods.child() error("plan:child: there is no child policy (option childPolicy)", 2) end
     end
