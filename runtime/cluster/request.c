@@ -145,6 +145,7 @@ static void reset_state(struct mp_request *request)
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : 0;
 	state->attempts = 0;
 	state->passed = 0;
+	state->epoch = session->view.epoch;
 	state->host = MP_NO_HOST;
 	state->maybe_applied = false;
 	state->failed_over = false;

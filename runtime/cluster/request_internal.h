@@ -28,6 +28,7 @@ struct mp_request_state {
 	struct mp_list_node node; // of the list that its phase says
 	uint64_t submitted_ns;
 	uint64_t deadline_ns;
+	uint64_t epoch;               // of the view when the walk of the plan began
 	uint64_t attempt_ns;          // when the current attempt began
 	struct mp_conn *conn;         // of the current attempt
 	struct mp_metadata *metadata; // SENT: how rows without metadata are to be read; captured when it was sent

@@ -124,11 +124,32 @@ int mp_request_to_host(struct mp_request *request, uint16_t index)
 	return MP_LIKELY(rc != MP_ECLOSED) ? rc : MP_EBUSY;
 }
 
+static void restart_plan(struct mp_plan *plan)
+{
+	plan->step = 0;
+	plan->dc = 0;
+	plan->position = 0;
+	plan->taken = 0;
+}
+
+// The next host of the plan. When hosts came or went since the walk began, places in its groups have moved under it: it
+// then looks once more for hosts that it has missed.
+static uint16_t next_host(struct mp_request_state *state)
+{
+	uint16_t index = mp_plan_next(&state->plan, NULL);
+	uint64_t epoch = state->plan.view->epoch;
+	if (MP_LIKELY(index != MP_NO_HOST || state->epoch == epoch))
+		return index;
+	state->epoch = epoch;
+	restart_plan(&state->plan);
+	return mp_plan_next(&state->plan, NULL);
+}
+
 int mp_request_next(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
 	for (;;) {
-		uint16_t index = mp_plan_next(&state->plan, NULL);
+		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))
 			return state->passed != 0 ? MP_EBUSY : MP_ENOHOST;
 		int rc = mp_request_to_host(request, index);
@@ -152,10 +173,7 @@ static void rewind_plan(struct mp_request_state *state)
 		if ((state->passed >> i & 1) == 0)
 			plan->seen[kept++] = plan->seen[i];
 	plan->seen_count = kept;
-	plan->step = 0;
-	plan->dc = 0;
-	plan->position = 0;
-	plan->taken = 0;
+	restart_plan(plan);
 	state->passed = 0;
 }
 

@@ -249,7 +249,8 @@ local function read_request(link, envelope)
   local request = {
     opcode = opcode_names[envelope.opcode], version = envelope.version, stream = envelope.stream,
     cql = peer_module.text(body.cql), token = peer_module.text(body.token), id = peer_module.text(body.id),
-    keyspace = peer_module.text(body.keyspace), consistency = body.params.consistency,
+    keyspace = peer_module.text(body.keyspace) .. peer_module.text(body.params.keyspace),
+    consistency = body.params.consistency,
     values = peer_module.text(body.params.values), skip_metadata = body.params.skip_metadata,
     metadata_id = peer_module.text(body.result_metadata_id),
   }
