@@ -105,3 +105,6 @@ uint32_t mp_sim_add_rule(struct mp_sim_cluster *cluster, const struct mp_sim_rul
 void mp_sim_remove_rule(struct mp_sim_cluster *cluster, uint32_t rule); // unknown numbers are fine
 void mp_sim_clear_rules(struct mp_sim_cluster *cluster);
 uint64_t mp_sim_rule_hits(const struct mp_sim_cluster *cluster, uint32_t rule); // 0 when it is gone
+
+// A CREATE, ALTER or DROP without a client, for those who set the scene. MP_ESERVER with the reason in `text`.
+int mp_sim_schema_change(struct mp_sim_cluster *cluster, struct mp_str cql, char text[512]) MP_MUST_CHECK;

@@ -89,28 +89,55 @@ static int run_truncate(struct mp_sim_request *req, const struct mp_sim_plan *pl
 	return 0;
 }
 
-static int run_ddl(struct mp_sim_request *req, const struct mp_sim_plan *plan, struct mp_str keyspace)
+// Runs the statement, and tells everybody. The change's table is given back by the caller.
+static int change_schema(struct mp_sim_cluster *cluster, const struct mp_sim_plan *plan,
+                         struct mp_sim_change *change, struct mp_sim_error *err)
 {
-	struct mp_sim_cluster *cluster = req->conn->owner->cluster;
+	MP_SIM_TRY(mp_sim_schema_execute(&cluster->schema, plan->stmt, plan->keyspace, change, err));
+	if (change->change == NULL)
+		return 0;
+	bool dropped = strcmp(change->change, "DROPPED") == 0;
+	for (size_t i = 0; i < cluster->node_count; i++) {
+		if (change->table != NULL || dropped)
+			mp_sim_prepared_drop_table(cluster->nodes[i], change->table);
+		if (dropped)
+			mp_sim_store_sweep(&cluster->nodes[i]->store);
+	}
+	mp_sim_event_schema(cluster, change);
+	return 0;
+}
+
+static int run_ddl(struct mp_sim_request *req, const struct mp_sim_plan *plan)
+{
 	struct mp_sim_change change;
-	MP_SIM_TRY(mp_sim_schema_execute(&cluster->schema, plan->stmt, keyspace, &change, &req->err));
+	MP_SIM_TRY(change_schema(req->conn->owner->cluster, plan, &change, &req->err));
 	req->executed = true;
 	if (change.change == NULL) {
 		mp_sim_answer_void(req);
 		return 0;
 	}
-	for (size_t i = 0; i < cluster->node_count; i++) {
-		mp_sim_prepared_drop_table(cluster->nodes[i], change.table);
-		if (change.table != NULL && change.table->dropped)
-			mp_sim_store_truncate(&cluster->nodes[i]->store, change.table);
-	}
-	mp_sim_event_schema(cluster, &change);
 	struct mp_buf *buf = mp_sim_answer_begin(req);
 	mp_encode_result_schema(buf, req->envelope.version, req->envelope.stream, change.change, change.target,
 	                        change.keyspace, change.name);
 	mp_sim_answer_end(req);
 	mp_sim_table_unref(change.table);
 	return 0;
+}
+
+int mp_sim_schema_change(struct mp_sim_cluster *cluster, struct mp_str cql, char text[512])
+{
+	struct mp_sim_error err = {.set = false};
+	struct mp_sim_change change = {.change = NULL};
+	struct mp_sim_plan *plan = mp_sim_plan_new(&cluster->schema, cql, (struct mp_str){"", 0}, &err);
+	int rc = MP_ESERVER;
+	if (plan != NULL && plan->stmt->kind >= MP_SIM_CREATE_KEYSPACE)
+		rc = change_schema(cluster, plan, &change, &err);
+	else if (plan != NULL)
+		rc = mp_sim_fail(&err, MP_SE_INVALID, "not a schema statement");
+	mp_sim_table_unref(change.table);
+	mp_sim_plan_unref(plan);
+	memcpy(text, err.text, sizeof(err.text));
+	return rc;
 }
 
 static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
@@ -125,7 +152,7 @@ static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 		return plan->conditional ? mp_sim_write_if(req, plan, &env) : mp_sim_write(req, plan, &env);
 	case MP_SIM_USE: return run_use(req, plan);
 	case MP_SIM_TRUNCATE: return run_truncate(req, plan);
-	default: return run_ddl(req, plan, plan->keyspace);
+	default: return run_ddl(req, plan);
 	}
 }
 

@@ -86,18 +86,35 @@ struct mp_sim_table_store *mp_sim_store_table_make(struct mp_sim_store *store, s
 	return at;
 }
 
+static void forget(struct mp_sim_table_store **link)
+{
+	struct mp_sim_table_store *at = *link;
+	*link = at->next;
+	mp_sim_tree_clear(&at->partitions, free_partition);
+	mp_sim_table_unref(at->table);
+	mp_free(at);
+}
+
 void mp_sim_store_truncate(struct mp_sim_store *store, const struct mp_sim_table *table)
 {
 	struct mp_sim_table_store **link = &store->buckets[bucket_of(table)];
 	while (*link != NULL && (*link)->table != table)
 		link = &(*link)->next;
-	struct mp_sim_table_store *at = *link;
-	if (at == NULL)
-		return;
-	*link = at->next;
-	mp_sim_tree_clear(&at->partitions, free_partition);
-	mp_sim_table_unref(at->table);
-	mp_free(at);
+	if (*link != NULL)
+		forget(link);
+}
+
+void mp_sim_store_sweep(struct mp_sim_store *store)
+{
+	for (size_t i = 0; i < MP_SIM_STORE_BUCKETS; i++) {
+		struct mp_sim_table_store **link = &store->buckets[i];
+		while (*link != NULL) {
+			if ((*link)->table->dropped)
+				forget(link);
+			else
+				link = &(*link)->next;
+		}
+	}
 }
 
 // ---- partitions -------------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ void mp_sim_store_init(struct mp_sim_store *store);
 void mp_sim_store_deinit(struct mp_sim_store *store);
 struct mp_sim_table_store *mp_sim_store_table(const struct mp_sim_store *store,
                                               const struct mp_sim_table *table);
+void mp_sim_store_sweep(struct mp_sim_store *store); // forgets tables that were dropped
 void mp_sim_store_truncate(struct mp_sim_store *store, const struct mp_sim_table *table);
 struct mp_sim_partition *mp_sim_store_find(const struct mp_sim_store *store, const struct mp_sim_table *table,
                                            int64_t token, struct mp_bytes key); // NULL: none
