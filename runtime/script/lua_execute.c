@@ -232,17 +232,32 @@ static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_p
 	return statement;
 }
 
+// The userdata at `index` if its metatable is the upvalue; faster than luaL_testudata().
+static void *test_fast(lua_State *L, int index, int upvalue)
+{
+	void *data = lua_touserdata(L, index);
+	if (data == NULL || !lua_getmetatable(L, index))
+		return NULL;
+	if (!lua_rawequal(L, -1, lua_upvalueindex(upvalue)))
+		data = NULL;
+	lua_pop(L, 1);
+	return data;
+}
+
 // submit(pool, statement, parameters, options): result | nil, err | statement, prepared
 static int submit_call(lua_State *L)
 {
 	lua_settop(L, 4);
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
 	check_arguments(L, "execute");
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 4, &options);
 	if (lua_type(L, 2) != LUA_TSTRING) {
-		struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
+		struct mp_lua_statement *statement = test_fast(L, 2, 2);
+		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
+			statement = statement_argument(L, pool, "execute");
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
 			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 		return submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options);
@@ -303,12 +318,15 @@ static int check_call(lua_State *L)
 void mp_lua_add_execute(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"submit", submit_call},
 		{"prepare", prepare_call},
 		{"checkRequest", check_call},
 		{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);
+	luaL_getmetatable(L, MP_LUA_POOL);
+	luaL_getmetatable(L, MP_LUA_STATEMENT);
+	lua_pushcclosure(L, submit_call, 2);
+	lua_setfield(L, -2, "submit");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&prepared_mark);
 	lua_setfield(L, -2, "prepared");
 }

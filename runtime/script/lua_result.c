@@ -9,8 +9,10 @@
 
 #define PRESIZE_MAX 65536 // rows of a table made at once; more grow with what really comes
 #define RESULT      "moonpool.result"
+enum { KEY_ROWS = 1, KEY_HOST, KEY_COST, KEYS = KEY_COST };
 
-// In Lua's registry under `ref`: { [0] = the result's metatable, [1] .. [n] = names of the columns }
+// In Lua's registry under `ref`: { [0] = the result's metatable, [1] .. [n] = names of the columns, then KEYS }
+// Keys are taken from there because making a Lua string of a C string costs more than storing the value.
 struct shape {
 	lua_State *L; // for the end
 	int ref;
@@ -126,6 +128,16 @@ static void make_metatable(lua_State *L)
 	lua_setfield(L, -2, "__index");
 }
 
+// The keys of a result into the shape's table on top, behind the names of `count` columns.
+static void add_keys(lua_State *L, uint32_t count)
+{
+	static const char *const keys[] = {"rows", "_host", "_cost"};
+	for (int i = 0; i < KEYS; i++) {
+		lua_pushstring(L, keys[i]);
+		lua_rawseti(L, -2, (int)count + 1 + i);
+	}
+}
+
 // ---- shapes ---------------------------------------------------------------------------------------------------------------
 
 static void free_shape(void *data)
@@ -147,13 +159,14 @@ static struct shape *make_shape(lua_State *L, struct mp_metadata *metadata)
 	shape->ref = LUA_NOREF;
 	shape->metadata = mp_metadata_ref(metadata);
 	shape->count = metadata->column_count;
-	lua_createtable(L, (int)shape->count + 1, 0);
+	lua_createtable(L, (int)shape->count + KEYS, 0);
 	for (uint32_t i = 0; i < shape->count; i++) {
 		const struct mp_column *column = &metadata->columns[i];
 		shape->push[i] = mp_value_pusher(column->type);
 		lua_pushlstring(L, column->name.data, column->name.len);
 		lua_rawseti(L, -2, (int)i + 1);
 	}
+	add_keys(L, shape->count);
 	mp_lua_push_columns(L, metadata);
 	make_metatable(L);
 	lua_rawseti(L, -2, 0);
@@ -246,15 +259,19 @@ static void push_rare_info(lua_State *L, int result, const struct mp_outcome *ou
 	lua_setfield(L, result, "info");
 }
 
-// The result's table is at `result`, its metatable on top.
-static void finish_result(lua_State *L, int result, const struct mp_outcome *outcome)
+// The result is on top, the shape's table of `count` columns at `names`.
+static void finish_result(lua_State *L, int names, uint32_t count, const struct mp_outcome *outcome)
 {
+	int result = lua_gettop(L);
+	lua_rawgeti(L, names, 0);
 	lua_setmetatable(L, result);
+	lua_rawgeti(L, names, (int)count + KEY_HOST);
 	lua_pushstring(L, outcome->host != NULL ? outcome->host->addr_text : "");
-	lua_setfield(L, result, "_host");
+	lua_rawset(L, result);
 	uint64_t attempts = outcome->attempts < 255 ? outcome->attempts : 255;
+	lua_rawgeti(L, names, (int)count + KEY_COST);
 	lua_pushnumber(L, (double)((outcome->latency_ns / 1000) << 8 | attempts));
-	lua_setfield(L, result, "_cost");
+	lua_rawset(L, result);
 	if (MP_UNLIKELY(outcome->has_trace_id || outcome->warning_count > 0))
 		push_rare_info(L, result, outcome);
 	const struct mp_bytes *state = &outcome->result->paging_state;
@@ -272,7 +289,9 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 	// Only its count of references changes.
 	struct mp_metadata *metadata = (struct mp_metadata *)(uintptr_t)outcome->metadata;
 	struct shape *shape = shape_for(L, prepared, metadata, &kept);
-	lua_createtable(L, 0, 4);
+	uint32_t count = shape->count;
+	lua_createtable(L, 0, KEYS);
+	lua_rawgeti(L, top + 1, (int)count + KEY_ROWS);
 	int rc = push_rows(L, codec, shape, top + 1, outcome->result);
 	if (!kept)
 		free_shape(shape);
@@ -281,9 +300,8 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 		mp_lua_fail(L, rc, "%s", codec->why);
 		return;
 	}
-	lua_setfield(L, top + 2, "rows");
-	lua_rawgeti(L, top + 1, 0);
-	finish_result(L, top + 2, outcome);
+	lua_rawset(L, top + 2);
+	finish_result(L, top + 1, count, outcome);
 	lua_remove(L, top + 1);
 	lua_pushnil(L);
 }
@@ -297,16 +315,20 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 	} else if (outcome->result->kind == MP_RESULT_ROWS && outcome->metadata != NULL) {
 		push_rows_result(L, codec, prepared, outcome);
 	} else {
-		lua_createtable(L, 0, 2);
-		luaL_getmetatable(L, RESULT);
-		finish_result(L, lua_gettop(L) - 1, outcome);
+		lua_getfield(L, LUA_REGISTRYINDEX, RESULT);
+		lua_createtable(L, 0, KEYS - 1);
+		finish_result(L, lua_gettop(L) - 1, 0, outcome);
+		lua_remove(L, -2);
 		lua_pushnil(L);
 	}
 }
 
 void mp_lua_add_result(lua_State *L)
 {
+	lua_createtable(L, KEYS, 0); // the shape of a result without columns
+	add_keys(L, 0);
 	lua_pushnil(L);
 	make_metatable(L);
+	lua_rawseti(L, -2, 0);
 	lua_setfield(L, LUA_REGISTRYINDEX, RESULT);
 }

@@ -246,12 +246,26 @@ void mp_waiter_wake(struct mp_waiter *waiter)
 	make_ready(waiter, 0);
 }
 
+// The scratch state keeps at index 1 a table from C functions to their closures, which would be garbage otherwise.
+static void push_function(lua_State *L, lua_CFunction fn)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)fn);
+	lua_rawget(L, 1);
+	if (MP_LIKELY(!lua_isnil(L, -1)))
+		return;
+	lua_pop(L, 1);
+	lua_pushcfunction(L, fn);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)fn);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 1);
+}
+
 lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void *data, int nresults)
 {
 	lua_State *L = runtime->scratch;
 	int top = lua_gettop(L);
 	// The scratch state's stack has room for this: every use of it is balanced.
-	lua_pushcfunction(L, fn);
+	push_function(L, fn);
 	lua_pushlightuserdata(L, data);
 	if (MP_LIKELY(lua_pcall(L, 1, nresults, 0) == 0))
 		return L;
@@ -350,6 +364,8 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	mp_task_init(&runtime->drain, run_ready, runtime);
 	runtime->scratch = lua_newthread(L);
 	runtime->scratch_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_newtable(L);
+	lua_xmove(L, runtime->scratch, 1);
 	uint64_t chance = mp_rand_u64(mp_loop_rand(loop));
 	memcpy(runtime->uuid_node, &chance, sizeof(runtime->uuid_node));
 	runtime->uuid_node[0] |= 1; // a multicast address: no network card has it
