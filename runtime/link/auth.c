@@ -5,7 +5,7 @@
 #include "link/conn.h"
 
 int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct mp_bytes *challenge,
-						  struct mp_buf *out)
+                          struct mp_buf *out)
 {
 	(void)authenticator;
 	const struct mp_auth_plain *plain = data;

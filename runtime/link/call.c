@@ -14,7 +14,7 @@
 // The position of the end of an envelope within a segment is known; that of the segment's end is not yet. The
 // output counts an envelope as taken only with its segment, so the former is enough.
 int mp_conn_submit(struct mp_conn *conn, struct mp_call *call, uint32_t limit,
-				   int (*encode)(void *arg, struct mp_buf *out, uint8_t version, int16_t stream), void *arg)
+                   int (*encode)(void *arg, struct mp_buf *out, uint8_t version, int16_t stream), void *arg)
 {
 	mp_assert(call->conn == NULL);
 	struct mp_output *out = &conn->out;
@@ -63,14 +63,15 @@ static uint32_t call_limit(const struct mp_conn *conn)
 }
 
 int mp_conn_call(struct mp_conn *conn, struct mp_call *call,
-				 int (*encode)(void *arg, struct mp_buf *out, uint8_t version, int16_t stream), void *arg)
+                 int (*encode)(void *arg, struct mp_buf *out, uint8_t version, int16_t stream), void *arg)
 {
 	if (MP_UNLIKELY(conn->state != MP_CONN_READY || conn->out.failed))
 		return MP_ECLOSED;
+	uint32_t limit = call_limit(conn);
 	int rc = MP_EBUSY;
 	if (MP_LIKELY(below_watermark(conn)))
-		rc = mp_conn_submit(conn, call, call_limit(conn), encode, arg);
-	if (MP_UNLIKELY(mp_conn_room(conn) == 0))
+		rc = mp_conn_submit(conn, call, limit, encode, arg);
+	if (MP_UNLIKELY(conn->streams.in_use >= limit || !below_watermark(conn)))
 		conn->was_full = true;
 	if (MP_LIKELY(rc == 0))
 		conn->used_ns = mp_loop_now_ns(conn->loop);
@@ -125,19 +126,19 @@ static int server_stream(struct mp_conn *conn, const struct mp_envelope *envelop
 {
 	if (envelope->opcode != MP_OP_ERROR) {
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s on stream %d", mp_opcode_name(envelope->opcode),
-					 envelope->stream);
+		             envelope->stream);
 		return MP_EPROTO;
 	}
 	struct mp_response_prefix prefix;
 	struct mp_error_body error;
 	if (mp_decode_prefix(envelope, &prefix) != 0 ||
-		mp_decode_error(prefix.body, envelope->version, &error) != 0) {
+	    mp_decode_error(prefix.body, envelope->version, &error) != 0) {
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "an unreadable ERROR on stream %d", envelope->stream);
 		return MP_EPROTO;
 	}
 	conn->end.server_code = error.code;
 	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s: %.*s", mp_server_error_name(error.code),
-				 (int)(error.message.len < 120 ? error.message.len : 120), error.message.data);
+	             (int)(error.message.len < 120 ? error.message.len : 120), error.message.data);
 	return MP_EPROTO;
 }
 
@@ -155,14 +156,14 @@ static int event(struct mp_conn *conn, const struct mp_envelope *envelope)
 static int wrong_kind(struct mp_conn *conn, const struct mp_call *call, const struct mp_envelope *envelope)
 {
 	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s as the answer to %s", mp_opcode_name(envelope->opcode),
-				 mp_opcode_name(call->opcode));
+	             mp_opcode_name(call->opcode));
 	return MP_EPROTO;
 }
 
 static int unknown_stream(struct mp_conn *conn, const struct mp_envelope *envelope)
 {
 	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s for stream %d, which waits for nothing",
-				 mp_opcode_name(envelope->opcode), envelope->stream);
+	             mp_opcode_name(envelope->opcode), envelope->stream);
 	return MP_EPROTO;
 }
 
@@ -175,7 +176,7 @@ int mp_conn_answer(struct mp_conn *conn, const struct mp_envelope *envelope)
 		return server_stream(conn, envelope);
 	struct mp_call *waiting = (uint32_t)id < conn->streams.limit ? conn->streams.calls[id] : NULL;
 	if (waiting != NULL &&
-		MP_UNLIKELY(envelope->opcode != MP_OP_ERROR && !answers(waiting->opcode, envelope->opcode)))
+	    MP_UNLIKELY(envelope->opcode != MP_OP_ERROR && !answers(waiting->opcode, envelope->opcode)))
 		return wrong_kind(conn, waiting, envelope); // it is still in the table, and ends with the others
 	struct mp_call *call;
 	int rc = mp_streams_answer(&conn->streams, id, &call);
@@ -229,7 +230,7 @@ uint32_t mp_conn_room(const struct mp_conn *conn)
 void mp_conn_check_room(struct mp_conn *conn)
 {
 	if (MP_LIKELY(!conn->was_full) || mp_output_waiting(&conn->out) > conn->settings.write_high_bytes / 2 ||
-		mp_conn_room(conn) == 0)
+	    mp_conn_room(conn) == 0)
 		return;
 	conn->was_full = false;
 	mp_task_post(conn->loop, &conn->room_task, MP_PHASE_RUN);

@@ -101,15 +101,17 @@ static void log_end(struct mp_conn *conn)
 		end->reason == MP_CLOSE_ASKED || end->reason == MP_CLOSE_IDLE || end->reason == MP_CLOSE_DRAINED;
 	// A host that is down fails again and again: its owner says so once, the single tries are for debugging.
 	enum mp_log_level level = !end->was_ready ? MP_LOG_DEBUG : asked ? MP_LOG_INFO : MP_LOG_WARN;
-	mp_conn_log(conn, level, "%s: %s (%u in flight)", mp_close_reason_text(end->reason), end->message,
-				mp_conn_in_flight(conn));
+	const char *reason = mp_close_reason_text(end->reason);
+	bool more = strcmp(end->message, reason) != 0;
+	mp_conn_log(conn, level, "%s%s%s (%u in flight)", reason, more ? ": " : "", more ? end->message : "",
+	            mp_conn_in_flight(conn));
 }
 
 // A peer that may still be there is told by a reset that nothing of this connection counts any more.
 static bool wants_reset(enum mp_close_reason reason)
 {
 	return reason == MP_CLOSE_HANDSHAKE_TIMEOUT || reason == MP_CLOSE_HEARTBEAT ||
-		   reason == MP_CLOSE_PROTOCOL;
+	       reason == MP_CLOSE_PROTOCOL;
 }
 
 static void close_now(struct mp_conn *conn, enum mp_close_reason reason)
@@ -247,8 +249,8 @@ static void on_end(void *data, int rc)
 		mp_conn_fail(conn, MP_CLOSE_LOST, "%s%s%s", mp_err_text(rc), waiting, what);
 }
 
-// A write was refused. What the node sent before is still read, and on_end follows; the timer is for a loop that does
-// not say so.
+// A write was refused. What the node sent before is still read, and on_end follows; the timer is for a loop
+// that does not say so.
 static void write_refused(struct mp_conn *conn)
 {
 	if (mp_timer_start_ms(&conn->timer, LAST_WORDS_MS) != 0)
@@ -300,7 +302,7 @@ static void on_timer(void *data)
 		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was lost while writing");
 	else if (conn->state == MP_CONN_OPENING)
 		mp_conn_fail(conn, MP_CLOSE_HANDSHAKE_TIMEOUT, "nothing but silence for %u ms while waiting for %s",
-					 conn->settings.connect_timeout_ms, mp_handshake_step_name(conn->handshake.step));
+		             conn->settings.connect_timeout_ms, mp_handshake_step_name(conn->handshake.step));
 	else
 		mp_conn_heartbeat_tick(conn);
 }
@@ -331,7 +333,7 @@ static int copy_settings(struct mp_conn *conn, const struct mp_conn_settings *se
 	conn->settings.keyspace = settings->keyspace != NULL ? mp_strdup(settings->keyspace) : NULL;
 	conn->settings.cluster_name = settings->cluster_name != NULL ? mp_strdup(settings->cluster_name) : NULL;
 	bool lacks = (settings->keyspace != NULL && conn->settings.keyspace == NULL) ||
-				 (settings->cluster_name != NULL && conn->settings.cluster_name == NULL);
+	             (settings->cluster_name != NULL && conn->settings.cluster_name == NULL);
 	return lacks ? MP_ENOMEM : 0;
 }
 
@@ -360,8 +362,8 @@ static int start(struct mp_conn *conn)
 }
 
 struct mp_conn *mp_conn_open(struct mp_loop *loop, const struct mp_conn_settings *settings,
-							 const struct mp_addr *addr, const struct mp_uuid *host_id, bool register_events,
-							 const struct mp_conn_events *events, void *owner, int *err)
+                             const struct mp_addr *addr, const struct mp_uuid *host_id, bool register_events,
+                             const struct mp_conn_events *events, void *owner, int *err)
 {
 	struct mp_conn *conn = mp_calloc(1, sizeof(*conn));
 	if (conn == NULL) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of one connection share: conn.c (life, socket, state), call.c (requests and answers), handshake.c,
-// heartbeat.c. Nobody else includes this.
+// What the files of one connection share: conn.c (life, socket, state), call.c (requests and answers),
+// handshake.c, heartbeat.c. Nobody else includes this.
 #pragma once
 
 #include "link/conn.h"
@@ -21,7 +21,8 @@ struct mp_conn {
 	struct mp_task flush_task; // FLUSH: what the turn queued leaves
 	struct mp_task room_task;  // RUN: tells on_writable
 	struct mp_task close_task; // RUN: answers what waits, then tells on_closed
-	// One timer, by state: the handshake's deadline, then heartbeats; or the turn in which a failed write is judged.
+	// One timer, by state: the handshake's deadline, then heartbeats; or the turn in which a failed write is
+	// judged.
 	struct mp_timer timer;
 
 	const struct mp_conn_events *events;
@@ -31,9 +32,9 @@ struct mp_conn {
 	struct mp_uuid host_id;
 	uint64_t id;
 
-	uint32_t call_limit;   // ids for calls; one more is kept for the heartbeat where the protocol leaves one
-	bool was_full;         // room was seen to be gone: on_writable is owed
-	bool end_told;         // on_closed was called
+	uint32_t call_limit; // ids for calls; one more is kept for the heartbeat where the protocol leaves one
+	bool was_full;       // room was seen to be gone: on_writable is owed
+	bool end_told;       // on_closed was called
 	struct mp_handshake handshake;
 
 	struct mp_call heartbeat; // the OPTIONS that is under way, conn set; otherwise conn NULL
@@ -61,7 +62,7 @@ void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state);
 void mp_conn_fail(struct mp_conn *conn, enum mp_close_reason reason, const char *format, ...) MP_PRINTF(3, 4);
 void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *format, ...) MP_PRINTF(3, 4);
 void mp_conn_became_ready(struct mp_conn *conn); // the handshake is over
-void mp_conn_queued(struct mp_conn *conn);       // bytes were appended: they leave at the end of the turn, or now
+void mp_conn_queued(struct mp_conn *conn); // bytes were appended: they leave at the end of the turn, or now
 
 // ---- call.c
 // One whole envelope of an open connection. Non-zero stops the decoder: the connection is closed.

@@ -116,7 +116,7 @@ static int proceed(struct mp_conn *conn, enum mp_handshake_step done)
 	bool checks = settings->cluster_name != NULL || !mp_uuid_is_nil(&conn->host_id);
 	if (done < MP_STEP_IDENTITY && checks)
 		return send_query(conn, MP_STEP_IDENTITY,
-						  mp_str_of("SELECT cluster_name, host_id FROM system.local WHERE key='local'"));
+		                  mp_str_of("SELECT cluster_name, host_id FROM system.local WHERE key='local'"));
 	if (done < MP_STEP_KEYSPACE && settings->keyspace != NULL)
 		return send_use(conn);
 	if (done < MP_STEP_REGISTER && conn->handshake.wants_events)
@@ -146,14 +146,14 @@ static int refuse_version(struct mp_conn *conn, uint8_t hint, struct mp_str mess
 {
 	conn->end.version_hint = hint < conn->settings.version ? hint : 0;
 	mp_conn_fail(conn, MP_CLOSE_VERSION, "protocol v%u: %.*s", conn->settings.version, shown(message.len),
-				 message.data);
+	             message.data);
 	return MP_EUNSUPPORTED;
 }
 
 static int unexpected(struct mp_conn *conn, const struct mp_envelope *envelope)
 {
 	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s while waiting for %s", mp_opcode_name(envelope->opcode),
-				 mp_handshake_step_name(conn->handshake.step));
+	             mp_handshake_step_name(conn->handshake.step));
 	return MP_EPROTO;
 }
 
@@ -163,7 +163,7 @@ static int unreadable(struct mp_conn *conn, const struct mp_envelope *envelope, 
 		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
 	else
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "an unreadable %s while waiting for %s",
-					 mp_opcode_name(envelope->opcode), mp_handshake_step_name(conn->handshake.step));
+		             mp_opcode_name(envelope->opcode), mp_handshake_step_name(conn->handshake.step));
 	return rc;
 }
 
@@ -178,11 +178,11 @@ static int refused(struct mp_conn *conn, const struct mp_envelope *envelope, str
 	bool early = step == MP_STEP_OPTIONS || step == MP_STEP_STARTUP;
 	if (early && mp_version_is_refusal(envelope->version, conn->settings.version, error.code, error.message))
 		return refuse_version(conn, mp_version_hint(envelope->version, conn->settings.version, error.message),
-							  error.message);
+		                      error.message);
 	bool auth = error.code == MP_SE_BAD_CREDENTIALS || step == MP_STEP_AUTH;
 	mp_conn_fail(conn, auth ? MP_CLOSE_AUTH : MP_CLOSE_HANDSHAKE, "%s while waiting for %s: %.*s",
-				 mp_server_error_name(error.code), mp_handshake_step_name(step), shown(error.message.len),
-				 error.message.data);
+	             mp_server_error_name(error.code), mp_handshake_step_name(step), shown(error.message.len),
+	             error.message.data);
 	return MP_ESERVER;
 }
 
@@ -193,9 +193,9 @@ void mp_handshake_refuse_bytes(struct mp_conn *conn, int rc)
 	bool response = conn->first_len > 0 && (first[0] & 0x80) != 0;
 	// A node that is far older or newer answers in a version of its own.
 	if (rc == MP_EPROTO && !conn->spoke && response && version >= 1 && version <= 8 &&
-		version != conn->settings.version) {
+	    version != conn->settings.version) {
 		refuse_version(conn, version < MP_PROTOCOL_MIN ? 0 : version,
-					   mp_str_of("the node answers in another version"));
+		               mp_str_of("the node answers in another version"));
 		return;
 	}
 	char text[4 * MP_CONN_FIRST_BYTES + 1];
@@ -261,10 +261,10 @@ static int respond(struct mp_conn *conn, struct mp_str authenticator, const stru
 		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
 	else if (rc != 0)
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "no answer to %.*s: %s", shown(authenticator.len),
-					 authenticator.data, mp_err_text(rc));
+		             authenticator.data, mp_err_text(rc));
 	else if (token.len > MP_AUTH_TOKEN_MAX)
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "a token of %zu bytes is over the limit of %u", token.len,
-					 MP_AUTH_TOKEN_MAX);
+		             MP_AUTH_TOKEN_MAX);
 	else
 		rc = send_token(conn, &token);
 	if (token.data != NULL)
@@ -281,7 +281,7 @@ static int on_authenticate(struct mp_conn *conn, const struct mp_envelope *envel
 		return unreadable(conn, envelope, rc);
 	if (conn->settings.auth == NULL) {
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "the node asks for credentials (%.*s) and none are configured",
-					 shown(authenticator.len), authenticator.data);
+		             shown(authenticator.len), authenticator.data);
 		return MP_EAUTH;
 	}
 	switch_framing(conn);
@@ -310,7 +310,7 @@ static int on_auth(struct mp_conn *conn, const struct mp_envelope *envelope, str
 		return proceed(conn, MP_STEP_AUTH);
 	if (token.len > (int32_t)MP_AUTH_TOKEN_MAX) {
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "a challenge of %d bytes is over the limit of %u", token.len,
-					 MP_AUTH_TOKEN_MAX);
+		             MP_AUTH_TOKEN_MAX);
 		return MP_EAUTH;
 	}
 	return respond(conn, mp_str_of("the challenge"), &token);
@@ -322,14 +322,14 @@ static int check_identity(struct mp_conn *conn, const struct mp_bytes values[2])
 	struct mp_str name = {(const char *)values[0].data, values[0].len > 0 ? (size_t)values[0].len : 0};
 	if (wanted != NULL && !mp_str_is(name, wanted)) {
 		mp_conn_fail(conn, MP_CLOSE_IDENTITY, "the node belongs to cluster \"%.*s\", not to \"%.50s\"",
-					 name.len < 50 ? (int)name.len : 50, name.data != NULL ? name.data : "", wanted);
+		             name.len < 50 ? (int)name.len : 50, name.data != NULL ? name.data : "", wanted);
 		return MP_ECLUSTER;
 	}
 	const struct mp_uuid *host_id = &conn->host_id;
 	if (mp_uuid_is_nil(host_id))
 		return 0;
 	if (values[1].len == (int32_t)sizeof(host_id->bytes) &&
-		memcmp(values[1].data, host_id->bytes, sizeof(host_id->bytes)) == 0)
+	    memcmp(values[1].data, host_id->bytes, sizeof(host_id->bytes)) == 0)
 		return 0;
 	char text[MP_UUID_TEXT];
 	mp_uuid_format(host_id, text);
@@ -338,7 +338,7 @@ static int check_identity(struct mp_conn *conn, const struct mp_bytes values[2])
 }
 
 static int on_identity(struct mp_conn *conn, const struct mp_envelope *envelope,
-					   const struct mp_result_body *result)
+                       const struct mp_result_body *result)
 {
 	if (result->kind != MP_RESULT_ROWS || result->column_count != 2 || result->row_count != 1)
 		return unreadable(conn, envelope, MP_EPROTO);
@@ -411,7 +411,7 @@ int mp_handshake_answer(struct mp_conn *conn, const struct mp_envelope *envelope
 	bool error = envelope->opcode == MP_OP_ERROR;
 	if (envelope->stream != STREAM && !error) {
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s for stream %d, which waits for nothing",
-					 mp_opcode_name(envelope->opcode), envelope->stream);
+		             mp_opcode_name(envelope->opcode), envelope->stream);
 		return MP_EPROTO;
 	}
 	struct mp_response_prefix prefix;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a connected socket to a connection that may carry requests. Steps that the settings do not ask for are left out.
+// From a connected socket to a connection that may carry requests. Steps that the settings do not ask for are
+// left out.
 //
 //   OPTIONS -> STARTUP -> [AUTH ...] -> [IDENTITY] -> [KEYSPACE] -> [REGISTER] -> done
 #pragma once
@@ -19,7 +20,7 @@ enum mp_handshake_step {
 	MP_STEP_DONE,
 };
 
-#define MP_AUTH_ROUNDS_MAX 8            // answers to challenges, the first token included
+#define MP_AUTH_ROUNDS_MAX 8 // answers to challenges, the first token included
 #define MP_AUTH_TOKEN_MAX  (64u << 10)
 
 struct mp_handshake {
@@ -30,7 +31,7 @@ struct mp_handshake {
 };
 
 const char *mp_handshake_step_name(enum mp_handshake_step step); // what was awaited: "the answer to STARTUP"
-void mp_handshake_start(struct mp_conn *conn); // the socket is connected
+void mp_handshake_start(struct mp_conn *conn);                   // the socket is connected
 // An envelope of a connection that is OPENING. Non-zero: the connection is closed.
 int mp_handshake_answer(struct mp_conn *conn, const struct mp_envelope *envelope) MP_MUST_CHECK;
 // The bytes could not be decoded: close, as VERSION where the node spoke of another protocol version.

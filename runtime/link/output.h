@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The write side of one connection: one run of bytes into which requests are encoded in place, and how far the kernel
-// took them. On v5 the requests of a turn share segments; a segment is sealed when it is full or flushed.
+// The write side of one connection: one run of bytes into which requests are encoded in place, and how far
+// the kernel took them. On v5 the requests of a turn share segments; a segment is sealed when it is full or
+// flushed.
 //
 //   buf:   | taken by the kernel | waiting, sealed | open segment |
 //          base                  base+taken                       base+buf.len     positions, never reused
 //
-// Calling pattern: begin, encode into `buf`, then commit or cancel; flush when the turn ends or mp_output_is_due().
+// Calling pattern: begin, encode into `buf`, then commit or cancel; flush when the turn ends or
+// mp_output_is_due().
 #pragma once
 
 #include "base/buf.h"
@@ -13,16 +15,17 @@
 
 struct mp_output {
 	struct mp_buf buf;
-	size_t taken;       // bytes at the front that the kernel has
-	uint64_t base;      // position of buf.data[0]
-	size_t segment;     // offset of the open segment, MP_OUTPUT_NO_SEGMENT: none
-	uint64_t whole_pos; // everything before was taken in units that the peer can use: envelopes, or whole segments
-	uint64_t unit_end;  // segmented: end of the segment that whole_pos stands in front of
+	size_t taken;   // bytes at the front that the kernel has
+	uint64_t base;  // position of buf.data[0]
+	size_t segment; // offset of the open segment, MP_OUTPUT_NO_SEGMENT: none
+	// Everything before was taken in units that the peer can use: envelopes, or whole segments.
+	uint64_t whole_pos;
+	uint64_t unit_end; // segmented: end of the segment that whole_pos stands in front of
 	bool segmented;
-	bool blocked;       // the kernel took less than it was offered; it will say when it takes more
-	bool failed;        // the kernel refused for good
-	bool secret;        // what was taken is wiped
-	uint32_t calm;      // small flushes in a row with a large buffer
+	bool blocked;  // the kernel took less than it was offered; it will say when it takes more
+	bool failed;   // the kernel refused for good
+	bool secret;   // what was taken is wiped
+	uint32_t calm; // small flushes in a row with a large buffer
 };
 
 #define MP_OUTPUT_NO_SEGMENT SIZE_MAX
@@ -34,16 +37,18 @@ void mp_output_set_secret(struct mp_output *out, bool secret); // off: wipes the
 
 // Where the next envelope begins: its offset in `buf`.
 size_t mp_output_begin(struct mp_output *out);
-// An envelope was encoded at `start`: its positions, or MP_ENOMEM (then it was cancelled). The end is that of the last
-// byte the peer needs, as far as it is known.
-int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos) MP_MUST_CHECK;
+// An envelope was encoded at `start`: its positions, or MP_ENOMEM (then it was cancelled). The end is that of
+// the last byte the peer needs, as far as it is known.
+int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos,
+                     uint64_t *end_pos) MP_MUST_CHECK;
 void mp_output_cancel(struct mp_output *out, size_t start); // as if nothing had been encoded
 
 size_t mp_output_waiting(const struct mp_output *out); // bytes that the kernel has not taken
-bool mp_output_is_due(const struct mp_output *out);    // so much waits that it should leave before the turn ends
+bool mp_output_is_due(const struct mp_output *out); // so much waits that it should leave before the turn ends
 // Seal and offer all that waits in one system call: 0, or MP_ELOST (also later: nothing more is offered).
 int mp_output_flush(struct mp_output *out, struct mp_sock *sock) MP_MUST_CHECK;
 void mp_output_trim(struct mp_output *out); // give a large buffer back if it is empty
 
-bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos); // the peer may have the whole envelope
+// May the peer have the envelope that ends there? Has the kernel taken any of the one that starts there?
+bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos);
 bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos);

@@ -20,7 +20,7 @@ uint8_t mp_version_listed(struct mp_str entry)
 {
 	// "N/vN" and nothing behind it.
 	bool shape = entry.len == 4 && is_digit(entry.data[0]) && entry.data[1] == '/' && entry.data[2] == 'v' &&
-				 entry.data[3] == entry.data[0];
+	             entry.data[3] == entry.data[0];
 	return (uint8_t)(shape && entry.data[0] < '8' ? 1u << (entry.data[0] - '0') : 0u);
 }
 
@@ -51,7 +51,7 @@ static uint8_t listed_in(struct mp_str message)
 	uint8_t bits = 0;
 	for (size_t i = 0; i + 4 <= message.len; i++) {
 		bool ends = i + 4 == message.len || message.data[i + 4] == ',' || message.data[i + 4] == ')' ||
-					message.data[i + 4] == ' ';
+		            message.data[i + 4] == ' ';
 		if (ends)
 			bits |= mp_version_listed((struct mp_str){message.data + i, 4});
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, losing, and opening again. One retry timer serves the pool: after a failure nothing is opened until it
-// fires, so a host is knocked at as often as the backoff allows, however many connections it owes.
+// Opening, losing, and opening again. One retry timer serves the pool: after a failure nothing is opened
+// until it fires, so a host is knocked at as often as the backoff allows, however many connections it owes.
 //
-// Invariants: a member is in `conns` until it is freed; `ready` holds the connections of the READY members; the three
-// counts are those of the parts. Work that events or callers ask for is done in review(), from the loop.
+// Invariants: a member is in `conns` until it is freed; `ready` holds the connections of the READY members;
+// the three counts are those of the parts. Work that events or callers ask for is done in review(), from the
+// loop.
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -11,13 +12,14 @@
 #include "base/mem.h"
 #include "pool/pool_internal.h"
 
-#define POSTPONE_MS    25u   // until the limiter is asked again, and as much at random
-#define STABLE_MS      1000u // a connection that lived so long was a success: the backoff starts anew
-#define REFUSED_MS     10000u // wrong credentials or the wrong node: trying often helps nobody and locks accounts
+#define POSTPONE_MS 25u   // until the limiter is asked again, and as much at random
+#define STABLE_MS   1000u // a connection that lived so long was a success: the backoff starts anew
+// Wrong credentials or the wrong node: trying often helps nobody and locks accounts.
+#define REFUSED_MS     10000u
 #define REFUSED_JITTER 5000u
 #define HINTED_MS      100u
 
-// ---- parts ----------------------------------------------------------------------------------------------------------
+// ---- parts ------------------------------------------------------------------------------------------------
 
 static uint32_t *count_of(struct mp_pool *pool, enum mp_member_part part)
 {
@@ -64,7 +66,7 @@ void mp_pool_set_part(struct mp_member *member, enum mp_member_part part)
 		++*count_of(pool, part);
 }
 
-// ---- retries --------------------------------------------------------------------------------------------------------
+// ---- retries ----------------------------------------------------------------------------------------------
 
 static void wait_ms(struct mp_pool *pool, uint64_t delay_ms, bool backing_off)
 {
@@ -108,7 +110,7 @@ void mp_pool_retry_now(struct mp_pool *pool)
 		wait_ms(pool, HINTED_MS, true);
 }
 
-// ---- events of connections ------------------------------------------------------------------------------------------
+// ---- events of connections --------------------------------------------------------------------------------
 
 static void tell_down(struct mp_pool *pool, const struct mp_conn_end *why)
 {
@@ -181,7 +183,7 @@ static void on_conn_writable(void *owner, struct mp_conn *conn)
 	tell_room(member->pool);
 }
 
-// ---- opening --------------------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------
 
 static int reserve_ready(struct mp_pool *pool)
 {
@@ -293,7 +295,7 @@ void mp_pool_review_later(struct mp_pool *pool)
 	mp_task_post(pool->loop, &pool->review_task, MP_PHASE_RUN);
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 void mp_pool_init(struct mp_pool *pool, struct mp_loop *loop, const struct mp_conn_settings *settings,
                   const struct mp_addr *addr, const struct mp_uuid *host_id,

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connections of one host: opens up to a target, grows on demand up to a maximum, shrinks after idle time, replaces
-// what was lost with backoff, and finds the least busy connection. It knows no other host and no request.
+// The connections of one host: opens up to a target, grows on demand up to a maximum, shrinks after idle
+// time, replaces what was lost with backoff, and finds the least busy connection. It knows no other host and
+// no request.
 //
-// The pool is up while it has a ready connection; on_up and on_down tell each change, until the pool is closed. A pool
-// that is wanted (target > 0) tries for ever, as often as its backoff allows. No event comes from inside a function of
-// this header (but may_open from a timer or task), and in an event everything is allowed but mp_pool_deinit().
+// The pool is up while it has a ready connection; on_up and on_down tell each change, until the pool is
+// closed. A pool that is wanted (target > 0) tries for ever, as often as its backoff allows. No event comes
+// from inside a function of this header (but may_open from a timer or task), and in an event everything is
+// allowed but mp_pool_deinit().
 //
 //   one connection:  opening --ready--> ready --surplus, idle, old address, orphans--> draining
-//                       |                 |                                               |
-//                       +---- failed -----+------------------- lost ----------------------+--> gone, backoff, again
+//                       |                 |                                              |
+//                       +---- failed -----+------------------ lost ----------------------+--> backoff, again
 #pragma once
 
 #include "base/list.h"
@@ -21,23 +23,24 @@ struct mp_pool_limits {
 	uint32_t core;            // connections kept open
 	uint32_t max;             // never more
 	uint32_t grow_at;         // in-flight requests per connection at which another is opened (while < max)
-	uint32_t idle_timeout_ms; // connections beyond core that carried nothing for this long are drained; 0: never
+	uint32_t idle_timeout_ms; // beyond core, what carried nothing for this long is drained; 0: never
 	uint32_t reconnect_base_ms;
 	uint32_t reconnect_max_ms;
 };
 
 struct mp_pool_events {
-	void (*on_up)(void *owner);   // the first connection became ready
-	void (*on_down)(void *owner, const struct mp_conn_end *why); // the last ready connection went, or (why->was_ready
-	                              // false) an attempt to open failed while there was none; comes for each such attempt
+	void (*on_up)(void *owner); // the first connection became ready
+	// The last ready connection went, or (why->was_ready false) an attempt to open failed while there was
+	// none; comes for each such attempt.
+	void (*on_down)(void *owner, const struct mp_conn_end *why);
 	void (*on_added)(void *owner, struct mp_conn *conn);
 	// A connection that was ready ended; it is freed after the call. `lost`: not by our own will.
 	void (*on_removed)(void *owner, struct mp_conn *conn, const struct mp_conn_end *end, bool lost);
-	void (*on_room)(void *owner);    // room after there was none: waiting requests may try again
+	void (*on_room)(void *owner); // room after there was none: waiting requests may try again
 	// Asked before each connection is opened: false postpones it (a limit shared by all hosts). May be NULL.
 	bool (*may_open)(void *owner);
-	// After mp_pool_close(), when the last connection is gone: once, always later, the last callback. Here, and outside
-	// of callbacks, mp_pool_deinit() is allowed. May be NULL.
+	// After mp_pool_close(), when the last connection is gone: once, always later, the last callback. Here,
+	// and outside of callbacks, mp_pool_deinit() is allowed. May be NULL.
 	void (*on_empty)(void *owner);
 };
 
@@ -49,11 +52,11 @@ struct mp_pool {
 	struct mp_addr addr;
 	struct mp_uuid host_id;
 	struct mp_pool_limits limits;
-	struct mp_conn **ready;    // ready connections, `ready_count` of `capacity`
+	struct mp_conn **ready; // ready connections, `ready_count` of `capacity`
 	uint32_t ready_count;
 	uint32_t opening_count;
 	uint32_t draining_count;
-	uint32_t target;           // connections wanted now: 0 (closed), core .. max
+	uint32_t target; // connections wanted now: 0 (closed), core .. max
 	uint32_t capacity;
 	struct mp_reconnect reconnect;
 	struct mp_timer retry_timer;
@@ -63,29 +66,32 @@ struct mp_pool {
 	bool opened;
 	bool closing;
 	bool empty_told;
-	bool up;                   // as told by on_up and on_down
-	bool backing_off;          // the retry timer waits after a failure, not for the limiter
-	uint64_t ready_ms;         // when a connection last became ready since the last failure; 0: none did
+	bool up;           // as told by on_up and on_down
+	bool backing_off;  // the retry timer waits after a failure, not for the limiter
+	uint64_t ready_ms; // when a connection last became ready since the last failure; 0: none did
 	uint64_t opened_total, lost_total, failed_total; // connections: made ready; lost; attempts that failed
-	struct mp_list conns;      // every connection that is not freed yet, in any state
+	struct mp_list conns;                            // every connection that is not freed yet, in any state
 };
 
 void mp_pool_init(struct mp_pool *pool, struct mp_loop *loop, const struct mp_conn_settings *settings,
-                  const struct mp_addr *addr, const struct mp_uuid *host_id, const struct mp_pool_limits *limits,
-                  const struct mp_pool_events *events, void *owner);
+                  const struct mp_addr *addr, const struct mp_uuid *host_id,
+                  const struct mp_pool_limits *limits, const struct mp_pool_events *events, void *owner);
 void mp_pool_deinit(struct mp_pool *pool); // asserts that no connection is left
 void mp_pool_open(struct mp_pool *pool);   // begin to open `core` connections; results come by events
-void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits); // grows or drains as needed
+// Grows or drains as needed.
+void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits);
 // For new connections. The old ones go on until the first new one is ready, and are drained then.
 void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr);
-void mp_pool_retry_now(struct mp_pool *pool); // a hint that the host is back: shorten the wait (not below 100 ms)
-// Close: `drain` lets requests in flight finish. Afterwards mp_pool_is_empty() becomes true; on_removed comes for each.
+// A hint that the host is back: shortens the wait (not below 100 ms).
+void mp_pool_retry_now(struct mp_pool *pool);
+// Close: `drain` lets requests in flight finish. Afterwards mp_pool_is_empty() becomes true; on_removed comes
+// for each.
 void mp_pool_close(struct mp_pool *pool, bool drain);
 bool mp_pool_is_empty(const struct mp_pool *pool);
 bool mp_pool_is_up(const struct mp_pool *pool);
 
-// The least busy ready connection with room (ties go to the one used last, so that writes batch), or NULL. Asks for
-// another connection when that one is at grow_at.
+// The least busy ready connection with room (ties go to the one used last, so that writes batch), or NULL.
+// Asks for another connection when that one is at grow_at.
 struct mp_conn *mp_pool_take(struct mp_pool *pool);
 uint32_t mp_pool_in_flight(const struct mp_pool *pool);
 uint32_t mp_pool_busy_count(const struct mp_pool *pool); // ready connections with a request in flight

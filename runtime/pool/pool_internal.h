@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the two files of a pool share: pool.c (life, events, retries) and sizing.c (how many, and which one is taken).
+// What the two files of a pool share: pool.c (life, events, retries) and sizing.c (how many, and which one is
+// taken).
 #pragma once
 
 #include "pool/pool.h"
@@ -24,5 +25,6 @@ void mp_pool_review_later(struct mp_pool *pool);
 uint32_t mp_pool_fresh_count(const struct mp_pool *pool); // opening or ready, of the present address
 void mp_pool_trim(struct mp_pool *pool);                  // closes or drains what is above the target
 void mp_pool_drain_stale(struct mp_pool *pool);
-void mp_pool_sweep(struct mp_pool *pool, struct mp_conn_end *why); // finds connections that drain of themselves
-void mp_pool_on_idle(void *data);                                  // the idle timer
+void mp_pool_sweep(struct mp_pool *pool,
+                   struct mp_conn_end *why); // finds connections that drain of themselves
+void mp_pool_on_idle(void *data);            // the idle timer

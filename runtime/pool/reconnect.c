@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Full jitter, but never below half of the base: a hundred clients of a node that came back spread over the whole
-// window, and none of them spins.
+// Full jitter, but never below half of the base: a hundred clients of a node that came back spread over the
+// whole window, and none of them spins.
 #include "pool/reconnect.h"
 
 uint32_t mp_reconnect_next_ms(struct mp_reconnect *reconnect, struct mp_rand *rand)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When to try a host again: exponential backoff with full jitter, so that many clients of a restarted cluster spread.
+// When to try a host again: exponential backoff with full jitter, so that many clients of a restarted cluster
+// spread.
 #pragma once
 
 #include "base/rand.h"

@@ -69,6 +69,29 @@ describe("the handshake", function()
     world = nil
   end)
 
+  it("works however short the writes are", function()
+    for version = 4, 5 do
+      for _, size in ipairs { 1, 2, 5, 11, 40 } do
+        open { settings = { version = version, keyspace = "ks", cluster_name = "test cluster", auth = good },
+          peer = { auth = good } }
+        C.mp_loop_sim_set_buffer(world.loop.handle, size)
+        world:ready { register = true }
+        assert.same({ "\0ana\0secret" }, world.peer:last().tokens)
+        world:close()
+      end
+    end
+    world = nil
+  end)
+
+  it("that fails leaves nothing behind, however often", function()
+    open { settings = { auth = { username = "ana", password = "guess" } }, peer = { auth = good } }
+    for _ = 1, 500 do world:refused() end
+    world:pass(100)
+    assert.equal(0, #world.peer:open_links())
+    local census = world.loop:census()
+    assert.same({ 0, 0, 0 }, { tonumber(census.sockets), tonumber(census.timers), tonumber(census.tasks) })
+  end)
+
   describe("with a node that refuses the version", function()
     local function refused(message, answered, wanted)
       open { settings = { version = wanted or 5 },

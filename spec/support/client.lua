@@ -37,6 +37,7 @@ local function on_answer(self, pointer, rc, answer)
       local result = ffi.new "struct mp_result_body"
       assert(C.mp_decode_result(body, answer.version, result) == 0)
       call.text = peers.text(result.keyspace)
+      for _, owned in ipairs { "metadata", "params", "result" } do C.mp_metadata_unref(result[owned]) end
     end
   else
     assert(answer == nil)

@@ -1,0 +1,188 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The write buffer against a model: whatever is written in whatever pieces, the peer reads the envelopes in order, and
+-- an envelope counts as taken exactly when the bytes that the kernel took are enough to read it.
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local sim_world = require "spec.support.sim_world"
+
+local function random_world(seed, segmented)
+  math.randomseed(seed)
+  local loop = sim_world.loop(seed)
+  local addr = sim_world.addr("127.0.0.1", 9042)
+  local taken = ""
+  local sock_events = loop:keep(ffi.new "struct mp_sock_events")
+  sock_events.on_connect = loop:callback("void (*)(void *, int)", function(_, rc) assert(rc == 0) end)
+  sock_events.on_read = loop:callback("void (*)(void *, const uint8_t *, size_t)", function(_, bytes, len)
+    taken = taken .. ffi.string(bytes, len)
+  end)
+  sock_events.on_end = loop:callback("void (*)(void *, int)", function() end)
+  local out = ffi.new "struct mp_output"
+  sock_events.on_writable = loop:callback("void (*)(void *)", function() out.blocked = false end)
+  local server
+  local err = ffi.new "int[1]"
+  local listener = C.mp_loop_listen(loop.handle, addr,
+    loop:callback("void (*)(void *, struct mp_sock *)", function(_, sock)
+      server = sock
+      C.mp_sock_adopt(sock, sock_events, nil)
+    end), nil, err)
+  local client = C.mp_loop_connect(loop.handle, addr, nil, sock_events, nil, err)
+  loop:until_true(function() return server end)
+  C.mp_output_init(out)
+  if segmented then C.mp_output_use_segments(out) end
+  return {
+    loop = loop, out = out, client = client,
+    read = function() return taken end,
+    close = function()
+      C.mp_output_deinit(out)
+      C.mp_sock_close(client, false)
+      C.mp_sock_close(server, false)
+      C.mp_listener_close(listener)
+      loop:pass(10)
+      loop:close()
+    end,
+  }
+end
+
+-- The bodies of the envelopes that can be read from the bytes.
+local function decode(bytes, segmented)
+  local bodies = {}
+  local dec = ffi.new "struct mp_decoder"
+  C.mp_decoder_init(dec, false, 2 ^ 30)
+  if segmented then C.mp_decoder_use_segments(dec) end
+  local on_envelope = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, envelope)
+    bodies[#bodies + 1] = ffi.string(envelope.body, envelope.body_len)
+    return 0
+  end)
+  assert.equal(0, C.mp_decoder_feed(dec, ffi.cast("const uint8_t *", bytes), #bytes, on_envelope, nil))
+  on_envelope:free()
+  C.mp_decoder_deinit(dec)
+  return bodies
+end
+
+local function put(world, body, fail)
+  local out = world.out
+  local start = C.mp_output_begin(out)
+  local begin = C.mp_envelope_begin(out.buf, 5, false, 0, 1, C.MP_OP_QUERY)
+  C.mp_buf_bytes(out.buf, body, #body)
+  C.mp_envelope_end(out.buf, begin)
+  if fail then
+    C.mp_output_cancel(out, start)
+    return
+  end
+  local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+  assert(C.mp_output_commit(out, start, from, to) == 0)
+  return { body = body, from = from[0], to = to[0] }
+end
+
+describe("the write buffer", function()
+  for _, segmented in ipairs { false, true } do
+    local name = segmented and "with segments" or "without segments"
+
+    it("gives the peer every envelope in order, " .. name, function()
+      for seed = 1, 30 do
+        local world = random_world(seed, segmented)
+        C.mp_loop_sim_set_buffer(world.loop.handle, math.random(50, 200000))
+        local bodies = {}
+        for i = 1, 60 do
+          local size = math.random(10) == 1 and math.random(400000) or math.random(0, 300)
+          local body = i .. ":" .. ("e"):rep(size)
+          if math.random(8) == 1 then
+            put(world, body, true)
+          else
+            put(world, body)
+            bodies[#bodies + 1] = body
+          end
+          if math.random(4) == 1 then
+            if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+            world.loop:pass(math.random(0, 2))
+          end
+        end
+        world.loop:until_true(function()
+          if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+          return tonumber(C.mp_output_waiting(world.out)) == 0
+        end, 1e6)
+        world.loop:pass(1000)
+        local got = decode(world.read(), segmented)
+        assert.equal(#bodies, #got)
+        for i, body in ipairs(bodies) do assert(got[i] == body) end
+        assert.equal(0, tonumber(world.out.buf.len))
+        world.close()
+      end
+    end)
+
+    it("knows at every byte which envelopes the peer can read, " .. name, function()
+      local world = random_world(7, segmented)
+      local function burst() return { put(world, "a"), put(world, "bb"), put(world, ("c"):rep(50)) } end
+      burst()
+      assert(C.mp_output_flush(world.out, world.client) == 0)
+      local at = tonumber(world.out.base)
+      world.close()
+      for cut = 1, at do
+        world = random_world(7, segmented)
+        local puts = burst()
+        C.mp_loop_sim_set_buffer(world.loop.handle, cut)
+        assert(C.mp_output_flush(world.out, world.client) == 0)
+        world.out.blocked = false
+        local count = tonumber(world.out.base + world.out.taken)
+        world.loop:pass(10)
+        local readable = #decode(world.read():sub(1, count), segmented)
+        for i, one in ipairs(puts) do
+          assert.equal(i <= readable, C.mp_output_took_all(world.out, one.to), "envelope " .. i .. " at " .. count)
+          assert.equal(count > tonumber(one.from), C.mp_output_took_any(world.out, one.from))
+        end
+        world.close()
+      end
+    end)
+
+    it("knows the same of envelopes of many segments, " .. name, function()
+      for seed = 1, 12 do
+        local world = random_world(seed, segmented)
+        local puts = {}
+        for i = 1, 6 do puts[i] = put(world, ("m"):rep(math.random(3) == 1 and math.random(300000) or 100)) end
+        C.mp_loop_sim_set_buffer(world.loop.handle, math.random(500, 100000))
+        for _ = 1, 40 do
+          if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+          local count = tonumber(world.out.base + world.out.taken)
+          world.loop:pass(0.3)
+          local got = world.read()
+          if #got >= count then
+            local readable = #decode(got:sub(1, count), segmented)
+            for i, one in ipairs(puts) do
+              assert.equal(i <= readable, C.mp_output_took_all(world.out, one.to))
+            end
+          end
+        end
+        world.close()
+      end
+    end)
+  end
+
+  it("wipes what was secret", function()
+    local world = random_world(3, true)
+    C.mp_output_set_secret(world.out, true)
+    put(world, ("password"):rep(20))
+    local data, cap = world.out.buf.data, tonumber(world.out.buf.cap)
+    C.mp_loop_sim_set_buffer(world.loop.handle, 30)
+    world.loop:until_true(function()
+      if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+      return tonumber(C.mp_output_waiting(world.out)) == 0
+    end)
+    assert.is_nil(ffi.string(data, cap):find("password", 1, true))
+    C.mp_output_set_secret(world.out, false)
+    world.loop:pass(100)
+    assert.equal(("password"):rep(20), decode(world.read(), true)[1])
+    world.close()
+  end)
+
+  it("offers nothing more once the kernel has refused", function()
+    local world = random_world(3, false)
+    C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
+    world.loop:pass(50)
+    put(world, "x")
+    assert.equal(C.MP_ELOST, C.mp_output_flush(world.out, world.client))
+    assert.equal(C.MP_ELOST, C.mp_output_flush(world.out, world.client))
+    world.close()
+  end)
+end)
+
+jit.off(true, true)
