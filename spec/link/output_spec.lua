@@ -9,11 +9,11 @@ local function random_world(seed, segmented)
   math.randomseed(seed)
   local loop = sim_world.loop(seed)
   local addr = sim_world.addr("127.0.0.1", 9042)
-  local taken = ""
+  local taken = {}
   local sock_events = loop:keep(ffi.new "struct mp_sock_events")
   sock_events.on_connect = loop:callback("void (*)(void *, int)", function(_, rc) assert(rc == 0) end)
   sock_events.on_read = loop:callback("void (*)(void *, const uint8_t *, size_t)", function(_, bytes, len)
-    taken = taken .. ffi.string(bytes, len)
+    taken[#taken + 1] = ffi.string(bytes, len)
   end)
   sock_events.on_end = loop:callback("void (*)(void *, int)", function() end)
   local out = ffi.new "struct mp_output"
@@ -31,7 +31,7 @@ local function random_world(seed, segmented)
   if segmented then C.mp_output_use_segments(out) end
   return {
     loop = loop, out = out, client = client,
-    read = function() return taken end,
+    read = function() return table.concat(taken) end,
     close = function()
       C.mp_output_deinit(out)
       C.mp_sock_close(client, false)
@@ -79,7 +79,7 @@ describe("the write buffer", function()
     local name = segmented and "with segments" or "without segments"
 
     it("gives the peer every envelope in order, " .. name, function()
-      for seed = 1, 30 do
+      for seed = 1, 12 do
         local world = random_world(seed, segmented)
         C.mp_loop_sim_set_buffer(world.loop.handle, math.random(50, 200000))
         local bodies = {}
@@ -127,20 +127,20 @@ describe("the write buffer", function()
         world.loop:pass(10)
         local readable = #decode(world.read():sub(1, count), segmented)
         for i, one in ipairs(puts) do
-          assert.equal(i <= readable, C.mp_output_took_all(world.out, one.to), "envelope " .. i .. " at " .. count)
-          assert.equal(count > tonumber(one.from), C.mp_output_took_any(world.out, one.from))
+          assert(C.mp_output_took_all(world.out, one.to) == (i <= readable), "envelope " .. i .. " at " .. count)
+          assert(C.mp_output_took_any(world.out, one.from) == (count > tonumber(one.from)))
         end
         world.close()
       end
     end)
 
     it("knows the same of envelopes of many segments, " .. name, function()
-      for seed = 1, 12 do
+      for seed = 1, 8 do
         local world = random_world(seed, segmented)
         local puts = {}
         for i = 1, 6 do puts[i] = put(world, ("m"):rep(math.random(3) == 1 and math.random(300000) or 100)) end
         C.mp_loop_sim_set_buffer(world.loop.handle, math.random(500, 100000))
-        for _ = 1, 40 do
+        for _ = 1, 25 do
           if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
           local count = tonumber(world.out.base + world.out.taken)
           world.loop:pass(0.3)
@@ -148,7 +148,7 @@ describe("the write buffer", function()
           if #got >= count then
             local readable = #decode(got:sub(1, count), segmented)
             for i, one in ipairs(puts) do
-              assert.equal(i <= readable, C.mp_output_took_all(world.out, one.to))
+              assert(C.mp_output_took_all(world.out, one.to) == (i <= readable))
             end
           end
         end

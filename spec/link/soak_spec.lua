@@ -145,12 +145,10 @@ end
 
 describe("a connection under everything at once", function()
   for version = 4, 5 do
-    for seed = 1, 2 do
-      it("loses no call, on version " .. version .. " with seed " .. seed, function()
-        local stats = soak(seed * 1000 + version, version)
-        assert.is_true(stats.good > CALLS / 4, stats.good)
-        assert.is_true(stats.failed > 100 and stats.abandoned > 100 and stats.part > 0 and stats.opened > 20)
-      end)
-    end
+    it("loses no call, on version " .. version, function()
+      local stats = soak(1000 + version, version)
+      assert.is_true(stats.good > CALLS / 4, stats.good)
+      assert.is_true(stats.failed > 100 and stats.abandoned > 100 and stats.part > 0 and stats.opened > 20)
+    end)
   end
 end)
