@@ -53,6 +53,8 @@ static void submit(struct client *client)
 
 static void look(struct client *client)
 {
+	if (!bench_window_is_due(&client->window))
+		return;
 	struct moonpool_stats stats;
 	moonpool_session_stats(client->session, &stats);
 	struct bench_counts counts = {
@@ -61,8 +63,8 @@ static void look(struct client *client)
 		.policy_calls = stats.policy_calls,
 		.policy_fallbacks = stats.policy_fallbacks,
 	};
-	if (bench_window_at(&client->window, &counts) && client->window.phase == BENCH_OVER)
-		client->over = true;
+	bench_window_next(&client->window, &counts);
+	client->over = client->window.phase == BENCH_OVER;
 }
 
 static void on_rows(void *data, const struct moonpool_result *result, const struct moonpool_error *error)

@@ -73,33 +73,29 @@ void bench_window_init(struct bench_window *window, const struct bench_options *
 	*window = (struct bench_window){
 		.phase = BENCH_WARM_UP,
 		.length_ns = (uint64_t)(options->seconds * NS_PER_S),
-		.warm_until_ns = bench_now_ns() + (uint64_t)(WARM_UP_S * NS_PER_S),
+		.due_ns = bench_now_ns() + (uint64_t)(WARM_UP_S * NS_PER_S),
 	};
 }
 
-bool bench_window_at(struct bench_window *window, const struct bench_counts *counts)
+bool bench_window_is_due(const struct bench_window *window)
 {
-	uint64_t now_ns = bench_now_ns();
-	switch (window->phase) {
-	case BENCH_WARM_UP:
-		if (now_ns < window->warm_until_ns)
-			return false;
-		window->phase = BENCH_MEASURE;
-		window->first = *counts;
-		window->began_cpu_ns = bench_cpu_ns();
-		window->began_ns = bench_now_ns();
-		return true;
-	case BENCH_MEASURE:
-		if (now_ns - window->began_ns < window->length_ns)
-			return false;
+	return window->phase != BENCH_OVER && bench_now_ns() >= window->due_ns;
+}
+
+void bench_window_next(struct bench_window *window, const struct bench_counts *counts)
+{
+	if (window->phase == BENCH_MEASURE) {
 		window->phase = BENCH_OVER;
 		window->last = *counts;
 		window->ended_cpu_ns = bench_cpu_ns();
 		window->ended_ns = bench_now_ns();
-		return true;
-	case BENCH_OVER: break;
+		return;
 	}
-	return false;
+	window->phase = BENCH_MEASURE;
+	window->first = *counts;
+	window->began_cpu_ns = bench_cpu_ns();
+	window->began_ns = bench_now_ns();
+	window->due_ns = window->began_ns + window->length_ns;
 }
 
 // ---- figures

@@ -15,7 +15,8 @@ struct bench_options {
 // Ends the process with a message when they make no sense.
 void bench_options_read(struct bench_options *options, int argc, char **argv);
 
-// The measured window. Ask bench_window_at() now and then, with what was counted so far since the process began.
+// The measured window. Ask bench_window_is_due() now and then; when it is, tell what was counted so far since the process
+// began.
 struct bench_counts {
 	uint64_t requests;
 	uint64_t allocations;
@@ -27,12 +28,12 @@ struct bench_window {
 	uint64_t began_ns, ended_ns;
 	uint64_t began_cpu_ns, ended_cpu_ns;
 	uint64_t length_ns;
-	uint64_t warm_until_ns;
+	uint64_t due_ns; // when the phase ends
 	struct bench_counts first, last;
 };
 void bench_window_init(struct bench_window *window, const struct bench_options *options);
-// True when the phase changed by this call.
-bool bench_window_at(struct bench_window *window, const struct bench_counts *counts);
+bool bench_window_is_due(const struct bench_window *window);
+void bench_window_next(struct bench_window *window, const struct bench_counts *counts);
 
 // One line "client=raw version=4 ..."; `latency_ns` and what `counts_all` says may be missing.
 void bench_report(const char *client, const struct bench_options *options, const struct bench_window *window,

@@ -298,9 +298,9 @@ int main(int argc, char **argv)
 	begin(&raw);
 	for (uint32_t round = 0; window.phase != BENCH_OVER; round++) {
 		turn(&raw);
-		if (round % LOOK_EVERY == 0) {
+		if (round % LOOK_EVERY == 0 && bench_window_is_due(&window)) {
 			struct bench_counts counts = {.requests = raw.answered};
-			(void)bench_window_at(&window, &counts);
+			bench_window_next(&window, &counts);
 		}
 	}
 	drain(&raw, raw.next_key);
