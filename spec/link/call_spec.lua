@@ -47,13 +47,13 @@ describe("a call", function()
         local trace = ffi.new "struct mp_buf"
         C.mp_buf_init(trace)
         C.mp_loop_sim_trace(world.loop.handle, trace)
-        for i = 1, 50 do assert(link:call("q" .. i)) end
+        for i = 1, 8 do assert(link:call("q" .. i)) end
         world.loop:turn(0)
         C.mp_loop_sim_trace(world.loop.handle, nil)
         local writes = select(2, ffi.string(trace.data, trace.len):gsub(" write ", " write "))
         C.mp_buf_deinit(trace)
         assert.equal(1, writes)
-        until_requests(node, 50)
+        until_requests(node, 8)
         assert.is_true(node.received > before)
       end)
 

@@ -117,6 +117,13 @@ describe("a pool", function()
       assert.is_true(#world.asked <= bursts * 8)
     end)
 
+    it("counts connections that failed together as one failure", function()
+      open { peer = false, limits = { core = 8, reconnect_base_ms = 1000, reconnect_max_ms = 60000 } }
+      world:pass(100)
+      assert.equal(8, world:count "down")
+      assert.equal(1, world.pool.reconnect.attempt)
+    end)
+
     it("tries soon when it is told that the host is back, but not at once", function()
       open { peer = false, limits = { core = 1, reconnect_base_ms = 60000, reconnect_max_ms = 60000 } }
       world:until_true(function() return world:count "down" == 1 end)
