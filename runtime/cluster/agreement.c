@@ -62,8 +62,11 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 
 static void look_again(struct mp_agreement *agreement)
 {
-	bool late = mp_loop_now_ns(agreement->session->loop) >= agreement->give_up_ns;
-	if (late || mp_timer_start_ms(&agreement->timer, agreement->pause_ms) != 0) {
+	uint64_t now_ns = mp_loop_now_ns(agreement->session->loop);
+	uint64_t next_ns = now_ns + (uint64_t)agreement->pause_ms * 1000000;
+	if (next_ns > agreement->give_up_ns)
+		next_ns = agreement->give_up_ns;
+	if (now_ns >= agreement->give_up_ns || mp_timer_start_at_ns(&agreement->timer, next_ns) != 0) {
 		finish(agreement, false);
 		return;
 	}
@@ -157,8 +160,9 @@ static void look(struct mp_agreement *agreement)
 	}
 	const char *cql = agreement->asks_peers ? "SELECT host_id, schema_version FROM system.peers"
 	                                        : "SELECT schema_version FROM system.local WHERE key = 'local'";
-	if (conn == NULL ||
-	    mp_query_send_cql(&agreement->query, conn, cql, session->config.connect_timeout_ms) != 0) {
+	uint64_t now_ns = mp_loop_now_ns(session->loop);
+	uint64_t left_ms = agreement->give_up_ns > now_ns ? (agreement->give_up_ns - now_ns) / 1000000 : 0;
+	if (conn == NULL || mp_query_send_cql(&agreement->query, conn, cql, (uint32_t)left_ms) != 0) {
 		agreement->asks_peers = false;
 		look_again(agreement);
 	}
@@ -213,6 +217,18 @@ int mp_agreement_start(struct mp_request *request, const struct mp_response_pref
 	mp_deadline_stop(&state->due);
 	state->phase = MP_REQUEST_AGREEING;
 	return 0;
+}
+
+// The session closes: they end in this turn or the next, not from inside of close.
+void mp_agreements_hurry(struct mp_session *session)
+{
+	struct mp_list_node *node = mp_list_first(&session->agreeing);
+	for (; node != NULL; node = mp_list_next(&session->agreeing, node)) {
+		struct mp_agreement *agreement = MP_CONTAINER_OF(node, struct mp_agreement, node);
+		mp_query_cancel(&agreement->query);
+		if (mp_timer_start_ms(&agreement->timer, 0) != 0)
+			mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a timer of a schema statement");
+	}
 }
 
 void mp_agreement_leave(struct mp_request *request)

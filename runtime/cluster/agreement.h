@@ -11,3 +11,4 @@
 int mp_agreement_start(struct mp_request *request, const struct mp_response_prefix *prefix,
                        const struct mp_result_body *result) MP_MUST_CHECK;
 void mp_agreement_leave(struct mp_request *request); // AGREEING: its caller is gone
+void mp_agreements_hurry(struct mp_session *session); // closing: nobody waits for agreement any more

@@ -414,4 +414,5 @@ void mp_requests_fail_idle(struct mp_session *session)
 {
 	fail_list(&session->waiting);
 	fail_list(&session->delayed);
+	mp_agreements_hurry(session);
 }

@@ -376,7 +376,9 @@ describe("prepared statements", function()
 
     it("lead requests to replicas", function()
       connected {
-        nodes = { { tokens = { "-4000000000000000000" } }, { tokens = { "0" } }, { tokens = { "4000000000000000000" } } },
+        nodes = {
+          { tokens = { "-4000000000000000000" } }, { tokens = { "0" } }, { tokens = { "4000000000000000000" } },
+        },
         keyspaces = { ks = { class = "SimpleStrategy", replication_factor = "1" } },
       }
       local bounds = { ffi.cast("int64_t", -4000000000000000000LL), 0LL, 4000000000000000000LL }

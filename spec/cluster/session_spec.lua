@@ -111,7 +111,9 @@ describe("a session", function()
       open { nodes = { {}, { dc = "dc2" } }, config = { local_dc = "nope" } }
       local err = world:connect()
       assert.equal("NO_HOST_AVAILABLE", err.code)
-      for _, part in ipairs { "nope", "dc1", "dc2" } do assert.is_truthy(err.message:find(part, 1, true), err.message) end
+      for _, part in ipairs { "nope", "dc1", "dc2" } do
+        assert.is_truthy(err.message:find(part, 1, true), err.message)
+      end
     end)
 
     it("leaves hosts of other datacentres alone unless told otherwise", function()

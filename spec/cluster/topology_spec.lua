@@ -30,7 +30,8 @@ describe("the topology", function()
     end)
 
     it("falls back to system.peers where there is no other", function()
-      connected { nodes = { { versions = { 3, 4 }, old_peers = true }, { versions = { 3, 4 } }, { versions = { 3, 4 } } } }
+      local old = { versions = { 3, 4 }, old_peers = true }
+      connected { nodes = { old, { versions = { 3, 4 } }, { versions = { 3, 4 } } } }
       assert.equal(3, world:up_count())
       assert.is_true(world.session.topology.old_peers)
     end)

@@ -324,7 +324,55 @@ local function make_callbacks(world)
     function(_, event) note_event(world, event) end)
 end
 
--- options: nodes (list of node options), config, contacts (default: the first node's address), keyspaces, policies, seed
+-- ---- the simulated cluster in place of scripted nodes -----------------------------------------------------------
+
+local function open_cluster(world, options)
+  local sim = ffi.new "struct mp_sim_options"
+  for key, value in pairs(options) do
+    if type(value) == "string" then
+      world.kept[#world.kept + 1] = value
+      value = ffi.cast("const char *", value)
+    end
+    sim[key] = value
+  end
+  local err = ffi.new "int[1]"
+  world.cluster = C.mp_sim_cluster_new(world.loop.handle, sim, err)
+  assert(world.cluster ~= nil, "no cluster: " .. err[0])
+end
+
+-- "kill", "start", "pause", "resume", "drain" of a node by number, from 0.
+function World:node(verb, number)
+  return C["mp_sim_node_" .. verb](self.cluster, number) == 0
+end
+
+function World:node_info(number)
+  local info = ffi.new "struct mp_sim_node_info"
+  assert(C.mp_sim_node_info(self.cluster, number, info) == 0)
+  return info
+end
+
+-- A rule that spoils answers: the fields of mp_sim_rule_spec, `error` a table of mp_sim_error's.
+function World:rule(fields)
+  local spec = ffi.new "struct mp_sim_rule_spec"
+  spec.node, spec.opcode = -1, -1
+  for key, value in pairs(fields) do
+    if key == "error" then
+      for name, detail in pairs(value) do spec.error[name] = detail end
+    else
+      spec[key] = type(value) == "string" and str(value) or value
+    end
+  end
+  local number = C.mp_sim_add_rule(self.cluster, spec)
+  assert(number ~= 0)
+  return number
+end
+
+function World:received(op, executed)
+  return tonumber(C.mp_sim_received(self.cluster, -1, str(op), executed or false))
+end
+
+-- options: nodes (list of node options) or cluster (mp_sim_options), config, contacts (default: the first node's
+-- address), keyspaces, policies, seed
 function session_world.open(options)
   options = options or {}
   local world = setmetatable({
@@ -335,11 +383,15 @@ function session_world.open(options)
     },
   }, World)
   C.mp_loop_log(world.loop.handle).level = C.MP_LOG_OFF
-  for _, node in ipairs(options.nodes or { {}, {}, {} }) do world:add_node(node) end
+  if options.cluster then
+    open_cluster(world, options.cluster)
+  else
+    for _, node in ipairs(options.nodes or { {}, {}, {} }) do world:add_node(node) end
+  end
   make_callbacks(world)
   local config = ffi.new "struct mp_session_config"
   set_config(world, config, options.config or {})
-  set_contacts(world, config, options.contacts or { world.nodes[1].ip })
+  set_contacts(world, config, options.contacts or { "127.0.0.1" })
   world.policies = options.policies
   world.session = C.mp_session_new(world.loop.handle, config, options.policies)
   assert(world.session ~= nil)
@@ -505,6 +557,7 @@ function World:close()
   for _, node in ipairs(self.nodes) do
     if node.peer then node.peer:close() end
   end
+  if self.cluster then C.mp_sim_cluster_free(self.cluster) end
   self:pass(5)
   if not ok then error(trouble, 0) end
   self.loop:close()
