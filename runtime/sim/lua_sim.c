@@ -69,7 +69,7 @@ struct mp_addr mp_lua_sim_check_addr(lua_State *L, int index, uint16_t port)
 	return addr;
 }
 
-// ---- making -----------------------------------------------------------------------------------------------------------
+// ---- making -----------------------------------------------------------------------------------------------------
 
 static double number_field(lua_State *L, int index, const char *name, double most)
 {
@@ -159,7 +159,7 @@ static int close_cluster(lua_State *L)
 	return 0;
 }
 
-// ---- nodes ------------------------------------------------------------------------------------------------------------
+// ---- nodes ------------------------------------------------------------------------------------------------------
 
 static int on_node(lua_State *L, int (*fn)(struct mp_sim_cluster *cluster, uint16_t node), const char *what)
 {
@@ -256,7 +256,7 @@ static int send_event(lua_State *L)
 	return 0;
 }
 
-// ---- looking ----------------------------------------------------------------------------------------------------------
+// ---- looking ----------------------------------------------------------------------------------------------------
 
 static void set_number(lua_State *L, const char *name, uint64_t value)
 {
@@ -360,7 +360,7 @@ static int schema(lua_State *L)
 	return 0;
 }
 
-// ---- rules ------------------------------------------------------------------------------------------------------------
+// ---- rules ------------------------------------------------------------------------------------------------------
 
 static const char *const action_names[] = {"delay",  "late",    "drop", "swallow", "error",
                                            "close",  "reset",   "cut",  "raw",     "duplicate",

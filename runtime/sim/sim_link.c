@@ -132,8 +132,6 @@ static void on_read(void *data, const uint8_t *bytes, size_t len)
 		return;
 	conn->in_call = true;
 	conn->owner->bytes_in += len;
-	for (size_t i = 0; conn->version == 0 && i < len && conn->head_len < sizeof(conn->head); i++)
-		conn->head[conn->head_len++] = bytes[i];
 	int rc = mp_decoder_feed(&conn->decoder, bytes, len, on_envelope, conn);
 	if (rc < 0 && !conn->dead && !conn->closing)
 		mp_sim_serve_refused(conn);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of one node.
 //
-//   running ──kill──> gone ──start──> running        storage stays, connections and prepared statements go
-//   running ──pause─> paused ──resume──> running     sockets stay, nothing is read or sent, writes wait in the inbox
-//   running ──drain─> not serving ──start──> running
+//   running --kill--> gone --start--> running        storage stays, connections and prepared statements go
+//   running --pause-> paused --resume--> running     sockets stay, nothing is read or sent, writes wait in the inbox
+//   running --drain-> not serving --start--> running
 //
 // What the others believe follows later, by a timer.
 #include "sim/sim_coord.h"
@@ -128,7 +128,7 @@ void mp_sim_node_shut(struct mp_sim_node *node, bool reset)
 		mp_sim_link_close(MP_CONTAINER_OF(first, struct mp_sim_link, node), reset);
 }
 
-// ---- what happens to it -----------------------------------------------------------------------------------------------
+// ---- what happens to it -----------------------------------------------------------------------------------------
 
 static struct mp_sim_node *node_at(struct mp_sim_cluster *cluster, uint16_t index)
 {

@@ -10,7 +10,7 @@
 
 #define AUTHENTICATOR "org.apache.cassandra.auth.PasswordAuthenticator"
 
-// ---- versions -----------------------------------------------------------------------------------------------------------
+// ---- versions ---------------------------------------------------------------------------------------------------
 
 static const char *versions_of(uint8_t max_version)
 {
@@ -44,25 +44,25 @@ static void refuse_version(struct mp_sim_link *conn, uint8_t version, int16_t st
 
 void mp_sim_serve_refused(struct mp_sim_link *conn)
 {
-	uint8_t version = conn->head_len > 0 ? conn->head[0] & 0x7f : 0;
-	bool versioned = conn->version == 0 && conn->head_len >= 4 && !(conn->head[0] & 0x80);
-	if (versioned && (version < MP_PROTOCOL_MIN || version > MP_PROTOCOL_MAX)) {
-		refuse_version(conn, version, (int16_t)(conn->head[2] << 8 | conn->head[3]));
+	const struct mp_decoder *decoder = &conn->decoder;
+	bool known = decoder->seen_version >= MP_PROTOCOL_MIN && decoder->seen_version <= MP_PROTOCOL_MAX;
+	if (conn->version == 0 && !known) {
+		refuse_version(conn, decoder->seen_version, decoder->seen_stream);
 		return;
 	}
 	struct mp_sim_error err = {.set = false};
-	mp_sim_fail(&err, MP_SE_PROTOCOL_ERROR, "%s", conn->decoder.why);
+	mp_sim_fail(&err, MP_SE_PROTOCOL_ERROR, "%s", decoder->why);
 	struct mp_buf answer;
 	mp_buf_init(&answer);
-	mp_encode_error(&answer, conn->version != 0 ? conn->version : conn->owner->max_version, 0,
-	                mp_sim_error_body(&err));
+	mp_encode_error(&answer, conn->version != 0 ? conn->version : conn->owner->max_version,
+	                decoder->seen_stream, mp_sim_error_body(&err));
 	if (!answer.failed)
 		mp_sim_link_send(conn, answer.data, answer.len);
 	mp_buf_deinit(&answer);
 	mp_sim_link_close_later(conn, false);
 }
 
-// ---- handshake ----------------------------------------------------------------------------------------------------------
+// ---- handshake --------------------------------------------------------------------------------------------------
 
 static void serve_options(struct mp_sim_request *req)
 {
@@ -166,7 +166,7 @@ static int serve_register(struct mp_sim_request *req)
 	return 0;
 }
 
-// ---- statements -----------------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------------
 
 static struct mp_str keyspace_of(const struct mp_sim_request *req)
 {
@@ -303,7 +303,7 @@ static void note_trace(struct mp_sim_request *req)
 	req->trace_id = trace->id;
 }
 
-// ---- one request ----------------------------------------------------------------------------------------------------------
+// ---- one request ------------------------------------------------------------------------------------------------
 
 static bool is_statement(uint8_t opcode)
 {
