@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a connection: opening, the socket's callbacks, the one writer of its state, and its end.
+// The beginning of a connection and its socket's callbacks: bytes in, to the decoder and on to handshake or
+// answers; bytes out, once per turn.
 //
-// Invariants: `sock` is open exactly while the state is not CLOSED; once CLOSED, close_task is posted or has
-// run, and nothing but it calls the owner. So whoever closes a connection, from whatever callback, finds it
-// and its calls untouched until that callback has returned.
+// Invariant: `sock` is open exactly while the state is not CLOSED.
 #include "link/conn.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,159 +12,6 @@
 #include "link/conn_internal.h"
 
 #define LAST_WORDS_MS 100u
-
-static const char *const state_names[] = {"opening", "ready", "draining", "closed"};
-
-const char *mp_conn_state_name(enum mp_conn_state state)
-{
-	return (size_t)state < MP_ARRAY_LEN(state_names) ? state_names[state] : "?";
-}
-
-const char *mp_close_reason_text(enum mp_close_reason reason)
-{
-	static const char *const texts[] = {
-#define X(name, text) text,
-		MP_CLOSE_REASONS(X)
-#undef X
-	};
-	return (size_t)reason < MP_ARRAY_LEN(texts) ? texts[reason] : "?";
-}
-
-// What the calls of a connection get that ends for this reason. Whether they may have been applied is another
-// question: mp_call.sent answers it.
-static int reason_err(enum mp_close_reason reason)
-{
-	switch (reason) {
-	case MP_CLOSE_ASKED:
-	case MP_CLOSE_IDLE:
-	case MP_CLOSE_DRAINED: return MP_ECLOSED;
-	case MP_CLOSE_CONNECT: return MP_ECONNECT;
-	case MP_CLOSE_HANDSHAKE_TIMEOUT: return MP_ETIMEOUT;
-	case MP_CLOSE_VERSION: return MP_EUNSUPPORTED;
-	case MP_CLOSE_AUTH: return MP_EAUTH;
-	case MP_CLOSE_HANDSHAKE: return MP_ESERVER;
-	case MP_CLOSE_IDENTITY: return MP_ECLUSTER;
-	case MP_CLOSE_PEER:
-	case MP_CLOSE_LOST:
-	case MP_CLOSE_HEARTBEAT:
-	case MP_CLOSE_ORPHANS: return MP_ELOST;
-	case MP_CLOSE_PROTOCOL: return MP_EPROTO;
-	case MP_CLOSE_LOCAL: return MP_ELOCAL;
-	}
-	return MP_ELOST;
-}
-
-void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *format, ...)
-{
-	const struct mp_log *log = mp_loop_log(conn->loop);
-	if (!mp_log_on(log, level))
-		return;
-	char text[320], addr[MP_ADDR_TEXT];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	mp_addr_format(&conn->addr, addr);
-	mp_log_write(log, level, "%s#%llu: %s", addr, (unsigned long long)conn->id, text);
-}
-
-// ---- state
-// ----------------------------------------------------------------------------------------------------------
-
-static bool may_follow(enum mp_conn_state from, enum mp_conn_state to)
-{
-	static const uint8_t allowed[] = {
-		[MP_CONN_OPENING] = 1u << MP_CONN_READY | 1u << MP_CONN_CLOSED,
-		[MP_CONN_READY] = 1u << MP_CONN_DRAINING | 1u << MP_CONN_CLOSED,
-		[MP_CONN_DRAINING] = 1u << MP_CONN_CLOSED,
-		[MP_CONN_CLOSED] = 0,
-	};
-	return (allowed[from] >> to & 1u) != 0;
-}
-
-void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state)
-{
-	mp_assert(may_follow(conn->state, state));
-	mp_conn_log(conn, MP_LOG_DEBUG, "%s -> %s", mp_conn_state_name(conn->state), mp_conn_state_name(state));
-	conn->state = state;
-}
-
-// ---- the end
-// --------------------------------------------------------------------------------------------------------
-
-static void log_end(struct mp_conn *conn)
-{
-	const struct mp_conn_end *end = &conn->end;
-	bool asked =
-		end->reason == MP_CLOSE_ASKED || end->reason == MP_CLOSE_IDLE || end->reason == MP_CLOSE_DRAINED;
-	// A host that is down fails again and again: its owner says so once, the single tries are for debugging.
-	enum mp_log_level level = !end->was_ready ? MP_LOG_DEBUG : asked ? MP_LOG_INFO : MP_LOG_WARN;
-	const char *reason = mp_close_reason_text(end->reason);
-	bool more = strcmp(end->message, reason) != 0;
-	mp_conn_log(conn, level, "%s%s%s (%u in flight)", reason, more ? ": " : "", more ? end->message : "",
-	            mp_conn_in_flight(conn));
-}
-
-// A peer that may still be there is told by a reset that nothing of this connection counts any more.
-static bool wants_reset(enum mp_close_reason reason)
-{
-	return reason == MP_CLOSE_HANDSHAKE_TIMEOUT || reason == MP_CLOSE_HEARTBEAT ||
-	       reason == MP_CLOSE_PROTOCOL;
-}
-
-static void close_now(struct mp_conn *conn, enum mp_close_reason reason)
-{
-	conn->end.reason = reason;
-	conn->end.err = reason_err(reason);
-	conn->end.was_ready = conn->state != MP_CONN_OPENING;
-	for (char *at = conn->end.message; *at != '\0'; at++) { // may hold a node's text
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = ' ';
-	}
-	log_end(conn);
-	mp_conn_set_state(conn, MP_CONN_CLOSED);
-	mp_timer_stop(&conn->timer);
-	mp_task_cancel(conn->loop, &conn->flush_task);
-	mp_task_cancel(conn->loop, &conn->room_task);
-	mp_sock_close(conn->sock, wants_reset(reason));
-	conn->sock = NULL;
-	mp_task_post(conn->loop, &conn->close_task, MP_PHASE_RUN);
-}
-
-void mp_conn_fail(struct mp_conn *conn, enum mp_close_reason reason, const char *format, ...)
-{
-	if (conn->state == MP_CONN_CLOSED)
-		return;
-	va_list args;
-	va_start(args, format);
-	vsnprintf(conn->end.message, sizeof(conn->end.message), format, args);
-	va_end(args);
-	close_now(conn, reason);
-}
-
-void mp_conn_close(struct mp_conn *conn, enum mp_close_reason reason, const char *message)
-{
-	mp_conn_fail(conn, reason, "%s", message != NULL ? message : mp_close_reason_text(reason));
-}
-
-static void on_close_task(void *data)
-{
-	struct mp_conn *conn = data;
-	mp_conn_answer_all(conn);
-	conn->end_told = true;
-	conn->events->on_closed(conn->owner, conn, &conn->end);
-}
-
-void mp_conn_drain(struct mp_conn *conn, enum mp_close_reason reason)
-{
-	if (conn->state == MP_CONN_OPENING) {
-		mp_conn_close(conn, reason, NULL);
-	} else if (conn->state == MP_CONN_READY) {
-		conn->drain_reason = reason;
-		mp_conn_set_state(conn, MP_CONN_DRAINING);
-		mp_conn_check_drained(conn);
-	}
-}
 
 // ---- the socket
 // -----------------------------------------------------------------------------------------------------
@@ -384,7 +229,7 @@ struct mp_conn *mp_conn_open(struct mp_loop *loop, const struct mp_conn_settings
 	mp_decoder_init(&conn->dec, true, MP_BODY_MAX_PREAUTH);
 	mp_task_init(&conn->flush_task, on_flush_task, conn);
 	mp_task_init(&conn->room_task, on_room_task, conn);
-	mp_task_init(&conn->close_task, on_close_task, conn);
+	mp_task_init(&conn->close_task, mp_conn_on_close_task, conn);
 	mp_timer_init(&conn->timer, loop, on_timer, conn);
 	int rc = copy_settings(conn, settings);
 	if (rc == 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of one connection share: conn.c (life, socket, state), call.c (requests and answers),
-// handshake.c, heartbeat.c. Nobody else includes this.
+// What the files of one connection share: conn.c (opening, socket), conn_end.c (state, end), call.c (requests and answers),
+// handshake*.c,
+// heartbeat.c. Nobody else includes this.
 #pragma once
 
 #include "link/conn.h"
@@ -56,11 +57,14 @@ struct mp_conn {
 	struct mp_conn_end end;
 };
 
-// ---- conn.c
+// ---- conn_end.c
 void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state);
 // Close with a reason and a printed message; details (server_code, version_hint) are set in conn->end before.
 void mp_conn_fail(struct mp_conn *conn, enum mp_close_reason reason, const char *format, ...) MP_PRINTF(3, 4);
 void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *format, ...) MP_PRINTF(3, 4);
+void mp_conn_on_close_task(void *data);
+
+// ---- conn.c
 void mp_conn_became_ready(struct mp_conn *conn); // the handshake is over
 void mp_conn_queued(struct mp_conn *conn); // bytes were appended: they leave at the end of the turn, or now
 

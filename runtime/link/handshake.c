@@ -4,19 +4,12 @@
 // (MP_BODY_MAX_PREAUTH), rounds are counted, and the deadline over all of it runs in conn.c.
 #include "link/handshake.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "link/conn_internal.h"
+#include "link/handshake_internal.h"
 #include "link/version.h"
 #include "wire/message.h"
-
-#ifndef MOONPOOL_VERSION
-#define MOONPOOL_VERSION "0"
-#endif
-
-#define STREAM 0
 
 static const char *const step_names[] = {
 	[MP_STEP_CONNECT] = "the connection",          [MP_STEP_OPTIONS] = "the answer to OPTIONS",
@@ -30,97 +23,19 @@ const char *mp_handshake_step_name(enum mp_handshake_step step)
 	return step_names[step];
 }
 
-// ---- sending
-// --------------------------------------------------------------------------------------------------------
-
-// The request of `step` is encoded behind `start`.
-static int sent(struct mp_conn *conn, enum mp_handshake_step step, size_t start)
-{
-	uint64_t start_pos, end_pos;
-	int rc = mp_output_commit(&conn->out, start, &start_pos, &end_pos);
-	if (rc != 0) {
-		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
-		return rc;
-	}
-	conn->handshake.step = step;
-	mp_conn_queued(conn);
-	return 0;
-}
-
-static int send_options(struct mp_conn *conn)
-{
-	size_t start = mp_output_begin(&conn->out);
-	mp_encode_options(&conn->out.buf, conn->settings.version, STREAM);
-	return sent(conn, MP_STEP_OPTIONS, start);
-}
-
-static int send_startup(struct mp_conn *conn)
-{
-	const struct mp_pair options[] = {
-		{mp_str_of("CQL_VERSION"), mp_str_of("3.0.0")},
-		{mp_str_of("DRIVER_NAME"), mp_str_of("moonpool")},
-		{mp_str_of("DRIVER_VERSION"), mp_str_of(MOONPOOL_VERSION)},
-		// An overloaded node is to say so; without this it stops reading, which looks like a dead one.
-		{mp_str_of("THROW_ON_OVERLOAD"), mp_str_of("1")},
-	};
-	size_t count = MP_ARRAY_LEN(options) - (conn->settings.version >= 4 ? 0 : 1);
-	size_t start = mp_output_begin(&conn->out);
-	mp_encode_startup(&conn->out.buf, conn->settings.version, STREAM, options, count);
-	return sent(conn, MP_STEP_STARTUP, start);
-}
-
-static int send_query(struct mp_conn *conn, enum mp_handshake_step step, struct mp_str cql)
-{
-	const struct mp_query_params params = {.consistency = MP_CL_ONE};
-	size_t start = mp_output_begin(&conn->out);
-	mp_encode_query(&conn->out.buf, conn->settings.version, 0, STREAM, cql, &params);
-	return sent(conn, step, start);
-}
-
-static int send_use(struct mp_conn *conn)
-{
-	struct mp_buf cql;
-	mp_buf_init(&cql);
-	mp_buf_text(&cql, "USE \"");
-	for (const char *at = conn->settings.keyspace; *at != '\0'; at++) {
-		if (*at == '"')
-			mp_buf_u8(&cql, '"');
-		mp_buf_u8(&cql, (uint8_t)*at);
-	}
-	mp_buf_u8(&cql, '"');
-	int rc = mp_buf_status(&cql);
-	if (rc == 0)
-		rc = send_query(conn, MP_STEP_KEYSPACE, (struct mp_str){(const char *)cql.data, cql.len});
-	else
-		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
-	mp_buf_deinit(&cql);
-	return rc;
-}
-
-static int send_register(struct mp_conn *conn)
-{
-	const struct mp_str types[] = {
-		mp_str_of("TOPOLOGY_CHANGE"),
-		mp_str_of("STATUS_CHANGE"),
-		mp_str_of("SCHEMA_CHANGE"),
-	};
-	size_t start = mp_output_begin(&conn->out);
-	mp_encode_register(&conn->out.buf, conn->settings.version, STREAM, types, MP_ARRAY_LEN(types));
-	return sent(conn, MP_STEP_REGISTER, start);
-}
-
 // The next step after `done` that the settings ask for.
 static int proceed(struct mp_conn *conn, enum mp_handshake_step done)
 {
 	const struct mp_conn_settings *settings = &conn->settings;
 	bool checks = settings->cluster_name != NULL || !mp_uuid_is_nil(&conn->host_id);
 	if (done < MP_STEP_IDENTITY && checks)
-		return send_query(conn, MP_STEP_IDENTITY,
-		                  mp_str_of("SELECT cluster_name, host_id FROM system.local WHERE key='local'"));
+		return mp_handshake_send_query(
+			conn, MP_STEP_IDENTITY,
+			mp_str_of("SELECT cluster_name, host_id FROM system.local WHERE key='local'"));
 	if (done < MP_STEP_KEYSPACE && settings->keyspace != NULL)
-		return send_use(conn);
+		return mp_handshake_send_use(conn);
 	if (done < MP_STEP_REGISTER && conn->handshake.wants_events)
-		return send_register(conn);
+		return mp_handshake_send_register(conn);
 	conn->handshake.step = MP_STEP_DONE;
 	mp_conn_became_ready(conn);
 	return conn->state == MP_CONN_CLOSED ? MP_ECLOSED : 0;
@@ -128,7 +43,7 @@ static int proceed(struct mp_conn *conn, enum mp_handshake_step done)
 
 void mp_handshake_start(struct mp_conn *conn)
 {
-	int rc = send_options(conn);
+	int rc = mp_handshake_send_options(conn);
 	(void)rc; // has closed the connection
 }
 
@@ -221,7 +136,7 @@ static int on_supported(struct mp_conn *conn, const struct mp_envelope *envelope
 	uint8_t listed = conn->handshake.listed_versions;
 	if (listed != 0 && (listed >> conn->settings.version & 1) == 0)
 		return refuse_version(conn, mp_version_highest(listed), mp_str_of("not among those the node lists"));
-	return send_startup(conn);
+	return mp_handshake_send_startup(conn);
 }
 
 // v5: segments begin with whatever follows the answer to STARTUP, be it READY or AUTHENTICATE.
@@ -231,18 +146,6 @@ static void switch_framing(struct mp_conn *conn)
 		return;
 	mp_decoder_use_segments(&conn->dec);
 	mp_output_use_segments(&conn->out);
-}
-
-static int send_token(struct mp_conn *conn, const struct mp_buf *token)
-{
-	struct mp_output *out = &conn->out;
-	mp_output_set_secret(out, true);
-	size_t start = mp_output_begin(out);
-	// All room at once, so that no copy is left behind by a buffer that grows.
-	uint8_t *room = mp_buf_reserve(&out->buf, token->len + 256);
-	if (room != NULL)
-		mp_encode_auth_response(&out->buf, conn->settings.version, STREAM, token->data, token->len);
-	return sent(conn, MP_STEP_AUTH, start);
 }
 
 static int respond(struct mp_conn *conn, struct mp_str authenticator, const struct mp_bytes *challenge)
@@ -266,7 +169,7 @@ static int respond(struct mp_conn *conn, struct mp_str authenticator, const stru
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "a token of %zu bytes is over the limit of %u", token.len,
 		             MP_AUTH_TOKEN_MAX);
 	else
-		rc = send_token(conn, &token);
+		rc = mp_handshake_send_token(conn, &token);
 	if (token.data != NULL)
 		explicit_bzero(token.data, token.cap);
 	mp_buf_deinit(&token);
@@ -409,7 +312,7 @@ int mp_handshake_answer(struct mp_conn *conn, const struct mp_envelope *envelope
 		return 0;
 	}
 	bool error = envelope->opcode == MP_OP_ERROR;
-	if (envelope->stream != STREAM && !error) {
+	if (envelope->stream != MP_HANDSHAKE_STREAM && !error) {
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s for stream %d, which waits for nothing",
 		             mp_opcode_name(envelope->opcode), envelope->stream);
 		return MP_EPROTO;
