@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The requests of the handshake. Each is encoded behind what waits, on stream 0, and becomes the step that is
 // under way.
-
 #include "link/conn_internal.h"
 #include "link/handshake_internal.h"
 #include "wire/message.h"
