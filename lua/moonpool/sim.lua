@@ -26,7 +26,7 @@ local cluster_options = {
 
 local function check_keys(options, allowed, what, also)
   for key in pairs(options) do
-    if not allowed[key] and not (also and also[key]) then
+    if allowed[key] == nil and (also == nil or also[key] == nil) then
       error(what .. ": unknown key '" .. tostring(key) .. "'", 3)
     end
   end
