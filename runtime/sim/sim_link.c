@@ -62,27 +62,47 @@ static bool drained(const struct mp_sim_link *conn)
 	return conn->sent == conn->out.len;
 }
 
+// Offers what is waiting to the system. False: the connection died of it.
+static bool offer(struct mp_sim_link *conn)
+{
+	if (conn->write_blocked || drained(conn))
+		return true;
+	struct mp_span span = {conn->out.data + conn->sent, conn->out.len - conn->sent};
+	ptrdiff_t taken = mp_sock_writev(conn->sock, &span, 1);
+	if (taken < 0) {
+		mp_sim_link_close(conn, false);
+		return false;
+	}
+	conn->sent += (size_t)taken;
+	conn->owner->bytes_out += (uint64_t)taken;
+	conn->write_blocked = !drained(conn);
+	return true;
+}
+
+static void press_back(struct mp_sim_link *conn)
+{
+	size_t limit = conn->owner->cluster->options.output_limit, waiting = conn->out.len - conn->sent;
+	if (!conn->read_stopped && waiting > limit) {
+		conn->read_stopped = true;
+		mp_sock_read_stop(conn->sock);
+	} else if (conn->read_stopped && !conn->deaf && waiting < limit / 2) {
+		conn->read_stopped = false;
+		mp_sock_read_start(conn->sock);
+	}
+}
+
 static void flush(void *data)
 {
 	struct mp_sim_link *conn = data;
-	if (conn->dead || conn->owner->paused || conn->write_blocked)
+	if (conn->dead || conn->owner->paused)
 		return;
 	mp_sim_link_seal(conn);
 	if (conn->out.failed) {
 		mp_sim_link_close(conn, true);
 		return;
 	}
-	if (!drained(conn)) {
-		struct mp_span span = {conn->out.data + conn->sent, conn->out.len - conn->sent};
-		ptrdiff_t taken = mp_sock_writev(conn->sock, &span, 1);
-		if (taken < 0) {
-			mp_sim_link_close(conn, false);
-			return;
-		}
-		conn->sent += (size_t)taken;
-		conn->owner->bytes_out += (uint64_t)taken;
-		conn->write_blocked = !drained(conn);
-	}
+	if (!offer(conn))
+		return;
 	if (drained(conn)) {
 		mp_buf_clear(&conn->out);
 		conn->sent = 0;
@@ -94,14 +114,7 @@ static void flush(void *data)
 		mp_buf_drop_front(&conn->out, conn->sent);
 		conn->sent = 0;
 	}
-	size_t limit = conn->owner->cluster->options.output_limit, waiting = conn->out.len - conn->sent;
-	if (!conn->read_stopped && waiting > limit) {
-		conn->read_stopped = true;
-		mp_sock_read_stop(conn->sock);
-	} else if (conn->read_stopped && !conn->deaf && waiting < limit / 2) {
-		conn->read_stopped = false;
-		mp_sock_read_start(conn->sock);
-	}
+	press_back(conn);
 }
 
 void mp_sim_link_post(struct mp_sim_link *conn)

@@ -8,6 +8,7 @@ static int parse_marker(struct mp_sim_parser *p, struct mp_sim_term *term)
 {
 	bool named = mp_sim_at_mark(p, ":");
 	term->kind = MP_SIM_TERM_MARKER;
+	term->text = (struct mp_str){"", 0};
 	term->text = (struct mp_str){"", 0}; // without a name of its own it gets the column's
 	MP_SIM_TRY(mp_sim_parser_step(p));
 	if (named)
