@@ -234,12 +234,14 @@ static int reserve_values(struct moonpool_session *session, uint32_t count)
 	return 0;
 }
 
+// Large, so not made anew for each answer.
+static const struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
+
 static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
 {
 	struct moonpool_request *request = from->data[0];
 	struct moonpool_session *session = request->session;
 	struct moonpool_result result = {session, outcome};
-	struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
 	const struct mp_error *error = outcome->error;
 	session->has_row = false;
 	session->rows_left = 0;

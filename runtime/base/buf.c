@@ -72,7 +72,7 @@ void mp_buf_bytes(struct mp_buf *buf, const void *bytes, size_t len)
 	buf->len += len;
 }
 
-static void put_be(struct mp_buf *buf, uint64_t value, unsigned bytes)
+MP_INLINE void put_be(struct mp_buf *buf, uint64_t value, unsigned bytes)
 {
 	uint8_t *to = mp_buf_reserve(buf, bytes);
 	if (to == NULL)

@@ -22,9 +22,9 @@ int mp_cursor_status(const struct mp_cursor *cur)
 	return cur->failed ? MP_EPROTO : 0;
 }
 
-const uint8_t *mp_cursor_take(struct mp_cursor *cur, size_t len)
+MP_INLINE const uint8_t *take(struct mp_cursor *cur, size_t len)
 {
-	if (MP_UNLIKELY(cur->failed || len > mp_cursor_left(cur))) {
+	if (MP_UNLIKELY(cur->failed || len > (size_t)(cur->end - cur->pos))) {
 		cur->failed = true;
 		return NULL;
 	}
@@ -34,11 +34,16 @@ const uint8_t *mp_cursor_take(struct mp_cursor *cur, size_t len)
 	return at;
 }
 
-// A big-endian number of `bytes` bytes, 0 when there are not so many.
-static uint64_t take_be(struct mp_cursor *cur, unsigned bytes)
+const uint8_t *mp_cursor_take(struct mp_cursor *cur, size_t len)
 {
-	const uint8_t *at = mp_cursor_take(cur, bytes);
-	if (at == NULL)
+	return take(cur, len);
+}
+
+// A big-endian number of `bytes` bytes, 0 when there are not so many.
+MP_INLINE uint64_t take_be(struct mp_cursor *cur, unsigned bytes)
+{
+	const uint8_t *at = take(cur, bytes);
+	if (MP_UNLIKELY(at == NULL))
 		return 0;
 	uint64_t value = 0;
 	memcpy(&value, at, bytes);
