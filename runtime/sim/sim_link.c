@@ -198,4 +198,6 @@ void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock)
 	mp_list_node_init(&conn->node);
 	mp_list_push_back(&node->conns, &conn->node);
 	mp_sock_adopt(sock, &events, conn);
+	if (node->paused)
+		mp_sock_read_stop(sock); // its system has accepted, its program does not look
 }

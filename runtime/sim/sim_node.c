@@ -14,11 +14,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-struct knock { // a connection that the system has accepted while the node was paused
-	struct mp_list_node node;
-	struct mp_sock *sock;
-};
-
 static void on_belief(void *data)
 {
 	struct mp_sim_node *node = data;
@@ -44,32 +39,7 @@ void mp_sim_node_believe(struct mp_sim_node *node, bool up, uint32_t delay_ms)
 
 static void on_accept(void *data, struct mp_sock *sock)
 {
-	struct mp_sim_node *node = data;
-	if (!node->paused) {
-		mp_sim_link_accept(node, sock);
-		return;
-	}
-	struct knock *knock = mp_calloc(1, sizeof(*knock));
-	if (knock == NULL) {
-		mp_sock_close(sock, true);
-		return;
-	}
-	knock->sock = sock;
-	mp_list_node_init(&knock->node);
-	mp_list_push_back(&node->knocking, &knock->node);
-}
-
-static void end_knocking(struct mp_sim_node *node, bool adopt)
-{
-	struct mp_list_node *first;
-	while ((first = mp_list_pop_front(&node->knocking)) != NULL) {
-		struct knock *knock = MP_CONTAINER_OF(first, struct knock, node);
-		if (adopt)
-			mp_sim_link_accept(node, knock->sock);
-		else
-			mp_sock_close(knock->sock, true);
-		mp_free(knock);
-	}
+	mp_sim_link_accept(data, sock);
 }
 
 struct mp_sim_node *mp_sim_node_new(struct mp_sim_cluster *cluster, uint16_t index)
@@ -82,7 +52,6 @@ struct mp_sim_node *mp_sim_node_new(struct mp_sim_cluster *cluster, uint16_t ind
 	node->max_version = cluster->options.max_version;
 	mp_uuid_v4(&cluster->rand, &node->host_id);
 	mp_list_init(&node->conns);
-	mp_list_init(&node->knocking);
 	mp_list_init(&node->inbox);
 	mp_list_init(&node->hints);
 	mp_list_init(&node->prepared_use);
@@ -122,7 +91,6 @@ void mp_sim_node_shut(struct mp_sim_node *node, bool reset)
 		mp_listener_close(node->listener);
 	node->listener = NULL;
 	node->serving = false;
-	end_knocking(node, false);
 	struct mp_list_node *first;
 	while ((first = mp_list_first(&node->conns)) != NULL)
 		mp_sim_link_close(MP_CONTAINER_OF(first, struct mp_sim_link, node), reset);
@@ -185,7 +153,6 @@ int mp_sim_node_resume(struct mp_sim_cluster *cluster, uint16_t index)
 	if (node == NULL || !node->paused)
 		return MP_EINVAL;
 	node->paused = false;
-	end_knocking(node, true);
 	struct mp_list_node *at = mp_list_first(&node->conns);
 	for (; at != NULL; at = mp_list_next(&node->conns, at))
 		mp_sim_link_resume(MP_CONTAINER_OF(at, struct mp_sim_link, node));

@@ -70,7 +70,6 @@ struct mp_sim_node {
 	size_t token_count;
 	struct mp_listener *listener;
 	struct mp_list conns;    // struct mp_sim_link
-	struct mp_list knocking; // accepted by the system while the node is paused
 	struct mp_list inbox;    // mutations that wait until it is resumed
 	struct mp_list hints;    // and until it is believed up again
 	struct mp_timer belief;
