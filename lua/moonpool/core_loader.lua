@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Finds the C core. Inside of an executable that contains it (moonpool, the spec host) it is there already; a plain
--- LuaJIT process loads libmoonpool.so: the one that MOONPOOL_LIB names, or the one that belongs to this very file, in the
--- build tree or where it was installed.
+-- LuaJIT process loads libmoonpool.so: the one that MOONPOOL_LIB names, or the one that belongs to this very file, in
+-- the build tree or where it was installed.
 local symbol = "luaopen_moonpool_core"
 
 local function own_folder()

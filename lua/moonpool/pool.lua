@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The methods of a pool: thin, over the C core. Requests are submitted and answered in C; here stands what is a matter of
--- control flow: prepare first, page after page, one coroutine per handler.
+-- The methods of a pool: thin, over the C core. Requests are submitted and answered in C; here stands what is a matter
+-- of control flow: prepare first, page after page, one coroutine per handler.
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
 local config = require "moonpool.config"
@@ -21,6 +21,8 @@ Pool.execute = execute
 -- pool:executeAsync(statement, parameters, options): a future of the same
 function Pool.executeAsync(self, statement, parameters, options)
   core.checkRequest(self, statement, parameters, options, "executeAsync")
+  local future = core.future()
+  if core.submitAsync(self, statement, parameters, options, future) then return future end
   return async.spawn(execute, self, statement, parameters, options)
 end
 
@@ -62,7 +64,7 @@ Pool.getPolicies = core.policies
 Pool.policies = core.policies
 Pool.reload = core.reload
 
--- ---- events -----------------------------------------------------------------------------------------------------------
+-- ---- events ---------------------------------------------------------------------------------------------------
 -- The handlers stand in the pool's environment: { handlers = { hostUp = { fn, ... } }, handlerErrors = n }
 
 local function handle(state, name, fn, ...)
@@ -126,17 +128,20 @@ function Pool.getHandlerErrors(self)
   return debug.getfenv(self).handlerErrors or 0
 end
 
--- ---- constructors -----------------------------------------------------------------------------------------------------
+-- ---- constructors ---------------------------------------------------------------------------------------------
 
--- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named. Raises what is wrong with
--- it, with its place; `level` is the caller's.
+-- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named (pool.default). Raises
+-- what is wrong with it, with its place; `level` is the caller's. pool.default_port is that of an embedded cluster.
 function pool.new(input, level)
   if input == nil then input = pool.default end
-  if input == nil then error("a configuration expected: a table, or the path of a Lua file that returns one", level + 1) end
+  if input == nil then
+    error("a configuration expected: a table, or the path of a Lua file that returns one", level + 1)
+  end
   local caller = debug.getinfo(level + 1, "Sl")
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
   local checked, warnings = config.check(input, where)
   if not checked then error(warnings, 0) end
+  checked.port = checked.port or pool.default_port
   for _, warning in ipairs(warnings or {}) do core.log("warn", tostring(warning)) end
   local self, message = core.newPool(checked)
   if not self then error(message, 0) end

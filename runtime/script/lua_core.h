@@ -30,6 +30,9 @@ void mp_lua_add_check(lua_State *L);
 int mp_lua_bad_argument(lua_State *L, const char *method, int arg, const char *name, const char *expected);
 int mp_lua_raise(lua_State *L, const char *format, ...) MP_PRINTF(2, 3);
 
+// The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
+void mp_lua_future_settle(lua_State *L, int index, int count);
+
 // ---- lua_error.c: the `err` of `nil, err` -----------------------------------------------------------------------------
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 // One that was not made by a request. Nothing was applied.

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cluster/session.h"
 #include "script/lua_core.h"
@@ -61,7 +62,11 @@ void mp_lua_push_error(lua_State *L, const struct mp_error *error)
 		lua_pushnumber(L, error->server_code);
 		lua_setfield(L, -2, "serverCode");
 	}
-	lua_pushstring(L, error->message[0] != '\0' ? error->message : mp_err_text(error->err));
+	// With one attempt the server's own words say it all; the host stands beside them.
+	const char *message = error->message;
+	if (error->attempt_total == 1 && error->err == MP_ESERVER && error->attempts[0].message[0] != '\0')
+		message = error->attempts[0].message;
+	lua_pushstring(L, message[0] != '\0' ? message : mp_err_text(error->err));
 	lua_setfield(L, -2, "message");
 	if (error->host[0] != '\0') {
 		lua_pushstring(L, error->host);
@@ -122,6 +127,8 @@ static int to_string(lua_State *L)
 	lua_getfield(L, 1, "host");
 	lua_getfield(L, 1, "maybeApplied");
 	const char *host = lua_tostring(L, 4);
+	if (host != NULL && strstr(message, host) != NULL)
+		host = NULL; // the message names it
 	bool maybe = lua_toboolean(L, 5);
 	lua_pushfstring(L, "%s: %s", code, message);
 	if (host != NULL || maybe)

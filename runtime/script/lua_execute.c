@@ -14,7 +14,8 @@
 
 struct op {
 	struct mp_lua_pool *pool; // first word: not kept by the slab
-	struct mp_waiter *waiter;
+	struct mp_waiter *waiter; // NULL: a future waits
+	int future_ref;
 	struct mp_buf text; // statement, keyspace, paging state
 	// during the answer
 	struct mp_request *request;
@@ -43,6 +44,7 @@ static struct op *take_op(struct mp_lua_pool *pool)
 		return NULL;
 	op->pool = pool;
 	op->waiter = NULL;
+	op->future_ref = LUA_NOREF;
 	mp_buf_clear(&op->text);
 	return op;
 }
@@ -116,11 +118,27 @@ static int push_answer(lua_State *L)
 	return 2;
 }
 
+static int settle_future(lua_State *L)
+{
+	struct op *op = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, op->future_ref);
+	luaL_unref(L, LUA_REGISTRYINDEX, op->future_ref);
+	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
+	mp_lua_future_settle(L, 2, 2);
+	return 0;
+}
+
 static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
 {
 	struct op *op = request->data[0];
 	op->request = request;
 	op->outcome = outcome;
+	if (op->waiter == NULL) {
+		mp_runtime_protect(op->pool->runtime, settle_future, op, 0);
+		mp_request_give(request);
+		give_op(op);
+		return;
+	}
 	lua_State *from = mp_runtime_protect(op->pool->runtime, push_answer, op, 2);
 	mp_request_give(request);
 	finish(op, from);
@@ -158,22 +176,23 @@ static struct mp_request *take_request(struct mp_lua_pool *pool)
 	return pool->filling;
 }
 
-static int refuse(lua_State *L, struct mp_lua_pool *pool, int rc, const char *why)
+static struct op *refuse(lua_State *L, struct mp_lua_pool *pool, int rc, const char *why)
 {
 	if (pool->filling != NULL)
 		mp_request_give(pool->filling);
 	pool->filling = NULL;
-	return mp_lua_fail(L, rc, "%s", why);
+	mp_lua_fail(L, rc, "%s", why);
+	return NULL;
 }
 
-// Everything is known: fill, submit, wait.
-static int submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared, struct mp_str cql,
-                  const struct mp_lua_options *options)
+// Everything is known: fill and submit. The call, or NULL with `nil, err` on the stack.
+static struct op *submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared,
+                         struct mp_str cql, const struct mp_lua_options *options)
 {
 	struct mp_codec *codec = &pool->codec;
 	struct mp_request *request = take_request(pool);
 	if (request == NULL)
-		return mp_lua_fail(L, MP_ENOMEM, "out of memory");
+		return refuse(L, pool, MP_ENOMEM, "out of memory");
 	if (prepared != NULL)
 		request->prepared = mp_prepared_ref(prepared);
 	int rc = mp_lua_options_apply(options, pool->engine.session, request);
@@ -198,7 +217,14 @@ static int submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *pr
 		return refuse(L, pool, rc, mp_err_text(rc));
 	}
 	pool->filling = NULL;
-	op->waiter = mp_runtime_register(pool->runtime);
+	return op;
+}
+
+static int wait_for(lua_State *L, struct op *op)
+{
+	if (MP_UNLIKELY(op == NULL))
+		return 2;
+	op->waiter = mp_runtime_register(op->pool->runtime);
 	return lua_yield(L, 0);
 }
 
@@ -260,18 +286,18 @@ static int submit_call(lua_State *L)
 			statement = statement_argument(L, pool, "execute");
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
 			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
-		return submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options);
+		return wait_for(L, submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options));
 	}
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 	if (options.prepare == 0 || (options.prepare < 0 && !has_parameters(L)))
-		return submit(L, pool, NULL, cql, &options);
+		return wait_for(L, submit(L, pool, NULL, cql, &options));
 	struct mp_prepared *prepared;
 	int rc = prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
 	if (rc == 0)
-		return submit(L, pool, prepared, (struct mp_str){NULL, 0}, &options);
+		return wait_for(L, submit(L, pool, prepared, (struct mp_str){NULL, 0}, &options));
 	return rc == 1 ? lua_yield(L, 0) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
 }
 
@@ -315,11 +341,43 @@ static int check_call(lua_State *L)
 	return 0;
 }
 
+// submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the statement is
+// to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
+static int submit_async(lua_State *L)
+{
+	lua_settop(L, 5);
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	struct mp_lua_options options;
+	mp_lua_options_read(L, 4, &options);
+	struct mp_str cql = {NULL, 0};
+	if (statement == NULL)
+		cql.data = lua_tolstring(L, 2, &cql.len);
+	bool prepare_first =
+		statement == NULL && (options.prepare > 0 || (options.prepare < 0 && has_parameters(L)));
+	struct op *op = NULL;
+	lua_pushboolean(L, !prepare_first);
+	if (prepare_first)
+		return 1;
+	if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
+		mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	else
+		op = submit(L, pool, statement != NULL ? statement->prepared : NULL, cql, &options);
+	if (op == NULL) {
+		mp_lua_future_settle(L, 5, 2);
+		return 1;
+	}
+	lua_pushvalue(L, 5);
+	op->future_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 1;
+}
+
 void mp_lua_add_execute(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{"prepare", prepare_call},
 		{"checkRequest", check_call},
+		{"submitAsync", submit_async},
 		{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);

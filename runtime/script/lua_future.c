@@ -91,31 +91,38 @@ static void log_lost(lua_State *L, struct future *future, int error)
 	lua_pop(L, 1);
 }
 
+void mp_lua_future_settle(lua_State *L, int index, int count)
+{
+	struct future *future = check(L, index);
+	int first = lua_gettop(L) - count + 1;
+	lua_createtable(L, count, 1);
+	lua_pushinteger(L, count);
+	lua_setfield(L, -2, "n");
+	for (int i = 0; i < count; i++) {
+		lua_pushvalue(L, first + i);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_setfenv(L, index);
+	lua_settop(L, first - 1);
+	future->done = true;
+	while (future->waiters.count > 0)
+		mp_waiter_wake(mp_waiter_at(mp_list_pop_front(&future->waiters)));
+}
+
 // finish(future, true, values...) or finish(future, false, error): the results of xpcall.
 static int finish(lua_State *L)
 {
 	struct future *future = check(L, 1);
-	if (!lua_toboolean(L, 2)) {
-		lua_settop(L, 3);
-		if (!future->watched)
-			log_lost(L, future, 3);
-		lua_pushnil(L); // future:wait() gives nil, error
-		lua_replace(L, 2);
-	} else {
-		lua_remove(L, 2);
+	if (lua_toboolean(L, 2)) {
+		mp_lua_future_settle(L, 1, lua_gettop(L) - 2);
+		return 0;
 	}
-	int count = lua_gettop(L) - 1;
-	lua_createtable(L, count, 1);
-	lua_pushinteger(L, count);
-	lua_setfield(L, -2, "n");
-	for (int i = 1; i <= count; i++) {
-		lua_pushvalue(L, i + 1);
-		lua_rawseti(L, -2, i);
-	}
-	lua_setfenv(L, 1);
-	future->done = true;
-	while (future->waiters.count > 0)
-		mp_waiter_wake(mp_waiter_at(mp_list_pop_front(&future->waiters)));
+	lua_settop(L, 3);
+	if (!future->watched)
+		log_lost(L, future, 3);
+	lua_pushnil(L); // future:wait() gives nil, error
+	lua_replace(L, 2);
+	mp_lua_future_settle(L, 1, 2);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The simulated cluster of `moonpool run --embedded N`: on 127.0.0.1 upwards, port 9042 or the next one that is free. What
--- the application sees as moonpool.embedded is the cluster of moonpool.sim (kill, start, pause, resume, rule, ...) with
--- contactPoints, port and hosts ("127.0.0.1", or "127.0.0.1:9043" on another port).
+-- The simulated cluster of `moonpool run --embedded N`: on 127.0.0.1 upwards, port 9042 or the next one that is free.
+-- What the application sees as moonpool.embedded is the cluster of moonpool.sim (kill, start, pause, resume, rule, ...)
+-- with contactPoints, port and hosts ("127.0.0.1", or "127.0.0.1:9043" on another port).
 local sim = require "moonpool.sim"
 
 local PORT, PORTS = 9042, 100
@@ -15,7 +15,9 @@ function embedded.start(nodes)
     ok, cluster = pcall(sim.cluster, { nodes = nodes, port = port })
     port = port + 1
   until ok or port == PORT + PORTS
-  if not ok then error("no port from " .. PORT .. " upwards is free for the embedded cluster: " .. tostring(cluster), 0) end
+  if not ok then
+    error("no port from " .. PORT .. " upwards is free for the embedded cluster: " .. tostring(cluster), 0)
+  end
   cluster.port = port - 1
   cluster.contactPoints, cluster.hosts = {}, {}
   for i, node in ipairs(cluster:nodes()) do

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- moonpool run: an application in a coroutine. It ends when the file and every coroutine that it spawned have ended; then
--- pools that are still open are closed. A number that the file returns is the exit status.
+-- moonpool run: an application in a coroutine. It ends when the file and every coroutine that it spawned have ended;
+-- then pools that are still open are closed. A number that the file returns is the exit status.
 local cli = require "moonpool.cli_core"
 local core = require "moonpool.core_loader"
 local pool = require "moonpool.pool"
@@ -11,8 +11,8 @@ function run.define(parser)
   local command = parser:command("run", "Run a Lua application.")
   command:option("--config", "A configuration file: what moonpool.ConnectionPool() takes when it is given nothing.")
     :argname "FILE"
-  command:option("--embedded", "Simulate a cluster of N nodes in this process, and tell the application where it is: " ..
-    "moonpool.embedded, and CASSANDRA_HOSTS unless it is set.")
+  command:option("--embedded", "Simulate a cluster of N nodes in this process, and tell the application where it " ..
+    "is: moonpool.embedded, and CASSANDRA_HOSTS unless it is set.")
     :argname "N"
     :convert(function(text)
       local nodes = tonumber(text)
@@ -31,6 +31,7 @@ end
 local function start_embedded(moonpool, nodes)
   local embedded = require("moonpool.cli.embedded").start(nodes)
   moonpool.embedded = embedded
+  pool.default_port = embedded.port
   cli.setenv("CASSANDRA_HOSTS", table.concat(embedded.hosts, ","))
   cli.setenv("CASSANDRA_DC", "datacenter1")
 end
