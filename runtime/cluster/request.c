@@ -97,7 +97,9 @@ static int check(const struct mp_request *request)
 		return MP_ECLOSED;
 	bool is_query = request->cql.len > 0;
 	bool is_execute = request->prepared != NULL;
-	if (is_query == is_execute || request->on_done == NULL || request->values.failed ||
+	if (request->values.failed)
+		return MP_ENOMEM;
+	if (is_query == is_execute || request->on_done == NULL ||
 	    request->state->phase != MP_REQUEST_TAKEN || (request->named_values && is_execute))
 		return MP_EINVAL;
 	const char *own = session->config.keyspace;

@@ -21,8 +21,12 @@ function sim_world.addr(text, port)
   return addr
 end
 
+-- Each parse of a function type makes a new one, and there is room for so many only.
+local callback_types = {}
+
 function Loop:callback(ctype, fn)
-  local made = ffi.cast(ctype, function(...)
+  callback_types[ctype] = callback_types[ctype] or ffi.typeof(ctype)
+  local made = ffi.cast(callback_types[ctype], function(...)
     local ok, result = xpcall(fn, debug.traceback, ...)
     if ok then return result end
     self.failure = self.failure or result

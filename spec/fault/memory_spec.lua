@@ -1,0 +1,104 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A run of a session in which the n-th allocation fails, for every n: it survives, tells everything once, works again as
+-- soon as there is memory, and loses none of it.
+local C = require "spec.support.c"
+local ffi = require "ffi"
+local session_world = require "spec.support.session_world"
+
+describe("a session that runs out of memory", function()
+  after_each(function() C.mp_mem_fail_at(0, false) end)
+
+  it("while it is made, is not made", function()
+    local loop = require("spec.support.sim_world").loop(1)
+    local config = ffi.new "struct mp_session_config"
+    C.mp_session_config_defaults(config)
+    local points = ffi.new "struct mp_contact_point[2]"
+    local host, name = "127.0.0.1", "name"
+    points[0].host, points[1].host = ffi.cast("const char *", host), ffi.cast("const char *", host)
+    config.contact_points, config.contact_point_count = points, 2
+    config.local_dc, config.local_rack, config.keyspace = name, name, name
+    config.username, config.password = name, name
+    local failed = 0
+    for nth = 1, 100 do
+      C.mp_mem_fail_at(nth, false)
+      local session = C.mp_session_new(loop.handle, config, nil)
+      C.mp_mem_fail_at(0, false)
+      if session ~= nil then
+        C.mp_session_free(session)
+        break
+      end
+      failed = failed + 1
+    end
+    assert.is_true(failed > 10 and failed < 100, failed)
+    loop:close()
+  end)
+
+  local world
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  local function run(nth)
+    world = session_world.open {
+      nodes = { {}, { versions = { 3, 4 } }, {} }, contacts = { "127.0.0.1", "127.0.0.2" },
+      config = { request_timeout_ms = 300, connect_timeout_ms = 300, discovery_interval_ms = 200, keyspace = "ks" },
+    }
+    local added = world:add_node { member = false }
+    world.shapes["UPDATE t SET v = 1"] = { params = { { "k", "int" } }, pk_indexes = { 0 } }
+    local before = C.mp_mem_stats().allocs
+    C.mp_mem_fail_at(nth, false)
+    local connect = world:begin_connect()
+    world:until_true(function() return connect.done end, 5000)
+    if connect.err then
+      C.mp_mem_fail_at(0, false)
+      local err = world:connect()
+      assert(err == nil, err and err.message)
+    end
+    local function try(what, options)
+      local request = C.mp_request_take(world.session)
+      if request == nil then return end
+      C.mp_request_give(request)
+      local record = world:submit(what, options)
+      assert(record.rc == 0 or record.rc == C.MP_ENOMEM, record.rc)
+    end
+    for _ = 1, 4 do try "SELECT v FROM t" end
+    try "USE ks"
+    local prepare = world:begin_prepare "UPDATE t SET v = 1"
+    assert(prepare.rc == 0 or prepare.rc == C.MP_ENOMEM)
+    world:until_true(function() return prepare.done or prepare.rc ~= 0 end, 5000)
+    for _, node in ipairs(world.nodes) do node.known = {} end
+    if prepare.prepared then
+      for _ = 1, 4 do try(prepare.prepared, { values = { "abcd" } }) end
+    end
+    added.member = true
+    world:event(world.nodes[1], "TOPOLOGY_CHANGE", "NEW_NODE", added)
+    world:kill(world.nodes[2])
+    world:until_true(function() return world.open_requests == 0 end, 5000)
+    world:pass(1500)
+    local allocs = tonumber(C.mp_mem_stats().allocs - before)
+    C.mp_mem_fail_at(0, false)
+    -- There is memory again.
+    world:start(world.nodes[2])
+    world:until_true(function() return world:up_count() == 4 end, 30000)
+    for _ = 1, 6 do
+      local record = world:execute("SELECT v FROM t")
+      assert(record.err == nil, record.err and record.err.message)
+    end
+    world:close()
+    world = nil
+    return allocs
+  end
+
+  it("at any single allocation of a run, survives", function()
+    local total = run(0)
+    assert.is_true(total > 200, total)
+    for nth = 1, total + 20, 3 do
+      local ok, trouble = xpcall(run, function(err)
+        return type(err) == "table" and tostring(err.message) or debug.traceback(err)
+      end, nth)
+      assert(ok, "the allocation number " .. nth .. ": " .. tostring(trouble))
+    end
+  end)
+end)
