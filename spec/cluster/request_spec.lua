@@ -417,4 +417,32 @@ describe("a request", function()
       end)
     end
   end)
+
+  -- The nodes and the network of this world take memory, so the request's own way is walked by hand: submit, and then its
+  -- answer.
+  it("takes no memory once the session has warmed up", function()
+    connected()
+    local cql = "SELECT v FROM t WHERE k = ?"
+    world.shapes[cql] = { params = { { "k", "int" } }, pk_indexes = { 0 }, result = { { "v", "text" } } }
+    local prepared = world:prepare(cql)
+    for i = 1, 30 do world:execute(prepared, { values = { rows.int(i) } }) end
+    world.on_statement = function() return true end
+    local body = rows.int(2) .. rows.int(4) .. rows.int(1) .. rows.int(1) .. rows.int(3) .. "abc"
+    local envelope = ffi.new "struct mp_envelope"
+    envelope.version, envelope.response, envelope.opcode = 5, true, C.MP_OP_RESULT
+    envelope.body, envelope.body_len = ffi.cast("const uint8_t *", body), #body
+    for round = 1, 10 do
+      local before = C.mp_mem_stats().allocs
+      local submitted = world:submit(prepared, { values = { rows.int(round) }, kept = true })
+      assert.equal(0, submitted.rc)
+      local state = submitted.request.state
+      C.mp_call_abandon(state.call)
+      C.mp_request_on_answer(state.call, 0, envelope)
+      C.mp_request_give(submitted.request)
+      local allocs = tonumber(C.mp_mem_stats().allocs - before)
+      assert.same({ { "abc" } }, submitted.rows)
+      if round > 1 then assert.equal(0, allocs) end
+      world:pass(1)
+    end
+  end)
 end)
