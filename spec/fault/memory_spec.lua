@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A run of a session in which the n-th allocation fails, for every n: it survives, tells everything once, works again as
--- soon as there is memory, and loses none of it.
+-- A run of a session in which the n-th allocation fails: it survives, tells everything once, works again as soon as
+-- there is memory, and loses none of it.
 local C = require "spec.support.c"
 local ffi = require "ffi"
 local session_world = require "spec.support.session_world"
