@@ -99,7 +99,14 @@ static int make(lua_State *L)
 	struct making *making = lua_touserdata(L, 1);
 	struct mp_decision *decision = making->decision;
 	const struct mp_decision_setup *setup = making->setup;
+	// LuaJIT's own libraries lose memory when they cannot be opened: the cap holds from here on.
+	size_t cap_bytes = decision->vm.cap_bytes;
+	decision->vm.cap_bytes = SIZE_MAX;
 	luaL_openlibs(L);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ffi");
+	lua_call(L, 1, 0);
+	decision->vm.cap_bytes = cap_bytes;
 	// What runs once is not worth compiling.
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
@@ -169,6 +176,7 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, 0);
 	decision->cell.plan = &decision->idle_plan;
 	decision->cell.call = 1;
+	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
 	decision->content_hash = UINT64_C(14695981039346656037); // FNV-1a
 	struct making making = {.decision = decision, .setup = setup};
 	mp_buf_init(&making.text);

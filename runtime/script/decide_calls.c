@@ -15,9 +15,8 @@
 #define BASE_ORDER   0x200u
 #define BASE_VERDICT 0x300u
 
-#define FUEL_SLICE   64                // ticks between two looks at the clock
-#define FUEL_SLICES  16384             // about a million ticks in one decision
-#define FUEL_NS      UINT64_C(3000000) // and no longer than this
+#define FUEL_SLICE   32    // ticks between two looks at the clock
+#define FUEL_SLICES  32768 // about a million ticks in one decision
 #define DELAY_MAX_MS 3600000.0
 
 enum { BAD_SCOPE = 1, BAD_ORDER, BAD_LIMIT };
@@ -221,20 +220,33 @@ static double call_random(struct mp_decide_cell *cell)
 	return (double)(plan->chance >> 11) / 9007199254740992.0;
 }
 
-// The next slice of ticks, 0 when this decision had enough. Short decisions share slices and never see the clock; a
-// long one is stopped by its own time or, where time stands still (in a simulated world), by its number of ticks.
+// Has this decision used up its time? Half of it on the loop's clock, which stands still in a simulated world; then the
+// other half on the processor's, which does not count while others run, so that a busy machine stops no honest loop.
+static bool is_out_of_time(struct mp_decide_cell *cell)
+{
+	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
+	if (cell->fuel_since_ns == 0)
+		cell->fuel_since_ns = now_ns;
+	if (now_ns - cell->fuel_since_ns < cell->fuel_limit_ns / 2)
+		return false;
+	uint64_t cpu_ns = mp_vm_cpu_ns();
+	if (cell->fuel_cpu_ns == 0)
+		cell->fuel_cpu_ns = cpu_ns;
+	return cpu_ns - cell->fuel_cpu_ns > cell->fuel_limit_ns / 2;
+}
+
+// The next slice of ticks, 0 when this decision had enough. Short decisions share slices and never see a clock; a long
+// one is stopped by its time or by its number of ticks.
 static int call_fuel(struct mp_decide_cell *cell)
 {
 	if (cell->fuel_call != cell->call) {
 		cell->fuel_call = cell->call;
 		cell->fuel_given = 1;
 		cell->fuel_since_ns = 0;
+		cell->fuel_cpu_ns = 0;
 		return FUEL_SLICE;
 	}
-	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
-	if (cell->fuel_since_ns == 0)
-		cell->fuel_since_ns = now_ns;
-	if (++cell->fuel_given > FUEL_SLICES || now_ns - cell->fuel_since_ns > FUEL_NS)
+	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell))
 		return 0;
 	return FUEL_SLICE;
 }

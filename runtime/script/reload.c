@@ -89,13 +89,13 @@ static void warm_up(struct mp_policy_slot *slot, struct mp_decision *decision)
 	if (view == NULL)
 		return;
 	*view = slot->owner->view != NULL ? *slot->owner->view : decision->idle_view;
-	bool ok = true;
-	for (uint32_t i = 0; i < MP_POLICY_PREWARM && ok; i++) {
+	uint32_t failed = 0;
+	for (uint32_t i = 0; i < MP_POLICY_PREWARM && failed < 10; i++) {
 		struct mp_request_view req;
 		struct mp_plan plan;
 		mp_canned_request(i % 4 != 0 ? 12 : i / 4 % MP_CANNED_REQUESTS, &req);
 		mp_plan_init(&plan, view, NULL, req.hasToken, (int64_t)req.token, i);
-		ok = mp_decision_plan(decision, &req, &plan);
+		failed += !mp_decision_plan(decision, &req, &plan);
 	}
 	mp_free(view);
 	decision->cell.plan = &decision->idle_plan;
@@ -109,6 +109,8 @@ static struct mp_decision *make_ready(struct mp_policy_slot *slot, char *message
 	struct mp_decision *decision = make(slot, view != NULL ? view->hosts : NULL, false, message, size);
 	if (decision != NULL && slot->kind == MP_POLICY_BALANCE)
 		warm_up(slot, decision);
+	if (decision != NULL)
+		decision->cell.fuel_limit_ns = MP_DECIDE_SERVE_NS;
 	return decision;
 }
 

@@ -4,6 +4,7 @@
 #include "script/vm.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -16,7 +17,7 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 		mp_free(ptr);
 		return NULL;
 	}
-	if (size > old_size && (size > MP_VM_BLOCK_MAX || size - old_size > vm->cap_bytes - vm->used_bytes)) {
+	if (size > old_size && (size > MP_VM_BLOCK_MAX || size - old_size + vm->used_bytes > vm->cap_bytes)) {
 		vm->refused++;
 		return NULL;
 	}
@@ -52,4 +53,12 @@ void mp_vm_deinit(struct mp_vm *vm)
 	if (vm->L != NULL)
 		lua_close(vm->L);
 	vm->L = NULL;
+}
+
+uint64_t mp_vm_cpu_ns(void)
+{
+	struct timespec time;
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0)
+		return 0;
+	return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }

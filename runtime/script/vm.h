@@ -6,7 +6,8 @@
 
 #include "base/defs.h"
 
-#define MP_VM_BLOCK_MAX ((size_t)1 << 20) // one string or table part; bounds what a single operation can cost
+#define MP_VM_BLOCK_MAX \
+	((size_t)512 << 10) // one string or table part; bounds what a single operation can cost
 
 struct mp_vm {
 	lua_State *L;
@@ -18,4 +19,7 @@ struct mp_vm {
 
 // The state has no library yet. 0 or MP_ENOMEM. The struct must not move afterwards.
 int mp_vm_init(struct mp_vm *vm, size_t cap_bytes) MP_MUST_CHECK;
+// Processor time of this thread: what a script costs whatever else the machine does. Only ever for stopping a runaway;
+// everything that a world decides goes by its loop's clock.
+uint64_t mp_vm_cpu_ns(void);
 void mp_vm_deinit(struct mp_vm *vm); // also after a failed init, also twice

@@ -40,6 +40,13 @@ end
 local Policies = {}
 Policies.__index = Policies
 
+-- What is open, so that a failed spec leaves nothing behind: call policies.close_all in after_each.
+local open = {}
+
+function policies.close_all()
+  while next(open) do next(open):close() end
+end
+
 -- A C function pointer on `fn`, freed with the policies. An error inside it is kept and raised by the next :turn().
 local function callback(self, ctype, fn)
   local made = ffi.cast(ctype, function(...)
@@ -86,6 +93,7 @@ function policies.try(options)
     end_loop(self)
     return nil, ffi.string(message)
   end
+  open[self] = true
   C.mp_script_policies_listen(self.handle, callback(self, "void (*)(void *, const struct mp_policy_event *)",
     function(_, event)
       self.events[#self.events + 1] = {
@@ -120,6 +128,8 @@ function policies.of(text, options)
 end
 
 function Policies:close()
+  if not open[self] then return end
+  open[self] = nil
   if self.handle ~= nil then C.mp_script_policies_free(self.handle) end
   self.handle = nil
   end_loop(self)

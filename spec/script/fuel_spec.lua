@@ -1,0 +1,183 @@
+-- SPDX-License-Identifier: Apache-2.0
+local C = require "spec.support.c"
+local fuel = require "moonpool.decision.fuel"
+local policies = require "spec.support.policies"
+local topology = require "spec.support.topology"
+
+local TICK = " __mp_fuel=__mp_fuel-1 if __mp_fuel<0 then __mp_fuel=__mp_more()end "
+
+-- The text with each tick shown as <T>.
+local function ticked(text)
+  local out, why = fuel.inject(text)
+  return out and out:gsub(TICK:gsub("%p", "%%%0"), "<T>"), why
+end
+
+describe("the fuel gauge", function()
+  it("ticks where a loop or a call begins again, and nowhere else", function()
+    assert.equal("while x do<T> end", (ticked "while x do end"))
+    assert.equal("for i = 1, 2 do<T> end", (ticked "for i = 1, 2 do end"))
+    assert.equal("repeat<T> until x", (ticked "repeat until x"))
+    assert.equal("local function f(a, b)<T> return a end", (ticked "local function f(a, b) return a end"))
+    assert.equal("function a.b:c(...)<T> end", (ticked "function a.b:c(...) end"))
+    assert.equal("::l:: <T>goto l", (ticked "::l:: goto l"))
+    assert.equal("x = function(--[[)]] a)<T> end", (ticked "x = function(--[[)]] a) end"))
+    assert.equal("x = { goto_ = 1 } y = x.goto_", (ticked "x = { goto_ = 1 } y = x.goto_"))
+    assert.equal("local a = b and c or d", (ticked "local a = b and c or d"))
+  end)
+
+  it("is not led astray by texts and comments", function()
+    for _, text in ipairs {
+      [[x = "while true do"]], [[x = 'a\'do']], [[x = "a\\" y = "do"]], "x = [[do]]", "x = [==[ ]] do ]==]", "-- do",
+      "--[[ do ]]", "--[==[ do ]] do ]==]", '-- "\nx = "do"', [[x = "\z
+        do"]], "x = 'a\\\ndo'", "x = 0x1p4 .. 'do'",
+    } do
+      assert.equal(text, (ticked(text)))
+    end
+    assert.equal("-- x\rwhile 1 do<T> end", (ticked "-- x\rwhile 1 do end"))
+    assert.equal("x = [[a]] do<T> end", (ticked "x = [[a]] do end"))
+    assert.equal('x = "a\\\r\n" do<T> end', (ticked 'x = "a\\\r\n" do end'))
+  end)
+
+  it("keeps every line where it was", function()
+    local text = "local a\nwhile a do\n\n  f(function()\n end)\nend\n"
+    assert.equal(select(2, text:gsub("\n", "")), select(2, fuel.inject(text):gsub("\n", "")))
+  end)
+
+  it("tells the line of the first loop", function()
+    assert.equal(3, select(2, fuel.inject "local a\n-- while\nfor i = 1, 2 do end repeat until x"))
+    assert.is_nil(select(2, fuel.inject "local function f() return 1 end"))
+  end)
+
+  it("refuses its own names", function()
+    local out, why = fuel.inject "local a\n__mp_fuel = 1e9"
+    assert.is_nil(out)
+    assert.equal("2: names that begin with __mp_ are moonpool's own", why)
+    assert.is_nil((fuel.inject "local function __mp_more() end"))
+    assert.is_nil((fuel.inject "return function(__mp_fuel) end"))
+  end)
+
+  it("gives Lua the same program", function()
+    local random = 12345
+    local function draw(n)
+      random = (random * 1103515245 + 12345) % 2147483648
+      return math.floor(random / 65536) % n + 1
+    end
+    local statements = {
+      "for i = 1, 3 do sum = sum + i %s end", "local n = 0 while n < 2 do n = n + 1 %s end",
+      "local n = 0 repeat n = n + 1 %s until n > 1", "do sum = sum * 3 %s end",
+      "sum = (function(a) %s return a + 1 end)(sum)",
+      "sum = sum + #'do while'", "sum = sum + #[[repeat]] -- until\n", "if sum %% 2 == 0 then sum = sum + 7 %s end",
+      "do local n = 0 ::again:: n = n + 1 if n < 3 then goto again end sum = sum + n end",
+    }
+    local function make(depth)
+      local parts = {}
+      for i = 1, draw(3) do
+        local text = statements[draw(#statements)]
+        local inner = depth > 0 and "do " .. make(depth - 1) .. " end" or ""
+        parts[i] = text:find "%%s" and text:format(inner) or text:format()
+      end
+      return table.concat(parts, "\n")
+    end
+    for _ = 1, 300 do
+      local text = "local sum = 1\n" .. make(3) .. "\nreturn sum"
+      local plain = assert(loadstring(text))
+      local injected, _, used = fuel.inject(text, {})
+      local wrapped = assert(loadstring(fuel.wrap(injected, used)))
+      assert.equal(plain(), wrapped(function() return 1000 end), text)
+    end
+  end)
+end)
+
+-- What a policy does when a request has the tag 77; the contract check has other tags.
+local shapes = {
+  ["while"] = "while true do end",
+  ["while with work"] = "local n = 0 while true do n = n + 1 end",
+  ["repeat"] = "repeat until false",
+  ["numeric for"] = "for i = 1, 1e18 do end",
+  ["for with pairs"] = "local t = { 1, 2, 3 } while true do for _ in pairs(t) do end end",
+  ["for with an endless iterator"] = "for _ in function() return 1 end do end",
+  ["goto"] = "::again:: goto again",
+  ["nested loops"] = "for i = 1, 1e9 do for j = 1, 1e9 do end end",
+  ["recursion"] = "local function f(n) return 1 + f(n) end f(1)",
+  ["tail recursion"] = "local function f(n) return f(n + 1) end f(1)",
+  ["mutual recursion"] = "local g local function f() return g() end function g() return f() end f()",
+  ["closures"] = "local f while true do f = function() return f end f() end",
+  ["allocation"] = "while true do local t = { 1, 2 } end",
+  ["texts"] = "local s = 'x' while true do s = s .. s if #s > 500000 then s = 'x' end end",
+  ["equal long texts"] = "local s = 'x' for i = 1, 19 do s = s .. s end while true do local t = s .. '' end",
+  ["hosts"] = "while true do for _, host in hosts(allDcs) do local a = host.inFlight end end",
+  ["plan calls"] = "while true do plan:hosts(localDc, inTurn) end",
+  ["a sort of its own"] = "local t = {} for i = 1, 20000 do t[i] = -i end for i = 1, #t do for j = 1, #t do "
+    .. "if t[i] < t[j] then t[i], t[j] = t[j], t[i] end end end",
+}
+
+describe("an endless policy", function()
+  local view
+  after_each(policies.close_all)
+  setup(function()
+    view = topology.view({ { dc = "a" }, { dc = "a" }, { dc = "b" } }, "a")
+  end)
+  teardown(function() topology.free(view) end)
+
+  for name, code in pairs(shapes) do
+    it("is stopped within 5 ms: " .. name, function()
+      local p = assert(policies.of("return balance { name = 'Endless', plan = function(plan, req)\n"
+        .. "if req.tag == 77 then " .. code .. " end\nplan:hosts(localDc, inTurn) end }"))
+      assert.equal(0, p:bind(view))
+      local best = math.huge
+      for _ = 1, 3 do
+        local from = os.clock()
+        assert.is_false((p:plan(view, { tag = 77 })))
+        best = math.min(best, os.clock() - from)
+      end
+      assert.is_true(best < 0.005, ("it took %.1f ms"):format(best * 1000))
+      assert.equal(3, tonumber(p:info().errors))
+      -- The state is as good as before.
+      p:turn()
+      assert.same({ 0, 1 }, (function()
+        local walk = p:walk(view, {})
+        table.sort(walk)
+        return walk
+      end)())
+    end)
+  end
+
+  it("is refused when it is endless from the start", function()
+    local p, why = policies.of("return balance { name = 'Endless', plan = function(plan)\nwhile true do end end }")
+    assert.is_nil(p)
+    assert.matches("^policy.lua:2: out of fuel", why)
+    p, why = policies.of("local n = 0\nwhile true do\nn = n + 1 end")
+    assert.is_nil(p)
+    assert.matches("^policy.lua:%d: out of fuel", why)
+  end)
+
+  it("may loop over a thousand hosts", function()
+    local many = {}
+    for i = 1, 1000 do many[i] = { dc = "a" } end
+    local wide = topology.view(many, "a")
+    finally(function()
+      policies.close_all()
+      topology.free(wide)
+    end)
+    local p = assert(policies.of("return balance { name = 'Loops', plan = function(plan)\nlocal best\n"
+      .. "for _, host in hosts(localDc) do if not best or host.inFlight < best.inFlight then best = host end end\n"
+      .. "if best then plan:host(best) end plan:hosts(localDc, inTurn) end }"))
+    assert.equal(0, p:bind(wide))
+    wide.hosts[777].inFlight = 0
+    for i = 0, 999 do if i ~= 777 then wide.hosts[i].inFlight = 5 end end
+    for _ = 1, 50 do p:plan(wide, {}) end
+    assert.same({}, p.events)
+    for _ = 1, 50 do assert.equal(777, p:walk(wide, {})[1]) end
+    assert.equal(0, tonumber(p:info().errors))
+    assert.is_true(p:info().has_loop)
+    assert.matches("policy.lua:3: this policy loops: allowed, but slow", table.concat(p.log, "\n"))
+  end)
+
+  it("shares one verdict between all requests: " .. C.MP_PLAN_STEPS .. " steps at most", function()
+    local p = assert(policies.of("return balance { name = 'Many', plan = function(plan)\n"
+      .. "for i = 1, 20 do plan:hosts(localDc, inTurn) end end }"))
+    local _, plan = p:plan(view, {})
+    assert.equal(C.MP_PLAN_STEPS, plan.step_count)
+    assert.is_true(plan.overflow)
+  end)
+end)
