@@ -96,7 +96,8 @@ MOONPOOL_API bool moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
 MOONPOOL_API void moonpool_loop_stop(struct moonpool_loop *loop);
 // With the program's own uv_loop_t: send what was submitted outside of a callback now, not when its loop turns next.
 MOONPOOL_API void moonpool_loop_flush(struct moonpool_loop *loop);
-// After the sessions on it were closed, not inside a callback. With the program's own uv_loop_t, run that once more before closing it.
+// After the sessions on it were closed, not inside a callback. With the program's own uv_loop_t, run that once more
+// before closing it.
 MOONPOOL_API void moonpool_loop_free(struct moonpool_loop *loop);
 
 // ---- sessions -----------------------------------------------------------------------------------------------------

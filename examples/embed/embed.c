@@ -175,10 +175,11 @@ int main(int argc, char **argv)
 				 : moonpool_session_from_text(app.loop, default_config, "embed", message, sizeof(message));
 	if (app.session == NULL) {
 		fprintf(stderr, "%s\n", message);
-		return EXIT_FAILURE;
+		app.status = EXIT_FAILURE;
+		on_closed(&app);
+	} else if (moonpool_session_connect(app.session, on_connected, &app) != 0) {
+		finish(&app, EXIT_FAILURE);
 	}
-	if (moonpool_session_connect(app.session, on_connected, &app) != 0)
-		return EXIT_FAILURE;
 	uv_run(&app.uv, UV_RUN_DEFAULT); // until the session is closed and the ticker with it
 	moonpool_loop_free(app.loop);
 	uv_run(&app.uv, UV_RUN_DEFAULT); // its handles close in here
