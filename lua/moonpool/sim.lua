@@ -2,7 +2,8 @@
 -- The simulated cluster: nodes that speak CQL inside of this process.
 --
 --   sim.cluster{ nodes = 3 }   on real sockets, 127.0.0.1 upwards, served by the loop of this Lua state
---   sim.world{ seed = 1 }      in virtual time: world:run(fn) runs fn and what it starts until fn has returned
+--   sim.world{ seed = 1 }      in virtual time: world:run(fn) runs fn and what it starts until fn has returned;
+--                              trace = true keeps the trace for world:trace(), log = "warn" shows warnings
 --
 -- Nodes count from 1. Times are milliseconds.
 require "moonpool.core_loader"
@@ -186,8 +187,8 @@ World.__index = World
 
 function sim.world(options)
   options = options or {}
-  check_keys(options, cluster_options, "sim.world", { trace = true })
-  local handle = simcore.world(options.seed or 1, options.trace or false)
+  check_keys(options, cluster_options, "sim.world", { trace = true, log = true })
+  local handle = simcore.world(options.seed or 1, options.trace or false, options.log)
   local self = setmetatable({ core = handle, seed = options.seed or 1 }, World)
   self.cluster = wrap_cluster(handle:cluster(options), options)
   return self

@@ -73,6 +73,10 @@ static int new_world(lua_State *L)
 	}
 	world->loop = loop;
 	mp_loop_sim_trace(loop, &world->trace);
+	// What breaks in a world is broken by intention: warnings only on request.
+	int level;
+	luaL_argcheck(L, mp_log_level_from(luaL_optstring(L, 3, "error"), &level) == 0, 3, "not a log level");
+	mp_loop_log(loop)->level = level;
 	return 1;
 }
 

@@ -69,9 +69,9 @@ struct mp_sim_node {
 	int64_t *tokens;
 	size_t token_count;
 	struct mp_listener *listener;
-	struct mp_list conns;    // struct mp_sim_link
-	struct mp_list inbox;    // mutations that wait until it is resumed
-	struct mp_list hints;    // and until it is believed up again
+	struct mp_list conns; // struct mp_sim_link
+	struct mp_list inbox; // mutations that wait until it is resumed
+	struct mp_list hints; // and until it is believed up again
 	struct mp_timer belief;
 	struct mp_sim_store store;
 	struct mp_sim_prepared *prepared; // by id

@@ -51,8 +51,8 @@ local good = {
   { "DELETE FROM t WHERE k = 1", "DELETE" },
   { "DELETE a, m['x'], l[1] FROM t USING TIMESTAMP 9 WHERE k = 1 AND c >= 2 AND c < 5 IF EXISTS", "DELETE" },
   { "SELECT * FROM t", "SELECT" },
-  { "SELECT a, b AS x, count, token(a, b), writetime(c), ttl(c), now(), toTimestamp(now()) AS y FROM k.t WHERE a = ? " ..
-    "AND b IN (1, 2, ?) AND token(a) > -5 ORDER BY c DESC PER PARTITION LIMIT 2 LIMIT ? ALLOW FILTERING",
+  { "SELECT a, b AS x, count, token(a, b), writetime(c), ttl(c), now(), toTimestamp(now()) AS y FROM k.t " ..
+    "WHERE a = ? AND b IN (1, 2, ?) AND token(a) > -5 ORDER BY c DESC PER PARTITION LIMIT 2 LIMIT ? ALLOW FILTERING",
     "SELECT", 3 },
   { "SELECT count(*) FROM t", "SELECT" },
   { "SELECT DISTINCT a FROM t WHERE m CONTAINS 1 AND m CONTAINS KEY 'x' ALLOW FILTERING", "SELECT" },

@@ -90,7 +90,11 @@ local function read_rows(answer, result, metadata)
       local value = values[i - 1]
       if value.len >= 0 then
         local bytes = ffi.string(value.data, value.len)
-        row[answer.columns[i]] = metadata ~= nil and decode(bytes, metadata.columns[i - 1].type) or bytes
+        if metadata ~= nil then
+          row[answer.columns[i]] = decode(bytes, metadata.columns[i - 1].type)
+        else
+          row[i] = bytes
+        end
       end
     end
     answer.rows[r] = row
