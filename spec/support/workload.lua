@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Requests whose answers can be judged: each operation has an id of its own, and afterwards the tables say what became of
--- it. The oracles:
+-- Requests whose answers can be judged: each operation has an id of its own, and afterwards the tables say what became
+-- of it. The oracles:
 --
 --   each request completes once, in time                      submitted, finished; LATE_MS
 --   an answer belongs to its question                         read: the row carries the key and its value
@@ -37,17 +37,19 @@ local statements = {
   locked = "SELECT v FROM ks.locks WHERE k = ?",
 }
 
--- Makes the tables, fills the rows to read, prepares. `options`: consistency, timeout (of a request, ms), mix (shares of
--- read, write, append, count, lock in percent).
+-- Makes the tables, fills the rows to read, prepares. `options`: consistency, timeout (of a request, ms), mix (shares
+-- of read, write, append, count, lock in percent).
 function workload.new(world, pool, options)
   options = options or {}
   local self = setmetatable({
-    world = world, pool = pool, random = world.random, consistency = options.consistency or "QUORUM",
-    timeout = options.timeout or 2000, mix = options.mix or { read = 35, write = 20, append = 25, count = 10, lock = 10 },
+    world = world, pool = pool, random = world.random,
+    consistency = options.consistency or "QUORUM",
+    timeout = options.timeout or 2000,
+    mix = options.mix or { read = 35, write = 20, append = 25, count = 10, lock = 10 },
     submitted = 0, finished = 0, failed = {}, slowest = 0, ops = {}, prepared = {}, of = {}, faults = {},
   }, Load)
   for _, cql in ipairs(tables) do world.cluster:schema(cql) end
-  for name, cql in pairs(statements) do self.of[name] = { ok = 0, unknown = 0, never = 0 }; statements[name] = cql end
+  for name in pairs(statements) do self.of[name] = { ok = 0, unknown = 0, never = 0 } end
   for _, name in ipairs { "read", "write", "append", "list", "count", "counted", "lock", "locked" } do
     self.prepared[name] = assert(pool:prepare(statements[name]))
   end
@@ -71,7 +73,8 @@ function Load:submit(kind, parameters, idempotent)
   local took = moonpool.now() - began
   self.slowest = math.max(self.slowest, took)
   if took > self.timeout + LATE_MS then
-    self:fault(string.format("a %s took %d ms, allowed are %d: %s", kind, took, self.timeout, tostring(err or "answered")))
+    self:fault(string.format("a %s took %d ms, allowed are %d: %s", kind, took, self.timeout,
+      tostring(err or "answered")))
   end
   local attempts = result and result.info.attempts or err and (err.attemptTotal or #err.attempts) or 0
   if attempts > ATTEMPTS_MAX then self:fault("a " .. kind .. " was tried " .. attempts .. " times") end

@@ -4,8 +4,8 @@
 --   local it = require "spec.support.world".inside(it)
 --   it("keeps its word", { nodes = 5 }, function(world) local pool = world:pool() ... end)
 --
--- The body is a coroutine of that world. Behind it every pool is closed, and then nothing may be left: no connection, no
--- timer, no future, no request. A failure names the seed; MOONPOOL_SEED=N runs with that one instead.
+-- The body is a coroutine of that world. Behind it every pool is closed, and then nothing may be left: no connection,
+-- no timer, no future, no request. A failure names the seed; MOONPOOL_SEED=N runs with that one instead.
 local moonpool = require "moonpool"
 local sim = require "moonpool.sim"
 
@@ -59,7 +59,7 @@ function M.open(options)
   return self
 end
 
-function World:configuration(extra)
+function World.configuration(_, extra)
   local configuration = merged(defaults, extra)
   configuration.pooling = merged(pooling_defaults, extra and extra.pooling)
   return configuration
@@ -89,7 +89,7 @@ function World:spawn(fn, ...)
   return future
 end
 
-function World:eventually(what, condition, limit_ms)
+function World.eventually(_, what, condition, limit_ms)
   local deadline = moonpool.now() + (limit_ms or 10000)
   while true do
     local value = condition()
@@ -100,7 +100,7 @@ function World:eventually(what, condition, limit_ms)
 end
 
 -- Events of a pool: a table of lists, by name; each entry is what a handler gets, in { ... }.
-function World:listen(pool, ...) -- luacheck: ignore self
+function World.listen(_, pool, ...)
   local told = {}
   for _, name in ipairs { ... } do
     told[name] = {}
@@ -122,7 +122,7 @@ function World:status(pool, node)
   end
 end
 
-function World:upCount(pool) -- luacheck: ignore self
+function World.upCount(_, pool)
   local up = 0
   for _, host in ipairs(pool:getHosts()) do up = up + (host.status == "up" and 1 or 0) end
   return up
@@ -139,10 +139,10 @@ function World:waitStatus(pool, node, status, limit_ms)
 end
 
 -- The node that keeps the control connection: it is the one with more connections than the pool holds there.
-function World:controlNode(pool)
+function World:controlNode(pool, except)
   for node = 1, #self.cluster:nodes() do
     local _, host = self:status(pool, node)
-    if host and self.cluster:node(node).connections > host.connections then return node end
+    if host and node ~= except and self.cluster:node(node).connections > host.connections then return node end
   end
 end
 
@@ -188,7 +188,7 @@ end
 
 -- ---- the end -------------------------------------------------------------------------------------------------------
 
-function World:checkPool(pool) -- luacheck: ignore self
+function World.checkPool(_, pool)
   local stats = pool:getStats()
   local left = stats.requestsInFlight + stats.requestsQueued
   if left ~= 0 then error(left .. " requests were never completed", 0) end
@@ -222,7 +222,7 @@ function M.run(options, body, ...)
       body(world, unpack(args))
       world:finish()
     end)
-  end, function(err) return type(err) == "table" and (err.message or tostring(err)) or debug.traceback(tostring(err), 2) end)
+  end, function(err) return type(err) == "table" and (err.message or tostring(err)) or tostring(err) end)
   local trace = options and options.trace and world.sim:trace()
   local closed, hash = pcall(world.sim.close, world.sim)
   if ok and not closed then ok, err = false, hash end
