@@ -22,7 +22,7 @@ static void measure(struct mp_request *request, struct mp_host *host)
 		*mean = (uint32_t)((int64_t)*mean + ((int64_t)sample - (int64_t)*mean) / LATENCY_SHARE);
 }
 
-// ---- failures -------------------------------------------------------------------------------------------------------
+// ---- failures ---------------------------------------------------------------------------------------------
 
 static void connection_failed(struct mp_request *request, int rc)
 {
@@ -92,7 +92,7 @@ static void server_failed(struct mp_request *request, const struct mp_error_body
 	mp_request_failed(request, &failure);
 }
 
-// ---- results --------------------------------------------------------------------------------------------------------
+// ---- results ----------------------------------------------------------------------------------------------
 
 static void drop_result(struct mp_result_body *result)
 {
@@ -123,8 +123,8 @@ static const char *misfit(const struct mp_request *request, const struct mp_resu
 	return "a result of an unknown kind";
 }
 
-// What the node says about the columns of a statement holds for its next answers. On v5 it is told only when it changed,
-// with the name it has from now on; before, with every answer.
+// What the node says about the columns of a statement holds for its next answers. On v5 it is told only when it
+// changed, with the name it has from now on; before, with every answer.
 static void learn(struct mp_prepared *prepared, const struct mp_result_body *result, uint8_t version)
 {
 	bool renamed = result->new_metadata_id.len > 0;
@@ -141,7 +141,8 @@ static void succeeded(struct mp_request *request, const struct mp_response_prefi
 	if (result->metadata != NULL && request->prepared != NULL)
 		learn(request->prepared, result, session->version);
 	bool others = session->view.up_count > 1;
-	if (MP_UNLIKELY(result->kind == MP_RESULT_SCHEMA) && others && mp_agreement_start(request, prefix, result) == 0)
+	if (MP_UNLIKELY(result->kind == MP_RESULT_SCHEMA) && others &&
+	    mp_agreement_start(request, prefix, result) == 0)
 		return;
 	struct mp_outcome outcome = {
 		.result = result,

@@ -53,7 +53,7 @@ struct mp_conn *mp_control_conn(const struct mp_control *control)
 	return control->chosen == NULL ? NULL : control->chosen->conn;
 }
 
-// ---- candidates -----------------------------------------------------------------------------------------------------
+// ---- candidates -------------------------------------------------------------------------------------------
 
 static void forget_candidate(struct mp_candidate *candidate)
 {
@@ -143,7 +143,7 @@ static void open_candidate(struct mp_candidate *candidate)
 		fail_candidate(candidate, rc, -1, mp_err_text(rc));
 }
 
-// ---- connections of candidates ----------------------------------------------------------------------------------------
+// ---- connections of candidates ----------------------------------------------------------------------------
 
 static void drop_others(struct mp_control *control)
 {
@@ -240,7 +240,7 @@ static void on_closed(void *owner, struct mp_conn *conn, const struct mp_conn_en
 		mp_session_post(control->session);
 }
 
-// ---- names ----------------------------------------------------------------------------------------------------------
+// ---- names ------------------------------------------------------------------------------------------------
 
 static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t count)
 {
@@ -292,7 +292,7 @@ static bool is_resolving(const struct mp_control *control)
 	return false;
 }
 
-// ---- seeking --------------------------------------------------------------------------------------------------------
+// ---- seeking ----------------------------------------------------------------------------------------------
 
 static void name_failed(const struct mp_control *control, size_t i, struct mp_error *error)
 {

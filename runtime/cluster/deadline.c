@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Invariant: a queue's entries stand in the order of their due times, and its timer is active whenever it has entries (it
-// may also be active without: stopping an entry never touches the timer).
+// Invariant: a queue's entries stand in the order of their due times, and its timer is active whenever it has
+// entries (it may also be active without: stopping an entry never touches the timer).
 #include "cluster/deadline.h"
 
 static void on_class_timer(void *data);

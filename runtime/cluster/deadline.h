@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines of very many things with few different timeouts. Those of one timeout expire in the order they were set, so
-// each timeout is a queue with one loop timer: setting and stopping cost a list operation. A timeout that finds no queue
-// left gets a timer of its own.
+// Deadlines of very many things with few different timeouts. Those of one timeout expire in the order they were
+// set, so each timeout is a queue with one loop timer: setting and stopping cost a list operation. A timeout
+// that finds no queue left gets a timer of its own.
 #pragma once
 
 #include "base/list.h"

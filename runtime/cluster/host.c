@@ -25,7 +25,7 @@ static struct mp_host_view *view_of(const struct mp_host *host)
 	return &host->session->view.hosts[host->index];
 }
 
-// ---- state --------------------------------------------------------------------------------------------------------------
+// ---- state ------------------------------------------------------------------------------------------------
 
 static void show(struct mp_host *host)
 {
@@ -61,7 +61,7 @@ void mp_host_tick(struct mp_host *host)
 		view->isNewlyUp = false;
 }
 
-// ---- what the pool reports ------------------------------------------------------------------------------------------------
+// ---- what the pool reports --------------------------------------------------------------------------------
 
 static void on_up(void *owner)
 {
@@ -158,7 +158,7 @@ static void on_empty(void *owner)
 	mp_session_post(host->session);
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 static const struct mp_pool_events pool_events = {
 	.on_up = on_up,
@@ -295,7 +295,7 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 	mp_host_open(host);
 }
 
-// ---- hints ----------------------------------------------------------------------------------------------------------------
+// ---- hints ------------------------------------------------------------------------------------------------
 
 void mp_hosts_hint_up(struct mp_host *host)
 {

@@ -43,7 +43,7 @@ struct mp_host *mp_hosts_by_addr(const struct mp_hosts *hosts, const struct mp_a
 	return NULL;
 }
 
-// ---- coming -----------------------------------------------------------------------------------------------------------
+// ---- coming -----------------------------------------------------------------------------------------------
 
 static bool reserve_live(struct mp_hosts *hosts)
 {
@@ -86,7 +86,7 @@ static struct mp_host *add_host(struct mp_hosts *hosts, const struct mp_node_row
 	return host;
 }
 
-// ---- going ------------------------------------------------------------------------------------------------------------
+// ---- going ------------------------------------------------------------------------------------------------
 
 // `live_index` is where it stands among the living.
 static void remove_host(struct mp_hosts *hosts, uint32_t live_index, bool drain)
@@ -140,7 +140,7 @@ bool mp_hosts_are_gone(const struct mp_hosts *hosts)
 	return hosts->live_count == 0 && hosts->removed_count == 0;
 }
 
-// ---- what the cluster says ----------------------------------------------------------------------------------------------
+// ---- what the cluster says --------------------------------------------------------------------------------
 
 static void complain(struct mp_hosts *hosts, const struct mp_node_row *row)
 {
@@ -243,7 +243,7 @@ bool mp_hosts_apply(struct mp_hosts *hosts, const struct mp_node_rows *nodes)
 	return lonely && hosts->live_count > 1;
 }
 
-// ---- all of them --------------------------------------------------------------------------------------------------------
+// ---- all of them ------------------------------------------------------------------------------------------
 
 void mp_hosts_open(struct mp_hosts *hosts)
 {

@@ -71,7 +71,7 @@ uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name)
 	return keyspaces->entries[id] == NULL ? 0 : (uint16_t)id;
 }
 
-// ---- building -------------------------------------------------------------------------------------------------------
+// ---- building ---------------------------------------------------------------------------------------------
 
 static void build_later(struct mp_keyspaces *keyspaces)
 {
@@ -151,7 +151,7 @@ static void on_slice(void *data)
 		mp_log_write(&keyspaces->session->log, MP_LOG_WARN, "out of memory for a timer of the token ring");
 }
 
-// ---- what the cluster says --------------------------------------------------------------------------------------------
+// ---- what the cluster says --------------------------------------------------------------------------------
 
 void mp_keyspaces_begin(struct mp_keyspaces *keyspaces)
 {

@@ -50,7 +50,7 @@ const struct mp_hist *mp_session_latency_us(const struct mp_session *session)
 	return &session->latency_us;
 }
 
-// ---- hosts ----------------------------------------------------------------------------------------------------------
+// ---- hosts ------------------------------------------------------------------------------------------------
 
 size_t mp_session_host_count(const struct mp_session *session)
 {
@@ -102,7 +102,7 @@ void mp_session_each_conn(const struct mp_session *session,
 	}
 }
 
-// ---- names and parts ------------------------------------------------------------------------------------------------
+// ---- names and parts --------------------------------------------------------------------------------------
 
 struct mp_view *mp_session_view(struct mp_session *session)
 {

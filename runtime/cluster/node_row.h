@@ -35,9 +35,9 @@ struct mp_node_rows {
 	size_t capacity;
 };
 
-// Read the rows of a SELECT * FROM system.local / peers / peers_v2 into the arena and append them. `asked` is the address
-// of the connection that was asked: it stands in for an unusable address of system.local and gives the port where none
-// is said. `cluster` NULL: the rows are peers. MP_EPROTO, MP_ENOMEM.
+// Read the rows of a SELECT * FROM system.local / peers / peers_v2 into the arena and append them. `asked` is
+// the address of the connection that was asked: it stands in for an unusable address of system.local and gives
+// the port where none is said. `cluster` NULL: the rows are peers. MP_EPROTO, MP_ENOMEM.
 int mp_node_rows_read(struct mp_node_rows *nodes, struct mp_arena *arena, const struct mp_result_body *result,
                       const struct mp_addr *asked, struct mp_cluster_row *cluster) MP_MUST_CHECK;
 

@@ -16,6 +16,10 @@ void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_pl
 	plan->token = token;
 	plan->has_token = has_token;
 	plan->overflow = false;
+	plan->refused = false;
+	plan->avoids_slow = false;
+	plan->care = 0;
+	plan->want = 0;
 	plan->step_count = 0;
 	plan->step = 0;
 	plan->dc = 0;
@@ -41,7 +45,12 @@ static struct mp_plan_step *add_step(struct mp_plan *plan, enum mp_step_kind kin
 		return NULL;
 	}
 	struct mp_plan_step *step = &plan->steps[plan->step_count++];
-	*step = (struct mp_plan_step){.kind = (uint8_t)kind};
+	*step = (struct mp_plan_step){
+		.kind = (uint8_t)kind,
+		.avoids_slow = plan->avoids_slow,
+		.care = plan->care,
+		.want = plan->want,
+	};
 	return step;
 }
 
@@ -87,9 +96,12 @@ void mp_plan_host(struct mp_plan *plan, uint32_t index)
 // ---- choosing among candidates
 // ------------------------------------------------------------------------------------
 
-static bool usable(const struct mp_plan *plan, uint16_t host)
+static bool usable(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t host)
 {
-	if (host >= MP_HOSTS_MAX || !plan->view->hosts[host].isUp)
+	const struct mp_host_view *view = &plan->view->hosts[host];
+	if (host >= MP_HOSTS_MAX || !view->isUp || (view->marks & step->care) != step->want)
+		return false;
+	if (step->avoids_slow && view->latencyUs > plan->slow_us && view->latencyAtMs >= plan->slow_since_ms)
 		return false;
 	for (uint16_t i = 0; i < plan->seen_count; i++)
 		if (plan->seen[i] == host)
@@ -183,7 +195,7 @@ static uint16_t next_replica(struct mp_plan *plan, const struct mp_plan_step *st
 	uint16_t candidates[CANDIDATES_MAX];
 	uint32_t found = 0;
 	for (uint32_t i = 0; i < count && found < CANDIDATES_MAX; i++)
-		if (usable(plan, replicas[i]) && in_scope(plan, step, &plan->view->hosts[replicas[i]]))
+		if (usable(plan, step, replicas[i]) && in_scope(plan, step, &plan->view->hosts[replicas[i]]))
 			candidates[found++] = replicas[i];
 	return found == 0 ? MP_NO_HOST : choose(plan, step, candidates, found);
 }
@@ -219,7 +231,7 @@ static uint16_t walk_group(struct mp_plan *plan, const struct mp_plan_step *step
 {
 	while (plan->position < group->count) {
 		uint16_t host = group->hosts[place(step, plan->position++, group->count)];
-		if (usable(plan, host))
+		if (usable(plan, step, host))
 			return host;
 	}
 	return MP_NO_HOST;
@@ -232,7 +244,7 @@ static uint16_t compare_all(struct mp_plan *plan, const struct mp_plan_step *ste
 	double total = 0;
 	for (uint32_t i = 0; i < group->count; i++) {
 		uint16_t host = group->hosts[i];
-		if (!usable(plan, host))
+		if (!usable(plan, step, host))
 			continue;
 		if (step->order == MP_ORDER_FASTEST) {
 			if (best == MP_NO_HOST || plan->view->hosts[host].latencyUs < plan->view->hosts[best].latencyUs)
@@ -260,8 +272,8 @@ static uint16_t next_host(struct mp_plan *plan, const struct mp_plan_step *step)
 	// Two of the whole group by chance; when one of them is spent already, the walk finds what is left.
 	uint16_t a = group->hosts[draw(plan) % group->count];
 	uint16_t b = group->hosts[draw(plan) % group->count];
-	bool a_usable = usable(plan, a);
-	bool b_usable = usable(plan, b);
+	bool a_usable = usable(plan, step, a);
+	bool b_usable = usable(plan, step, b);
 	if (a_usable && b_usable)
 		return less_loaded(plan->view, a, b);
 	if (a_usable || b_usable)
@@ -281,7 +293,7 @@ static void next_step(struct mp_plan *plan)
 static uint16_t next_of_step(struct mp_plan *plan, const struct mp_plan_step *step)
 {
 	if (step->kind == MP_STEP_HOST)
-		return plan->taken == 0 && usable(plan, step->arg) ? step->arg : MP_NO_HOST;
+		return plan->taken == 0 && usable(plan, step, step->arg) ? step->arg : MP_NO_HOST;
 	for (;;) {
 		if (step->scope == MP_SCOPE_REMOTE_DCS && plan->dc >= plan->view->remote_count)
 			return MP_NO_HOST;
@@ -300,6 +312,8 @@ static uint16_t next_of_step(struct mp_plan *plan, const struct mp_plan_step *st
 
 uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
 {
+	if (MP_UNLIKELY(plan->refused))
+		return MP_NO_HOST;
 	while (plan->step < plan->step_count && plan->seen_count < MP_PLAN_SEEN) {
 		const struct mp_plan_step *step = &plan->steps[plan->step];
 		uint16_t host = next_of_step(plan, step);

@@ -36,6 +36,8 @@ struct mp_plan_step {
 	uint16_t limit; // 0: all
 	uint16_t arg;   // MP_SCOPE_DC: dcId; MP_STEP_HOST: slot
 	uint32_t seed;  // where a turn starts, or the random order
+	bool avoids_slow;
+	uint32_t care, want; // of a host's marks, those it cares for must be as it wants them
 };
 
 struct mp_plan {
@@ -44,6 +46,11 @@ struct mp_plan {
 	int64_t token;
 	bool has_token;
 	bool overflow;      // a step did not fit and was left out
+	bool refused;       // the policy wants no host to be asked: the request fails at once
+	bool avoids_slow;   // filter of the steps that are added from now on
+	uint32_t care, want;
+	uint32_t slow_us;   // a host is slow above this mean latency, if it was measured since then
+	double slow_since_ms;
 	uint8_t step_count;
 	uint8_t step;       // walking: the current step
 	uint16_t dc;        // walking: which remote datacentre of the current step
@@ -62,6 +69,17 @@ void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_pl
 void mp_plan_replicas(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
 void mp_plan_hosts(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
 void mp_plan_host(struct mp_plan *plan, uint32_t index);
+// Filters of the steps that are added after them. `marks`: bits of mp_host_view.marks.
+void mp_plan_only(struct mp_plan *plan, uint32_t marks);
+void mp_plan_avoid(struct mp_plan *plan, uint32_t marks);
+// Without hosts whose mean latency is more than `times` the best one and more than `least_us`, measured in the last
+// `retry_ms`: after that time a host gets another chance.
+void mp_plan_avoid_slow(struct mp_plan *plan, double times, double retry_ms, uint32_t least_us, double now_ms);
+void mp_plan_no_filter(struct mp_plan *plan);
+// No host at all, whatever the steps say.
+void mp_plan_refuse(struct mp_plan *plan);
+// "the replicas of the local datacentre, shuffled, at most 2": what a step says, for explanations. Returns `text`.
+const char *mp_plan_step_text(const struct mp_plan *plan, uint8_t step_index, char *text, size_t size);
 // The next host to try: a slot that is up now and was not given before, or MP_NO_HOST at the end. *step_index (may be
 // NULL) tells which step gave it.
 uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index);

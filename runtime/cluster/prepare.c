@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// PREPARE, one at a time for each text and keyspace: whoever wants the same statement meanwhile waits for the same answer,
-// or the same error. The hosts of a plan are asked one after the other; a statement that the server rejects is not asked
-// again.
+// PREPARE, one at a time for each text and keyspace: whoever wants the same statement meanwhile waits for the
+// same answer, or the same error. The hosts of a plan are asked one after the other; a statement that the
+// server rejects is not asked again.
 #include "cluster/prepare.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ struct waiter {
 static void walk(struct mp_prepare_flight *flight);
 static void free_flight(struct mp_prepare_flight *flight);
 
-// ---- waiters --------------------------------------------------------------------------------------------------------
+// ---- waiters ----------------------------------------------------------------------------------------------
 
 static void tell(struct waiter *waiter, struct mp_prepared *prepared, const struct mp_error *error)
 {
@@ -85,7 +85,7 @@ static int add_waiter(struct mp_prepare_flight *flight, uint32_t timeout_ms,
 	return 0;
 }
 
-// ---- the end of a flight ----------------------------------------------------------------------------------------------
+// ---- the end of a flight ----------------------------------------------------------------------------------
 
 static void free_flight(struct mp_prepare_flight *flight)
 {
@@ -130,7 +130,7 @@ static void note(struct mp_prepare_flight *flight, int err, int32_t server_code,
 	             message);
 }
 
-// ---- answers ----------------------------------------------------------------------------------------------------------
+// ---- answers ----------------------------------------------------------------------------------------------
 
 // What another host might answer differently.
 static bool may_ask_another(int32_t server_code)
@@ -177,7 +177,7 @@ static void on_answer(void *data, int rc, const struct mp_envelope *answer)
 	walk(flight);
 }
 
-// ---- hosts ------------------------------------------------------------------------------------------------------------
+// ---- hosts ------------------------------------------------------------------------------------------------
 
 static int ask(struct mp_prepare_flight *flight, uint16_t index)
 {
@@ -263,7 +263,7 @@ void mp_prepares_tell_failed(struct mp_prepares *prepares)
 	prepares->fails = false;
 }
 
-// ---- beginning ----------------------------------------------------------------------------------------------------------
+// ---- beginning --------------------------------------------------------------------------------------------
 
 static struct mp_prepare_flight *find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace)
 {

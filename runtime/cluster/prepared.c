@@ -77,7 +77,7 @@ struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str
 	return NULL;
 }
 
-// ---- statements -----------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------
 
 struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host that forgot a statement is told it again, once for all requests that met the gap there; then each is sent again
-// to the same host. The new id must be the old one: another id would be another statement.
+// A host that forgot a statement is told it again, once for all requests that met the gap there; then each is
+// sent again to the same host. The new id must be the old one: another id would be another statement.
 #include <stdio.h>
 
 #include "base/mem.h"

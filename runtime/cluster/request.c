@@ -11,7 +11,7 @@
 
 #define VALUES_KEPT 65536u // a larger buffer is not kept for the next request
 
-// ---- objects --------------------------------------------------------------------------------------------------------
+// ---- objects ----------------------------------------------------------------------------------------------
 
 static void construct_cell(void *object)
 {
@@ -88,7 +88,7 @@ void mp_request_give(struct mp_request *request)
 	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
 }
 
-// ---- submit ---------------------------------------------------------------------------------------------------------
+// ---- submit -----------------------------------------------------------------------------------------------
 
 static int check(const struct mp_request *request)
 {
@@ -99,8 +99,8 @@ static int check(const struct mp_request *request)
 	bool is_execute = request->prepared != NULL;
 	if (request->values.failed)
 		return MP_ENOMEM;
-	if (is_query == is_execute || request->on_done == NULL ||
-	    request->state->phase != MP_REQUEST_TAKEN || (request->named_values && is_execute))
+	if (is_query == is_execute || request->on_done == NULL || request->state->phase != MP_REQUEST_TAKEN ||
+	    (request->named_values && is_execute))
 		return MP_EINVAL;
 	const char *own = session->config.keyspace;
 	bool elsewhere =
@@ -285,7 +285,7 @@ int mp_request_submit(struct mp_request *request)
 	return 0;
 }
 
-// ---- the end --------------------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 static void count_end(struct mp_session *session, const struct mp_outcome *outcome)
 {

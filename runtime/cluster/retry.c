@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// After a failed attempt: note it, ask the gate what is allowed, ask the policy what is wanted, and do the lesser of the
-// two. The gate is a table in C; a policy that asks for more is counted and refused.
+// After a failed attempt: note it, ask the gate what is allowed, ask the policy what is wanted, and do the
+// lesser of the two. The gate is a table in C; a policy that asks for more is counted and refused.
 #include <stdio.h>
 
 #include "cluster/request_internal.h"
@@ -46,7 +46,7 @@ static bool pay(struct mp_session *session, uint8_t outcome)
 	return true;
 }
 
-// ---- the end ----------------------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 // Without another attempt: the error says what the last one met.
 static void end_failed(struct mp_request *request, int err)
@@ -84,7 +84,7 @@ void mp_request_give_up(struct mp_request *request, int rc)
 	mp_request_end_later(request);
 }
 
-// ---- the gate -----------------------------------------------------------------------------------------------------------
+// ---- the gate ---------------------------------------------------------------------------------------------
 
 static void note(struct mp_request *request, const struct mp_failure *failure)
 {
@@ -206,7 +206,7 @@ void mp_request_go_on(struct mp_request *request)
 	end_failed(request, headline(mp_request_error(request), rc));
 }
 
-// ---- time is up -----------------------------------------------------------------------------------------------------------
+// ---- time is up -------------------------------------------------------------------------------------------
 
 // The call becomes an orphan, and its connection is asked for a sign of life. What was not sent yet will be: a request
 // that was abandoned may always be applied.

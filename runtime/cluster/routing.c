@@ -34,7 +34,7 @@ int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *res
 	return MP_EPROTO;
 }
 
-// ---- routing ----------------------------------------------------------------------------------------------------------
+// ---- routing ----------------------------------------------------------------------------------------------
 
 // The first `count` values as they stand in the buffer. False: they are not all there.
 static bool locate(const struct mp_buf *values, struct mp_bytes *found, uint16_t count)
@@ -86,7 +86,7 @@ bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *v
 	return true;
 }
 
-// ---- USE ----------------------------------------------------------------------------------------------------------------
+// ---- USE --------------------------------------------------------------------------------------------------
 
 static const char *skip_until(const char *at, const char *end, const char *close)
 {

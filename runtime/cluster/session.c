@@ -18,7 +18,7 @@ static void on_chores(void *data);
 static void on_tick(void *data);
 static void on_first_tries(void *data);
 
-// ---- those who wait for connect or close ----------------------------------------------------------------------------
+// ---- those who wait for connect or close ------------------------------------------------------------------
 
 static void add_waiter(struct mp_session *session, struct mp_waiters *waiters, struct mp_waiter_slot slot)
 {
@@ -61,7 +61,7 @@ static void tell_waiters(struct mp_waiters *from, const struct mp_error *error)
 	mp_free(waiters.more);
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 static int init_parts(struct mp_session *session)
 {
@@ -177,7 +177,7 @@ bool mp_session_is_ending(const struct mp_session *session)
 	return session->state != MP_SESSION_OPEN;
 }
 
-// ---- chores ---------------------------------------------------------------------------------------------------------
+// ---- chores -----------------------------------------------------------------------------------------------
 
 void mp_session_post(struct mp_session *session)
 {
@@ -275,7 +275,7 @@ static void on_tick(void *data)
 		mp_log_write(&session->log, MP_LOG_ERROR, "out of memory for the session's timer");
 }
 
-// ---- connect ----------------------------------------------------------------------------------------------------------
+// ---- connect ----------------------------------------------------------------------------------------------
 
 static void close_all(struct mp_session *session, bool drain)
 {
@@ -411,7 +411,7 @@ void mp_session_topology_read(struct mp_session *session)
 	}
 }
 
-// ---- close ------------------------------------------------------------------------------------------------------------
+// ---- close ------------------------------------------------------------------------------------------------
 
 static void begin_close(struct mp_session *session, bool drain)
 {

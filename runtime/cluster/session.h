@@ -16,7 +16,7 @@
 #include "loop/loop.h"
 #include "wire/message.h"
 
-// ---- configuration ----------------------------------------------------------------------------------------------
+// ---- configuration ----------------------------------------------------------------------------------------
 // All strings are copied by mp_session_new(). Zero-initialise, call mp_session_config_defaults(), then set.
 struct mp_contact_point {
 	const char *host;
@@ -49,7 +49,7 @@ struct mp_session_config {
 };
 void mp_session_config_defaults(struct mp_session_config *config);
 
-// ---- life and events ----------------------------------------------------------------------------------------------
+// ---- life and events --------------------------------------------------------------------------------------
 enum mp_session_event_kind {
 	MP_EVENT_HOST_UP, MP_EVENT_HOST_DOWN, MP_EVENT_HOST_ADDED, MP_EVENT_HOST_REMOVED, MP_EVENT_CONNECTION_ADDED,
 	MP_EVENT_CONNECTION_REMOVED, MP_EVENT_CONNECTION_LOST, MP_EVENT_FAILOVER, MP_EVENT_SCHEMA_CHANGED,
@@ -75,13 +75,14 @@ struct mp_error;
 // Contact points are tried in parallel; done as soon as the control connection stands, the topology is read and the
 // core connections of each in-use host have been tried once (bounded by connect_timeout_ms; one dead node never
 // blocks). err NULL: connected. Otherwise an error that lists what was tried, and the session may try again.
-void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, const struct mp_error *err), void *data);
+void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, const struct mp_error *err),
+                        void *data);
 // Requests in flight finish (at most `drain_ms`), queued ones fail with MP_ECLOSED, then all closes. Valid in every
 // state, also twice (the second waits for the first).
 void mp_session_close(struct mp_session *session, uint32_t drain_ms, void (*on_done)(void *data), void *data);
 void mp_session_free(struct mp_session *session); // only after close is done
 
-// ---- errors -------------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------
 #define MP_ATTEMPTS_KEPT 8 // more are counted, the last ones kept
 
 struct mp_attempt {
@@ -105,7 +106,7 @@ struct mp_error {
 // The user's name: mp_err_name(), or the server's error name for MP_ESERVER ("UNAVAILABLE").
 const char *mp_error_code(const struct mp_error *error);
 
-// ---- prepared statements ------------------------------------------------------------------------------------------
+// ---- prepared statements ----------------------------------------------------------------------------------
 // Shared by all hosts; kept by reference count. Fields are read-only.
 struct mp_prepared {
 	struct mp_session *session;
@@ -134,7 +135,7 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
                        void (*on_done)(void *data, struct mp_prepared *prepared, const struct mp_error *err),
                        void *data) MP_MUST_CHECK;
 
-// ---- requests -----------------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------
 struct mp_request;
 
 // What the caller fills between take and submit. Zeroed by take.
@@ -192,7 +193,7 @@ int mp_request_submit(struct mp_request *request) MP_MUST_CHECK;
 // The caller is gone: on_done will not be called; the request is given back by itself.
 void mp_request_abandon(struct mp_request *request);
 
-// ---- looking ------------------------------------------------------------------------------------------------------
+// ---- looking ----------------------------------------------------------------------------------------------
 struct mp_session_stats {
 	uint32_t connections_total, connections_active, connections_idle; // ready; with / without a request in flight
 	uint32_t requests_in_flight, requests_queued;
@@ -204,7 +205,8 @@ struct mp_session_stats {
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);
 size_t mp_session_host_count(const struct mp_session *session);
-const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i); // 0 .. count-1, any state but REMOVED
+// 0 .. count-1, any state but REMOVED
+const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i);
 const struct mp_host *mp_session_host_slot(const struct mp_session *session, uint16_t index); // NULL: empty
 const struct mp_host *mp_session_host_find(const struct mp_session *session, const char *addr); // "ip" or "ip:port"
 struct mp_view *mp_session_view(struct mp_session *session);

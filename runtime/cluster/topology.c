@@ -54,7 +54,7 @@ void mp_topology_stop(struct mp_topology *topology)
 	topology->conn = NULL;
 }
 
-// ---- when -----------------------------------------------------------------------------------------------------------
+// ---- when -------------------------------------------------------------------------------------------------
 
 static void start_timer(struct mp_topology *topology, struct mp_timer *timer, uint64_t delay_ms)
 {
@@ -94,7 +94,7 @@ static void on_periodic(void *data)
 	start_timer(topology, &topology->periodic, topology->session->config.discovery_interval_ms);
 }
 
-// ---- reading --------------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 
 static void fail(struct mp_topology *topology, int rc, const char *table, struct mp_str why)
 {
@@ -332,7 +332,7 @@ static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer)
 	answered(topology);
 }
 
-// ---- events ---------------------------------------------------------------------------------------------------------
+// ---- events -----------------------------------------------------------------------------------------------
 
 static void gather(struct mp_topology *topology, bool nodes, bool keyspaces)
 {

@@ -7,13 +7,23 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cluster/marks.h"
+
+#define BEST_FOR_MS 100.0
 
 int mp_view_init(struct mp_view *view)
 {
 	memset(view, 0, sizeof(*view));
 	view->local_dc = MP_NO_HOST;
 	view->hosts = mp_calloc(MP_HOSTS_MAX, sizeof(*view->hosts));
-	return view->hosts == NULL ? MP_ENOMEM : 0;
+	view->names = mp_calloc(MP_HOSTS_MAX, sizeof(*view->names));
+	if (view->hosts != NULL && view->names != NULL)
+		return 0;
+	mp_free(view->hosts);
+	mp_free(view->names);
+	view->hosts = NULL;
+	view->names = NULL;
+	return MP_ENOMEM;
 }
 
 static void group_deinit(struct mp_group *group)
@@ -34,6 +44,8 @@ void mp_view_deinit(struct mp_view *view)
 	for (uint32_t i = 0; i < view->rack_count; i++)
 		mp_free(view->rack_names[i]);
 	mp_free(view->rack_names);
+	mp_view_marks_deinit(view);
+	mp_free(view->names);
 	mp_free(view->hosts);
 	memset(view, 0, sizeof(*view));
 }
@@ -91,6 +103,11 @@ static int group_add(struct mp_group *group, uint16_t host)
 	return 0;
 }
 
+static uint32_t rank(const struct mp_view *view, uint16_t dc)
+{
+	return view->dc_priority[dc] == 0 ? UINT32_MAX : view->dc_priority[dc];
+}
+
 // Datacentres keep their place in the failover order; new ones go to its end.
 static void order_remote(struct mp_view *view)
 {
@@ -107,6 +124,36 @@ static void order_remote(struct mp_view *view)
 		if (dc != view->local_dc && !listed[dc])
 			view->remote_order[count++] = dc;
 	view->remote_count = count;
+	// The most wanted first; equals stay as they are.
+	for (uint16_t i = 1; i < count; i++) {
+		uint16_t dc = view->remote_order[i];
+		uint16_t at = i;
+		while (at > 0 && rank(view, dc) < rank(view, view->remote_order[at - 1])) {
+			view->remote_order[at] = view->remote_order[at - 1];
+			at--;
+		}
+		view->remote_order[at] = dc;
+	}
+}
+
+void mp_view_set_priority(struct mp_view *view, uint16_t dc_id, uint16_t priority)
+{
+	if (dc_id < view->dc_count)
+		view->dc_priority[dc_id] = priority;
+}
+
+uint32_t mp_view_best_us(struct mp_view *view, double now_ms)
+{
+	if (view->best_at_ms > 0 && now_ms >= view->best_at_ms && now_ms - view->best_at_ms < BEST_FOR_MS)
+		return view->best_us;
+	view->best_us = 0;
+	view->best_at_ms = now_ms;
+	for (uint32_t i = 0; i < view->all.count; i++) {
+		uint32_t us = view->hosts[view->all.hosts[i]].latencyUs;
+		if (us > 0 && (view->best_us == 0 || us < view->best_us))
+			view->best_us = us;
+	}
+	return view->best_us;
 }
 
 int mp_view_rebuild(struct mp_view *view)

@@ -9,6 +9,7 @@
 enum { MP_HOSTS_MAX = 8192 }; // slots; further hosts are refused with a warning
 enum { MP_DCS_MAX = 64 };
 enum { MP_NO_HOST = 65535 }; // the slot of no host
+enum { MP_MARKS_MAX = 32 };  // tags and lists of hosts
 
 struct mp_host_view {
 	uint32_t index;      // its slot
@@ -17,6 +18,8 @@ struct mp_host_view {
 	uint32_t latencyUs;  // exponentially weighted mean of answers; 0: none yet
 	double weight;       // 1 unless a handler set it
 	double upSinceMs;    // loop time of the last change to up
+	double latencyAtMs;  // loop time of the last measurement; 0: none yet
+	uint32_t marks;      // one bit for each tag and list it is in (cluster/marks.h)
 	uint16_t dcId;
 	uint16_t rackId;     // unique over datacentres
 	bool isUp;           // known, wanted and connected
@@ -32,8 +35,23 @@ struct mp_group {
 	uint32_t capacity;
 };
 
+// What lists know a host by.
+struct mp_host_names {
+	char address[64]; // "10.0.0.1:9042"
+	char id[40];
+};
+
+// A bit of mp_host_view.marks.
+struct mp_mark {
+	char *text;     // a tag's name, or the lines of a list; NULL: free
+	bool is_list;
+	uint64_t stamp; // changes when the bit gets another meaning
+	uint64_t used;  // mark_clock when it was asked for
+};
+
 struct mp_view {
 	struct mp_host_view *hosts; // MP_HOSTS_MAX slots
+	struct mp_host_names *names; // MP_HOSTS_MAX slots
 	uint32_t host_count;        // slots in use or once used
 	uint32_t up_count;
 	struct mp_group all;        // every usable host
@@ -49,6 +67,11 @@ struct mp_view {
 	uint32_t rack_count;
 	uint64_t epoch;                       // counts rebuilds
 	uint32_t turn;                        // counter of inTurn orders
+	uint16_t dc_priority[MP_DCS_MAX];     // by dcId: 1 comes first in remote_order, 0: after all that have one
+	struct mp_mark marks[MP_MARKS_MAX];
+	uint64_t mark_clock;
+	uint32_t best_us;                     // least mean latency of the hosts that are up, at best_at_ms; 0: none
+	double best_at_ms;
 };
 
 int mp_view_init(struct mp_view *view) MP_MUST_CHECK;
@@ -56,5 +79,9 @@ void mp_view_deinit(struct mp_view *view);
 // The id of a datacentre or rack name, made on first sight. MP_ETOOBIG over MP_DCS_MAX, MP_ENOMEM.
 int mp_view_dc_id(struct mp_view *view, const char *dc) MP_MUST_CHECK;
 int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack) MP_MUST_CHECK;
+// The datacentre's place among the remote ones: 1 and up, 0: after those. Takes effect with the next rebuild.
+void mp_view_set_priority(struct mp_view *view, uint16_t dc_id, uint16_t priority);
+// The least latencyUs of the hosts that are up, as it was at most 100 ms ago; 0: nothing was measured.
+uint32_t mp_view_best_us(struct mp_view *view, double now_ms);
 // Groups follow the slots: call after slots changed. O(host_count), no allocation once groups have grown.
 int mp_view_rebuild(struct mp_view *view) MP_MUST_CHECK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding a place for a request: the hosts of its plan one after the other, the least busy connection of each; the queue
-// of those that found none; and the deadlines of both.
+// Finding a place for a request: the hosts of its plan one after the other, the least busy connection of each;
+// the queue of those that found none; and the deadlines of both.
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -9,7 +9,7 @@ static struct mp_request *request_of(struct mp_request_state *state)
 	return &MP_CONTAINER_OF(state, struct mp_request_cell, state)->request;
 }
 
-// ---- sending --------------------------------------------------------------------------------------------------------
+// ---- sending ----------------------------------------------------------------------------------------------
 
 // The rows of a v5 answer may come without their metadata when we name the metadata that we have: it is kept with the
 // request, because the statement's own may be replaced before the answer comes.
@@ -162,7 +162,7 @@ int mp_request_next(struct mp_request *request)
 	}
 }
 
-// ---- waiting for room -----------------------------------------------------------------------------------------------
+// ---- waiting for room -------------------------------------------------------------------------------------
 
 // From the start again, without the hosts that were really asked.
 static void rewind_plan(struct mp_request_state *state)
@@ -221,7 +221,7 @@ void mp_requests_wake(struct mp_session *session)
 	}
 }
 
-// ---- the attempt is over ------------------------------------------------------------------------------------------
+// ---- the attempt is over ----------------------------------------------------------------------------------
 
 void mp_request_leave(struct mp_request *request)
 {
@@ -231,7 +231,7 @@ void mp_request_leave(struct mp_request *request)
 	view->inFlight--;
 }
 
-// ---- deadlines ------------------------------------------------------------------------------------------------------
+// ---- deadlines --------------------------------------------------------------------------------------------
 
 void mp_request_on_due(void *owner, struct mp_deadline *deadline)
 {

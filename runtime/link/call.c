@@ -185,6 +185,8 @@ int mp_conn_answer(struct mp_conn *conn, const struct mp_envelope *envelope)
 	if (call != NULL) {
 		detach(call);
 		call->on_answer(call, 0, envelope);
+	} else if (conn->settings.late_answers != NULL) {
+		++*conn->settings.late_answers;
 	}
 	return MP_LIKELY(conn->state != MP_CONN_CLOSED) ? 0 : MP_ECLOSED;
 }

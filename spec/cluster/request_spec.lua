@@ -304,6 +304,7 @@ describe("a request", function()
       late()
       world:wait(next_one)
       assert.is_nil(next_one.err)
+      assert.equal(1, world:stats().late_answers)
     end)
 
     it("keeps to timeouts of every kind at once", function()
@@ -418,8 +419,8 @@ describe("a request", function()
     end
   end)
 
-  -- The nodes and the network of this world take memory, so the request's own way is walked by hand: submit, and then its
-  -- answer.
+  -- The nodes and the network of this world take memory, so the request's own way is walked by hand: submit,
+  -- and then its answer.
   it("takes no memory once the session has warmed up", function()
     connected()
     local cql = "SELECT v FROM t WHERE k = ?"
