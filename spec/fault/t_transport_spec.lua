@@ -12,6 +12,7 @@ describe("transport:", function()
     local pool = world:pool()
     local told = world:listen(pool, "connectionLost", "connectionAdded")
     local load = workload.new(world, pool):start(48, 60)
+    world.sim:latency(3)
     for i = 1, 10 do
       moonpool.sleep(1100 + world.random(100))
       world.sim:cut(i % 3 + 1)

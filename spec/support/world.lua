@@ -175,13 +175,15 @@ end
 -- Healed: soon after the faults have ended each host of the pool serves again.
 function World:healed(pool, limit_ms)
   self:calm()
-  local members = 0
-  for _, node in ipairs(self.cluster:nodes()) do members = members + (node.member and 1 or 0) end
-  self:waitUp(pool, members, limit_ms or 10000)
+  local deadline = moonpool.now() + (limit_ms or 10000)
   for number, node in ipairs(self.cluster:nodes()) do
-    if node.member then
-      local result, err = pool:execute("SELECT key FROM system.local", nil, { host = self:host(number) })
-      if not result then error("node " .. number .. " does not serve again: " .. tostring(err), 2) end
+    local result, err = nil, "not a member"
+    while node.member and not result do
+      result, err = pool:execute("SELECT key FROM system.local", nil, { host = self:host(number) })
+      if not result and moonpool.now() > deadline then
+        error("node " .. number .. " does not serve again: " .. tostring(err), 2)
+      end
+      moonpool.sleep(result and 0 or 20)
     end
   end
 end
