@@ -8,15 +8,20 @@
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
-#define LATENCY_SHARE 8 // a new measurement's weight in the moving mean is 1/8
+#define LATENCY_SHARE  8      // a new measurement's weight in the moving mean is 1/8
+#define LATENCY_OLD_MS 5000.0 // after so long without one it is the mean: it tells about now
 
 static void measure(struct mp_request *request, struct mp_host *host)
 {
 	uint64_t us = (mp_loop_now_ns(request->session->loop) - request->state->attempt_ns) / 1000;
 	mp_hist_add(&host->latency_us, us);
-	uint32_t *mean = &request->session->view.hosts[host->index].latencyUs;
+	struct mp_host_view *view = &request->session->view.hosts[host->index];
+	uint32_t *mean = &view->latencyUs;
+	double now_ms = (double)mp_loop_now_ms(request->session->loop);
+	bool is_old = now_ms - view->latencyAtMs > LATENCY_OLD_MS;
+	view->latencyAtMs = now_ms;
 	uint32_t sample = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : us == 0 ? 1 : (uint32_t)us;
-	if (*mean == 0)
+	if (*mean == 0 || is_old)
 		*mean = sample;
 	else
 		*mean = (uint32_t)((int64_t)*mean + ((int64_t)sample - (int64_t)*mean) / LATENCY_SHARE);

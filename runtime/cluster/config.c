@@ -71,13 +71,33 @@ static int copy_contacts(struct mp_session_config *to, const struct mp_session_c
 	return 0;
 }
 
+static int copy_regions(struct mp_session_config *to, const struct mp_session_config *from)
+{
+	struct mp_region *regions = mp_calloc(from->region_count + 1, sizeof(*regions));
+	if (regions == NULL)
+		return MP_ENOMEM;
+	to->regions = regions;
+	for (size_t i = 0; i < from->region_count; i++) {
+		regions[i] = from->regions[i];
+		to->region_count = i + 1;
+		int rc = copy_text(&regions[i].dc);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 int mp_session_config_copy(struct mp_session_config *to, const struct mp_session_config *from)
 {
 	*to = *from;
 	to->contact_points = NULL;
 	to->contact_point_count = 0;
+	to->regions = NULL;
+	to->region_count = 0;
 	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace, &to->username, &to->password};
 	int rc = copy_contacts(to, from);
+	if (rc == 0)
+		rc = copy_regions(to, from);
 	for (size_t i = 0; i < MP_ARRAY_LEN(texts); i++) {
 		if (rc == 0)
 			rc = copy_text(texts[i]);
@@ -92,6 +112,9 @@ void mp_session_config_free(struct mp_session_config *config)
 	for (size_t i = 0; i < config->contact_point_count; i++)
 		free_text(config->contact_points[i].host);
 	mp_free((void *)(uintptr_t)config->contact_points);
+	for (size_t i = 0; i < config->region_count; i++)
+		free_text(config->regions[i].dc);
+	mp_free((void *)(uintptr_t)config->regions);
 	free_text(config->local_dc);
 	free_text(config->local_rack);
 	free_text(config->keyspace);

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "cluster/host_internal.h"
+#include "cluster/marks.h"
 #include "cluster/session_internal.h"
 
 #define NEWLY_UP_MS 60000u
@@ -69,6 +70,7 @@ static void on_up(void *owner)
 	if (host->state == MP_HOST_REMOVED)
 		return;
 	mp_host_set_state(host, MP_HOST_UP, NULL);
+	mp_control_hint(&host->session->control);
 	host->session->room = true;
 	mp_session_post(host->session);
 }
@@ -178,9 +180,26 @@ static enum mp_distance distance_of(const struct mp_session *session, const char
 	                                                                         : MP_DISTANCE_IGNORED;
 }
 
-static const struct mp_pool_limits *limits_of(const struct mp_session *session, enum mp_distance distance)
+// Of its distance, and not more than its datacentre's region allows.
+static struct mp_pool_limits limits_of(const struct mp_session *session, const struct mp_host *host)
 {
-	return distance == MP_DISTANCE_LOCAL ? &session->config.local : &session->config.remote;
+	const struct mp_session_config *config = &session->config;
+	struct mp_pool_limits limits = host->distance == MP_DISTANCE_LOCAL ? config->local : config->remote;
+	for (size_t i = 0; i < config->region_count && host->dc != NULL; i++) {
+		uint32_t most = config->regions[i].max_connections;
+		if (most == 0 || strcmp(config->regions[i].dc, host->dc) != 0)
+			continue;
+		limits.max = limits.max < most ? limits.max : most;
+		limits.core = limits.core < most ? limits.core : most;
+	}
+	return limits;
+}
+
+static void tell_names(struct mp_host *host)
+{
+	char id[MP_UUID_TEXT];
+	mp_uuid_format(&host->host_id, id);
+	mp_view_name_host(&host->session->view, host->index, host->addr_text, id);
 }
 
 static bool replace_text(char **to, const char *text)
@@ -247,8 +266,10 @@ struct mp_host *mp_host_new(struct mp_session *session, uint16_t index, const st
 	set_addr(host, &row->addr);
 	enter_view(host);
 	bool placed = place(host, row);
+	tell_names(host);
+	struct mp_pool_limits limits = limits_of(session, host);
 	mp_pool_init(&host->pool, session->loop, &session->settings[host->version], &host->addr, &host->host_id,
-	             limits_of(session, host->distance), &pool_events, host);
+	             &limits, &pool_events, host);
 	if (!placed) {
 		mp_host_free(host);
 		return NULL;
@@ -286,9 +307,10 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 		mp_log_write(&host->session->log, MP_LOG_INFO, "%s has moved to %s", old, host->addr_text);
 		mp_pool_set_addr(&host->pool, &host->addr);
 	}
+	tell_names(host);
 	if (host->distance == before || !host->session->hosts.opened)
 		return;
-	struct mp_pool_limits limits = *limits_of(host->session, host->distance);
+	struct mp_pool_limits limits = limits_of(host->session, host);
 	if (host->distance == MP_DISTANCE_IGNORED)
 		limits.core = 0;
 	mp_pool_set_limits(&host->pool, &limits);

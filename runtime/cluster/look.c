@@ -32,6 +32,8 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.late_answers = session->late_answers,
 		.reprepared = counters->reprepared,
 		.policy_fallbacks = counters->policy_fallbacks,
+		.downgraded = counters->downgraded,
+		.refused = counters->refused,
 	};
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];

@@ -9,16 +9,16 @@
 
 // A request as a policy sees it. Read in place through FFI: scalars only, camelCase.
 struct mp_request_view {
-	bool hasToken;          // the routing key is known
+	bool hasToken; // the routing key is known
 	bool isLwt;
 	bool isRead;
 	bool idempotent;
 	bool isLocalConsistency; // LOCAL_ONE, LOCAL_QUORUM, or serial LOCAL_SERIAL
 	uint16_t consistency;
-	uint16_t keyspaceId;    // small number per keyspace of the session, 0: none
-	uint16_t attempt;       // 1 for the first
-	uint32_t tag;           // small number per tag text of the session, 0: none
-	double token;           // rounded: for information
+	uint16_t keyspaceId; // small number per keyspace of the session, 0: none
+	uint16_t attempt;    // 1 for the first
+	uint32_t tag;        // small number per tag text of the session, 0: none
+	double token;        // rounded: for information
 };
 
 struct mp_balance_policy {
@@ -29,22 +29,26 @@ struct mp_balance_policy {
 
 enum mp_retry_verdict { MP_GIVE_UP, MP_SAME_HOST, MP_NEXT_HOST };
 struct mp_retry_view {
-	int32_t code;          // server error code, or -1 for a local failure
-	int32_t err;           // MP_E* of a local failure, MP_ESERVER otherwise
-	uint16_t attempt;      // 1: the first attempt failed
+	int32_t code;     // server error code, or -1 for a local failure
+	int32_t err;      // MP_E* of a local failure, MP_ESERVER otherwise
+	uint16_t attempt; // 1: the first attempt failed
 	uint16_t consistency;
 	int32_t required;
 	int32_t received;
-	uint8_t writeType;     // enum mp_write_type
+	uint8_t writeType; // enum mp_write_type
 	bool dataPresent;
 	bool idempotent;
 	bool isRead;
 	bool isLwt;
 };
+enum { MP_CONSISTENCY_AS_IT_IS = 65535 };
 struct mp_retry_policy {
 	void *self;
 	// A verdict inside the replay gate; *delay_ms before the next attempt (0 as given).
 	enum mp_retry_verdict (*decide)(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);
+	// NULL, or where decide leaves the consistency that the next attempt should have. It is taken only when it is a
+	// lower one and the request is a read or an idempotent write.
+	const uint16_t *lower_to;
 };
 
 struct mp_policies {

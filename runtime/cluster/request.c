@@ -71,9 +71,11 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	state->metadata = NULL;
 	state->placement = NULL;
 	state->error = NULL;
-	mp_list_node_init(&state->node);
-	mp_deadline_init(&session->deadlines, &state->due);
-	mp_timer_init(&state->delay, session->loop, mp_request_on_delay, &cell->request);
+	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory; later requests find these at rest
+		mp_list_node_init(&state->node);
+		mp_deadline_init(&session->deadlines, &state->due);
+		mp_timer_init(&state->delay, session->loop, mp_request_on_delay, &cell->request);
+	}
 	return &cell->request;
 }
 
@@ -243,6 +245,8 @@ static void start_failed(struct mp_request *request, int rc)
 	struct mp_error *error = mp_request_error(request);
 	if (rc != MP_ENOHOST)
 		mp_error_set(error, rc, -1, "%s", mp_err_text(rc));
+	else if (request->state->plan.refused)
+		mp_error_set(error, MP_EBUSY, -1, "the load-balancing policy refused the request");
 	else if (request->options.pinned_host != MP_NO_HOST)
 		mp_error_set(error, rc, -1, "the host that the request names is not up");
 	else if (session->view.up_count == 0)
@@ -269,7 +273,8 @@ int mp_request_submit(struct mp_request *request)
 	reset_state(request);
 	make_plan(request);
 	// Whoever waits for room was here before.
-	rc = MP_LIKELY(session->waiting.count == 0) ? mp_request_next(request) : MP_EBUSY;
+	bool may_go = MP_LIKELY(session->waiting.count == 0) || request->state->plan.refused;
+	rc = MP_LIKELY(may_go) ? mp_request_next(request) : MP_EBUSY;
 	if (MP_UNLIKELY(rc == MP_EBUSY)) {
 		rc = mp_request_wait(request);
 		session->room = true;
@@ -280,6 +285,7 @@ int mp_request_submit(struct mp_request *request)
 		return rc;
 	}
 	count_in(session);
+	session->counters.refused += request->state->plan.refused ? 1 : 0;
 	if (MP_UNLIKELY(rc != 0))
 		start_failed(request, rc);
 	return 0;

@@ -96,6 +96,39 @@ static void note(struct mp_request *request, const struct mp_failure *failure)
 	             ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms, failure->message);
 }
 
+// How many replicas must answer; serial ones and ANY are not to be compared.
+static int strength(uint16_t consistency)
+{
+	switch (consistency) {
+	case MP_CL_LOCAL_ONE:
+	case MP_CL_ONE: return 1;
+	case MP_CL_TWO: return 2;
+	case MP_CL_THREE: return 3;
+	case MP_CL_LOCAL_QUORUM: return 4;
+	case MP_CL_QUORUM: return 5;
+	case MP_CL_EACH_QUORUM: return 6;
+	case MP_CL_ALL: return 7;
+	default: return 0;
+	}
+}
+
+// The next attempt asks for fewer replicas: only where the gate would let it be sent twice, never for a lightweight
+// transaction, never for more than the caller asked for.
+static void lower(struct mp_request *request)
+{
+	const struct mp_retry_policy *policy = &request->session->policies.retry;
+	struct mp_request_state *state = request->state;
+	uint16_t *consistency = &request->options.consistency;
+	if (policy->lower_to == NULL || *policy->lower_to == MP_CONSISTENCY_AS_IT_IS)
+		return;
+	uint16_t wish = *policy->lower_to;
+	bool safe = (state->replay_class == MP_REPLAY_READ || request->options.idempotent) && !state->is_lwt;
+	if (!safe || strength(wish) == 0 || strength(wish) >= strength(*consistency))
+		return;
+	*consistency = wish;
+	request->session->counters.downgraded++;
+}
+
 static enum mp_retry_verdict ask_policy(struct mp_request *request, const struct mp_failure *failure,
                                         uint32_t *delay_ms)
 {
@@ -179,6 +212,7 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 		end_failed(request, failure->err);
 		return;
 	}
+	lower(request);
 	state->used[failure->outcome]++;
 	session->counters.retries++;
 	state->same_host = verdict == MP_SAME_HOST;
@@ -219,7 +253,9 @@ static void abandon_call(struct mp_request *request)
 	struct mp_host *host = request->session->hosts.slots[state->host];
 	host->timeouts++;
 	uint64_t us = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000;
-	uint32_t *mean = &request->session->view.hosts[host->index].latencyUs;
+	struct mp_host_view *view = &request->session->view.hosts[host->index];
+	uint32_t *mean = &view->latencyUs;
+	view->latencyAtMs = (double)mp_loop_now_ms(request->session->loop);
 	// Who does not answer is at least that slow.
 	if (us > *mean)
 		*mean = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;

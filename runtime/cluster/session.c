@@ -63,9 +63,24 @@ static void tell_waiters(struct mp_waiters *from, const struct mp_error *error)
 
 // ---- life -------------------------------------------------------------------------------------------------
 
+// Datacentres with settings of their own have a place in the order before any host of them is seen.
+static int init_regions(struct mp_session *session)
+{
+	for (size_t i = 0; i < session->config.region_count; i++) {
+		const struct mp_region *region = &session->config.regions[i];
+		int dc = mp_view_dc_id(&session->view, region->dc);
+		if (dc < 0)
+			return dc;
+		mp_view_set_priority(&session->view, (uint16_t)dc, region->priority);
+	}
+	return 0;
+}
+
 static int init_parts(struct mp_session *session)
 {
 	int rc = mp_view_init(&session->view);
+	if (rc == 0)
+		rc = init_regions(session);
 	if (rc == 0)
 		rc = mp_hosts_init(&session->hosts, session);
 	if (rc == 0)
@@ -145,7 +160,7 @@ void mp_session_set_policies(struct mp_session *session, const struct mp_policie
 	if (session->policies.balance.plan == NULL)
 		session->policies.balance = (struct mp_balance_policy){NULL, mp_default_plan};
 	if (session->policies.retry.decide == NULL)
-		session->policies.retry = (struct mp_retry_policy){NULL, mp_default_retry};
+		session->policies.retry = (struct mp_retry_policy){.decide = mp_default_retry};
 }
 
 void mp_session_set_listener(struct mp_session *session,

@@ -23,7 +23,16 @@ struct mp_contact_point {
 	uint16_t port; // 0: config.port
 };
 
+// A datacentre's own settings.
+struct mp_region {
+	const char *dc;
+	uint32_t max_connections; // to each of its hosts; 0: as its distance says
+	uint16_t priority;        // place among the remote datacentres, 1 first; 0: after those
+};
+
 struct mp_session_config {
+	const struct mp_region *regions;
+	size_t region_count;
 	const struct mp_contact_point *contact_points;
 	size_t contact_point_count;
 	uint16_t port;                    // 9042
@@ -201,6 +210,8 @@ struct mp_session_stats {
 	uint64_t connection_errors;   // attempts to connect that failed and connections lost, since the start
 	uint64_t requests, errors, attempts, retries, timeouts;
 	uint64_t unsafe_retries_refused, late_answers, reprepared, policy_fallbacks;
+	uint64_t downgraded; // attempts that a retry policy sent with a lower consistency
+	uint64_t refused;    // requests that a balance policy refused
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);
