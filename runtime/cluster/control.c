@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "cluster/session_internal.h"
 
+#define HINTED_MS 100u
+
 static void pump(struct mp_control *control);
 static void on_timer(void *data);
 
@@ -459,6 +461,16 @@ void mp_control_move(struct mp_control *control, const char *why)
 {
 	if (control->chosen != NULL)
 		mp_conn_close(control->chosen->conn, MP_CLOSE_ASKED, why);
+}
+
+void mp_control_hint(struct mp_control *control)
+{
+	uint64_t soon_ns = mp_loop_now_ns(control->session->loop) + HINTED_MS * UINT64_C(1000000);
+	if (control->state != MP_CONTROL_WAITING ||
+	    (mp_timer_active(&control->timer) && control->timer.deadline_ns <= soon_ns))
+		return;
+	if (mp_timer_start_at_ns(&control->timer, soon_ns) != 0)
+		mp_log_write(&control->session->log, MP_LOG_WARN, "out of memory for the control connection's timer");
 }
 
 void mp_control_stop(struct mp_control *control)

@@ -145,4 +145,16 @@ describe("the control connection", function()
     world:until_true(function() return world:control_node() ~= nil and world:control_node() ~= first end, 10000)
     assert.equal(3, world:up_count())
   end)
+
+  it("comes back soon when a host does", function()
+    connected { contacts = { "127.0.0.1" }, config = { local_limits = { reconnect_base_ms = 2000 } } }
+    for _, node in ipairs(world.nodes) do world:kill(node) end
+    for _ = 1, 20 do
+      world:until_true(function() return world.session.control.state == C.MP_CONTROL_WAITING end, 60000)
+      world:pass(3000)
+    end
+    world:start(world.nodes[3])
+    world:until_true(function() return world:up_count() == 1 end, 60000)
+    world:until_true(standing, 200)
+  end)
 end)
