@@ -294,6 +294,8 @@ static void push_layout_of_host(lua_State *L)
 	SAME(mp_host_view, latencyUs);
 	SAME(mp_host_view, weight);
 	SAME(mp_host_view, upSinceMs);
+	SAME(mp_host_view, latencyAtMs);
+	SAME(mp_host_view, marks);
 	SAME(mp_host_view, dcId);
 	SAME(mp_host_view, rackId);
 	SAME(mp_host_view, isUp);

@@ -142,6 +142,21 @@ describe("an endless policy", function()
     end)
   end
 
+  it("is stopped in a simulated world, where no time passes, after a million ticks", function()
+    local counted = {}
+    for i = 1, 2 do
+      local p = assert(policies.of([[local n = 0
+        return balance { name = 'Endless', plan = function(plan, req)
+          if req.tag == 77 then n = 0 while true do n = n + 1 end end
+          plan:hosts(localDc, inTurn, n > 1000000 and n < 1100000 and 1 or 2)
+        end }]], { sim = true }))
+      assert.equal(0, p:bind(view))
+      assert.is_false((p:plan(view, { tag = 77 })))
+      counted[i] = #p:walk(view, {})
+    end
+    assert.same({ 1, 1 }, counted)
+  end)
+
   it("is refused when it is endless from the start", function()
     local p, why = policies.of("return balance { name = 'Endless', plan = function(plan)\nwhile true do end end }")
     assert.is_nil(p)

@@ -64,7 +64,8 @@ local function end_loop(self)
 end
 jit.off(end_loop)
 
--- options: policy, options, key, paths, retry, retryOptions, where, memoryBytes, watch
+-- options: policy, options, key, paths, retry, retryOptions, where, memoryBytes, watch,
+-- sim (a simulated loop, whose time is passed by p:pass)
 function policies.try(options)
   options = options or {}
   local config = ffi.new "struct mp_script_policies_config"
@@ -84,7 +85,7 @@ function policies.try(options)
     config.paths, config.path_count = list, #options.paths
   end
   local self = setmetatable({ callbacks = {}, kept = kept, events = {}, log = {} }, Policies)
-  self.loop = C.mp_loop_uv_new(nil, 1)
+  self.loop = options.sim and C.mp_loop_sim_new(1) or C.mp_loop_uv_new(nil, 1)
   C.mp_loop_log(self.loop).sink = callback(self, "void (*)(void *, enum mp_log_level, const char *)",
     function(_, _, line) self.log[#self.log + 1] = ffi.string(line) end)
   local message = ffi.new "char[1024]"
@@ -148,6 +149,11 @@ function Policies:turn(done)
   return not done
 end
 jit.off(Policies.turn)
+
+function Policies:pass(ms)
+  C.mp_loop_sim_run_for(self.loop, ms * 1000000)
+end
+jit.off(Policies.pass)
 
 function Policies:bind(view, names)
   return C.mp_script_policies_bind(self.handle, view, names)

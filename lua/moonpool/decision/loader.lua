@@ -7,7 +7,8 @@ local fuel = require "moonpool.decision.fuel"
 local nearest = require "moonpool.nearest"
 local objects = require "moonpool.decision.objects"
 
-local format, gsub, match, sub = string.format, string.gsub, string.match, string.sub
+local find, format, gmatch, gsub = string.find, string.format, string.gmatch, string.gsub
+local match, sub = string.match, string.sub
 local getinfo, funcbc, concat, sort = debug.getinfo, require "jit.util".funcbc, table.concat, table.sort
 local load_text = loadstring
 
@@ -59,27 +60,39 @@ local SHAPES = {
   retry = { entry = "decide", keys = { name = true, options = true, decide = true, check = true } },
 }
 
--- The function `balance` (or `retry`) of a file's environment: checks the shape of what the file declares.
-local function constructor(kind, made)
-  local shape = SHAPES[kind]
+-- The function `balance` (or `retry`) of a file's environment. What it is given is judged when the file has returned:
+-- `return balance { ... }` is a tail call, so there is no place in the file to point at before.
+local function constructor(kind, constructed)
   return function(policy)
-    if type(policy) ~= "table" then error(kind .. " takes a table: " .. kind .. " { name = ..., ... }", 2) end
-    for key in pairs(policy) do
-      if not shape.keys[key] then error(format("a %s policy has no '%s'", kind, tostring(key)), 2) end
-    end
-    if type(policy.name) ~= "string" or policy.name == "" then error("name must be a text", 2) end
-    if type(policy[shape.entry]) ~= "function" then error(shape.entry .. " must be a function", 2) end
-    if policy.check ~= nil and type(policy.check) ~= "function" then error("check must be a function", 2) end
-    if policy.options ~= nil and type(policy.options) ~= "table" then error("options must be a table", 2) end
-    for key, value in pairs(policy.options or {}) do
-      local kind_of = type(value)
-      if type(key) ~= "string" or kind_of == "function" or kind_of == "cdata" then
-        error(format("options.%s: a default is a number, a text, a boolean or a table of those", tostring(key)), 2)
-      end
-    end
-    made[policy] = kind
+    if type(policy) == "table" then constructed[policy] = kind end
     return policy
   end
+end
+
+-- What is wrong with the shape of a policy, or nil.
+local function shape_problem(kind, policy)
+  local shape = SHAPES[kind]
+  for key in pairs(policy) do
+    if not shape.keys[key] then return format("a %s policy has no '%s'", kind, tostring(key)) end
+  end
+  if type(policy.name) ~= "string" or policy.name == "" then return "name must be a text" end
+  if type(policy[shape.entry]) ~= "function" then return shape.entry .. " must be a function" end
+  if policy.check ~= nil and type(policy.check) ~= "function" then return "check must be a function" end
+  if policy.options ~= nil and type(policy.options) ~= "table" then return "options must be a table" end
+  for key, value in pairs(policy.options or {}) do
+    local kind_of = type(value)
+    if type(key) ~= "string" or kind_of == "function" or kind_of == "cdata" then
+      return format("options.%s: a default is a number, a text, a boolean or a table of those", tostring(key))
+    end
+  end
+end
+
+-- The line where the file says `return balance`, for what is wrong with the whole.
+local function line_of_return(text, kind)
+  local at = find(text, "return%s*%(?%s*" .. kind .. "%f[^%w_]") or 1
+  local line = 1
+  for _ in gmatch(sub(text, 1, at - 1), "\n") do line = line + 1 end
+  return line
 end
 
 local function describe(options)
@@ -138,7 +151,9 @@ local function load_chain(bridge, made, files)
   local name = bridge.policy
   local loop_line
   while name do
-    if #chain == MAX_CHAIN then error(bridge.key .. ".childPolicy: more than " .. MAX_CHAIN .. " policies", 0) end
+    if #chain == MAX_CHAIN then
+      error(format("%s%s.childPolicy: more than %d policies", bridge.where, bridge.key, MAX_CHAIN), 0)
+    end
     local text, path = bridge.find(name)
     if not text then
       error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
@@ -147,9 +162,10 @@ local function load_chain(bridge, made, files)
     local env = environment.new(made.words)
     rawset(env, bridge.kind, constructor(bridge.kind, constructed))
     local policy, loop = run_file(#files, text, env, made)
-    if constructed[policy or 0] ~= bridge.kind then
-      error(format("%s:1: the file must return %s { ... }", path, bridge.kind), 0)
-    end
+    local is_policy = constructed[policy or 0] == bridge.kind
+    local problem = not is_policy and format("the file must return %s { ... }", bridge.kind)
+      or shape_problem(bridge.kind, policy)
+    if problem then error(format("%s:%d: %s", path, line_of_return(text, bridge.kind), problem), 0) end
     if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
     local options = merge(policy, given, used, bridge)
     chain[#chain + 1] = { policy = policy, options = options, path = path }

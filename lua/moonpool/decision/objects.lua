@@ -20,7 +20,8 @@ struct mp_script_err {
 };
 struct mp_script_host {
   const uint32_t index, generation, inFlight, latencyUs;
-  const double weight, upSinceMs;
+  const double weight, upSinceMs, latencyAtMs;
+  const uint32_t marks;
   const uint16_t dcId, rackId;
   const bool isUp, isLocal, isLocalRack, isNewlyUp;
 };
