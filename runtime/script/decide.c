@@ -120,6 +120,7 @@ static int make(lua_State *L)
 	lua_call(L, 1, 3);
 	int about = lua_gettop(L);
 	decision->name = copy_field(L, about, "name");
+	decision->cell.policy_name = decision->name;
 	decision->child = copy_field(L, about, "child");
 	decision->loop_at = copy_field(L, about, "loop");
 	lua_getfield(L, about, "compiled");
@@ -197,6 +198,7 @@ void mp_decision_free(struct mp_decision *decision)
 	if (decision == NULL)
 		return;
 	mp_vm_deinit(&decision->vm);
+	mp_decide_sets_deinit(&decision->cell);
 	mp_free(decision->name);
 	mp_free(decision->child);
 	mp_free(decision->loop_at);
@@ -273,6 +275,7 @@ bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view 
 {
 	decision->err = *err;
 	decision->cell.verdict = MP_GIVE_UP;
+	decision->cell.lower_to = MP_CONSISTENCY_AS_IT_IS;
 	decision->cell.delay_ms = 0;
 	int status = enter(decision);
 	if (status != 0)

@@ -4,6 +4,7 @@
 // call allocates nothing; the script's primitives are the C functions of decide_calls.c.
 #pragma once
 
+#include "base/log.h"
 #include "cluster/policy.h"
 #include "loop/loop.h"
 #include "script/policies.h"
@@ -13,10 +14,21 @@
 #define MP_DECIDE_NAMES    64 // datacentres a policy may name
 #define MP_DECIDE_NAME_MAX 64
 #define MP_DECIDE_FILES    4
+#define MP_DECIDE_SETS     16 // tags and lists of hosts a policy may filter by
 #define MP_DECIDE_TEXT     512
 
 #define MP_DECIDE_SERVE_NS UINT64_C(4000000)  // a request waits for it
 #define MP_DECIDE_LOAD_NS  UINT64_C(50000000) // nobody waits, and nothing is machine code yet
+
+// Hosts a policy filters by.
+struct mp_decide_set {
+	char *text; // a tag, or the lines of a list
+	size_t len;
+	bool is_tag;
+	uint32_t bit; // of the marks of this view's hosts, while the mark has this stamp
+	uint64_t stamp;
+	const struct mp_view *view; // NULL: not asked for yet
+};
 
 // What the primitives work on: the "cell" of lua/moonpool/decision/objects.lua.
 struct mp_decide_cell {
@@ -32,7 +44,12 @@ struct mp_decide_cell {
 	uint64_t fuel_limit_ns; // how long one decision may take
 	uint32_t verdict;
 	uint32_t delay_ms;
+	uint16_t lower_to; // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
 	uint32_t dc_name_count;
+	uint32_t set_count;
+	struct mp_decide_set sets[MP_DECIDE_SETS];
+	struct mp_log_gate log_gate;
+	const char *policy_name; // for the log; NULL while it is loaded
 
 	char dc_names[MP_DECIDE_NAMES][MP_DECIDE_NAME_MAX];
 };
@@ -94,3 +111,6 @@ void mp_decision_collect(struct mp_decision *decision);
 
 // decide_calls.c: the primitives, put into the bridge table at the top of the stack.
 void mp_decide_push_calls(lua_State *L, struct mp_decision *decision);
+// decide_sets.c: more of them, into the same table.
+void mp_decide_push_sets(lua_State *L);
+void mp_decide_sets_deinit(struct mp_decide_cell *cell);

@@ -383,6 +383,7 @@ void mp_decide_push_calls(lua_State *L, struct mp_decision *decision)
 	set_call(L, "random", (uintptr_t)call_random);
 	set_call(L, "fuel", (uintptr_t)call_fuel);
 	set_call(L, "verdict", (uintptr_t)call_verdict);
+	mp_decide_push_sets(L);
 	lua_newtable(L);
 	push_layout_of_host(L);
 	push_layout_of_req(L);

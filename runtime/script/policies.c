@@ -144,7 +144,11 @@ struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
 	}
 	struct mp_policy_slot *retry = &policies->slots[MP_POLICY_RETRY];
 	if (retry->current != NULL)
-		policies->policies.retry = (struct mp_retry_policy){.self = retry, .decide = mp_policy_serve_retry};
+		policies->policies.retry = (struct mp_retry_policy){
+			.self = retry,
+			.decide = mp_policy_serve_retry,
+			.lower_to = &retry->lower_to,
+		};
 	return policies;
 }
 

@@ -39,6 +39,7 @@ struct mp_policy_slot {
 	bool troubled;  // it failed and has not worked since: the one thing a good decision looks at
 	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
 	bool needs_collect;
+	uint16_t lower_to; // what the last verdict wants the next attempt's consistency to be
 	uint64_t probe_ms; // when it is asked next
 	struct mp_log_gate gate;
 	struct mp_watch *watches[MP_DECIDE_FILES];

@@ -108,7 +108,7 @@ bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct 
 	if (MP_UNLIKELY(slot->troubled))
 		worked(slot);
 	// A policy with nothing to say about a request leaves it to the default.
-	return plan->step_count > 0;
+	return plan->step_count > 0 || plan->refused;
 }
 
 enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
@@ -116,6 +116,7 @@ enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_vi
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
 	enum mp_retry_verdict verdict;
+	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
 	if (!may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
 	generation->calls++;
@@ -125,5 +126,6 @@ enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_vi
 		return mp_default_retry(NULL, err, delay_ms);
 	}
 	worked(slot);
+	slot->lower_to = generation->decision->cell.lower_to;
 	return verdict;
 }

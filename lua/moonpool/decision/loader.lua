@@ -12,6 +12,10 @@ local match, sub = string.match, string.sub
 local getinfo, funcbc, concat, sort = debug.getinfo, require "jit.util".funcbc, table.concat, table.sort
 local load_text = loadstring
 
+-- A trace stitched around a C function is left wrongly when an error was raised through that function; a policy may do
+-- so in every call (assert, error).
+require "jit.opt".start "minstitch=1000000"
+
 local MAX_CHAIN = 4 -- a policy and its children
 
 -- Files are chunks "#1", "#2" to Lua, which would shorten long paths in its messages; readers get the full path.
@@ -193,11 +197,17 @@ local function balance_driver(chain, made)
   return function() return plan(object, req, options) end
 end
 
+-- A retry policy asks its child by calling what it gets as the fourth argument.
 local function retry_driver(chain, made, give_verdict)
-  local decide, options, err = chain[1].policy.decide, chain[1].options, made.err
+  local below
+  for i = #chain, 2, -1 do
+    local decide, options, child = chain[i].policy.decide, chain[i].options, below
+    below = function(err, req) return decide(err, req, options, child) end
+  end
+  local decide, options, err, child = chain[1].policy.decide, chain[1].options, made.err, below
   return function()
-    local verdict, delay = decide(err, err, options)
-    give_verdict(verdict, delay)
+    local verdict, delay, consistency = decide(err, err, options, child)
+    give_verdict(verdict, delay, consistency)
   end
 end
 

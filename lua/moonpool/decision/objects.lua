@@ -32,7 +32,8 @@ local objects = {}
 
 local format, type = string.format, type
 local NO_HOST = 65535
-local BASE_SCOPE, BASE_DC, BASE_ORDER = 0x100, 0x180, 0x200
+local BASE_SCOPE, BASE_DC, BASE_ORDER, BASE_SET = 0x100, 0x180, 0x200, 0x400
+local ONLY, AVOID = 0, 1
 
 -- The same numbers as enum mp_scope and enum mp_order, moved apart so that a scope in the place of an order is noticed.
 objects.scopes = {
@@ -82,6 +83,13 @@ function objects.new(bridge)
   local find_tag = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.tag)
   local find_keyspace = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.keyspace)
   local draw = ffi.cast("double (*)(void *)", bridge.random)
+  local new_set_of = ffi.cast("int (*)(void *, const char *, size_t, int)", bridge.set)
+  local add_filter = ffi.cast("int (*)(void *, int, int)", bridge.filter)
+  local add_avoid_slow = ffi.cast("int (*)(void *, double, double, double)", bridge.avoidSlow)
+  local no_filter = ffi.cast("int (*)(void *)", bridge.noFilter)
+  local refuse_all = ffi.cast("int (*)(void *)", bridge.refuse)
+  local in_set = ffi.cast("int (*)(void *, uint32_t, int)", bridge.inSet)
+  local log_line = ffi.cast("int (*)(void *, const char *, size_t)", bridge.log)
   local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
   local slots = ffi.cast("struct mp_script_host *", bridge.slots)
 
@@ -120,7 +128,54 @@ function objects.new(bridge)
     return id
   end
 
+  -- Sets of hosts: a number for each tag and each list, made when it is first named.
+  local tag_sets, list_sets = {}, {}
+  local function new_set(text, is_tag, what)
+    local number = new_set_of(cell, text, #text, is_tag)
+    if number < 0 then error(what .. ": too many or too long, or empty", 3) end
+    return BASE_SET + number
+  end
+  function words.tagged(name)
+    local set = tag_sets[name]
+    if set then return set end
+    if type(name) ~= "string" then error("tagged: a tag is a text", 2) end
+    set = new_set(name, 1, "tagged")
+    tag_sets[name] = set
+    return set
+  end
+  function words.listed(list)
+    local set = list_sets[list]
+    if set then return set end
+    if type(list) ~= "table" then error("listed takes a table of addresses, host ids, datacentres or racks", 2) end
+    local text = "\n"
+    for i = 1, #list do
+      if type(list[i]) ~= "string" then error("listed: item " .. i .. " is no text", 2) end
+      text = text .. list[i] .. "\n"
+    end
+    set = new_set(text, 0, "listed")
+    list_sets[list] = set
+    return set
+  end
+  local function filter(set, how, method)
+    local code = 1
+    if type(set) == "number" then code = add_filter(cell, set - BASE_SET, how) end
+    if code == 1 then error(method .. ": takes tagged \"name\" or listed { ... }", 3) end
+    if code == 2 then error(method .. ": there are too many different tags and lists", 3) end
+  end
+  local function only(_, set) filter(set, ONLY, "plan:only") end
+  local function avoid(_, set) filter(set, AVOID, "plan:avoid") end
+  local function avoid_slow(_, times, retry_ms, least_ms)
+    local ok = type(times) == "number" and type(retry_ms or 0) == "number" and type(least_ms or 0) == "number"
+    if not ok or add_avoid_slow(cell, times, retry_ms or 10000, least_ms or 0) ~= 0 then
+      error("plan:avoidSlow: takes how many times the best latency (1 or more), and may take after how many ms a host "
+        .. "has another chance and from how many ms on it is slow at all", 2)
+    end
+  end
+  local function allow_all() no_filter(cell) end
+  local function refuse_request() refuse_all(cell) end
+
   local host_methods = {}
+  function host_methods.hasTag(host, name) return in_set(cell, host.index, words.tagged(name) - BASE_SET) == 1 end
   function host_methods.inDc(host, name) return host.dcId == dc_id(name) end
   local host_type = ffi.typeof "struct mp_script_host"
   local no_field = fields_error "a host"
@@ -164,7 +219,10 @@ function objects.new(bridge)
   -- A plan for each policy of the chain: the same C plan, another child. `child` is { plan =, object =, options = }; it
   -- may be left out on purpose (childPolicy = false).
   function made.plan(child, may_miss)
-    local methods = { replicas = replicas, hosts = all_hosts, host = one_host }
+    local methods = {
+      replicas = replicas, hosts = all_hosts, host = one_host, only = only, avoid = avoid, avoidSlow = avoid_slow,
+      allowAll = allow_all, refuse = refuse_request,
+    }
     if child then
       local child_plan, child_object, child_options = child.plan, child.object, child.options
       function methods.child(_, req) child_plan(child_object, req, child_options) end
@@ -211,6 +269,10 @@ function objects.new(bridge)
     if number < 0 then error("dc: too many or too long names", 2) end
     return BASE_DC + number
   end
+  function words.log(text)
+    text = type(text) == "string" and text or type(text)
+    log_line(cell, text, #text)
+  end
   function words.random() return draw(cell) end
   function words.chance(probability) return draw(cell) < probability end
 
@@ -237,8 +299,12 @@ end
 function objects.verdicts(bridge, words)
   local cell = ffi.cast("void *", bridge.cell)
   local verdict_to = ffi.cast("int (*)(void *, int, double)", bridge.verdict)
+  local lower_to = ffi.cast("int (*)(void *, double)", bridge.lower)
   for name, value in pairs(objects.verdict_words) do words[name] = value end
-  return function(verdict, delay)
+  return function(verdict, delay, consistency)
+    if consistency ~= nil and (type(consistency) ~= "number" or lower_to(cell, consistency) ~= 0) then
+      error("decide: the third result is the consistency of the next attempt (ONE, QUORUM, ...)", 0)
+    end
     if type(verdict) ~= "number" or type(delay or 0) ~= "number" or verdict_to(cell, verdict, delay or 0) ~= 0 then
       error(format("decide must return giveUp, sameHost or nextHost, and may add a delay in ms; got %s, %s",
         tostring(verdict), tostring(delay)), 0)
