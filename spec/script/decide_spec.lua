@@ -253,6 +253,34 @@ describe("a decision", function()
     end)
   end
 
+  it("is as good after any number of errors of any kind", function()
+    local p = assert(policies.of([[local kept = {}
+      return balance { name = "Shaky", plan = function(plan, req)
+        local tag = req.tag
+        if tag == 11 then error "plain" end
+        if tag == 12 then assert(false, "asserted") end
+        if tag == 13 then local a = kept.x.y end
+        if tag == 14 then select(0) end
+        if tag == 15 then unpack({}, 1, 1e6) end
+        if tag == 16 then string.sub() end
+        if tag == 17 then plan:hosts(5) end
+        if tag == 18 then local a = kept < 1 end
+        kept[tag % 4] = (kept[tag % 4] or 0) + select("#", unpack({ 1, 2, 3 }, 1, tag % 4))
+        plan:hosts(localDc, primaryFirst, 1 + tonumber(tostring(tag % 3)))
+      end }]], { sim = true }))
+    assert.equal(0, p:bind(world.view))
+    local random, errors = 7, 0
+    for i = 1, 20000 do
+      random = (random * 1103515245 + 12345) % 2147483648
+      local tag = 11 + math.floor(random / 65536) % 30
+      local ok, plan = p:plan(world.view, { tag = tag }, nil, i)
+      assert.equal(tag > 18, ok)
+      if ok then assert.equal(1 + tag % 3, #topology.walk(plan)) else errors = errors + 1 end
+    end
+    assert.equal(errors, tonumber(p:info().errors))
+    assert.is_true(errors > 4000)
+  end)
+
   it("is timed now and then", function()
     local p = policies.new { policy = "RoundRobinPolicy" }
     assert.equal(0, tonumber(p:info().ns_per_call))
