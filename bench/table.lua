@@ -56,7 +56,8 @@ end
 
 -- by_outstanding[n][client] = its entries in the order of the rounds
 local by_outstanding, order, decisions = {}, {}, {}
-for line in io.lines(assert(arg[1], "usage: table.lua FILE")) do
+local file = arg[1] or error("usage: table.lua FILE", 0)
+for line in io.lines(file) do
   local entry = parse(line)
   if entry.decision then
     decisions[#decisions + 1] = entry
