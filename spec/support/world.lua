@@ -177,7 +177,7 @@ function World:healed(pool, limit_ms)
   self:calm()
   local deadline = moonpool.now() + (limit_ms or 10000)
   for number, node in ipairs(self.cluster:nodes()) do
-    local result, err = nil, "not a member"
+    local result, err
     while node.member and not result do
       result, err = pool:execute("SELECT key FROM system.local", nil, { host = self:host(number) })
       if not result and moonpool.now() > deadline then
