@@ -101,6 +101,16 @@ describe("deadlines", function()
     assert.equal(0, #fired)
   end)
 
+  it("do not wait for a timer that their queue had before", function()
+    local start, long = loop:now_ms(), make()
+    for i = 1, 12 do set_ms(long, 10000 + i) end
+    C.mp_deadline_stop(long)
+    set_ms(make(), 20)
+    loop:pass(100)
+    assert.equal(1, #fired)
+    assert.is_true(math.abs(fired[1].at - start - 20) < 0.01)
+  end)
+
   it("at a point in time that is over expire at once, but later", function()
     local deadline = make()
     assert(C.mp_deadline_start_at(set, deadline, 0) == 0)

@@ -107,6 +107,24 @@ describe("a session", function()
       assert.equal(3, #err.attempts)
     end)
 
+    it("that failed may meet another cluster at its next try", function()
+      open { nodes = { {} }, config = { keyspace = "ks" } }
+      local node = world.nodes[1]
+      node.peer.on.QUERY = function(link, request)
+        if not request.cql:find "^USE" then return false end
+        link:error(request, C.MP_SE_INVALID, "Keyspace 'ks' does not exist")
+        return true
+      end
+      assert.equal("INVALID", world:connect().code)
+      node.peer:close()
+      world.cluster_name, node.dc, node.versions = "another", "dc9", { 3, 4 }
+      world:listen(node)
+      assert.is_nil(world:connect())
+      assert.equal("another", ffi.string(C.mp_session_cluster_name(world.session)))
+      assert.equal("dc9", ffi.string(C.mp_session_local_dc(world.session)))
+      assert.equal(4, C.mp_session_version(world.session))
+    end)
+
     it("names the datacentres when the local one has no host", function()
       open { nodes = { {}, { dc = "dc2" } }, config = { local_dc = "nope" } }
       local err = world:connect()

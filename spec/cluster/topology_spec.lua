@@ -241,6 +241,20 @@ describe("the topology", function()
       assert.equal(2, world:up_count())
     end)
 
+    it("keeps even a host that is down until the odd answer was given thrice", function()
+      connected()
+      world:kill(world.nodes[3])
+      world:until_true(function() return world:count "HOST_DOWN" == 1 end)
+      world.no_peers = true
+      local refreshes = world.refreshes
+      C.mp_topology_want(world.session.topology, true, false, 0)
+      world:until_true(function() return world.refreshes == refreshes + 2 end)
+      world:pass(50)
+      assert.equal(3, world:stats().hosts_total)
+      world:until_true(function() return world:stats().hosts_total == 2 end)
+      assert.is_true(world.refreshes == refreshes + 3)
+    end)
+
     it("costs one refresh a second, however many events come", function()
       connected()
       local before = world.refreshes
