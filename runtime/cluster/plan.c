@@ -9,7 +9,7 @@
 #define CANDIDATES_MAX 64 // replicas of one token that are looked at
 
 void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement,
-				  bool has_token, int64_t token, uint64_t chance)
+                  bool has_token, int64_t token, uint64_t chance)
 {
 	plan->view = view;
 	plan->placement = placement;
@@ -38,6 +38,12 @@ static uint32_t draw(struct mp_plan *plan)
 	return (uint32_t)(plan->chance >> 32);
 }
 
+// A number below `count`, from 32 random bits.
+static uint32_t one_of(uint32_t chance, uint32_t count)
+{
+	return (uint32_t)((uint64_t)chance * count >> 32);
+}
+
 static struct mp_plan_step *add_step(struct mp_plan *plan, enum mp_step_kind kind)
 {
 	if (plan->step_count == MP_PLAN_STEPS) {
@@ -55,7 +61,7 @@ static struct mp_plan_step *add_step(struct mp_plan *plan, enum mp_step_kind kin
 }
 
 static void add_scoped(struct mp_plan *plan, enum mp_step_kind kind, uint32_t scope, uint32_t order,
-					   uint32_t limit, uint32_t arg)
+                       uint32_t limit, uint32_t arg)
 {
 	if (scope >= MP_SCOPE_COUNT || order >= MP_ORDER_COUNT || (scope == MP_SCOPE_DC && arg >= MP_DCS_MAX)) {
 		plan->overflow = true;
@@ -154,12 +160,11 @@ static uint16_t weighted(struct mp_plan *plan, const uint16_t *hosts, uint32_t c
 
 // One of `count` > 0 usable hosts.
 static uint16_t choose(struct mp_plan *plan, const struct mp_plan_step *step, const uint16_t *hosts,
-					   uint32_t count)
+                       uint32_t count)
 {
 	switch (step->order) {
 	case MP_ORDER_IN_TURN: return hosts[plan->taken == 0 ? step->seed % count : 0];
-	case MP_ORDER_SHUFFLED:
-		return hosts[count == 1 ? 0 : (plan->taken == 0 ? step->seed : draw(plan)) % count];
+	case MP_ORDER_SHUFFLED: return hosts[one_of(draw(plan), count)];
 	case MP_ORDER_LEAST_LOADED: {
 		if (count == 1)
 			return hosts[0];
@@ -177,7 +182,7 @@ static uint16_t choose(struct mp_plan *plan, const struct mp_plan_step *step, co
 // -----------------------------------------------------------------------------------------------
 
 static bool in_scope(const struct mp_plan *plan, const struct mp_plan_step *step,
-					 const struct mp_host_view *host)
+                     const struct mp_host_view *host)
 {
 	switch (step->scope) {
 	case MP_SCOPE_LOCAL_DC: return host->isLocal;
@@ -188,14 +193,25 @@ static bool in_scope(const struct mp_plan *plan, const struct mp_plan_step *step
 	}
 }
 
+static bool fits(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t replica)
+{
+	return usable(plan, step, replica) && in_scope(plan, step, &plan->view->hosts[replica]);
+}
+
 static uint16_t next_replica(struct mp_plan *plan, const struct mp_plan_step *step)
 {
 	uint32_t count;
 	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
+	// At random the first draw nearly always hits one that will do; then the others need not be looked at.
+	if (MP_LIKELY(step->order == MP_ORDER_SHUFFLED && plan->taken == 0 && count > 0)) {
+		uint16_t host = replicas[one_of(step->seed, count)];
+		if (MP_LIKELY(fits(plan, step, host)))
+			return host;
+	}
 	uint16_t candidates[CANDIDATES_MAX];
 	uint32_t found = 0;
 	for (uint32_t i = 0; i < count && found < CANDIDATES_MAX; i++)
-		if (usable(plan, step, replicas[i]) && in_scope(plan, step, &plan->view->hosts[replicas[i]]))
+		if (fits(plan, step, replicas[i]))
 			candidates[found++] = replicas[i];
 	return found == 0 ? MP_NO_HOST : choose(plan, step, candidates, found);
 }
@@ -227,7 +243,7 @@ static uint32_t place(const struct mp_plan_step *step, uint32_t n, uint32_t coun
 
 // The next usable host of the walk, which goes on behind it.
 static uint16_t walk_group(struct mp_plan *plan, const struct mp_plan_step *step,
-						   const struct mp_group *group)
+                           const struct mp_group *group)
 {
 	while (plan->position < group->count) {
 		uint16_t host = group->hosts[place(step, plan->position++, group->count)];
@@ -238,7 +254,7 @@ static uint16_t walk_group(struct mp_plan *plan, const struct mp_plan_step *step
 }
 
 static uint16_t compare_all(struct mp_plan *plan, const struct mp_plan_step *step,
-							const struct mp_group *group)
+                            const struct mp_group *group)
 {
 	uint16_t best = MP_NO_HOST;
 	double total = 0;
