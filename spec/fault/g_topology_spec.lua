@@ -266,7 +266,9 @@ describe("topology:", function()
     local load = workload.new(world, pool, { mix = { write = 50, append = 50 } })
     local address = world.cluster:node(3).address
     world.cluster:kill(3)
-    local other = world.sim.core:cluster { seed = 99, nodes = 1, clusterName = "somebody else's", firstAddress = address }
+    local other = world.sim.core:cluster {
+      seed = 99, nodes = 1, clusterName = "somebody else's", firstAddress = address,
+    }
     load:run(300, 8, function() moonpool.sleep(200) end)
     assert.equal(0, load:failures "write")
     assert.equal("down", (world:status(pool, 3)))
