@@ -132,6 +132,7 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_future(L);
 	mp_lua_add_error(L);
 	mp_lua_add_int64(L);
+	mp_lua_add_codec(L);
 	mp_lua_add_result(L);
 	mp_lua_add_pool(L);
 	mp_lua_add_execute(L);

@@ -18,6 +18,7 @@ __attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
 void mp_lua_add_future(lua_State *L);
 void mp_lua_add_error(lua_State *L);
 void mp_lua_add_int64(lua_State *L);
+void mp_lua_add_codec(lua_State *L);
 void mp_lua_add_result(lua_State *L);
 void mp_lua_add_pool(lua_State *L);
 void mp_lua_add_execute(lua_State *L);

@@ -283,6 +283,20 @@ void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs)
 	begin(runtime, L, nargs);
 }
 
+static int do_nothing(lua_State *L)
+{
+	(void)L;
+	return 0;
+}
+
+// LuaJIT notes which state runs whenever one is entered and whenever a C function returns, but not when one raises an
+// error: machine code would then go on in L with the state of a coroutine that is over. Entering L notes it.
+static void note_state(lua_State *L)
+{
+	lua_pushcfunction(L, do_nothing);
+	lua_call(L, 0, 0);
+}
+
 static int raise_again(lua_State *L, struct mp_waiter *waiter)
 {
 	lua_State *co = waiter->co;
@@ -305,6 +319,7 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 	runtime->stopped = false;
 	mp_loop_run(runtime->loop);
 	runtime->running = false;
+	note_state(L);
 	if (!frame.done) {
 		waiter->frame = NULL;
 		return luaL_error(L, runtime->stopped

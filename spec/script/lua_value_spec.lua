@@ -1,0 +1,185 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The mapping of values, one by one: moonpool.encode and moonpool.decode are the functions of requests and rows.
+local ffi = require "ffi"
+local moonpool = require "moonpool"
+
+local int64 = ffi.typeof "int64_t"
+
+local function bytes(hex)
+  return (hex:gsub("%s", ""):gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+local function refused(kind, value, why)
+  local encoded, err = moonpool.encode(kind, value)
+  assert.is_nil(encoded)
+  assert.equal("TYPE_MISMATCH", err.code)
+  assert.matches(why, err.message, 1, true)
+end
+
+describe("a value", function()
+  -- type, Lua value, its bytes
+  for _, case in ipairs {
+    { "int", -1, "ffffffff" }, { "int", 2147483647, "7fffffff" }, { "smallint", -32768, "8000" },
+    { "tinyint", 127, "7f" }, { "bigint", 5, "0000000000000005" }, { "bigint", -2 ^ 53, "ffe0000000000000" },
+    { "counter", 7, "0000000000000007" }, { "timestamp", 1700000000123, "0000018bcfe5687b" },
+    { "time", 86399999999999, "00004e94914effff" }, { "double", 1.5, "3ff8000000000000" },
+    { "float", -0.25, "be800000" }, { "boolean", true, "01" }, { "boolean", false, "00" }, { "text", "grüße", nil },
+    { "text", "", "" }, { "blob", "\0\255", "00ff" }, { "uuid", "550e8400-e29b-41d4-a716-446655440000",
+      "550e8400e29b41d4a716446655440000" }, { "inet", "10.0.0.1", "0a000001" },
+    { "inet", "2001:db8::1", "20010db8000000000000000000000001" }, { "date", "1970-01-01", "80000000" },
+    { "date", "2024-02-29", "80004d46" }, { "date", "-5877641-06-23", "00000000" },
+    { "date", "5881580-07-11", "ffffffff" }, { "varint", "0", "00" }, { "varint", "-129", "ff7f" },
+    { "varint", "123456789012345678901234567890", nil }, { "decimal", "1.50", "000000020096" },
+    { "decimal", "-0.000001", nil },
+  } do
+    it(string.format("of type %s: %s is written and read", case[1], tostring(case[2])), function()
+      local encoded = assert(moonpool.encode(case[1], case[2]))
+      if case[3] then assert.equal(bytes(case[3]), encoded) end
+      assert.equal(case[2], (moonpool.decode(case[1], encoded)))
+    end)
+  end
+
+  it("of 64 bits is a number up to 2^53 and an int64_t beyond", function()
+    local beyond = moonpool.decode("bigint", bytes "0020000000000001")
+    assert.equal("cdata", type(beyond))
+    assert.is_true(ffi.istype(int64, beyond))
+    assert.equal("9007199254740993LL", tostring(beyond))
+    assert.equal(bytes "0020000000000001", (moonpool.encode("bigint", beyond)))
+    assert.equal("number", type(moonpool.decode("bigint", bytes "0020000000000000")))
+    assert.equal("-9223372036854775808LL", tostring(moonpool.decode("bigint", bytes "8000000000000000")))
+    for _, given in ipairs { 9223372036854775807LL, "9223372036854775807", 9223372036854775807ULL } do
+      assert.equal(bytes "7fffffffffffffff", (moonpool.encode("bigint", given)))
+    end
+    assert.equal(bytes "8000000000000000", (moonpool.encode("bigint", "-9223372036854775808")))
+  end)
+
+  it("that would lose something is refused, and the message does not show it", function()
+    refused("int", 1.5, "not whole")
+    refused("int", 2147483648, "out of range")
+    refused("tinyint", 128, "out of range")
+    refused("int", "7", "got string")
+    refused("int", 0 / 0, "not whole")
+    refused("int", math.huge, "not exact")
+    refused("bigint", 2 ^ 53 + 2, "2^53")
+    refused("bigint", "9223372036854775808", "no integer of 64 bits")
+    refused("bigint", "12a", "no integer of 64 bits")
+    refused("bigint", "", "no integer of 64 bits")
+    refused("bigint", 9223372036854775808ULL, "out of range")
+    refused("bigint", ffi.new "int32_t[1]", "no 64-bit integer")
+    refused("float", 1e300, "out of range")
+    refused("double", "1", "got string")
+    refused("boolean", 1, "got number")
+    refused("text", 5, "got number")
+    refused("uuid", "secret", "no UUID")
+    refused("inet", "300.1.1.1", "no IP address")
+    for _, date in ipairs { "2023-02-29", "2024-13-01", "2024-00-10", "2024-1-1", "24-01-01", "2024-01-01x",
+      "5881580-07-12", "-5877641-06-22", "" } do
+      refused("date", date, "no date")
+    end
+    refused("varint", "1.5", "no varint")
+    refused("varint", 1.5, "not whole")
+    refused("decimal", "one", "no decimal")
+    refused("decimal", 0 / 0, "not finite")
+    refused("duration", { months = 1, days = -1 }, "same sign")
+    refused("duration", { months = 2 ^ 31 }, "months out of range")
+    refused("duration", 5, "got number")
+    refused("list<int>", { a = 1 }, "no list")
+    refused("list<int>", { 1, "x" }, "got string")
+    refused("list<int>", 1, "got number")
+    refused("list<int>", { 1, moonpool.null }, "cannot hold null")
+    refused("map<text, int>", { [5] = 1 }, "got number")
+    local _, err = moonpool.encode("text", nil)
+    assert.is_nil(err)
+  end)
+
+  it("that is an infinity or a NaN stays one", function()
+    for _, kind in ipairs { "double", "float" } do
+      assert.equal(math.huge, (moonpool.decode(kind, (moonpool.encode(kind, math.huge)))))
+      local nan = moonpool.decode(kind, (moonpool.encode(kind, 0 / 0)))
+      assert.is_true(nan ~= nan)
+    end
+    local odd = moonpool.decode("double", bytes "fff4deadbeefcafe")
+    assert.is_true(odd ~= odd)
+  end)
+
+  it("of decimal or varint may be given as a number", function()
+    assert.equal("0.1", (moonpool.decode("decimal", (moonpool.encode("decimal", 0.1)))))
+    assert.equal("9007199254740993", (moonpool.decode("varint", (moonpool.encode("varint", 9007199254740993LL)))))
+    assert.equal("-5", (moonpool.decode("varint", (moonpool.encode("varint", -5)))))
+  end)
+
+  it("of duration is a table that prints as CQL writes it", function()
+    local back = moonpool.decode("duration", (moonpool.encode("duration", { months = 14, days = 3, nanoseconds = 5 })))
+    assert.same({ months = 14, days = 3, nanoseconds = 5 }, { months = back.months, days = back.days,
+      nanoseconds = back.nanoseconds })
+    assert.equal("14mo3d5ns", tostring(back))
+    back = moonpool.decode("duration", (moonpool.encode("duration", { nanoseconds = -9223372036854775807LL })))
+    assert.equal("0mo0d-9223372036854775807ns", tostring(back))
+  end)
+
+  for _, case in ipairs {
+    { "list<int>", { 3, 1, 2 } }, { "set<text>", { "a", "b" } }, { "list<int>", {} },
+    { "map<text, int>", { one = 1, two = 2 } }, { "map<int, text>", { [300] = "x", [-1] = "y" } },
+    { "map<text, frozen<list<frozen<set<int>>>>>", { deep = { { 1, 2 }, {} }, empty = {} } },
+    { "list<frozen<map<text, boolean>>>", { { yes = true }, { no = false } } },
+  } do
+    it("of type " .. case[1] .. " comes back with all its elements", function()
+      assert.same(case[2], (moonpool.decode(case[1], (assert(moonpool.encode(case[1], case[2]))))))
+    end)
+  end
+
+  it("that is null inside of a collection is moonpool.null", function()
+    assert.same({ 1, moonpool.null }, (moonpool.decode("list<int>", bytes "00000002 00000004 00000001 ffffffff")))
+  end)
+
+  it("of a type that is not there yet is refused by name", function()
+    assert.has_error(function() moonpool.encode("nonsense", 1) end)
+    assert.has_error(function() moonpool.encode("list<>", 1) end)
+  end)
+end)
+
+describe("bytes of a node", function()
+  it("that do not fit their type are refused", function()
+    for _, case in ipairs {
+      { "int", "000001" }, { "bigint", "00" }, { "smallint", "000000" }, { "tinyint", "0000" }, { "double", "00" },
+      { "float", "0000000000" }, { "boolean", "0000" }, { "uuid", "00" }, { "inet", "00" }, { "date", "00" },
+      { "time", "00" }, { "decimal", "000000" }, { "duration", "ffffffffffffffffff" }, { "list<int>", "00" },
+      { "list<int>", "7fffffff" }, { "list<int>", "00000001 000000ff 00" }, { "list<int>", "ffffffff" },
+      { "map<int, int>", "00000001 00000004 00000001" }, { "list<int>", "00000001 00000003 000000" },
+    } do
+      local value, err = moonpool.decode(case[1], bytes(case[2]))
+      assert.is_nil(value)
+      assert.equal("TYPE_MISMATCH", err.code, case[1] .. " " .. case[2])
+    end
+  end)
+
+  it("that would make a key of NaN are refused", function()
+    local value, err = moonpool.decode("map<double, int>", bytes "00000001 00000008 7ff8000000000000 00000004 00000001")
+    assert.is_nil(value)
+    assert.equal("UNSUPPORTED", err.code)
+  end)
+
+  it("of no length are null for a type without an empty value", function()
+    for _, kind in ipairs { "int", "uuid", "list<int>", "duration" } do
+      local value, err = moonpool.decode(kind, "")
+      assert.is_nil(value)
+      assert.is_nil(err)
+    end
+    assert.equal("", (moonpool.decode("text", "")))
+  end)
+
+  it("of any kind never harm, whatever the type", function()
+    local state = 42
+    local function random(bound)
+      state = (state * 1103515245 + 12345) % 2147483648
+      return math.floor(state / 65536) % bound
+    end
+    local kinds = { "int", "bigint", "varint", "decimal", "duration", "list<int>", "map<text, frozen<set<int>>>", "date",
+      "inet", "uuid", "double", "list<frozen<list<frozen<list<duration>>>>>" }
+    for _ = 1, 3000 do
+      local raw = {}
+      for i = 1, random(40) do raw[i] = string.char(random(4) == 0 and random(256) or random(3)) end
+      moonpool.decode(kinds[random(#kinds) + 1], table.concat(raw))
+    end
+  end)
+end)
