@@ -16,7 +16,7 @@ end
 -- The text with comments blanked out, so that a key in a comment is not taken for the key.
 local function without_comments(text)
   local function blank(comment) return (comment:gsub("[^\n]", " ")) end
-  return (text:gsub("%-%-%[(=*)%[.-%]%1%]", blank):gsub("%-%-[^\n]*", blank))
+  return (text:gsub("(%-%-%[(=*)%[.-%]%2%])", blank):gsub("%-%-[^\n]*", blank))
 end
 
 local function line_at(text, position)
@@ -63,6 +63,12 @@ local function literal(value)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+-- Built-in policies that leave the local datacentre only by the option usedHostsPerRemoteDc, or by their child.
+local STAYS_LOCAL = {
+  TokenAwarePolicy = true, DCAwareRoundRobinPolicy = true, LeastLoadedPolicy = true, LatencyAwarePolicy = true,
+  WeightedPolicy = true, DenyListPolicy = true,
+}
+
 -- Remote hosts get connections when they are asked for: by a number of their own, by the policy's option, or by a
 -- policy that may send anywhere.
 local function wants_remote(flat)
@@ -72,11 +78,8 @@ local function wants_remote(flat)
   if not balance then return false end
   local used = balance.options.usedHostsPerRemoteDc
   if type(used) == "number" then return used > 0 end
-  if balance.policy == "TokenAwarePolicy" then
-    local child = balance.options.childPolicy
-    return child ~= nil and child ~= "DCAwareRoundRobinPolicy" and child ~= false
-  end
-  return balance.policy ~= "DCAwareRoundRobinPolicy"
+  local child = balance.options.childPolicy
+  return not STAYS_LOCAL[balance.policy] or child ~= nil and child ~= false and not STAYS_LOCAL[child]
 end
 
 -- A pair of core and max from what is given of it; nil where the core's own default stays.
@@ -91,6 +94,7 @@ local function finish(flat, where)
     if type(value) ~= "table" then out[key] = value end
   end
   out.contactPoints = flat.contactPoints
+  out.regions = flat.regions
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)

@@ -1,0 +1,455 @@
+-- SPDX-License-Identifier: Apache-2.0
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local config = require "moonpool.config"
+local nearest = require "moonpool.nearest"
+local policies = require "spec.support.policies" -- declares struct mp_script_policies_config
+
+-- What is wrong, and the message in full behind "app.lua:3: ".
+local MS = "must be an integer of milliseconds, 0 or more"
+local MS1 = "must be an integer of milliseconds, 1 or more"
+local TEXT = "must be a text that is not empty"
+local HOST = "must be a host name or an address, with :port if it is not the usual one"
+local LIST = 'must be a list of addresses: { "127.0.0.1", "node2:9042" }'
+local KEYSPACE = "must be the name of a keyspace: letters, digits and _, at most 48"
+local POLICY = "must be the name of a policy or the path of its file"
+local NAN = 0 / 0
+local function pooling(table) return { pooling = table } end
+local bad = {
+  { { contactPoint = { "a" } }, "contactPoint: there is no such key, did you mean contactPoints?" },
+  { { localDatacenter = "x" }, "localDatacenter: there is no such key, did you mean localDataCenter?" },
+  { { contactPoints = "127.0.0.1" }, 'contactPoints: got "127.0.0.1" (string); ' .. LIST },
+  { { contactPoints = {} }, "contactPoints: got an empty list; " .. LIST },
+  { { contactPoints = { a = "b" } }, "contactPoints: got a table; " .. LIST },
+  { { contactPoints = { "host:99999" } }, 'contactPoints[1]: got "host:99999" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "host:0" } }, 'contactPoints[1]: got "host:0" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "host:http" } }, 'contactPoints[1]: got "host:http" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "host:" } }, 'contactPoints[1]: got "host:" (string); the port after : is missing' },
+  { { contactPoints = { "a", "" } }, 'contactPoints[2]: got "" (string); the host is missing' },
+  { { contactPoints = { "a b" } }, 'contactPoints[1]: got "a b" (string); ' .. HOST },
+  { { contactPoints = { "http://a" } }, 'contactPoints[1]: got "http://a" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "a\nb" } }, 'contactPoints[1]: got "a\\10b" (string); ' .. HOST },
+  { { contactPoints = { 9042 } }, "contactPoints[1]: got 9042 (number); must be a text such as \"127.0.0.1\" or "
+    .. '"node2:9042"' },
+  { { contactPoints = { "[::1" } }, 'contactPoints[1]: got "[::1" (string); ' .. HOST },
+  { { port = "9042" }, 'port: got "9042" (string); must be an integer, 1 to 65535' },
+  { { port = 0 }, "port: got 0 (number); must be an integer, 1 to 65535" },
+  { { port = 65536 }, "port: got 65536 (number); must be an integer, at most 65535" },
+  { { localDataCenter = 5 }, "localDataCenter: got 5 (number); " .. TEXT },
+  { { localDataCenter = "" }, 'localDataCenter: got "" (string); ' .. TEXT },
+  { { keyspace = "my app" }, 'keyspace: got "my app" (string); ' .. KEYSPACE },
+  { { keyspace = "x; DROP" }, 'keyspace: got "x; DROP" (string); ' .. KEYSPACE },
+  { { auth = "secret" }, 'auth: got "secret" (string); must be a table' },
+  { { auth = { username = "me" } }, "auth.password: must be given beside username" },
+  { { auth = { username = "me", password = 12345 } }, "auth.password: got a number; must be a text" },
+  { { auth = { user = "me" } }, "auth.user: there is no such key; known here: password, username" },
+  { { tls = { ca = "x" } }, "tls: is not available yet; connecting without it would not be what was asked for" },
+  { { compression = "zip" }, 'compression: got "zip" (string); must be one of none, lz4, snappy' },
+  { { protocolVersion = 2 }, "protocolVersion: got 2 (number); must be an integer, 3 to 5" },
+  { { requestTimeout = 0 }, "requestTimeout: got 0 (number); " .. MS1 },
+  { { requestTimeout = 100, attemptTimeout = 200 },
+    "attemptTimeout: got 200 (number); must be at most requestTimeout, which is 100" },
+  { { pooling = 5 }, "pooling: got 5 (number); must be a table" },
+  { pooling { heartBeatInterval = -5 }, "pooling.heartBeatInterval: got -5 (number); " .. MS },
+  { pooling { heartBeatInterval = 1.5 }, "pooling.heartBeatInterval: got 1.5 (number); " .. MS },
+  { pooling { heartBeatInterval = NAN }, "pooling.heartBeatInterval: got " .. tostring(NAN) .. " (number); " .. MS },
+  { pooling { heartBeatInterval = "30s" }, 'pooling.heartBeatInterval: got "30s" (string); ' .. MS },
+  { pooling { heartBeatInterval = 1e9 },
+    "pooling.heartBeatInterval: got 1000000000 (number); must be an integer of milliseconds, at most 86400000" },
+  { pooling { heartbeatInterval = 5000 },
+    "pooling.heartbeatInterval: there is no such key, did you mean heartBeatInterval?" },
+  { pooling { idleTimeout = true }, "pooling.idleTimeout: got true (boolean); " .. MS },
+  { pooling { connectionTimeout = 0 }, "pooling.connectionTimeout: got 0 (number); " .. MS1 },
+  { pooling { enableTcpNoDelay = 1 }, "pooling.enableTcpNoDelay: got 1 (number); must be true or false" },
+  { pooling { maxRequestsPerConnection = 0 },
+    "pooling.maxRequestsPerConnection: got 0 (number); must be an integer, 1 or more" },
+  { pooling { coreConnectionsPerHost = 2 },
+    "pooling.coreConnectionsPerHost: got 2 (number); must be a table such as { ['0'] = 2, ['1'] = 1 }" },
+  { pooling { coreConnectionsPerHost = { ["0"] = -1 } },
+    "pooling.coreConnectionsPerHost['0']: got -1 (number); must be an integer, 0 to 4096" },
+  { pooling { coreConnectionsPerHost = { ["0"] = 0 } },
+    "pooling.coreConnectionsPerHost['0']: got 0 (number); must be an integer, 1 or more" },
+  { pooling { coreConnectionsPerHost = { ["3"] = 1 } },
+    "pooling.coreConnectionsPerHost['3']: there is no such distance; '0' or local, '1' or remote, '2' or ignored" },
+  { pooling { coreConnectionsPerHost = { ["0"] = 1, ["local"] = 2 } },
+    "pooling.coreConnectionsPerHost['local']: this distance is given twice" },
+  { pooling { coreConnectionsPerHost = { ["0"] = 8 }, maxConnectionsPerHost = { ["0"] = 4 } },
+    "pooling.coreConnectionsPerHost['0']: got 8 (number); must be at most maxConnectionsPerHost['0'], which is 4" },
+  { pooling { maxConnectionsPerHost = { ["0"] = 5000 } },
+    "pooling.maxConnectionsPerHost['0']: got 5000 (number); must be an integer, at most 4096" },
+  { pooling { maxConnectionsPerHost = { [0] = "8" } },
+    'pooling.maxConnectionsPerHost[0]: got "8" (string); must be an integer, 1 to 4096' },
+  { pooling { adaptivePooling = { enabled = true, targetUtilization = 70 } },
+    "pooling.adaptivePooling.targetUtilization: got 70 (number); must be a number, 0 to 1" },
+  { pooling { adaptivePooling = { minConnection = 2 } },
+    "pooling.adaptivePooling.minConnection: there is no such key, did you mean minConnections?" },
+  { { loadBalancing = "TokenAwarePolicy" }, 'loadBalancing: got "TokenAwarePolicy" (string); must be a table' },
+  { { loadBalancing = { policy = 5 } },
+    "loadBalancing.policy: got 5 (number); " .. POLICY },
+  { { loadBalancing = { policy = "X", rank = function() end } },
+    "loadBalancing.rank: got a function; must be a number, a text, true, false or a table of those" },
+  { { retry = { policy = "" } }, 'retry.policy: got "" (string); ' .. POLICY },
+  { { policyPath = 5 }, "policyPath: got 5 (number); must be a list of texts" },
+  { { policyPath = { "a", 5 } }, "policyPath[2]: got 5 (number); " .. TEXT },
+  { { healthCheck = { enabled = "yes" } }, 'healthCheck.enabled: got "yes" (string); must be true or false' },
+  { { circuitBreaker = { failureThreshold = 0 } },
+    "circuitBreaker.failureThreshold: got 0 (number); must be an integer, 1 to 1000000" },
+  { { failover = { backoffMultiplier = 0.5 } },
+    "failover.backoffMultiplier: got 0.5 (number); must be a number, 1 to 1000" },
+  { { regionSettings = { east = { maxConnections = 0 } } },
+    "regionSettings.east.maxConnections: got 0 (number); must be an integer, 1 to 4096" },
+  { { logging = { level = "verbose" } },
+    'logging.level: got "verbose" (string); must be one of error, warn, info, debug, off' },
+}
+
+local function message_of(given, where)
+  local checked, message = config.check(given, where)
+  assert.is_nil(checked)
+  return message
+end
+
+local function warnings_of(given)
+  local checked, warnings = config.check(given, "app.lua:3")
+  assert.is_table(checked, warnings)
+  for i, text in ipairs(warnings) do warnings[i] = text:gsub("^app.lua:3: ", "") end
+  return warnings, checked
+end
+
+describe("a wrong configuration", function()
+  for i, case in ipairs(bad) do
+    it(("is refused, %d: %s"):format(i, case[2]:match "^[^:]+"), function()
+      assert.equal("app.lua:3: " .. case[2], message_of(case[1], "app.lua:3"))
+    end)
+  end
+
+  it("is no table", function()
+    assert.equal("app.lua:3: the configuration must be a table or the path of a Lua file, got a nil",
+      message_of(nil, "app.lua:3"))
+    assert.equal("the configuration must be a table or the path of a Lua file, got a number", message_of(5))
+  end)
+
+  it("is told in full: every problem has its line", function()
+    assert.equal("a:1: poling: there is no such key, did you mean pooling?\n"
+      .. "a:1: port: got -1 (number); must be an integer, 1 to 65535\n"
+      .. 'a:1: keyspace: got "" (string); ' .. KEYSPACE,
+      message_of({ poling = {}, port = -1, keyspace = "" }, "a:1"))
+    assert.matches("^zz: there is no such key; known here: attemptTimeout, auth, .*, tls$", message_of { zz = 1 })
+    assert.matches("^1: there is no such key; known here", message_of { 5 })
+  end)
+
+  it("names the place of the call", function()
+    local function here()
+      local place = config.where(2)
+      return place
+    end
+    local line = debug.getinfo(1, "l").currentline + 1
+    assert.equal("config_spec.lua:" .. line, (here():gsub(".*/", "")))
+  end)
+end)
+
+describe("a doubtful configuration", function()
+  it("is the seed document's example of what to avoid: three precise warnings", function()
+    local warnings = warnings_of { pooling = { maxConnectionsPerHost = { ["0"] = 1000 }, heartBeatInterval = 1000,
+      idleTimeout = 1000 } }
+    assert.same({
+      "pooling.maxConnectionsPerHost['0']: 1000 connections to each host are too many: one carries up to 32768 "
+        .. "requests at a time; use 1 to 16",
+      "pooling.heartBeatInterval: 1000 ms is too frequent: it loads each connection and finds a dead node no sooner; "
+        .. "use 15000 to 60000",
+      "pooling.idleTimeout: 1000 ms is too short: connections would be closed and opened all the time; "
+        .. "use 60000 or more",
+      "contactPoints: nothing is given; 127.0.0.1 is used",
+    }, warnings)
+  end)
+
+  it("asks for more stream ids than there are", function()
+    local warnings, checked = warnings_of { contactPoints = { "a" }, pooling = { maxRequestsPerConnection = 65536 } }
+    assert.same({
+      "pooling.maxRequestsPerConnection: 65536 is more than the protocol's 32768 stream ids; 32768 is used",
+    }, warnings)
+    assert.equal(32768, checked.maxRequests)
+  end)
+
+  it("asks for what is not there yet: each key is named", function()
+    local warnings = warnings_of {
+      contactPoints = { "a" }, compression = "lz4", handlers = "h.lua", playbooks = { "p.lua" },
+      regionSettings = { east = { maxConnections = 16, priority = 1 } },
+      healthCheck = { enabled = true }, circuitBreaker = { enabled = true },
+      failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
+      logging = { level = "debug", logRequests = true, logErrors = false },
+      pooling = { enableMetrics = true, adaptivePooling = { enabled = true }, enableBatching = true, batchSize = 100,
+        warmup = true, warmupTimeout = 10000 },
+    }
+    for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
+    assert.same({ "compression", "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
+      "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker", "failover.maxRetries",
+      "logging.logRequests", "handlers", "playbooks" }, warnings)
+  end)
+
+  it("switches off what is not there: nothing to say", function()
+    assert.same({}, warnings_of { contactPoints = { "a" }, healthCheck = { enabled = false, interval = 5 },
+      circuitBreaker = { enabled = false }, compression = "none", pooling = { enableMetrics = false, warmup = true,
+        adaptivePooling = { enabled = false }, enableBatching = false } })
+  end)
+
+  it("says things that have no effect", function()
+    assert.same({
+      "contactPoints[2]: \"a\" is there twice",
+      "pooling.coreConnectionsPerHost['2']: has no effect: ignored hosts get no connections",
+      "pooling.warmup: is ignored: connect() always opens the core connections",
+      "pooling.heartBeatInterval: 0 switches heartbeats off: a silent connection is not noticed",
+      "loadBalancing.usedHostsPerRemoteDc: has no effect: pooling.coreConnectionsPerHost['1'] is 0, so remote hosts "
+        .. "get no connections",
+    }, warnings_of { contactPoints = { "a", "a" }, loadBalancing = { usedHostsPerRemoteDc = 1 }, pooling = {
+      coreConnectionsPerHost = { ["0"] = 2, ["1"] = 0, ["2"] = 1 }, heartBeatInterval = 0, warmup = false } })
+  end)
+end)
+
+describe("a configuration file", function()
+  local folder
+  before_each(function() folder = policies.folder() end)
+  after_each(function() policies.remove(folder) end)
+  local function file(text)
+    policies.write(folder .. "/pool.lua", text)
+    return folder .. "/pool.lua"
+  end
+  local function message(text)
+    local path = file(text)
+    return (message_of(path):gsub(path:gsub("%p", "%%%0"), "pool.lua"))
+  end
+
+  it("returns a table, and may ask the environment as the seed document does", function()
+    local checked, warnings = config.check(file [[
+      local hosts = {}
+      for host in (os.getenv "MOONPOOL_SPEC_NO_SUCH" or "one,two:9043"):gmatch "[^,]+" do hosts[#hosts + 1] = host end
+      return { contactPoints = hosts, localDataCenter = os.getenv "MOONPOOL_SPEC_NO_SUCH" or "datacenter1" }]])
+    assert.same({}, warnings)
+    assert.same({ { host = "one" }, { host = "two", port = 9043 } }, checked.contactPoints)
+    assert.equal("datacenter1", checked.localDataCenter)
+    assert.equal(folder .. "/pool.lua", checked.file)
+  end)
+
+  it("is told the line of the key that is wrong", function()
+    assert.equal("pool.lua:4: pooling.heartBeatInterval: got -5 (number); " .. MS, message [[
+return {
+  contactPoints = { "a" }, -- heartBeatInterval = 1
+  pooling = {
+    heartBeatInterval = -5,
+  } }]])
+    assert.equal("pool.lua:3: pooling.maxConnectionsPerHost['0']: got 0 (number); must be an integer, 1 to 4096",
+      message [[
+return { pooling = {
+  coreConnectionsPerHost = { ["0"] = 1 },
+  ["maxConnectionsPerHost"] = { ["0"] = 0 } } }]])
+    assert.equal("pool.lua:5: healthCheck.enabled: got 1 (number); must be true or false", message [==[
+local enabled = 1
+--[=[ healthCheck = 1
+]=]
+
+return { circuitBreaker = { enabled = true }, healthCheck = { enabled = enabled } }]==])
+    assert.equal("pool.lua:2: pooling.idelTimeout: there is no such key, did you mean idleTimeout?",
+      message "return {\n  pooling = { idelTimeout = 5 } }")
+    assert.matches("^pool.lua:2: zzz: there is no such key", message "local t = {}\nt['zzz'] = 1\nreturn t")
+  end)
+
+  it("is refused with its line when it is not Lua, fails or returns something else", function()
+    assert.matches("^pool.lua:2: unexpected symbol", message "return {\n")
+    assert.matches("^pool.lua:2: no$", message "local a = 1\nerror 'no'")
+    assert.equal("pool.lua:1: the file must return a table, got a nil", message "local a = 1")
+    assert.equal("pool.lua:1: this is bytecode; a configuration is Lua source text",
+      message(string.dump(loadstring "return {}")))
+    assert.equal("app.lua:3: configuration /no/such/pool.lua: No such file or directory",
+      message_of("/no/such/pool.lua", "app.lua:3"))
+    assert.equal("configuration " .. folder .. ": cannot be read", message_of(folder))
+  end)
+
+  it("may be a text", function()
+    local checked = config.check_text("return { contactPoints = { 'a' } }", "=here")
+    assert.equal("a", checked.contactPoints[1].host)
+    local _, why = config.check_text("return {\nport = 0 }", "inline")
+    assert.equal("inline:2: port: got 0 (number); must be an integer, 1 to 65535", why)
+  end)
+end)
+
+describe("the nearest name", function()
+  it("is one that somebody may have meant", function()
+    local names = { heartBeatInterval = 1, idleTimeout = 1, connectionTimeout = 1 }
+    assert.equal("heartBeatInterval", nearest.of("heartbeatInterval", names))
+    assert.equal("heartBeatInterval", nearest.of("haertBeatInterval", names))
+    assert.equal("idleTimeout", nearest.of("idleTimeOut", names))
+    assert.is_nil(nearest.of("x", names))
+    assert.is_nil(nearest.of(("x"):rep(1000), names))
+    assert.equal(3, nearest.distance("kitten", "sitting"))
+    assert.equal(1, nearest.distance("ab", "ba"))
+  end)
+end)
+
+-- C takes a lua_State, so these ask for one of their own.
+ffi.cdef [[
+struct lua_State *luaL_newstate(void);
+void luaL_openlibs(struct lua_State *L);
+int luaL_loadstring(struct lua_State *L, const char *text);
+int lua_pcall(struct lua_State *L, int nargs, int nresults, int handler);
+const char *lua_tolstring(struct lua_State *L, int index, size_t *len);
+int lua_gettop(struct lua_State *L);
+void lua_close(struct lua_State *L);
+struct mp_script_config {
+  struct mp_session_config session;
+  struct mp_script_policies_config policies;
+  uint32_t close_drain_ms;
+  const char *file;
+  struct mp_arena arena;
+};
+int mp_script_config_read(struct lua_State *L, int index, struct mp_script_config *config);
+void mp_script_config_deinit(struct mp_script_config *config);
+]]
+
+describe("what C gets", function()
+  local L, read
+  before_each(function()
+    L, read = C.luaL_newstate(), ffi.new "struct mp_script_config"
+    C.luaL_openlibs(L)
+  end)
+  after_each(function() C.lua_close(L) end)
+
+  local function run(text)
+    local code = ("package.path = %q .. package.path\n"):format(MOONPOOL_ROOT .. "/lua/?.lua;") .. text
+    local rc = C.luaL_loadstring(L, code)
+    if rc == 0 then rc = C.lua_pcall(L, 0, 1, 0) end
+    if rc ~= 0 then error(ffi.string(C.lua_tolstring(L, -1, nil))) end
+  end
+  local function of(table)
+    run("return assert(require 'moonpool.config'.check(" .. table .. ", 'app.lua:3'))")
+    assert.equal(0, C.mp_script_config_read(L, -1, read))
+    assert.equal(1, C.lua_gettop(L))
+    return read.session, read.policies
+  end
+  local function text(pointer) return pointer ~= nil and ffi.string(pointer) or nil end
+
+  it("is the core's defaults where nothing is said", function()
+    local session, chosen = of "{}"
+    local defaults = ffi.new "struct mp_session_config"
+    C.mp_session_config_defaults(defaults)
+    for _, field in ipairs { "port", "protocol_version", "max_requests_per_connection", "connect_timeout_ms",
+      "heartbeat_interval_ms", "heartbeat_timeout_ms", "request_timeout_ms", "attempt_timeout_ms", "max_queued",
+      "discovery_interval_ms", "connects_per_second", "log_level" } do
+      assert.equal(defaults[field], session[field], field)
+    end
+    for _, field in ipairs { "core", "max", "idle_timeout_ms", "reconnect_base_ms", "reconnect_max_ms" } do
+      assert.equal(defaults["local"][field], session["local"][field], field)
+      assert.equal(defaults.remote[field], session.remote[field], field)
+    end
+    assert.equal(1, tonumber(session.contact_point_count))
+    assert.equal("127.0.0.1", text(session.contact_points[0].host))
+    assert.is_nil(text(session.keyspace))
+    assert.is_nil(text(session.username))
+    assert.is_nil(text(chosen.choices[0].policy))
+    assert.is_nil(text(chosen.choices[1].policy))
+    assert.is_true(chosen.watch)
+    assert.is_false(session.connect_remote)
+    C.mp_script_config_deinit(read)
+  end)
+
+  it("is every key in its place", function()
+    local session, chosen = of [[{
+      contactPoints = { "one", "two:9043", "[::1]:9044", "::1" }, port = 9999, localDataCenter = "dc1",
+      localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret" }, protocolVersion = 4,
+      requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
+      policyPath = { "/a", "/b" },
+      pooling = { coreConnectionsPerHost = { ["0"] = 4, [1] = 2 }, maxConnectionsPerHost = { ["local"] = 16, remote = 8 },
+        maxRequestsPerConnection = 1000, heartBeatInterval = 20000, heartBeatTimeout = 1500, idleTimeout = 90000,
+        connectionTimeout = 3000, enableTcpNoDelay = false, enableTcpKeepAlive = false, tcpUserTimeout = 4000,
+        reconnectBaseDelay = 10, reconnectMaxDelay = 20, connectionsPerSecond = 5 },
+      failover = { discoveryInterval = 30000 }, logging = { level = "debug" },
+      loadBalancing = { policy = "TokenAwarePolicy", childPolicy = "RoundRobinPolicy", shuffleReplicas = false },
+      retry = { maxRetries = 5, retryDelay = 10 } }]]
+    local points = {}
+    for i = 0, 3 do points[i + 1] = text(session.contact_points[i].host) .. " " .. session.contact_points[i].port end
+    assert.same({ "one 0", "two 9043", "::1 9044", "::1 0" }, points)
+    assert.same({ 9999, 4, 2000, 500, 77, 88, 1000, 20000, 1500, 3000, 30000, 5 }, { session.port,
+      session.protocol_version, session.request_timeout_ms, session.attempt_timeout_ms, session.max_queued,
+      tonumber(session.prepared_max), session.max_requests_per_connection, session.heartbeat_interval_ms,
+      session.heartbeat_timeout_ms, session.connect_timeout_ms, session.discovery_interval_ms,
+      session.connects_per_second })
+    assert.same({ "dc1", "r1", "myapp", "me", "secret" }, { text(session.local_dc), text(session.local_rack),
+      text(session.keyspace), text(session.username), text(session.password) })
+    for _, limits in ipairs { { session["local"], 4, 16 }, { session.remote, 2, 8 } } do
+      assert.same({ limits[2], limits[3], 90000, 10, 20 }, { limits[1].core, limits[1].max, limits[1].idle_timeout_ms,
+        limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
+    end
+    assert.is_true(session.connect_remote)
+    assert.is_false(session.tcp.no_delay)
+    assert.is_false(session.tcp.keep_alive)
+    assert.equal(4000, session.tcp.user_timeout_ms)
+    assert.equal(C.MP_LOG_DEBUG, session.log_level)
+    assert.equal("/b", text(chosen.paths[1]))
+    local options = '{["childPolicy"]="RoundRobinPolicy",["shuffleReplicas"]=false}'
+    assert.same({ "TokenAwarePolicy", options, "loadBalancing" }, {
+      text(chosen.choices[0].policy), text(chosen.choices[0].options), text(chosen.choices[0].key) })
+    assert.same({ "DefaultRetryPolicy", '{["maxRetries"]=5,["retryDelay"]=10}', "retry" },
+      { text(chosen.choices[1].policy), text(chosen.choices[1].options), text(chosen.choices[1].key) })
+    assert.equal("app.lua:3", text(chosen.where))
+    C.mp_script_config_deinit(read)
+  end)
+
+  it("is a pair that fits when one of core and max is given", function()
+    local function pair(table)
+      local session = of("{ pooling = " .. table .. " }")
+      local result = { session["local"].core, session["local"].max }
+      C.mp_script_config_deinit(read)
+      C.lua_close(L)
+      L = C.luaL_newstate()
+      C.luaL_openlibs(L)
+      return result
+    end
+    assert.same({ 9, 9 }, pair "{ coreConnectionsPerHost = { ['0'] = 9 } }")
+    assert.same({ 1, 9 }, pair "{ maxConnectionsPerHost = { ['0'] = 9 } }")
+    assert.same({ 1, 1 }, pair "{ maxConnectionsPerHost = { ['0'] = 1 } }")
+  end)
+
+  it("connects to remote hosts when somebody may send there", function()
+    local function remote(table)
+      local session = of(table)
+      local result = session.connect_remote
+      C.mp_script_config_deinit(read)
+      C.lua_close(L)
+      L = C.luaL_newstate()
+      C.luaL_openlibs(L)
+      return result
+    end
+    assert.is_true(remote "{ pooling = { coreConnectionsPerHost = { ['0'] = 2, ['1'] = 1 } } }")
+    assert.is_true(remote "{ loadBalancing = { usedHostsPerRemoteDc = 1 } }")
+    assert.is_true(remote "{ loadBalancing = { policy = 'RoundRobinPolicy' } }")
+    assert.is_true(remote "{ loadBalancing = { childPolicy = 'RoundRobinPolicy' } }")
+    assert.is_true(remote "{ loadBalancing = { policy = './mine.lua' } }")
+    assert.is_false(remote "{ loadBalancing = { policy = 'DCAwareRoundRobinPolicy' } }")
+    assert.is_false(remote("{ loadBalancing = { policy = './mine.lua' }, pooling = { "
+      .. "coreConnectionsPerHost = { ['1'] = 0 } } }"))
+  end)
+
+  it("is refused when nobody has judged it", function()
+    run "return { contactPoints = { 'a' } }"
+    assert.equal(C.MP_ECONFIG, C.mp_script_config_read(L, -1, read))
+    run "return 5"
+    assert.equal(C.MP_ECONFIG, C.mp_script_config_read(L, -1, read))
+    run "return setmetatable({}, { __index = function() error 'no' end })"
+    assert.is_true(C.mp_script_config_read(L, -1, read) < 0)
+  end)
+
+  it("survives the lack of memory anywhere", function()
+    run "return (require 'moonpool.config'.check({ contactPoints = { 'a', 'b' }, keyspace = 'k', policyPath = 'p' }))"
+    local fails = 0
+    for nth = 1, 50 do
+      C.mp_mem_fail_at(nth, false)
+      local rc = C.mp_script_config_read(L, -1, read)
+      C.mp_mem_fail_at(0, false)
+      if rc == 0 then
+        C.mp_script_config_deinit(read)
+        break
+      end
+      assert.equal(C.MP_ENOMEM, rc)
+      fails = fails + 1
+    end
+    assert.is_true(fails >= 1 and fails < 50)
+  end)
+end)
