@@ -12,6 +12,7 @@
 
 #include "script/home.h"
 #include "script/lua_core.h"
+#include "script/lua_memory.h"
 #include "script/runtime.h"
 
 #define SIGNAL_CHECK_MS 50
@@ -136,7 +137,9 @@ static int start(lua_State *L)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
-	lua_State *L = luaL_newstate();
+	struct mp_lua_memory memory;
+	mp_lua_memory_init(&memory);
+	lua_State *L = lua_newstate(mp_lua_memory_alloc, &memory);
 	if (L == NULL) {
 		fputs("moonpool: out of memory\n", stderr);
 		return EXIT_FAILURE;
@@ -155,5 +158,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", why != NULL ? why : "moonpool: failed");
 	}
 	lua_close(L);
+	mp_lua_memory_deinit(&memory);
 	return status;
 }
