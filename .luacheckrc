@@ -3,3 +3,22 @@ max_line_length = 120
 codes = true
 exclude_files = { "build/", ".cache/" }
 globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg" }
+
+-- The words of a policy's sandbox (lua/moonpool/decision/).
+stds.policy = {
+  read_globals = {
+    "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack", "bit",
+    math = { other_fields = true }, string = { other_fields = true }, table = { other_fields = true },
+    "balance", "retry", "giveUp", "sameHost", "nextHost", "log",
+    "localDc", "sameRack", "remoteDcs", "allDcs", "all", "dc", "tagged", "listed",
+    "inTurn", "shuffled", "primaryFirst", "leastLoaded", "fastest", "weighted",
+    "hosts", "replicas", "upCount", "random", "chance", "tags", "keyspaces",
+    "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE",
+    "SERVER_ERROR", "PROTOCOL_ERROR", "BAD_CREDENTIALS", "UNAVAILABLE", "OVERLOADED", "IS_BOOTSTRAPPING",
+    "TRUNCATE_ERROR", "WRITE_TIMEOUT", "READ_TIMEOUT", "READ_FAILURE", "FUNCTION_FAILURE", "WRITE_FAILURE",
+    "CDC_WRITE_FAILURE", "CAS_WRITE_UNKNOWN", "SYNTAX_ERROR", "UNAUTHORIZED", "INVALID", "CONFIG_ERROR",
+    "ALREADY_EXISTS", "UNPREPARED", "WRITE_SIMPLE", "WRITE_BATCH", "WRITE_UNLOGGED_BATCH", "WRITE_COUNTER",
+    "WRITE_BATCH_LOG", "WRITE_CAS", "WRITE_VIEW", "WRITE_CDC",
+  },
+}
+files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/options" } }
