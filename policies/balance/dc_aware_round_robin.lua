@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The nodes of the local datacentre in turn, then, if that is wanted, a few of each remote one. A request with a LOCAL_
--- consistency promises an answer of the local datacentre, so it does not leave it unless that is allowed in so many words.
+-- consistency promises an answer of the local datacentre, so it does not leave it unless that is allowed explicitly.
 return balance {
   name = "DCAwareRoundRobinPolicy",
   options = {

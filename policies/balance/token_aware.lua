@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The local replicas of the row first, so that the node that is asked has the data; then whatever the child policy says.
+-- The local replicas of the row first, so that the node that is asked has the data; then what the child policy says.
 -- Lightweight transactions go to the first replica: two that meet on different nodes cost each other a round.
 return balance {
   name = "TokenAwarePolicy",
