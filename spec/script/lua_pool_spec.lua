@@ -200,6 +200,8 @@ describe("a pool", function()
     world:schema(CREATE)
     local pool = world:pool()
     local insert = assert(pool:prepare "INSERT INTO users (id, name) VALUES (?, ?)")
+    world:waitUp(pool)
+    for id = 1, 20 do assert(pool:execute(insert, { id, "x" })) end -- every host knows the statement
     local futures = {}
     for id = 1, 20 do futures[id] = pool:executeAsync(insert, { id, "x" }) end
     local closing = moonpool.spawn(function() return pool:close() end)

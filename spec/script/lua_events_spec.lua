@@ -1,0 +1,161 @@
+-- SPDX-License-Identifier: Apache-2.0
+local moonpool = require "moonpool"
+local it_in = require("spec.support.world").inside(it)
+
+describe("events", function()
+  it_in("tell what happens to hosts and connections", function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    local told = world:listen(pool, "hostDown", "hostUp", "connectionLost", "connectionAdded", "connectionRemoved",
+      "failover", "schemaChange")
+    local futures = {}
+    for i = 1, 30 do futures[i] = pool:executeAsync("SELECT key FROM system.local", nil, { isIdempotent = true }) end
+    world.cluster:kill(2)
+    for i = 1, 30 do assert(futures[i]:wait()) end
+    world:eventually("hostDown", function() return #told.hostDown > 0 end)
+    assert.equal(world:host(2), told.hostDown[1][1])
+    assert.is_string(told.hostDown[1][2])
+    assert.equal(world:host(2), told.connectionLost[1][1])
+    world:eventually("failover", function() return #told.failover > 0 end)
+    assert.equal(world:host(2), told.failover[1][1].from)
+    assert.is_true(told.failover[1][1].to ~= world:host(2))
+    assert.is_string(told.failover[1][1].reason)
+    world.cluster:start(2)
+    world:eventually("hostUp", function() return #told.hostUp > 0 end)
+    assert.equal(world:host(2), told.hostUp[1][1])
+    assert.equal(world:host(2), told.connectionAdded[1][1])
+    assert(pool:execute "CREATE TABLE ks.fresh (k int PRIMARY KEY)")
+    world:eventually("schemaChange", function() return #told.schemaChange > 0 end)
+    assert.same({ keyspace = "ks", table = "fresh", change = "CREATED" }, told.schemaChange[1][1])
+    pool:close()
+    world:eventually("connectionRemoved", function() return #told.connectionRemoved >= 3 end)
+  end)
+
+  it_in("are handled in coroutines that may wait and use the pool", function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    local done
+    pool:on("hostDown", function(host)
+      moonpool.sleep(50)
+      done = host .. " " .. assert(pool:execute "SELECT key FROM system.local"):first().key
+    end)
+    world.cluster:kill(3)
+    world:eventually("the handler is done", function() return done end)
+    assert.equal(world:host(3) .. " local", done)
+    world:calm()
+  end)
+
+  it_in("survive a handler that fails: it is counted, the others run, traffic goes on", function(world)
+    local pool = moonpool.ConnectionPool(world:configuration())
+    assert(pool:connect())
+    local good = 0
+    pool:on("hostDown", function() error "bad handler" end)
+    pool:on("hostDown", function() good = good + 1 end)
+    pool:on("hostDown", function() error(setmetatable({}, { __tostring = function() error "worse" end })) end)
+    world.cluster:kill(2)
+    world:eventually("it is counted", function() return pool:getHandlerErrors() >= 2 end)
+    assert.equal(1, good)
+    assert(pool:execute "SELECT key FROM system.local")
+    assert.equal(2, pool:getHandlerErrors())
+    pool:close()
+    world:calm()
+  end)
+
+  it_in("can be given up again", function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    local count = 0
+    local function handler() count = count + 1 end
+    assert.equal(pool, pool:on("hostDown", handler))
+    pool:off("hostDown", handler)
+    world.cluster:kill(2)
+    world:waitStatus(pool, 2, "down")
+    moonpool.sleep(100)
+    assert.equal(0, count)
+    world:calm()
+  end)
+
+  it_in("of policies tell of reloads and refusals", function(world)
+    local folder = os.tmpname()
+    os.remove(folder)
+    os.execute("mkdir -p '" .. folder .. "'")
+    local path = folder .. "/mine.lua"
+    local function write(plan)
+      local file = assert(io.open(path, "w"))
+      file:write('return balance { name = "Mine", plan = function(plan, req) ', plan, " end }\n")
+      file:close()
+    end
+    write "plan:hosts(localDc, inTurn)"
+    local pool = world:pool { policyPath = { folder }, loadBalancing = { policy = "Mine" } }
+    local told = world:listen(pool, "policyReload", "policyError")
+    assert.equal("Mine", pool:getPolicies().balance.name)
+    write "plan:hosts(localDc, primaryFirst)"
+    assert.is_true(pool:reload())
+    world:eventually("policyReload", function() return #told.policyReload > 0 end)
+    assert.equal("Mine", told.policyReload[1][1].name)
+    assert.equal(2, told.policyReload[1][1].generation)
+    assert.equal(2, pool:getPolicies().balance.generation)
+    write "plan:nonsense()"
+    local ok, err = pool:reload()
+    assert.is_nil(ok)
+    assert.matches("mine.lua", tostring(err), 1, true)
+    world:eventually("policyError", function() return #told.policyError > 0 end)
+    assert.matches("mine.lua:1", told.policyError[1][1].message, 1, true)
+    assert.equal(2, pool:getPolicies().balance.generation)
+    assert(pool:execute "SELECT key FROM system.local")
+    os.remove(path)
+    os.execute("rmdir '" .. folder .. "'")
+  end)
+end)
+
+describe("looking at a pool", function()
+  it_in("counts connections, requests and hosts", function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    for _ = 1, 10 do assert(pool:execute "SELECT key FROM system.local") end
+    local stats = pool:getStats()
+    assert.equal(3, stats.totalConnections)
+    assert.equal(3, stats.idleConnections)
+    assert.equal(0, stats.activeConnections)
+    assert.equal(0, stats.requestsInFlight)
+    assert.equal(0, stats.connectionErrors)
+    assert.equal(10, stats.requests)
+    local future = pool:executeAsync "SELECT key FROM system.local"
+    assert.equal(1, pool:getStats().requestsInFlight)
+    assert.equal(1, pool:getStats().activeConnections)
+    assert(future:wait())
+    moonpool.sleep(1000)
+    local metrics = pool:getMetrics()
+    assert.equal(3, metrics.hostsUp)
+    assert.equal(0, metrics.hostsDown)
+    assert.equal(0, metrics.errorRate)
+    assert.is_true(metrics.averageLatency > 0)
+    assert.is_true(metrics.latencyP99 >= metrics.latencyP50)
+    assert.is_true(metrics.requestsPerSecond > 0)
+    assert.equal(0, metrics.connectionTurnover)
+    local details = pool:getConnectionDetails()
+    local ready = 0
+    for _, connection in ipairs(details) do
+      assert.matches("^127", connection.host)
+      assert.is_number(connection.id)
+      assert.equal(0, connection.inFlightRequests)
+      assert.is_true(connection.createdAt <= connection.lastUsedAt)
+      if connection.state == "ready" then ready = ready + 1 end
+    end
+    assert.is_true(ready >= 3)
+    for _, host in ipairs(pool:getHosts()) do
+      assert.equal("up", host.status)
+      assert.equal("datacenter1", host.datacenter)
+      assert.equal("local", host.distance)
+      assert.equal(1, host.connections)
+    end
+    pool:close()
+    assert.equal(0, pool:getStats().totalConnections)
+    assert.equal(11, pool:getStats().requests)
+    assert.same({}, pool:getHosts())
+    assert.same({}, pool:getConnectionDetails())
+    assert.same({}, pool:getPolicies())
+    assert.equal(0, pool:getMetrics().totalConnections)
+    assert.equal("CLOSED", select(2, pool:reload()).code)
+  end)
+end)

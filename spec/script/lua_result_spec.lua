@@ -1,0 +1,157 @@
+-- SPDX-License-Identifier: Apache-2.0
+local moonpool = require "moonpool"
+local it_in = require("spec.support.world").inside(it)
+
+describe("a result", function()
+  it_in("has rows by column name, and the first of them", function(world)
+    world:schema "CREATE TABLE ks.t (k int, c int, v text, PRIMARY KEY (k, c))"
+    local pool = world:pool()
+    for c = 1, 3 do assert(pool:execute("INSERT INTO t (k, c, v) VALUES (1, ?, ?)", { c, "v" .. c })) end
+    local result = assert(pool:execute("SELECT c, v FROM t WHERE k = ?", { 1 }))
+    assert.same({ { c = 1, v = "v1" }, { c = 2, v = "v2" }, { c = 3, v = "v3" } }, result.rows)
+    assert.equal(result.rows[1], result:first())
+    assert.same({ "c", "v" }, { result.columns[1].name, result.columns[2].name })
+    assert.same({ name = "c", type = "int", keyspace = "ks", table = "t" }, result.columns[1])
+    assert.is_nil(result.pageState)
+    assert.is_true(result.wasApplied)
+    assert.is_nil(result.nonsense)
+    assert.is_nil(assert(pool:execute("SELECT c FROM t WHERE k = ?", { 2 })):first())
+  end)
+
+  it_in("without rows has an empty list of them", function(world)
+    local pool = world:pool()
+    local result = assert(pool:execute "CREATE TABLE ks.t (k int PRIMARY KEY)")
+    assert.same({}, result.rows)
+    assert.is_nil(result:first())
+    assert.is_nil(result.columns)
+    assert.is_true(result.wasApplied)
+  end)
+
+  it_in("tells whether a condition held", function(world)
+    world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v int)"
+    local pool = world:pool()
+    local cql = "INSERT INTO t (k, v) VALUES (?, ?) IF NOT EXISTS"
+    assert.is_true(assert(pool:execute(cql, { 1, 10 })).wasApplied)
+    local second = assert(pool:execute(cql, { 1, 20 }))
+    assert.is_false(second.wasApplied)
+    assert.equal(10, second:first().v)
+  end)
+
+  it_in("knows who answered, after how many attempts and how long", function(world)
+    local pool = world:pool()
+    world.sim:latency(10)
+    local info = assert(pool:execute "SELECT key FROM system.local").info
+    assert.matches("^127%.0%.0%.%d:9042$", info.host)
+    assert.equal(1, info.attempts)
+    assert.is_true(info.latencyMs >= 20 and info.latencyMs < 25, info.latencyMs)
+    assert.same({}, info.warnings)
+    assert.is_nil(info.traceId)
+  end)
+
+  it_in("brings the server's warnings and the id of its trace", function(world)
+    local pool = world:pool()
+    world.cluster:rule { statement = "SELECT key", warn = "tombstones" }
+    local result = assert(pool:execute "SELECT key FROM system.local")
+    assert.same({ "tombstones" }, result.info.warnings)
+    assert.equal("local", result:first().key)
+    world.cluster:clearRules()
+    result = assert(pool:execute("SELECT key FROM system.local", nil, { traceQuery = true }))
+    assert.matches("^%x+%-%x+%-%x+%-%x+%-%x+$", result.info.traceId)
+  end)
+
+  it_in("has the columns of its own answer after the table has changed", function(world)
+    world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, a int)"
+    local pool = world:pool()
+    local select = assert(pool:prepare "SELECT * FROM t WHERE k = ?")
+    assert(pool:execute("INSERT INTO t (k, a) VALUES (1, 2)"))
+    assert.same({ k = 1, a = 2 }, assert(pool:execute(select, { 1 })):first())
+    world:schema("DROP TABLE ks.t", "CREATE TABLE ks.t (k int PRIMARY KEY, b text)")
+    moonpool.sleep(100)
+    assert(pool:execute("INSERT INTO t (k, b) VALUES (1, 'two')"))
+    world:eventually("the new columns come", function()
+      local result = pool:execute(select, { 1 })
+      local row = result and result:first()
+      return row and row.b == "two"
+    end)
+    assert.same({ "k", "b" }, (function()
+      local columns = assert(pool:execute(select, { 1 })).columns
+      return { columns[1].name, columns[2].name }
+    end)())
+  end)
+
+  it_in("of every type comes back as it went in", function(world)
+    local types = {
+      { "ascii", "plain" }, { "bigint", 9007199254740993LL }, { "blob", ("\0\255"):rep(5000) }, { "boolean", false },
+      { "date", "2024-02-29" }, { "decimal", "-0.000001" }, { "double", 0.1 }, { "float", 0.5 },
+      { "inet", "2001:db8::1" }, { "int", -5 }, { "smallint", 32767 }, { "text", "grüße" }, { "time", 86399999999999 },
+      { "timestamp", -1 }, { "timeuuid", moonpool.timeuuid() }, { "tinyint", -128 }, { "uuid", moonpool.uuid() },
+      { "varint", "-99999999999999999999" }, { "list<int>", { 3, 1, 3 } }, { "set<text>", { "a", "b" } },
+      { "map<text, int>", { one = 1, two = 2 } }, { "frozen<map<text, frozen<list<int>>>>", { a = { 1, 2 } } },
+    }
+    local columns, names, marks, values = {}, {}, {}, { 1 }
+    for i, case in ipairs(types) do
+      columns[i], names[i], marks[i], values[i + 1] = "c" .. i .. " " .. case[1], "c" .. i, "?", case[2]
+    end
+    world:schema("CREATE TABLE ks.every (k int PRIMARY KEY, " .. table.concat(columns, ", ") .. ")")
+    for _, version in ipairs { 5, 4, 3 } do
+      local pool = world:pool { protocolVersion = version }
+      assert(pool:execute("INSERT INTO every (k, " .. table.concat(names, ", ") .. ") VALUES (?, " ..
+        table.concat(marks, ", ") .. ")", values))
+      local row = assert(pool:execute "SELECT * FROM every WHERE k = 1"):first()
+      for i, case in ipairs(types) do assert.same(case[2], row["c" .. i], case[1] .. " in v" .. version) end
+      row = assert(pool:execute("SELECT * FROM every WHERE k = ?", { 1 })):first()
+      for i, case in ipairs(types) do assert.same(case[2], row["c" .. i], case[1] .. " prepared in v" .. version) end
+      pool:close()
+    end
+  end)
+
+  it_in("leaves what is unset as it was, and null is null", function(world)
+    world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, a int, b int)"
+    local pool = world:pool()
+    local insert = assert(pool:prepare "INSERT INTO t (k, a, b) VALUES (?, ?, ?)")
+    assert(pool:execute(insert, { 1, 10, 20 }))
+    assert(pool:execute(insert, { 1, moonpool.unset, moonpool.null }))
+    assert.same({ k = 1, a = 10 }, assert(pool:execute("SELECT * FROM t WHERE k = 1")):first())
+  end)
+end)
+
+describe("rows that a node got wrong", function()
+  local function be(value, bytes)
+    local out = {}
+    for i = bytes, 1, -1 do
+      out[i] = string.char(value % 256)
+      value = math.floor(value / 256)
+    end
+    return table.concat(out)
+  end
+
+  -- A v4 answer under stream id 0 with one int column "v" and these values.
+  local function answer(row_count, values)
+    local body = be(2, 4) .. be(1, 4) .. be(1, 4) .. be(2, 2) .. "ks" .. be(1, 2) .. "t" .. be(1, 2) .. "v" .. be(9, 2) ..
+      be(row_count, 4) .. values
+    return "\132\0\0\0\8" .. be(#body, 4) .. body
+  end
+
+  for _, case in ipairs {
+    { "a good one", 1, be(4, 4) .. be(7, 4) },
+    { "a value of another length", 1, be(3, 4) .. "abc", "column v: 3 bytes are no int" },
+    { "fewer rows than it said", 2, be(4, 4) .. be(7, 4), "the answer ends inside of row 2" },
+    { "a value that goes on behind the end", 1, be(200, 4) .. be(7, 4), "the answer ends inside of row 1" },
+  } do
+    it_in("are an error and not half a result: " .. case[1], function(world)
+      local pool = world:pool { protocolVersion = 4 }
+      world:waitUp(pool)
+      world.cluster:rule { statement = "SELECT wrong", raw = answer(case[2], case[3]) }
+      local result, err = pool:execute "SELECT wrong FROM system.local"
+      if case[4] then
+        assert.is_nil(result)
+        assert.equal("PROTOCOL_ERROR", err.code)
+        assert.equal(case[4], err.message)
+      else
+        assert.same({ { v = 7 } }, result.rows)
+      end
+      world.cluster:clearRules()
+      assert(pool:execute "SELECT key FROM system.local")
+    end)
+  end
+end)
