@@ -176,12 +176,17 @@ function kinds.regions(check, path, _, value)
   local names = {}
   for name in pairs(value) do names[#names + 1] = tostring(name) end
   table.sort(names)
-  for _, name in ipairs(names) do
+  local list = {}
+  for i, name in ipairs(names) do
+    local given = type(value[name]) == "table" and value[name] or {}
+    list[i] = { dc = name, maxConnections = given.maxConnections, priority = given.priority }
     check:section({ path[1], name }, { keys = {
       { "maxConnections", kind = "integer", min = 1, max = 4096 },
       { "priority", kind = "integer", min = 1, max = 1000 },
     } }, value[name])
   end
+  if #list > 64 then return check:problem(path, "", "at most 64 datacentres") end
+  return list
 end
 
 function kinds.section(check, path, rule, value)

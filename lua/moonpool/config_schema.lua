@@ -100,7 +100,7 @@ return section {
     { "discoveryInterval", ms { to = "discoveryInterval",
       low = { 1000, "is too frequent: every refresh reads the whole topology; use 10000 or more" } } },
   } },
-  { "regionSettings", kind = "regions", later = NOT_YET },
+  { "regionSettings", kind = "regions", to = "regions" },
   { "logging", section {
     { "level", kind = "text", among = { "error", "warn", "info", "debug", "off" }, to = "logLevel" },
     { "logConnections", kind = "boolean", later = NOT_YET, off = false },

@@ -6,15 +6,16 @@ local async = require "moonpool.async"
 local config = require "moonpool.config"
 
 local Pool = core.poolMethods
-local submit, prepared = core.submit, core.prepared
+local submit, answer, prepared = core.submit, core.answer, core.prepared
 
 local pool = {}
 
 -- pool:execute(statement, parameters, options): result | nil, err
 local function execute(self, statement, parameters, options)
   local result, err = submit(self, statement, parameters, options)
-  if err ~= prepared then return result, err end
-  return submit(self, result, parameters, options)
+  if err == prepared then result, err = submit(self, result, parameters, options) end
+  if result == nil and err == nil then return answer(self) end
+  return result, err
 end
 Pool.execute = execute
 
@@ -63,6 +64,9 @@ Pool.getHosts = core.getHosts
 Pool.getPolicies = core.policies
 Pool.policies = core.policies
 Pool.reload = core.reload
+Pool.setHostWeight = core.setHostWeight
+Pool.setHostTags = core.setHostTags
+Pool.explain = core.explain
 
 -- ---- events ---------------------------------------------------------------------------------------------------
 -- The handlers stand in the pool's environment: { handlers = { hostUp = { fn, ... } }, handlerErrors = n }

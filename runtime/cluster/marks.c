@@ -20,14 +20,14 @@ static int find_bit(const struct mp_view *view, const char *text, size_t len, bo
 	int free_bit = -1;
 	int oldest = -1;
 	for (int i = 0; i < MP_MARKS_MAX; i++) {
-		const struct mp_mark *mark = &view->marks[i];
+		const struct mp_mark *mark = &view->marks->of[i];
 		if (mark->text == NULL) {
 			free_bit = free_bit < 0 ? i : free_bit;
 			continue;
 		}
 		if (mark->is_list == is_list && is_text(mark, text, len))
 			return i;
-		if (mark->is_list && (oldest < 0 || mark->used < view->marks[oldest].used))
+		if (mark->is_list && (oldest < 0 || mark->used < view->marks->of[oldest].used))
 			oldest = i;
 	}
 	return free_bit >= 0 ? free_bit : oldest;
@@ -43,10 +43,10 @@ static void clear_bit(struct mp_view *view, int bit)
 static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_list, bool *fresh)
 {
 	*fresh = false;
-	int bit = memchr(text, 0, len) != NULL ? -1 : find_bit(view, text, len, is_list);
+	int bit = view->marks == NULL || memchr(text, 0, len) != NULL ? -1 : find_bit(view, text, len, is_list);
 	if (bit < 0)
 		return MP_ETOOBIG;
-	struct mp_mark *mark = &view->marks[bit];
+	struct mp_mark *mark = &view->marks->of[bit];
 	if (!is_text(mark, text, len) || mark->is_list != is_list) {
 		char *copy = mp_alloc(len + 1);
 		if (copy == NULL)
@@ -58,7 +58,7 @@ static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_
 		*mark = (struct mp_mark){.text = copy, .is_list = is_list, .stamp = mark->stamp + 1};
 		*fresh = true;
 	}
-	mark->used = ++view->mark_clock;
+	mark->used = ++view->marks->clock;
 	return bit;
 }
 
@@ -74,7 +74,7 @@ static uint32_t tag_bits(const struct mp_view *view)
 {
 	uint32_t bits = 0;
 	for (int i = 0; i < MP_MARKS_MAX; i++)
-		if (view->marks[i].text != NULL && !view->marks[i].is_list)
+		if (view->marks->of[i].text != NULL && !view->marks->of[i].is_list)
 			bits |= UINT32_C(1) << i;
 	return bits;
 }
@@ -131,7 +131,7 @@ static bool list_has(const struct mp_view *view, const char *lines, uint32_t slo
 
 static void mark_host(struct mp_view *view, int bit, uint32_t slot)
 {
-	if (list_has(view, view->marks[bit].text, slot))
+	if (list_has(view, view->marks->of[bit].text, slot))
 		view->hosts[slot].marks |= UINT32_C(1) << bit;
 	else
 		view->hosts[slot].marks &= ~(UINT32_C(1) << bit);
@@ -149,8 +149,8 @@ int mp_view_list(struct mp_view *view, const char *lines, size_t len)
 
 bool mp_view_mark_holds(struct mp_view *view, uint32_t mark, uint64_t stamp)
 {
-	struct mp_mark *found = &view->marks[mark];
-	found->used = ++view->mark_clock;
+	struct mp_mark *found = &view->marks->of[mark];
+	found->used = ++view->marks->clock;
 	return found->stamp == stamp;
 }
 
@@ -172,14 +172,14 @@ void mp_view_name_host(struct mp_view *view, uint16_t slot, const char *address,
 	copy_name(names->address, sizeof(names->address), address);
 	copy_name(names->id, sizeof(names->id), host_id);
 	for (int i = 0; i < MP_MARKS_MAX; i++)
-		if (view->marks[i].text != NULL && view->marks[i].is_list)
+		if (view->marks->of[i].text != NULL && view->marks->of[i].is_list)
 			mark_host(view, i, slot);
 }
 
 void mp_view_marks_deinit(struct mp_view *view)
 {
-	for (int i = 0; i < MP_MARKS_MAX; i++) {
-		mp_free(view->marks[i].text);
-		view->marks[i] = (struct mp_mark){.text = NULL};
-	}
+	for (int i = 0; view->marks != NULL && i < MP_MARKS_MAX; i++)
+		mp_free(view->marks->of[i].text);
+	mp_free(view->marks);
+	view->marks = NULL;
 }

@@ -17,12 +17,15 @@ int mp_view_init(struct mp_view *view)
 	view->local_dc = MP_NO_HOST;
 	view->hosts = mp_calloc(MP_HOSTS_MAX, sizeof(*view->hosts));
 	view->names = mp_calloc(MP_HOSTS_MAX, sizeof(*view->names));
-	if (view->hosts != NULL && view->names != NULL)
+	view->marks = mp_calloc(1, sizeof(*view->marks));
+	if (view->hosts != NULL && view->names != NULL && view->marks != NULL)
 		return 0;
+	mp_free(view->marks);
 	mp_free(view->hosts);
 	mp_free(view->names);
 	view->hosts = NULL;
 	view->names = NULL;
+	view->marks = NULL;
 	return MP_ENOMEM;
 }
 

@@ -46,7 +46,12 @@ struct mp_mark {
 	char *text;     // a tag's name, or the lines of a list; NULL: free
 	bool is_list;
 	uint64_t stamp; // changes when the bit gets another meaning
-	uint64_t used;  // mark_clock when it was asked for
+	uint64_t used;  // clock when it was asked for
+};
+// Apart from the view, so that a copy of a view has the same ones.
+struct mp_marks {
+	struct mp_mark of[MP_MARKS_MAX];
+	uint64_t clock;
 };
 
 struct mp_view {
@@ -68,8 +73,7 @@ struct mp_view {
 	uint64_t epoch;                       // counts rebuilds
 	uint32_t turn;                        // counter of inTurn orders
 	uint16_t dc_priority[MP_DCS_MAX];     // by dcId: 1 comes first in remote_order, 0: after all that have one
-	struct mp_mark marks[MP_MARKS_MAX];
-	uint64_t mark_clock;
+	struct mp_marks *marks;               // NULL: of no cluster, see cluster/marks.h
 	uint32_t best_us;                     // least mean latency of the hosts that are up, at best_at_ms; 0: none
 	double best_at_ms;
 };

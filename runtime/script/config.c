@@ -81,6 +81,30 @@ static void get_contacts(lua_State *L, struct reading *reading)
 	lua_pop(L, 1);
 }
 
+static void get_regions(lua_State *L, struct reading *reading)
+{
+	struct mp_session_config *session = &reading->config->session;
+	lua_getfield(L, 1, "regions");
+	size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	struct mp_region *regions = mp_arena_alloc(&reading->config->arena, sizeof(*regions) * (count + 1));
+	reading->no_memory = reading->no_memory || regions == NULL;
+	for (size_t i = 0; i < count && !reading->no_memory; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		lua_getfield(L, -1, "dc");
+		regions[i].dc = copy_top(L, reading);
+		lua_getfield(L, -2, "maxConnections");
+		regions[i].max_connections = (uint32_t)lua_tonumber(L, -1);
+		lua_getfield(L, -3, "priority");
+		regions[i].priority = (uint16_t)lua_tonumber(L, -1);
+		lua_pop(L, 4);
+		if (regions[i].dc == NULL)
+			break;
+		session->regions = regions;
+		session->region_count = i + 1;
+	}
+	lua_pop(L, 1);
+}
+
 // When one of a pair is given, the other's default gives way.
 static void get_limits(lua_State *L, const char *core_key, const char *max_key, struct mp_pool_limits *limits)
 {
@@ -174,6 +198,7 @@ static int read_all(lua_State *L)
 		return 0;
 	get_session(L, reading);
 	get_contacts(L, reading);
+	get_regions(L, reading);
 	get_policies(L, reading);
 	get_text(L, reading, "file", &reading->config->file);
 	lua_pushboolean(L, 1);

@@ -25,9 +25,9 @@ struct mp_decide_set {
 	char *text; // a tag, or the lines of a list
 	size_t len;
 	bool is_tag;
-	uint32_t bit; // of the marks of this view's hosts, while the mark has this stamp
+	uint32_t bit; // of the marks while it has this stamp among these marks
 	uint64_t stamp;
-	const struct mp_view *view; // NULL: not asked for yet
+	const struct mp_marks *marks; // NULL: not asked for yet
 };
 
 // What the primitives work on: the "cell" of lua/moonpool/decision/objects.lua.
@@ -111,6 +111,8 @@ void mp_decision_collect(struct mp_decision *decision);
 
 // decide_calls.c: the primitives, put into the bridge table at the top of the stack.
 void mp_decide_push_calls(lua_State *L, struct mp_decision *decision);
+// decide_words.c: `layout` and `constants`, into the same table.
+void mp_decide_push_words(lua_State *L, enum mp_policy_kind kind);
 // decide_sets.c: more of them, into the same table.
 void mp_decide_push_sets(lua_State *L);
 void mp_decide_sets_deinit(struct mp_decide_cell *cell);

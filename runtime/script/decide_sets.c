@@ -43,14 +43,14 @@ static int resolve(struct mp_decide_cell *cell, uint32_t number)
 {
 	struct mp_decide_set *set = &cell->sets[number];
 	struct mp_view *view = cell->plan->view;
-	if (MP_LIKELY(set->view == view && mp_view_mark_holds(view, set->bit, set->stamp)))
+	if (MP_LIKELY(set->marks == view->marks && mp_view_mark_holds(view, set->bit, set->stamp)))
 		return (int)set->bit;
 	int bit = set->is_tag ? mp_view_tag(view, set->text, set->len) : mp_view_list(view, set->text, set->len);
 	if (bit < 0)
 		return bit;
-	set->view = view;
+	set->marks = view->marks;
 	set->bit = (uint32_t)bit;
-	set->stamp = view->marks[bit].stamp;
+	set->stamp = view->marks->of[bit].stamp;
 	return bit;
 }
 
@@ -58,6 +58,8 @@ static int call_filter(struct mp_decide_cell *cell, int number, int filter)
 {
 	if (number < 0 || (uint32_t)number >= cell->set_count || filter < 0 || filter >= FILTERS)
 		return BAD_SET;
+	if (cell->plan->view->marks == NULL)
+		return DONE; // there are no hosts
 	int bit = resolve(cell, (uint32_t)number);
 	if (bit < 0)
 		return TOO_MANY_SETS;
@@ -93,7 +95,8 @@ static int call_refuse(struct mp_decide_cell *cell)
 // 1: the host in that slot is in the set.
 static int call_in_set(struct mp_decide_cell *cell, uint32_t slot, int number)
 {
-	if (slot >= MP_HOSTS_MAX || number < 0 || (uint32_t)number >= cell->set_count)
+	if (slot >= MP_HOSTS_MAX || cell->plan->view->marks == NULL || number < 0 ||
+	    (uint32_t)number >= cell->set_count)
 		return 0;
 	int bit = resolve(cell, (uint32_t)number);
 	return bit < 0 ? 0 : (int)(cell->plan->view->hosts[slot].marks >> bit & 1);
@@ -114,6 +117,8 @@ static int call_lower(struct mp_decide_cell *cell, double consistency)
 static int call_log(struct mp_decide_cell *cell, const char *text, size_t len)
 {
 	uint64_t held;
+	if (cell->fuel_limit_ns != MP_DECIDE_SERVE_NS) // it is only being tried
+		return DONE;
 	if (!mp_log_gate_open(&cell->log_gate, mp_loop_now_ms(cell->loop), 1000, &held))
 		return DONE;
 	char line[256];

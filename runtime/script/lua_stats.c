@@ -52,6 +52,8 @@ static int get_stats(lua_State *L)
 	number(L, "lateAnswers", (double)stats.late_answers);
 	number(L, "reprepared", (double)stats.reprepared);
 	number(L, "policyFallbacks", (double)stats.policy_fallbacks);
+	number(L, "downgraded", (double)stats.downgraded);
+	number(L, "refused", (double)stats.refused);
 	return 1;
 }
 
@@ -177,6 +179,7 @@ static int get_hosts(lua_State *L)
 		text(L, "releaseVersion", host->release_version != NULL ? host->release_version : "");
 		text(L, "distance", distance_name(host->distance));
 		text(L, "status", mp_host_state_name(host->state));
+		number(L, "weight", mp_session_view(pool->engine.session)->hosts[host->index].weight);
 		number(L, "connections", host->pool.ready_count);
 		number(L, "inFlight", mp_pool_in_flight(&host->pool));
 		number(L, "requests", (double)host->requests);
@@ -236,4 +239,5 @@ void mp_lua_add_stats(lua_State *L)
 		{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);
+	mp_lua_add_hosts(L);
 }
