@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests of a pool. Each function registers its coroutine, submits, and yields; the answer becomes a Lua value on the
-// runtime's protected state, moves to the coroutine and resumes it, all inside of the answer's own callback.
+// Requests of a pool. Each function registers its coroutine, submits, and yields; the answer resumes the coroutine, which
+// makes Lua values of it by answer() before anything else, so all this is inside of the answer's own callback.
 //
 // A call lives in a slab of its pool from submit to the answer. Text that the core borrows is copied into it: what Lua
 // holds of it may be collected meanwhile.
@@ -111,13 +111,6 @@ static int prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str ke
 
 // ---- execute ------------------------------------------------------------------------------------------------------------
 
-static int push_answer(lua_State *L)
-{
-	struct op *op = lua_touserdata(L, 1);
-	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
-	return 2;
-}
-
 static int settle_future(lua_State *L)
 {
 	struct op *op = lua_touserdata(L, 1);
@@ -126,6 +119,40 @@ static int settle_future(lua_State *L)
 	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
 	mp_lua_future_settle(L, 2, 2);
 	return 0;
+}
+
+// The userdata at `index` if its metatable is the upvalue; faster than luaL_testudata().
+static void *test_fast(lua_State *L, int index, int upvalue)
+{
+	void *data = lua_touserdata(L, index);
+	if (data == NULL || !lua_getmetatable(L, index))
+		return NULL;
+	if (!lua_rawequal(L, -1, lua_upvalueindex(upvalue)))
+		data = NULL;
+	lua_pop(L, 1);
+	return data;
+}
+
+// The answer was read, or nobody will: the request is over.
+static void drop_answer(struct mp_lua_pool *pool)
+{
+	struct op *op = pool->answer;
+	pool->answer = NULL;
+	mp_request_give(op->request);
+	give_op(op);
+}
+
+// answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
+static int answer_call(lua_State *L)
+{
+	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
+	struct op *op = pool->answer;
+	if (op == NULL)
+		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
+	mp_lua_push_outcome(L, &pool->codec, op->request->prepared, op->outcome);
+	drop_answer(pool);
+	return 2;
 }
 
 static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
@@ -139,9 +166,12 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 		give_op(op);
 		return;
 	}
-	lua_State *from = mp_runtime_protect(op->pool->runtime, push_answer, op, 2);
-	mp_request_give(request);
-	finish(op, from);
+	struct mp_lua_pool *pool = op->pool;
+	pool->answer = op;
+	mp_waiter_resume(op->waiter, 0);
+	// A coroutine that somebody else has resumed meanwhile did not ask for it.
+	if (MP_UNLIKELY(pool->answer != NULL))
+		drop_answer(pool);
 }
 
 // Copies what the request borrows. 0 or MP_ENOMEM.
@@ -258,19 +288,7 @@ static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_p
 	return statement;
 }
 
-// The userdata at `index` if its metatable is the upvalue; faster than luaL_testudata().
-static void *test_fast(lua_State *L, int index, int upvalue)
-{
-	void *data = lua_touserdata(L, index);
-	if (data == NULL || !lua_getmetatable(L, index))
-		return NULL;
-	if (!lua_rawequal(L, -1, lua_upvalueindex(upvalue)))
-		data = NULL;
-	lua_pop(L, 1);
-	return data;
-}
-
-// submit(pool, statement, parameters, options): result | nil, err | statement, prepared
+// submit(pool, statement, parameters, options): nothing, then answer() has it | nil, err | statement, prepared
 static int submit_call(lua_State *L)
 {
 	lua_settop(L, 4);
@@ -385,6 +403,9 @@ void mp_lua_add_execute(lua_State *L)
 	luaL_getmetatable(L, MP_LUA_STATEMENT);
 	lua_pushcclosure(L, submit_call, 2);
 	lua_setfield(L, -2, "submit");
+	luaL_getmetatable(L, MP_LUA_POOL);
+	lua_pushcclosure(L, answer_call, 1);
+	lua_setfield(L, -2, "answer");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&prepared_mark);
 	lua_setfield(L, -2, "prepared");
 }
