@@ -191,3 +191,15 @@ describe("the house", function()
     report(offences)
   end)
 end)
+
+describe("the map", function()
+  it("names every file of the runtime", function()
+    local map = table.concat(lines_of(MOONPOOL_ROOT .. "/runtime/README.md"), "\n")
+    local offences = {}
+    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
+      local stem = path:match "([^/]+)%.[ch]$"
+      if not map:find("`" .. stem .. ".", 1, true) then offences[#offences + 1] = path end
+    end
+    report(offences)
+  end)
+end)
