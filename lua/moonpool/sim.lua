@@ -17,10 +17,6 @@ local function load_simcore()
 end
 local simcore = load_simcore()
 
--- A trace that is stitched around a C call is left wrongly by LuaJIT of Debian 12 when an error was raised through that
--- call, as world:run() does with the error of its function.
-require("jit.opt").start "minstitch=1000000" -- more than a trace can have
-
 local sim = {}
 
 local cluster_options = {
