@@ -1,0 +1,173 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Too much of everything, and clocks that jump.
+local moonpool = require "moonpool"
+local C = require "spec.support.c"
+local support = require "spec.support.world"
+local workload = require "spec.support.workload"
+local it = support.inside(it)
+
+-- Blocks of memory that are in use.
+local function blocks()
+  local stats = C.mp_mem_stats()
+  return tonumber(stats.allocs) - tonumber(stats.frees)
+end
+
+local function sum(world, field)
+  local total = 0
+  for _, node in ipairs(world.cluster:nodes()) do total = total + node[field] end
+  return total
+end
+
+describe("load:", function()
+  it("R1 a cluster that comes back is not stormed", { nodes = 12 }, function(world)
+    local pool = world:pool { pooling = { connectionsPerSecond = 20, coreConnectionsPerHost = { ["0"] = 8 },
+      maxConnectionsPerHost = { ["0"] = 8 }, reconnectBaseDelay = 10, reconnectMaxDelay = 50 } }
+    world:eventually("all stand", function() return pool:getStats().totalConnections == 96 end, 20000)
+    for node = 1, 12 do world.cluster:kill(node) end
+    moonpool.sleep(5000)
+    for node = 1, 12 do world.cluster:start(node) end
+    local most, last = 0, sum(world, "startups")
+    for _ = 1, 10 do
+      moonpool.sleep(1000)
+      local now = sum(world, "startups")
+      most, last = math.max(most, now - last), now
+    end
+    assert.is_true(most <= 42, most .. " connections in a second") -- a second's worth saved up, and the control one
+    assert.equal(96, pool:getStats().totalConnections)
+  end)
+
+  it("R4 what cannot be queued is refused at once, what was queued ends in time", function(world)
+    local pool = world:pool { maxQueuedRequests = 50, pooling = { maxRequestsPerConnection = 4,
+      maxConnectionsPerHost = { ["0"] = 1 } } }
+    local read = assert(pool:prepare "SELECT key FROM system.local")
+    world.cluster:rule { opcode = "EXECUTE", swallow = true }
+    local codes, futures = {}, {}
+    for i = 1, 200 do
+      futures[i] = world:spawn(function()
+        local began = moonpool.now()
+        local _, err = pool:execute(read, nil, { timeout = 400 })
+        codes[err.code] = (codes[err.code] or 0) + 1
+        local took = moonpool.now() - began
+        assert(err.code == "POOL_BUSY" and took < 5 or took <= 460, err.code .. " after " .. took)
+        assert(not err.maybeApplied)
+        return true
+      end)
+    end
+    assert(moonpool.all(futures))
+    assert.equal(200 - 50 - 12, codes.POOL_BUSY)
+    assert.equal(62, codes.TIMEOUT)
+  end)
+
+  it("R5 where everybody is overloaded, retries are few and requests end", function(world)
+    local pool = world:pool()
+    local read = assert(pool:prepare "SELECT key FROM system.local")
+    for node = 1, 3 do assert(pool:execute(read, nil, { host = world:host(node) })) end
+    world.cluster:rule { opcode = "EXECUTE", error = "OVERLOADED" }
+    local before, began = pool:getStats(), moonpool.now()
+    local futures = {}
+    for i = 1, 20 do
+      futures[i] = world:spawn(function()
+        for _ = 1, 200 do
+          local result, err = pool:execute(read)
+          assert(not result and err.code == "OVERLOADED" and #err.attempts <= 4, tostring(err))
+        end
+        return true
+      end)
+    end
+    assert(moonpool.all(futures))
+    local after = pool:getStats()
+    local requests, retries = after.requests - before.requests, after.retries - before.retries
+    local allowed = 1000 + requests / 10 + (moonpool.now() - began) / 1000 * 10 + 20
+    assert.is_true(retries <= allowed, retries .. " retries for " .. requests .. " requests")
+  end)
+
+  for _, step in ipairs { "OPTIONS", "STARTUP", "QUERY" } do
+    for _, ending in ipairs { "reset", "close", "error" } do
+      it("R10 handshakes that fail at " .. step .. " by " .. ending .. " leave nothing", { nodes = 2 }, function(world)
+        local pool = world:pool { pooling = { reconnectBaseDelay = 5, reconnectMaxDelay = 10 } }
+        world.cluster:rule { node = 2, opcode = step, [ending] = ending == "error" and "SERVER_ERROR" or true }
+        world.sim:cut(2)
+        moonpool.sleep(5000)
+        local before, errors = blocks(), pool:getStats().connectionErrors
+        moonpool.sleep(10000)
+        assert.is_true(pool:getStats().connectionErrors - errors > 300)
+        assert.is_true(math.abs(blocks() - before) < 60, "from " .. before .. " to " .. blocks() .. " blocks")
+        world.cluster:clearRules()
+        world:waitUp(pool)
+      end)
+    end
+  end
+
+  it("R12 the same host again is another one when it just went", function(world)
+    local pool = world:pool { attemptTimeout = 300 }
+    local load = workload.new(world, pool, { mix = { read = 100 } })
+    for round = 1, 12 do
+      local node = round % 3 + 1
+      local rule = world.cluster:rule { node = node, opcode = "EXECUTE", error = { code = "READ_TIMEOUT", required = 1,
+        received = 1 } }
+      local futures = {}
+      for i = 1, 20 do futures[i] = world:spawn(function() return load:one "read" and true or true end) end
+      world:eventually("the rule has acted", function() return rule:hits() > 0 end, 1000)
+      world.sim:cut(node)
+      assert(moonpool.all(futures))
+      rule:remove()
+      world:waitUp(pool)
+      moonpool.sleep(1200)
+    end
+    for _, failure in ipairs(load.failed) do assert(#failure.err.attempts <= 4, tostring(failure.err)) end
+    load:check()
+  end)
+end)
+
+describe("clocks:", function()
+  it("C1 a wall clock that goes back an hour changes nothing but what is shown", function(world)
+    local pool = world:pool()
+    local told = world:listen(pool, "hostDown", "connectionLost")
+    local load = workload.new(world, pool):start(8, 15)
+    local seen = {}
+    for round = 1, 6 do
+      world.sim:setWall(1700000000000 - round * 3600000)
+      for _ = 1, 50 do
+        local uuid = moonpool.timeuuid()
+        assert(not seen[uuid], "a timeuuid came twice")
+        seen[uuid] = true
+      end
+      moonpool.sleep(300)
+    end
+    load:stop():none_failed():check()
+    assert.equal(0, #told.hostDown + #told.connectionLost)
+  end)
+
+  for _, sleep in ipairs { 1000, 10000, 60000, 86400000 } do
+    it("C2 a machine that slept " .. sleep .. " ms finds its connections as it left them", function(world)
+      local pool = world:pool { attemptTimeout = 900 }
+      local told = world:listen(pool, "hostDown")
+      local load = workload.new(world, pool, { mix = { read = 60, write = 40 }, timeout = 1000000000 })
+      for _ = 1, 3 do
+        load:run(60, 12)
+        world.sim:jump(sleep)
+        load:run(60, 12)
+        moonpool.sleep(7000)
+      end
+      load:none_failed():check()
+      assert.equal(0, #told.hostDown)
+    end)
+  end
+
+  it("C3 deadlines of any length are deadlines", function(world)
+    local pool = world:pool()
+    local read = assert(pool:prepare "SELECT key FROM system.local")
+    for _, timeout in ipairs { 1, 2, 1000, 65536, 2147483647 } do
+      world.cluster:rule { opcode = "EXECUTE", delay = 10, times = 1 }
+      local began = moonpool.now()
+      local result, err = pool:execute(read, nil, { timeout = timeout })
+      assert((result ~= nil) == (timeout > 2), tostring(err))
+      assert.is_true(moonpool.now() - began < 60)
+      world.cluster:clearRules()
+      moonpool.sleep(50)
+    end
+    for _, wrong in ipairs { 0, -1, 0 / 0, 1e300, 2147483648 } do
+      assert.has_error(function() pool:execute(read, nil, { timeout = wrong }) end)
+    end
+  end)
+end)
