@@ -22,3 +22,5 @@ stds.policy = {
   },
 }
 files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/options" } }
+files["examples/policies"] = files["policies"]
+files["examples/policies/*_test.lua"] = { std = "luajit+busted", globals = { "cluster", "run" } }

@@ -115,7 +115,7 @@ static bool line_is_address(const char *line, size_t len, const char *address)
 static bool list_has(const struct mp_view *view, const char *lines, uint32_t slot)
 {
 	const struct mp_host_view *host = &view->hosts[slot];
-	const struct mp_host_names *names = &view->names[slot];
+	const struct mp_host_label *names = &view->names[slot];
 	const char *dc = host->dcId < view->dc_count ? view->dc_names[host->dcId] : "";
 	const char *rack = host->rackId < view->rack_count ? view->rack_names[host->rackId] : "";
 	while (*lines != '\0') {
@@ -166,7 +166,7 @@ static void copy_name(char *to, size_t size, const char *from)
 
 void mp_view_name_host(struct mp_view *view, uint16_t slot, const char *address, const char *host_id)
 {
-	struct mp_host_names *names = &view->names[slot];
+	struct mp_host_label *names = &view->names[slot];
 	if (strcmp(names->id, host_id) != 0)
 		view->hosts[slot].marks = 0;
 	copy_name(names->address, sizeof(names->address), address);

@@ -16,6 +16,7 @@ void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_pl
 	plan->token = token;
 	plan->has_token = has_token;
 	plan->overflow = false;
+	plan->has_turn = false;
 	plan->refused = false;
 	plan->avoids_slow = false;
 	plan->care = 0;
@@ -60,6 +61,15 @@ static struct mp_plan_step *add_step(struct mp_plan *plan, enum mp_step_kind kin
 	return step;
 }
 
+// Once for each plan: two steps in turn would otherwise leave every other host out of the first place.
+static uint32_t turn_of(struct mp_plan *plan)
+{
+	if (!plan->has_turn)
+		plan->turn = plan->view->turn++;
+	plan->has_turn = true;
+	return plan->turn;
+}
+
 static void add_scoped(struct mp_plan *plan, enum mp_step_kind kind, uint32_t scope, uint32_t order,
                        uint32_t limit, uint32_t arg)
 {
@@ -74,7 +84,7 @@ static void add_scoped(struct mp_plan *plan, enum mp_step_kind kind, uint32_t sc
 	step->order = (uint8_t)order;
 	step->limit = limit > UINT16_MAX ? UINT16_MAX : (uint16_t)limit;
 	step->arg = (uint16_t)arg;
-	step->seed = order == MP_ORDER_IN_TURN ? plan->view->turn++ : draw(plan);
+	step->seed = order == MP_ORDER_IN_TURN ? turn_of(plan) : draw(plan);
 }
 
 void mp_plan_replicas(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg)

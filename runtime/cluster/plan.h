@@ -46,6 +46,8 @@ struct mp_plan {
 	int64_t token;
 	bool has_token;
 	bool overflow;      // a step did not fit and was left out
+	bool has_turn;      // one of the steps goes in turn: all that do begin at the same turn
+	uint32_t turn;
 	bool refused;       // the policy wants no host to be asked: the request fails at once
 	bool avoids_slow;   // filter of the steps that are added from now on
 	uint32_t care, want;

@@ -36,7 +36,7 @@ struct mp_group {
 };
 
 // What lists know a host by.
-struct mp_host_names {
+struct mp_host_label {
 	char address[64]; // "10.0.0.1:9042"
 	char id[40];
 };
@@ -56,7 +56,7 @@ struct mp_marks {
 
 struct mp_view {
 	struct mp_host_view *hosts; // MP_HOSTS_MAX slots
-	struct mp_host_names *names; // MP_HOSTS_MAX slots
+	struct mp_host_label *names; // MP_HOSTS_MAX slots
 	uint32_t host_count;        // slots in use or once used
 	uint32_t up_count;
 	struct mp_group all;        // every usable host

@@ -46,6 +46,17 @@ describe("a plan", function()
     assert.same({}, topology.walk(plan))
   end)
 
+  it("lets each host come first as often, however many steps go in turn", function()
+    local firsts = {}
+    for i = 1, 8 do
+      start()
+      C.mp_plan_hosts(plan, C.MP_SCOPE_LOCAL_DC, C.MP_ORDER_IN_TURN, 0, 0)
+      C.mp_plan_hosts(plan, C.MP_SCOPE_REMOTE_DCS, C.MP_ORDER_IN_TURN, 1, 0)
+      firsts[i] = topology.walk(plan)[1]
+    end
+    assert.same({ 0, 1, 2, 3, 0, 1, 2, 3 }, firsts)
+  end)
+
   it("gives the hosts of the local datacentre in turn, each request starting one further", function()
     local firsts = {}
     for i = 1, 8 do
