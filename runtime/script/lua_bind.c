@@ -14,9 +14,8 @@ static int bad_parameter(struct mp_codec *codec, int rc, const struct mp_column 
 }
 
 // Lua cannot see a nil at the end of a list, so a shorter list ends in nulls; a longer one is a mistake.
-static int check_length(lua_State *L, int index, uint32_t count, struct mp_codec *codec)
+static int check_length(size_t given, uint32_t count, struct mp_codec *codec)
 {
-	size_t given = lua_objlen(L, index);
 	if (given <= count)
 		return 0;
 	return mp_codec_fail(codec, MP_EINVAL, "the statement has %u parameters, %zu were given", count, given);
@@ -40,9 +39,10 @@ static int check_names(lua_State *L, int index, const struct mp_metadata *params
 	return 0;
 }
 
-static bool is_list(lua_State *L, int index)
+static bool is_list(lua_State *L, int index, size_t *len)
 {
-	if (lua_objlen(L, index) > 0)
+	*len = lua_objlen(L, index);
+	if (*len > 0)
 		return true;
 	lua_pushnil(L);
 	if (lua_next(L, index) == 0)
@@ -57,11 +57,12 @@ int mp_lua_bind(lua_State *L, int index, struct mp_codec *codec, struct mp_reque
 	const struct mp_metadata *params = request->prepared->params;
 	uint32_t count = params != NULL ? params->column_count : 0;
 	bool table = lua_type(L, index) == LUA_TTABLE;
-	bool list = !table || is_list(L, index);
+	size_t len = 0;
+	bool list = !table || is_list(L, index, &len);
 	bool missing = false;
 	int rc = 0;
 	if (list && table)
-		rc = check_length(L, index, count, codec);
+		rc = check_length(len, count, codec);
 	else if (!table && count > 0)
 		rc = mp_codec_fail(codec, MP_EINVAL, "the statement has %u parameters, none were given", count);
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
@@ -89,8 +90,8 @@ int mp_lua_bind_untyped(lua_State *L, int index, struct mp_codec *codec, struct 
 	int rc = 0;
 	if (lua_type(L, index) != LUA_TTABLE)
 		return 0;
-	if (is_list(L, index)) {
-		size_t count = lua_objlen(L, index);
+	size_t count;
+	if (is_list(L, index, &count)) {
 		for (size_t i = 1; i <= count && i <= UINT16_MAX && rc == 0; i++) {
 			lua_rawgeti(L, index, (int)i);
 			rc = mp_value_write_untyped(L, lua_gettop(L), codec, &request->values);

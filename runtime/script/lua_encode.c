@@ -291,11 +291,12 @@ static int write_by_type(lua_State *L, int index, const struct mp_type *type, st
 int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                    struct mp_buf *out)
 {
-	if (lua_type(L, index) == LUA_TNIL || mp_lua_is_null(L, index)) {
+	int given = lua_type(L, index);
+	if (given == LUA_TNIL || (given == LUA_TLIGHTUSERDATA && mp_lua_is_null(L, index))) {
 		mp_write_null(out);
 		return 0;
 	}
-	if (MP_UNLIKELY(mp_lua_is_unset(L, index))) {
+	if (MP_UNLIKELY(given == LUA_TLIGHTUSERDATA && mp_lua_is_unset(L, index))) {
 		mp_write_unset(out);
 		return 0;
 	}

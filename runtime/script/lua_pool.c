@@ -67,7 +67,7 @@ static void free_pool(struct mp_lua_pool *pool)
 {
 	mp_lua_pool_events_free(pool);
 	mp_slab_deinit(&pool->ops);
-	mp_buf_deinit(&pool->codec.scratch);
+	mp_lua_codec_deinit(&pool->codec);
 	mp_free(pool);
 }
 

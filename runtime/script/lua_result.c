@@ -3,13 +3,21 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "script/lua_core.h"
 
 #define PRESIZE_MAX 65536 // rows of a table made at once; more grow with what really comes
 #define RESULT      "moonpool.result"
-enum { KEY_ROWS = 1, KEY_HOST, KEY_COST, KEYS = KEY_COST };
+#define HOSTS \
+	"moonpool.hosts" // { "127.0.0.1:9042", ..., ["127.0.0.1:9042"] = 1 }: every host that ever answered
+enum { KEY_ROWS = 1, KEY_COST, KEYS = KEY_COST };
+
+// What a result says about its answer in one number: microseconds, the host's number, attempts.
+#define COST_HOST     8
+#define COST_TIME     24
+#define COST_TIME_MAX ((UINT64_C(1) << (53 - COST_TIME)) - 1)
 
 // In Lua's registry under `ref`: { [0] = the result's metatable, [1] .. [n] = names of the columns, then KEYS }
 // Keys are taken from there because making a Lua string of a C string costs more than storing the value.
@@ -52,16 +60,15 @@ static void push_applied(lua_State *L)
 static void push_info(lua_State *L)
 {
 	lua_createtable(L, 0, 4);
-	lua_pushliteral(L, "_host");
-	lua_rawget(L, 1);
-	lua_setfield(L, -2, "host");
 	lua_pushliteral(L, "_cost");
 	lua_rawget(L, 1);
 	uint64_t cost = (uint64_t)lua_tonumber(L, -1);
 	lua_pop(L, 1);
+	mp_lua_push_host_text(L, (uint32_t)(cost >> COST_HOST & MP_LUA_HOST_NUMBERS));
+	lua_setfield(L, -2, "host");
 	lua_pushnumber(L, (double)(cost & 255));
 	lua_setfield(L, -2, "attempts");
-	lua_pushnumber(L, (double)(cost >> 8) / 1000);
+	lua_pushnumber(L, (double)(cost >> COST_TIME) / 1000);
 	lua_setfield(L, -2, "latencyMs");
 	lua_newtable(L);
 	lua_setfield(L, -2, "warnings");
@@ -131,7 +138,7 @@ static void make_metatable(lua_State *L)
 // The keys of a result into the shape's table on top, behind the names of `count` columns.
 static void add_keys(lua_State *L, uint32_t count)
 {
-	static const char *const keys[] = {"rows", "_host", "_cost"};
+	static const char *const keys[] = {"rows", "_cost"};
 	for (int i = 0; i < KEYS; i++) {
 		lua_pushstring(L, keys[i]);
 		lua_rawseti(L, -2, (int)count + 1 + i);
@@ -259,18 +266,23 @@ static void push_rare_info(lua_State *L, int result, const struct mp_outcome *ou
 	lua_setfield(L, result, "info");
 }
 
+static double cost_of(lua_State *L, struct mp_codec *codec, const struct mp_outcome *outcome)
+{
+	uint64_t us = outcome->latency_ns / 1000;
+	uint64_t attempts = outcome->attempts < 255 ? outcome->attempts : 255;
+	return (double)((us < COST_TIME_MAX ? us : COST_TIME_MAX) << COST_TIME |
+	                (uint64_t)mp_lua_host_number(L, codec, outcome->host) << COST_HOST | attempts);
+}
+
 // The result is on top, the shape's table of `count` columns at `names`.
-static void finish_result(lua_State *L, int names, uint32_t count, const struct mp_outcome *outcome)
+static void finish_result(lua_State *L, struct mp_codec *codec, int names, uint32_t count,
+                          const struct mp_outcome *outcome)
 {
 	int result = lua_gettop(L);
 	lua_rawgeti(L, names, 0);
 	lua_setmetatable(L, result);
-	lua_rawgeti(L, names, (int)count + KEY_HOST);
-	lua_pushstring(L, outcome->host != NULL ? outcome->host->addr_text : "");
-	lua_rawset(L, result);
-	uint64_t attempts = outcome->attempts < 255 ? outcome->attempts : 255;
 	lua_rawgeti(L, names, (int)count + KEY_COST);
-	lua_pushnumber(L, (double)((outcome->latency_ns / 1000) << 8 | attempts));
+	lua_pushnumber(L, cost_of(L, codec, outcome));
 	lua_rawset(L, result);
 	if (MP_UNLIKELY(outcome->has_trace_id || outcome->warning_count > 0))
 		push_rare_info(L, result, outcome);
@@ -301,7 +313,7 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 		return;
 	}
 	lua_rawset(L, top + 2);
-	finish_result(L, top + 1, count, outcome);
+	finish_result(L, codec, top + 1, count, outcome);
 	lua_remove(L, top + 1);
 	lua_pushnil(L);
 }
@@ -317,7 +329,7 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 	} else {
 		lua_getfield(L, LUA_REGISTRYINDEX, RESULT);
 		lua_createtable(L, 0, KEYS - 1);
-		finish_result(L, lua_gettop(L) - 1, 0, outcome);
+		finish_result(L, codec, lua_gettop(L) - 1, 0, outcome);
 		lua_remove(L, -2);
 		lua_pushnil(L);
 	}
@@ -325,6 +337,7 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 
 void mp_lua_add_result(lua_State *L)
 {
+	mp_lua_add_host_numbers(L);
 	lua_createtable(L, KEYS, 0); // the shape of a result without columns
 	add_keys(L, 0);
 	lua_pushnil(L);

@@ -15,3 +15,10 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 // A list of { name, type, keyspace, table }.
 void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata);
 void mp_lua_add_result(lua_State *L);
+
+// ---- lua_host_number.c
+#define MP_LUA_HOST_NUMBERS 65535 // the largest; 0: no host, and every host beyond them
+uint32_t mp_lua_host_number(lua_State *L, struct mp_codec *codec, const struct mp_host *host);
+void mp_lua_push_host_text(lua_State *L, uint32_t number);
+void mp_lua_add_host_numbers(lua_State *L);
+void mp_lua_codec_deinit(struct mp_codec *codec);

@@ -24,6 +24,7 @@
 
 struct mp_codec {
 	struct mp_buf scratch;
+	struct mp_lua_host_numbers *hosts; // of lua_host_number.c; NULL: not needed yet
 	char why[160]; // after an error: what is wrong, without the value itself
 };
 
