@@ -141,7 +141,7 @@ void mp_request_reprepare(struct mp_request *request)
 		// No room for PREPARE on that connection, or it closes: another host may know the statement.
 		struct mp_failure failure = {
 			.outcome = MP_OUTCOME_NOT_SENT,
-			.err = MP_EBUSY,
+			.err = session->state == MP_SESSION_OPEN ? MP_EBUSY : MP_ECLOSED,
 			.server_code = -1,
 			.harmless = true,
 			.message = mp_str_of("the statement could not be prepared again"),
