@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Invariant: between calls the main stack holds the driver at 1 and the message handler at 2, so that entering the
-// script is one pushvalue and one pcall. Nothing outside of a protected call may raise.
+// Makes and frees decision states. Nothing outside of a protected call may raise.
 #include "script/decide.h"
 
 #include <lauxlib.h>
@@ -13,8 +12,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define DRIVER  1
-#define HANDLER 2
+#define DRIVER  MP_DECISION_DRIVER
+#define HANDLER MP_DECISION_HANDLER
 
 // What the protected constructor works on.
 struct making {
@@ -246,28 +245,12 @@ int mp_decide_compile(struct mp_decide_module *module, const struct mp_buf *text
 
 // ---- the way of every request -------------------------------------------------------------------------------------
 
-static bool fail(struct mp_decision *decision, int status)
+bool mp_decision_failed(struct mp_decision *decision, int status)
 {
 	take_error(decision, status, decision->error, sizeof(decision->error));
 	bool settled = settle(decision);
 	mp_assert(settled); // the stack was this big before
 	return false;
-}
-
-static int enter(struct mp_decision *decision)
-{
-	lua_State *L = decision->vm.L;
-	decision->cell.call++;
-	lua_pushvalue(L, DRIVER);
-	return lua_pcall(L, 0, 0, HANDLER);
-}
-
-bool mp_decision_plan(struct mp_decision *decision, const struct mp_request_view *req, struct mp_plan *plan)
-{
-	decision->req = *req;
-	decision->cell.plan = plan;
-	int status = enter(decision);
-	return MP_LIKELY(status == 0) ? true : fail(decision, status);
 }
 
 bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
@@ -277,9 +260,9 @@ bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view 
 	decision->cell.verdict = MP_GIVE_UP;
 	decision->cell.lower_to = MP_CONSISTENCY_AS_IT_IS;
 	decision->cell.delay_ms = 0;
-	int status = enter(decision);
+	int status = mp_decision_enter(decision);
 	if (status != 0)
-		return fail(decision, status);
+		return mp_decision_failed(decision, status);
 	*verdict = (enum mp_retry_verdict)decision->cell.verdict;
 	*delay_ms = decision->cell.delay_ms;
 	return true;

@@ -101,8 +101,27 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
                                     size_t message_size) MP_MUST_CHECK;
 void mp_decision_free(struct mp_decision *decision); // NULL is fine
 
+// Between calls the main stack holds the driver and the message handler, so that entering the script is one pushvalue
+// and one pcall. In line, because every request comes this way.
+enum { MP_DECISION_DRIVER = 1, MP_DECISION_HANDLER = 2 };
+static inline int mp_decision_enter(struct mp_decision *decision)
+{
+	lua_State *L = decision->vm.L;
+	decision->cell.call++;
+	lua_pushvalue(L, MP_DECISION_DRIVER);
+	return lua_pcall(L, 0, 0, MP_DECISION_HANDLER);
+}
+bool mp_decision_failed(struct mp_decision *decision, int status); // takes the error; false
+
 // false: decision->error says why; the plan may have some steps.
-bool mp_decision_plan(struct mp_decision *decision, const struct mp_request_view *req, struct mp_plan *plan);
+static inline bool mp_decision_plan(struct mp_decision *decision, const struct mp_request_view *req,
+                                    struct mp_plan *plan)
+{
+	decision->req = *req;
+	decision->cell.plan = plan;
+	int status = mp_decision_enter(decision);
+	return MP_LIKELY(status == 0) || mp_decision_failed(decision, status);
+}
 bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
                        enum mp_retry_verdict *verdict, uint32_t *delay_ms);
 bool mp_decision_is_compiled(struct mp_decision *decision);

@@ -80,34 +80,37 @@ static bool may_ask(const struct mp_policy_slot *slot)
 	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
 }
 
-static bool plan_timed(struct mp_policy_slot *slot, struct mp_generation *generation,
-                       const struct mp_request_view *req, struct mp_plan *plan)
+// One call in many is timed; those of a policy in trouble are looked at twice.
+static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot,
+                                                     const struct mp_request_view *req, struct mp_plan *plan)
 {
+	struct mp_generation *generation = slot->current;
+	if (!may_ask(slot)) {
+		generation->calls--;
+		return false;
+	}
 	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
-	bool ok = mp_decision_plan(generation->decision, req, plan);
+	if (!mp_decision_plan(generation->decision, req, plan)) {
+		failed(slot);
+		return false;
+	}
 	generation->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
 	generation->timed_calls++;
-	return ok;
+	worked(slot);
+	return plan->step_count > 0 || plan->refused;
 }
 
+// A policy with nothing to say about a request leaves it to the default.
 bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
-	if (MP_UNLIKELY(slot->troubled) && !may_ask(slot))
-		return false;
-	bool ok;
-	if (MP_LIKELY((++generation->calls & TIMED_MASK) != 0))
-		ok = mp_decision_plan(generation->decision, req, plan);
-	else
-		ok = plan_timed(slot, generation, req, plan);
-	if (MP_UNLIKELY(!ok)) {
+	if (MP_UNLIKELY((++generation->calls & TIMED_MASK) == 0 || slot->troubled))
+		return plan_carefully(slot, req, plan);
+	if (MP_UNLIKELY(!mp_decision_plan(generation->decision, req, plan))) {
 		failed(slot);
 		return false;
 	}
-	if (MP_UNLIKELY(slot->troubled))
-		worked(slot);
-	// A policy with nothing to say about a request leaves it to the default.
 	return plan->step_count > 0 || plan->refused;
 }
 
