@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Life of a session's policies, their listing and their news. News are kept until the loop's next turn, so a listener is
-// never inside a request or a reload and may do what it likes, also free the policies.
+// Life of a session's policies, their listing and their news. News are kept until the loop's next turn, so a
+// listener is never inside a request or a reload and may do what it likes, also free the policies.
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

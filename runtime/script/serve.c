@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies in service: asks the generation in force, counts, and when it fails lets C answer. After too many failures in
-// a row the generation before is back; without one the script rests and is asked once a second, because what it trips
-// over (a datacentre that is away) may pass.
+// Policies in service: asks the generation in force, counts, and when it fails lets C answer. After too many
+// failures in a row the generation before is back; without one the script rests and is asked once a second, because
+// what it trips over (a datacentre that is away) may pass.
 #include <stdio.h>
 #include <string.h>
 
