@@ -12,8 +12,8 @@ local pool = {}
 
 -- pool:execute(statement, parameters, options): result | nil, err
 local function execute(self, statement, parameters, options)
-  local result, err = submit(self, statement, parameters, options)
-  if err == prepared then result, err = submit(self, result, parameters, options) end
+  local result, err, spent = submit(self, statement, parameters, options)
+  if err == prepared then result, err = submit(self, result, parameters, options, spent) end
   if result == nil and err == nil then return answer(self) end
   return result, err
 end

@@ -121,6 +121,11 @@ struct mp_log *mp_session_log(struct mp_session *session)
 	return &session->log;
 }
 
+uint32_t mp_session_timeout_ms(const struct mp_session *session)
+{
+	return session->request_timeout_ms;
+}
+
 uint8_t mp_session_version(const struct mp_session *session)
 {
 	return session->version;

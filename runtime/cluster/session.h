@@ -223,6 +223,7 @@ const struct mp_host *mp_session_host_find(const struct mp_session *session, con
 struct mp_view *mp_session_view(struct mp_session *session);
 struct mp_loop *mp_session_loop(const struct mp_session *session);
 struct mp_log *mp_session_log(struct mp_session *session);
+uint32_t mp_session_timeout_ms(const struct mp_session *session);  // of a request that has none of its own
 uint8_t mp_session_version(const struct mp_session *session);      // negotiated; 0: not yet
 const char *mp_session_local_dc(const struct mp_session *session); // NULL: not known yet
 const char *mp_session_keyspace(const struct mp_session *session); // NULL: none

@@ -22,10 +22,11 @@ struct op {
 	const struct mp_outcome *outcome;
 	struct mp_prepared *prepared;
 	const struct mp_error *error;
+	uint64_t began_ns; // of prepare
 };
 
-static const char prepared_mark =
-	'p'; // second result of submit(): the first is a statement, call again with it
+// Second result of submit(): the first is a statement; call again with it, and with the third, the ms that it took.
+static const char prepared_mark = 'p';
 
 static void free_op(void *op)
 {
@@ -54,19 +55,20 @@ static void give_op(struct op *op)
 	mp_slab_give(&op->pool->ops, op);
 }
 
-// Two results, or none when there was no memory for them, to the coroutine; the call is over.
+// Three results, or none when there was no memory for them, to the coroutine; the call is over.
 static void finish(struct op *op, lua_State *from)
 {
 	struct mp_waiter *waiter = op->waiter;
 	lua_State *co = mp_waiter_state(waiter);
 	give_op(op);
 	if (MP_LIKELY(from != NULL)) {
-		lua_xmove(from, co, 2);
+		lua_xmove(from, co, 3);
 	} else {
 		lua_pushnil(co);
 		mp_lua_push_no_memory(co);
+		lua_pushnil(co);
 	}
-	mp_waiter_resume(waiter, 2);
+	mp_waiter_resume(waiter, 3);
 }
 
 // ---- prepare ------------------------------------------------------------------------------------------------------------
@@ -81,7 +83,9 @@ static int push_prepared(lua_State *L)
 		mp_lua_push_statement(L, op->pool, op->prepared);
 		lua_pushlightuserdata(L, (void *)(uintptr_t)&prepared_mark);
 	}
-	return 2;
+	uint64_t spent_ns = mp_loop_now_ns(op->pool->engine.loop) - op->began_ns;
+	lua_pushnumber(L, (double)(spent_ns / 1000000));
+	return 3;
 }
 
 static void on_prepared(void *data, struct mp_prepared *prepared, const struct mp_error *error)
@@ -89,7 +93,7 @@ static void on_prepared(void *data, struct mp_prepared *prepared, const struct m
 	struct op *op = data;
 	op->prepared = prepared;
 	op->error = error;
-	finish(op, mp_runtime_protect(op->pool->runtime, push_prepared, op, 2));
+	finish(op, mp_runtime_protect(op->pool->runtime, push_prepared, op, 3));
 }
 
 // 0: *prepared is there. 1: the coroutine waits, yield. Otherwise MP_E*.
@@ -100,6 +104,7 @@ static int prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str ke
 	if (op == NULL)
 		return MP_ENOMEM;
 	*prepared = NULL;
+	op->began_ns = mp_loop_now_ns(pool->engine.loop);
 	int rc = mp_session_prepare(pool->engine.session, cql, keyspace, timeout_ms, prepared, on_prepared, op);
 	if (rc != 0 || *prepared != NULL) {
 		give_op(op);
@@ -288,10 +293,19 @@ static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_p
 	return statement;
 }
 
-// submit(pool, statement, parameters, options): nothing, then answer() has it | nil, err | statement, prepared
+// A text that had to be prepared first has one deadline over both.
+static void shorten(const struct mp_lua_pool *pool, struct mp_request_options *options, double spent_ms)
+{
+	uint32_t whole_ms =
+		options->timeout_ms != 0 ? options->timeout_ms : mp_session_timeout_ms(pool->engine.session);
+	options->timeout_ms = spent_ms < whole_ms ? whole_ms - (uint32_t)spent_ms : 1;
+}
+
+// submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
+// statement, prepared, spent
 static int submit_call(lua_State *L)
 {
-	lua_settop(L, 4);
+	lua_settop(L, 5);
 	struct mp_lua_pool **holder = test_fast(L, 1, 1);
 	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
 	check_arguments(L, "execute");
@@ -304,6 +318,8 @@ static int submit_call(lua_State *L)
 			statement = statement_argument(L, pool, "execute");
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
 			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+		if (MP_UNLIKELY(lua_type(L, 5) == LUA_TNUMBER))
+			shorten(pool, &options.request, lua_tonumber(L, 5));
 		return wait_for(L, submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options));
 	}
 	struct mp_str cql;

@@ -1,0 +1,140 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Credentials that are wrong or not asked for, and statements that nodes forget or refuse.
+local moonpool = require "moonpool"
+local support = require "spec.support.world"
+local it = support.inside(it)
+
+local locked = { user = "ana", password = "secret" }
+
+describe("auth:", function()
+  it("A1 bad credentials are an error of their own, and are not hammered", locked, function(world)
+    local wrong = world:newPool { auth = { username = "ana", password = "guess" } }
+    for _ = 1, 2 do
+      local ok, err = wrong:connect()
+      assert.is_nil(ok)
+      assert.equal("AUTH_FAILED", err.code, tostring(err))
+      assert.is_nil(tostring(err):find("guess", 1, true))
+    end
+    local none = world:newPool()
+    local ok, err = none:connect()
+    assert.is_nil(ok)
+    assert.matches("authentica", tostring(err))
+    local before = world.cluster:node(1).startups
+    moonpool.sleep(60000)
+    assert.equal(before, world.cluster:node(1).startups)
+    assert(world:pool({ auth = { username = "ana", password = "secret" } }):execute "SELECT key FROM system.local")
+  end)
+
+  it("A3 a node that does not ask for credentials is not trusted with them", function(world)
+    local pool = world:newPool { auth = { username = "ana", password = "secret" } }
+    local ok, err = pool:connect()
+    assert.is_nil(ok)
+    assert.equal("AUTH_FAILED", err.code, tostring(err))
+    assert.equal(0, world.cluster:requests())
+  end)
+
+  it("A8 challenges without end are ended", { user = "ana", password = "secret", maxVersion = 4 }, function(world)
+    local challenge = "\132\0\0\0\14\0\0\0\8\0\0\0\4more"
+    world.cluster:rule { opcode = "AUTH_RESPONSE", raw = challenge }
+    local pool = world:newPool { auth = { username = "ana", password = "secret" } }
+    local began = moonpool.now()
+    local ok, err = pool:connect()
+    assert.is_nil(ok)
+    assert.is_true(moonpool.now() - began <= 2200)
+    assert.is_true(#tostring(err) > 20)
+  end)
+end)
+
+describe("prepared:", function()
+  local function tables(world)
+    world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v text)"
+  end
+
+  local function prepares(world)
+    local sum = 0
+    for node = 1, 3 do sum = sum + world.cluster:node(node).prepares end
+    return sum
+  end
+
+  it("S1 servers that forget faster than they are told cost two PREPAREs a request at most", function(world)
+    tables(world)
+    local pool = world:pool()
+    local statements = {}
+    for i = 1, 4 do statements[i] = assert(pool:prepare("SELECT v FROM t WHERE k = ? LIMIT " .. i)) end
+    world.cluster:setPreparedLimit(1)
+    local before, futures, failed = prepares(world), {}, 0
+    for i = 1, 200 do
+      futures[i] = world:spawn(function()
+        moonpool.sleep(i)
+        local result, err = pool:execute(statements[i % 4 + 1], { i })
+        if not result then
+          failed = failed + 1
+          assert(not err.maybeApplied and tostring(err):lower():find "prepare", tostring(err))
+        end
+        return true
+      end)
+    end
+    assert(moonpool.all(futures))
+    assert.is_true(prepares(world) - before <= 400)
+    assert.is_true(failed < 100, failed .. " failed")
+  end)
+
+  it("S2 after all nodes forgot everything each statement is prepared once on each", function(world)
+    tables(world)
+    local pool = world:pool()
+    local statements = {}
+    for i = 1, 20 do statements[i] = assert(pool:prepare("SELECT v FROM t WHERE k = ? LIMIT " .. i)) end
+    for _ = 1, 2 do
+      world.cluster:forgetPrepared()
+      local before, futures = prepares(world), {}
+      for i = 1, 600 do
+        futures[i] = world:spawn(function()
+          assert(pool:execute(statements[i % 20 + 1], { i }))
+          return true
+        end)
+      end
+      assert(moonpool.all(futures))
+      local count = prepares(world) - before
+      assert.is_true(count >= 20 and count <= 60, count .. " PREPAREs for 20 statements on 3 nodes")
+    end
+  end)
+
+  it("S3 a PREPARE that fails is told to all that wait, and the next one may succeed", function(world)
+    tables(world)
+    local pool = world:pool()
+    for _, ending in ipairs { "error", "reset", "swallow" } do
+      local rule = world.cluster:rule { opcode = "PREPARE", [ending] = ending == "error" and "OVERLOADED" or true }
+      local futures, told = {}, 0
+      local cql = "SELECT v FROM t WHERE k = ? /* " .. ending .. " */"
+      for i = 1, 30 do
+        futures[i] = world:spawn(function()
+          local began = moonpool.now()
+          local result, err = pool:execute(cql, { i })
+          assert(not result, ending .. " gave a result")
+          assert(not err.maybeApplied, tostring(err))
+          assert(moonpool.now() - began <= 2060, "it took " .. moonpool.now() - began)
+          told = told + 1
+          return true
+        end)
+      end
+      assert(moonpool.all(futures))
+      assert.equal(30, told)
+      rule:remove()
+      world:waitUp(pool)
+      assert(pool:execute(cql, { 1 }))
+    end
+  end)
+
+  it("INV7 a text with parameters keeps one deadline over PREPARE and EXECUTE", function(world)
+    tables(world)
+    local pool = world:pool { attemptTimeout = 1500 }
+    world.cluster:rule { opcode = "PREPARE", delay = 700 }
+    world.cluster:rule { opcode = "EXECUTE", delay = 700 }
+    local began = moonpool.now()
+    local result, err = pool:execute("SELECT v FROM t WHERE k = ?", { 1 }, { timeout = 1000 })
+    local took = moonpool.now() - began
+    assert.is_nil(result)
+    assert.equal("TIMEOUT", err.code)
+    assert.is_true(took <= 1060, "it took " .. took)
+  end)
+end)
