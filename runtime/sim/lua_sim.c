@@ -97,12 +97,39 @@ static const char *text_field(lua_State *L, int index, const char *name)
 	return text;
 }
 
+// datacenters = { { "east", 3 }, ... }: in the place of dcs and nodes.
+static void read_datacenters(lua_State *L, int index, struct mp_sim_options *o)
+{
+	lua_getfield(L, index, "datacenters");
+	if (lua_istable(L, -1)) {
+		size_t count = lua_objlen(L, -1);
+		if (count == 0 || count > MP_ARRAY_LEN(o->dc_names))
+			luaL_error(L, "datacenters: 1 to 16 of them");
+		o->dcs = (uint16_t)count;
+		o->nodes = 0;
+		for (size_t i = 0; i < count; i++) {
+			lua_rawgeti(L, -1, (int)i + 1);
+			lua_rawgeti(L, -1, 1);
+			lua_rawgeti(L, -2, 2);
+			lua_Integer nodes = luaL_checkinteger(L, -1);
+			if (nodes < 1 || nodes > 255)
+				luaL_error(L, "datacenters: 1 to 255 nodes each");
+			o->dc_names[i] = luaL_checkstring(L, -2); // the caller's table keeps it
+			o->nodes_of_dc[i] = (uint16_t)nodes;
+			o->nodes = (uint16_t)(o->nodes + nodes);
+			lua_pop(L, 3);
+		}
+	}
+	lua_pop(L, 1);
+}
+
 static void read_options(lua_State *L, int index, struct mp_sim_options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->seed = (uint64_t)number_field(L, index, "seed", 9e15);
 	o->nodes = (uint16_t)number_field(L, index, "nodes", MP_SIM_CLUSTER_NODES_MAX);
 	o->dcs = (uint16_t)number_field(L, index, "dcs", 16);
+	read_datacenters(L, index, o);
 	o->racks = (uint16_t)number_field(L, index, "racks", 64);
 	o->vnodes = (uint16_t)number_field(L, index, "vnodes", 1024);
 	o->port = (uint16_t)number_field(L, index, "port", 65535);

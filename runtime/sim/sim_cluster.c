@@ -40,9 +40,13 @@ static void fill_defaults(struct mp_sim_options *o)
 
 static bool options_fit(const struct mp_sim_options *o)
 {
-	return o->nodes <= MP_SIM_CLUSTER_NODES_MAX && o->dcs <= MP_SIM_DCS_MAX && o->dcs <= o->nodes &&
-	       o->racks <= MP_SIM_RACKS_MAX && o->vnodes <= 1024 && o->max_version >= MP_PROTOCOL_MIN &&
-	       o->max_version <= MP_PROTOCOL_MAX && (o->first.ip_len == 4 || o->first.ip_len == 16);
+	uint32_t placed = 0;
+	for (size_t i = 0; i < MP_ARRAY_LEN(o->nodes_of_dc); i++)
+		placed += o->nodes_of_dc[i];
+	return (placed == 0 || placed == o->nodes) && o->nodes <= MP_SIM_CLUSTER_NODES_MAX &&
+	       o->dcs <= MP_SIM_DCS_MAX && o->dcs <= o->nodes && o->racks <= MP_SIM_RACKS_MAX &&
+	       o->vnodes <= 1024 && o->max_version >= MP_PROTOCOL_MIN && o->max_version <= MP_PROTOCOL_MAX &&
+	       (o->first.ip_len == 4 || o->first.ip_len == 16);
 }
 
 static struct mp_addr address_after(const struct mp_sim_options *o, uint32_t steps)
@@ -91,8 +95,12 @@ static struct mp_sim_node *make_node(struct mp_sim_cluster *cluster, uint8_t dc,
 	snprintf(node->rack_name, sizeof(node->rack_name), "rack%u", rack + 1u);
 	cluster->nodes[cluster->node_count++] = node;
 	while (cluster->dc_count <= dc) {
-		snprintf(cluster->dc_names[cluster->dc_count], sizeof(cluster->dc_names[0]), "datacenter%zu",
-		         cluster->dc_count + 1);
+		size_t n = cluster->dc_count;
+		const char *given = n < MP_ARRAY_LEN(cluster->options.dc_names) ? cluster->options.dc_names[n] : NULL;
+		if (given != NULL)
+			snprintf(cluster->dc_names[n], sizeof(cluster->dc_names[0]), "%s", given);
+		else
+			snprintf(cluster->dc_names[n], sizeof(cluster->dc_names[0]), "datacenter%zu", n + 1);
 		cluster->dc_count++;
 	}
 	cluster->schema.dc_names = cluster->dc_names;
@@ -271,15 +279,26 @@ static int own_texts(struct mp_sim_cluster *cluster)
 	return 0;
 }
 
+static uint32_t dc_of(const struct mp_sim_options *o, uint32_t node)
+{
+	uint32_t sum = 0;
+	for (uint32_t dc = 0; dc < o->dcs; dc++) {
+		sum += o->nodes_of_dc[dc];
+		if (node < sum)
+			return dc;
+	}
+	return node * o->dcs / o->nodes;
+}
+
 static int make_members(struct mp_sim_cluster *cluster)
 {
 	const struct mp_sim_options *o = &cluster->options;
 	uint32_t in_dc[MP_SIM_DCS_MAX] = {0}, at[MP_SIM_DCS_MAX] = {0};
 	for (uint32_t i = 0; i < o->nodes; i++)
-		in_dc[i * o->dcs / o->nodes]++;
+		in_dc[dc_of(o, i)]++;
 	for (uint32_t i = 0; i < o->nodes; i++) {
 		int err;
-		uint32_t dc = i * o->dcs / o->nodes, position = at[dc]++;
+		uint32_t dc = dc_of(o, i), position = at[dc]++;
 		struct mp_addr addr = address_after(o, i);
 		struct mp_sim_node *node =
 			make_node(cluster, (uint8_t)dc, (uint8_t)(position % o->racks), &addr, &err);
@@ -290,6 +309,7 @@ static int make_members(struct mp_sim_cluster *cluster)
 			return err;
 		node->member = node->believed_up = node->belief_next = true;
 	}
+	memset(cluster->options.dc_names, 0, sizeof(cluster->options.dc_names)); // the caller's texts
 	return rebuild_ring(cluster);
 }
 

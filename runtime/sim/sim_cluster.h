@@ -26,6 +26,8 @@ struct mp_sim_options {
 	uint64_t seed;            // 1
 	uint16_t nodes;           // 3, shared out over the datacentres in order
 	uint16_t dcs;             // 1: datacenter1, datacenter2, ...
+	uint16_t nodes_of_dc[16]; // how many are in each, their sum being `nodes`; all 0: shared out evenly
+	const char *dc_names[16]; // NULL: as above
 	uint16_t racks;           // 1: rack1, ... in each datacentre, in turn
 	uint16_t vnodes;          // 1: evenly spaced tokens; more: that many random tokens a node
 	struct mp_addr first;     // 127.0.0.1; further nodes count upwards

@@ -8,29 +8,15 @@
 #include "sim/sim_parse.h"
 #include "sim/sim_plan.h"
 
-static int by_name(const void *a, const void *b)
-{
-	const struct mp_sim_column *x = *(const struct mp_sim_column *const *)a,
-							   *y = *(const struct mp_sim_column *const *)b;
-	size_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
-	int order = memcmp(x->name.data, y->name.data, common);
-	return order != 0 ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
-}
-
-// SELECT *: keys as declared, then the others by name.
 static int select_all(struct mp_sim_plan *plan, struct mp_sim_error *err)
 {
 	const struct mp_sim_table *table = plan->table;
-	uint16_t keys = (uint16_t)(table->partition_count + table->clustering_count);
 	const struct mp_sim_column **columns =
 		mp_arena_alloc(&plan->arena, table->column_count * sizeof(*columns));
 	plan->selected = mp_arena_alloc(&plan->arena, table->column_count * sizeof(*plan->selected));
 	if (columns == NULL || plan->selected == NULL)
 		return mp_sim_fail_nomem(err);
-	for (uint16_t i = 0; i < table->column_count; i++)
-		columns[i] = table->columns[i];
-	if (table->source == NULL)
-		qsort(columns + keys, (size_t)(table->column_count - keys), sizeof(*columns), by_name);
+	mp_sim_table_order(table, columns);
 	for (uint16_t i = 0; i < table->column_count; i++)
 		plan->selected[i] = (struct mp_sim_selected){.kind = MP_SIM_SELECT_COLUMN,
 		                                             .column = columns[i],

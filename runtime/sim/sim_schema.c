@@ -2,6 +2,7 @@
 // The schema's storage: looking up, adding and taking away. What a DDL statement means is in sim_schema_ddl.c.
 #include "sim/sim_schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -114,6 +115,22 @@ static int order_of(struct mp_str a, struct mp_str b)
 	size_t common = a.len < b.len ? a.len : b.len;
 	int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct mp_sim_column *x = *(const struct mp_sim_column *const *)a;
+	const struct mp_sim_column *y = *(const struct mp_sim_column *const *)b;
+	return order_of(x->name, y->name);
+}
+
+void mp_sim_table_order(const struct mp_sim_table *table, const struct mp_sim_column **out)
+{
+	uint16_t keys = (uint16_t)(table->partition_count + table->clustering_count);
+	for (uint16_t i = 0; i < table->column_count; i++)
+		out[i] = table->columns[i];
+	if (table->source == NULL)
+		qsort(out + keys, (size_t)(table->column_count - keys), sizeof(*out), by_name);
 }
 
 int mp_sim_schema_reserve(struct mp_sim_schema *schema)

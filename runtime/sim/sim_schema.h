@@ -76,6 +76,8 @@ struct mp_sim_table *mp_sim_schema_table(const struct mp_sim_schema *schema, str
 
 struct mp_sim_table *mp_sim_table_ref(struct mp_sim_table *table);
 void mp_sim_table_unref(struct mp_sim_table *table); // NULL is fine
+// The columns as SELECT * gives them, into `out`: keys as declared, then the others by name.
+void mp_sim_table_order(const struct mp_sim_table *table, const struct mp_sim_column **out);
 struct mp_sim_column *mp_sim_table_column(const struct mp_sim_table *table, struct mp_str name); // NULL: none
 // Where a regular column's value lies in a row.
 #define MP_SIM_SLOT(table, column) \

@@ -176,8 +176,10 @@ static int answer_applied(struct mp_sim_request *req, const struct mp_sim_plan *
 		return mp_sim_fail_nomem(&req->err);
 	bool whole = plan->stmt->if_not_exists;
 	if (!compare->applies && compare->exists) {
-		for (uint16_t i = 0; whole && i < table->column_count; i++)
-			shown[count++] = table->columns[i];
+		if (whole) {
+			mp_sim_table_order(table, shown);
+			count = table->column_count;
+		}
 		for (const struct mp_sim_relation *c = plan->stmt->conditions;
 		     c != NULL && count < table->column_count; c = c->next)
 			shown[count++] = mp_sim_table_column(table, c->column);

@@ -148,6 +148,13 @@ describe("a simulated coordinator", function()
     assert.same({ ["[applied]"] = false }, conn:query("UPDATE ks.t SET v = 'c' WHERE k = 1 IF EXISTS").rows[1])
   end)
 
+  it("shows the row that was in the way in the order of SELECT *", function()
+    local conn = make()
+    world:schema "CREATE TABLE ks.w (k int PRIMARY KEY, z int, a int)"
+    conn:query "INSERT INTO ks.w (k, z, a) VALUES (1, 2, 3)"
+    assert.same({ "[applied]", "k", "a", "z" }, conn:query("INSERT INTO ks.w (k) VALUES (1) IF NOT EXISTS").columns)
+  end)
+
   it("knows which operations reached which node", function()
     local conn = make()
     conn:query "INSERT INTO ks.t (k, v) VALUES (1, 'op-17')"

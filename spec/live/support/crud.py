@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One CRUD script for the DataStax Python driver, run against the simulated cluster and against a real Cassandra: what
+both answer must be the same. Prints the answers as JSON lines on standard output; exits 1 when something is wrong.
+
+usage: crud.py PROTOCOL_VERSION PORT ADDRESS...
+"""
+import datetime
+import decimal
+import json
+import sys
+import uuid
+
+from cassandra import ConsistencyLevel, InvalidRequest
+from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.protocol import SyntaxException
+
+version, port, addresses = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+profile = ExecutionProfile(
+    load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy("datacenter1")),
+    consistency_level=ConsistencyLevel.QUORUM,
+    request_timeout=60,
+)
+cluster = Cluster(addresses, port=port, protocol_version=version, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                  connect_timeout=30, control_connection_timeout=30)
+session = cluster.connect()
+
+
+def plain(value):
+    if isinstance(value, (datetime.datetime, decimal.Decimal, uuid.UUID)):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if hasattr(value, "items"):
+        return [[plain(k), plain(v)] for k, v in value.items()]
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "SortedSet":
+        return [plain(v) for v in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def say(what, rows):
+    print(json.dumps([what, [[list(row._fields), plain(tuple(row))] for row in rows]], sort_keys=True))
+
+
+def refused(what, cql, kind):
+    try:
+        session.execute(cql)
+    except kind:
+        print(json.dumps([what, "refused"]))
+    else:
+        sys.exit(what + ": was not refused")
+
+
+session.execute("DROP KEYSPACE IF EXISTS crud_proof")
+session.execute("CREATE KEYSPACE crud_proof WITH replication = "
+                "{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}")
+session.set_keyspace("crud_proof")
+session.execute("CREATE TABLE users (id int PRIMARY KEY, name text, age int)")
+session.execute("CREATE TABLE events (k text, at int, what text, PRIMARY KEY (k, at)) "
+                "WITH CLUSTERING ORDER BY (at DESC)")
+session.execute("CREATE TABLE hits (k text PRIMARY KEY, n counter)")
+session.execute("CREATE TABLE kinds (k int PRIMARY KEY, a ascii, b bigint, c blob, d boolean, e decimal, f double, "
+                "g inet, h timestamp, i uuid, j varint, k2 smallint, l list<int>, m map<text, int>, s set<text>, "
+                "n frozen<map<text, frozen<list<int>>>>)")
+
+# the schema as the driver understood it
+table = cluster.metadata.keyspaces["crud_proof"].tables["events"]
+print(json.dumps(["schema", [c.name for c in table.partition_key], [c.name for c in table.clustering_key],
+                  sorted((n, c.cql_type) for n, c in table.columns.items())]))
+print(json.dumps(["hosts", len(cluster.metadata.all_hosts()), len(cluster.metadata.token_map.ring)]))
+
+insert = session.prepare("INSERT INTO users (id, name, age) VALUES (?, ?, ?)")
+for i in range(50):
+    session.execute(insert, (i, "user %d" % i, i * 2))
+select = session.prepare("SELECT id, name, age FROM users WHERE id = ?")
+say("read", [session.execute(select, (i,)).one() for i in (0, 7, 49)])
+say("missing", session.execute(select, (1000,)))
+session.execute("UPDATE users SET age = %s WHERE id = %s", (99, 7))
+session.execute("DELETE name FROM users WHERE id = 8")
+session.execute("DELETE FROM users WHERE id = 9")
+say("changed", [row for i in (7, 8, 9) for row in session.execute(select, (i,))])
+say("count", session.execute("SELECT count(*) FROM users"))
+# The ring's order is the same, because the partitioner is.
+scan = session.prepare("SELECT id, token(id) FROM users")
+scan.fetch_size = 7
+say("pages", session.execute(scan))
+
+for at in range(1, 21):
+    session.execute("INSERT INTO events (k, at, what) VALUES ('a', %s, %s)", (at, "event %d" % at))
+say("range", session.execute("SELECT at, what FROM events WHERE k = 'a' AND at > 3 AND at <= 6"))
+say("limit", session.execute("SELECT at FROM events WHERE k = 'a' ORDER BY at ASC LIMIT 3"))
+session.execute("DELETE FROM events WHERE k = 'a' AND at > 5")
+say("range deleted", session.execute("SELECT at FROM events WHERE k = 'a'"))
+
+for _ in range(5):
+    session.execute("UPDATE hits SET n = n + 3 WHERE k = 'x'")
+session.execute("UPDATE hits SET n = n - 1 WHERE k = 'x'")
+say("counter", session.execute("SELECT * FROM hits"))
+
+kinds = session.prepare("INSERT INTO kinds (k, a, b, c, d, e, f, g, h, i, j, k2, l, m, s, n) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+session.execute(kinds, (1, "ascii", 2 ** 62, b"\x00\xff", True, decimal.Decimal("-12.50"), 1.5, "127.0.0.1",
+                        datetime.datetime(2024, 2, 29, 12, 30, 0, 5000), uuid.UUID(int=2 ** 100), -(2 ** 70), -3,
+                        [3, 1, 2], {"b": 2, "a": 1}, {"y", "x"}, {"k": [1, 2]}))
+session.execute("INSERT INTO kinds (k, a, l) VALUES (2, null, [])")
+say("types", session.execute("SELECT * FROM kinds WHERE k IN (1, 2)"))
+session.execute("UPDATE kinds SET l = l + [9] WHERE k = 1")
+session.execute("UPDATE kinds SET l = [0] + l WHERE k = 1")
+session.execute("UPDATE kinds SET l = l - [1], m['c'] = 3, s = s + {'z'} WHERE k = 1")
+session.execute("DELETE m['a'] FROM kinds WHERE k = 1")
+say("collections", session.execute("SELECT l, m, s FROM kinds WHERE k = 1"))
+
+say("applied", session.execute("INSERT INTO users (id, name) VALUES (500, 'once') IF NOT EXISTS"))
+say("not applied", session.execute("INSERT INTO users (id, name) VALUES (500, 'twice') IF NOT EXISTS"))
+say("condition", session.execute("UPDATE users SET age = 1 WHERE id = 500 IF name = 'nobody'"))
+say("condition met", session.execute("UPDATE users SET age = 1 WHERE id = 500 IF name = 'once'"))
+
+session.execute("INSERT INTO users (id, name) VALUES (600, 'old') USING TIMESTAMP 2000")
+session.execute("INSERT INTO users (id, name) VALUES (600, 'older') USING TIMESTAMP 1000")
+say("time", session.execute("SELECT name, writetime(name) FROM users WHERE id = 600"))
+
+star = session.prepare("SELECT * FROM users WHERE id = ?")
+say("before alter", session.execute(star, (7,)))
+session.execute("ALTER TABLE users ADD mail text")
+session.execute("UPDATE users SET mail = 'm' WHERE id = 7")
+say("after alter", session.execute(session.prepare("SELECT * FROM users WHERE id = ?"), (7,)))
+
+refused("syntax", "SELEKT * FROM users", SyntaxException)
+refused("no table", "SELECT * FROM nowhere", InvalidRequest)
+refused("no column", "SELECT nothing FROM users", InvalidRequest)
+refused("filtering", "SELECT * FROM users WHERE age = 1", InvalidRequest)
+refused("key missing", "UPDATE events SET what = 'x' WHERE k = 'a'", InvalidRequest)
+refused("wrong type", "INSERT INTO users (id) VALUES ('text')", InvalidRequest)
+
+session.execute("TRUNCATE users")
+say("truncated", session.execute("SELECT * FROM users"))
+session.execute("DROP KEYSPACE crud_proof")
+print(json.dumps(["dropped", "crud_proof" not in cluster.metadata.keyspaces]))
+cluster.shutdown()
