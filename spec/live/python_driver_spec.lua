@@ -24,8 +24,8 @@ local function crud(interpreter, version, port)
   local command = string.format("'%s' '%s/spec/live/support/crud.py' %d %d 127.0.0.1 127.0.0.2 127.0.0.3", interpreter,
     MOONPOOL_ROOT, version, port)
   -- The status appears by a rename, so that it is never read half written.
-  os.execute(string.format("( %s >'%s' 2>'%s.err'; echo $? >'%s.part'; mv '%s.part' '%s.rc' ) </dev/null &", command, out,
-    out, out, out, out))
+  os.execute(string.format("( %s >'%s' 2>'%s.err'; echo $? >'%s.part'; mv '%s.part' '%s.rc' ) </dev/null &",
+    command, out, out, out, out, out))
   local status
   live.eventually(300000, "the script ends", function()
     local file = io.open(out .. ".rc")
