@@ -137,7 +137,9 @@ local function edit_the_policy()
 end
 
 local function lose_a_node()
-  say("node 2 is killed")
+  say("node 2 stops answering, and is killed with requests in its hands")
+  cluster:pause(2)
+  moonpool.sleep(30)
   cluster:kill(2)
   wait_for "hostDown"
   show_spread(3000)
