@@ -1,0 +1,69 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool test: busted specs of policies, with a simulated cluster in virtual time (moonpool.testing).
+local test = {}
+
+function test.define(parser)
+  local command = parser:command("test", "Run busted specs of policies on a simulated cluster in virtual time. " ..
+    "A spec has the functions cluster{...} and run{...}.")
+  command:argument("specs", "Spec files."):args "+":argname "SPEC.lua"
+  command:option("--seed", "What happens by chance follows from it."):argname "N":default "1":convert(function(text)
+    local seed = tonumber(text)
+    if seed and seed >= 0 and seed <= 9e15 and seed % 1 == 0 then return seed end
+    return nil, "'" .. text .. "' is no seed: a whole number, 0 or more"
+  end)
+  command:option("--filter", "Only the tests whose names match this Lua pattern."):argname "PATTERN"
+end
+
+local function folder_of(path)
+  return path:match "^(.*)/[^/]*$" or "."
+end
+
+-- busted ends by os.exit(): an error with this value unwinds to here instead.
+local function run_busted(arguments)
+  local done, status = {}, 0
+  local exit, kept_arg = os.exit, arg
+  os.exit = function(code) -- luacheck: ignore 122
+    status = code == true and 0 or code == false and 1 or code or 0
+    error(done, 0)
+  end
+  arg = arguments
+  local ok, why = pcall(require "busted.runner", { standalone = false })
+  os.exit, arg = exit, kept_arg -- luacheck: ignore 122
+  if not ok and why ~= done then
+    io.stderr:write("moonpool: ", tostring(why), "\n")
+    status = 1
+  end
+  return status
+end
+
+function test.run(options)
+  for _, path in ipairs(options.specs) do
+    local file, why = io.open(path, "r")
+    if not file then
+      io.stderr:write(why, "\n")
+      return 1
+    end
+    file:close()
+  end
+  if not pcall(require, "busted.runner") then
+    io.stderr:write("moonpool: the package 'busted' is needed for specs (Debian: lua-busted)\n")
+    return 1
+  end
+  local testing = require "moonpool.testing"
+  testing.seed = options.seed
+  for _, path in ipairs(options.specs) do
+    local folder = folder_of(path)
+    testing.paths[#testing.paths + 1] = folder
+    testing.paths[#testing.paths + 1] = folder .. "/policies"
+  end
+  _G.cluster, _G.run = testing.cluster, testing.run
+  local arguments = { [0] = "moonpool test", "--output=plainTerminal", "--pattern=%.lua$", "--no-auto-insulate" }
+  if options.filter then arguments[#arguments + 1] = "--filter=" .. options.filter end
+  for _, path in ipairs(options.specs) do arguments[#arguments + 1] = path end
+  local status = run_busted(arguments)
+  testing.finish()
+  if status ~= 0 then io.stderr:write(("seed %d: --seed %d repeats it\n"):format(options.seed, options.seed)) end
+  return status == 0 and 0 or 1
+end
+
+return test
