@@ -75,7 +75,7 @@ describe("policies:", function()
   it("L7 edits under traffic, good and broken, cost nothing", function(world)
     local pool = open(world)
     local told = world:listen(pool, "policyReload", "policyError")
-    local load = workload.new(world, pool, safe):start(16, 4)
+    local load = workload.new(world, pool, safe):start(12, 20)
     local broken = { "return balance {", "error 'not today'", "return 7", "", "return balance { name = 'TriedPolicy' }",
       "return balance { name = 'TriedPolicy', plan = function(plan) plan:nothing() end }", "\27LJ\2", "os.exit(1)",
       "while true do end" }
@@ -93,20 +93,20 @@ describe("policies:", function()
 
   it("L8 a thousand edits leave no generations behind", function(world)
     local pool = open(world)
-    local load = workload.new(world, pool, safe):start(4, 10)
-    for i = 1, 60 do
+    local load = workload.new(world, pool, safe):start(4, 30)
+    for i = 1, 25 do
       policy(good .. " -- " .. i)
       for _ = 1, 17 do world.sim:touch(file) end
       moonpool.sleep(40)
     end
     load:stop():none_failed():check()
-    assert.is_true(pool:policies().balance.generation <= 62)
+    assert.is_true(pool:policies().balance.generation <= 27)
   end)
 
   it("L9 whatever becomes of the file, the last good policy serves", function(world)
     local pool = open(world)
     local told = world:listen(pool, "policyReload", "policyError")
-    local load = workload.new(world, pool, safe):start(8, 5)
+    local load = workload.new(world, pool, safe):start(8, 25)
     local ways = {
       "rm '%s'", ": > '%s'", "rm -f '%s'; mkdir '%s'", "rmdir '%s'; mkfifo '%s'",
       "rm '%s'; ln -s /nonexistent '%s'", "rm '%s'; head -c 3000000 /dev/zero > '%s'", "rm '%s'; ln -s /dev/zero '%s'",
@@ -131,7 +131,7 @@ describe("policies:", function()
       pool:on(event, function() error("the handler of " .. event) end)
       pool:on(event, function() error({ event }) end)
     end
-    local load = workload.new(world, pool, safe):start(8, 5)
+    local load = workload.new(world, pool, safe):start(8, 25)
     for node = 1, 3 do
       world.sim:cut(node)
       moonpool.sleep(1500)
@@ -149,7 +149,7 @@ describe("policies:", function()
       assert(pool:reload())
       pool:on("hostUp", function() asked = asked + 1 end)
     end)
-    load:start(6, 5)
+    load:start(6, 25)
     for node = 1, 3 do
       world.sim:cut(node)
       moonpool.sleep(1500)

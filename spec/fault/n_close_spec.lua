@@ -60,7 +60,7 @@ describe("closing:", function()
       world.sim:setName("db.example", "127.0.0.1", "127.0.0.2", "127.0.0.3")
       if trouble == "slow" then world.sim:latency(3, 3) end
       if trouble == "silent" then world.cluster:rule { swallow = true, probability = 0.1 } end
-      for step = 0, 45 do
+      for step = 0, 30 do
         local pool = world:newPool { contactPoints = { trouble == "names" and "db.example" or "127.0.0.1" },
           requestTimeout = 300, attemptTimeout = 100, pooling = { connectionTimeout = 200 } }
         local killer = trouble == "dying" and world:spawn(function()
@@ -68,7 +68,7 @@ describe("closing:", function()
           for node = 1, 3 do world.sim:cut(node) end
           return true
         end)
-        busy_then_close(world, pool, step * (trouble == "none" and 0.35 or 0.9))
+        busy_then_close(world, pool, step * (trouble == "none" and 0.5 or 1.3))
         if killer then killer:wait() end
       end
     end)

@@ -69,6 +69,24 @@ local disturbances = {
   function(world, node)
     local info = world.cluster:node(node)
     if not info.running or info.paused or not info.serving then return end
+    world.cluster:drain(node)
+    return function() if not world.cluster:node(node).serving then world.cluster:start(node) end end
+  end,
+  function(world)
+    if world.joined then return end
+    world.joined = world.cluster:addNode()
+    return function()
+      moonpool.sleep(3000)
+      local info = world.cluster:node(world.joined)
+      if info.serving and not info.paused then
+        world.cluster:removeNode(world.joined)
+        world.joined = nil
+      end
+    end
+  end,
+  function(world, node)
+    local info = world.cluster:node(node)
+    if not info.running or info.paused or not info.serving then return end
     world.moved = (world.moved or 100) + 1
     world.cluster:setAddress(node, "127.0.1." .. world.moved)
   end,
