@@ -52,6 +52,7 @@ bool mp_loop_turn(struct mp_loop *loop, int wait_ms)
 {
 	mp_assert(!loop->running);
 	loop->running = true;
+	loop->stopping = false;
 	bool ran = loop->ops->turn(loop, wait_ms);
 	loop->running = false;
 	return ran;

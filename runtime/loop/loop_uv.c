@@ -116,7 +116,8 @@ static void on_prepare(uv_prepare_t *prepare)
 		mp_loop_run_tasks(&self->base);
 		mp_loop_unstamp(&self->base);
 	}
-	if (mp_loop_has_tasks(&self->base))
+	// A poll that may not sleep: tasks are left, or one of them has just asked the run to stop.
+	if (mp_loop_has_tasks(&self->base) || (self->base.running && self->base.stopping))
 		uv_idle_start(&self->idle, on_idle);
 	else
 		uv_idle_stop(&self->idle);

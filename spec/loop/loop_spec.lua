@@ -61,6 +61,17 @@ for _, body in ipairs(loops.bodies) do
         C.mp_timer_stop(far)
       end)
 
+      it("stops before it sleeps when work that was posted before the run asks for it", function()
+        local fired = false
+        local far = loop:timer(function() fired = true end)
+        loop:start(far, 2000)
+        loop:post(loop:task(function() C.mp_loop_stop(loop.handle) end))
+        loop:run()
+        assert.is_false(fired)
+        assert.equal(1, loop:census().timers)
+        C.mp_timer_stop(far)
+      end)
+
       it("forgets a stop that was asked for while it did not run", function()
         local fired = false
         C.mp_loop_stop(loop.handle)
