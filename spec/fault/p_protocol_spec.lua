@@ -100,7 +100,7 @@ describe("protocol:", function()
   it("P9 ids that are never answered wear out a connection, not the pool", function(world)
     local pool = world:pool { pooling = { maxRequestsPerConnection = 64 }, attemptTimeout = 100 }
     local load = workload.new(world, pool, { mix = { read = 70, write = 30 } })
-    for node = 1, 3 do world.cluster:rule { node = node, opcode = "EXECUTE", swallow = true, probability = 0.03 } end
+    for node = 1, 3 do world.cluster:rule { node = node, opcode = "EXECUTE", swallow = true, probability = 0.01 } end
     load:run(4000, 24)
     load:none_failed()
     world:healed(pool)
