@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define NS_PER_S  1000000000u
-#define WARM_UP_S 0.3
+#define WARM_UP_S 1.2 // a session reads the topology once more a second after it connected
 
 static uint64_t read_clock(clockid_t clock)
 {

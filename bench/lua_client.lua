@@ -8,7 +8,7 @@ local moonpool = require "moonpool"
 
 local CQL = "SELECT value FROM bench.kv WHERE key = ?"
 local ROW_BYTES = 100
-local WARM_UP_S = 0.3
+local WARM_UP_S = 1.2
 local LOOK_EVERY = 256 -- answers between two looks at the clock
 local SAMPLE_EVERY = 16 -- answers between two latencies that are kept
 
