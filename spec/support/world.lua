@@ -194,7 +194,8 @@ function World:checkPool(pool)
   local stats = pool:getStats()
   local left = stats.requestsInFlight + stats.requestsQueued
   if left ~= 0 then error(left .. " requests were never completed", 0) end
-  if pool:getHandlerErrors() ~= 0 and not self.handlersMayFail then error(pool:getHandlerErrors() .. " handlers failed", 0) end
+  local failures = pool:getHandlerErrors()
+  if failures ~= 0 and not self.handlersMayFail then error(failures .. " handlers failed", 0) end
 end
 
 function World:finish()
