@@ -8,11 +8,11 @@ local PORT, PORTS = 9042, 100
 
 local embedded = {}
 
-function embedded.start(nodes)
+function embedded.start(nodes, dcs)
   local ok, cluster
   local port = PORT
   repeat
-    ok, cluster = pcall(sim.cluster, { nodes = nodes, port = port })
+    ok, cluster = pcall(sim.cluster, { nodes = nodes, dcs = dcs, port = port })
     port = port + 1
   until ok or port == PORT + PORTS
   if not ok then

@@ -2,7 +2,7 @@
 -- The command line: one file per command in this folder. Exit status 0: success, 1: failure, 2: wrong usage.
 local argparse = require "argparse"
 
-local commands = { "run", "sim", "check", "test", "version" }
+local commands = { "run", "sim", "check", "explain", "test", "version" }
 
 local function parser_of_all()
   local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
