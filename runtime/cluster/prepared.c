@@ -152,6 +152,8 @@ static void describe(struct mp_session *session, struct mp_prepared *prepared)
 	if (params->column_count > 0 && params->columns[0].keyspace.len > 0)
 		keyspace = params->columns[0].keyspace;
 	prepared->keyspace_id = mp_session_keyspace_id(session, keyspace);
+	// So that the first request finds its replicas.
+	mp_keyspaces_use(&session->keyspaces, prepared->keyspace_id);
 	prepared->counters = find_counters(*cql, params);
 	for (int idempotent = 0; idempotent < 2; idempotent++)
 		prepared->replay_class[idempotent] =
