@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The simulated cluster of `moonpool run --embedded N`: on 127.0.0.1 upwards, port 9042 or the next one that is free.
+-- The simulated cluster of `moonpool run --embedded N`: on 127.0.0.1 upwards, port 9042 (or what the environment's
+-- MOONPOOL_EMBEDDED_PORT says) or the next one that is free.
 -- What the application sees as moonpool.embedded is the cluster of moonpool.sim (kill, start, pause, resume, rule, ...)
 -- with contactPoints, port and hosts ("127.0.0.1", or "127.0.0.1:9043" on another port).
 local sim = require "moonpool.sim"
@@ -10,13 +11,14 @@ local embedded = {}
 
 function embedded.start(nodes, dcs)
   local ok, cluster
-  local port = PORT
+  local first = tonumber(os.getenv "MOONPOOL_EMBEDDED_PORT") or PORT
+  local port = first
   repeat
     ok, cluster = pcall(sim.cluster, { nodes = nodes, dcs = dcs, port = port })
     port = port + 1
-  until ok or port == PORT + PORTS
+  until ok or port == first + PORTS
   if not ok then
-    error("no port from " .. PORT .. " upwards is free for the embedded cluster: " .. tostring(cluster), 0)
+    error("no port from " .. first .. " upwards is free for the embedded cluster: " .. tostring(cluster), 0)
   end
   cluster.port = port - 1
   cluster.contactPoints, cluster.hosts = {}, {}
