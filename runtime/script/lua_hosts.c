@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an application tells its policies about hosts, and what they would do with a request: setHostWeight, setHostTags,
-// explain.
+// What an application tells its policies about hosts, and what they would do with a request: setHostWeight,
+// setHostTags, explain.
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ static int set_host_tags(lua_State *L)
 	return 1;
 }
 
-// ---- explain ------------------------------------------------------------------------------------------------------------
+// ---- explain ------------------------------------------------------------------------------------------------------
 
 static bool get_flag(lua_State *L, const char *key)
 {
@@ -158,7 +158,8 @@ static void push_place(lua_State *L, struct mp_session *session, const struct mp
 }
 
 // explain(pool, { keyspace, routingKey or token (a text), consistency, tag, isRead, isLwt, idempotent }):
-// { hosts = { { host, datacenter, rack, step, why, ... }, ... }, steps = { "replicas of ...", ... }, fallback, refused }
+// { hosts = { { host, datacenter, rack, step, why, ... }, ... }, steps = { "replicas of ...", ... }, fallback,
+// refused }
 static int explain(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);

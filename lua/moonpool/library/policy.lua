@@ -1,5 +1,5 @@
----@meta
 -- SPDX-License-Identifier: Apache-2.0
+---@meta
 -- Everything a policy may use, for the Lua language server: name this folder in `workspace.library`.
 
 ---@class Request
