@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The primitives of a policy that leave hosts out of a plan, and those of a retry policy that are not its verdict. A
-// set of hosts (a tag, a list) is a number of this decision state; which bit of the hosts' marks it is, is found for each
-// view and found again when the bit went to another list (cluster/marks.h).
+// set of hosts (a tag, a list) is a number of this decision state; which bit of the hosts' marks it is, is found for
+// each view and found again when the bit went to another list (cluster/marks.h).
 #include <math.h>
 #include <string.h>
 
