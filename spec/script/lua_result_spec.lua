@@ -127,8 +127,8 @@ describe("rows that a node got wrong", function()
 
   -- A v4 answer under stream id 0 with one int column "v" and these values.
   local function answer(row_count, values)
-    local body = be(2, 4) .. be(1, 4) .. be(1, 4) .. be(2, 2) .. "ks" .. be(1, 2) .. "t" .. be(1, 2) .. "v" .. be(9, 2) ..
-      be(row_count, 4) .. values
+    local body = be(2, 4) .. be(1, 4) .. be(1, 4) .. be(2, 2) .. "ks" .. be(1, 2) .. "t" .. be(1, 2) .. "v" ..
+      be(9, 2) .. be(row_count, 4) .. values
     return "\132\0\0\0\8" .. be(#body, 4) .. body
   end
 

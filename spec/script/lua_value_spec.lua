@@ -174,8 +174,8 @@ describe("bytes of a node", function()
       state = (state * 1103515245 + 12345) % 2147483648
       return math.floor(state / 65536) % bound
     end
-    local kinds = { "int", "bigint", "varint", "decimal", "duration", "list<int>", "map<text, frozen<set<int>>>", "date",
-      "inet", "uuid", "double", "list<frozen<list<frozen<list<duration>>>>>" }
+    local kinds = { "int", "bigint", "varint", "decimal", "duration", "list<int>", "map<text, frozen<set<int>>>",
+      "date", "inet", "uuid", "double", "list<frozen<list<frozen<list<duration>>>>>" }
     for _ = 1, 3000 do
       local raw = {}
       for i = 1, random(40) do raw[i] = string.char(random(4) == 0 and random(256) or random(3)) end

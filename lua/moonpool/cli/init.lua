@@ -35,11 +35,26 @@ local function split(arguments, with_value)
   return own, rest
 end
 
+-- argparse ends the process by itself after --help; here main() does, which closes the Lua state in order.
+local function parse(parser, arguments)
+  local exit, left = os.exit, {}
+  os.exit = function(status) -- luacheck: ignore 122
+    left.status = status
+    error(left, 0)
+  end
+  local called, ok, options = pcall(parser.pparse, parser, arguments)
+  os.exit = exit -- luacheck: ignore 122
+  if left.status then return nil, left.status end
+  if not called then error(ok, 0) end
+  return ok, options
+end
+
 return function(arguments)
   local parser, by_name = parser_of_all()
   local rest = {}
   if arguments[1] == "run" then arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true }) end
-  local ok, options = parser:pparse(arguments)
+  local ok, options = parse(parser, arguments)
+  if ok == nil then return options end
   if not ok then
     io.stderr:write("moonpool: ", options, "\n", "Try 'moonpool ", by_name[arguments[1]] and arguments[1] .. " " or "",
       "--help'.\n")

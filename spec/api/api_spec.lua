@@ -1,0 +1,263 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The C API as a C program sees it: the installed header, real sockets, callbacks.
+local api = require "spec.support.capi"
+local C, ffi = api.C, api.ffi
+
+local function on_cluster(name, body)
+  it(name, function() api.on_cluster(body) end)
+end
+
+describe("the C API", function()
+  it("has the version of the Lua side and the names of all codes", function()
+    assert.equal(require("moonpool")._VERSION, ffi.string(C.moonpool_version()))
+    assert.equal("TIMEOUT", ffi.string(C.moonpool_code_name(C.MOONPOOL_TIMEOUT)))
+    assert.equal("TYPE_MISMATCH", ffi.string(C.moonpool_code_name(C.MOONPOOL_TYPE_MISMATCH)))
+    assert.equal("END_OF_STREAM", ffi.string(C.moonpool_code_name(C.MOONPOOL_END_OF_STREAM)))
+    assert.equal("UNKNOWN", ffi.string(C.moonpool_code_name(-999)))
+  end)
+
+  on_cluster("connects, writes, reads and closes", function(env)
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    assert(env:query(session,
+      "CREATE TABLE ks.users (id bigint PRIMARY KEY, name text, score double, ok boolean, u uuid)"))
+    local insert = assert(env:prepare(session, "INSERT INTO ks.users (id, name, score, ok, u) VALUES (?, ?, ?, ?, ?)"))
+    assert.equal(5, C.moonpool_statement_parameters(insert))
+    local uuid = ffi.new("uint8_t[16]", { 1, 2, 3 })
+    for id = 1, 10 do
+      local request = C.moonpool_request_new(insert)
+      assert.equal(0, C.moonpool_bind_int64(request, id))
+      assert.equal(0, C.moonpool_bind_text(request, "user " .. id, -1))
+      assert.equal(0, C.moonpool_bind_double(request, id / 2))
+      assert.equal(0, C.moonpool_bind_bool(request, id % 2 == 0))
+      assert.equal(0, C.moonpool_bind_uuid(request, uuid))
+      C.moonpool_request_set_consistency(request, C.MOONPOOL_QUORUM)
+      C.moonpool_request_set_idempotent(request, true)
+      assert(env:execute(request))
+    end
+    local select = assert(env:prepare(session, "SELECT id, name, score, ok, u FROM ks.users WHERE id = ?"))
+    local request = C.moonpool_request_new(select)
+    C.moonpool_bind_int64(request, 7)
+    local row = assert(env:execute(request, function(result)
+      assert.equal(5, C.moonpool_result_columns(result))
+      assert.equal("name", ffi.string(C.moonpool_result_column_name(result, 1)))
+      assert.is_true(C.moonpool_result_column_name(result, 5) == nil)
+      assert.equal(2, C.moonpool_result_column(result, "score"))
+      assert.equal(C.MOONPOOL_NOT_FOUND, C.moonpool_result_column(result, "nonsense"))
+      assert.equal(0x0002, C.moonpool_result_column_type(result, 0))
+      assert.equal(1, C.moonpool_result_rows(result))
+      assert.matches("^127", ffi.string(C.moonpool_result_host(result)))
+      assert.is_true(C.moonpool_result_latency_ns(result) > 0)
+      local id, text, len = ffi.new "int64_t[1]", ffi.new "const char *[1]", ffi.new "size_t[1]"
+      local small, number, flag = ffi.new "int32_t[1]", ffi.new "double[1]", ffi.new "bool[1]"
+      assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_get_int64(result, 0, id))
+      assert.equal(1, C.moonpool_result_next(result))
+      assert.equal(0, C.moonpool_get_int64(result, 0, id))
+      assert.equal(0, C.moonpool_get_int32(result, 0, small))
+      assert.equal(0, C.moonpool_get_text(result, 1, text, len))
+      assert.equal(0, C.moonpool_get_double(result, 2, number))
+      assert.equal(0, C.moonpool_get_bool(result, 3, flag))
+      local back = ffi.new "uint8_t[16]"
+      assert.equal(0, C.moonpool_get_uuid(result, 4, back))
+      assert.equal(3, back[2])
+      assert.equal(C.MOONPOOL_TYPE_MISMATCH, C.moonpool_get_int64(result, 1, id))
+      assert.equal(C.MOONPOOL_TYPE_MISMATCH, C.moonpool_get_text(result, 0, text, len))
+      assert.equal(C.MOONPOOL_TYPE_MISMATCH, C.moonpool_get_double(result, 0, number))
+      assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_get_int64(result, 5, id))
+      local bytes = ffi.new "const void *[1]"
+      assert.equal(0, C.moonpool_get_bytes(result, 0, bytes, len))
+      assert.equal(8, tonumber(len[0]))
+      assert.equal(0, C.moonpool_get_text(result, 1, text, len))
+      assert.equal(0, C.moonpool_result_next(result))
+      return { tonumber(id[0]), ffi.string(text[0], len[0]), number[0], flag[0], small[0] }
+    end))
+    assert.same({ 7, "user 7", 3.5, false, 7 }, row)
+    local stats = ffi.new "struct moonpool_stats"
+    C.moonpool_session_stats(session, stats)
+    assert.is_true(stats.requests >= 11)
+    assert.equal(3, stats.hosts_up)
+    C.moonpool_statement_free(insert)
+    env:close(session)
+  end)
+
+  on_cluster("converts values by the parameter's type, or refuses them", function(env)
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    assert(env:query(session, [[CREATE TABLE ks.t (k tinyint PRIMARY KEY, s smallint, i int, f float, v varint,
+      d decimal, ip inet, dt date, b blob, t text, u uuid)]]))
+    local cql = "INSERT INTO ks.t (k, s, i, f, v, d, ip, dt, b, t, u) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    local insert = assert(env:prepare(session, cql))
+    local request = C.moonpool_request_new(insert)
+    assert.equal(0, C.moonpool_bind_int32(request, 127))
+    assert.equal(0, C.moonpool_bind_int32(request, -32768))
+    assert.equal(0, C.moonpool_bind_int64(request, 5))
+    assert.equal(0, C.moonpool_bind_double(request, 1.5))
+    assert.equal(0, C.moonpool_bind_text(request, "123456789012345678901", -1))
+    assert.equal(0, C.moonpool_bind_int64(request, -42))
+    assert.equal(0, C.moonpool_bind_text(request, "10.0.0.1xx", 8))
+    assert.equal(0, C.moonpool_bind_text(request, "2024-02-29", -1))
+    assert.equal(0, C.moonpool_bind_bytes(request, "\0\255", 2))
+    assert.equal(0, C.moonpool_bind_null(request))
+    assert.equal(0, C.moonpool_bind_unset(request))
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_bind_null(request))
+    local _, rc = env:execute(request)
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, rc)
+
+    local function bound(position, bind, ...)
+      request = C.moonpool_request_new(insert)
+      for _ = 2, position do C.moonpool_bind_null(request) end
+      local code = bind(request, ...)
+      C.moonpool_request_free(request)
+      return code
+    end
+    local wrong = C.MOONPOOL_TYPE_MISMATCH
+    assert.equal(wrong, bound(1, C.moonpool_bind_int32, 128))
+    assert.equal(wrong, bound(2, C.moonpool_bind_int32, 32768))
+    assert.equal(wrong, bound(3, C.moonpool_bind_int64, 2147483648))
+    assert.equal(wrong, bound(3, C.moonpool_bind_double, 1))
+    assert.equal(wrong, bound(4, C.moonpool_bind_double, 1e300))
+    assert.equal(wrong, bound(5, C.moonpool_bind_text, "1.5", -1))
+    assert.equal(wrong, bound(7, C.moonpool_bind_text, "nonsense", -1))
+    assert.equal(wrong, bound(8, C.moonpool_bind_text, "2023-02-29", -1))
+    assert.equal(wrong, bound(9, C.moonpool_bind_text, "bytes are not text", -1))
+    assert.equal(wrong, bound(10, C.moonpool_bind_bool, true))
+    assert.equal(wrong, bound(11, C.moonpool_bind_text, "no uuid", -1))
+    assert.equal(0, bound(11, C.moonpool_bind_text, "550e8400-e29b-41d4-a716-446655440000", -1))
+
+    request = C.moonpool_request_new(insert)
+    C.moonpool_bind_int32(request, 1)
+    _, rc = env:execute(request)
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, rc) -- ten are missing
+    env:close(session)
+  end)
+
+  on_cluster("reads page after page", function(env)
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    assert(env:query(session, "CREATE TABLE ks.p (k int, c int, PRIMARY KEY (k, c))"))
+    local insert = assert(env:prepare(session, "INSERT INTO ks.p (k, c) VALUES (1, ?)"))
+    for c = 1, 25 do
+      local request = C.moonpool_request_new(insert)
+      C.moonpool_bind_int32(request, c)
+      assert(env:execute(request))
+    end
+    local seen, state = 0, nil
+    repeat
+      local request = C.moonpool_request_new_query(session, "SELECT c FROM ks.p WHERE k = 1", -1)
+      C.moonpool_request_set_page_size(request, 10)
+      if state then assert.equal(0, C.moonpool_request_set_paging_state(request, state, #state)) end
+      state = assert(env:execute(request, function(result)
+        while C.moonpool_result_next(result) > 0 do seen = seen + 1 end
+        local bytes, len = ffi.new "const void *[1]", ffi.new "size_t[1]"
+        if not C.moonpool_result_paging_state(result, bytes, len) then return "last" end
+        return ffi.string(bytes[0], len[0])
+      end))
+    until state == "last" or seen > 100
+    assert.equal(25, seen)
+    env:close(session)
+  end)
+
+  on_cluster("tells errors with all that is known of them", function(env)
+    local session = assert(env:open())
+    local _, early = env:query(session, "SELECT key FROM system.local")
+    assert.is_not_nil(early)
+    assert.is_nil(env:connect(session))
+    local ok, err = env:query(session, "SELEC 1")
+    assert.is_nil(ok)
+    assert.equal("SYNTAX_ERROR", err.name)
+    assert.equal(C.MOONPOOL_SERVER_ERROR, err.code)
+    assert.equal(0x2000, err.server)
+    assert.is_false(err.maybe)
+    assert.equal(1, err.attempts)
+    local statement, refused = env:prepare(session, "SELECT nonsense FROM system.local")
+    assert.is_nil(statement)
+    assert.equal("INVALID", refused.name)
+    env:close(session)
+  end)
+
+  on_cluster("prepares a text once", function(env)
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    local first = assert(env:prepare(session, "SELECT key FROM system.local WHERE key = ?"))
+    local before = env.cluster:requests()
+    local second = assert(env:prepare(session, "SELECT key FROM system.local WHERE key = ?"))
+    assert.equal(before, env.cluster:requests())
+    C.moonpool_statement_free(first)
+    local request = C.moonpool_request_new(second)
+    C.moonpool_bind_text(request, "local", -1)
+    assert(env:execute(request))
+    env:close(session)
+  end)
+
+  on_cluster("takes no memory per request once it has warmed up", function(env)
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    local select = assert(env:prepare(session, "SELECT key FROM system.local WHERE key = ?"))
+    local done = 0
+    local callback = env:callback("void (*)(void *, const struct moonpool_result *, const struct moonpool_error *)",
+      function() done = done + 1 end)
+    local function round()
+      local target = done + 20
+      for _ = 1, 20 do
+        local request = C.moonpool_request_new(select)
+        C.moonpool_bind_text(request, "local", -1)
+        assert.equal(0, C.moonpool_execute(request, callback, nil))
+      end
+      -- Only the loop of the API: the cluster's shares the thread, and its memory is counted, too.
+      return target
+    end
+    env:wait("warm", (function() local target = round() return function() return done >= target end end)())
+    local before = C.moonpool_allocations()
+    local target = round()
+    C.moonpool_loop_turn(env.loop, 0)
+    local submitted = C.moonpool_allocations() - before
+    env:wait("answered", function() return done >= target end)
+    assert.equal(0, tonumber(submitted))
+    env:close(session)
+  end)
+
+  on_cluster("closes at any time: unconnected, connecting, with requests that were never executed", function(env)
+    env:close(assert(env:open()))
+    local session = assert(env:open())
+    local told = 0
+    local connected = env:callback("void (*)(void *, const struct moonpool_error *)", function() told = told + 1 end)
+    assert.equal(0, C.moonpool_session_connect(session, connected, nil))
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_session_connect(session, connected, nil))
+    env:close(session)
+    assert.equal(1, told)
+    session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    assert(C.moonpool_request_new_query(session, "never executed", -1) ~= nil)
+    local statement = assert(env:prepare(session, "SELECT key FROM system.local"))
+    assert(C.moonpool_request_new(statement) ~= nil)
+    env:close(session)
+  end)
+end)
+
+describe("a configuration of the C API", function()
+  local loop
+  before_each(function() loop = C.moonpool_loop_new(nil) end)
+  after_each(function() C.moonpool_loop_free(loop) end)
+
+  local function refused(text)
+    local message = ffi.new "char[512]"
+    assert.is_true(C.moonpool_session_from_text(loop, text, "pool.lua", message, 512) == nil)
+    return ffi.string(message)
+  end
+
+  it("that is wrong is refused with its file and line", function()
+    assert.matches("pool.lua:1:", refused "return {", 1, true)
+    assert.matches("pool.lua:2:.*portt", refused "return {\n  portt = 9042 }")
+    assert.matches("pool.lua", refused "return 5")
+    assert.matches("boom", refused "error 'boom'")
+    assert.matches("nowhere", refused "return { loadBalancing = { policy = 'nowhere' } }")
+  end)
+
+  it("comes from a file as well", function()
+    local message = ffi.new "char[512]"
+    assert.is_true(C.moonpool_session_from_file(loop, "/nonexistent/pool.lua", message, 512) == nil)
+    assert.matches("/nonexistent/pool.lua", ffi.string(message), 1, true)
+    assert.is_true(C.moonpool_session_from_file(loop, "/nonexistent/pool.lua", message, 8) == nil)
+    assert.equal(7, #ffi.string(message))
+  end)
+end)

@@ -1,0 +1,269 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The executable as a user meets it: output, errors, exit status, signals.
+local function build(name) return MOONPOOL_BUILD_DIR .. "/" .. name end
+
+local function file_with(text, suffix)
+  local path = os.tmpname() .. (suffix or ".lua")
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+-- Output and exit status of a shell command.
+local function sh(command)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
+  local said = pipe:read "*a"
+  pipe:close()
+  local text, status = said:match "^(.*)status (%d+)\n$"
+  return text, tonumber(status)
+end
+
+local function moonpool(arguments, before)
+  return sh((before or "") .. "'" .. build "moonpool" .. "' " .. arguments)
+end
+
+local function run(text, options, arguments)
+  local path = file_with(text)
+  local said, status = moonpool("run " .. (options or "") .. " " .. path .. " " .. (arguments or ""))
+  os.remove(path)
+  return said, status, path
+end
+
+describe("moonpool run", function()
+  it("runs an application in a coroutine, with its arguments", function()
+    local said, status = run("local a, b = ... require('moonpool').sleep(1) print(a, b, arg[2], #arg)", "", "x --nodes")
+    assert.equal("x\t--nodes\t--nodes\t2\n", said)
+    assert.equal(0, status)
+  end)
+
+  it("waits for the coroutines that the application spawned", function()
+    local said, status = run [[
+      local moonpool = require "moonpool"
+      moonpool.spawn(function() moonpool.sleep(30) print "second" end)
+      print "first"
+    ]]
+    assert.equal("first\nsecond\n", said)
+    assert.equal(0, status)
+  end)
+
+  it("has the status that the application returns", function()
+    assert.equal(7, select(2, run "return 7"))
+    assert.equal(0, select(2, run "return 'text'"))
+  end)
+
+  it("tells an error with its file, line and traceback, and fails", function()
+    local said, status, path = run "local function f() error 'boom' end\nf()"
+    assert.matches(path .. ":1: boom", said, 1, true)
+    assert.matches("traceback", said)
+    assert.equal(1, status)
+  end)
+
+  it("tells a syntax error with its file and line", function()
+    local said, status, path = run "local x =\n= 5"
+    assert.matches("^" .. path:gsub("%p", "%%%0") .. ":2:", said)
+    assert.equal(1, status)
+    said, status = moonpool "run /nonexistent/app.lua"
+    assert.matches("/nonexistent/app.lua", said, 1, true)
+    assert.equal(1, status)
+  end)
+
+  it("logs the error of a coroutine that nobody waits for", function()
+    local said, status = run "require('moonpool').spawn(function() error 'lost' end)"
+    assert.matches("lost", said)
+    assert.equal(0, status)
+  end)
+
+  it("gives the cluster that it simulates, and closes what was left open", function()
+    local said, status = run([[
+      local moonpool = require "moonpool"
+      local pool = moonpool.ConnectionPool {
+        contactPoints = moonpool.embedded.contactPoints, localDataCenter = os.getenv "CASSANDRA_DC",
+      }
+      assert(pool:connect())
+      print(#moonpool.embedded.contactPoints, #pool:getHosts(), pool:execute "SELECT cluster_name FROM system.local"
+        :first().cluster_name)
+      local first = os.getenv "CASSANDRA_HOSTS":match "[^,]+"
+      local other = moonpool.ConnectionPool { contactPoints = { first }, localDataCenter = "datacenter1" }
+      assert(other:connect())
+      print(first == moonpool.embedded.hosts[1])
+    ]], "--embedded 2")
+    assert.equal("2\t2\tmoonpool\ntrue\n", said)
+    assert.equal(0, status)
+  end)
+
+  it("hands the configuration of --config to the first pool without one", function()
+    local config = file_with "return { contactPoints = { '127.0.0.1' }, localDataCenter = 'datacenter1' }"
+    local said, status = run([[
+      local moonpool = require "moonpool"
+      local pool = moonpool.ConnectionPool()
+      assert(pool:connect())
+      print(moonpool.config ~= nil, #pool:getHosts())
+      pool:close()
+    ]], "--embedded 1 --config " .. config)
+    assert.equal("true\t1\n", said)
+    assert.equal(0, status)
+    said, status = run "require('moonpool').ConnectionPool()"
+    assert.matches("a configuration expected", said)
+    assert.equal(1, status)
+    os.remove(config)
+  end)
+
+  it("names the file and line of a wrong configuration", function()
+    local said, status, path = run [[
+      local moonpool = require "moonpool"
+      moonpool.ConnectionPool {
+        contactPoint = { "127.0.0.1" } }
+    ]]
+    assert.matches(path .. ":%d+: .*contactPoint", said)
+    assert.equal(1, status)
+  end)
+
+  for _, signal in ipairs { { "INT", 130 }, { "TERM", 143 } } do
+    it("ends in order on SIG" .. signal[1], function()
+      local path = file_with [[
+        local moonpool = require "moonpool"
+        local pool = moonpool.ConnectionPool { contactPoints = moonpool.embedded.contactPoints,
+          localDataCenter = "datacenter1" }
+        assert(pool:connect())
+        print "up"
+        io.stdout:flush()
+        while true do assert(pool:execute "SELECT key FROM system.local") moonpool.sleep(1) end
+      ]]
+      -- The shell of popen ignores SIGINT for what it runs in the background; env gives it back its meaning.
+      local said, status = sh(string.format("env --default-signal=INT '%s' run --embedded 1 '%s' & app=$!; " ..
+        "sleep 1.5; kill -%s $app; wait $app", build "moonpool", path, signal[1]))
+      os.remove(path)
+      assert.matches("up", said)
+      assert.not_matches("ERROR", said)
+      assert.equal(signal[2], status)
+    end)
+  end
+end)
+
+describe("the examples", function()
+  for _, example in ipairs { "simple_pool", "stats", "events" } do
+    it("run as they stand: " .. example, function()
+      local said, status = moonpool("run --embedded 3 '" .. MOONPOOL_ROOT .. "/examples/" .. example .. ".lua'")
+      assert.equal(0, status, said)
+    end)
+  end
+
+  it("run as they stand: quickstart", function()
+    local said, status = moonpool("run --embedded 3 '" .. MOONPOOL_ROOT .. "/examples/quickstart.lua'")
+    assert.equal(0, status, said)
+    for _, word in ipairs { "hostDown", "failover", "hostUp", "policyReload", "policyError" } do
+      assert.matches(word, said, 1, true)
+    end
+    assert.matches("%d+ requests, 0 failed", said)
+  end)
+
+  it("run as they stand: embed, a C program with its own libuv loop", function()
+    local config = file_with ""
+    local path = file_with(string.format([[
+      local moonpool = require "moonpool"
+      local file = assert(io.open(%q, "w"))
+      file:write("return { contactPoints = { '127.0.0.1' }, port = ", moonpool.embedded.port,
+        ", localDataCenter = 'datacenter1' }")
+      file:close()
+      local pipe = assert(io.popen(%q))
+      moonpool.sleep(3000)
+      io.write(pipe:read "*a")
+      pipe:close()
+    ]], config, "'" .. build "examples/moonpool-embed" .. "' " .. config .. " 2>&1; echo status $?"))
+    local said = moonpool("run --embedded 3 '" .. path .. "'")
+    os.remove(path)
+    os.remove(config)
+    assert.matches("user 10", said)
+    assert.matches("10 rows from 127", said)
+    assert.matches("status 0", said)
+  end)
+end)
+
+describe("the command line", function()
+  it("has help everywhere", function()
+    for _, command in ipairs { "", "run", "sim", "check", "explain", "test", "version" } do
+      local said, status = moonpool(command .. " --help")
+      assert.matches("Usage: moonpool", said)
+      assert.equal(0, status)
+    end
+  end)
+
+  it("tells its version", function()
+    local said, status = moonpool "version"
+    assert.matches("^moonpool %d+%.%d+%.%d+ %(LuaJIT", said)
+    assert.equal(0, status)
+  end)
+
+  it("answers wrong usage with status 2", function()
+    for _, arguments in ipairs { "", "nonsense", "run", "run --embedded", "run --embedded 0 x.lua",
+      "run --embedded x y", "run --nonsense x.lua", "sim --nodes 0", "sim --port 70000", "sim extra", "check" } do
+      local said, status = moonpool(arguments)
+      assert.equal(2, status, arguments .. ": " .. said)
+      assert.matches("moonpool", said)
+    end
+  end)
+end)
+
+describe("moonpool sim", function()
+  it("serves other processes until it is told to stop", function()
+    local app = file_with [[
+      local moonpool = require "moonpool"
+      local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = 19397,
+        localDataCenter = "datacenter2" }
+      assert(pool:connect())
+      local dcs = {}
+      for _, host in ipairs(pool:getHosts()) do dcs[#dcs + 1] = host.datacenter end
+      table.sort(dcs)
+      print(table.concat(dcs, " "))
+      pool:close()
+    ]]
+    local exe = build "moonpool"
+    local said, status = sh(string.format("'%s' sim --nodes 4 --dcs 2 --port 19397 & sim=$!; sleep 1; " ..
+      "'%s' run '%s'; kill -TERM $sim; wait $sim", exe, exe, app))
+    os.remove(app)
+    assert.matches("datacenter1 datacenter1 datacenter2 datacenter2", said)
+    assert.equal(0, status)
+  end)
+
+  it("says why it cannot start", function()
+    local exe = build "moonpool"
+    local said, status = sh(string.format("'%s' sim --nodes 1 --port 19398 >/dev/null & sim=$!; sleep 1; " ..
+      "'%s' sim --nodes 1 --port 19398; status=$?; kill -TERM $sim; wait $sim; (exit $status)", exe, exe))
+    assert.equal(1, status, said)
+    assert.matches("moonpool: ", said)
+  end)
+end)
+
+describe("moonpool check", function()
+  it("takes what is good and names what is not, with file and line", function()
+    local policy = file_with 'return balance { name = "Mine", plan = function(plan) plan:hosts(localDc, inTurn) end }'
+    local bad_policy = file_with [[return balance {
+      name = "Mine",
+      plan = function(plan) plan:hosts(nowhere) end,
+    }]]
+    local config = file_with "return { contactPoints = { '10.0.0.1' } }"
+    local bad_config = file_with "return {\n  contactPoints = 5,\n}"
+    local app = file_with "print 'not run'"
+    local bad_app = file_with "print 'not run'\nend"
+    local said, status = moonpool("check " .. table.concat({ policy, config, app }, " "))
+    assert.equal(0, status, said)
+    assert.matches("%(balance%).*%(configuration%).*%(lua%)", said)
+    for _, case in ipairs { { bad_policy, 3 }, { bad_config, 2 }, { bad_app, 2 } } do
+      said, status = moonpool("check " .. case[1])
+      assert.equal(1, status)
+      assert.matches("^" .. case[1]:gsub("%p", "%%%0") .. ":" .. case[2] .. ":", said)
+    end
+    said, status = moonpool("check --json " .. policy .. " " .. bad_app)
+    assert.equal(1, status)
+    assert.matches('^%[{"file":"' .. policy:gsub("%p", "%%%0") .. '","kind":"balance","ok":true', said)
+    assert.matches('"ok":false,"errors":%["' .. bad_app:gsub("%p", "%%%0") .. ":2:", said)
+    assert.equal(1, select(2, moonpool "check /nonexistent.lua"))
+    for _, path in ipairs { policy, bad_policy, config, bad_config, app, bad_app } do os.remove(path) end
+  end)
+
+  it("takes the policies of moonpool itself", function()
+    local said, status = sh(string.format("'%s' check '%s'/policies/*/*.lua", build "moonpool", MOONPOOL_ROOT))
+    assert.equal(0, status, said)
+  end)
+end)
