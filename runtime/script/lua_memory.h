@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for a lua_State of our own: small blocks by size class, from chunks that live as long as the state. A request in
-// Lua makes and drops some eight small objects; LuaJIT's own allocator, which must find sizes and neighbours, takes a
-// tenth of the request's time for that.
+// Memory for a lua_State of our own: small blocks from pages of one size each. A request in Lua makes and drops
+// some eight small objects. LuaJIT's own allocator, which must find sizes and neighbours, takes a tenth of the
+// request's time for that; and objects that were made together stay together here, which is how the collector
+// visits them.
 #pragma once
 
 #include "base/defs.h"
 
-#define MP_LUA_SMALL   512u // the largest block of a size class
+#define MP_LUA_SMALL   512u // the largest small block
 #define MP_LUA_CLASSES (MP_LUA_SMALL / 16u)
 
+struct mp_lua_page;
+
 struct mp_lua_memory {
-	void *free_lists[MP_LUA_CLASSES]; // class i: blocks of 16 * (i + 1) bytes
+	// Class i: blocks of 16 * (i + 1) bytes.
+	struct mp_lua_class {
+		struct mp_lua_page *current;      // blocks are taken from it until it has none
+		struct mp_lua_page *first, *last; // other pages with free blocks, in the order in which they got one
+	} classes[MP_LUA_CLASSES];
 	void *chunks;
-	uint8_t *pos, *end; // what is left of the newest chunk
+	uint8_t *pos, *end; // pages of the newest chunk that are not used yet
 };
 
 void mp_lua_memory_init(struct mp_lua_memory *memory);

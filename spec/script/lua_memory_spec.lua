@@ -3,7 +3,7 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 
 ffi.cdef [[
-struct mp_lua_memory { void *free_lists[32]; void *chunks; uint8_t *pos, *end; };
+struct mp_lua_memory { struct { void *current, *first, *last; } classes[32]; void *chunks; uint8_t *pos, *end; };
 void mp_lua_memory_init(struct mp_lua_memory *memory);
 void mp_lua_memory_deinit(struct mp_lua_memory *memory);
 void *mp_lua_memory_alloc(void *data, void *ptr, size_t old_size, size_t size);
@@ -74,6 +74,21 @@ describe("the memory of a script state", function()
     assert.equal(before, C.mp_mem_stats().allocs)
   end)
 
+  it("takes the pages that have free blocks before it asks for new ones", function()
+    local blocks = {}
+    for i = 1, 3000 do blocks[i] = alloc(nil, 0, 200) end
+    for i = 1, 3000 do alloc(blocks[i], 200, 0) end
+    local before, known, fresh = C.mp_mem_stats().allocs, {}, 0
+    for i = 1, 3000 do known[tonumber(ffi.cast("uintptr_t", blocks[i]))] = true end
+    for _ = 1, 3000 do
+      local at = tonumber(ffi.cast("uintptr_t", alloc(nil, 0, 200)))
+      if not known[at] then fresh = fresh + 1 end
+      known[at] = nil
+    end
+    assert.is_true(fresh < 100) -- the rest of the last page
+    assert.equal(before, C.mp_mem_stats().allocs)
+  end)
+
   it("moves nothing that stays within its class", function()
     local block = alloc(nil, 0, 33)
     assert.is_true(alloc(block, 33, 48) == block)
@@ -81,13 +96,17 @@ describe("the memory of a script state", function()
   end)
 
   it("says no when there is no memory, and shrinks all the same", function()
-    local large = alloc(nil, 0, 100000)
+    local large, small = alloc(nil, 0, 100000), alloc(nil, 0, 400)
+    for class = 1, 15 do alloc(nil, 0, class * 16) end -- the other pages of the chunk
     C.mp_mem_fail_at(1, true)
-    assert.is_true(alloc(nil, 0, 100) == nil)
+    assert.is_true(alloc(nil, 0, 300) == nil)
     assert.is_true(alloc(nil, 0, 100000) == nil)
     assert.is_true(alloc(large, 100000, 200000) == nil)
     assert.is_true(alloc(large, 100000, 50000) ~= nil)
+    assert.is_true(alloc(small, 400, 300) == small)
     C.mp_mem_fail_at(0, false)
     alloc(large, 50000, 0)
+    alloc(small, 300, 0)
+    assert.is_true(alloc(nil, 0, 390) == small)
   end)
 end)
