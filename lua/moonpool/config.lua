@@ -137,8 +137,12 @@ function config.check(input, where)
   where = where or ""
   if type(input) == "string" then
     local file, why = io.open(input, "r")
-    local text = file and file:read(1048577)
-    if file then file:close() end
+    local text, unreadable
+    if file then
+      text, unreadable = file:read(1048577)
+      file:close()
+      if not text and not unreadable then text = "" end -- it is empty
+    end
     if not text then
       return nil, (where == "" and "" or where .. ": ") .. "configuration " .. (why or input .. ": cannot be read")
     end

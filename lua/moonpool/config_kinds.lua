@@ -93,14 +93,26 @@ function kinds.texts(check, path, rule, value)
   return list
 end
 
+local function is_ipv4(text)
+  local parts = { text:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
+  for _, part in ipairs(parts) do
+    if #part > 3 or tonumber(part) > 255 then return false end
+  end
+  return #parts == 4
+end
+
 -- "host", "host:port", "[v6]", "[v6]:port", "v6". Returns host and port, or nil and what is wrong.
 local function split_address(text)
+  if text:find "://" then return nil, "must be a host name or an address, not a URL" end
   local host, port = text:match "^%[([%x:.%%]+)%]:?(.*)$"
   if not host and select(2, text:gsub(":", "")) > 1 and text:find "^[%x:.]+$" then host, port = text, "" end
   if not host then host, port = text:match "^([^:]+):(.*)$" end
   if host and port == "" and text:sub(-1) == ":" then return nil, "the port after : is missing" end
   if not host then host, port = text, "" end
   if host == "" then return nil, "the host is missing" end
+  if host:find "^[%d.]+$" and not is_ipv4(host) then
+    return nil, "must be four numbers from 0 to 255 with dots between them, or a host name"
+  end
   if not host:find "^[%w._:%%-]+$" or #host > 253 then
     return nil, "must be a host name or an address, with :port if it is not the usual one"
   end

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests of a pool. Each function registers its coroutine, submits, and yields; the answer resumes the coroutine, which
-// makes Lua values of it by answer() before anything else, so all this is inside of the answer's own callback.
+// Requests of a pool. Each function registers its coroutine, submits, and yields; the answer resumes the coroutine,
+// which makes Lua values of it by answer() before anything else, so all this is inside of the answer's own
+// callback.
 //
 // A call lives in a slab of its pool from submit to the answer. Text that the core borrows is copied into it: what Lua
 // holds of it may be collected meanwhile.
@@ -71,7 +72,7 @@ static void finish(struct op *op, lua_State *from)
 	mp_waiter_resume(waiter, 3);
 }
 
-// ---- prepare ------------------------------------------------------------------------------------------------------------
+// ---- prepare ----------------------------------------------------------------------------------------------------
 
 static int push_prepared(lua_State *L)
 {
@@ -114,7 +115,7 @@ static int prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str ke
 	return 1;
 }
 
-// ---- execute ------------------------------------------------------------------------------------------------------------
+// ---- execute ----------------------------------------------------------------------------------------------------
 
 static int settle_future(lua_State *L)
 {
@@ -301,6 +302,12 @@ static void shorten(const struct mp_lua_pool *pool, struct mp_request_options *o
 	options->timeout_ms = spent_ms < whole_ms ? whole_ms - (uint32_t)spent_ms : 1;
 }
 
+static int not_open(lua_State *L, const struct mp_lua_pool *pool)
+{
+	bool closed = pool->state >= MP_POOL_CLOSING;
+	return mp_lua_fail(L, MP_ECLOSED, closed ? "the pool is closed" : "the pool is not connected");
+}
+
 // submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
 // statement, prepared, spent
 static int submit_call(lua_State *L)
@@ -317,7 +324,7 @@ static int submit_call(lua_State *L)
 		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
 			statement = statement_argument(L, pool, "execute");
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
-			return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+			return not_open(L, pool);
 		if (MP_UNLIKELY(lua_type(L, 5) == LUA_TNUMBER))
 			shorten(pool, &options.request, lua_tonumber(L, 5));
 		return wait_for(L, submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options));
@@ -325,7 +332,7 @@ static int submit_call(lua_State *L)
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+		return not_open(L, pool);
 	if (options.prepare == 0 || (options.prepare < 0 && !has_parameters(L)))
 		return wait_for(L, submit(L, pool, NULL, cql, &options));
 	struct mp_prepared *prepared;
@@ -348,7 +355,7 @@ static int prepare_call(lua_State *L)
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 3, &options);
 	if (pool->state != MP_POOL_OPEN)
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+		return not_open(L, pool);
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	struct mp_prepared *prepared;
@@ -375,8 +382,8 @@ static int check_call(lua_State *L)
 	return 0;
 }
 
-// submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the statement is
-// to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
+// submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the
+// statement is to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
 static int submit_async(lua_State *L)
 {
 	lua_settop(L, 5);
@@ -394,7 +401,7 @@ static int submit_async(lua_State *L)
 	if (prepare_first)
 		return 1;
 	if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
-		mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+		not_open(L, pool);
 	else
 		op = submit(L, pool, statement != NULL ? statement->prepared : NULL, cql, &options);
 	if (op == NULL) {

@@ -9,6 +9,7 @@ local policies = require "spec.support.policies" -- declares struct mp_script_po
 local MS = "must be an integer of milliseconds, 0 or more"
 local MS1 = "must be an integer of milliseconds, 1 or more"
 local TEXT = "must be a text that is not empty"
+local IPV4 = "must be four numbers from 0 to 255 with dots between them, or a host name"
 local HOST = "must be a host name or an address, with :port if it is not the usual one"
 local LIST = 'must be a list of addresses: { "127.0.0.1", "node2:9042" }'
 local KEYSPACE = "must be the name of a keyspace: letters, digits and _, at most 48"
@@ -27,7 +28,10 @@ local bad = {
   { { contactPoints = { "host:" } }, 'contactPoints[1]: got "host:" (string); the port after : is missing' },
   { { contactPoints = { "a", "" } }, 'contactPoints[2]: got "" (string); the host is missing' },
   { { contactPoints = { "a b" } }, 'contactPoints[1]: got "a b" (string); ' .. HOST },
-  { { contactPoints = { "http://a" } }, 'contactPoints[1]: got "http://a" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "http://a" } },
+    'contactPoints[1]: got "http://a" (string); must be a host name or an address, not a URL' },
+  { { contactPoints = { "300.1.1.1" } }, 'contactPoints[1]: got "300.1.1.1" (string); ' .. IPV4 },
+  { { contactPoints = { "127.0.0.1", "10.0.1:9042" } }, 'contactPoints[2]: got "10.0.1:9042" (string); ' .. IPV4 },
   { { contactPoints = { "a\nb" } }, 'contactPoints[1]: got "a\\10b" (string); ' .. HOST },
   { { contactPoints = { 9042 } }, "contactPoints[1]: got 9042 (number); must be a text such as \"127.0.0.1\" or "
     .. '"node2:9042"' },
@@ -261,6 +265,7 @@ return { circuitBreaker = { enabled = true }, healthCheck = { enabled = enabled 
     assert.equal("app.lua:3: configuration /no/such/pool.lua: No such file or directory",
       message_of("/no/such/pool.lua", "app.lua:3"))
     assert.equal("configuration " .. folder .. ": cannot be read", message_of(folder))
+    assert.equal("pool.lua:1: the file must return a table, got a nil", message "")
   end)
 
   it("may be a text", function()

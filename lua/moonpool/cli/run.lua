@@ -51,6 +51,8 @@ function run.run(options)
   local chunk, message = loadfile(options.app)
   if not chunk then return failed(message) end
   if options.config then
+    local configuration, why = loadfile(options.config) -- a wrong path shows before the application runs
+    if not configuration then return failed(why) end
     pool.default = options.config
     moonpool.config = options.config
   end

@@ -24,11 +24,17 @@ function sim.define(parser)
 end
 
 function sim.run(options)
+  if options.dcs > options.nodes then
+    io.stderr:write("moonpool: ", options.nodes, " nodes cannot stand in ", options.dcs, " datacentres\n",
+      "Try 'moonpool sim --help'.\n")
+    return 2
+  end
   cli.watchSignals()
   local ok, cluster = pcall(require("moonpool.sim").cluster,
     { nodes = options.nodes, dcs = options.dcs, port = options.port })
   if not ok then
-    io.stderr:write("moonpool: ", tostring(cluster), "\n")
+    io.stderr:write("moonpool: ", (tostring(cluster):gsub("^[^\n:]+:%d+: ", "")), "; is port ", options.port,
+      " taken?\n")
     return 1
   end
   print(string.format("%d nodes on 127.0.0.1 .. 127.0.0.%d, port %d. Ctrl-C ends them.", options.nodes, options.nodes,
