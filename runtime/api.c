@@ -23,7 +23,7 @@ uint64_t moonpool_allocations(void)
 	return mp_mem_stats().allocs;
 }
 
-// ---- errors -------------------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------------
 
 static const struct mp_error *error_of(const struct moonpool_error *error)
 {
@@ -91,7 +91,7 @@ int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const
 	return 0;
 }
 
-// ---- loops --------------------------------------------------------------------------------------------------------------
+// ---- loops ------------------------------------------------------------------------------------------------------
 
 static struct mp_loop *loop_of(struct moonpool_loop *loop)
 {
@@ -131,7 +131,7 @@ void moonpool_loop_free(struct moonpool_loop *loop)
 	mp_loop_free(loop_of(loop));
 }
 
-// ---- opening ------------------------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------------
 
 struct opening {
 	struct moonpool_session *session;
@@ -242,7 +242,7 @@ struct moonpool_session *moonpool_session_from_text(struct moonpool_loop *loop, 
 	return new_session(&opening);
 }
 
-// ---- life ---------------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------------
 
 static void connected(void *data, const struct mp_error *error)
 {

@@ -10,7 +10,7 @@ static struct mp_str text_of(const char *text, ptrdiff_t len)
 	return len < 0 ? mp_str_of(text) : (struct mp_str){text, (size_t)len};
 }
 
-// ---- statements ---------------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------------
 
 struct prepare {
 	struct moonpool_session *session;
@@ -91,7 +91,7 @@ uint32_t moonpool_statement_parameters(const struct moonpool_statement *statemen
 	return params != NULL ? params->column_count : 0;
 }
 
-// ---- requests -----------------------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------------
 
 static void free_text(void *object)
 {
@@ -219,7 +219,7 @@ void moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us
 	options_of(request)->timestamp_us = us;
 }
 
-// ---- execute ------------------------------------------------------------------------------------------------------------
+// ---- execute ----------------------------------------------------------------------------------------------------
 
 // Room for one row's values. 0 or MP_ENOMEM.
 static int reserve_values(struct moonpool_session *session, uint32_t count)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// moonpool: a connection pool for Apache Cassandra whose policies and configuration are Lua files. This is the C API, the
-// only header to include; link with -lmoonpool.
+// moonpool: a connection pool for Apache Cassandra whose policies and configuration are Lua files. This is the C
+// API, the only header to include; link with -lmoonpool.
 //
 //   struct moonpool_loop *loop = moonpool_loop_new(NULL);
 //   struct moonpool_session *session = moonpool_session_from_file(loop, "pool.lua", message, sizeof(message));
@@ -41,7 +41,7 @@ struct moonpool_error;
 
 MOONPOOL_API const char *moonpool_version(void); // "0.1.0"
 
-// ---- errors -------------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------------
 enum moonpool_code {
 	MOONPOOL_OK = 0,
 	MOONPOOL_NO_MEMORY = -1,
@@ -85,7 +85,7 @@ MOONPOOL_API uint32_t moonpool_error_attempts(const struct moonpool_error *error
 MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const char **host,
                                         const char **message, uint32_t *ms);
 
-// ---- the loop -----------------------------------------------------------------------------------------------------
+// ---- the loop ---------------------------------------------------------------------------------------------------
 // `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
 // NULL: out of memory.
 MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
@@ -100,7 +100,7 @@ MOONPOOL_API void moonpool_loop_flush(struct moonpool_loop *loop);
 // before closing it.
 MOONPOOL_API void moonpool_loop_free(struct moonpool_loop *loop);
 
-// ---- sessions -----------------------------------------------------------------------------------------------------
+// ---- sessions ---------------------------------------------------------------------------------------------------
 // The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
 // `message` says why ("pool.lua:3: ..."), cut to `message_size`.
 MOONPOOL_API struct moonpool_session *moonpool_session_from_file(struct moonpool_loop *loop, const char *path,
@@ -133,7 +133,7 @@ MOONPOOL_API void moonpool_session_stats(const struct moonpool_session *session,
 // How often moonpool asked for memory in this thread so far: flat while requests run.
 MOONPOOL_API uint64_t moonpool_allocations(void);
 
-// ---- statements ---------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------------
 // Exactly one of statement and error. `len` -1: up to the NUL. The same text is prepared once. The statement is the
 // caller's; it may be used for any number of requests at the same time.
 MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *cql, ptrdiff_t len,
@@ -144,7 +144,7 @@ MOONPOOL_API void
 moonpool_statement_free(struct moonpool_statement *statement); // before its session is closed
 MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
 
-// ---- requests -----------------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------------
 // A request is made, gets one value for each parameter, in order, and is executed, which takes it away from the caller.
 // No memory is asked for once as many requests have been in flight before. NULL: out of memory.
 MOONPOOL_API struct moonpool_request *moonpool_request_new(struct moonpool_statement *statement);
@@ -196,13 +196,14 @@ MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *requ
                                                    size_t len);
 MOONPOOL_API void moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
 
-// Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the same.
+// Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the
+// same.
 MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
                                   void (*on_done)(void *data, const struct moonpool_result *result,
                                                   const struct moonpool_error *error),
                                   void *data);
 
-// ---- results ------------------------------------------------------------------------------------------------------
+// ---- results ----------------------------------------------------------------------------------------------------
 // A result and all that it points to are valid during the callback only.
 MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *result);
 // NUL-terminated; NULL: no such column.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executable: a LuaJIT with the runtime inside. The commands are Lua, in lua/moonpool/cli/; here stand only what Lua
-// cannot do: find its own files, and end in order on SIGINT and SIGTERM.
+// The executable: a LuaJIT with the runtime inside. The commands are Lua, in lua/moonpool/cli/; here stand only
+// what Lua cannot do: find its own files, and end in order on SIGINT and SIGTERM.
 #include <lauxlib.h>
 #include <limits.h>
 #include <lua.h>

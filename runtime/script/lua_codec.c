@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// moonpool.encode(type, value) and moonpool.decode(type, bytes): single values as the protocol has them, for routing keys,
-// for values that are kept elsewhere, and to try the mapping out.
+// moonpool.encode(type, value) and moonpool.decode(type, bytes): single values as the protocol has them, for
+// routing keys, for values that are kept elsewhere, and to try the mapping out.
 #include <lauxlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C half of `require "moonpool"`: what the files of lua/moonpool build the public API from. One file per subject; each
-// adds its functions to the core table.
+// The C half of `require "moonpool"`: what the files of lua/moonpool build the public API from. One file per
+// subject; each adds its functions to the core table.
 #pragma once
 
 #include <lua.h>
@@ -34,7 +34,7 @@ int mp_lua_raise(lua_State *L, const char *format, ...) MP_PRINTF(2, 3);
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);
 
-// ---- lua_error.c: the `err` of `nil, err` -----------------------------------------------------------------------------
+// ---- lua_error.c: the `err` of `nil, err` -----------------------------------------------------------------------
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 // One that was not made by a request. Nothing was applied.
 void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
@@ -42,7 +42,7 @@ void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates noth
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 
-// ---- constants that stand for what Lua lacks ---------------------------------------------------------------------------
+// ---- constants that stand for what Lua lacks --------------------------------------------------------------------
 // moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.
 bool mp_lua_is_null(lua_State *L, int index);
 bool mp_lua_is_unset(lua_State *L, int index);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Lua value as the bytes of a parameter, by the parameter's type. What would lose anything is refused with MP_ETYPE, and
-// codec->why says what was given, never the value itself: it may be a secret and ends in logs.
+// A Lua value as the bytes of a parameter, by the parameter's type. What would lose anything is refused with
+// MP_ETYPE, and codec->why says what was given, never the value itself: it may be a secret and ends in logs.
 #include <float.h>
 #include <lauxlib.h>
 #include <math.h>
@@ -183,7 +183,7 @@ static int write_duration(lua_State *L, int index, struct mp_codec *codec, struc
 	return 0;
 }
 
-// ---- collections ------------------------------------------------------------------------------------------------------
+// ---- collections ------------------------------------------------------------------------------------------------
 
 static int write_element(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                          struct mp_buf *out)
@@ -255,7 +255,7 @@ static int write_collection(lua_State *L, int index, const struct mp_type *type,
 	                               : write_list(L, index, type, codec, out);
 }
 
-// ---- any value ----------------------------------------------------------------------------------------------------------
+// ---- any value --------------------------------------------------------------------------------------------------
 
 static int write_by_type(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                          struct mp_buf *out)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors as Lua sees them: a table that prints well. `code` is a name of base/err.h or the server's own ("UNAVAILABLE"),
-// serverCode its number, attempts what was tried, maybeApplied whether the statement may have taken effect.
+// Errors as Lua sees them: a table that prints well. `code` is a name of base/err.h or the server's own
+// ("UNAVAILABLE"), serverCode its number, attempts what was tried, maybeApplied whether the statement may have
+// taken effect.
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events of a pool on their way to Lua: copied into a queue by the listener, taken out by the pool's dispatcher, a
-// coroutine of lua/moonpool/pool.lua that starts another one for each handler. So a handler may wait, fail, or close the
-// pool, and traffic never notices. Only what somebody handles is queued, and at most EVENTS_MAX.
+// coroutine of lua/moonpool/pool.lua that starts another one for each handler. So a handler may wait, fail, or
+// close the pool, and traffic never notices. Only what somebody handles is queued, and at most EVENTS_MAX.
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,7 +141,7 @@ void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 		mp_free(MP_CONTAINER_OF(mp_list_pop_front(&pool->events), struct event, node));
 }
 
-// ---- for lua/moonpool/pool.lua ------------------------------------------------------------------------------------------
+// ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------------
 
 // wantEvent(pool, name): from now on it is queued. Raises for a name that is none.
 static int want_event(lua_State *L)

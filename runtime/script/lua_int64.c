@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// 64-bit integers in Lua: a number as far as doubles are exact, LuaJIT's int64_t beyond. LuaJIT's C API knows no cdata, so
-// two functions of lua/moonpool/int64.lua, kept in the registry, make and split them from halves of 32 bits.
+// 64-bit integers in Lua: a number as far as doubles are exact, LuaJIT's int64_t beyond. LuaJIT's C API knows no
+// cdata, so two functions of lua/moonpool/int64.lua, kept in the registry, make and split them from halves of 32
+// bits.
 #include <lauxlib.h>
 #include <math.h>
 

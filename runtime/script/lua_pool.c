@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a pool: new, connect, close, collected. The userdata holds a pointer, because the session outlives it until
-// its last connection is closed.
+// The life of a pool: new, connect, close, collected. The userdata holds a pointer, because the session outlives it
+// until its last connection is closed.
 #include "script/lua_pool.h"
 
 #include <lauxlib.h>
@@ -25,7 +25,7 @@ struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
 	return *holder;
 }
 
-// ---- waiters ------------------------------------------------------------------------------------------------------------
+// ---- waiters ----------------------------------------------------------------------------------------------------
 
 static int push_error_of(lua_State *L)
 {
@@ -61,7 +61,7 @@ static int wait_in(struct mp_lua_pool *pool, lua_State *L, struct mp_list *waite
 	return lua_yield(L, 0);
 }
 
-// ---- the end ------------------------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------------
 
 static void free_pool(struct mp_lua_pool *pool)
 {
@@ -129,7 +129,7 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-// ---- methods ------------------------------------------------------------------------------------------------------------
+// ---- methods ----------------------------------------------------------------------------------------------------
 
 // newPool(checked configuration): a pool, or nil and a message.
 static int create(lua_State *L)
@@ -215,7 +215,7 @@ static int to_string(lua_State *L)
 	return 1;
 }
 
-// ---- statements ---------------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------------
 
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index)
 {

@@ -26,7 +26,7 @@ struct mp_lua_pool {
 	struct mp_list statements;  // mp_lua_statement, until CLOSED
 	struct mp_request *filling; // taken, not submitted: left over when an argument raised an error
 	struct mp_slab ops;         // of lua_execute.c
-	struct op *answer;          // of lua_execute.c: the call whose answer is here, until its coroutine took it
+	struct op *answer; // of lua_execute.c: the call whose answer is here, until its coroutine took it
 	struct mp_codec codec;
 	struct mp_task reap;          // after the session is closed
 	struct mp_session_stats last; // what getStats() gives after the end
@@ -55,13 +55,13 @@ struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index);
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
 
-// ---- lua_hosts.c ------------------------------------------------------------------------------------------------------
+// ---- lua_hosts.c ------------------------------------------------------------------------------------------------
 void mp_lua_add_hosts(lua_State *L); // into the table at the top
 
-// ---- lua_execute.c: the slab of calls ---------------------------------------------------------------------------------
+// ---- lua_execute.c: the slab of calls ---------------------------------------------------------------------------
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
 
-// ---- lua_events.c -----------------------------------------------------------------------------------------------------
+// ---- lua_events.c -----------------------------------------------------------------------------------------------
 void mp_lua_pool_listen(struct mp_lua_pool *pool);
 void mp_lua_pool_events_end(
 	struct mp_lua_pool *pool); // no more will come: the dispatcher hands out the rest and ends

@@ -25,7 +25,7 @@
 struct mp_codec {
 	struct mp_buf scratch;
 	struct mp_lua_host_numbers *hosts; // of lua_host_number.c; NULL: not needed yet
-	char why[160]; // after an error: what is wrong, without the value itself
+	char why[160];                     // after an error: what is wrong, without the value itself
 };
 
 // Push a value. 0; MP_ETYPE: the bytes do not fit the type (nothing is pushed); MP_EUNSUPPORTED. May raise for lack of
@@ -34,7 +34,8 @@ typedef int mp_value_push(lua_State *L, struct mp_codec *codec, const struct mp_
                           struct mp_bytes value);
 mp_value_push *mp_value_pusher(const struct mp_type *type); // chosen once per column; null pushes nil
 
-// Append the value at `index` as a [value]: length and bytes. 0, MP_ETYPE, MP_EUNSUPPORTED or MP_ENOMEM, with codec->why.
+// Append the value at `index` as a [value]: length and bytes. 0, MP_ETYPE, MP_EUNSUPPORTED or MP_ENOMEM, with
+// codec->why.
 int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                    struct mp_buf *out) MP_MUST_CHECK;
 // Without a type (prepare = false): string as text, number as int, bigint or double, boolean, int64_t as bigint.
@@ -42,7 +43,7 @@ int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, stru
 
 int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
 
-// ---- lua_int64.c --------------------------------------------------------------------------------------------------
+// ---- lua_int64.c ------------------------------------------------------------------------------------------------
 void mp_int64_push(lua_State *L, int64_t value);
 // 0; MP_ETYPE with codec->why.
 int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;

@@ -42,7 +42,7 @@ struct mp_waiter {
 	struct mp_list_node all;
 };
 
-// ---- coroutines ---------------------------------------------------------------------------------------------------
+// ---- coroutines -------------------------------------------------------------------------------------------------
 
 static void woken(void *data)
 {
@@ -177,7 +177,7 @@ static void run_ready(void *data)
 		mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
 }
 
-// ---- waiting ------------------------------------------------------------------------------------------------------
+// ---- waiting ----------------------------------------------------------------------------------------------------
 
 void mp_runtime_check(struct mp_runtime *runtime, lua_State *L)
 {
@@ -276,7 +276,7 @@ lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void
 	return NULL;
 }
 
-// ---- running ------------------------------------------------------------------------------------------------------
+// ---- running ----------------------------------------------------------------------------------------------------
 
 void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs)
 {
@@ -363,7 +363,7 @@ void mp_runtime_serve(struct mp_runtime *runtime)
 	runtime->live--;
 }
 
-// ---- life ---------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------------
 
 struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_loop)
 {

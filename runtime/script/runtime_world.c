@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which runtime is the current one of a Lua state, the one that is made on demand, and its UUIDs.
 //
-// The registry holds, under the address of `key`, a userdata with the stack of entered runtimes; at its bottom stands the
-// one over a libuv loop, made when first asked for. The userdata's finaliser ends it with the state.
+// The registry holds, under the address of `key`, a userdata with the stack of entered runtimes; at its bottom
+// stands the one over a libuv loop, made when first asked for. The userdata's finaliser ends it with the state.
 #include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
