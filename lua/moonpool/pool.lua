@@ -62,7 +62,6 @@ Pool.getMetrics = core.getMetrics
 Pool.getConnectionDetails = core.getConnectionDetails
 Pool.getHosts = core.getHosts
 Pool.getPolicies = core.policies
-Pool.policies = core.policies
 Pool.reload = core.reload
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags
