@@ -129,6 +129,25 @@ static int merge_element(struct mp_sim_slot *slot, const struct mp_type *type, c
 	return 0;
 }
 
+// What is older than the clearing is read by nobody again, so it goes: a list that is written anew for ever stays small.
+static void clear_elements(struct mp_sim_slot *slot, int64_t ts)
+{
+	if (ts <= slot->deleted)
+		return;
+	slot->deleted = ts;
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < slot->count; i++) {
+		struct mp_sim_element *element = &slot->elements[i];
+		if (element->cell.ts > ts) {
+			slot->elements[kept++] = *element;
+			continue;
+		}
+		mp_free(element->cell.data);
+		mp_free(element->path);
+	}
+	slot->count = kept;
+}
+
 // ---- rows and partitions ----------------------------------------------------------------------------------------
 
 static struct mp_sim_slot *slot_at(struct mp_sim_row *row, const struct mp_sim_table *table, uint16_t index)
@@ -158,10 +177,7 @@ static int apply_op(struct mp_sim_row *row, const struct mp_sim_table *table, co
 	case MP_SIM_OP_CELL: return merge_cell(&slot->cell, op->ts, op->expires, op->ttl, op->value);
 	case MP_SIM_OP_ELEMENT: return merge_element(slot, column->type, op);
 	case MP_SIM_OP_COUNTER: return merge_counter(&slot->cell, op);
-	case MP_SIM_OP_CLEAR:
-		if (op->ts > slot->deleted)
-			slot->deleted = op->ts;
-		return 0;
+	case MP_SIM_OP_CLEAR: clear_elements(slot, op->ts); return 0;
 	}
 	return 0;
 }

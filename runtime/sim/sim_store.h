@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one node has on its disk: partitions by token, rows by clustering key, cells with their time. Writes only ever
-// add; a reader resolves what is newest. So writes may come in any order and any number of times (mp_sim_apply of the
-// same mutation twice is once), which is what hints and repair rest on.
+// add, but what a cleared collection held goes, for nobody reads it again; a reader resolves what is newest. So writes
+// may come in any order and any number of times (mp_sim_apply of the same mutation twice is once), which is what hints
+// and repair rest on.
 #pragma once
 
 #include "base/arena.h"

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What statements do to data: types, collections, counters, time stamps, deletions, ranges.
+local C = require "spec.support.c"
 local raw = require "spec.support.rawclient"
 
 describe("the simulated cluster's data", function()
@@ -97,6 +98,20 @@ describe("the simulated cluster's data", function()
     assert.same({ 5 }, rows("SELECT l FROM t")[1].l)
     run "UPDATE t SET l = [] WHERE k = 1"
     assert.equal(0, #rows "SELECT l FROM t")
+  end)
+
+  it("stays as small as its data when collections are written anew for ever", function()
+    run "CREATE TABLE t (k int PRIMARY KEY, l list<int>, m map<int, int>)"
+    local function write(times)
+      for i = 1, times do
+        run(string.format("INSERT INTO t (k, l, m) VALUES (1, [%d, 2, 3], {%d: 1})", i, i))
+      end
+      return tonumber(C.mp_mem_stats().allocs - C.mp_mem_stats().frees)
+    end
+    local before = write(20)
+    local after = write(500)
+    assert.same({ 500, 2, 3 }, rows("SELECT l FROM t WHERE k = 1")[1].l)
+    assert.is_true(after - before < 50, (after - before) .. " more pieces of memory")
   end)
 
   it("keeps sets and maps in order and changes their entries one by one", function()
