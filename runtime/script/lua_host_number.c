@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hosts by number: a result keeps a number instead of a text, which costs less than making a Lua string of an address for
-// each answer. Numbers are given once for each text and never again, so old results stay right.
+// Hosts by number: a result keeps a number instead of a text, which costs less than making a Lua string of an
+// address for each answer. Numbers are given once for each text and never again, so old results stay right.
 #include <lauxlib.h>
 #include <string.h>
 
