@@ -52,7 +52,7 @@ local answered, next_key = 0, 0
 local latencies = {}
 
 local function counts()
-  local policy = pool:getPolicies().balance
+  local policy = pool:policies().balance
   return {
     at = seconds_of(CLOCK_MONOTONIC),
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME),

@@ -242,7 +242,7 @@ local function send_all(self, given)
   result.asked = asked_of(self, pool)
   for host, number in pairs(result.asked) do result.asked[host] = number - (before[host] or 0) end
   result.latency = percentiles(latencies)
-  local info = pool:getPolicies().balance
+  local info = pool:policies().balance
   result.policy = { name = info.name, calls = info.calls, errors = info.errors, lastError = info.lastError }
   return result
 end

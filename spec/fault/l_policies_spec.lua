@@ -88,7 +88,7 @@ describe("policies:", function()
       assert.equal(i, #told.policyReload, text)
     end
     load:stop():none_failed():check()
-    assert.equal(#broken + 1, pool:getPolicies().balance.generation)
+    assert.equal(#broken + 1, pool:policies().balance.generation)
   end)
 
   it("L8 a thousand edits leave no generations behind", function(world)
@@ -100,7 +100,7 @@ describe("policies:", function()
       moonpool.sleep(40)
     end
     load:stop():none_failed():check()
-    assert.is_true(pool:getPolicies().balance.generation <= 27)
+    assert.is_true(pool:policies().balance.generation <= 27)
   end)
 
   it("L9 whatever becomes of the file, the last good policy serves", function(world)

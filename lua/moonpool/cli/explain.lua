@@ -166,7 +166,7 @@ local function ask(given, options)
     settle(moonpool, pool)
     found, why = pool:explain(request)
   end
-  local policy = pool:getPolicies().balance
+  local policy = pool:policies().balance
   pool:close()
   return found, found and policy or tostring(why)
 end
