@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CANDIDATES_MAX 64 // replicas of one token that are looked at
+#define DRAWS          4
 
 void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement,
                   bool has_token, int64_t token, uint64_t chance)
@@ -212,11 +213,15 @@ static uint16_t next_replica(struct mp_plan *plan, const struct mp_plan_step *st
 {
 	uint32_t count;
 	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
-	// At random the first draw nearly always hits one that will do; then the others need not be looked at.
+	// At random: draw until one hits that will do, which is as fair as to choose among those, and cheaper unless they are
+	// few.
 	if (MP_LIKELY(step->order == MP_ORDER_SHUFFLED && plan->taken == 0 && count > 0)) {
-		uint16_t host = replicas[one_of(step->seed, count)];
-		if (MP_LIKELY(fits(plan, step, host)))
-			return host;
+		uint32_t chance = step->seed;
+		for (int i = 0; i < DRAWS; i++, chance = draw(plan)) {
+			uint16_t host = replicas[one_of(chance, count)];
+			if (MP_LIKELY(fits(plan, step, host)))
+				return host;
+		}
 	}
 	uint16_t candidates[CANDIDATES_MAX];
 	uint32_t found = 0;
