@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// moonpool through its C API, as a program would use it: a closed loop of requests, each answer read and followed by the
-// next request from inside its callback. Keys vary, so every request is hashed and routed, by the Lua TokenAwarePolicy.
+// moonpool through its C API, as a program would use it: a closed loop of requests, each answer read and followed by
+// the next request from inside its callback. Keys vary, so every request is hashed and routed, by the Lua
+// TokenAwarePolicy.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,8 @@ struct bench_options {
 // Ends the process with a message when they make no sense.
 void bench_options_read(struct bench_options *options, int argc, char **argv);
 
-// The measured window. Ask bench_window_is_due() now and then; when it is, tell what was counted so far since the process
-// began.
+// The measured window. Ask bench_window_is_due() now and then; when it is, tell what was counted so far since the
+// process began.
 struct bench_counts {
 	uint64_t requests;
 	uint64_t allocations;

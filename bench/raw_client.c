@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The least that a client can do, as the measure of all others: three connections, a fixed number of EXECUTEs in
 // flight, and for each answer the same request again under the same stream id. No routing, no decoding of rows, no
-// allocation, no deadline, no time stamp. What a read brings leaves as one write. It never sleeps: it looks at its three
-// sockets in turn, so its figures are those of a core that does nothing else.
+// allocation, no deadline, no time stamp. What a read brings leaves as one write. It never sleeps: it looks at its
+// three sockets in turn, so its figures are those of a core that does nothing else.
 //
 // It sends what moonpool sends: the same statement and parameters, on v5 in segments with valid checksums.
 #include <errno.h>

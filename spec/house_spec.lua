@@ -133,7 +133,8 @@ describe("the house", function()
             start = nil
           end
         end
-        if #line > 120 then offences[#offences + 1] = string.format("%s:%d: %d columns", path, number, #line) end
+        local columns = #line:gsub("[\128-\191]", "") -- of UTF-8
+        if columns > 120 then offences[#offences + 1] = string.format("%s:%d: %d columns", path, number, columns) end
       end
     end
     report(offences)

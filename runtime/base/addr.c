@@ -48,7 +48,7 @@ void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
 {
 	mp_assert(addr->ip_len == 0 || addr->ip_len == 4 || addr->ip_len == 16);
 	if (addr->ip_len == 0 ||
-		inet_ntop(addr->ip_len == 4 ? AF_INET : AF_INET6, addr->ip, text, MP_ADDR_TEXT) == NULL)
+	    inet_ntop(addr->ip_len == 4 ? AF_INET : AF_INET6, addr->ip, text, MP_ADDR_TEXT) == NULL)
 		snprintf(text, MP_ADDR_TEXT, "none");
 }
 

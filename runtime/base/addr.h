@@ -5,17 +5,18 @@
 #include "base/defs.h"
 
 struct mp_addr {
-	uint8_t ip[16];  // network order; the first 4 used for IPv4, the rest zero
-	uint8_t ip_len;  // 4, 16, or 0 for "none"
-	uint16_t port;   // host order
+	uint8_t ip[16]; // network order; the first 4 used for IPv4, the rest zero
+	uint8_t ip_len; // 4, 16, or 0 for "none"
+	uint16_t port;  // host order
 };
 
 #define MP_ADDR_TEXT 64
 
-bool mp_addr_eq(const struct mp_addr *a, const struct mp_addr *b);         // ip and port
+bool mp_addr_eq(const struct mp_addr *a, const struct mp_addr *b); // ip and port
 bool mp_addr_same_ip(const struct mp_addr *a, const struct mp_addr *b);
-bool mp_addr_is_any(const struct mp_addr *addr);                           // 0.0.0.0 or ::, or none
+bool mp_addr_is_any(const struct mp_addr *addr); // 0.0.0.0 or ::, or none
 struct mp_addr mp_addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
-int mp_addr_parse_ip(const char *text, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK; // literal only; MP_EINVAL
+int mp_addr_parse_ip(const char *text, uint16_t port,
+                     struct mp_addr *addr) MP_MUST_CHECK;                    // literal only; MP_EINVAL
 void mp_addr_format(const struct mp_addr *addr, char text[MP_ADDR_TEXT]);    // "127.0.0.1:9042", "[::1]:9042"
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT]); // "127.0.0.1", "::1"

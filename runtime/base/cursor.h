@@ -37,7 +37,7 @@ int64_t mp_cursor_i64(struct mp_cursor *cur);
 const uint8_t *mp_cursor_take(struct mp_cursor *cur, size_t len);
 struct mp_str mp_cursor_string(struct mp_cursor *cur);      // [string]: u16 length
 struct mp_str mp_cursor_long_string(struct mp_cursor *cur); // [long string]: i32 length, negative fails
-struct mp_bytes mp_cursor_bytes(struct mp_cursor *cur);     // [bytes]/[value]: i32 length, any negative is null
+struct mp_bytes mp_cursor_bytes(struct mp_cursor *cur); // [bytes]/[value]: i32 length, any negative is null
 struct mp_bytes mp_cursor_short_bytes(struct mp_cursor *cur); // [short bytes]: u16 length
 // A count of elements of at least `min_bytes` each (>= 1): fails unless they can all fit in what is left.
 uint32_t mp_cursor_count(struct mp_cursor *cur, size_t min_bytes);

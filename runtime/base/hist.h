@@ -16,5 +16,6 @@ struct mp_hist {
 
 void mp_hist_reset(struct mp_hist *hist);
 void mp_hist_add(struct mp_hist *hist, uint64_t value);
-uint64_t mp_hist_quantile(const struct mp_hist *hist, double q); // 0 <= q <= 1; 0 when empty; upper edge of the bucket
-double mp_hist_mean(const struct mp_hist *hist);                 // 0 when empty
+uint64_t mp_hist_quantile(const struct mp_hist *hist,
+                          double q);             // 0 <= q <= 1; 0 when empty; upper edge of the bucket
+double mp_hist_mean(const struct mp_hist *hist); // 0 when empty

@@ -21,7 +21,7 @@ bool mp_list_node_linked(const struct mp_list_node *node)
 }
 
 static void link_between(struct mp_list *list, struct mp_list_node *node, struct mp_list_node *prev,
-						 struct mp_list_node *next)
+                         struct mp_list_node *next)
 {
 	mp_assert(!mp_list_node_linked(node));
 	node->prev = prev;

@@ -21,6 +21,7 @@ bool mp_list_node_linked(const struct mp_list_node *node);
 void mp_list_push_back(struct mp_list *list, struct mp_list_node *node);
 void mp_list_push_front(struct mp_list *list, struct mp_list_node *node);
 void mp_list_remove(struct mp_list *list, struct mp_list_node *node);
-struct mp_list_node *mp_list_first(const struct mp_list *list);     // NULL when empty
-struct mp_list_node *mp_list_pop_front(struct mp_list *list);       // NULL when empty
-struct mp_list_node *mp_list_next(const struct mp_list *list, const struct mp_list_node *node); // NULL at the end
+struct mp_list_node *mp_list_first(const struct mp_list *list); // NULL when empty
+struct mp_list_node *mp_list_pop_front(struct mp_list *list);   // NULL when empty
+struct mp_list_node *mp_list_next(const struct mp_list *list,
+                                  const struct mp_list_node *node); // NULL at the end

@@ -16,7 +16,7 @@ struct mp_log {
 void mp_log_init(struct mp_log *log);
 bool mp_log_on(const struct mp_log *log, enum mp_log_level level);
 void mp_log_write(const struct mp_log *log, enum mp_log_level level, const char *format, ...) MP_PRINTF(3, 4);
-const char *mp_log_level_name(enum mp_log_level level); // "error", "warn", "info", "debug"
+const char *mp_log_level_name(enum mp_log_level level);            // "error", "warn", "info", "debug"
 int mp_log_level_from(const char *name, int *level) MP_MUST_CHECK; // "off" too; MP_EINVAL when unknown
 
 // At most one line per `every_ms` of one kind; the line that gets through says how many were held back.

@@ -5,7 +5,7 @@
 
 #include "base/defs.h"
 
-void *mp_alloc(size_t size) MP_MUST_CHECK;               // uninitialised; NULL when out of memory
+void *mp_alloc(size_t size) MP_MUST_CHECK;                // uninitialised; NULL when out of memory
 void *mp_calloc(size_t count, size_t size) MP_MUST_CHECK; // zeroed; NULL on overflow or out of memory
 void *mp_realloc(void *ptr, size_t size) MP_MUST_CHECK;   // NULL keeps `ptr` alive
 void mp_free(void *ptr);                                  // NULL is fine
@@ -13,8 +13,8 @@ char *mp_strdup(const char *text) MP_MUST_CHECK;
 char *mp_strndup(const char *text, size_t len) MP_MUST_CHECK; // always NUL-terminated
 
 struct mp_mem_stats {
-	uint64_t allocs;  // calls of alloc, calloc, realloc that gave memory, in this thread since its start
-	uint64_t frees;   // calls of free with a pointer
+	uint64_t allocs; // calls of alloc, calloc, realloc that gave memory, in this thread since its start
+	uint64_t frees;  // calls of free with a pointer
 };
 struct mp_mem_stats mp_mem_stats(void);
 

@@ -9,7 +9,7 @@ static uint64_t rotl(uint64_t x, int by)
 void mp_rand_seed(struct mp_rand *rand, uint64_t seed)
 {
 	for (int i = 0; i < 4;
-		 i++) { // splitmix64; never gives four zeros, the one state the generator cannot leave
+	     i++) { // splitmix64; never gives four zeros, the one state the generator cannot leave
 		seed += 0x9e3779b97f4a7c15u;
 		uint64_t z = seed;
 		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -26,7 +26,7 @@ struct free_object {
 };
 
 void mp_slab_init(struct mp_slab *slab, size_t object_size, void (*construct)(void *),
-				  void (*destruct)(void *))
+                  void (*destruct)(void *))
 {
 	mp_assert(object_size >= sizeof(struct free_object));
 	*slab = (struct mp_slab){

@@ -15,7 +15,8 @@ struct mp_slab {
 	void (*destruct)(void *object);  // called once for each object at deinit, may be NULL
 };
 
-void mp_slab_init(struct mp_slab *slab, size_t object_size, void (*construct)(void *), void (*destruct)(void *));
-void mp_slab_deinit(struct mp_slab *slab); // asserts that nothing is in use
+void mp_slab_init(struct mp_slab *slab, size_t object_size, void (*construct)(void *),
+                  void (*destruct)(void *));
+void mp_slab_deinit(struct mp_slab *slab);              // asserts that nothing is in use
 void *mp_slab_take(struct mp_slab *slab) MP_MUST_CHECK; // NULL when out of memory; fresh memory is zeroed
 void mp_slab_give(struct mp_slab *slab, void *object);

@@ -114,7 +114,7 @@ static struct findings read_write(struct reader *reader)
 		else if (is(&word, "COUNTER"))
 			findings.counter = true;
 		else if (word.kind == WORD_SIGN && word.sign == '+' && reader->pos < reader->end &&
-				 *reader->pos == '=') {
+		         *reader->pos == '=') {
 			findings.addition = true;
 		} else if (word.kind == WORD_SIGN && word.sign == '=')
 			read_sum(reader, &findings);

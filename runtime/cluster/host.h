@@ -9,7 +9,7 @@
 
 enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
 enum mp_host_state {
-	MP_HOST_NEW,     // known, no connection yet
+	MP_HOST_NEW, // known, no connection yet
 	MP_HOST_UP,
 	MP_HOST_DOWN,
 	MP_HOST_REMOVED, // left the cluster; its slot waits until its last connection and request are gone
@@ -23,24 +23,24 @@ struct mp_host {
 	uint16_t index; // slot in the view
 	struct mp_uuid host_id;
 	struct mp_addr addr;
-	char addr_text[MP_ADDR_TEXT];   // "127.0.0.1:9042"
+	char addr_text[MP_ADDR_TEXT]; // "127.0.0.1:9042"
 	char *dc;
 	char *rack;
 	char *release_version;
 	enum mp_distance distance;
 	enum mp_host_state state;
-	bool seen;                      // during a refresh: named by the node
+	bool seen; // during a refresh: named by the node
 	struct mp_pool pool;
-	uint64_t requests;              // attempts sent
-	uint64_t errors;                // attempts that failed (timeouts, losses, server errors)
+	uint64_t requests; // attempts sent
+	uint64_t errors;   // attempts that failed (timeouts, losses, server errors)
 	uint64_t timeouts;
 	uint64_t state_since_ms;
-	uint64_t failover_told_ms;      // when the last failover event from this host was given, + 1; 0: never
-	uint8_t version;                // protocol version of its connections
-	bool empty;                     // the pool told that its last connection is gone
-	uint32_t pins;                  // waiting events that name this host
-	int down_err;                   // why the last connection ended or could not be opened; 0: none did
-	int32_t down_code;              // its server code, -1: none
+	uint64_t failover_told_ms; // when the last failover event from this host was given, + 1; 0: never
+	uint8_t version;           // protocol version of its connections
+	bool empty;                // the pool told that its last connection is gone
+	uint32_t pins;             // waiting events that name this host
+	int down_err;              // why the last connection ended or could not be opened; 0: none did
+	int32_t down_code;         // its server code, -1: none
 	char down_why[160];
-	struct mp_hist latency_us;      // of answered attempts
+	struct mp_hist latency_us; // of answered attempts
 };

@@ -62,7 +62,7 @@ static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_
 	return bit;
 }
 
-// ---- tags -----------------------------------------------------------------------------------------------------------
+// ---- tags ---------------------------------------------------------------------------------------------------------
 
 int mp_view_tag(struct mp_view *view, const char *text, size_t len)
 {
@@ -93,7 +93,7 @@ int mp_view_set_tags(struct mp_view *view, uint16_t slot, const char *const *nam
 	return 0;
 }
 
-// ---- lists ----------------------------------------------------------------------------------------------------------
+// ---- lists --------------------------------------------------------------------------------------------------------
 
 static bool line_is(const char *line, size_t len, const char *text)
 {
@@ -154,7 +154,7 @@ bool mp_view_mark_holds(struct mp_view *view, uint32_t mark, uint64_t stamp)
 	return found->stamp == stamp;
 }
 
-// ---- hosts ----------------------------------------------------------------------------------------------------------
+// ---- hosts --------------------------------------------------------------------------------------------------------
 
 static void copy_name(char *to, size_t size, const char *from)
 {

@@ -213,8 +213,8 @@ static uint16_t next_replica(struct mp_plan *plan, const struct mp_plan_step *st
 {
 	uint32_t count;
 	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
-	// At random: draw until one hits that will do, which is as fair as to choose among those, and cheaper unless they are
-	// few.
+	// At random: draw until one hits that will do, which is as fair as to choose among those, and cheaper unless they
+	// are few.
 	if (MP_LIKELY(step->order == MP_ORDER_SHUFFLED && plan->taken == 0 && count > 0)) {
 		uint32_t chance = step->seed;
 		for (int i = 0; i < DRAWS; i++, chance = draw(plan)) {

@@ -16,16 +16,16 @@ enum mp_scope {
 	MP_SCOPE_SAME_RACK,
 	MP_SCOPE_REMOTE_DCS, // datacentre by datacentre in failover order; a limit counts for each of them
 	MP_SCOPE_ALL,
-	MP_SCOPE_DC,         // the datacentre `arg`
+	MP_SCOPE_DC, // the datacentre `arg`
 	MP_SCOPE_COUNT,
 };
 enum mp_order {
-	MP_ORDER_IN_TURN,       // each request starts one further
+	MP_ORDER_IN_TURN, // each request starts one further
 	MP_ORDER_SHUFFLED,
 	MP_ORDER_PRIMARY_FIRST, // replicas: as placed; hosts: in slot order
-	MP_ORDER_LEAST_LOADED,  // two random ones, the one with fewer requests in flight first (newly-up hosts last)
-	MP_ORDER_FASTEST,       // by latencyUs, unmeasured first
-	MP_ORDER_WEIGHTED,      // chance in proportion to weight
+	MP_ORDER_LEAST_LOADED, // two random ones, the one with fewer requests in flight first (newly-up hosts last)
+	MP_ORDER_FASTEST,      // by latencyUs, unmeasured first
+	MP_ORDER_WEIGHTED,     // chance in proportion to weight
 	MP_ORDER_COUNT,
 };
 
@@ -42,31 +42,32 @@ struct mp_plan_step {
 
 struct mp_plan {
 	struct mp_view *view;
-	const struct mp_placement *placement; // of the request's keyspace; borrowed during planning, refs by the request
+	const struct mp_placement
+		*placement; // of the request's keyspace; borrowed during planning, refs by the request
 	int64_t token;
 	bool has_token;
-	bool overflow;      // a step did not fit and was left out
-	bool has_turn;      // one of the steps goes in turn: all that do begin at the same turn
+	bool overflow; // a step did not fit and was left out
+	bool has_turn; // one of the steps goes in turn: all that do begin at the same turn
 	uint32_t turn;
-	bool refused;       // the policy wants no host to be asked: the request fails at once
-	bool avoids_slow;   // filter of the steps that are added from now on
+	bool refused;     // the policy wants no host to be asked: the request fails at once
+	bool avoids_slow; // filter of the steps that are added from now on
 	uint32_t care, want;
-	uint32_t slow_us;   // a host is slow above this mean latency, if it was measured since then
+	uint32_t slow_us; // a host is slow above this mean latency, if it was measured since then
 	double slow_since_ms;
 	uint8_t step_count;
-	uint8_t step;       // walking: the current step
-	uint16_t dc;        // walking: which remote datacentre of the current step
-	uint32_t position;  // walking: inside the step's group
-	uint16_t taken;     // walking: hosts the current step (and datacentre) gave
+	uint8_t step;      // walking: the current step
+	uint16_t dc;       // walking: which remote datacentre of the current step
+	uint32_t position; // walking: inside the step's group
+	uint16_t taken;    // walking: hosts the current step (and datacentre) gave
 	uint16_t seen_count;
 	uint16_t seen[MP_PLAN_SEEN];
 	struct mp_plan_step steps[MP_PLAN_STEPS];
-	uint64_t chance;    // random bits for this plan
+	uint64_t chance; // random bits for this plan
 };
 
 // `chance`: fresh random bits. `placement` NULL or has_token false: replica steps give nothing.
-void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement, bool has_token,
-                  int64_t token, uint64_t chance);
+void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement,
+                  bool has_token, int64_t token, uint64_t chance);
 // The primitives of a policy. Out-of-range arguments are ignored and counted as overflow; never fails otherwise.
 void mp_plan_replicas(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
 void mp_plan_hosts(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
@@ -76,7 +77,8 @@ void mp_plan_only(struct mp_plan *plan, uint32_t marks);
 void mp_plan_avoid(struct mp_plan *plan, uint32_t marks);
 // Without hosts whose mean latency is more than `times` the best one and more than `least_us`, measured in the last
 // `retry_ms`: after that time a host gets another chance.
-void mp_plan_avoid_slow(struct mp_plan *plan, double times, double retry_ms, uint32_t least_us, double now_ms);
+void mp_plan_avoid_slow(struct mp_plan *plan, double times, double retry_ms, uint32_t least_us,
+                        double now_ms);
 void mp_plan_no_filter(struct mp_plan *plan);
 // No host at all, whatever the steps say.
 void mp_plan_refuse(struct mp_plan *plan);

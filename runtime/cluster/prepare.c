@@ -197,10 +197,8 @@ static int ask(struct mp_prepare_flight *flight, uint16_t index)
 // PREPARE reads no data, so a host of another datacentre is as good as none of the local one.
 static void make_plan(struct mp_prepare_flight *flight)
 {
-	struct mp_request_view view = {.isRead = true,
-	                               .idempotent = true,
-	                               .consistency = MP_CL_ONE,
-	                               .attempt = 1};
+	struct mp_request_view view = {
+		.isRead = true, .idempotent = true, .consistency = MP_CL_ONE, .attempt = 1};
 	mp_session_make_plan(flight->prepares->session, &view, NULL, 0, &flight->plan);
 }
 

@@ -99,7 +99,7 @@ enum mp_replay_outcome mp_replay_outcome_of_error(int32_t server_code, int write
 	case MP_SE_READ_FAILURE: return MP_OUTCOME_READ_FAILURE;
 	case MP_SE_WRITE_TIMEOUT:
 		return write_type == MP_WRITE_BATCH_LOG ? MP_OUTCOME_WRITE_TIMEOUT_BATCH_LOG
-												: MP_OUTCOME_WRITE_TIMEOUT;
+		                                        : MP_OUTCOME_WRITE_TIMEOUT;
 	case MP_SE_WRITE_FAILURE: return MP_OUTCOME_WRITE_FAILURE;
 	case MP_SE_CDC_WRITE_FAILURE: return MP_OUTCOME_CDC_WRITE_FAILURE;
 	case MP_SE_CAS_WRITE_UNKNOWN: return MP_OUTCOME_CAS_WRITE_UNKNOWN;

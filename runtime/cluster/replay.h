@@ -11,29 +11,31 @@ enum mp_replay_class {
 	MP_REPLAY_READ,       // SELECT
 	MP_REPLAY_IDEMPOTENT, // a write its caller calls idempotent
 	MP_REPLAY_UNSAFE,     // a plain write that must not run twice (list append, now(), unknown)
-	MP_REPLAY_FRAGILE,    // counter update or lightweight transaction: even "unavailable" may have been applied
+	MP_REPLAY_FRAGILE, // counter update or lightweight transaction: even "unavailable" may have been applied
 	MP_REPLAY_CLASSES,
 };
 
 // How an attempt ended. X(name) in the order of the table.
+// clang-format off
 #define MP_REPLAY_OUTCOMES(X)                                                                          \
 	X(NOT_SENT) X(PART_SENT) X(LOST) X(TIMEOUT) X(UNPREPARED) X(IS_BOOTSTRAPPING) X(UNAVAILABLE)       \
 	X(OVERLOADED) X(SERVER_ERROR) X(TRUNCATE_ERROR) X(FUNCTION_FAILURE) X(READ_TIMEOUT) X(READ_FAILURE) \
 	X(WRITE_TIMEOUT) X(WRITE_TIMEOUT_BATCH_LOG) X(WRITE_FAILURE) X(CDC_WRITE_FAILURE)                  \
 	X(CAS_WRITE_UNKNOWN) X(SYNTAX_ERROR) X(UNAUTHORIZED) X(INVALID) X(CONFIG_ERROR) X(ALREADY_EXISTS)  \
 	X(BAD_CREDENTIALS) X(PROTOCOL_ERROR) X(UNKNOWN_CODE)
+// clang-format on
 enum mp_replay_outcome {
 #define X(name) MP_OUTCOME_##name,
 	MP_REPLAY_OUTCOMES(X)
 #undef X
-	MP_OUTCOME_COUNT
+		MP_OUTCOME_COUNT
 };
 const char *mp_replay_outcome_name(enum mp_replay_outcome outcome);
 
 struct mp_replay_rule {
-	uint8_t most;          // how often this outcome may be followed by another attempt in one request; 0: never
-	bool next_host_only;   // not on the same host again
-	bool maybe_applied;    // what the caller must assume if the request ends here
+	uint8_t most;        // how often this outcome may be followed by another attempt in one request; 0: never
+	bool next_host_only; // not on the same host again
+	bool maybe_applied;  // what the caller must assume if the request ends here
 };
 struct mp_replay_rule mp_replay_rule(enum mp_replay_outcome outcome, enum mp_replay_class replay_class);
 

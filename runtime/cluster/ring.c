@@ -146,7 +146,7 @@ static void add_dc(struct mp_replication *replication, struct mp_view *view, str
 }
 
 void mp_replication_parse(struct mp_replication *replication, struct mp_view *view, size_t count,
-						  const struct mp_str *keys, const struct mp_str *values)
+                          const struct mp_str *keys, const struct mp_str *values)
 {
 	memset(replication, 0, sizeof(*replication));
 	for (size_t i = 0; i < count; i++)
@@ -172,7 +172,7 @@ struct dc_census {
 
 // Distinct hosts and racks per datacentre among the owners of tokens.
 static int take_census(const struct mp_ring *ring, const struct mp_view *view, struct dc_census *census,
-					   uint32_t *host_total)
+                       uint32_t *host_total)
 {
 	uint8_t *seen_host = mp_calloc(MP_HOSTS_MAX, 1);
 	uint8_t *seen_rack = mp_calloc((size_t)view->rack_count + 1, 1);
@@ -203,7 +203,7 @@ static uint32_t lower(uint32_t a, uint32_t b)
 
 // How many replicas a token can have at most; caps the wish of each datacentre at its hosts.
 static uint32_t cap_replication(struct mp_replication *replication, const struct dc_census *census,
-								uint32_t host_total)
+                                uint32_t host_total)
 {
 	uint32_t stride = 0;
 	switch (replication->strategy) {
@@ -219,7 +219,7 @@ static uint32_t cap_replication(struct mp_replication *replication, const struct
 }
 
 struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
-									  const struct mp_view *view)
+                                      const struct mp_view *view)
 {
 	struct mp_placement *placement = mp_calloc(1, sizeof(*placement));
 	if (placement == NULL)
@@ -278,7 +278,7 @@ static uint32_t place_simple(struct mp_placement *placement, uint32_t at, uint16
 // NetworkTopologyStrategy: walk the ring; each datacentre takes hosts until its factor is reached, a second
 // one from a rack only while there are more replicas to place than racks.
 static uint32_t place_network(struct mp_placement *placement, const struct mp_view *view, uint32_t at,
-							  uint16_t *row)
+                              uint16_t *row)
 {
 	const struct mp_ring *ring = placement->ring;
 	const struct mp_replication *replication = &placement->replication;
@@ -327,8 +327,8 @@ bool mp_placement_step(struct mp_placement *placement, const struct mp_view *vie
 	for (uint32_t n = 0; n < rows && walked < budget && placement->done < ring->count; n++) {
 		uint16_t *row = placement->hosts + (size_t)placement->done * placement->stride;
 		walked += placement->replication.strategy == MP_STRATEGY_NETWORK
-					  ? place_network(placement, view, placement->done, row)
-					  : place_simple(placement, placement->done, row);
+		              ? place_network(placement, view, placement->done, row)
+		              : place_simple(placement, placement->done, row);
 		placement->done++;
 	}
 	return placement->done == ring->count;

@@ -9,12 +9,12 @@
 #include "cluster/view.h"
 
 struct mp_ring {
-	int64_t *tokens;   // ascending, distinct
-	uint16_t *owners;  // slot of the host that owns (tokens[i-1], tokens[i]]
+	int64_t *tokens;  // ascending, distinct
+	uint16_t *owners; // slot of the host that owns (tokens[i-1], tokens[i]]
 	uint32_t count;
 	uint32_t *buckets; // first token index for each value of the top bits
 	uint32_t bucket_shift;
-	uint32_t refs;     // placements being built or in use hold their ring
+	uint32_t refs; // placements being built or in use hold their ring
 };
 
 struct mp_ring_token {
@@ -25,7 +25,8 @@ struct mp_ring_token {
 struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count) MP_MUST_CHECK;
 struct mp_ring *mp_ring_ref(struct mp_ring *ring);
 void mp_ring_unref(struct mp_ring *ring); // NULL is fine
-uint32_t mp_ring_find(const struct mp_ring *ring, int64_t token); // index of the owning token; count must be > 0
+uint32_t mp_ring_find(const struct mp_ring *ring,
+                      int64_t token); // index of the owning token; count must be > 0
 
 enum mp_strategy { MP_STRATEGY_NONE, MP_STRATEGY_SIMPLE, MP_STRATEGY_NETWORK, MP_STRATEGY_EVERYWHERE };
 struct mp_replication {
@@ -45,13 +46,13 @@ void mp_replication_parse(struct mp_replication *replication, struct mp_view *vi
 struct mp_placement {
 	struct mp_ring *ring;
 	struct mp_replication replication;
-	uint16_t stride;   // most replicas a token can have
-	uint16_t *hosts;   // ring->count rows of `stride` slots, in placement order, filled up with MP_NO_HOST
-	uint32_t done;     // rows computed
+	uint16_t stride; // most replicas a token can have
+	uint16_t *hosts; // ring->count rows of `stride` slots, in placement order, filled up with MP_NO_HOST
+	uint32_t done;   // rows computed
 	uint32_t refs;
 	uint16_t dc_hosts[MP_DCS_MAX]; // by position in replication.dcs: hosts and racks that own tokens
 	uint16_t dc_racks[MP_DCS_MAX];
-	uint16_t *racks;   // room for one row
+	uint16_t *racks; // room for one row
 };
 struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
                                       const struct mp_view *view) MP_MUST_CHECK;

@@ -35,24 +35,24 @@ struct mp_session_config {
 	size_t region_count;
 	const struct mp_contact_point *contact_points;
 	size_t contact_point_count;
-	uint16_t port;                    // 9042
-	const char *local_dc;             // NULL: the datacentre of the first contact point that answers
-	const char *local_rack;           // NULL: none
-	const char *keyspace;             // NULL: none
-	const char *username, *password;  // NULL: no authentication
-	uint8_t protocol_version;         // 0: negotiate downwards from 5; otherwise this one only
+	uint16_t port;                   // 9042
+	const char *local_dc;            // NULL: the datacentre of the first contact point that answers
+	const char *local_rack;          // NULL: none
+	const char *keyspace;            // NULL: none
+	const char *username, *password; // NULL: no authentication
+	uint8_t protocol_version;        // 0: negotiate downwards from 5; otherwise this one only
 	struct mp_pool_limits local, remote;
-	bool connect_remote;              // open connections to remote hosts (their core > 0)
+	bool connect_remote;                  // open connections to remote hosts (their core > 0)
 	uint32_t max_requests_per_connection; // stream ids
 	uint32_t connect_timeout_ms;
 	uint32_t heartbeat_interval_ms, heartbeat_timeout_ms;
-	uint32_t request_timeout_ms;      // deadline of a request unless it has its own
-	uint32_t attempt_timeout_ms;      // deadline of one attempt of a safe request; 0: half of the request's
-	uint32_t max_queued;              // requests waiting for room, session-wide; beyond it MP_EBUSY
-	uint32_t discovery_interval_ms;   // full refresh beside events; 0: events only
-	uint32_t connects_per_second;     // new connections of the whole session; 0: no limit
-	uint32_t speculative_delay_ms;    // 0: off (reserved)
-	size_t prepared_max;              // statements in the cache
+	uint32_t request_timeout_ms;    // deadline of a request unless it has its own
+	uint32_t attempt_timeout_ms;    // deadline of one attempt of a safe request; 0: half of the request's
+	uint32_t max_queued;            // requests waiting for room, session-wide; beyond it MP_EBUSY
+	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
+	uint32_t connects_per_second;   // new connections of the whole session; 0: no limit
+	uint32_t speculative_delay_ms;  // 0: off (reserved)
+	size_t prepared_max;            // statements in the cache
 	struct mp_sock_options tcp;
 	int log_level;
 };
@@ -60,14 +60,21 @@ void mp_session_config_defaults(struct mp_session_config *config);
 
 // ---- life and events --------------------------------------------------------------------------------------
 enum mp_session_event_kind {
-	MP_EVENT_HOST_UP, MP_EVENT_HOST_DOWN, MP_EVENT_HOST_ADDED, MP_EVENT_HOST_REMOVED, MP_EVENT_CONNECTION_ADDED,
-	MP_EVENT_CONNECTION_REMOVED, MP_EVENT_CONNECTION_LOST, MP_EVENT_FAILOVER, MP_EVENT_SCHEMA_CHANGED,
+	MP_EVENT_HOST_UP,
+	MP_EVENT_HOST_DOWN,
+	MP_EVENT_HOST_ADDED,
+	MP_EVENT_HOST_REMOVED,
+	MP_EVENT_CONNECTION_ADDED,
+	MP_EVENT_CONNECTION_REMOVED,
+	MP_EVENT_CONNECTION_LOST,
+	MP_EVENT_FAILOVER,
+	MP_EVENT_SCHEMA_CHANGED,
 };
 struct mp_session_event {
 	enum mp_session_event_kind kind;
-	const struct mp_host *host;  // the subject; FAILOVER: from
-	const struct mp_host *to;    // FAILOVER
-	const char *reason;          // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER: a sentence, else ""
+	const struct mp_host *host; // the subject; FAILOVER: from
+	const struct mp_host *to;   // FAILOVER
+	const char *reason; // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER: a sentence, else ""
 	const char *keyspace, *table, *change; // SCHEMA_CHANGED: "" where it does not apply
 };
 
@@ -103,13 +110,13 @@ struct mp_attempt {
 };
 
 struct mp_error {
-	int err;              // MP_E*; MP_ESERVER: see server_code
-	int32_t server_code;  // -1: none
+	int err;             // MP_E*; MP_ESERVER: see server_code
+	int32_t server_code; // -1: none
 	bool maybe_applied;
 	char host[MP_ADDR_TEXT]; // of the last attempt; "" when none was made
 	char message[256];
 	uint32_t attempt_total;
-	uint32_t attempt_count;  // entries in attempts
+	uint32_t attempt_count; // entries in attempts
 	struct mp_attempt attempts[MP_ATTEMPTS_KEPT];
 };
 // The user's name: mp_err_name(), or the server's error name for MP_ESERVER ("UNAVAILABLE").
@@ -121,17 +128,17 @@ struct mp_prepared {
 	struct mp_session *session;
 	uint32_t refs;
 	struct mp_str cql;
-	struct mp_str keyspace;            // of preparation; the session's or the request's
-	struct mp_str sent_keyspace;       // the part of it that PREPARE has to say: empty for the session's own
+	struct mp_str keyspace;      // of preparation; the session's or the request's
+	struct mp_str sent_keyspace; // the part of it that PREPARE has to say: empty for the session's own
 	struct mp_str id;
-	struct mp_str result_metadata_id;  // v5; may be replaced when the server says the metadata changed
+	struct mp_str result_metadata_id; // v5; may be replaced when the server says the metadata changed
 	struct mp_metadata *params;
-	struct mp_metadata *result;        // NULL or no columns: not a SELECT
-	uint16_t keyspace_id;              // for routing
-	bool is_lwt;                       // by its text
-	int counters;                      // for mp_replay_classify
-	uint8_t replay_class[2];           // enum mp_replay_class; [1]: the caller says that it is idempotent
-	void *user;                        // one slot for the layer above (its compiled row shape), freed by user_free
+	struct mp_metadata *result; // NULL or no columns: not a SELECT
+	uint16_t keyspace_id;       // for routing
+	bool is_lwt;                // by its text
+	int counters;               // for mp_replay_classify
+	uint8_t replay_class[2];    // enum mp_replay_class; [1]: the caller says that it is idempotent
+	void *user;                 // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);
 };
 struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
@@ -139,8 +146,8 @@ void mp_prepared_unref(struct mp_prepared *prepared);
 // From the cache, or by PREPARE on one host (single-flight per text and keyspace). Exactly one of prepared, err.
 // `prepared` is borrowed: ref it to keep it. When the statement is in the cache, `*cached` is set (a borrowed
 // reference), nothing else happens and on_done is not called. Returns 0 or MP_E*.
-int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_str keyspace, uint32_t timeout_ms,
-                       struct mp_prepared **cached,
+int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_str keyspace,
+                       uint32_t timeout_ms, struct mp_prepared **cached,
                        void (*on_done)(void *data, struct mp_prepared *prepared, const struct mp_error *err),
                        void *data) MP_MUST_CHECK;
 
@@ -154,20 +161,20 @@ struct mp_request_options {
 	uint32_t timeout_ms;         // 0: the session's
 	bool idempotent;             // the caller says that applying it twice does no harm
 	bool trace;
-	bool has_token;              // routing token given or computed; otherwise computed from values and metadata
+	bool has_token; // routing token given or computed; otherwise computed from values and metadata
 	int64_t token;
-	int32_t page_size;           // 0: the server sends everything
+	int32_t page_size; // 0: the server sends everything
 	bool has_timestamp;
 	int64_t timestamp_us;
-	uint16_t pinned_host;        // only this slot; take sets MP_NO_HOST
-	uint32_t tag;                // mp_session_tag_id()
+	uint16_t pinned_host; // only this slot; take sets MP_NO_HOST
+	uint32_t tag;         // mp_session_tag_id()
 };
 
 struct mp_outcome {
-	const struct mp_error *error;          // NULL: success
-	const struct mp_result_body *result;   // success; borrowed during on_done
-	const struct mp_metadata *metadata;    // columns of the rows as sent with this very answer; borrowed
-	const struct mp_host *host;            // who answered; NULL on local failure
+	const struct mp_error *error;        // NULL: success
+	const struct mp_result_body *result; // success; borrowed during on_done
+	const struct mp_metadata *metadata;  // columns of the rows as sent with this very answer; borrowed
+	const struct mp_host *host;          // who answered; NULL on local failure
 	uint32_t attempts;
 	uint64_t latency_ns;
 	bool schema_disagrees; // SCHEMA: not all hosts that are up knew the change when patience ended
@@ -178,16 +185,16 @@ struct mp_outcome {
 };
 
 struct mp_request {
-	struct mp_str cql;             // QUERY: borrowed until on_done
-	struct mp_prepared *prepared;  // EXECUTE: ref held by the request; exactly one of cql, prepared
-	struct mp_buf values;          // encoded [value]s; cleared by take, memory kept
+	struct mp_str cql;            // QUERY: borrowed until on_done
+	struct mp_prepared *prepared; // EXECUTE: ref held by the request; exactly one of cql, prepared
+	struct mp_buf values;         // encoded [value]s; cleared by take, memory kept
 	uint16_t value_count;
-	bool named_values;             // QUERY only
-	struct mp_str keyspace;        // borrowed until on_done; len 0: the session's. Needs v5 when it differs
-	struct mp_bytes paging_state;  // borrowed until on_done; data NULL: first page
+	bool named_values;            // QUERY only
+	struct mp_str keyspace;       // borrowed until on_done; len 0: the session's. Needs v5 when it differs
+	struct mp_bytes paging_state; // borrowed until on_done; data NULL: first page
 	struct mp_request_options options;
 	void (*on_done)(struct mp_request *request, const struct mp_outcome *outcome);
-	void *data[2];                 // the caller's
+	void *data[2]; // the caller's
 	// what follows belongs to request.c
 	struct mp_session *session;
 	struct mp_request_state *state;
@@ -204,10 +211,11 @@ void mp_request_abandon(struct mp_request *request);
 
 // ---- looking ----------------------------------------------------------------------------------------------
 struct mp_session_stats {
-	uint32_t connections_total, connections_active, connections_idle; // ready; with / without a request in flight
+	// Ready; with and without a request in flight.
+	uint32_t connections_total, connections_active, connections_idle;
 	uint32_t requests_in_flight, requests_queued;
 	uint32_t hosts_total, hosts_up, hosts_down;
-	uint64_t connection_errors;   // attempts to connect that failed and connections lost, since the start
+	uint64_t connection_errors; // attempts to connect that failed and connections lost, since the start
 	uint64_t requests, errors, attempts, retries, timeouts;
 	uint64_t unsafe_retries_refused, late_answers, reprepared, policy_fallbacks;
 	uint64_t downgraded; // attempts that a retry policy sent with a lower consistency
@@ -219,7 +227,8 @@ size_t mp_session_host_count(const struct mp_session *session);
 // 0 .. count-1, any state but REMOVED
 const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i);
 const struct mp_host *mp_session_host_slot(const struct mp_session *session, uint16_t index); // NULL: empty
-const struct mp_host *mp_session_host_find(const struct mp_session *session, const char *addr); // "ip" or "ip:port"
+const struct mp_host *mp_session_host_find(const struct mp_session *session,
+                                           const char *addr); // "ip" or "ip:port"
 struct mp_view *mp_session_view(struct mp_session *session);
 struct mp_loop *mp_session_loop(const struct mp_session *session);
 struct mp_log *mp_session_log(struct mp_session *session);
@@ -236,4 +245,5 @@ void mp_session_plan(struct mp_session *session, const struct mp_request_view *r
                      struct mp_plan *plan);
 // Visit every connection, in any state but CLOSED.
 void mp_session_each_conn(const struct mp_session *session,
-                          void (*fn)(void *data, const struct mp_host *host, const struct mp_conn *conn), void *data);
+                          void (*fn)(void *data, const struct mp_host *host, const struct mp_conn *conn),
+                          void *data);

@@ -21,11 +21,11 @@ struct mp_host_view {
 	double latencyAtMs;  // loop time of the last measurement; 0: none yet
 	uint32_t marks;      // one bit for each tag and list it is in (cluster/marks.h)
 	uint16_t dcId;
-	uint16_t rackId;     // unique over datacentres
-	bool isUp;           // known, wanted and connected
-	bool isLocal;        // of the local datacentre
-	bool isLocalRack;    // of the configured local rack
-	bool isNewlyUp;      // up for less than a minute
+	uint16_t rackId;  // unique over datacentres
+	bool isUp;        // known, wanted and connected
+	bool isLocal;     // of the local datacentre
+	bool isLocalRack; // of the configured local rack
+	bool isNewlyUp;   // up for less than a minute
 };
 
 // Indexes of usable hosts (isUp), in slot order.
@@ -43,7 +43,7 @@ struct mp_host_label {
 
 // A bit of mp_host_view.marks.
 struct mp_mark {
-	char *text;     // a tag's name, or the lines of a list; NULL: free
+	char *text; // a tag's name, or the lines of a list; NULL: free
 	bool is_list;
 	uint64_t stamp; // changes when the bit gets another meaning
 	uint64_t used;  // clock when it was asked for
@@ -55,26 +55,26 @@ struct mp_marks {
 };
 
 struct mp_view {
-	struct mp_host_view *hosts; // MP_HOSTS_MAX slots
+	struct mp_host_view *hosts;  // MP_HOSTS_MAX slots
 	struct mp_host_label *names; // MP_HOSTS_MAX slots
-	uint32_t host_count;        // slots in use or once used
+	uint32_t host_count;         // slots in use or once used
 	uint32_t up_count;
-	struct mp_group all;        // every usable host
-	struct mp_group local;      // of the local datacentre
-	struct mp_group rack;       // of the local datacentre and rack
-	struct mp_group dcs[MP_DCS_MAX];      // by dcId
+	struct mp_group all;             // every usable host
+	struct mp_group local;           // of the local datacentre
+	struct mp_group rack;            // of the local datacentre and rack
+	struct mp_group dcs[MP_DCS_MAX]; // by dcId
 	char *dc_names[MP_DCS_MAX];
 	uint16_t dc_count;
-	uint16_t remote_order[MP_DCS_MAX];    // dcIds of remote datacentres, most wanted first
+	uint16_t remote_order[MP_DCS_MAX]; // dcIds of remote datacentres, most wanted first
 	uint16_t remote_count;
-	uint16_t local_dc;                    // dcId, or MP_NO_HOST when no host of it was seen
-	char **rack_names;                    // by rackId: "dc/rack"
+	uint16_t local_dc; // dcId, or MP_NO_HOST when no host of it was seen
+	char **rack_names; // by rackId: "dc/rack"
 	uint32_t rack_count;
-	uint64_t epoch;                       // counts rebuilds
-	uint32_t turn;                        // counter of inTurn orders
-	uint16_t dc_priority[MP_DCS_MAX];     // by dcId: 1 comes first in remote_order, 0: after all that have one
-	struct mp_marks *marks;               // NULL: of no cluster, see cluster/marks.h
-	uint32_t best_us;                     // least mean latency of the hosts that are up, at best_at_ms; 0: none
+	uint64_t epoch;                   // counts rebuilds
+	uint32_t turn;                    // counter of inTurn orders
+	uint16_t dc_priority[MP_DCS_MAX]; // by dcId: 1 comes first in remote_order, 0: after all that have one
+	struct mp_marks *marks;           // NULL: of no cluster, see cluster/marks.h
+	uint32_t best_us;                 // least mean latency of the hosts that are up, at best_at_ms; 0: none
 	double best_at_ms;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of one connection share: conn.c (opening, socket), conn_end.c (state, end), call.c (requests and answers),
-// handshake*.c,
-// heartbeat.c. Nobody else includes this.
+// What the files of one connection share: conn.c (opening, socket), conn_end.c (state, end), call.c (requests and
+// answers), handshake*.c, heartbeat.c. Nobody else includes this.
 #pragma once
 
 #include "link/conn.h"

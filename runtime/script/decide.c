@@ -268,7 +268,7 @@ bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view 
 	return true;
 }
 
-// ---- aside ----------------------------------------------------------------------------------------------------------
+// ---- aside --------------------------------------------------------------------------------------------------------
 
 bool mp_decision_is_compiled(struct mp_decision *decision)
 {

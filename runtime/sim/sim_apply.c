@@ -129,7 +129,7 @@ static int merge_element(struct mp_sim_slot *slot, const struct mp_type *type, c
 	return 0;
 }
 
-// What is older than the clearing is read by nobody again, so it goes: a list that is written anew for ever stays small.
+// What is older than the clearing is read by nobody again, so it goes: a list that is written anew stays small.
 static void clear_elements(struct mp_sim_slot *slot, int64_t ts)
 {
 	if (ts <= slot->deleted)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A CRC is the remainder of the message as a polynomial over GF(2). Bytes may be replaced by their product with a power
-// of x, reduced to 128 bits, that stands where they stood in front of later bytes: so 64 bytes at a time are folded into
-// the next 64, and what is left at the end, 16 bytes with the same remainder as all that went before, goes to zlib with
-// the tail. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel, 2009.
+// A CRC is the remainder of the message as a polynomial over GF(2). Bytes may be replaced by their product with a
+// power of x, reduced to 128 bits, that stands where they stood in front of later bytes: so 64 bytes at a time are
+// folded into the next 64, and what is left at the end, 16 bytes with the same remainder as all that went before, goes
+// to zlib with the tail. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction",
+// Intel, 2009.
 #include "wire/crc32.h"
 
 #include <zlib.h>

@@ -12,15 +12,16 @@
 
 struct mp_decoder {
 	bool segmented;
-	bool want_response;  // direction accepted: true on a client, false on a server
-	uint8_t version;     // the only version accepted once known; 0: any of 3 .. 5
-	uint32_t max_body;   // a larger body is MP_ETOOBIG before any memory is taken
-	struct mp_buf rest;  // an incomplete header, envelope or segment
-	struct mp_buf whole; // segmented: an envelope being put together from several segments
-	char why[96];        // after an error: what was wrong, for the close reason
+	bool want_response;   // direction accepted: true on a client, false on a server
+	uint8_t version;      // the only version accepted once known; 0: any of 3 .. 5
+	uint32_t max_body;    // a larger body is MP_ETOOBIG before any memory is taken
+	struct mp_buf rest;   // an incomplete header, envelope or segment
+	struct mp_buf whole;  // segmented: an envelope being put together from several segments
+	char why[96];         // after an error: what was wrong, for the close reason
 	uint8_t seen_version; // the version byte (without direction) of the last header, also of a refused one
-	int16_t seen_stream;  // of a node: the stream id of the last header, also of a refused one; the answer goes there
-	int error;            // why nothing more is taken: the first error, or MP_ECLOSED after on_envelope said stop
+	int16_t
+		seen_stream; // of a node: the stream id of the last header, also of a refused one; the answer goes there
+	int error;       // why nothing more is taken: the first error, or MP_ECLOSED after on_envelope said stop
 };
 
 void mp_decoder_init(struct mp_decoder *dec, bool want_response, uint32_t max_body);
@@ -32,4 +33,5 @@ void mp_decoder_use_segments(struct mp_decoder *dec);
 // returned and the rest of the bytes is forgotten). The envelope's body is valid during the call. Errors: MP_EPROTO
 // (bad version, direction, opcode, CRC), MP_ETOOBIG, MP_ENOMEM; after one the decoder takes nothing more.
 int mp_decoder_feed(struct mp_decoder *dec, const uint8_t *bytes, size_t len,
-                    int (*on_envelope)(void *data, const struct mp_envelope *envelope), void *data) MP_MUST_CHECK;
+                    int (*on_envelope)(void *data, const struct mp_envelope *envelope),
+                    void *data) MP_MUST_CHECK;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 size_t mp_envelope_begin(struct mp_buf *buf, uint8_t version, bool response, uint8_t flags, int16_t stream,
-						 uint8_t opcode)
+                         uint8_t opcode)
 {
 	size_t begin = buf->len;
 	uint8_t *to = mp_buf_reserve(buf, MP_ENVELOPE_HEADER);

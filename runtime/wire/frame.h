@@ -6,9 +6,9 @@
 #include "base/cursor.h"
 #include "base/defs.h"
 
-#define MP_ENVELOPE_HEADER 9u
-#define MP_PROTOCOL_MIN 3
-#define MP_PROTOCOL_MAX 5
+#define MP_ENVELOPE_HEADER  9u
+#define MP_PROTOCOL_MIN     3
+#define MP_PROTOCOL_MAX     5
 #define MP_BODY_MAX_DEFAULT (256u << 20) // largest body accepted from a peer
 #define MP_BODY_MAX_PREAUTH (64u << 10)  // the same before the handshake is over
 
@@ -43,7 +43,7 @@ struct mp_envelope {
 	uint8_t version; // 3 .. 5, without the direction bit
 	bool response;   // the direction bit
 	uint8_t flags;
-	int16_t stream;  // -1: event
+	int16_t stream; // -1: event
 	uint8_t opcode;
 	const uint8_t *body;
 	uint32_t body_len;
@@ -54,6 +54,6 @@ size_t mp_envelope_begin(struct mp_buf *buf, uint8_t version, bool response, uin
                          uint8_t opcode);
 void mp_envelope_end(struct mp_buf *buf, size_t begin);
 
-const char *mp_opcode_name(uint8_t opcode);   // "QUERY"; "?" when unknown
+const char *mp_opcode_name(uint8_t opcode); // "QUERY"; "?" when unknown
 bool mp_opcode_is_request(uint8_t opcode);
 bool mp_opcode_is_response(uint8_t opcode);

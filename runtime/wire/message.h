@@ -13,19 +13,22 @@
 #include "wire/type.h"
 
 // ---- vocabulary -------------------------------------------------------------------------------------------------
+// clang-format off
 #define MP_CONSISTENCIES(X)                                                                            \
 	X(ANY, 0x00) X(ONE, 0x01) X(TWO, 0x02) X(THREE, 0x03) X(QUORUM, 0x04) X(ALL, 0x05)                 \
 	X(LOCAL_QUORUM, 0x06) X(EACH_QUORUM, 0x07) X(SERIAL, 0x08) X(LOCAL_SERIAL, 0x09) X(LOCAL_ONE, 0x0a)
+// clang-format on
 enum mp_consistency {
 #define X(name, value) MP_CL_##name = value,
 	MP_CONSISTENCIES(X)
 #undef X
 };
-const char *mp_consistency_name(uint16_t consistency);   // "LOCAL_QUORUM"; "?" when unknown
+const char *mp_consistency_name(uint16_t consistency);      // "LOCAL_QUORUM"; "?" when unknown
 int mp_consistency_parse(struct mp_str text) MP_MUST_CHECK; // any case, "_" optional; MP_EINVAL
-bool mp_consistency_is_local(uint16_t consistency);      // LOCAL_ONE, LOCAL_QUORUM, LOCAL_SERIAL
+bool mp_consistency_is_local(uint16_t consistency);         // LOCAL_ONE, LOCAL_QUORUM, LOCAL_SERIAL
 
 // X(symbol, code, "NAME")
+// clang-format off
 #define MP_SERVER_ERRORS(X)                                                                            \
 	X(SERVER_ERROR, 0x0000) X(PROTOCOL_ERROR, 0x000a) X(BAD_CREDENTIALS, 0x0100)                       \
 	X(UNAVAILABLE, 0x1000) X(OVERLOADED, 0x1001) X(IS_BOOTSTRAPPING, 0x1002) X(TRUNCATE_ERROR, 0x1003) \
@@ -33,16 +36,25 @@ bool mp_consistency_is_local(uint16_t consistency);      // LOCAL_ONE, LOCAL_QUO
 	X(FUNCTION_FAILURE, 0x1400) X(WRITE_FAILURE, 0x1500) X(CDC_WRITE_FAILURE, 0x1600)                  \
 	X(CAS_WRITE_UNKNOWN, 0x1700) X(SYNTAX_ERROR, 0x2000) X(UNAUTHORIZED, 0x2100) X(INVALID, 0x2200)    \
 	X(CONFIG_ERROR, 0x2300) X(ALREADY_EXISTS, 0x2400) X(UNPREPARED, 0x2500)
+// clang-format on
 enum mp_server_error {
 #define X(name, value) MP_SE_##name = value,
 	MP_SERVER_ERRORS(X)
 #undef X
 };
-const char *mp_server_error_name(int32_t code); // "UNAVAILABLE"; "SERVER_ERROR_0x...": static "UNKNOWN_SERVER_ERROR"
+const char *
+mp_server_error_name(int32_t code); // "UNAVAILABLE"; "SERVER_ERROR_0x...": static "UNKNOWN_SERVER_ERROR"
 
 enum mp_write_type {
-	MP_WRITE_SIMPLE, MP_WRITE_BATCH, MP_WRITE_UNLOGGED_BATCH, MP_WRITE_COUNTER, MP_WRITE_BATCH_LOG, MP_WRITE_CAS,
-	MP_WRITE_VIEW, MP_WRITE_CDC, MP_WRITE_UNKNOWN,
+	MP_WRITE_SIMPLE,
+	MP_WRITE_BATCH,
+	MP_WRITE_UNLOGGED_BATCH,
+	MP_WRITE_COUNTER,
+	MP_WRITE_BATCH_LOG,
+	MP_WRITE_CAS,
+	MP_WRITE_VIEW,
+	MP_WRITE_CDC,
+	MP_WRITE_UNKNOWN,
 };
 const char *mp_write_type_name(enum mp_write_type type); // "SIMPLE"
 enum mp_write_type mp_write_type_parse(struct mp_str text);
@@ -59,20 +71,23 @@ struct mp_query_params {
 	uint16_t consistency;
 	uint16_t serial_consistency; // 0: not sent
 	bool skip_metadata;
-	bool named_values;           // each value in `values` is preceded by its [string] name
+	bool named_values; // each value in `values` is preceded by its [string] name
 	uint16_t value_count;
-	struct mp_str values;        // value_count encoded [value]s
-	int32_t page_size;           // 0: not sent
+	struct mp_str values;         // value_count encoded [value]s
+	int32_t page_size;            // 0: not sent
 	struct mp_bytes paging_state; // data NULL: not sent
 	bool has_timestamp;
-	int64_t timestamp;           // microseconds
-	struct mp_str keyspace;      // v5 only; len 0: not sent
+	int64_t timestamp;      // microseconds
+	struct mp_str keyspace; // v5 only; len 0: not sent
 };
 
-void mp_encode_startup(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_pair *options, size_t count);
+void mp_encode_startup(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_pair *options,
+                       size_t count);
 void mp_encode_options(struct mp_buf *buf, uint8_t version, int16_t stream);
-void mp_encode_auth_response(struct mp_buf *buf, uint8_t version, int16_t stream, const void *token, size_t len);
-void mp_encode_register(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_str *types, size_t count);
+void mp_encode_auth_response(struct mp_buf *buf, uint8_t version, int16_t stream, const void *token,
+                             size_t len);
+void mp_encode_register(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_str *types,
+                        size_t count);
 void mp_encode_query(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str cql,
                      const struct mp_query_params *params);
 // `keyspace` v5 only, len 0: not sent.
@@ -82,7 +97,7 @@ void mp_encode_prepare(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str id,
                        struct mp_str result_metadata_id, const struct mp_query_params *params);
 
-// ---- requests: decoding (simulated node) ----------------------------------------------------------------------------
+// ---- requests: decoding (simulated node) --------------------------------------------------------------------------
 struct mp_request_body {
 	uint8_t opcode;
 	struct mp_str cql;                // QUERY, PREPARE
@@ -91,9 +106,10 @@ struct mp_request_body {
 	struct mp_query_params params;    // QUERY, EXECUTE
 	struct mp_str keyspace;           // PREPARE, v5
 	struct mp_str token;              // AUTH_RESPONSE
-	struct mp_cursor list;            // STARTUP: a [string map]; REGISTER: a [string list]; BATCH: the whole body
+	struct mp_cursor list; // STARTUP: a [string map]; REGISTER: a [string list]; BATCH: the whole body
 };
-int mp_decode_request(const struct mp_envelope *envelope, struct mp_request_body *out) MP_MUST_CHECK; // MP_EPROTO
+int mp_decode_request(const struct mp_envelope *envelope,
+                      struct mp_request_body *out) MP_MUST_CHECK; // MP_EPROTO
 
 // ---- responses: what stands before the body -----------------------------------------------------------------------
 struct mp_response_prefix {
@@ -102,33 +118,37 @@ struct mp_response_prefix {
 	uint16_t warning_count;
 	struct mp_cursor warnings; // warning_count [string]s
 	uint16_t payload_count;
-	struct mp_cursor payload;  // payload_count pairs of [string] and [bytes]
-	struct mp_cursor body;     // what follows
+	struct mp_cursor payload; // payload_count pairs of [string] and [bytes]
+	struct mp_cursor body;    // what follows
 };
 // Order of the spec: tracing id, warnings, custom payload. Refuses MP_FLAG_COMPRESSED (never negotiated).
 int mp_decode_prefix(const struct mp_envelope *envelope, struct mp_response_prefix *out) MP_MUST_CHECK;
 
-// ---- ERROR ----------------------------------------------------------------------------------------------------------
+// ---- ERROR --------------------------------------------------------------------------------------------------------
 struct mp_error_body {
 	int32_t code;
 	struct mp_str message;
-	uint16_t consistency;   // UNAVAILABLE, *_TIMEOUT, *_FAILURE, CAS_WRITE_UNKNOWN
-	int32_t required;       // UNAVAILABLE: required; others: blockfor
-	int32_t received;       // UNAVAILABLE: alive; others: received
-	int32_t failures;       // *_FAILURE: number of failures (v5: size of the reason map)
-	bool data_present;      // READ_*
+	uint16_t consistency;          // UNAVAILABLE, *_TIMEOUT, *_FAILURE, CAS_WRITE_UNKNOWN
+	int32_t required;              // UNAVAILABLE: required; others: blockfor
+	int32_t received;              // UNAVAILABLE: alive; others: received
+	int32_t failures;              // *_FAILURE: number of failures (v5: size of the reason map)
+	bool data_present;             // READ_*
 	enum mp_write_type write_type; // WRITE_*
-	struct mp_str keyspace; // ALREADY_EXISTS, FUNCTION_FAILURE
-	struct mp_str table;    // ALREADY_EXISTS (table), FUNCTION_FAILURE (function)
-	struct mp_str id;       // UNPREPARED
+	struct mp_str keyspace;        // ALREADY_EXISTS, FUNCTION_FAILURE
+	struct mp_str table;           // ALREADY_EXISTS (table), FUNCTION_FAILURE (function)
+	struct mp_str id;              // UNPREPARED
 };
 int mp_decode_error(struct mp_cursor body, uint8_t version, struct mp_error_body *out) MP_MUST_CHECK;
 // Server side. Fields as above.
 void mp_encode_error(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_error_body *error);
 
-// ---- RESULT -----------------------------------------------------------------------------------------------------------
+// ---- RESULT -------------------------------------------------------------------------------------------------------
 enum mp_result_kind {
-	MP_RESULT_VOID = 1, MP_RESULT_ROWS = 2, MP_RESULT_SET_KEYSPACE = 3, MP_RESULT_PREPARED = 4, MP_RESULT_SCHEMA = 5,
+	MP_RESULT_VOID = 1,
+	MP_RESULT_ROWS = 2,
+	MP_RESULT_SET_KEYSPACE = 3,
+	MP_RESULT_PREPARED = 4,
+	MP_RESULT_SCHEMA = 5,
 };
 
 struct mp_column {
@@ -143,15 +163,16 @@ struct mp_metadata {
 	uint32_t refs;
 	uint32_t column_count;
 	struct mp_column *columns;
-	uint16_t pk_count;     // bind markers, v4+: how many indexes name the partition key
-	uint16_t *pk_indexes;  // positions in `columns` of the partition key's components, in key order
-	struct mp_str wire;    // the columns as they came, to know them again; data NULL: they did not come
-	bool wire_global;      // keyspace and table stand in front of them
+	uint16_t pk_count;    // bind markers, v4+: how many indexes name the partition key
+	uint16_t *pk_indexes; // positions in `columns` of the partition key's components, in key order
+	struct mp_str wire;   // the columns as they came, to know them again; data NULL: they did not come
+	bool wire_global;     // keyspace and table stand in front of them
 	struct mp_arena arena;
 };
 struct mp_metadata *mp_metadata_ref(struct mp_metadata *metadata); // NULL passes through
 void mp_metadata_unref(struct mp_metadata *metadata);              // NULL is fine
-int mp_metadata_find(const struct mp_metadata *metadata, struct mp_str name) MP_MUST_CHECK; // index or MP_ENOTFOUND
+int mp_metadata_find(const struct mp_metadata *metadata,
+                     struct mp_str name) MP_MUST_CHECK; // index or MP_ENOTFOUND
 // For encoders and specs: an empty one with room for `count` columns, to be filled (strings into its arena).
 struct mp_metadata *mp_metadata_new(uint32_t count) MP_MUST_CHECK;
 
@@ -161,24 +182,25 @@ struct mp_result_body {
 	struct mp_metadata *metadata; // owned by the receiver (unref); NULL when the server skipped it
 	uint32_t column_count;
 	bool has_more_pages;
-	struct mp_bytes paging_state;     // data NULL: none
-	struct mp_str new_metadata_id;    // v5: the result's metadata changed; len 0: not
+	struct mp_bytes paging_state;  // data NULL: none
+	struct mp_str new_metadata_id; // v5: the result's metadata changed; len 0: not
 	uint32_t row_count;
-	struct mp_cursor rows;            // row_count * column_count [bytes]
+	struct mp_cursor rows; // row_count * column_count [bytes]
 	// SET_KEYSPACE
 	struct mp_str keyspace;
 	// PREPARED
 	struct mp_str prepared_id;
-	struct mp_str result_metadata_id;  // v5
-	struct mp_metadata *params;        // owned by the receiver
-	struct mp_metadata *result;        // owned by the receiver; may have 0 columns
+	struct mp_str result_metadata_id; // v5
+	struct mp_metadata *params;       // owned by the receiver
+	struct mp_metadata *result;       // owned by the receiver; may have 0 columns
 	// SCHEMA
 	struct mp_str change, target, change_keyspace, change_name;
 };
 // MP_EPROTO or MP_ENOMEM; then nothing is owned. Counts are checked against the bytes that are left, and rows without
 // columns are refused beyond 65,536, so that a short body cannot ask for long work.
 int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_body *out) MP_MUST_CHECK;
-// The same; rows that come with the very columns of `known` (may be NULL) get it as their metadata: nothing is allocated.
+// The same; rows that come with the very columns of `known` (may be NULL) get it as their metadata: nothing is
+// allocated.
 int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
                           struct mp_result_body *out) MP_MUST_CHECK;
 // One row: column_count values borrowed from the cursor.
@@ -194,8 +216,8 @@ void mp_encode_result_schema(struct mp_buf *buf, uint8_t version, int16_t stream
 struct mp_rows_head {
 	const struct mp_metadata *metadata;
 	bool skip_metadata;
-	struct mp_bytes paging_state;   // data NULL: last page
-	struct mp_str new_metadata_id;  // v5, len 0: unchanged
+	struct mp_bytes paging_state;  // data NULL: last page
+	struct mp_str new_metadata_id; // v5, len 0: unchanged
 };
 struct mp_rows_mark {
 	size_t envelope;
@@ -208,7 +230,7 @@ void mp_encode_result_prepared(struct mp_buf *buf, uint8_t version, int16_t stre
                                struct mp_str result_metadata_id, const struct mp_metadata *params,
                                const struct mp_metadata *result);
 
-// ---- the small ones ---------------------------------------------------------------------------------------------------
+// ---- the small ones -----------------------------------------------------------------------------------------------
 void mp_encode_ready(struct mp_buf *buf, uint8_t version, int16_t stream);
 void mp_encode_authenticate(struct mp_buf *buf, uint8_t version, int16_t stream, struct mp_str authenticator);
 void mp_encode_auth_challenge(struct mp_buf *buf, uint8_t version, int16_t stream, struct mp_str token);
@@ -218,20 +240,23 @@ struct mp_multi { // one entry of a [string multimap]
 	const struct mp_str *values;
 	size_t count;
 };
-void mp_encode_supported(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_multi *map, size_t count);
+void mp_encode_supported(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_multi *map,
+                         size_t count);
 int mp_decode_authenticate(struct mp_cursor body, struct mp_str *authenticator) MP_MUST_CHECK;
 int mp_decode_auth_token(struct mp_cursor body, struct mp_bytes *token) MP_MUST_CHECK; // CHALLENGE, SUCCESS
 // Walk SUPPORTED: calls `on_value` for each key and value.
-int mp_decode_supported(struct mp_cursor body, void (*on_value)(void *data, struct mp_str key, struct mp_str value),
+int mp_decode_supported(struct mp_cursor body,
+                        void (*on_value)(void *data, struct mp_str key, struct mp_str value),
                         void *data) MP_MUST_CHECK;
 
-// ---- EVENT ------------------------------------------------------------------------------------------------------------
+// ---- EVENT --------------------------------------------------------------------------------------------------------
 enum mp_event_kind { MP_EVENT_UNKNOWN, MP_EVENT_TOPOLOGY, MP_EVENT_STATUS, MP_EVENT_SCHEMA };
 struct mp_event_body {
 	enum mp_event_kind kind;
-	struct mp_str type;   // "STATUS_CHANGE"
-	struct mp_str change; // "NEW_NODE", "REMOVED_NODE", "MOVED_NODE"; "UP", "DOWN"; "CREATED", "UPDATED", "DROPPED"
-	struct mp_addr addr;  // TOPOLOGY, STATUS
+	struct mp_str type; // "STATUS_CHANGE"
+	struct mp_str
+		change; // "NEW_NODE", "REMOVED_NODE", "MOVED_NODE"; "UP", "DOWN"; "CREATED", "UPDATED", "DROPPED"
+	struct mp_addr addr;                  // TOPOLOGY, STATUS
 	struct mp_str target, keyspace, name; // SCHEMA: "KEYSPACE", "TABLE", ...; name of the object
 };
 int mp_decode_event(struct mp_cursor body, uint8_t version, struct mp_event_body *out) MP_MUST_CHECK;

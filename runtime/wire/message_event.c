@@ -43,7 +43,7 @@ int mp_decode_event(struct mp_cursor body, uint8_t version, struct mp_event_body
 }
 
 void mp_encode_event_addr(struct mp_buf *buf, uint8_t version, const char *type, const char *change,
-						  const struct mp_addr *addr)
+                          const struct mp_addr *addr)
 {
 	size_t begin = mp_envelope_begin(buf, version, true, 0, -1, MP_OP_EVENT);
 	mp_put_text(buf, type);
@@ -55,7 +55,7 @@ void mp_encode_event_addr(struct mp_buf *buf, uint8_t version, const char *type,
 }
 
 void mp_encode_event_schema(struct mp_buf *buf, uint8_t version, const char *change, const char *target,
-							struct mp_str keyspace, struct mp_str name)
+                            struct mp_str keyspace, struct mp_str name)
 {
 	size_t begin = mp_envelope_begin(buf, version, true, 0, -1, MP_OP_EVENT);
 	mp_put_text(buf, "SCHEMA_CHANGE");

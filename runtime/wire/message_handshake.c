@@ -16,7 +16,7 @@ void mp_encode_authenticate(struct mp_buf *buf, uint8_t version, int16_t stream,
 }
 
 static void encode_token(struct mp_buf *buf, uint8_t version, int16_t stream, uint8_t opcode,
-						 struct mp_str token)
+                         struct mp_str token)
 {
 	size_t begin = mp_envelope_begin(buf, version, true, 0, stream, opcode);
 	if (token.data == NULL)
@@ -37,7 +37,7 @@ void mp_encode_auth_success(struct mp_buf *buf, uint8_t version, int16_t stream,
 }
 
 void mp_encode_supported(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_multi *map,
-						 size_t count)
+                         size_t count)
 {
 	size_t begin = mp_envelope_begin(buf, version, true, 0, stream, MP_OP_SUPPORTED);
 	mp_assert(count <= UINT16_MAX);
@@ -65,7 +65,7 @@ int mp_decode_auth_token(struct mp_cursor body, struct mp_bytes *token)
 }
 
 int mp_decode_supported(struct mp_cursor body,
-						void (*on_value)(void *data, struct mp_str key, struct mp_str value), void *data)
+                        void (*on_value)(void *data, struct mp_str key, struct mp_str value), void *data)
 {
 	uint16_t keys = mp_cursor_u16(&body);
 	for (uint32_t i = 0; i < keys && !body.failed; i++) {

@@ -50,7 +50,7 @@ int mp_consistency_parse(struct mp_str text)
 bool mp_consistency_is_local(uint16_t consistency)
 {
 	return consistency == MP_CL_LOCAL_ONE || consistency == MP_CL_LOCAL_QUORUM ||
-		   consistency == MP_CL_LOCAL_SERIAL;
+	       consistency == MP_CL_LOCAL_SERIAL;
 }
 
 const char *mp_server_error_name(int32_t code)
@@ -65,7 +65,7 @@ const char *mp_server_error_name(int32_t code)
 }
 
 static const char *const write_types[] = {"SIMPLE",    "BATCH", "UNLOGGED_BATCH", "COUNTER",
-										  "BATCH_LOG", "CAS",   "VIEW",           "CDC"};
+                                          "BATCH_LOG", "CAS",   "VIEW",           "CDC"};
 
 const char *mp_write_type_name(enum mp_write_type type)
 {

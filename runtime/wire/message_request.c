@@ -8,7 +8,7 @@
 #include "wire/query_flags.h"
 
 void mp_encode_startup(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_pair *options,
-					   size_t count)
+                       size_t count)
 {
 	size_t begin = mp_envelope_begin(buf, version, false, 0, stream, MP_OP_STARTUP);
 	mp_assert(count <= UINT16_MAX);
@@ -26,7 +26,7 @@ void mp_encode_options(struct mp_buf *buf, uint8_t version, int16_t stream)
 }
 
 void mp_encode_auth_response(struct mp_buf *buf, uint8_t version, int16_t stream, const void *token,
-							 size_t len)
+                             size_t len)
 {
 	size_t begin = mp_envelope_begin(buf, version, false, 0, stream, MP_OP_AUTH_RESPONSE);
 	mp_put_bytes(buf, token, len);
@@ -34,7 +34,7 @@ void mp_encode_auth_response(struct mp_buf *buf, uint8_t version, int16_t stream
 }
 
 void mp_encode_register(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_str *types,
-						size_t count)
+                        size_t count)
 {
 	size_t begin = mp_envelope_begin(buf, version, false, 0, stream, MP_OP_REGISTER);
 	mp_assert(count <= UINT16_MAX);
@@ -45,7 +45,7 @@ void mp_encode_register(struct mp_buf *buf, uint8_t version, int16_t stream, con
 }
 
 void mp_encode_prepare(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str cql,
-					   struct mp_str keyspace)
+                       struct mp_str keyspace)
 {
 	size_t begin = mp_envelope_begin(buf, version, false, flags, stream, MP_OP_PREPARE);
 	mp_put_long_string(buf, cql);
@@ -96,8 +96,8 @@ static uint8_t *put_short(uint8_t *to, struct mp_str text)
 static size_t paging_len(const struct mp_query_params *params)
 {
 	return params->paging_state.data != NULL && params->paging_state.len > 0
-			   ? (size_t)params->paging_state.len
-			   : 0;
+	           ? (size_t)params->paging_state.len
+	           : 0;
 }
 
 // All fixed parts of the parameters at their longest: consistency 2, flags 4, count 2, page size 4, length of
@@ -178,7 +178,7 @@ static void finish(struct mp_buf *buf, const uint8_t *end)
 static uint8_t *begin_request(struct mp_buf *buf, size_t more, const struct mp_query_params *params)
 {
 	if (more > INT32_MAX / 4 || params->values.len > INT32_MAX / 4 || params->keyspace.len > UINT16_MAX ||
-		params->paging_state.len > INT32_MAX / 4) {
+	    params->paging_state.len > INT32_MAX / 4) {
 		buf->failed = true;
 		return NULL;
 	}
@@ -186,7 +186,7 @@ static uint8_t *begin_request(struct mp_buf *buf, size_t more, const struct mp_q
 }
 
 void mp_encode_query(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str cql,
-					 const struct mp_query_params *params)
+                     const struct mp_query_params *params)
 {
 	uint8_t *to = begin_request(buf, 4 + cql.len, params);
 	if (to == NULL)
@@ -197,7 +197,7 @@ void mp_encode_query(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t
 }
 
 void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str id,
-					   struct mp_str result_metadata_id, const struct mp_query_params *params)
+                       struct mp_str result_metadata_id, const struct mp_query_params *params)
 {
 	if (id.len > UINT16_MAX || result_metadata_id.len > UINT16_MAX) {
 		buf->failed = true;

@@ -24,7 +24,7 @@ void mp_encode_result_keyspace(struct mp_buf *buf, uint8_t version, int16_t stre
 }
 
 void mp_encode_result_schema(struct mp_buf *buf, uint8_t version, int16_t stream, const char *change,
-							 const char *target, struct mp_str keyspace, struct mp_str name)
+                             const char *target, struct mp_str keyspace, struct mp_str name)
 {
 	size_t begin = begin_result(buf, version, stream, MP_RESULT_SCHEMA);
 	mp_put_schema_change(buf, change, target, keyspace, name);
@@ -32,7 +32,7 @@ void mp_encode_result_schema(struct mp_buf *buf, uint8_t version, int16_t stream
 }
 
 struct mp_rows_mark mp_encode_rows_begin(struct mp_buf *buf, uint8_t version, int16_t stream,
-										 const struct mp_rows_head *head)
+                                         const struct mp_rows_head *head)
 {
 	struct mp_rows_mark mark;
 	mark.envelope = begin_result(buf, version, stream, MP_RESULT_ROWS);
@@ -49,8 +49,8 @@ void mp_encode_rows_end(struct mp_buf *buf, struct mp_rows_mark mark, uint32_t r
 }
 
 void mp_encode_result_prepared(struct mp_buf *buf, uint8_t version, int16_t stream, struct mp_str id,
-							   struct mp_str result_metadata_id, const struct mp_metadata *params,
-							   const struct mp_metadata *result)
+                               struct mp_str result_metadata_id, const struct mp_metadata *params,
+                               const struct mp_metadata *result)
 {
 	size_t begin = begin_result(buf, version, stream, MP_RESULT_PREPARED);
 	mp_put_string(buf, id);

@@ -40,7 +40,7 @@ void mp_put_text(struct mp_buf *buf, const char *text)
 }
 
 void mp_put_schema_change(struct mp_buf *buf, const char *change, const char *target, struct mp_str keyspace,
-						  struct mp_str name)
+                          struct mp_str name)
 {
 	mp_put_text(buf, change);
 	mp_put_text(buf, target);

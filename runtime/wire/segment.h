@@ -6,12 +6,13 @@
 #include "base/buf.h"
 #include "base/defs.h"
 
-#define MP_SEGMENT_HEADER 6u
-#define MP_SEGMENT_TRAILER 4u
+#define MP_SEGMENT_HEADER      6u
+#define MP_SEGMENT_TRAILER     4u
 #define MP_SEGMENT_PAYLOAD_MAX 131071u
 
 uint32_t mp_crc24(const uint8_t *bytes, size_t len);
-uint32_t mp_crc32_segment(const void *bytes, size_t len); // the usual CRC-32 with the spec's four initial bytes
+uint32_t mp_crc32_segment(const void *bytes,
+                          size_t len); // the usual CRC-32 with the spec's four initial bytes
 
 // Reserve a header at the end of `buf`; returns its offset.
 size_t mp_segment_begin(struct mp_buf *buf);

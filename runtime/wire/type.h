@@ -39,8 +39,8 @@ enum mp_type_id {
 #define MP_TYPE_DEPTH_MAX 32
 
 struct mp_type {
-	uint16_t id;            // enum mp_type_id
-	uint16_t child_count;   // list, set: 1; map: 2 (key, value); tuple, UDT: fields
+	uint16_t id;          // enum mp_type_id
+	uint16_t child_count; // list, set: 1; map: 2 (key, value); tuple, UDT: fields
 	struct mp_type **children;
 	struct mp_str name;     // CUSTOM: the Java class; UDT: its name; otherwise empty
 	struct mp_str keyspace; // UDT
@@ -53,6 +53,7 @@ struct mp_type *mp_type_read(struct mp_cursor *cur, struct mp_arena *arena, int 
 void mp_type_write(struct mp_buf *buf, const struct mp_type *type, uint8_t version);
 // Parse a CQL type name; scalars, list, set, map, frozen. NULL when it is not one that is known.
 struct mp_type *mp_type_parse(struct mp_str cql, struct mp_arena *arena) MP_MUST_CHECK;
-void mp_type_format(struct mp_buf *buf, const struct mp_type *type); // "map<text, frozen<list<int>>>", as CQL says it
-const char *mp_type_id_name(uint16_t id);                            // "bigint"; "?" when unknown
+void mp_type_format(struct mp_buf *buf,
+                    const struct mp_type *type); // "map<text, frozen<list<int>>>", as CQL says it
+const char *mp_type_id_name(uint16_t id);        // "bigint"; "?" when unknown
 bool mp_type_eq(const struct mp_type *a, const struct mp_type *b);

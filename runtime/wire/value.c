@@ -137,7 +137,7 @@ int mp_value_duration(struct mp_bytes v, int32_t *months, int32_t *days, int64_t
 	int64_t d = read_vint(&cur);
 	int64_t n = read_vint(&cur);
 	if (cur.failed || mp_cursor_left(&cur) > 0 || m < INT32_MIN || m > INT32_MAX || d < INT32_MIN ||
-		d > INT32_MAX)
+	    d > INT32_MAX)
 		return MP_ETYPE;
 	*months = (int32_t)m;
 	*days = (int32_t)d;

@@ -77,7 +77,7 @@ static size_t digits_of(struct magnitude *mag, char digits[DIGITS_MAX + 18])
 
 // The sign and digits of a varint's bytes.
 static int varint_digits(const uint8_t *bytes, int32_t len, char digits[DIGITS_MAX + 18], size_t *count,
-						 bool *negative)
+                         bool *negative)
 {
 	if (len <= 0)
 		return MP_ETYPE;
@@ -184,7 +184,7 @@ static void put_varint(struct mp_buf *out, const struct magnitude *mag, bool neg
 	}
 	size_t skip = 0;
 	while (skip + 1 < len && (bytes[skip] == 0x00 || bytes[skip] == 0xff) &&
-		   (bytes[skip] & 0x80) == (bytes[skip + 1] & 0x80))
+	       (bytes[skip] & 0x80) == (bytes[skip + 1] & 0x80))
 		skip++;
 	memcpy(to, bytes + skip, len - skip);
 	out->len += len - skip;
@@ -193,7 +193,7 @@ static void put_varint(struct mp_buf *out, const struct magnitude *mag, bool neg
 // [+-] digits [. digits]: the number without its point; `behind` counts the digits behind it. Stops at
 // another character; MP_ETYPE without any digit.
 static int scan_number(struct mp_cursor *text, bool with_point, struct magnitude *mag, bool *negative,
-					   int32_t *behind)
+                       int32_t *behind)
 {
 	const char *at = (const char *)text->pos;
 	const char *end = (const char *)text->end;

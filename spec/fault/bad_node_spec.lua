@@ -38,7 +38,7 @@ local function reason_of(event)
   return type(event[2]) == "table" and event[2].reason or event[2]
 end
 
--- ---- in virtual time -----------------------------------------------------------------------------------------------
+-- ---- in virtual time ----------------------------------------------------------------------------------------------
 
 local function spoil(case, rule)
   if case.bytes ~= "" then rule.raw = case.bytes

@@ -61,7 +61,7 @@ local function read_config(path)
   return copy
 end
 
--- ---- the key --------------------------------------------------------------------------------------------------------
+-- ---- the key ------------------------------------------------------------------------------------------------------
 
 -- As the server hashes it: the value alone, or each with its length and a zero.
 local function compose(values)
@@ -110,7 +110,7 @@ local function routing_key(pool, options)
   return compose(values)
 end
 
--- ---- the answer -----------------------------------------------------------------------------------------------------
+-- ---- the answer ---------------------------------------------------------------------------------------------------
 
 local function notes(host)
   local list = {}
