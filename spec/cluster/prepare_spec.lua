@@ -305,6 +305,31 @@ describe("prepared statements", function()
       assert.is_false(asked)
     end)
 
+    it("keep what v4 says about the columns for as long as it says the same", function()
+      connected { nodes = { { versions = { 3, 4 } } } }
+      world.shapes[select] = shape_of_select()
+      local prepared = world:prepare(select)
+      local columns, data
+      world.on_statement = function(_, link, request)
+        if request.opcode ~= "EXECUTE" then return end
+        rows.send(link, request, columns, data)
+        return true
+      end
+      local function answer_with(new_columns, new_data)
+        columns, data = new_columns, new_data
+        local record = world:execute(prepared, { values = { rows.int(1) } })
+        assert.is_nil(record.err)
+        assert.same(data, record.rows)
+        return prepared.result
+      end
+      local known = prepared.result
+      assert.is_true(answer_with({ { "v", "text" } }, { { "a" } }) == known)
+      local other = answer_with({ { "a", "int" }, { "v", "text" } }, { { rows.int(7), "b" } })
+      assert.is_true(other ~= known)
+      assert.equal(2, other.column_count)
+      assert.is_true(answer_with({ { "a", "int" }, { "v", "text" } }, { { rows.int(8), "c" } }) == other)
+    end)
+
     it("close a connection whose rows have another shape than was agreed", function()
       connected()
       world.shapes[select] = shape_of_select()
