@@ -21,6 +21,28 @@ static int check_length(size_t given, uint32_t count, struct mp_codec *codec)
 	return mp_codec_fail(codec, MP_EINVAL, "the statement has %u parameters, %zu were given", count, given);
 }
 
+// What stands in a list besides its places, a name or a number too high, would be lost in silence.
+static int check_strays(lua_State *L, int index, uint32_t count, struct mp_codec *codec)
+{
+	lua_pushnil(L);
+	while (lua_next(L, index) != 0) {
+		lua_pop(L, 1);
+		if (lua_type(L, -1) != LUA_TNUMBER) {
+			lua_pop(L, 1);
+			return mp_codec_fail(codec, MP_EINVAL,
+			                     "a list of parameters or a table of named ones expected, not both");
+		}
+		double place = lua_tonumber(L, -1);
+		if (!(place >= 1 && place <= (double)count && place == (double)(uint32_t)place)) {
+			lua_pop(L, 1);
+			return mp_codec_fail(codec, MP_EINVAL,
+			                     "the statement has %u parameters, one was given at place %.14g", count,
+			                     place);
+		}
+	}
+	return 0;
+}
+
 // A name that is no parameter: only looked for when a parameter was missing, so that a record with more fields will do.
 static int check_names(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec)
 {
@@ -61,9 +83,12 @@ int mp_lua_bind(lua_State *L, int index, struct mp_codec *codec, struct mp_reque
 	bool list = !table || is_list(L, index, &len);
 	bool missing = false;
 	int rc = 0;
-	if (list && table)
+	if (list && table) {
 		rc = check_length(len, count, codec);
-	else if (!table && count > 0)
+		if (rc == 0)
+			rc = check_strays(L, index, count, codec);
+	}
+	if (!table && count > 0)
 		rc = mp_codec_fail(codec, MP_EINVAL, "the statement has %u parameters, none were given", count);
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		const struct mp_column *column = &params->columns[i];

@@ -280,6 +280,9 @@ describe("wrong arguments", function()
     local insert = assert(pool:prepare "INSERT INTO users (id, name) VALUES (?, ?)")
     for _, case in ipairs {
       { { 1, "x", 3 }, "INVALID_ARGUMENT", "2 parameters, 3 were given" },
+      { { 1, name = "x" }, "INVALID_ARGUMENT", "not both" },
+      { { [1] = 1, [5] = "x" }, "INVALID_ARGUMENT", "one was given at place 5" },
+      { { 1, "x", [1.5] = 2 }, "INVALID_ARGUMENT", "one was given at place 1.5" },
       { nil, "INVALID_ARGUMENT", "none were given" },
       { { id = 1, nmae = "x" }, "INVALID_ARGUMENT", "no parameter 'nmae'" },
       { { "one", "x" }, "TYPE_MISMATCH", "parameter 1 (id, int): got string" },
