@@ -37,18 +37,20 @@ describe("a pool on a real Cassandra", function()
     live.keyspace(pool, "crud")
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS crud.pages (k int, c int, v text, PRIMARY KEY (k, c))")
     local insert = assert(pool:prepare "INSERT INTO crud.pages (k, c, v) VALUES (1, ?, ?)")
-    for c = 1, 105 do assert(pool:execute(insert, { c, ("x"):rep(c) }, { consistency = "ALL" })) end
+    for c = 1, 105 do assert(pool:execute(insert, { c, ("x"):rep(c) }, { consistency = "QUORUM" })) end
     local seen = 0
-    for row in pool:rows("SELECT c, v FROM crud.pages WHERE k = 1", nil, { fetchSize = 10 }) do
+    for row in pool:rows("SELECT c, v FROM crud.pages WHERE k = 1", nil,
+      { fetchSize = 10, consistency = "QUORUM" }) do
       seen = seen + 1
       assert.equal(seen, row.c)
       assert.equal(seen, #row.v)
     end
     assert.equal(105, seen)
-    local first = assert(pool:execute("SELECT c FROM crud.pages WHERE k = 1", nil, { fetchSize = 100 }))
+    local first = assert(pool:execute("SELECT c FROM crud.pages WHERE k = 1", nil,
+      { fetchSize = 100, consistency = "QUORUM" }))
     assert.equal(100, #first.rows)
     local second = assert(pool:execute("SELECT c FROM crud.pages WHERE k = 1", nil,
-      { fetchSize = 100, pageState = first.pageState }))
+      { fetchSize = 100, pageState = first.pageState, consistency = "QUORUM" }))
     assert.equal(5, #second.rows)
     assert.is_nil(second.pageState)
     pool:close()

@@ -12,7 +12,11 @@ describe("losing a node of a real Cassandra", function()
     live.ddl(pool, "CREATE TABLE IF NOT EXISTS loss.kv (k int PRIMARY KEY, v text)")
     local insert = assert(pool:prepare "INSERT INTO loss.kv (k, v) VALUES (?, ?)")
     local select = assert(pool:prepare "SELECT v FROM loss.kv WHERE k = ?")
-    for k = 0, 99 do assert(pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 })) end
+    for k = 0, 99 do
+      live.eventually(60000, "all replicas take a row", function()
+        return (pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 }))
+      end)
+    end
     return insert, select
   end
 

@@ -45,7 +45,7 @@ describe("every type of a real Cassandra", function()
       local columns = {}
       for i, case in ipairs(cases) do columns[i] = string.format("c%d %s", i, case[1]) end
       live.ddl(pool, "DROP TABLE IF EXISTS types.every")
-      live.ddl(pool, "CREATE TABLE types.every (k int PRIMARY KEY, " .. table.concat(columns, ", ") ..
+      live.ddl(pool, "CREATE TABLE IF NOT EXISTS types.every (k int PRIMARY KEY, " .. table.concat(columns, ", ") ..
         ", d duration)")
     end)
   end)
@@ -55,9 +55,9 @@ describe("every type of a real Cassandra", function()
 
   local function round_trip(column, value)
     assert(pool:execute(string.format("INSERT INTO types.every (k, %s) VALUES (?, ?)", column), { 1, value },
-      { consistency = "ALL" }))
+      { consistency = "QUORUM" }))
     return assert(pool:execute(string.format("SELECT %s FROM types.every WHERE k = 1", column), nil,
-      { consistency = "ALL" })):first()[column]
+      { consistency = "QUORUM" })):first()[column]
   end
 
   for i, case in ipairs(cases) do
@@ -77,12 +77,12 @@ describe("every type of a real Cassandra", function()
   it("a null and an unset value are two things", function()
     assert(pool:execute("INSERT INTO types.every (k, c10) VALUES (5, 10)"))
     local update = assert(pool:prepare "INSERT INTO types.every (k, c10, c12) VALUES (?, ?, ?)")
-    assert(pool:execute(update, { 5, moonpool.unset, "set" }, { consistency = "ALL" }))
+    assert(pool:execute(update, { 5, moonpool.unset, "set" }, { consistency = "QUORUM" }))
     local row = assert(pool:execute("SELECT c10, c12 FROM types.every WHERE k = 5", nil,
-      { consistency = "ALL" })):first()
+      { consistency = "QUORUM" })):first()
     assert.same({ c10 = 10, c12 = "set" }, row)
-    assert(pool:execute(update, { 5, moonpool.null, "set" }, { consistency = "ALL" }))
-    row = assert(pool:execute("SELECT c10 FROM types.every WHERE k = 5", nil, { consistency = "ALL" })):first()
+    assert(pool:execute(update, { 5, moonpool.null, "set" }, { consistency = "QUORUM" }))
+    row = assert(pool:execute("SELECT c10 FROM types.every WHERE k = 5", nil, { consistency = "QUORUM" })):first()
     assert.is_nil(row.c10)
   end)
 

@@ -73,9 +73,31 @@ function live.pool(options)
   return pool
 end
 
--- Schema statements take their time on a cold node.
+local function schema_versions(pool)
+  local versions, count = {}, 0
+  for _, host in ipairs(pool:getHosts()) do
+    local result = pool:execute("SELECT schema_version FROM system.local", nil, { host = host.address })
+    local version = result and result:first().schema_version or "unknown of " .. host.address
+    if not versions[version] then versions[version], count = true, count + 1 end
+  end
+  return count
+end
+
+-- A schema statement that says IF [NOT] EXISTS. On a cold or busy node it takes its time, and all nodes must know of it
+-- before the next one.
 function live.ddl(pool, cql)
-  assert(pool:execute(cql, nil, { timeout = 60000, isIdempotent = true }))
+  local result, err
+  for _ = 1, 10 do
+    result, err = pool:execute(cql, nil, { timeout = 60000, isIdempotent = true })
+    if result then break end
+    moonpool.sleep(1000)
+  end
+  assert(result, err)
+  for _ = 1, 300 do
+    if schema_versions(pool) == 1 then return end
+    moonpool.sleep(200)
+  end
+  error("the nodes do not agree on the schema after: " .. cql, 2)
 end
 
 function live.keyspace(pool, name, rf)
