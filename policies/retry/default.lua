@@ -22,13 +22,19 @@ return retry {
     -- A coordinator that is cut off from its replicas; another one may see them.
     if err.code == UNAVAILABLE then return first and nextHost or giveUp, delay end
 
-    -- Enough replicas answered, but not the one that was asked for the data: the next time it is another one.
+    -- Enough replicas answered, but not the one that was asked for the data: the next time it is another one. With too
+    -- few, another coordinator may reach others; one that just lost a replica keeps waiting for it for a while.
     if err.code == READ_TIMEOUT then
-      return first and err.received >= err.required and not err.dataPresent and sameHost or giveUp, delay
+      local enough = err.received >= err.required
+      if not first or enough and err.dataPresent then return giveUp end
+      return enough and sameHost or nextHost, delay
     end
-    -- The batch log was not written in time, so the batch did not begin.
+    -- The batch log was not written in time, so the batch did not begin. Any other write may have taken effect: only
+    -- one that does no harm twice is worth another coordinator.
     if err.code == WRITE_TIMEOUT then
-      return first and err.writeType == WRITE_BATCH_LOG and sameHost or giveUp, delay
+      if not first then return giveUp end
+      if err.writeType == WRITE_BATCH_LOG then return sameHost, delay end
+      return err.idempotent and nextHost or giveUp, delay
     end
 
     if err.code == OVERLOADED or err.code == SERVER_ERROR or err.code == TRUNCATE_ERROR then

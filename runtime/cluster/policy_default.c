@@ -28,12 +28,16 @@ enum mp_retry_verdict mp_default_retry(void *self, const struct mp_retry_view *e
 	case MP_SE_UNAVAILABLE: return err->attempt == 1 ? MP_NEXT_HOST : MP_GIVE_UP;
 	case MP_SE_READ_TIMEOUT:
 		// Enough replicas answered, but the one asked for the data did not: the same question again will
-		// choose others.
-		if (err->attempt == 1 && err->received >= err->required && !err->dataPresent)
-			return MP_SAME_HOST;
-		return MP_GIVE_UP;
+		// choose others. With too few, another coordinator may reach others.
+		if (err->attempt > 1 || (err->received >= err->required && err->dataPresent))
+			return MP_GIVE_UP;
+		return err->received >= err->required ? MP_SAME_HOST : MP_NEXT_HOST;
 	case MP_SE_WRITE_TIMEOUT:
-		return err->attempt == 1 && err->writeType == MP_WRITE_BATCH_LOG ? MP_SAME_HOST : MP_GIVE_UP;
+		if (err->attempt > 1)
+			return MP_GIVE_UP;
+		if (err->writeType == MP_WRITE_BATCH_LOG)
+			return MP_SAME_HOST;
+		return err->idempotent ? MP_NEXT_HOST : MP_GIVE_UP;
 	case MP_SE_OVERLOADED:
 	case MP_SE_SERVER_ERROR:
 	case MP_SE_TRUNCATE_ERROR: *delay_ms = 20u << (err->attempt < 6 ? err->attempt : 6); return MP_NEXT_HOST;

@@ -29,17 +29,30 @@ describe("DefaultRetryPolicy", function()
     assert.equal("sameHost", (p:decide(err)))
     err.dataPresent = true
     assert.equal("giveUp", (p:decide(err)))
-    err.dataPresent, err.received = false, 1
-    assert.equal("giveUp", (p:decide(err)))
-    err.received, err.attempt = 2, 2
+    err.dataPresent, err.attempt = false, 2
     assert.equal("giveUp", (p:decide(err)))
   end)
 
-  it("repeats a write only when its batch log was not written", function()
+  it("asks another coordinator once when too few replicas answered a read", function()
+    local p = serving()
+    for _, present in ipairs { true, false } do
+      local err = { code = C.MP_SE_READ_TIMEOUT, required = 2, received = 1, dataPresent = present }
+      assert.equal("nextHost", (p:decide(err)))
+      err.attempt = 2
+      assert.equal("giveUp", (p:decide(err)))
+    end
+  end)
+
+  it("repeats a write that timed out once: its batch log on the same host, an idempotent one elsewhere", function()
     local p = serving()
     for writeType = 0, C.MP_WRITE_UNKNOWN do
-      local expected = writeType == C.MP_WRITE_BATCH_LOG and "sameHost" or "giveUp"
-      assert.equal(expected, (p:decide { code = C.MP_SE_WRITE_TIMEOUT, writeType = writeType }))
+      local is_log = writeType == C.MP_WRITE_BATCH_LOG
+      local err = { code = C.MP_SE_WRITE_TIMEOUT, writeType = writeType }
+      assert.equal(is_log and "sameHost" or "giveUp", (p:decide(err)))
+      err.idempotent = true
+      assert.equal(is_log and "sameHost" or "nextHost", (p:decide(err)))
+      err.attempt = 2
+      assert.equal("giveUp", (p:decide(err)))
     end
   end)
 
