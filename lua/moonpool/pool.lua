@@ -49,6 +49,10 @@ function Pool.rows(self, statement, parameters, options)
       end
       local result, err = execute(self, statement, parameters, paged)
       if not result then error(err, 2) end
+      -- A page that says it is followed by itself would be read for ever.
+      if result.pageState and result.pageState == paged.pageState then
+        error(core.error("PROTOCOL_ERROR", result.info.host .. " gave the same pageState twice"), 2)
+      end
       rows, i, paged.pageState = result.rows, 0, result.pageState
     end
   end

@@ -245,6 +245,37 @@ describe("protocol:", function()
     end
   end)
 
+  it("P21 empty pages are read on, and a page that is followed by itself ends the loop", function(world)
+    world:schema "CREATE TABLE ks.rows (k text PRIMARY KEY, v text)"
+    local pool = world:pool { protocolVersion = 4, pooling = { coreConnectionsPerHost = { ["0"] = 1 } } }
+    -- <metadata> with one global table, has_more_pages and the paging state; no rows, or one.
+    local function page(state, value)
+      local rows = value and "\0\0\0\1\0\0\0\1" .. value or "\0\0\0\0"
+      local more = state and "\3\0\0\0\1\0\0\0" .. string.char(#state) .. state or "\1\0\0\0\1"
+      return envelope { body = "\0\0\0\2\0\0\0" .. more .. "\0\2ks\0\4rows\0\1v\0\13" .. rows }
+    end
+    local function answers(...)
+      world.cluster:clearRules()
+      for _, bytes in ipairs { ... } do
+        world.cluster:rule { opcode = "QUERY", statement = "SELECT v", raw = bytes, times = 1 }
+      end
+    end
+    local function read()
+      local values = {}
+      for row in pool:rows("SELECT v FROM rows", nil, { fetchSize = 1, prepare = false }) do
+        values[#values + 1] = row.v
+      end
+      return table.concat(values, " ")
+    end
+    answers(page("one", "a"), page "two", page "three", page(nil, "b"))
+    assert.equal("a b", read())
+    answers(page("one", "a"), page("one", "b"), page("one", "c"))
+    local ok, err = pcall(read)
+    assert.is_false(ok)
+    assert.equal("PROTOCOL_ERROR", err.code)
+    assert.matches("gave the same pageState twice", tostring(err))
+  end)
+
   it("P22 no request runs before its connection has its keyspace", function(world)
     world:schema("CREATE KEYSPACE other WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}",
       "CREATE TABLE ks.who (k int PRIMARY KEY, v text)", "CREATE TABLE other.who (k int PRIMARY KEY, v text)")
