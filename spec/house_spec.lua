@@ -27,6 +27,17 @@ local function report(offences)
   assert(#offences == 0, "\n" .. table.concat(offences, "\n"))
 end
 
+-- Fails with every line of the matching files that offends(line, path) is true of.
+local function no_line(pattern, offends)
+  local offences = {}
+  for _, path in ipairs(tracked(pattern)) do
+    for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
+      if offends(line, path) then offences[#offences + 1] = string.format("%s:%d: %s", path, number, line) end
+    end
+  end
+  report(offences)
+end
+
 -- What each folder may include of the runtime, besides itself. "file:" entries are single headers.
 local floors = {
   base = {},
@@ -51,24 +62,17 @@ end
 
 describe("the floors", function()
   it("are respected by every include", function()
-    local offences = {}
-    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
+    no_line("'runtime/*.c' 'runtime/*.h'", function(line, path)
+      local included = line:match '^%s*#%s*include%s+"([^"]+)"'
+      if not included then return false end
       local folder, name = path:match "^runtime/([^/]+)/([^/]+)$"
       folder, name = folder or "", name or path:match "([^/]+)$"
       assert(floors[folder], "a folder without a floor: " .. path)
-      local allowed = allowed_for(folder, name)
-      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
-        local included = line:match '^%s*#%s*include%s+"([^"]+)"'
-        local place = included and (included:match "^([^/]+)/" or (folder == "" and "" or included))
-        if included and not allowed[place] then
-          -- api.c turns wire values into C values; nothing else of the wire.
-          if not (folder == "" and (included == "wire/value.h" or included == "wire/message.h")) then
-            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
-          end
-        end
-      end
-    end
-    report(offences)
+      local place = included:match "^([^/]+)/" or (folder == "" and "" or included)
+      -- api.c turns wire values into C values; nothing else of the wire.
+      local is_api = folder == "" and (included == "wire/value.h" or included == "wire/message.h")
+      return not allowed_for(folder, name)[place] and not is_api
+    end)
   end)
 
   it("keep each third party in its one home", function()
@@ -79,19 +83,15 @@ describe("the floors", function()
       ["<lauxlib"] = { "^runtime/script/", "^runtime/sim/lua_", "^runtime/cli/", "^runtime/api" },
       ["<ngx"] = { "^runtime/nginx/" },
     }
-    local offences = {}
-    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
-      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
-        for party, allowed in pairs(homes) do
-          if line:match "^%s*#%s*include" and line:find(party, 1, true) then
-            local home = false
-            for _, pattern in ipairs(allowed) do home = home or path:match(pattern) ~= nil end
-            if not home then offences[#offences + 1] = string.format("%s:%d: %s", path, number, line) end
-          end
-        end
+    no_line("'runtime/*.c' 'runtime/*.h'", function(line, path)
+      if not line:match "^%s*#%s*include" then return false end
+      for party, allowed in pairs(homes) do
+        local home = not line:find(party, 1, true)
+        for _, pattern in ipairs(allowed) do home = home or path:match(pattern) ~= nil end
+        if not home then return true end
       end
-    end
-    report(offences)
+      return false
+    end)
   end)
 
   it("have headers that compile alone", function()
@@ -163,33 +163,21 @@ describe("the house", function()
   end)
 
   it("takes memory from base/mem.h only", function()
-    local offences = {}
-    for _, path in ipairs(tracked "'runtime/*.c'") do
-      if path ~= "runtime/base/mem.c" then
-        for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
-          local call = (" " .. line):match "[^%w_]([mc]alloc)%(" or (" " .. line):match "[^%w_](realloc)%(" or
-            (" " .. line):match "[^%w_>.](free)%(" or (" " .. line):match "[^%w_](strn?dup)%("
-          if call and not line:match "^%s*//" then
-            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
-          end
-        end
-      end
-    end
-    report(offences)
+    no_line("'runtime/*.c'", function(line, path)
+      if path == "runtime/base/mem.c" or line:match "^%s*//" then return false end
+      line = " " .. line
+      return line:match "[^%w_][mc]alloc%(" or line:match "[^%w_]realloc%(" or line:match "[^%w_>.]free%(" or
+        line:match "[^%w_]strn?dup%("
+    end)
   end)
 
   it("leaves no promise in the code", function()
-    local offences = {}
-    for _, path in ipairs(tracked "'runtime/*' 'lua/*' 'policies/*' 'examples/*' 'bench/*' 'scripts/*'") do
-      for number, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. path)) do
-        for _, word in ipairs { "TODO", "FIXME", "XXX", "HACK" } do
-          if line:match("%f[%w]" .. word .. "%f[%W]") then
-            offences[#offences + 1] = string.format("%s:%d: %s", path, number, line)
-          end
-        end
+    no_line("'runtime/*' 'lua/*' 'policies/*' 'examples/*' 'bench/*' 'scripts/*'", function(line)
+      for _, word in ipairs { "TODO", "FIXME", "XXX", "HACK" } do
+        if line:match("%f[%w]" .. word .. "%f[%W]") then return true end
       end
-    end
-    report(offences)
+      return false
+    end)
   end)
 end)
 

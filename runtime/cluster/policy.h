@@ -59,6 +59,7 @@ struct mp_policies {
 // Replicas of the local datacentre shuffled, its hosts in turn, then remote hosts unless the consistency is local.
 // What TokenAwarePolicy over DCAwareRoundRobinPolicy does; also the fallback of every script.
 bool mp_default_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan);
-// Once per request on the next host for what was certainly not applied or is safe, also after timeouts that the server
-// reports; read timeouts with enough answers but no data once on the same host. `self` points at the most retries (uint32_t), NULL: 3.
+// Once per request on the next host for what was certainly not applied or is safe, also after timeouts that the
+// server reports; read timeouts with enough answers but no data once on the same host. `self` points at the most
+// retries (uint32_t), NULL: 3.
 enum mp_retry_verdict mp_default_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);

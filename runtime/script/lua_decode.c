@@ -52,83 +52,27 @@ PUSH(push_string)
 	return 0;
 }
 
-PUSH(push_int)
-{
-	int32_t number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_i32(value, &number) != 0)
-		return wrong(codec, type, value);
-	lua_pushnumber(L, number);
-	return 0;
-}
+// A scalar: `take` reads all of its bytes into `scalar`, `push` gives that to Lua.
+#define PUSH_SCALAR(name, ctype, take, push)  \
+	PUSH(name)                                \
+	{                                         \
+		ctype scalar;                         \
+		if (is_null(L, value))                \
+			return 0;                         \
+		if (take(value, &scalar) != 0)        \
+			return wrong(codec, type, value); \
+		push;                                 \
+		return 0;                             \
+	}
 
-PUSH(push_smallint)
-{
-	int16_t number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_i16(value, &number) != 0)
-		return wrong(codec, type, value);
-	lua_pushnumber(L, number);
-	return 0;
-}
-
-PUSH(push_tinyint)
-{
-	int8_t number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_i8(value, &number) != 0)
-		return wrong(codec, type, value);
-	lua_pushnumber(L, number);
-	return 0;
-}
-
-PUSH(push_bigint)
-{
-	int64_t number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_i64(value, &number) != 0)
-		return wrong(codec, type, value);
-	mp_int64_push(L, number);
-	return 0;
-}
-
-PUSH(push_float)
-{
-	float number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_f32(value, &number) != 0)
-		return wrong(codec, type, value);
-	lua_pushnumber(L, isnan(number) ? (double)NAN : (double)number);
-	return 0;
-}
-
+PUSH_SCALAR(push_tinyint, int8_t, mp_value_i8, lua_pushnumber(L, scalar))
+PUSH_SCALAR(push_smallint, int16_t, mp_value_i16, lua_pushnumber(L, scalar))
+PUSH_SCALAR(push_int, int32_t, mp_value_i32, lua_pushnumber(L, scalar))
+PUSH_SCALAR(push_bigint, int64_t, mp_value_i64, mp_int64_push(L, scalar))
 // A NaN of the wire may carry any bits; LuaJIT keeps its own tags in some of them.
-PUSH(push_double)
-{
-	double number;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_f64(value, &number) != 0)
-		return wrong(codec, type, value);
-	lua_pushnumber(L, isnan(number) ? (double)NAN : number);
-	return 0;
-}
-
-PUSH(push_boolean)
-{
-	bool flag;
-	if (is_null(L, value))
-		return 0;
-	if (mp_value_bool(value, &flag) != 0)
-		return wrong(codec, type, value);
-	lua_pushboolean(L, flag);
-	return 0;
-}
+PUSH_SCALAR(push_float, float, mp_value_f32, lua_pushnumber(L, isnan(scalar) ? (double)NAN : (double)scalar))
+PUSH_SCALAR(push_double, double, mp_value_f64, lua_pushnumber(L, isnan(scalar) ? (double)NAN : scalar))
+PUSH_SCALAR(push_boolean, bool, mp_value_bool, lua_pushboolean(L, scalar))
 
 PUSH(push_uuid)
 {

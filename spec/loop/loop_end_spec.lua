@@ -3,16 +3,7 @@
 local C = require "spec.support.c"
 local loops = require "spec.support.loops"
 
--- Text in which every place looks different.
-local function pattern(bytes)
-  local parts, len, i = {}, 0, 0
-  while len < bytes do
-    i = i + 1
-    parts[i] = i .. ","
-    len = len + #parts[i]
-  end
-  return table.concat(parts):sub(1, bytes)
-end
+local pattern, close_all = loops.pattern, loops.close_all
 
 for _, body in ipairs(loops.bodies) do
   describe("a stream (" .. body.name .. ")", function()
@@ -23,18 +14,7 @@ for _, body in ipairs(loops.bodies) do
     before_each(function() loop = body.open(7) end)
     after_each(function() loop:close() end)
 
-    -- An open connection: client, server, listener. `on_client`, `on_server` are their functions.
-    local function pair(on_client, on_server)
-      local listener = assert(loop:listen(at, function() return on_server end))
-      local client = assert(loop:connect(at, on_client))
-      loop:until_true(function() return client.connected and listener.accepted[1] end)
-      listener.close()
-      return client, listener.accepted[1]
-    end
-
-    local function close_all(...)
-      for _, sock in ipairs { ... } do sock:close() end
-    end
+    local function pair(...) return loop:pair(at, ...) end
 
     describe("end", function()
       it("may be one way: the answer still comes", function()

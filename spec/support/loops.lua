@@ -140,6 +140,15 @@ function Loop:post(task, phase)
   C.mp_task_post(self.handle, task, phase == "flush" and C.MP_PHASE_FLUSH or C.MP_PHASE_RUN)
 end
 
+-- An open connection at `at`: client, server. `on_client`, `on_server` are their functions.
+function Loop:pair(at, on_client, on_server)
+  local listener = assert(self:listen(at, function() return on_server end))
+  local client = assert(self:connect(at, on_client))
+  self:until_true(function() return client.connected and listener.accepted[1] end)
+  listener.close()
+  return client, listener.accepted[1]
+end
+
 -- A socket for specs: collects what comes, and calls the functions of `on` when there are any.
 local Sock = {}
 Sock.__index = Sock
@@ -340,5 +349,20 @@ function Loop:close()
   end
 end
 Loop.close = uncompiled(Loop.close)
+
+-- Text in which every place looks different.
+function loops.pattern(bytes)
+  local parts, len, i = {}, 0, 0
+  while len < bytes do
+    i = i + 1
+    parts[i] = i .. ","
+    len = len + #parts[i]
+  end
+  return table.concat(parts):sub(1, bytes)
+end
+
+function loops.close_all(...)
+  for _, sock in ipairs { ... } do sock:close() end
+end
 
 return loops
