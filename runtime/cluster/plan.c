@@ -15,20 +15,9 @@ void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_pl
 	plan->view = view;
 	plan->placement = placement;
 	plan->token = token;
-	plan->has_token = has_token;
-	plan->overflow = false;
-	plan->has_turn = false;
-	plan->refused = false;
-	plan->avoids_slow = false;
-	plan->care = 0;
-	plan->want = 0;
-	plan->step_count = 0;
-	plan->step = 0;
-	plan->dc = 0;
-	plan->position = 0;
-	plan->taken = 0;
-	plan->seen_count = 0;
 	plan->chance = chance;
+	memset(&plan->has_token, 0, offsetof(struct mp_plan, seen) - offsetof(struct mp_plan, has_token));
+	plan->has_token = has_token;
 }
 
 // ---- what a policy writes
@@ -48,17 +37,15 @@ static uint32_t one_of(uint32_t chance, uint32_t count)
 
 static struct mp_plan_step *add_step(struct mp_plan *plan, enum mp_step_kind kind)
 {
-	if (plan->step_count == MP_PLAN_STEPS) {
+	if (MP_UNLIKELY(plan->step_count == MP_PLAN_STEPS)) {
 		plan->overflow = true;
 		return NULL;
 	}
 	struct mp_plan_step *step = &plan->steps[plan->step_count++];
-	*step = (struct mp_plan_step){
-		.kind = (uint8_t)kind,
-		.avoids_slow = plan->avoids_slow,
-		.care = plan->care,
-		.want = plan->want,
-	};
+	step->kind = (uint8_t)kind;
+	step->avoids_slow = plan->avoids_slow;
+	step->care = plan->care;
+	step->want = plan->want;
 	return step;
 }
 
@@ -71,10 +58,11 @@ static uint32_t turn_of(struct mp_plan *plan)
 	return plan->turn;
 }
 
-static void add_scoped(struct mp_plan *plan, enum mp_step_kind kind, uint32_t scope, uint32_t order,
-                       uint32_t limit, uint32_t arg)
+MP_INLINE void add_scoped(struct mp_plan *plan, enum mp_step_kind kind, uint32_t scope, uint32_t order,
+                          uint32_t limit, uint32_t arg)
 {
-	if (scope >= MP_SCOPE_COUNT || order >= MP_ORDER_COUNT || (scope == MP_SCOPE_DC && arg >= MP_DCS_MAX)) {
+	if (MP_UNLIKELY(scope >= MP_SCOPE_COUNT || order >= MP_ORDER_COUNT ||
+	                (scope == MP_SCOPE_DC && arg >= MP_DCS_MAX))) {
 		plan->overflow = true;
 		return;
 	}
@@ -106,19 +94,27 @@ void mp_plan_host(struct mp_plan *plan, uint32_t index)
 		return;
 	}
 	struct mp_plan_step *step = add_step(plan, MP_STEP_HOST);
-	if (step != NULL)
-		step->arg = (uint16_t)index;
+	if (step == NULL)
+		return;
+	step->scope = MP_SCOPE_ALL;
+	step->order = MP_ORDER_PRIMARY_FIRST;
+	step->limit = 0;
+	step->seed = 0;
+	step->arg = (uint16_t)index;
 }
 
 // ---- choosing among candidates
 // ------------------------------------------------------------------------------------
 
-static bool usable(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t host)
+MP_INLINE bool usable(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t host)
 {
-	const struct mp_host_view *view = &plan->view->hosts[host];
-	if (host >= MP_HOSTS_MAX || !view->isUp || (view->marks & step->care) != step->want)
+	if (MP_UNLIKELY(host >= MP_HOSTS_MAX))
 		return false;
-	if (step->avoids_slow && view->latencyUs > plan->slow_us && view->latencyAtMs >= plan->slow_since_ms)
+	const struct mp_host_view *view = &plan->view->hosts[host];
+	if (!view->isUp || (view->marks & step->care) != step->want)
+		return false;
+	if (MP_UNLIKELY(step->avoids_slow) && view->latencyUs > plan->slow_us &&
+	    view->latencyAtMs >= plan->slow_since_ms)
 		return false;
 	for (uint16_t i = 0; i < plan->seen_count; i++)
 		if (plan->seen[i] == host)
@@ -192,11 +188,12 @@ static uint16_t choose(struct mp_plan *plan, const struct mp_plan_step *step, co
 // ---- walking a step
 // -----------------------------------------------------------------------------------------------
 
-static bool in_scope(const struct mp_plan *plan, const struct mp_plan_step *step,
-                     const struct mp_host_view *host)
+MP_INLINE bool in_scope(const struct mp_plan *plan, const struct mp_plan_step *step,
+                        const struct mp_host_view *host)
 {
+	if (MP_LIKELY(step->scope == MP_SCOPE_LOCAL_DC))
+		return host->isLocal;
 	switch (step->scope) {
-	case MP_SCOPE_LOCAL_DC: return host->isLocal;
 	case MP_SCOPE_SAME_RACK: return host->isLocal && host->isLocalRack;
 	case MP_SCOPE_REMOTE_DCS: return host->dcId == plan->view->remote_order[plan->dc];
 	case MP_SCOPE_DC: return host->dcId == step->arg;
@@ -204,24 +201,33 @@ static bool in_scope(const struct mp_plan *plan, const struct mp_plan_step *step
 	}
 }
 
-static bool fits(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t replica)
+MP_INLINE bool fits(const struct mp_plan *plan, const struct mp_plan_step *step, uint16_t replica)
 {
 	return usable(plan, step, replica) && in_scope(plan, step, &plan->view->hosts[replica]);
+}
+
+// At random: draw until one hits that will do, which is as fair as to choose among those, and cheaper unless they are
+// few. MP_NO_HOST: they are few.
+static uint16_t draw_replica(struct mp_plan *plan, const struct mp_plan_step *step, const uint16_t *replicas,
+                             uint32_t count)
+{
+	uint32_t chance = step->seed;
+	for (int i = 0; i < DRAWS; i++, chance = draw(plan)) {
+		uint16_t host = replicas[one_of(chance, count)];
+		if (fits(plan, step, host))
+			return host;
+	}
+	return MP_NO_HOST;
 }
 
 static uint16_t next_replica(struct mp_plan *plan, const struct mp_plan_step *step)
 {
 	uint32_t count;
 	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
-	// At random: draw until one hits that will do, which is as fair as to choose among those, and cheaper unless they
-	// are few.
-	if (MP_LIKELY(step->order == MP_ORDER_SHUFFLED && plan->taken == 0 && count > 0)) {
-		uint32_t chance = step->seed;
-		for (int i = 0; i < DRAWS; i++, chance = draw(plan)) {
-			uint16_t host = replicas[one_of(chance, count)];
-			if (MP_LIKELY(fits(plan, step, host)))
-				return host;
-		}
+	if (step->order == MP_ORDER_SHUFFLED && plan->taken == 0 && count > 0) {
+		uint16_t host = draw_replica(plan, step, replicas, count);
+		if (host != MP_NO_HOST)
+			return host;
 	}
 	uint16_t candidates[CANDIDATES_MAX];
 	uint32_t found = 0;
@@ -341,10 +347,8 @@ static uint16_t next_of_step(struct mp_plan *plan, const struct mp_plan_step *st
 	}
 }
 
-uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
+static __attribute__((noinline)) uint16_t walk(struct mp_plan *plan, uint8_t *step_index)
 {
-	if (MP_UNLIKELY(plan->refused))
-		return MP_NO_HOST;
 	while (plan->step < plan->step_count && plan->seen_count < MP_PLAN_SEEN) {
 		const struct mp_plan_step *step = &plan->steps[plan->step];
 		uint16_t host = next_of_step(plan, step);
@@ -359,4 +363,40 @@ uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
 		return host;
 	}
 	return MP_NO_HOST;
+}
+
+// The same for the usual first step, local replicas at random without a filter, and its first host: most plans begin
+// so, and most requests need no second host.
+static uint16_t first_replica(struct mp_plan *plan, const struct mp_plan_step *step)
+{
+	uint32_t count;
+	const uint16_t *replicas = mp_placement_find(plan->placement, plan->token, &count);
+	const struct mp_host_view *hosts = plan->view->hosts;
+	uint32_t chance = step->seed;
+	for (int i = 0; i < DRAWS && count > 0; i++, chance = draw(plan)) {
+		uint16_t host = replicas[one_of(chance, count)];
+		if (host < MP_HOSTS_MAX && hosts[host].isUp && hosts[host].isLocal)
+			return host;
+	}
+	return MP_NO_HOST;
+}
+
+uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
+{
+	if (MP_UNLIKELY(plan->refused))
+		return MP_NO_HOST;
+	const struct mp_plan_step *step = plan->steps;
+	if (plan->seen_count != 0 || plan->step != 0 || plan->step_count == 0 || step->kind != MP_STEP_REPLICAS ||
+	    step->scope != MP_SCOPE_LOCAL_DC || step->order != MP_ORDER_SHUFFLED || step->avoids_slow ||
+	    step->care != 0)
+		return walk(plan, step_index);
+	uint16_t host = first_replica(plan, step);
+	if (MP_UNLIKELY(host == MP_NO_HOST))
+		return walk(plan, step_index);
+	plan->seen[0] = host;
+	plan->seen_count = 1;
+	plan->taken = 1;
+	if (step_index != NULL)
+		*step_index = 0;
+	return host;
 }

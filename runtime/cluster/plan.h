@@ -33,10 +33,10 @@ struct mp_plan_step {
 	uint8_t kind;
 	uint8_t scope;
 	uint8_t order;
-	uint16_t limit; // 0: all
-	uint16_t arg;   // MP_SCOPE_DC: dcId; MP_STEP_HOST: slot
-	uint32_t seed;  // where a turn starts, or the random order
 	bool avoids_slow;
+	uint16_t limit;      // 0: all
+	uint16_t arg;        // MP_SCOPE_DC: dcId; MP_STEP_HOST: slot
+	uint32_t seed;       // where a turn starts, or the random order
 	uint32_t care, want; // of a host's marks, those it cares for must be as it wants them
 };
 
@@ -45,24 +45,25 @@ struct mp_plan {
 	const struct mp_placement
 		*placement; // of the request's keyspace; borrowed during planning, refs by the request
 	int64_t token;
+	uint64_t chance; // random bits for this plan
 	bool has_token;
-	bool overflow; // a step did not fit and was left out
-	bool has_turn; // one of the steps goes in turn: all that do begin at the same turn
-	uint32_t turn;
+	// From here to seen_count everything is 0 in a fresh plan.
+	bool overflow;    // a step did not fit and was left out
+	bool has_turn;    // one of the steps goes in turn: all that do begin at the same turn
 	bool refused;     // the policy wants no host to be asked: the request fails at once
 	bool avoids_slow; // filter of the steps that are added from now on
-	uint32_t care, want;
-	uint32_t slow_us; // a host is slow above this mean latency, if it was measured since then
-	double slow_since_ms;
 	uint8_t step_count;
-	uint8_t step;      // walking: the current step
-	uint16_t dc;       // walking: which remote datacentre of the current step
-	uint32_t position; // walking: inside the step's group
-	uint16_t taken;    // walking: hosts the current step (and datacentre) gave
+	uint8_t step;        // walking: the current step
+	uint32_t care, want; // filter, too
+	uint32_t position;   // walking: inside the step's group
+	uint16_t dc;         // walking: which remote datacentre of the current step
+	uint16_t taken;      // walking: hosts the current step (and datacentre) gave
 	uint16_t seen_count;
 	uint16_t seen[MP_PLAN_SEEN];
+	uint32_t turn;
+	uint32_t slow_us; // a host is slow above this mean latency, if it was measured since then
+	double slow_since_ms;
 	struct mp_plan_step steps[MP_PLAN_STEPS];
-	uint64_t chance; // random bits for this plan
 };
 
 // `chance`: fresh random bits. `placement` NULL or has_token false: replica steps give nothing.

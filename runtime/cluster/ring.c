@@ -54,7 +54,7 @@ struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count)
 	if (ring == NULL)
 		return NULL;
 	ring->refs = 1;
-	ring->tokens = mp_alloc(count * sizeof(*ring->tokens));
+	ring->tokens = mp_alloc((count + 1) * sizeof(*ring->tokens));
 	ring->owners = mp_alloc(count * sizeof(*ring->owners));
 	if (ring->tokens == NULL || ring->owners == NULL) {
 		mp_ring_unref(ring);
@@ -68,6 +68,7 @@ struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count)
 		ring->tokens[ring->count] = tokens[i].token;
 		ring->owners[ring->count++] = tokens[i].owner;
 	}
+	ring->tokens[ring->count] = INT64_MAX;
 	if (index_tokens(ring) != 0) {
 		mp_ring_unref(ring);
 		return NULL;
@@ -94,7 +95,7 @@ void mp_ring_unref(struct mp_ring *ring)
 uint32_t mp_ring_find(const struct mp_ring *ring, int64_t token)
 {
 	uint32_t i = ring->buckets[unsigned_order(token) >> ring->bucket_shift];
-	while (i < ring->count && ring->tokens[i] < token)
+	while (ring->tokens[i] < token)
 		i++;
 	return i < ring->count ? i : 0;
 }
@@ -353,10 +354,10 @@ void mp_placement_unref(struct mp_placement *placement)
 const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t token, uint32_t *count)
 {
 	*count = 0;
-	if (placement == NULL || placement->stride == 0 || placement->done == 0)
+	if (MP_UNLIKELY(placement == NULL || placement->stride == 0))
 		return NULL;
 	uint32_t at = mp_ring_find(placement->ring, token);
-	if (at >= placement->done)
+	if (MP_UNLIKELY(at >= placement->done))
 		return NULL;
 	const uint16_t *row = placement->hosts + (size_t)at * placement->stride;
 	uint32_t used = placement->stride;

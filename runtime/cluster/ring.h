@@ -9,7 +9,7 @@
 #include "cluster/view.h"
 
 struct mp_ring {
-	int64_t *tokens;  // ascending, distinct
+	int64_t *tokens;  // ascending, distinct; one more, INT64_MAX, where a search ends
 	uint16_t *owners; // slot of the host that owns (tokens[i-1], tokens[i]]
 	uint32_t count;
 	uint32_t *buckets; // first token index for each value of the top bits

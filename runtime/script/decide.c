@@ -155,8 +155,8 @@ static bool settle(struct mp_decision *decision)
 	lua_settop(L, 0);
 	if (!lua_checkstack(L, 8))
 		return false;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, -DRIVER);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, -HANDLER);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -DRIVER);
 	return true;
 }
 
@@ -275,7 +275,7 @@ bool mp_decision_is_compiled(struct mp_decision *decision)
 	lua_State *L = decision->vm.L;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, decision->compiled_ref);
 	bool compiled = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_toboolean(L, -1);
-	lua_settop(L, HANDLER);
+	lua_settop(L, DRIVER);
 	return compiled;
 }
 
@@ -289,5 +289,5 @@ void mp_decision_collect(struct mp_decision *decision)
 {
 	int status = lua_cpcall(decision->vm.L, collect, NULL);
 	(void)status; // a full collection fails only in a finaliser, and the sandbox can make none
-	lua_settop(decision->vm.L, HANDLER);
+	lua_settop(decision->vm.L, DRIVER);
 }

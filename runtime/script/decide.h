@@ -101,15 +101,13 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
                                     size_t message_size) MP_MUST_CHECK;
 void mp_decision_free(struct mp_decision *decision); // NULL is fine
 
-// Between calls the main stack holds the driver and the message handler, so that entering the script is one pushvalue
-// and one pcall. In line, because every request comes this way.
-enum { MP_DECISION_DRIVER = 1, MP_DECISION_HANDLER = 2 };
+// Between calls the main stack holds the message handler and the driver. The driver returns itself, so entering the
+// script is one pcall that leaves the stack as it was. In line, because every request comes this way.
+enum { MP_DECISION_HANDLER = 1, MP_DECISION_DRIVER = 2 };
 static inline int mp_decision_enter(struct mp_decision *decision)
 {
-	lua_State *L = decision->vm.L;
 	decision->cell.call++;
-	lua_pushvalue(L, MP_DECISION_DRIVER);
-	return lua_pcall(L, 0, 0, MP_DECISION_HANDLER);
+	return lua_pcall(decision->vm.L, 0, 1, MP_DECISION_HANDLER);
 }
 bool mp_decision_failed(struct mp_decision *decision, int status); // takes the error; false
 

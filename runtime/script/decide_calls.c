@@ -48,7 +48,8 @@ static int resolve_scope(struct mp_decide_cell *cell, uint32_t *scope, uint32_t 
 
 typedef void (*add_fn)(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
 
-static int add_slow(struct mp_decide_cell *cell, add_fn add, int scope, int order, int limit)
+static __attribute__((noinline)) int add_slow(struct mp_decide_cell *cell, add_fn add, int scope, int order,
+                                              int limit)
 {
 	uint32_t where = (uint32_t)scope;
 	uint32_t arg;
@@ -64,7 +65,8 @@ static int add_slow(struct mp_decide_cell *cell, add_fn add, int scope, int orde
 	return 0;
 }
 
-static int call_replicas(struct mp_decide_cell *cell, int scope, int order, int limit)
+static __attribute__((flatten)) int call_replicas(struct mp_decide_cell *cell, int scope, int order,
+                                                  int limit)
 {
 	uint32_t where = (uint32_t)scope - BASE_SCOPE;
 	uint32_t how = (uint32_t)order - BASE_ORDER;
@@ -74,7 +76,7 @@ static int call_replicas(struct mp_decide_cell *cell, int scope, int order, int 
 	return 0;
 }
 
-static int call_hosts(struct mp_decide_cell *cell, int scope, int order, int limit)
+static __attribute__((flatten)) int call_hosts(struct mp_decide_cell *cell, int scope, int order, int limit)
 {
 	uint32_t where = (uint32_t)scope - BASE_SCOPE;
 	uint32_t how = (uint32_t)order - BASE_ORDER;

@@ -186,7 +186,7 @@ local function load_chain(bridge, made, files)
   return chain, loop_line
 end
 
--- The function C calls. A tail call, so that the policy is compiled into the driver's own trace.
+-- The function C calls. It returns itself: so it is on top of the stack again for the next call (decide.h).
 local function balance_driver(chain, made)
   local below
   for i = #chain, 1, -1 do
@@ -194,7 +194,11 @@ local function balance_driver(chain, made)
     below = { plan = chain[i].policy.plan, object = made.plan(below, options.childPolicy == false), options = options }
   end
   local plan, object, options, req = below.plan, below.object, below.options, made.req
-  return function() return plan(object, req, options) end
+  local function drive()
+    plan(object, req, options)
+    return drive
+  end
+  return drive
 end
 
 -- A retry policy asks its child by calling what it gets as the fourth argument.
@@ -205,10 +209,12 @@ local function retry_driver(chain, made, give_verdict)
     below = function(err, req) return decide(err, req, options, child) end
   end
   local decide, options, err, child = chain[1].policy.decide, chain[1].options, made.err, below
-  return function()
+  local function drive()
     local verdict, delay, consistency = decide(err, err, options, child)
     give_verdict(verdict, delay, consistency)
+    return drive
   end
+  return drive
 end
 
 -- Is the head of the function replaced by a trace? The opcodes of a function's head come in the order FUNCF, IFUNCF
