@@ -11,13 +11,11 @@
 #define LATENCY_SHARE  8      // a new measurement's weight in the moving mean is 1/8
 #define LATENCY_OLD_MS 5000.0 // after so long without one it is the mean: it tells about now
 
-static void measure(struct mp_request *request, struct mp_host *host)
+void mp_request_measure(struct mp_session *session, const struct mp_host *host, uint64_t us)
 {
-	uint64_t us = (mp_loop_now_ns(request->session->loop) - request->state->attempt_ns) / 1000;
-	mp_hist_add(&host->latency_us, us);
-	struct mp_host_view *view = &request->session->view.hosts[host->index];
+	struct mp_host_view *view = &session->view.hosts[host->index];
 	uint32_t *mean = &view->latencyUs;
-	double now_ms = (double)mp_loop_now_ms(request->session->loop);
+	double now_ms = (double)mp_loop_now_ms(session->loop);
 	bool is_old = now_ms - view->latencyAtMs > LATENCY_OLD_MS;
 	view->latencyAtMs = now_ms;
 	uint32_t sample = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : us == 0 ? 1 : (uint32_t)us;
@@ -25,6 +23,13 @@ static void measure(struct mp_request *request, struct mp_host *host)
 		*mean = sample;
 	else
 		*mean = (uint32_t)((int64_t)*mean + ((int64_t)sample - (int64_t)*mean) / LATENCY_SHARE);
+}
+
+static void measure(struct mp_request *request, struct mp_host *host)
+{
+	uint64_t us = (mp_loop_now_ns(request->session->loop) - request->state->attempt_ns) / 1000;
+	mp_hist_add(&host->latency_us, us);
+	mp_request_measure(request->session, host, us);
 }
 
 // ---- failures ---------------------------------------------------------------------------------------------
@@ -77,8 +82,10 @@ static void server_failed(struct mp_request *request, const struct mp_error_body
 			broken(request, "UNPREPARED for a statement that was not asked for");
 			return;
 		}
-		if (request->state->used[MP_OUTCOME_UNPREPARED] <
-		    mp_replay_rule(MP_OUTCOME_UNPREPARED, request->state->replay_class).most) {
+		if (request->state->copies != NULL) {
+			mp_reprepare_host(request);
+		} else if (request->state->used[MP_OUTCOME_UNPREPARED] <
+		           mp_replay_rule(MP_OUTCOME_UNPREPARED, request->state->replay_class).most) {
 			mp_request_reprepare(request);
 			return;
 		}
@@ -143,6 +150,10 @@ static void succeeded(struct mp_request *request, const struct mp_response_prefi
                       const struct mp_result_body *result)
 {
 	struct mp_session *session = request->session;
+	if (MP_UNLIKELY(request->state->may_copy)) {
+		session->counters.speculative_wins += request->state->is_copy ? 1 : 0;
+		mp_copies_end(request);
+	}
 	if (result->metadata != NULL && request->prepared != NULL)
 		learn(request->prepared, result, session->version);
 	bool others = session->view.up_count > 1;

@@ -122,15 +122,48 @@ static struct findings read_write(struct reader *reader)
 	return findings;
 }
 
+static bool is_write(const struct word *word)
+{
+	return is(word, "INSERT") || is(word, "UPDATE") || is(word, "DELETE") || is(word, "BEGIN");
+}
+
+bool mp_replay_is_plain(const char *cql, size_t len)
+{
+	static const char *const moody[] = {
+		"now",
+		"uuid",
+		"currentTimestamp",
+		"currentDate",
+		"currentTime",
+		"currentTimeUUID",
+		"current_timestamp",
+		"current_date",
+		"current_time",
+		"current_timeuuid",
+	};
+	struct reader reader = {cql, cql + len};
+	struct word before = next_word(&reader);
+	if (is(&before, "SELECT"))
+		return true;
+	if (!is_write(&before))
+		return false;
+	for (struct word word = next_word(&reader); word.kind != WORD_END; word = next_word(&reader)) {
+		bool is_call = before.kind == WORD_NAME && word.kind == WORD_SIGN && word.sign == '(';
+		for (size_t i = 0; is_call && i < sizeof(moody) / sizeof(moody[0]); i++)
+			if (is(&before, moody[i]))
+				return false;
+		before = word;
+	}
+	return true;
+}
+
 enum mp_replay_class mp_replay_classify(const char *cql, size_t len, bool idempotent, int counters)
 {
 	struct reader reader = {cql, cql + len};
 	struct word first = next_word(&reader);
 	if (is(&first, "SELECT"))
 		return MP_REPLAY_READ;
-	bool is_write =
-		is(&first, "INSERT") || is(&first, "UPDATE") || is(&first, "DELETE") || is(&first, "BEGIN");
-	if (!is_write)
+	if (!is_write(&first))
 		return idempotent && first.kind == WORD_NAME ? MP_REPLAY_IDEMPOTENT : MP_REPLAY_UNSAFE;
 	struct findings findings = read_write(&reader);
 	bool may_count = counters == 1 || findings.counter || (counters == -1 && findings.addition);

@@ -34,6 +34,8 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.policy_fallbacks = counters->policy_fallbacks,
 		.downgraded = counters->downgraded,
 		.refused = counters->refused,
+		.speculative = counters->speculative,
+		.speculative_wins = counters->speculative_wins,
 	};
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];

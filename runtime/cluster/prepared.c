@@ -159,6 +159,7 @@ static void describe(struct mp_session *session, struct mp_prepared *prepared)
 		prepared->replay_class[idempotent] =
 			(uint8_t)mp_replay_classify(cql->data, cql->len, idempotent == 1, prepared->counters);
 	prepared->is_lwt = mp_replay_classify(cql->data, cql->len, false, 0) == MP_REPLAY_FRAGILE;
+	prepared->is_plain = mp_replay_is_plain(cql->data, cql->len);
 }
 
 static bool copy_texts(struct mp_prepared *prepared, struct mp_str cql, struct mp_str keyspace,

@@ -129,6 +129,12 @@ static struct mp_reprepare *start(struct mp_request *request)
 	return flight;
 }
 
+void mp_reprepare_host(struct mp_request *request)
+{
+	if (find(request->session, request->prepared, request->state->host) == NULL && start(request) == NULL)
+		mp_log_write(&request->session->log, MP_LOG_DEBUG, "a host could not be told a statement again");
+}
+
 void mp_request_reprepare(struct mp_request *request)
 {
 	struct mp_session *session = request->session;

@@ -29,7 +29,9 @@ void mp_requests_init(struct mp_session *session)
 {
 	mp_slab_init(&session->requests, sizeof(struct mp_request_cell), construct_cell, destruct_cell);
 	mp_slab_init(&session->errors, sizeof(struct mp_error), NULL, NULL);
+	mp_slab_init(&session->copies, sizeof(struct mp_copy), NULL, NULL);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
+	mp_deadlines_init(&session->ahead, session->loop, mp_copies_on_due, session);
 	mp_list_init(&session->waiting);
 	mp_list_init(&session->ending);
 	mp_list_init(&session->delayed);
@@ -43,6 +45,8 @@ void mp_requests_deinit(struct mp_session *session)
 {
 	mp_assert(session->live == 0);
 	mp_deadlines_deinit(&session->deadlines);
+	mp_deadlines_deinit(&session->ahead);
+	mp_slab_deinit(&session->copies);
 	mp_slab_deinit(&session->errors);
 	mp_slab_deinit(&session->requests);
 	mp_buf_deinit(&session->scratch);
@@ -74,6 +78,7 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory; later requests find these at rest
 		mp_list_node_init(&state->node);
 		mp_deadline_init(&session->deadlines, &state->due);
+		mp_deadline_init(&session->ahead, &state->ahead);
 		mp_timer_init(&state->delay, session->loop, mp_request_on_delay, &cell->request);
 	}
 	return &cell->request;
@@ -155,6 +160,8 @@ static void reset_state(struct mp_request *request)
 	state->failed_over = false;
 	state->same_host = false;
 	state->waited = false;
+	state->is_copy = false;
+	state->may_copy = false;
 	memset(state->used, 0, sizeof(state->used));
 }
 
@@ -217,6 +224,8 @@ static void make_plan(struct mp_request *request)
 static void release(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
+	if (MP_UNLIKELY(state->may_copy))
+		mp_copies_end(request);
 	mp_deadline_stop(&state->due);
 	mp_placement_unref(state->placement);
 	state->placement = NULL;
@@ -288,6 +297,8 @@ int mp_request_submit(struct mp_request *request)
 	session->counters.refused += request->state->plan.refused ? 1 : 0;
 	if (MP_UNLIKELY(rc != 0))
 		start_failed(request, rc);
+	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
+		mp_copies_begin(request);
 	return 0;
 }
 
@@ -329,6 +340,8 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 void mp_request_end_later(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
+	if (MP_UNLIKELY(state->may_copy))
+		mp_copies_end(request);
 	mp_deadline_stop(&state->due);
 	state->phase = MP_REQUEST_ENDING;
 	mp_list_push_back(&request->session->ending, &state->node);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request on its way: what request.c (life), walk.c (finding a place), answer.c (reading answers), retry.c (the gate)
-// and reprepare.c share. The objects come from slabs; in steady state nothing is allocated for a request.
+// A request on its way: what request.c (life), walk.c (finding a place), answer.c (reading answers), retry.c (the
+// gate), copies.c and reprepare.c share. The objects come from slabs; in steady state nothing is allocated for one.
 //
 //   TAKEN --submit--> WAITING <--no room-- walk --room--> SENT --answer--> TAKEN (told)
 //                        |                  ^              |  failed: the gate
@@ -49,9 +49,27 @@ struct mp_request_state {
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
 	bool waited;                    // for room, at least once
+	bool is_copy;                   // the current attempt began as a copy
+	bool may_copy;                  // copies.c has something to end: a deadline in `ahead`, or copies
+	uint8_t copies_sent;            // ever
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
-	struct mp_timer delay; // DELAYED
+	struct mp_timer delay;    // DELAYED
+	struct mp_copy *copies;   // SENT: the other attempts in flight
+	uint32_t copy_after_ms;   // from the last attempt to the next copy
+	struct mp_deadline ahead; // when it is due
+};
+
+// An attempt in flight beside the request's current one. Oldest last.
+struct mp_copy {
+	struct mp_call call;
+	struct mp_copy *next;
+	struct mp_request *request;
+	struct mp_conn *conn;
+	struct mp_metadata *metadata;
+	uint64_t attempt_ns;
+	uint16_t host;
+	bool is_copy; // the first attempt may stand here, too
 };
 
 struct mp_request_cell {
@@ -102,6 +120,8 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 // request cannot be sent at all.
 int mp_request_next(struct mp_request *request) MP_MUST_CHECK;
 int mp_request_to_host(struct mp_request *request, uint16_t host) MP_MUST_CHECK;
+// The same as mp_request_next(), but beside the current attempt.
+int mp_request_send_copy(struct mp_request *request, struct mp_copy *copy) MP_MUST_CHECK;
 int mp_request_wait(struct mp_request *request) MP_MUST_CHECK; // MP_EBUSY: the queue is full
 void mp_request_leave(struct mp_request *request);             // the current attempt is over: counters only
 void mp_requests_wake(struct mp_session *session);             // there may be room for those that wait
@@ -109,6 +129,8 @@ void mp_request_on_due(void *session, struct mp_deadline *deadline);
 
 // ---- answer.c
 void mp_request_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer);
+// `us` more in the host's moving mean.
+void mp_request_measure(struct mp_session *session, const struct mp_host *host, uint64_t us);
 
 // ---- retry.c
 void mp_request_failed(struct mp_request *request, const struct mp_failure *failure);
@@ -118,10 +140,23 @@ void mp_request_on_delay(void *data);
 // No host can take it any more (MP_ENOHOST), or it cannot be sent (another MP_E*): told later in this turn.
 void mp_request_give_up(struct mp_request *request, int rc);
 void mp_retry_budget_tick(struct mp_session *session);
+bool mp_retry_budget_allows_copy(struct mp_session *session);
+void mp_retry_budget_pay_copy(struct mp_session *session);
+
+// ---- copies.c
+void mp_copies_begin(struct mp_request *request); // it was submitted: will it have copies, and when?
+void mp_copies_on_due(void *session, struct mp_deadline *deadline);
+// The current attempt is over. Another one in flight is the current one from now on; false: there is none.
+bool mp_copies_take_over(struct mp_request *request) MP_MUST_CHECK;
+// The deadline that ended was an older attempt's: the current one has another now. false: it is over, too.
+bool mp_copies_wait_on(struct mp_request *request) MP_MUST_CHECK;
+// The others in flight lost, and no more will go.
+void mp_copies_end(struct mp_request *request);
 
 // ---- reprepare.c
 void mp_reprepare_leave(struct mp_request *request); // PREPARING: it waits no longer
 void mp_request_reprepare(struct mp_request *request);
+void mp_reprepare_host(struct mp_request *request); // for those that come later: this one goes on elsewhere
 
 // ---- request_error.c
 // The request's error, made on first need; with what happened as the headline. Never NULL: without memory it is the

@@ -46,6 +46,21 @@ static bool pay(struct mp_session *session, uint8_t outcome)
 	return true;
 }
 
+// Half of the budget is left to retries: a copy only makes a request faster, a retry saves one.
+bool mp_retry_budget_allows_copy(struct mp_session *session)
+{
+	bool allows = session->retry_tokens >= RETRY_TOKENS_MAX / 2 + RETRY_COST;
+	session->counters.budget_refused += allows ? 0 : 1;
+	return allows;
+}
+
+void mp_retry_budget_pay_copy(struct mp_session *session)
+{
+	if (session->retry_tokens > RETRY_TOKENS_MAX)
+		session->retry_tokens = RETRY_TOKENS_MAX;
+	session->retry_tokens -= RETRY_COST;
+}
+
 // ---- the end ----------------------------------------------------------------------------------------------
 
 // Without another attempt: the error says what the last one met.
@@ -193,6 +208,18 @@ void mp_request_on_delay(void *data)
 	mp_request_go_on(request);
 }
 
+// Another attempt is in flight already: that was this one's retry. A host that forgot the statement was told it again,
+// which the last of the attempts may still need for itself.
+static bool goes_on(struct mp_request *request, const struct mp_failure *failure)
+{
+	struct mp_request_state *state = request->state;
+	if (MP_LIKELY(state->copies == NULL) || !mp_copies_take_over(request))
+		return false;
+	if (failure->outcome != MP_OUTCOME_UNPREPARED)
+		state->used[failure->outcome]++;
+	return true;
+}
+
 void mp_request_failed(struct mp_request *request, const struct mp_failure *failure)
 {
 	struct mp_session *session = request->session;
@@ -200,8 +227,10 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 	enum mp_replay_class class = failure->harmless ? MP_REPLAY_READ : state->replay_class;
 	struct mp_replay_rule rule = mp_replay_rule(failure->outcome, class);
 	note(request, failure);
-	mp_deadline_stop(&state->due);
 	state->maybe_applied |= rule.maybe_applied;
+	if (goes_on(request, failure))
+		return;
+	mp_deadline_stop(&state->due);
 	if (session->state != MP_SESSION_OPEN) {
 		end_failed(request, failure->err);
 		return;
@@ -213,6 +242,7 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 		return;
 	}
 	lower(request);
+	state->is_copy = false;
 	state->used[failure->outcome]++;
 	session->counters.retries++;
 	state->same_host = verdict == MP_SAME_HOST;
@@ -261,7 +291,7 @@ static void abandon_call(struct mp_request *request)
 		*mean = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;
 }
 
-static void sent_timed_out(struct mp_request *request, bool attempt_only)
+static void attempt_timed_out(struct mp_request *request, bool is_last)
 {
 	struct mp_request_state *state = request->state;
 	abandon_call(request);
@@ -274,12 +304,21 @@ static void sent_timed_out(struct mp_request *request, bool attempt_only)
 		.server_code = -1,
 		.message = mp_str_of(message),
 	};
-	if (attempt_only) {
+	if (!is_last) {
 		mp_request_failed(request, &failure);
 		return;
 	}
 	note(request, &failure);
 	state->maybe_applied |= mp_replay_rule(failure.outcome, state->replay_class).maybe_applied;
+}
+
+static void sent_timed_out(struct mp_request *request, bool attempt_only)
+{
+	attempt_timed_out(request, !attempt_only);
+	if (attempt_only)
+		return;
+	while (mp_copies_take_over(request))
+		attempt_timed_out(request, true);
 	end_failed(request, MP_ETIMEOUT);
 }
 

@@ -51,7 +51,6 @@ struct mp_session_config {
 	uint32_t max_queued;            // requests waiting for room, session-wide; beyond it MP_EBUSY
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
 	uint32_t connects_per_second;   // new connections of the whole session; 0: no limit
-	uint32_t speculative_delay_ms;  // 0: off (reserved)
 	size_t prepared_max;            // statements in the cache
 	struct mp_sock_options tcp;
 	int log_level;
@@ -138,7 +137,8 @@ struct mp_prepared {
 	bool is_lwt;                // by its text
 	int counters;               // for mp_replay_classify
 	uint8_t replay_class[2];    // enum mp_replay_class; [1]: the caller says that it is idempotent
-	void *user;                 // one slot for the layer above (its compiled row shape), freed by user_free
+	bool is_plain; // rows, read or written; the values are all in the statement (mp_replay_is_plain)
+	void *user;    // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);
 };
 struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
@@ -218,8 +218,10 @@ struct mp_session_stats {
 	uint64_t connection_errors; // attempts to connect that failed and connections lost, since the start
 	uint64_t requests, errors, attempts, retries, timeouts;
 	uint64_t unsafe_retries_refused, late_answers, reprepared, policy_fallbacks;
-	uint64_t downgraded; // attempts that a retry policy sent with a lower consistency
-	uint64_t refused;    // requests that a balance policy refused
+	uint64_t downgraded;       // attempts that a retry policy sent with a lower consistency
+	uint64_t refused;          // requests that a balance policy refused
+	uint64_t speculative;      // copies of slow requests that were sent
+	uint64_t speculative_wins; // requests that a copy answered
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);

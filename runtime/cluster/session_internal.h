@@ -43,6 +43,7 @@ struct mp_waiters {
 struct mp_session_counters {
 	uint64_t requests, errors, attempts, retries, timeouts;
 	uint64_t unsafe_retries_refused, budget_refused, reprepared, policy_fallbacks, downgraded, refused;
+	uint64_t speculative, speculative_wins;
 };
 
 struct mp_session {
@@ -67,6 +68,8 @@ struct mp_session {
 	uint16_t keyspace_id;
 
 	// the rest
+	struct mp_slab copies;
+	struct mp_deadlines ahead;  // of requests that may get a copy
 	struct mp_list ending;      // requests that ended where no callback may be called
 	struct mp_list delayed;     // requests before a retry
 	struct mp_list repreparing; // struct mp_reprepare

@@ -124,6 +124,40 @@ int mp_request_to_host(struct mp_request *request, uint16_t index)
 	return MP_LIKELY(rc != MP_ECLOSED) ? rc : MP_EBUSY;
 }
 
+// The request's own metadata is that of its current attempt.
+static int send_copy(struct mp_request *request, struct mp_copy *copy, struct mp_host *host,
+                     struct mp_conn *conn)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	struct mp_metadata *metadata = state->metadata;
+	state->metadata = NULL;
+	int rc = mp_conn_call(conn, &copy->call, encode, request);
+	copy->metadata = state->metadata;
+	state->metadata = metadata;
+	if (rc != 0) {
+		mp_metadata_unref(copy->metadata);
+		return rc != MP_ECLOSED ? rc : MP_EBUSY;
+	}
+	copy->host = host->index;
+	copy->conn = conn;
+	copy->attempt_ns = mp_loop_now_ns(session->loop);
+	state->attempts++;
+	host->requests++;
+	session->counters.attempts++;
+	session->view.hosts[host->index].inFlight++;
+	return 0;
+}
+
+static int copy_to_host(struct mp_request *request, struct mp_copy *copy, uint16_t index)
+{
+	struct mp_host *host = request->session->hosts.slots[index];
+	if (host == NULL || host->state != MP_HOST_UP)
+		return MP_ENOHOST;
+	struct mp_conn *conn = mp_pool_take(&host->pool);
+	return conn != NULL ? send_copy(request, copy, host, conn) : MP_EBUSY;
+}
+
 static void restart_plan(struct mp_plan *plan)
 {
 	plan->step = 0;
@@ -145,14 +179,15 @@ static uint16_t next_host(struct mp_request_state *state)
 	return mp_plan_next(&state->plan, NULL);
 }
 
-int mp_request_next(struct mp_request *request)
+// `copy` NULL: the current attempt itself.
+static inline int walk(struct mp_request *request, struct mp_copy *copy)
 {
 	struct mp_request_state *state = request->state;
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))
 			return state->passed != 0 ? MP_EBUSY : MP_ENOHOST;
-		int rc = mp_request_to_host(request, index);
+		int rc = copy == NULL ? mp_request_to_host(request, index) : copy_to_host(request, copy, index);
 		if (MP_LIKELY(rc == 0))
 			return 0;
 		if (rc == MP_EBUSY)
@@ -160,6 +195,16 @@ int mp_request_next(struct mp_request *request)
 		else if (rc != MP_ENOHOST)
 			return rc;
 	}
+}
+
+int mp_request_next(struct mp_request *request)
+{
+	return walk(request, NULL);
+}
+
+int mp_request_send_copy(struct mp_request *request, struct mp_copy *copy)
+{
+	return walk(request, copy);
 }
 
 // ---- waiting for room -------------------------------------------------------------------------------------
@@ -238,5 +283,7 @@ void mp_request_on_due(void *owner, struct mp_deadline *deadline)
 	struct mp_session *session = owner;
 	struct mp_request_state *state = MP_CONTAINER_OF(deadline, struct mp_request_state, due);
 	bool attempt_only = mp_loop_now_ns(session->loop) < state->deadline_ns;
+	if (MP_UNLIKELY(state->is_copy) && attempt_only && mp_copies_wait_on(request_of(state)))
+		return;
 	mp_request_timed_out(request_of(state), attempt_only);
 }

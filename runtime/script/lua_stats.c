@@ -36,7 +36,7 @@ static int get_stats(lua_State *L)
 {
 	struct mp_session_stats stats;
 	read_stats(mp_lua_check_pool(L, 1), &stats);
-	lua_createtable(L, 0, 20);
+	lua_createtable(L, 0, 22);
 	number(L, "activeConnections", stats.connections_active);
 	number(L, "idleConnections", stats.connections_idle);
 	number(L, "totalConnections", stats.connections_total);
@@ -54,6 +54,8 @@ static int get_stats(lua_State *L)
 	number(L, "policyFallbacks", (double)stats.policy_fallbacks);
 	number(L, "downgraded", (double)stats.downgraded);
 	number(L, "refused", (double)stats.refused);
+	number(L, "speculative", (double)stats.speculative);
+	number(L, "speculativeWins", (double)stats.speculative_wins);
 	return 1;
 }
 

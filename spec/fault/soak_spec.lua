@@ -30,6 +30,19 @@ describe("a session under random faults", function()
     assert.is_nil(record.err, record.err and record.err.message)
   end
 
+  -- Copies of whatever may have them, after delays by chance.
+  local function speculate(random)
+    local policies = ffi.new "struct mp_policies"
+    policies.speculate.after = world.loop:callback(
+      "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, view)
+        assert(view.idempotent and not view.isLwt)
+        local chance = random(10)
+        if chance == 0 then return 0xffffffff end -- MP_NO_COPY
+        return chance < 3 and 0 or random(80)
+      end)
+    C.mp_session_set_policies(world.session, policies)
+  end
+
   local function open(seed)
     world = session_world.connected {
       seed = seed, cluster = { nodes = NODES, seed = seed, write_timeout_ms = 500, read_timeout_ms = 500 },
@@ -114,9 +127,10 @@ describe("a session under random faults", function()
     return seen
   end
 
-  local function run(seed, total)
+  local function run(seed, total, copies)
     local random = random_source(seed * 7919)
     local statements = open(seed)
+    if copies then speculate(random_source(seed * 104729)) end
     world.undo = {}
     local records, finished, slowest = {}, 0, 0
     local function on_done(record)
@@ -175,12 +189,24 @@ describe("a session under random faults", function()
     return counts
   end
 
-  for seed = 1, 3 do
-    it("keeps its promises, seed " .. seed, function()
-      local statements, records = run(seed, seed == 1 and REQUESTS or REQUESTS / 5)
+  -- INV11: what was sent beside first attempts and for lost connections is within the budget.
+  local function check_copies(stats)
+    assert.is_true(stats.speculative > 100, stats.speculative)
+    assert.is_true(stats.speculative_wins > 10, stats.speculative_wins)
+    assert.is_true(stats.speculative_wins <= stats.speculative)
+    local seconds = world.loop:now_ms() / 1000
+    assert.is_true(stats.speculative <= 500 + stats.requests / 10 + 10 * seconds)
+    assert.equal(0, world.session.copies.in_use)
+  end
+
+  for seed = 1, 6 do
+    local copies = seed > 3
+    it("keeps its promises, seed " .. seed .. (copies and ", with copies" or ""), function()
+      local statements, records = run(seed, seed % 3 == 1 and REQUESTS or REQUESTS / 5, copies)
       local counts = check(statements, records)
       assert.is_true(counts.ok > 100)
       local stats = world:stats()
+      if copies then check_copies(stats) end
       assert.equal(0, stats.requests_in_flight + stats.requests_queued)
       for i = 0, tonumber(world.session.view.host_count) - 1 do
         assert.equal(0, world.session.view.hosts[i].inFlight)
