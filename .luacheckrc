@@ -9,7 +9,7 @@ stds.policy = {
   read_globals = {
     "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack", "bit",
     math = { other_fields = true }, string = { other_fields = true }, table = { other_fields = true },
-    "balance", "retry", "giveUp", "sameHost", "nextHost", "log",
+    "balance", "retry", "reconnect", "giveUp", "sameHost", "nextHost", "log",
     "localDc", "sameRack", "remoteDcs", "allDcs", "all", "dc", "tagged", "listed",
     "inTurn", "shuffled", "primaryFirst", "leastLoaded", "fastest", "weighted",
     "hosts", "replicas", "upCount", "random", "chance", "tags", "keyspaces",
@@ -19,6 +19,8 @@ stds.policy = {
     "CDC_WRITE_FAILURE", "CAS_WRITE_UNKNOWN", "SYNTAX_ERROR", "UNAUTHORIZED", "INVALID", "CONFIG_ERROR",
     "ALREADY_EXISTS", "UNPREPARED", "WRITE_SIMPLE", "WRITE_BATCH", "WRITE_UNLOGGED_BATCH", "WRITE_COUNTER",
     "WRITE_BATCH_LOG", "WRITE_CAS", "WRITE_VIEW", "WRITE_CDC",
+    "UNREACHABLE", "CONNECT_TIMEOUT", "AUTH_FAILED", "WRONG_NODE", "HANDSHAKE_REFUSED", "CONNECTION_LOST",
+    "LOCAL_FAILURE",
   },
 }
 files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/options" } }

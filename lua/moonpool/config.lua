@@ -98,7 +98,7 @@ local function finish(flat, where)
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)
-  for _, kind in ipairs { "balance", "retry" } do
+  for _, kind in ipairs { "balance", "retry", "reconnect", "speculate", "failover" } do
     local choice = flat[kind]
     if choice then
       out[kind .. "Policy"] = choice.policy

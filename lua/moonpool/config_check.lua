@@ -115,6 +115,12 @@ local function compare(self)
     self:problem({ "pooling", "reconnectBaseDelay" }, "", format("got %d (number); must be at most "
       .. "reconnectMaxDelay, which is %d", flat.reconnectBase, flat.reconnectMax))
   end
+  for _, name in ipairs { "reconnectBase", "reconnectMax" } do
+    if flat.reconnect and flat[name] then
+      self:warn({ "pooling", name .. "Delay" }, "", "has no effect: reconnection.policy decides, "
+        .. tostring(flat.reconnect.policy))
+    end
+  end
   if flat.heartbeatInterval == 0 then
     self:warn({ "pooling", "heartBeatInterval" }, "", "0 switches heartbeats off: a silent connection is not noticed")
   end

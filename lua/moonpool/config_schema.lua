@@ -77,6 +77,7 @@ return section {
   { "pooling", pooling },
   { "loadBalancing", kind = "options", to = "balance", policy = "TokenAwarePolicy" },
   { "retry", kind = "options", to = "retry", policy = "DefaultRetryPolicy" },
+  { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
   { "policyPath", kind = "texts", to = "policyPath" },
   { "healthCheck", section({
     { "enabled", kind = "boolean" },

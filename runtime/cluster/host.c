@@ -153,6 +153,35 @@ static bool may_open(void *owner)
 	return true;
 }
 
+static enum mp_reconnect_reason reason_of(enum mp_close_reason why)
+{
+	switch (why) {
+	case MP_CLOSE_CONNECT: return MP_RECONNECT_UNREACHABLE;
+	case MP_CLOSE_HANDSHAKE_TIMEOUT: return MP_RECONNECT_CONNECT_TIMEOUT;
+	case MP_CLOSE_AUTH: return MP_RECONNECT_AUTH_FAILED;
+	case MP_CLOSE_IDENTITY: return MP_RECONNECT_WRONG_NODE;
+	case MP_CLOSE_VERSION:
+	case MP_CLOSE_HANDSHAKE: return MP_RECONNECT_HANDSHAKE_REFUSED;
+	case MP_CLOSE_LOCAL: return MP_RECONNECT_LOCAL_FAILURE;
+	default: return MP_RECONNECT_CONNECTION_LOST;
+	}
+}
+
+// When it is tried again is the policy's to say, if there is one.
+static bool retry_delay(void *owner, uint32_t failures, enum mp_close_reason why, uint64_t *delay_ms)
+{
+	struct mp_host *host = owner;
+	const struct mp_reconnect_policy *policy = &host->session->policies.reconnect;
+	if (policy->delay == NULL)
+		return false;
+	struct mp_reconnect_view view = {
+		.attempt = failures,
+		.why = (uint8_t)reason_of(why),
+		.isLocal = host->distance == MP_DISTANCE_LOCAL,
+	};
+	return policy->delay(policy->self, &view, delay_ms);
+}
+
 static void on_empty(void *owner)
 {
 	struct mp_host *host = owner;
@@ -169,6 +198,7 @@ static const struct mp_pool_events pool_events = {
 	.on_removed = on_removed,
 	.on_room = on_room,
 	.may_open = may_open,
+	.retry_delay = retry_delay,
 	.on_empty = on_empty,
 };
 

@@ -62,9 +62,38 @@ struct mp_speculate_policy {
 	uint32_t (*after)(void *self, const struct mp_request_view *req, uint32_t sent);
 };
 
+// A host that is not reached: an attempt to connect failed, or a connection was lost.
+// clang-format off
+#define MP_RECONNECT_REASONS(X)                                                                    \
+	X(UNREACHABLE)       /* refused, no route, no such address */                                  \
+	X(CONNECT_TIMEOUT)   /* no handshake before the deadline */                                    \
+	X(AUTH_FAILED)       /* the credentials were refused */                                        \
+	X(WRONG_NODE)        /* another cluster or node answered */                                    \
+	X(HANDSHAKE_REFUSED) /* version, keyspace, overload, nonsense */                               \
+	X(CONNECTION_LOST)   /* one that was ready ended */                                            \
+	X(LOCAL_FAILURE)     /* this machine's own trouble */
+// clang-format on
+enum mp_reconnect_reason {
+#define X(name) MP_RECONNECT_##name,
+	MP_RECONNECT_REASONS(X)
+#undef X
+};
+struct mp_reconnect_view {
+	uint32_t attempt; // failures in a row, 1: the first
+	uint8_t why;      // enum mp_reconnect_reason
+	bool isLocal;     // of the local datacentre
+};
+struct mp_reconnect_policy {
+	void *self;
+	// Milliseconds until the host is tried again; the pool keeps its own least time and its pause after refused
+	// credentials. false: the pool's own backoff (pool/reconnect.h). NULL: always that.
+	bool (*delay)(void *self, const struct mp_reconnect_view *attempt, uint64_t *delay_ms);
+};
+
 struct mp_policies {
 	struct mp_balance_policy balance;
 	struct mp_retry_policy retry;
+	struct mp_reconnect_policy reconnect;
 	struct mp_speculate_policy speculate;
 };
 

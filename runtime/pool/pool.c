@@ -85,6 +85,18 @@ static uint64_t remaining_ms(const struct mp_pool *pool)
 	return deadline > now ? (deadline - now) / 1000000 : 0;
 }
 
+// The owner's wish, within bounds, or the backoff.
+static uint64_t next_delay_ms(struct mp_pool *pool, enum mp_close_reason reason)
+{
+	uint64_t backoff_ms = mp_reconnect_next_ms(&pool->reconnect, mp_loop_rand(pool->loop));
+	uint64_t wish_ms;
+	const struct mp_pool_events *events = pool->events;
+	if (events->retry_delay == NULL ||
+	    !events->retry_delay(pool->owner, pool->reconnect.attempt, reason, &wish_ms))
+		return backoff_ms;
+	return wish_ms < MP_POOL_RETRY_LEAST_MS ? MP_POOL_RETRY_LEAST_MS : wish_ms;
+}
+
 static void retry_later(struct mp_pool *pool, enum mp_close_reason reason)
 {
 	struct mp_rand *rand = mp_loop_rand(pool->loop);
@@ -100,7 +112,7 @@ static void retry_later(struct mp_pool *pool, enum mp_close_reason reason)
 	if (pool->ready_ms != 0 && now - pool->ready_ms >= STABLE_MS)
 		mp_reconnect_reset(&pool->reconnect);
 	pool->ready_ms = 0;
-	uint64_t delay_ms = mp_reconnect_next_ms(&pool->reconnect, rand);
+	uint64_t delay_ms = next_delay_ms(pool, reason);
 	wait_ms(pool, delay_ms > long_ms ? delay_ms : long_ms, true);
 }
 

@@ -28,6 +28,8 @@ struct mp_pool_limits {
 	uint32_t reconnect_max_ms;
 };
 
+enum { MP_POOL_RETRY_LEAST_MS = 50 }; // whoever decides, a host is not knocked at more often than that
+
 struct mp_pool_events {
 	void (*on_up)(void *owner); // the first connection became ready
 	// The last ready connection went, or (why->was_ready false) an attempt to open failed while there was
@@ -39,6 +41,9 @@ struct mp_pool_events {
 	void (*on_room)(void *owner); // room after there was none: waiting requests may try again
 	// Asked before each connection is opened: false postpones it (a limit shared by all hosts). May be NULL.
 	bool (*may_open)(void *owner);
+	// Asked after a failure (`failures` in a row, 1: the first) for the time until the next attempt; it is
+	// kept at MP_POOL_RETRY_LEAST_MS or more. False: the pool's own backoff. May be NULL.
+	bool (*retry_delay)(void *owner, uint32_t failures, enum mp_close_reason why, uint64_t *delay_ms);
 	// After mp_pool_close(), when the last connection is gone: once, always later, the last callback. Here,
 	// and outside of callbacks, mp_pool_deinit() is allowed. May be NULL.
 	void (*on_empty)(void *owner);

@@ -2,6 +2,7 @@
 // The flat table of lua/moonpool/config.lua, key by key. A key that is not there leaves the core's default.
 #include "script/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -162,15 +163,17 @@ static void get_session(lua_State *L, struct reading *reading)
 static void get_policies(lua_State *L, struct reading *reading)
 {
 	struct mp_script_policies_config *policies = &reading->config->policies;
-	struct mp_policy_choice *balance = &policies->choices[MP_POLICY_BALANCE];
-	struct mp_policy_choice *retry = &policies->choices[MP_POLICY_RETRY];
 	policies->watch = true;
-	balance->key = "loadBalancing";
-	retry->key = "retry";
-	get_text(L, reading, "balancePolicy", &balance->policy);
-	get_text(L, reading, "balanceOptions", &balance->options);
-	get_text(L, reading, "retryPolicy", &retry->policy);
-	get_text(L, reading, "retryOptions", &retry->options);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		char key[48];
+		struct mp_policy_choice *choice = &policies->choices[kind];
+		const char *name = mp_policy_kind_name((enum mp_policy_kind)kind);
+		choice->key = mp_policy_kind_key((enum mp_policy_kind)kind);
+		snprintf(key, sizeof(key), "%sPolicy", name);
+		get_text(L, reading, key, &choice->policy);
+		snprintf(key, sizeof(key), "%sOptions", name);
+		get_text(L, reading, key, &choice->options);
+	}
 	get_text(L, reading, "where", &policies->where);
 	if (policies->where != NULL && policies->where[0] == '\0')
 		policies->where = NULL;

@@ -67,13 +67,15 @@ static void push_bridge(lua_State *L, struct making *making)
 	const struct mp_decision_setup *setup = making->setup;
 	lua_newtable(L);
 	mp_decide_push_calls(L, making->decision);
+	if (setup->push != NULL)
+		setup->push(L, making->decision);
 	lua_pushstring(L, mp_policy_kind_name(setup->kind));
 	lua_setfield(L, -2, "kind");
 	lua_pushstring(L, setup->choice->policy);
 	lua_setfield(L, -2, "policy");
 	lua_pushstring(L, setup->choice->options);
 	lua_setfield(L, -2, "options");
-	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : mp_policy_kind_name(setup->kind));
+	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : mp_policy_kind_key(setup->kind));
 	lua_setfield(L, -2, "key");
 	lua_pushstring(L, setup->where);
 	lua_setfield(L, -2, "where");
@@ -109,6 +111,8 @@ static int make(lua_State *L)
 	// What runs once is not worth compiling.
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	load_module(L, setup->own);
+	lua_setfield(L, -2, setup->own->name);
 	for (size_t i = 0; i + 1 < setup->module_count; i++) {
 		load_module(L, &setup->modules[i]);
 		lua_setfield(L, -2, setup->modules[i].name);
@@ -173,7 +177,8 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	decision->cell.loop = setup->loop;
 	decision->cell.names = setup->names;
 	decision->idle_view.local_dc = MP_NO_HOST;
-	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, 0);
+	uint64_t chance = mp_rand_u64(mp_loop_rand(setup->loop));
+	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, chance);
 	decision->cell.plan = &decision->idle_plan;
 	decision->cell.call = 1;
 	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;

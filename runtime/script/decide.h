@@ -57,6 +57,7 @@ struct mp_decide_cell {
 // A trusted Lua module, compiled once: every state is made from the same code, whatever happens to its file.
 struct mp_decide_module {
 	const char *name;
+	char title[48]; // where a name that is put together may stand
 	struct mp_buf code;
 };
 #define MP_DECIDE_COMPILE_BYTES ((size_t)4 << 20)
@@ -67,6 +68,7 @@ struct mp_decision {
 	struct mp_decide_cell cell;
 	struct mp_request_view req;
 	struct mp_retry_view err;
+	struct mp_reconnect_view reconnect;
 	struct mp_view idle_view; // what primitives see while the file is loaded: a cluster without hosts
 	struct mp_plan idle_plan;
 	struct mp_vm vm;
@@ -90,6 +92,8 @@ struct mp_decision_setup {
 	const struct mp_source_path *source;
 	const struct mp_decide_module *modules; // the last one is the loader
 	size_t module_count;
+	const struct mp_decide_module *own;                       // of the kind
+	void (*push)(lua_State *L, struct mp_decision *decision); // the kind's part of the bridge; NULL: none
 	const struct mp_host_view *slots;
 	const struct mp_policy_names *names;
 	size_t memory_bytes;
@@ -129,7 +133,19 @@ void mp_decision_collect(struct mp_decision *decision);
 // decide_calls.c: the primitives, put into the bridge table at the top of the stack.
 void mp_decide_push_calls(lua_State *L, struct mp_decision *decision);
 // decide_words.c: `layout` and `constants`, into the same table.
-void mp_decide_push_words(lua_State *L, enum mp_policy_kind kind);
+void mp_decide_push_words(lua_State *L);
+void mp_decide_push_retry(lua_State *L, struct mp_decision *decision); // of retry policies
+// A number into the table at the top of the stack.
+void mp_decide_set_number(lua_State *L, const char *key, double number);
+// A table of fields into bridge.layout: struct mp_script_NAME must have the size and these offsets.
+struct mp_decide_field {
+	const char *name;
+	size_t offset;
+};
+void mp_decide_push_layout(lua_State *L, const char *name, size_t size, const struct mp_decide_field *fields,
+                           size_t count);
+// A C function for scripts.
+void mp_decide_set_call(lua_State *L, const char *key, uintptr_t address);
 // decide_sets.c: more of them, into the same table.
 void mp_decide_push_sets(lua_State *L);
 void mp_decide_sets_deinit(struct mp_decide_cell *cell);

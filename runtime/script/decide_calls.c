@@ -268,7 +268,7 @@ static void set_address(lua_State *L, const char *key, const void *address)
 	lua_setfield(L, -2, key);
 }
 
-static void set_call(lua_State *L, const char *key, uintptr_t address)
+void mp_decide_set_call(lua_State *L, const char *key, uintptr_t address)
 {
 	lua_pushlightuserdata(L, (void *)address);
 	lua_setfield(L, -2, key);
@@ -278,21 +278,20 @@ void mp_decide_push_calls(lua_State *L, struct mp_decision *decision)
 {
 	set_address(L, "cell", &decision->cell);
 	set_address(L, "req", &decision->req);
-	set_address(L, "err", &decision->err);
 	set_address(L, "slots", decision->cell.slots);
-	set_call(L, "replicas", (uintptr_t)call_replicas);
-	set_call(L, "hosts", (uintptr_t)call_hosts);
-	set_call(L, "host", (uintptr_t)call_host);
-	set_call(L, "nthHost", (uintptr_t)call_nth_host);
-	set_call(L, "nthReplica", (uintptr_t)call_nth_replica);
-	set_call(L, "countHosts", (uintptr_t)call_count_hosts);
-	set_call(L, "dc", (uintptr_t)call_dc);
-	set_call(L, "nameDc", (uintptr_t)call_name_dc);
-	set_call(L, "tag", (uintptr_t)call_tag);
-	set_call(L, "keyspace", (uintptr_t)call_keyspace);
-	set_call(L, "random", (uintptr_t)call_random);
-	set_call(L, "fuel", (uintptr_t)call_fuel);
-	set_call(L, "verdict", (uintptr_t)call_verdict);
+	mp_decide_set_call(L, "replicas", (uintptr_t)call_replicas);
+	mp_decide_set_call(L, "hosts", (uintptr_t)call_hosts);
+	mp_decide_set_call(L, "host", (uintptr_t)call_host);
+	mp_decide_set_call(L, "nthHost", (uintptr_t)call_nth_host);
+	mp_decide_set_call(L, "nthReplica", (uintptr_t)call_nth_replica);
+	mp_decide_set_call(L, "countHosts", (uintptr_t)call_count_hosts);
+	mp_decide_set_call(L, "dc", (uintptr_t)call_dc);
+	mp_decide_set_call(L, "nameDc", (uintptr_t)call_name_dc);
+	mp_decide_set_call(L, "tag", (uintptr_t)call_tag);
+	mp_decide_set_call(L, "keyspace", (uintptr_t)call_keyspace);
+	mp_decide_set_call(L, "random", (uintptr_t)call_random);
+	mp_decide_set_call(L, "fuel", (uintptr_t)call_fuel);
+	mp_decide_set_call(L, "verdict", (uintptr_t)call_verdict);
 	mp_decide_push_sets(L);
-	mp_decide_push_words(L, decision->kind);
+	mp_decide_push_words(L);
 }

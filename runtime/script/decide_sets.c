@@ -133,20 +133,14 @@ static int call_log(struct mp_decide_cell *cell, const char *text, size_t len)
 	return DONE;
 }
 
-static void set_call(lua_State *L, const char *key, uintptr_t address)
-{
-	lua_pushlightuserdata(L, (void *)address);
-	lua_setfield(L, -2, key);
-}
-
 void mp_decide_push_sets(lua_State *L)
 {
-	set_call(L, "set", (uintptr_t)call_set);
-	set_call(L, "filter", (uintptr_t)call_filter);
-	set_call(L, "avoidSlow", (uintptr_t)call_avoid_slow);
-	set_call(L, "noFilter", (uintptr_t)call_no_filter);
-	set_call(L, "refuse", (uintptr_t)call_refuse);
-	set_call(L, "inSet", (uintptr_t)call_in_set);
-	set_call(L, "lower", (uintptr_t)call_lower);
-	set_call(L, "log", (uintptr_t)call_log);
+	mp_decide_set_call(L, "set", (uintptr_t)call_set);
+	mp_decide_set_call(L, "filter", (uintptr_t)call_filter);
+	mp_decide_set_call(L, "avoidSlow", (uintptr_t)call_avoid_slow);
+	mp_decide_set_call(L, "noFilter", (uintptr_t)call_no_filter);
+	mp_decide_set_call(L, "refuse", (uintptr_t)call_refuse);
+	mp_decide_set_call(L, "inSet", (uintptr_t)call_in_set);
+	mp_decide_set_call(L, "lower", (uintptr_t)call_lower);
+	mp_decide_set_call(L, "log", (uintptr_t)call_log);
 }

@@ -7,101 +7,102 @@
 #include "script/decide.h"
 #include "wire/message.h"
 
-static void set_number(lua_State *L, const char *key, double number)
+void mp_decide_set_number(lua_State *L, const char *key, double number)
 {
 	lua_pushnumber(L, number);
 	lua_setfield(L, -2, key);
 }
 
-#define FIELD(type, field, name) set_number(L, name, (double)offsetof(struct type, field))
-#define SAME(type, field)        FIELD(type, field, #field)
+void mp_decide_push_layout(lua_State *L, const char *name, size_t size, const struct mp_decide_field *fields,
+                           size_t count)
+{
+	lua_getfield(L, -1, "layout");
+	lua_createtable(L, 0, (int)count + 1);
+	mp_decide_set_number(L, "sizeof", (double)size);
+	for (size_t i = 0; i < count; i++)
+		mp_decide_set_number(L, fields[i].name, (double)fields[i].offset);
+	lua_setfield(L, -2, name);
+	lua_pop(L, 1);
+}
+
+#define FIELD(type, field)                   \
+	{                                        \
+#field, offsetof(struct type, field) \
+	}
 
 static void push_layout_of_host(lua_State *L)
 {
-	lua_newtable(L);
-	set_number(L, "sizeof", sizeof(struct mp_host_view));
-	SAME(mp_host_view, index);
-	SAME(mp_host_view, generation);
-	SAME(mp_host_view, inFlight);
-	SAME(mp_host_view, latencyUs);
-	SAME(mp_host_view, weight);
-	SAME(mp_host_view, upSinceMs);
-	SAME(mp_host_view, latencyAtMs);
-	SAME(mp_host_view, marks);
-	SAME(mp_host_view, dcId);
-	SAME(mp_host_view, rackId);
-	SAME(mp_host_view, isUp);
-	SAME(mp_host_view, isLocal);
-	SAME(mp_host_view, isLocalRack);
-	SAME(mp_host_view, isNewlyUp);
-	lua_setfield(L, -2, "host");
+	static const struct mp_decide_field fields[] = {
+		FIELD(mp_host_view, index),       FIELD(mp_host_view, generation), FIELD(mp_host_view, inFlight),
+		FIELD(mp_host_view, latencyUs),   FIELD(mp_host_view, weight),     FIELD(mp_host_view, upSinceMs),
+		FIELD(mp_host_view, latencyAtMs), FIELD(mp_host_view, marks),      FIELD(mp_host_view, dcId),
+		FIELD(mp_host_view, rackId),      FIELD(mp_host_view, isUp),       FIELD(mp_host_view, isLocal),
+		FIELD(mp_host_view, isLocalRack), FIELD(mp_host_view, isNewlyUp),
+	};
+	mp_decide_push_layout(L, "host", sizeof(struct mp_host_view), fields, MP_ARRAY_LEN(fields));
 }
 
 static void push_layout_of_req(lua_State *L)
 {
-	lua_newtable(L);
-	set_number(L, "sizeof", sizeof(struct mp_request_view));
-	SAME(mp_request_view, hasToken);
-	SAME(mp_request_view, isLwt);
-	SAME(mp_request_view, isRead);
-	SAME(mp_request_view, idempotent);
-	SAME(mp_request_view, isLocalConsistency);
-	SAME(mp_request_view, consistency);
-	SAME(mp_request_view, keyspaceId);
-	SAME(mp_request_view, attempt);
-	SAME(mp_request_view, tag);
-	SAME(mp_request_view, token);
-	lua_setfield(L, -2, "req");
+	static const struct mp_decide_field fields[] = {
+		FIELD(mp_request_view, hasToken),
+		FIELD(mp_request_view, isLwt),
+		FIELD(mp_request_view, isRead),
+		FIELD(mp_request_view, idempotent),
+		FIELD(mp_request_view, isLocalConsistency),
+		FIELD(mp_request_view, consistency),
+		FIELD(mp_request_view, keyspaceId),
+		FIELD(mp_request_view, attempt),
+		FIELD(mp_request_view, tag),
+		FIELD(mp_request_view, token),
+	};
+	mp_decide_push_layout(L, "req", sizeof(struct mp_request_view), fields, MP_ARRAY_LEN(fields));
 }
 
-static void push_layout_of_err(lua_State *L)
+void mp_decide_push_words(lua_State *L)
 {
 	lua_newtable(L);
-	set_number(L, "sizeof", sizeof(struct mp_retry_view));
-	SAME(mp_retry_view, code);
-	FIELD(mp_retry_view, err, "localError");
-	SAME(mp_retry_view, attempt);
-	SAME(mp_retry_view, consistency);
-	SAME(mp_retry_view, required);
-	SAME(mp_retry_view, received);
-	SAME(mp_retry_view, writeType);
-	SAME(mp_retry_view, dataPresent);
-	SAME(mp_retry_view, idempotent);
-	SAME(mp_retry_view, isRead);
-	SAME(mp_retry_view, isLwt);
-	lua_setfield(L, -2, "err");
-}
-
-// Words every policy knows: consistencies, and for retry policies error codes and write types.
-static void push_constants(lua_State *L, enum mp_policy_kind kind)
-{
+	lua_setfield(L, -2, "layout");
+	push_layout_of_host(L);
+	push_layout_of_req(L);
 	lua_newtable(L);
-	if (kind == MP_POLICY_RETRY) {
-		// Where a local failure and a server's error share a name, the name is the server's.
-#define X(symbol, value, name, text) set_number(L, name, value);
-		MP_ERRORS(X)
-#undef X
-#define X(name, value) set_number(L, #name, value);
-		MP_SERVER_ERRORS(X)
-#undef X
-		for (int type = 0; type < MP_WRITE_UNKNOWN; type++) {
-			lua_pushfstring(L, "WRITE_%s", mp_write_type_name((enum mp_write_type)type));
-			lua_pushnumber(L, type);
-			lua_settable(L, -3);
-		}
-	}
-#define X(name, value) set_number(L, #name, value);
+#define X(name, value) mp_decide_set_number(L, #name, value);
 	MP_CONSISTENCIES(X)
 #undef X
 	lua_setfield(L, -2, "constants");
 }
 
-void mp_decide_push_words(lua_State *L, enum mp_policy_kind kind)
+// ---- retry --------------------------------------------------------------------------------------------------------
+
+// Error codes and write types. Where a local failure and a server's error share a name, the name is the server's.
+static void push_errors(lua_State *L)
 {
-	lua_newtable(L);
-	push_layout_of_host(L);
-	push_layout_of_req(L);
-	push_layout_of_err(L);
-	lua_setfield(L, -2, "layout");
-	push_constants(L, kind);
+	lua_getfield(L, -1, "constants");
+#define X(symbol, value, name, text) mp_decide_set_number(L, name, value);
+	MP_ERRORS(X)
+#undef X
+#define X(name, value) mp_decide_set_number(L, #name, value);
+	MP_SERVER_ERRORS(X)
+#undef X
+	for (int type = 0; type < MP_WRITE_UNKNOWN; type++) {
+		lua_pushfstring(L, "WRITE_%s", mp_write_type_name((enum mp_write_type)type));
+		lua_pushnumber(L, type);
+		lua_settable(L, -3);
+	}
+	lua_pop(L, 1);
+}
+
+void mp_decide_push_retry(lua_State *L, struct mp_decision *decision)
+{
+	static const struct mp_decide_field fields[] = {
+		FIELD(mp_retry_view, code),       {"localError", offsetof(struct mp_retry_view, err)},
+		FIELD(mp_retry_view, attempt),    FIELD(mp_retry_view, consistency),
+		FIELD(mp_retry_view, required),   FIELD(mp_retry_view, received),
+		FIELD(mp_retry_view, writeType),  FIELD(mp_retry_view, dataPresent),
+		FIELD(mp_retry_view, idempotent), FIELD(mp_retry_view, isRead),
+		FIELD(mp_retry_view, isLwt),
+	};
+	mp_decide_push_layout(L, "err", sizeof(struct mp_retry_view), fields, MP_ARRAY_LEN(fields));
+	mp_decide_set_call(L, "err", (uintptr_t)&decision->err);
+	push_errors(L);
 }

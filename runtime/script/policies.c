@@ -17,32 +17,41 @@ static const char *const module_names[MP_POLICY_MODULES] = {
 	"moonpool.decision.objects", "moonpool.decision.loader",
 };
 
-const char *mp_policy_kind_name(enum mp_policy_kind kind)
-{
-	return kind == MP_POLICY_BALANCE ? "balance" : "retry";
-}
-
 // ---- making -------------------------------------------------------------------------------------------------------
+
+static int read_module(struct mp_script_policies *policies, struct mp_decide_module *module, const char *name,
+                       char *message, size_t size)
+{
+	char path[PATH_MAX];
+	size_t len = (size_t)snprintf(path, sizeof(path), "%s/lua/", policies->home);
+	for (const char *c = name; *c != '\0' && len < sizeof(path) - 5; c++)
+		path[len++] = *c == '.' ? '/' : *c;
+	memcpy(path + len, ".lua", 5);
+	module->name = name;
+	struct mp_buf text;
+	mp_buf_init(&text);
+	int rc = mp_source_read(path, MP_SOURCE_MAX_BYTES, &text, message, size);
+	if (rc == 0)
+		rc = mp_decide_compile(module, &text, message, size);
+	mp_buf_deinit(&text);
+	return rc;
+}
 
 static int read_modules(struct mp_script_policies *policies, char *message, size_t size)
 {
-	for (size_t i = 0; i < MP_POLICY_MODULES; i++) {
-		char path[PATH_MAX];
-		size_t len = (size_t)snprintf(path, sizeof(path), "%s/lua/", policies->home);
-		for (const char *c = module_names[i]; *c != '\0' && len < sizeof(path) - 5; c++)
-			path[len++] = *c == '.' ? '/' : *c;
-		memcpy(path + len, ".lua", 5);
-		policies->modules[i].name = module_names[i];
-		struct mp_buf text;
-		mp_buf_init(&text);
-		int rc = mp_source_read(path, MP_SOURCE_MAX_BYTES, &text, message, size);
-		if (rc == 0)
-			rc = mp_decide_compile(&policies->modules[i], &text, message, size);
-		mp_buf_deinit(&text);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
+	int rc = 0;
+	for (size_t i = 0; i < MP_POLICY_MODULES && rc == 0; i++)
+		rc = read_module(policies, &policies->modules[i], module_names[i], message, size);
+	return rc;
+}
+
+int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size)
+{
+	struct mp_decide_module *own = &slot->owner->own[slot->kind];
+	if (own->code.len > 0)
+		return 0;
+	snprintf(own->title, sizeof(own->title), "moonpool.decision.%s", mp_policy_kind_name(slot->kind));
+	return read_module(slot->owner, own, own->title, message, message_size);
 }
 
 // NULL stays NULL and is fine.
@@ -52,10 +61,11 @@ static bool copy_text(char **to, const char *from)
 	return from == NULL || *to != NULL;
 }
 
-static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from)
+static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
+                        const char *fallback)
 {
 	char *policy, *options, *key;
-	bool ok = copy_text(&policy, from->policy);
+	bool ok = copy_text(&policy, from->policy != NULL ? from->policy : fallback);
 	ok = copy_text(&options, from->options) && ok;
 	ok = copy_text(&key, from->key) && ok;
 	*to = (struct mp_policy_choice){.policy = policy, .options = options, .key = key};
@@ -79,13 +89,12 @@ static bool copy_config(struct mp_script_policies *policies, const struct mp_scr
 		policies->source.path_count = i + 1;
 	}
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
-		ok = copy_choice(&policies->slots[kind].choice, &config->choices[kind]) && ok;
+		ok = copy_choice(&policies->slots[kind].choice, &config->choices[kind],
+		                 mp_policy_ops((enum mp_policy_kind)kind)->fallback) &&
+		     ok;
 	policies->source.home = policies->home;
 	policies->memory_bytes = config->memory_bytes != 0 ? config->memory_bytes : MP_POLICY_MEMORY;
 	policies->watch = config->watch;
-	struct mp_policy_choice *balance = &policies->slots[MP_POLICY_BALANCE].choice;
-	if (ok && balance->policy == NULL)
-		ok = (balance->policy = mp_strdup("TokenAwarePolicy")) != NULL;
 	return ok;
 }
 
@@ -100,12 +109,13 @@ static struct mp_script_policies *make_empty(struct mp_loop *loop)
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
 		mp_buf_init(&policies->modules[i].code);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		mp_buf_init(&policies->own[kind].code);
 		policies->slots[kind].owner = policies;
 		policies->slots[kind].kind = (enum mp_policy_kind)kind;
 	}
 	mp_task_init(&policies->task, work, policies);
 	policies->policies = (struct mp_policies){
-		.balance = {.self = &policies->slots[MP_POLICY_BALANCE], .plan = mp_policy_serve_plan},
+		.balance = {.self = NULL, .plan = mp_default_plan},
 		.retry = {.self = NULL, .decide = mp_default_retry},
 	};
 	return policies;
@@ -142,13 +152,9 @@ struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
 		mp_script_policies_free(policies);
 		return NULL;
 	}
-	struct mp_policy_slot *retry = &policies->slots[MP_POLICY_RETRY];
-	if (retry->current != NULL)
-		policies->policies.retry = (struct mp_retry_policy){
-			.self = retry,
-			.decide = mp_policy_serve_retry,
-			.lower_to = &retry->lower_to,
-		};
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
+		if (policies->slots[kind].current != NULL)
+			mp_policy_ops((enum mp_policy_kind)kind)->serve(&policies->slots[kind], &policies->policies);
 	return policies;
 }
 
@@ -176,6 +182,8 @@ void mp_script_policies_free(struct mp_script_policies *policies)
 		free_slot(&policies->slots[kind]);
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
 		mp_buf_deinit(&policies->modules[i].code);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
+		mp_buf_deinit(&policies->own[kind].code);
 	mp_canned_deinit(&policies->canned);
 	for (size_t i = 0; i < policies->source.path_count; i++)
 		mp_free(policies->source.paths[i]);

@@ -14,15 +14,24 @@
 
 struct mp_script_policies;
 
-enum mp_policy_kind { MP_POLICY_BALANCE, MP_POLICY_RETRY, MP_POLICY_KINDS };
+// The questions. One that no policy answers is answered by C alone and costs nothing.
+enum mp_policy_kind {
+	MP_POLICY_BALANCE,   // which hosts, in which order
+	MP_POLICY_RETRY,     // after this error: again, where, or give up
+	MP_POLICY_RECONNECT, // when to try a host again
+	MP_POLICY_SPECULATE, // when to send a second copy
+	MP_POLICY_FAILOVER,  // which datacentre serves now
+	MP_POLICY_KINDS
+};
 const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance": also the folder under policies/
+const char *mp_policy_kind_key(enum mp_policy_kind kind);  // "loadBalancing": its key in a configuration
 
 // One question and the file that answers it.
 struct mp_policy_choice {
-	const char
-		*policy; // a name ("TokenAwarePolicy") or a path ("./policies/mine.lua"); NULL: the built-in default
+	// A name ("TokenAwarePolicy") or a path ("./policies/mine.lua"); NULL: C answers (balance: TokenAwarePolicy does).
+	const char *policy;
 	const char *options; // a Lua table of literals: "{ childPolicy = \"RoundRobinPolicy\" }"; NULL: none
-	const char *key; // the configuration's name of the table, for messages ("loadBalancing"); NULL: the kind
+	const char *key;     // what messages call it; NULL: mp_policy_kind_key()
 };
 
 struct mp_script_policies_config {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of mp_script_policies, shared by policies.c (life), reload.c (new generations) and serve.c (decisions).
+// The inside of mp_script_policies, shared by policies.c (life), reload.c (new generations), serve.c (decisions) and
+// kinds.c (what differs from question to question).
 //
 // A slot answers one kind of question. It holds the generation in force and the one before. States change only between
 // decisions: a generation that left is freed by the task, never where it failed.
@@ -15,6 +16,22 @@
 #define MP_POLICY_MODULES     5u
 #define MP_POLICY_PREWARM     1000u
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
+
+// What one kind of question needs beside what all have: its entry in the table of kinds.c.
+struct mp_policy_slot;
+struct mp_policy_ops {
+	const char *name;     // folder of its policies, and of its driver: lua/moonpool/decision/NAME.lua
+	const char *key;      // of a configuration
+	const char *fallback; // the policy when none is named; NULL: C answers
+	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
+	// Its own fields, constants and functions, into the bridge table at the top of the stack.
+	void (*push)(lua_State *L, struct mp_decision *decision);
+	// The contract check: everything canned that it can be asked about this cluster. false: decision->error.
+	bool (*ask)(struct mp_decision *decision, struct mp_canned *canned);
+	// From now on the slot answers for the session. (Without a policy the table stays as it is.)
+	void (*serve)(struct mp_policy_slot *slot, struct mp_policies *policies);
+};
+const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind);
 
 struct mp_generation {
 	struct mp_decision *decision;
@@ -65,6 +82,7 @@ struct mp_script_policies {
 	size_t memory_bytes;
 	bool watch;
 	struct mp_decide_module modules[MP_POLICY_MODULES];
+	struct mp_decide_module own[MP_POLICY_KINDS]; // of each kind, read when it is first loaded
 	struct mp_canned canned;
 	struct mp_view *view; // NULL: not bound yet
 	struct mp_policy_names names;
@@ -82,6 +100,7 @@ struct mp_script_policies {
 // policies.c
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
 void mp_generation_free(struct mp_generation *generation);
+int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // reload.c
 // A new generation into the slot. 0, 1 when the files are as they were (and `force` is false), or MP_ESCRIPT.
 int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size) MP_MUST_CHECK;
@@ -92,6 +111,14 @@ int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 void mp_policy_watch(struct mp_policy_slot *slot);
 void mp_policy_unwatch(struct mp_policy_slot *slot);
+bool mp_policy_ask_plans(struct mp_decision *decision, struct mp_canned *canned);
+bool mp_policy_ask_verdicts(struct mp_decision *decision, struct mp_canned *canned);
 // serve.c
-bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan);
-enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms);
+// Around each decision: may the script be asked now, and what came of it.
+bool mp_policy_may_ask(const struct mp_policy_slot *slot);
+void mp_policy_worked(struct mp_policy_slot *slot);
+void mp_policy_failed(struct mp_policy_slot *slot);
+void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policies *policies);
+void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policies *policies);
+// kind_reconnect.c
+extern const struct mp_policy_ops mp_policy_reconnect;

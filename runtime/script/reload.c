@@ -22,6 +22,8 @@ static struct mp_decision *make(struct mp_policy_slot *slot, const struct mp_hos
 		.source = &owner->source,
 		.modules = owner->modules,
 		.module_count = MP_POLICY_MODULES,
+		.own = &owner->own[slot->kind],
+		.push = mp_policy_ops(slot->kind)->push,
 		.slots = slots,
 		.names = owner->has_names ? &owner->names : NULL,
 		.memory_bytes = owner->memory_bytes,
@@ -32,7 +34,7 @@ static struct mp_decision *make(struct mp_policy_slot *slot, const struct mp_hos
 
 // ---- the contract check -------------------------------------------------------------------------------------------
 
-static bool ask_plans(struct mp_decision *decision, struct mp_canned *canned)
+bool mp_policy_ask_plans(struct mp_decision *decision, struct mp_canned *canned)
 {
 	for (uint32_t i = 0; i < MP_CANNED_REQUESTS; i++) {
 		struct mp_request_view req;
@@ -49,8 +51,9 @@ static bool ask_plans(struct mp_decision *decision, struct mp_canned *canned)
 	return true;
 }
 
-static bool ask_verdicts(struct mp_decision *decision)
+bool mp_policy_ask_verdicts(struct mp_decision *decision, struct mp_canned *canned)
 {
+	(void)canned; // errors are the same everywhere
 	for (uint32_t i = 0; i < MP_CANNED_ERRORS; i++) {
 		struct mp_retry_view err;
 		enum mp_retry_verdict verdict;
@@ -71,8 +74,7 @@ static int check_contract(struct mp_policy_slot *slot, struct mp_decision *decis
 			snprintf(message, size, "out of memory");
 			return MP_ESCRIPT;
 		}
-		bool ok = slot->kind == MP_POLICY_RETRY ? ask_verdicts(decision) : ask_plans(decision, canned);
-		if (!ok) {
+		if (!mp_policy_ops(slot->kind)->ask(decision, canned)) {
 			snprintf(message, size, "%s (asked about %s)", decision->error,
 			         mp_canned_name((enum mp_canned_topology)topology));
 			return MP_ESCRIPT;
@@ -107,7 +109,7 @@ static struct mp_decision *make_ready(struct mp_policy_slot *slot, char *message
 {
 	struct mp_view *view = slot->owner->view;
 	struct mp_decision *decision = make(slot, view != NULL ? view->hosts : NULL, false, message, size);
-	if (decision != NULL && slot->kind == MP_POLICY_BALANCE)
+	if (decision != NULL && mp_policy_ops(slot->kind)->is_hot)
 		warm_up(slot, decision);
 	if (decision != NULL)
 		decision->cell.fuel_limit_ns = MP_DECIDE_SERVE_NS;
@@ -156,7 +158,9 @@ static void swap_in(struct mp_policy_slot *slot, struct mp_generation *generatio
 
 int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
 {
-	int rc = try_out(slot, force, message, message_size);
+	int rc = mp_policy_read_own(slot, message, message_size);
+	if (rc == 0)
+		rc = try_out(slot, force, message, message_size);
 	if (rc != 0)
 		return rc;
 	struct mp_generation *generation = mp_calloc(1, sizeof(*generation));
@@ -169,7 +173,7 @@ int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_
 		mp_generation_free(generation);
 		return MP_ESCRIPT;
 	}
-	if (generation->decision->loop_at[0] != '\0' && slot->kind == MP_POLICY_BALANCE)
+	if (generation->decision->loop_at[0] != '\0' && mp_policy_ops(slot->kind)->is_hot)
 		mp_log_write(mp_loop_log(slot->owner->loop), MP_LOG_WARN, "%s: this policy loops: allowed, but slow",
 		             generation->decision->loop_at);
 	swap_in(slot, generation);

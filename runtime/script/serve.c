@@ -50,7 +50,7 @@ static void step_back(struct mp_policy_slot *slot)
 	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);
 }
 
-static void failed(struct mp_policy_slot *slot)
+void mp_policy_failed(struct mp_policy_slot *slot)
 {
 	struct mp_generation *generation = slot->current;
 	const struct mp_decision *decision = generation->decision;
@@ -67,7 +67,7 @@ static void failed(struct mp_policy_slot *slot)
 		step_back(slot);
 }
 
-static void worked(struct mp_policy_slot *slot)
+void mp_policy_worked(struct mp_policy_slot *slot)
 {
 	slot->troubled = false;
 	slot->failed_in_row = 0;
@@ -75,7 +75,7 @@ static void worked(struct mp_policy_slot *slot)
 }
 
 // May the script be asked now?
-static bool may_ask(const struct mp_policy_slot *slot)
+bool mp_policy_may_ask(const struct mp_policy_slot *slot)
 {
 	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
 }
@@ -85,50 +85,61 @@ static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot
                                                      const struct mp_request_view *req, struct mp_plan *plan)
 {
 	struct mp_generation *generation = slot->current;
-	if (!may_ask(slot)) {
+	if (!mp_policy_may_ask(slot)) {
 		generation->calls--;
 		return false;
 	}
 	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
 	if (!mp_decision_plan(generation->decision, req, plan)) {
-		failed(slot);
+		mp_policy_failed(slot);
 		return false;
 	}
 	generation->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
 	generation->timed_calls++;
-	worked(slot);
+	mp_policy_worked(slot);
 	return plan->step_count > 0 || plan->refused;
 }
 
 // A policy with nothing to say about a request leaves it to the default.
-bool mp_policy_serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
+static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
 	if (MP_UNLIKELY((++generation->calls & TIMED_MASK) == 0 || slot->troubled))
 		return plan_carefully(slot, req, plan);
 	if (MP_UNLIKELY(!mp_decision_plan(generation->decision, req, plan))) {
-		failed(slot);
+		mp_policy_failed(slot);
 		return false;
 	}
 	return plan->step_count > 0 || plan->refused;
 }
 
-enum mp_retry_verdict mp_policy_serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
+static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
 	enum mp_retry_verdict verdict;
 	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
-	if (!may_ask(slot))
+	if (!mp_policy_may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
 	generation->calls++;
 	if (!mp_decision_retry(generation->decision, err, &verdict, delay_ms)) {
-		failed(slot);
+		mp_policy_failed(slot);
 		*delay_ms = 0;
 		return mp_default_retry(NULL, err, delay_ms);
 	}
-	worked(slot);
+	mp_policy_worked(slot);
 	slot->lower_to = generation->decision->cell.lower_to;
 	return verdict;
+}
+
+void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policies *policies)
+{
+	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan};
+}
+
+void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policies *policies)
+{
+	policies->retry =
+		(struct mp_retry_policy){.self = slot, .decide = serve_retry, .lower_to = &slot->lower_to};
 }

@@ -153,6 +153,33 @@ static bool find_in(const char *folder, const char *name, const char *snake, cha
 	       declared_in(path, size, folder, name);
 }
 
+// "DefaultRetryPolicy" is retry/default.lua, "ConstantReconnectionPolicy" reconnect/constant.lua: the folder says what
+// is asked already.
+static void cut_question(char *snake, const char *folder)
+{
+	static const struct {
+		const char *folder, *tail;
+	} questions[] = {
+		{"balance", "_load_balancing"},
+		{"reconnect", "_reconnection"},
+		{"speculate", "_speculative_execution"},
+	};
+	char own[32];
+	snprintf(own, sizeof(own), "_%s", folder);
+	const char *tails[] = {own, NULL};
+	for (size_t i = 0; i < MP_ARRAY_LEN(questions); i++)
+		if (strcmp(questions[i].folder, folder) == 0)
+			tails[1] = questions[i].tail;
+	size_t len = strlen(snake);
+	for (size_t i = 0; i < MP_ARRAY_LEN(tails) && tails[i] != NULL; i++) {
+		size_t tail = strlen(tails[i]);
+		if (len > tail && strcmp(snake + len - tail, tails[i]) == 0) {
+			snake[len - tail] = '\0';
+			return;
+		}
+	}
+}
+
 int mp_source_find(const struct mp_source_path *where, const char *folder, const char *name, char *path,
                    size_t path_size, char *message, size_t message_size)
 {
@@ -164,11 +191,7 @@ int mp_source_find(const struct mp_source_path *where, const char *folder, const
 	}
 	char snake[128];
 	mp_source_snake(name, snake, sizeof(snake));
-	// "DefaultRetryPolicy" is retry/default.lua: the folder says it already.
-	size_t len = strlen(snake);
-	size_t tail = strlen(folder);
-	if (len > tail + 1 && snake[len - tail - 1] == '_' && strcmp(snake + len - tail, folder) == 0)
-		snake[len - tail - 1] = '\0';
+	cut_question(snake, folder);
 	char in[PATH_MAX];
 	struct mp_buf looked;
 	mp_buf_init(&looked);

@@ -93,6 +93,8 @@ local bad = {
   { { loadBalancing = { policy = "X", rank = function() end } },
     "loadBalancing.rank: got a function; must be a number, a text, true, false or a table of those" },
   { { retry = { policy = "" } }, 'retry.policy: got "" (string); ' .. POLICY },
+  { { reconnection = { policy = true } }, "reconnection.policy: got true (boolean); " .. POLICY },
+  { { reconnections = {} }, "reconnections: there is no such key, did you mean reconnection?" },
   { { policyPath = 5 }, "policyPath: got 5 (number); must be a list of texts" },
   { { policyPath = { "a", 5 } }, "policyPath[2]: got 5 (number); " .. TEXT },
   { { healthCheck = { enabled = "yes" } }, 'healthCheck.enabled: got "yes" (string); must be true or false' },
@@ -188,6 +190,12 @@ describe("a doubtful configuration", function()
     assert.same({ "compression", "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
       "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker", "failover.maxRetries",
       "logging.logRequests", "handlers", "playbooks" }, warnings)
+  end)
+
+  it("names a reconnect policy beside the delays that it replaces", function()
+    assert.same({
+      "pooling.reconnectMaxDelay: has no effect: reconnection.policy decides, ExponentialReconnectionPolicy",
+    }, warnings_of { contactPoints = { "a" }, reconnection = {}, pooling = { reconnectMaxDelay = 5000 } })
   end)
 
   it("switches off what is not there: nothing to say", function()
@@ -368,7 +376,8 @@ describe("what C gets", function()
         reconnectBaseDelay = 10, reconnectMaxDelay = 20, connectionsPerSecond = 5 },
       failover = { discoveryInterval = 30000 }, logging = { level = "debug" },
       loadBalancing = { policy = "TokenAwarePolicy", childPolicy = "RoundRobinPolicy", shuffleReplicas = false },
-      retry = { maxRetries = 5, retryDelay = 10 } }]]
+      retry = { maxRetries = 5, retryDelay = 10 },
+      reconnection = { policy = "ConstantReconnectionPolicy", delay = 250 } }]]
     local points = {}
     for i = 0, 3 do points[i + 1] = text(session.contact_points[i].host) .. " " .. session.contact_points[i].port end
     assert.same({ "one 0", "two 9043", "::1 9044", "::1 0" }, points)
@@ -390,10 +399,14 @@ describe("what C gets", function()
     assert.equal(C.MP_LOG_DEBUG, session.log_level)
     assert.equal("/b", text(chosen.paths[1]))
     local options = '{["childPolicy"]="RoundRobinPolicy",["shuffleReplicas"]=false}'
-    assert.same({ "TokenAwarePolicy", options, "loadBalancing" }, {
-      text(chosen.choices[0].policy), text(chosen.choices[0].options), text(chosen.choices[0].key) })
-    assert.same({ "DefaultRetryPolicy", '{["maxRetries"]=5,["retryDelay"]=10}', "retry" },
-      { text(chosen.choices[1].policy), text(chosen.choices[1].options), text(chosen.choices[1].key) })
+    local function choice(kind)
+      local one = chosen.choices[kind]
+      return { text(one.policy), text(one.options), text(one.key) }
+    end
+    assert.same({ "TokenAwarePolicy", options, "loadBalancing" }, choice(C.MP_POLICY_BALANCE))
+    assert.same({ "DefaultRetryPolicy", '{["maxRetries"]=5,["retryDelay"]=10}', "retry" }, choice(C.MP_POLICY_RETRY))
+    assert.same({ "ConstantReconnectionPolicy", '{["delay"]=250}', "reconnection" }, choice(C.MP_POLICY_RECONNECT))
+    assert.same({ [3] = "speculativeExecution" }, choice(C.MP_POLICY_SPECULATE))
     assert.equal("app.lua:3", text(chosen.where))
     C.mp_script_config_deinit(read)
   end)

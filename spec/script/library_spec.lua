@@ -9,16 +9,23 @@ local function read(path)
   return text
 end
 
+-- The kinds whose own words stand in a file of their own.
+local KINDS = { reconnect = { entry = "delay", view = "Try", ctype = "try", returns = "1" } }
+
 describe("the annotations of policies", function()
   after_each(policies.close_all)
   local text = read "/lua/moonpool/library/policy.lua"
-  local declared = {}
-  for name in ("\n" .. text):gmatch "\nfunction ([%a_][%w_]*)%(" do declared[name] = true end
-  for name in ("\n" .. text):gmatch "\n([%a_][%w_]*) = " do declared[name] = true end
+  local function declared_in(annotations)
+    local declared = {}
+    for name in ("\n" .. annotations):gmatch "\nfunction ([%a_][%w_]*)%(" do declared[name] = true end
+    for name in ("\n" .. annotations):gmatch "\n([%a_][%w_]*) = " do declared[name] = true end
+    return declared
+  end
+  local declared = declared_in(text)
 
-  local function fields_of(class)
+  local function fields_of(class, annotations)
     local fields = {}
-    local part = text:match("%-%-%-@class " .. class .. "\n(.-)\n[^-]") or error(class)
+    local part = (annotations or text):match("%-%-%-@class " .. class .. "\n(.-)\n[^-]") or error(class)
     for name in part:gmatch "@field ([%w_]+)" do fields[name] = true end
     return fields
   end
@@ -60,13 +67,14 @@ describe("the annotations of policies", function()
     local source = read "/lua/moonpool/decision/objects.lua"
     for name in source:gmatch "words%.([%w_]+) *[=(]" do assert.is_true(declared[name], name) end
     for name in source:gmatch "function words%.([%w_]+)" do assert.is_true(declared[name], name) end
-    for _, list in ipairs { "scopes", "orders", "verdict_words" } do
-      local part = assert(source:match("objects%." .. list .. " = (%b{})"))
+    local retry = read "/lua/moonpool/decision/retry.lua"
+    for _, list in ipairs { "objects.scopes", "objects.orders", "retry.verdicts" } do
+      local part = assert((source .. retry):match(list:gsub("%.", "%%.") .. " = (%b{})"))
       for name in part:gmatch "([%w_]+) =" do assert.is_true(declared[name], name) end
     end
     for c_name, class in pairs { req = "Request", err = "Failure", host = "Host" } do
       local fields = fields_of(class)
-      for line in source:match("struct mp_script_" .. c_name .. " (%b{})"):gmatch "const [%w_]+ ([^;]+);" do
+      for line in (source .. retry):match("struct mp_script_" .. c_name .. " (%b{})"):gmatch "const [%w_]+ ([^;]+);" do
         for name in line:gmatch "[%w_]+" do assert.is_true(fields[name], class .. "." .. name) end
       end
     end
@@ -77,5 +85,32 @@ describe("the annotations of policies", function()
     for name in source:gmatch "function host_methods%.([%w_]+)" do
       assert.truthy(text:find("function Host:" .. name .. "(", 1, true), name)
     end
+  end)
+
+  for kind, about in pairs(KINDS) do
+    it("name the words and fields of " .. kind .. " policies: no more and no less", function()
+      local annotations = read("/lua/moonpool/library/" .. kind .. ".lua")
+      local words = declared_in(annotations)
+      assert.is_true(words[kind])
+      words[kind] = nil
+      local folder = policies.folder()
+      local file = "%s return %s { name = 'All', %s = function(view) %s return %s end }"
+      policies.write(folder .. "/all.lua", file:format(names_loop(words, ""), kind, about.entry,
+        names_loop(fields_of(about.view, annotations), "view."), about.returns))
+      local p, why = policies.try { [kind] = folder .. "/all.lua" }
+      policies.remove(folder)
+      assert.truthy(p, why)
+      local fields = fields_of(about.view, annotations)
+      local source = read("/lua/moonpool/decision/" .. kind .. ".lua")
+      for line in source:match("struct mp_script_" .. about.ctype .. " (%b{})"):gmatch "const [%w_]+ ([^;]+);" do
+        for name in line:gmatch "[%w_]+" do assert.is_true(fields[name], about.view .. "." .. name) end
+      end
+    end)
+  end
+
+  it("miss no reason of a reconnect policy", function()
+    local words = declared_in(read "/lua/moonpool/library/reconnect.lua")
+    local reasons = read("/runtime/cluster/policy.h"):match "MP_RECONNECT_REASONS%(X%)(.-)\n//"
+    for name in reasons:gmatch "X%(([A-Z_]+)%)" do assert.is_true(words[name], name) end
   end)
 end)

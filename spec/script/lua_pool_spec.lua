@@ -324,6 +324,8 @@ describe("options", function()
     assert(pool:execute(insert, { 1, "late" }, { timestamp = 2000, consistency = "ALL" }))
     assert(pool:execute(insert, { 1, "early" }, { timestamp = 1000LL, consistency = "ALL" }))
     assert.equal("late", pool:execute("SELECT name FROM users WHERE id = 1"):first().name)
+    world:waitUp(pool)
+    for node = 1, 3 do assert(pool:execute(insert, { 3, "known" }, { host = world:host(node) })) end
     world.cluster:rule { statement = "INSERT", delay = 60000 }
     local from = moonpool.now()
     local result, err = pool:execute(insert, { 2, "never" }, { timeout = 70 })

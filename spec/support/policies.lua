@@ -64,8 +64,8 @@ local function end_loop(self)
 end
 jit.off(end_loop)
 
--- options: policy, options, key, paths, retry, retryOptions, where, memoryBytes, watch,
--- sim (a simulated loop, whose time is passed by p:pass)
+-- options: policy, options, key, paths, retry, retryOptions (so also reconnect, speculate, failover), where,
+-- memoryBytes, watch, seed, sim (a simulated loop, whose time is passed by p:pass)
 function policies.try(options)
   options = options or {}
   local config = ffi.new "struct mp_script_policies_config"
@@ -76,8 +76,9 @@ function policies.try(options)
   config.watch = options.watch or false
   config.choices[0].policy, config.choices[0].options = options.policy, options.options
   config.choices[0].key = options.key or "loadBalancing"
-  config.choices[1].policy, config.choices[1].options = options.retry, options.retryOptions
-  config.choices[1].key = "retry"
+  for kind, name in ipairs { "retry", "reconnect", "speculate", "failover" } do
+    config.choices[kind].policy, config.choices[kind].options = options[name], options[name .. "Options"]
+  end
   if options.paths then
     local list = ffi.new("const char *[?]", #options.paths)
     for i, path in ipairs(options.paths) do list[i - 1] = path end
@@ -85,7 +86,7 @@ function policies.try(options)
     config.paths, config.path_count = list, #options.paths
   end
   local self = setmetatable({ callbacks = {}, kept = kept, events = {}, log = {} }, Policies)
-  self.loop = options.sim and C.mp_loop_sim_new(1) or C.mp_loop_uv_new(nil, 1)
+  self.loop = options.sim and C.mp_loop_sim_new(options.seed or 1) or C.mp_loop_uv_new(nil, options.seed or 1)
   C.mp_loop_log(self.loop).sink = callback(self, "void (*)(void *, enum mp_log_level, const char *)",
     function(_, _, line) self.log[#self.log + 1] = ffi.string(line) end)
   local message = ffi.new "char[1024]"
@@ -198,6 +199,17 @@ function Policies:decide(err)
   return names[tonumber(verdict)], delay[0]
 end
 jit.off(Policies.decide)
+
+-- try: fields of struct mp_reconnect_view. Milliseconds; nil when the pool's own backoff has to do.
+function Policies:delay(try)
+  local view = ffi.new("struct mp_reconnect_view", { attempt = 1, isLocal = true })
+  for key, value in pairs(try or {}) do view[key] = value end
+  local delay = ffi.new "uint64_t[1]"
+  local reconnect = C.mp_script_policies_get(self.handle).reconnect
+  if reconnect.delay == nil or not reconnect.delay(reconnect.self, view, delay) then return nil end
+  return tonumber(delay[0])
+end
+jit.off(Policies.delay)
 
 function Policies:reload()
   local message = ffi.new "char[1024]"

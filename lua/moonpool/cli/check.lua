@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool check: policies are loaded and tried as a pool would, configurations are judged, any other Lua file must
--- compile. What a file is, it says itself: `return balance {`, `return retry {`, or a table with contactPoints.
+-- compile. What a file is, it says itself: `return balance {`, `return retry {` ..., or a table with contactPoints.
 local config = require "moonpool.config"
 local core = require "moonpool.core_loader"
 
@@ -17,10 +17,13 @@ local function without_comments(text)
   return (text:gsub("%-%-%[(=*)%[.-%]%1%]", ""):gsub("%-%-[^\n]*", ""))
 end
 
+local POLICIES = { "balance", "retry", "reconnect", "speculate", "failover" }
+
 local function kind_of(text)
   local plain = without_comments(text)
-  if plain:match "%f[%w_]return%s+balance%f[^%w_]" then return "balance" end
-  if plain:match "%f[%w_]return%s+retry%f[^%w_]" then return "retry" end
+  for _, kind in ipairs(POLICIES) do
+    if plain:match("%f[%w_]return%s+" .. kind .. "%f[^%w_]") then return kind end
+  end
   if plain:match "^%s*return%s*{" or plain:match "%f[%w_]contactPoints%s*=.*%f[%w_]return%f[^%w_]"
     or plain:match "%f[%w_]return%s*{.*%f[%w_]contactPoints%s*=" then return "configuration" end
   return "lua"

@@ -59,13 +59,10 @@ local function run_file(number, text, env, made)
   return setfenv(chunk, env)(made.more, unpack(used)), loop_line
 end
 
-local SHAPES = {
-  balance = { entry = "plan", keys = { name = true, options = true, plan = true, check = true } },
-  retry = { entry = "decide", keys = { name = true, options = true, decide = true, check = true } },
-}
+local COMMON = { name = true, options = true, check = true }
 
--- The function `balance` (or `retry`) of a file's environment. What it is given is judged when the file has returned:
--- `return balance { ... }` is a tail call, so there is no place in the file to point at before.
+-- The function `balance` (or `retry` ...) of a file's environment. What it is given is judged when the file has
+-- returned: `return balance { ... }` is a tail call, so there is no place in the file to point at before.
 local function constructor(kind, constructed)
   return function(policy)
     if type(policy) == "table" then constructed[policy] = kind end
@@ -73,14 +70,13 @@ local function constructor(kind, constructed)
   end
 end
 
--- What is wrong with the shape of a policy, or nil.
-local function shape_problem(kind, policy)
-  local shape = SHAPES[kind]
+-- What is wrong with the shape of a policy, or nil. `entry` is the name of its function.
+local function shape_problem(kind, entry, policy)
   for key in pairs(policy) do
-    if not shape.keys[key] then return format("a %s policy has no '%s'", kind, tostring(key)) end
+    if not COMMON[key] and key ~= entry then return format("a %s policy has no '%s'", kind, tostring(key)) end
   end
   if type(policy.name) ~= "string" or policy.name == "" then return "name must be a text" end
-  if type(policy[shape.entry]) ~= "function" then return shape.entry .. " must be a function" end
+  if type(policy[entry]) ~= "function" then return entry .. " must be a function" end
   if policy.check ~= nil and type(policy.check) ~= "function" then return "check must be a function" end
   if policy.options ~= nil and type(policy.options) ~= "table" then return "options must be a table" end
   for key, value in pairs(policy.options or {}) do
@@ -146,7 +142,7 @@ local function check_unused(chain, given, used, bridge)
 end
 
 -- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }.
-local function load_chain(bridge, made, files)
+local function load_chain(bridge, entry, made, files)
   local given = {}
   if bridge.options then
     given = setfenv(assert(load_text("return " .. bridge.options, "=options")), {})()
@@ -168,7 +164,7 @@ local function load_chain(bridge, made, files)
     local policy, loop = run_file(#files, text, env, made)
     local is_policy = constructed[policy or 0] == bridge.kind
     local problem = not is_policy and format("the file must return %s { ... }", bridge.kind)
-      or shape_problem(bridge.kind, policy)
+      or shape_problem(bridge.kind, entry, policy)
     if problem then error(format("%s:%d: %s", path, line_of_return(text, bridge.kind), problem), 0) end
     if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
     local options = merge(policy, given, used, bridge)
@@ -186,37 +182,6 @@ local function load_chain(bridge, made, files)
   return chain, loop_line
 end
 
--- The function C calls. It returns itself: so it is on top of the stack again for the next call (decide.h).
-local function balance_driver(chain, made)
-  local below
-  for i = #chain, 1, -1 do
-    local options = chain[i].options
-    below = { plan = chain[i].policy.plan, object = made.plan(below, options.childPolicy == false), options = options }
-  end
-  local plan, object, options, req = below.plan, below.object, below.options, made.req
-  local function drive()
-    plan(object, req, options)
-    return drive
-  end
-  return drive
-end
-
--- A retry policy asks its child by calling what it gets as the fourth argument.
-local function retry_driver(chain, made, give_verdict)
-  local below
-  for i = #chain, 2, -1 do
-    local decide, options, child = chain[i].policy.decide, chain[i].options, below
-    below = function(err, req) return decide(err, req, options, child) end
-  end
-  local decide, options, err, child = chain[1].policy.decide, chain[1].options, made.err, below
-  local function drive()
-    local verdict, delay, consistency = decide(err, err, options, child)
-    give_verdict(verdict, delay, consistency)
-    return drive
-  end
-  return drive
-end
-
 -- Is the head of the function replaced by a trace? The opcodes of a function's head come in the order FUNCF, IFUNCF
 -- (refused by the compiler), JFUNCF (compiled).
 local function compiled_check(driver)
@@ -224,20 +189,23 @@ local function compiled_check(driver)
   return function() return bit.band(funcbc(driver, 0), 0xff) == fresh + 2 end
 end
 
--- Called once by script/decide.c. Returns driver, message handler, description.
+-- Called once by script/decide.c. Returns driver, message handler, description. The module moonpool.decision.KIND says
+-- what is particular to a kind: `entry`, the name of a policy's function; `driver(chain, made, bridge)`, the function
+-- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and may have `words(made, bridge)`, which adds its own words before any file is loaded.
 return function(bridge)
+  local kind = require("moonpool.decision." .. bridge.kind)
   objects.check_layout(bridge.layout)
   local files = {}
   local ok, driver, about = xpcall(function()
     local made = objects.new(bridge)
     for name, value in pairs(bridge.constants) do made.words[name] = value end
-    local give_verdict = objects.verdicts(bridge, made.words)
+    if kind.words then kind.words(made, bridge) end
     for name, value in pairs(made.words) do
       if type(value) == "number" then made.constants[name] = value end
     end
     environment.protect()
-    local chain, loop_line = load_chain(bridge, made, files)
-    local drive = bridge.kind == "balance" and balance_driver(chain, made) or retry_driver(chain, made, give_verdict)
+    local chain, loop_line = load_chain(bridge, kind.entry, made, files)
+    local drive = kind.driver(chain, made, bridge)
     return drive, {
       name = chain[1].policy.name, child = chain[2] and chain[2].policy.name or "", file = chain[1].path,
       loop = loop_line, compiled = compiled_check(drive),

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What a policy touches: `plan`, `req`, `err` and hosts, as references to C structs at fixed addresses. A script gets
+-- What a policy touches: `plan`, `req` and hosts, as references to C structs at fixed addresses. A script gets
 -- struct references with constant scalar fields only, never a pointer or an array, so there is nothing it can walk off.
 -- Every method is one call of a C function that checks its arguments (script/decide.c). Nothing here allocates.
 local ffi = require "ffi"
@@ -10,13 +10,6 @@ struct mp_script_req {
   const uint16_t consistency, keyspaceId, attempt;
   const uint32_t tag;
   const double token;
-};
-struct mp_script_err {
-  const int32_t code, localError;
-  const uint16_t attempt, consistency;
-  const int32_t required, received;
-  const uint8_t writeType;
-  const bool dataPresent, idempotent, isRead, isLwt;
 };
 struct mp_script_host {
   const uint32_t index, generation, inFlight, latencyUs;
@@ -46,8 +39,6 @@ objects.orders = {
 }
 local IN_TURN, SHUFFLED = objects.orders.inTurn, objects.orders.shuffled
 
-objects.verdict_words = { giveUp = 0x300, sameHost = 0x301, nextHost = 0x302 }
-
 -- `bridge.layout` is what the C compiler says; the declarations above must agree or nothing may start.
 function objects.check_layout(layout)
   for name, fields in pairs(layout) do
@@ -59,14 +50,21 @@ function objects.check_layout(layout)
   end
 end
 
-local function fields_error(what)
+function objects.fields_error(what)
   return function(_, field)
     error(format("%s has no field '%s'", what, type(field) == "string" and field or type(field)), 2)
   end
 end
 
-local function read_only(what)
+function objects.read_only(what)
   return function() error(what .. " is read-only", 2) end
+end
+local fields_error, read_only = objects.fields_error, objects.read_only
+
+-- The reference to the struct of that C name at `address`: something of its fields only, for reading.
+function objects.reference(ctype, address, what)
+  ffi.metatype(ctype, { __index = fields_error(what), __newindex = read_only(what) })
+  return ffi.cast(ctype .. " *", address)[0]
 end
 
 -- All words and objects of one decision state.
@@ -96,10 +94,7 @@ function objects.new(bridge)
   local made = { words = {}, constants = {} }
   local words = made.words
 
-  made.req = ffi.cast("struct mp_script_req *", bridge.req)[0]
-  made.err = ffi.cast("struct mp_script_err *", bridge.err)[0]
-  ffi.metatype("struct mp_script_req", { __index = fields_error "a request", __newindex = read_only "a request" })
-  ffi.metatype("struct mp_script_err", { __index = fields_error "an error", __newindex = read_only "an error" })
+  made.req = objects.reference("struct mp_script_req", bridge.req, "a request")
 
   function made.more()
     local ticks = more_fuel(cell)
@@ -273,7 +268,11 @@ function objects.new(bridge)
     text = type(text) == "string" and text or type(text)
     log_line(cell, text, #text)
   end
-  function words.random() return draw(cell) end
+  function words.random(low, high)
+    if low == nil then return draw(cell) end
+    if type(low) ~= "number" or type(high) ~= "number" then error("random takes no numbers or two", 2) end
+    return low + draw(cell) * (high - low)
+  end
   function words.chance(probability) return draw(cell) < probability end
 
   -- Names of the session as numbers, asked once each. -1: not known (yet), equal to no request's.
@@ -293,23 +292,6 @@ function objects.new(bridge)
   words.tags = numbers(find_tag)
   words.keyspaces = numbers(find_keyspace)
   return made
-end
-
--- The words of a retry policy, and the function that hands its verdict to C.
-function objects.verdicts(bridge, words)
-  local cell = ffi.cast("void *", bridge.cell)
-  local verdict_to = ffi.cast("int (*)(void *, int, double)", bridge.verdict)
-  local lower_to = ffi.cast("int (*)(void *, double)", bridge.lower)
-  for name, value in pairs(objects.verdict_words) do words[name] = value end
-  return function(verdict, delay, consistency)
-    if consistency ~= nil and (type(consistency) ~= "number" or lower_to(cell, consistency) ~= 0) then
-      error("decide: the third result is the consistency of the next attempt (ONE, QUORUM, ...)", 0)
-    end
-    if type(verdict) ~= "number" or type(delay or 0) ~= "number" or verdict_to(cell, verdict, delay or 0) ~= 0 then
-      error(format("decide must return giveUp, sameHost or nextHost, and may add a delay in ms; got %s, %s",
-        tostring(verdict), tostring(delay)), 0)
-    end
-  end
 end
 
 return objects

@@ -119,8 +119,10 @@ function tagged(name) end
 ---@param list string[] addresses, host ids, datacentres, racks
 ---@return HostSet
 function listed(list) end
----@return number 0 or more and less than 1
-function random() end
+---@param low? number
+---@param high? number
+---@return number from low to high; without them 0 or more and less than 1
+function random(low, high) end
 ---@param probability number
 ---@return boolean
 function chance(probability) end
