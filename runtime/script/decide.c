@@ -177,7 +177,9 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	decision->cell.loop = setup->loop;
 	decision->cell.names = setup->names;
 	decision->idle_view.local_dc = MP_NO_HOST;
-	uint64_t chance = mp_rand_u64(mp_loop_rand(setup->loop));
+	// From a copy: making a state, also one that is only tried, changes nothing for others.
+	struct mp_rand rand = *mp_loop_rand(setup->loop);
+	uint64_t chance = mp_rand_u64(&rand) + (uint64_t)setup->kind;
 	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, chance);
 	decision->cell.plan = &decision->idle_plan;
 	decision->cell.call = 1;
