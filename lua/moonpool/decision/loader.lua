@@ -191,7 +191,8 @@ end
 
 -- Called once by script/decide.c. Returns driver, message handler, description. The module moonpool.decision.KIND says
 -- what is particular to a kind: `entry`, the name of a policy's function; `driver(chain, made, bridge)`, the function
--- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and may have `words(made, bridge)`, which adds its own words before any file is loaded.
+-- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and it may
+-- have `words(made, bridge)`, which adds its own words before any file is loaded.
 return function(bridge)
   local kind = require("moonpool.decision." .. bridge.kind)
   objects.check_layout(bridge.layout)
