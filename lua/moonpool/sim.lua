@@ -3,7 +3,8 @@
 --
 --   sim.cluster{ nodes = 3 }   on real sockets, 127.0.0.1 upwards, served by the loop of this Lua state
 --   sim.world{ seed = 1 }      in virtual time: world:run(fn) runs fn and what it starts until fn has returned;
---                              trace = true keeps the trace for world:trace(), log = "warn" shows warnings
+--                              trace = true keeps the trace for world:trace(), log = "warn" shows warnings,
+--                              beginMs = what moonpool.now() is at first (1000)
 --
 -- Nodes count from 1. Times are milliseconds.
 require "moonpool.core_loader"
@@ -188,8 +189,8 @@ World.__index = World
 
 function sim.world(options)
   options = options or {}
-  check_keys(options, cluster_options, "sim.world", { trace = true, log = true })
-  local handle = simcore.world(options.seed or 1, options.trace or false, options.log)
+  check_keys(options, cluster_options, "sim.world", { trace = true, log = true, beginMs = true })
+  local handle = simcore.world(options.seed or 1, options.trace or false, options.log, options.beginMs)
   local self = setmetatable({ core = handle, seed = options.seed or 1 }, World)
   self.cluster = wrap_cluster(handle:cluster(options), options)
   return self

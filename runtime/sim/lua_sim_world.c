@@ -12,7 +12,8 @@
 #include "sim/sim_cluster.h"
 #include "wire/murmur3.h"
 
-#define WORLD "moonpool.sim.world"
+#define WORLD         "moonpool.sim.world"
+#define BEGIN_MOST_MS 18000000000000.0 // 14 years before 2^64 ns
 
 struct world {
 	struct mp_loop *loop; // NULL: closed
@@ -77,6 +78,10 @@ static int new_world(lua_State *L)
 	int level;
 	luaL_argcheck(L, mp_log_level_from(luaL_optstring(L, 3, "error"), &level) == 0, 3, "not a log level");
 	mp_loop_log(loop)->level = level;
+	double began_ms = luaL_optnumber(L, 4, 0);
+	luaL_argcheck(L, began_ms >= 0 && began_ms <= BEGIN_MOST_MS, 4, "not a time");
+	if (began_ms > 0)
+		mp_loop_sim_set_now(loop, (uint64_t)began_ms * 1000000u);
 	return 1;
 }
 

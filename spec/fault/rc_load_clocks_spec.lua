@@ -154,6 +154,27 @@ describe("clocks:", function()
     end)
   end
 
+  -- Milliseconds in 32 bits end after 49.7 days; nanoseconds are negative from 2^63 on, and gone at 2^64.
+  local ends = { ["2^32 ms"] = 2 ^ 32, ["2^63 ns"] = 2 ^ 63 / 1e6, ["14 years before 2^64 ns"] = 1.8e13 }
+  for name, ms in pairs(ends) do
+    it("C3 requests, heartbeats and retries go on over " .. name, { beginMs = math.floor(ms) - 5000 }, function(world)
+      assert.is_true(moonpool.now() < ms)
+      local pool = world:pool()
+      local told = world:listen(pool, "hostDown", "hostUp")
+      local load = workload.new(world, pool, { mix = { read = 60, write = 40 } }):start(8, 20)
+      moonpool.sleep(3000)
+      world.cluster:kill(2)
+      moonpool.sleep(4000)
+      world.cluster:start(2)
+      world:waitUp(pool)
+      moonpool.sleep(12000)
+      assert.is_true(moonpool.now() > ms)
+      load:stop():none_failed():check()
+      assert.equal(1, #told.hostDown)
+      assert.equal(1, #told.hostUp)
+    end)
+  end
+
   it("C3 deadlines of any length are deadlines", function(world)
     local pool = world:pool()
     local read = assert(pool:prepare "SELECT key FROM system.local")
