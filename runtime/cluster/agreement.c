@@ -119,11 +119,7 @@ static bool read_rows(const struct mp_envelope *answer, uint32_t columns, struct
 	    mp_decode_result(prefix.body, answer->version, result) != 0)
 		return false;
 	bool fits = result->kind == MP_RESULT_ROWS && result->column_count == columns;
-	mp_metadata_unref(result->metadata);
-	if (result->kind == MP_RESULT_PREPARED) {
-		mp_metadata_unref(result->params);
-		mp_metadata_unref(result->result);
-	}
+	mp_result_drop(result);
 	return fits;
 }
 

@@ -106,15 +106,6 @@ static void server_failed(struct mp_request *request, const struct mp_error_body
 
 // ---- results ----------------------------------------------------------------------------------------------
 
-static void drop_result(struct mp_result_body *result)
-{
-	mp_metadata_unref(result->metadata);
-	if (result->kind == MP_RESULT_PREPARED) {
-		mp_metadata_unref(result->params);
-		mp_metadata_unref(result->result);
-	}
-}
-
 // NULL: fits. Otherwise what is wrong with it.
 static const char *misfit(const struct mp_request *request, const struct mp_result_body *result)
 {
@@ -190,7 +181,7 @@ static void read_result(struct mp_request *request, const struct mp_envelope *an
 		succeeded(request, prefix, &result);
 	else
 		broken(request, wrong);
-	drop_result(&result);
+	mp_result_drop(&result);
 }
 
 static void read_error(struct mp_request *request, const struct mp_envelope *answer,

@@ -26,11 +26,7 @@ int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *res
 		return rc;
 	if (result->kind == MP_RESULT_PREPARED && result->params != NULL && result->prepared_id.len > 0)
 		return 0;
-	mp_metadata_unref(result->metadata);
-	if (result->kind == MP_RESULT_PREPARED) {
-		mp_metadata_unref(result->params);
-		mp_metadata_unref(result->result);
-	}
+	mp_result_drop(result);
 	return MP_EPROTO;
 }
 

@@ -243,15 +243,6 @@ static bool read_rows(struct mp_topology *topology, int rc, const struct mp_enve
 	return false;
 }
 
-static void drop_result(struct mp_result_body *result)
-{
-	mp_metadata_unref(result->metadata);
-	if (result->kind == MP_RESULT_PREPARED) {
-		mp_metadata_unref(result->params);
-		mp_metadata_unref(result->result);
-	}
-}
-
 static void read_nodes(struct mp_topology *topology, const struct mp_result_body *result, const char *table,
                        struct mp_cluster_row *cluster)
 {
@@ -285,7 +276,7 @@ static void on_local(void *data, int rc, const struct mp_envelope *answer)
 		topology->has_local = topology->nodes.count == before + 1;
 		put_local_first(topology);
 	}
-	drop_result(&result);
+	mp_result_drop(&result);
 	answered(topology);
 }
 
@@ -313,7 +304,7 @@ static void on_peers(void *data, int rc, const struct mp_envelope *answer)
 	}
 	if (read_rows(topology, rc, answer, "system.peers", &result))
 		read_nodes(topology, &result, "system.peers", NULL);
-	drop_result(&result);
+	mp_result_drop(&result);
 	answered(topology);
 }
 
@@ -328,7 +319,7 @@ static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer)
 		if (rc != 0)
 			fail(topology, rc, "system_schema.keyspaces", mp_str_of(mp_err_text(rc)));
 	}
-	drop_result(&result);
+	mp_result_drop(&result);
 	answered(topology);
 }
 

@@ -264,9 +264,7 @@ static int on_result(struct mp_conn *conn, const struct mp_envelope *envelope, s
 		rc = proceed(conn, MP_STEP_KEYSPACE);
 	else
 		rc = unexpected(conn, envelope);
-	mp_metadata_unref(result.metadata);
-	mp_metadata_unref(result.params);
-	mp_metadata_unref(result.result);
+	mp_result_drop(&result);
 	return rc;
 }
 

@@ -203,6 +203,8 @@ int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_bo
 // allocated.
 int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
                           struct mp_result_body *out) MP_MUST_CHECK;
+// Gives back what the receiver of a decoded result owns. One of zeroes is fine.
+void mp_result_drop(const struct mp_result_body *result);
 // One row: column_count values borrowed from the cursor.
 int mp_row_read(struct mp_cursor *rows, struct mp_bytes *values, uint32_t column_count) MP_MUST_CHECK;
 // Does a ROWS result of a conditional statement say [applied]? 1 yes, 0 no, -1 not a conditional result.

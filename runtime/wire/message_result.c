@@ -146,6 +146,15 @@ int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_meta
 	}
 }
 
+void mp_result_drop(const struct mp_result_body *result)
+{
+	mp_metadata_unref(result->metadata);
+	if (result->kind == MP_RESULT_PREPARED) {
+		mp_metadata_unref(result->params);
+		mp_metadata_unref(result->result);
+	}
+}
+
 int mp_row_read(struct mp_cursor *rows, struct mp_bytes *values, uint32_t column_count)
 {
 	if (MP_UNLIKELY(rows->failed))
