@@ -121,6 +121,19 @@ local function compare(self)
         .. tostring(flat.reconnect.policy))
     end
   end
+  local moves = flat.failoverEnabled ~= false and flat.failoverMaxRetries ~= 0
+  for _, key in ipairs { "MaxRetries", "RetryDelay", "Backoff" } do
+    if flat.failoverEnabled == false and flat["failover" .. key] then
+      local name = key == "Backoff" and "backoffMultiplier" or key:sub(1, 1):lower() .. key:sub(2)
+      self:warn({ "failover", name }, "", "has no effect: failover.enabled is false")
+    end
+  end
+  if flat.attemptTimeout and not moves then
+    self:warn({ "attemptTimeout" }, "", "has no effect: by failover no request goes on to another host")
+  end
+  if flat.autoDiscovery == false and flat.discoveryInterval then
+    self:warn({ "failover", "discoveryInterval" }, "", "has no effect: failover.autoDiscovery is false")
+  end
   if flat.heartbeatInterval == 0 then
     self:warn({ "pooling", "heartBeatInterval" }, "", "0 switches heartbeats off: a silent connection is not noticed")
   end

@@ -92,12 +92,11 @@ return section {
     { "halfOpenMaxCalls", kind = "integer", min = 1, max = 1000000 },
   }, NOT_YET) },
   { "failover", section {
-    { "enabled", kind = "boolean", off = true, later = "is ignored: a request always goes on to the next host" },
-    { "maxRetries", kind = "integer", min = 0, max = 1000, later = "is not available yet and is ignored; see "
-      .. "retry.maxRetries" },
-    { "retryDelay", ms { later = "is not available yet and is ignored; see retry.retryDelay" } },
-    { "backoffMultiplier", kind = "number", min = 1, max = 1000, later = NOT_YET },
-    { "autoDiscovery", kind = "boolean", off = true, later = "is ignored: nodes are always discovered" },
+    { "enabled", kind = "boolean", to = "failoverEnabled" },
+    { "maxRetries", kind = "integer", min = 0, max = 1000, to = "failoverMaxRetries" },
+    { "retryDelay", ms { to = "failoverRetryDelay" } },
+    { "backoffMultiplier", kind = "number", min = 1, max = 1000, to = "failoverBackoff" },
+    { "autoDiscovery", kind = "boolean", to = "autoDiscovery" },
     { "discoveryInterval", ms { to = "discoveryInterval",
       low = { 1000, "is too frequent: every refresh reads the whole topology; use 10000 or more" } } },
   } },

@@ -172,6 +172,8 @@ static void apply_row(struct mp_hosts *hosts, const struct mp_node_row *row)
 		return;
 	}
 	struct mp_host *host = mp_hosts_by_id(hosts, &row->host_id);
+	if (host == NULL && hosts->opened && !hosts->session->config.auto_discovery)
+		return; // whom it knew when it connected, it knows
 	if (host == NULL) {
 		host = add_host(hosts, row);
 	} else if (!host->seen) {

@@ -33,6 +33,8 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.reprepared = counters->reprepared,
 		.policy_fallbacks = counters->policy_fallbacks,
 		.downgraded = counters->downgraded,
+		.moved = counters->moved,
+		.move_refused = counters->move_refused,
 		.refused = counters->refused,
 		.speculative = counters->speculative,
 		.speculative_wins = counters->speculative_wins,

@@ -151,6 +151,8 @@ static void reset_state(struct mp_request *request)
 	bool safe = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT;
 	uint32_t attempt_ms =
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : half_of(state->timeout_ms);
+	state->moves = 0;
+	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : 0;
 	state->attempts = 0;
 	state->passed = 0;

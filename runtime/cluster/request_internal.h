@@ -52,6 +52,7 @@ struct mp_request_state {
 	bool is_copy;                   // the current attempt began as a copy
 	bool may_copy;                  // copies.c has something to end: a deadline in `ahead`, or copies
 	uint8_t copies_sent;            // ever
+	uint8_t moves;                  // to another host after a failed attempt
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
 	struct mp_timer delay;    // DELAYED
@@ -137,6 +138,8 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 void mp_request_timed_out(struct mp_request *request, bool attempt_only);
 void mp_request_go_on(struct mp_request *request); // the next host, or the queue, or the end
 void mp_request_on_delay(void *data);
+// By the failover limits: may it go to another host when the current attempt fails?
+bool mp_request_may_move(const struct mp_request *request);
 // No host can take it any more (MP_ENOHOST), or it cannot be sent (another MP_E*): told later in this turn.
 void mp_request_give_up(struct mp_request *request, int rc);
 void mp_retry_budget_tick(struct mp_session *session);

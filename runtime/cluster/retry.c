@@ -11,6 +11,8 @@
 #define RETRIES_A_SECOND 10
 #define RETRY_TOKENS_MAX (1000 * RETRY_COST)
 
+#define MOVE_DELAY_MAX_MS 3600000u
+
 void mp_retry_budget_tick(struct mp_session *session)
 {
 	bool fresh = session->counters.requests == 0 && session->retry_tokens == 0;
@@ -169,9 +171,45 @@ static enum mp_retry_verdict ask_policy(struct mp_request *request, const struct
 	return known ? verdict : MP_GIVE_UP;
 }
 
-// Whether the gate lets another attempt follow; *verdict may become stricter.
+// What certainly was not sent has not failed anywhere: it only looks for a place.
+static bool leaves(uint8_t outcome, enum mp_retry_verdict verdict)
+{
+	return verdict == MP_NEXT_HOST && outcome != MP_OUTCOME_NOT_SENT && outcome != MP_OUTCOME_PART_SENT;
+}
+
+// It goes on to another host, not before the time that this returns: the retry policy's delay or the one of failover,
+// whichever is longer.
+static uint32_t move(struct mp_request *request, uint32_t delay_ms)
+{
+	struct mp_request_state *state = request->state;
+	const struct mp_failover_limits *limits = &request->session->config.failover;
+	double wait_ms = limits->delay_ms;
+	for (uint32_t i = 0; i < state->moves && wait_ms < MOVE_DELAY_MAX_MS; i++)
+		wait_ms *= limits->multiplier;
+	if (wait_ms > MOVE_DELAY_MAX_MS)
+		wait_ms = MOVE_DELAY_MAX_MS;
+	if (state->moves < UINT8_MAX)
+		state->moves++;
+	request->session->counters.moved++;
+	return wait_ms > delay_ms ? (uint32_t)wait_ms : delay_ms;
+}
+
+bool mp_request_may_move(const struct mp_request *request)
+{
+	const struct mp_failover_limits *limits = &request->session->config.failover;
+	return limits->enabled && request->state->moves < limits->max_moves;
+}
+
+static bool may_move(struct mp_request *request)
+{
+	bool may = mp_request_may_move(request);
+	request->session->counters.move_refused += may ? 0 : 1;
+	return may;
+}
+
+// Whether the gate lets another attempt follow; *verdict may become stricter, the delay longer.
 static bool gate(struct mp_request *request, const struct mp_failure *failure, struct mp_replay_rule rule,
-                 enum mp_retry_verdict *verdict)
+                 enum mp_retry_verdict *verdict, uint32_t *delay_ms)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
@@ -181,7 +219,12 @@ static bool gate(struct mp_request *request, const struct mp_failure *failure, s
 	}
 	if (rule.next_host_only && *verdict == MP_SAME_HOST)
 		*verdict = MP_NEXT_HOST;
-	return pay(session, failure->outcome);
+	bool moves = leaves(failure->outcome, *verdict);
+	if ((moves && !may_move(request)) || !pay(session, failure->outcome))
+		return false;
+	if (moves)
+		*delay_ms = move(request, *delay_ms);
+	return true;
 }
 
 static void delay(struct mp_request *request, uint32_t delay_ms)
@@ -237,7 +280,7 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 	}
 	uint32_t delay_ms;
 	enum mp_retry_verdict verdict = ask_policy(request, failure, &delay_ms);
-	if (verdict == MP_GIVE_UP || !gate(request, failure, rule, &verdict)) {
+	if (verdict == MP_GIVE_UP || !gate(request, failure, rule, &verdict, &delay_ms)) {
 		end_failed(request, failure->err);
 		return;
 	}
@@ -257,13 +300,17 @@ void mp_request_go_on(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
 	int rc = MP_ENOHOST;
+	bool may_leave = true;
 	if (state->same_host) {
 		state->same_host = false;
 		rc = mp_request_to_host(request, state->host);
+		may_leave = (rc == MP_EBUSY || rc == MP_ENOHOST) && may_move(request);
+		if (may_leave)
+			move(request, 0);
 	}
-	if (rc == MP_EBUSY || rc == MP_ENOHOST)
+	if ((rc == MP_EBUSY || rc == MP_ENOHOST) && may_leave)
 		rc = mp_request_next(request);
-	if (rc == MP_EBUSY)
+	if (rc == MP_EBUSY && may_leave)
 		rc = mp_request_wait(request);
 	if (rc == 0)
 		return;

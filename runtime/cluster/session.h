@@ -30,6 +30,15 @@ struct mp_region {
 	uint16_t priority;        // place among the remote datacentres, 1 first; 0: after those
 };
 
+// Whether a request goes on to another host after a failed attempt. What certainly was not sent always does, at once:
+// no attempt has failed there.
+struct mp_failover_limits {
+	bool enabled;
+	uint32_t max_moves; // of one request
+	uint32_t delay_ms;  // before the first move, if the retry policy does not say more
+	double multiplier;  // of that delay with each further move; 1 or more
+};
+
 struct mp_session_config {
 	const struct mp_region *regions;
 	size_t region_count;
@@ -49,9 +58,11 @@ struct mp_session_config {
 	uint32_t request_timeout_ms;    // deadline of a request unless it has its own
 	uint32_t attempt_timeout_ms;    // deadline of one attempt of a safe request; 0: half of the request's
 	uint32_t max_queued;            // requests waiting for room, session-wide; beyond it MP_EBUSY
+	bool auto_discovery;            // nodes that come after connect are used
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
-	uint32_t connects_per_second;   // new connections of the whole session; 0: no limit
-	size_t prepared_max;            // statements in the cache
+	struct mp_failover_limits failover;
+	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
+	size_t prepared_max;          // statements in the cache
 	struct mp_sock_options tcp;
 	int log_level;
 };
@@ -222,6 +233,8 @@ struct mp_session_stats {
 	uint64_t refused;          // requests that a balance policy refused
 	uint64_t speculative;      // copies of slow requests that were sent
 	uint64_t speculative_wins; // requests that a copy answered
+	uint64_t moved;            // attempts that failed and went on to another host
+	uint64_t move_refused;     // that the failover limits kept from it
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);

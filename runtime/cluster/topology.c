@@ -149,8 +149,9 @@ void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn)
 	topology->old_peers = false;
 	topology->failures = 0;
 	topology->wants_nodes = topology->wants_keyspaces = true;
-	if (topology->session->config.discovery_interval_ms > 0)
-		start_timer(topology, &topology->periodic, topology->session->config.discovery_interval_ms);
+	const struct mp_session_config *config = &topology->session->config;
+	if (config->auto_discovery && config->discovery_interval_ms > 0)
+		start_timer(topology, &topology->periodic, config->discovery_interval_ms);
 	begin(topology);
 }
 
@@ -196,7 +197,7 @@ static void finish(struct mp_topology *topology)
 	if (was_first && rc == 0) {
 		topology->first = false;
 		// What happened between REGISTER and the read is in neither.
-		mp_topology_want(topology, true, true, MP_TOPOLOGY_AGAIN_MS);
+		mp_topology_want(topology, session->config.auto_discovery, true, MP_TOPOLOGY_AGAIN_MS);
 	} else if (!was_first && (topology->wants_nodes || topology->wants_keyspaces)) {
 		start_next(topology, gather_ms(topology));
 	}
@@ -327,6 +328,8 @@ static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer)
 
 static void gather(struct mp_topology *topology, bool nodes, bool keyspaces)
 {
+	if (nodes && !topology->session->config.auto_discovery)
+		return;
 	topology->events++;
 	mp_topology_want(topology, nodes, keyspaces, gather_ms(topology));
 }

@@ -65,7 +65,7 @@ static int arm(struct mp_request *request)
 		return mp_deadline_start(deadlines, &state->due,
 		                         state->attempt_ms > 0 ? state->attempt_ms : state->timeout_ms);
 	uint64_t attempt_due_ns = mp_loop_now_ns(request->session->loop) + (uint64_t)state->attempt_ms * 1000000;
-	if (state->attempt_ms > 0 && attempt_due_ns < state->deadline_ns)
+	if (state->attempt_ms > 0 && attempt_due_ns < state->deadline_ns && mp_request_may_move(request))
 		return mp_deadline_start(deadlines, &state->due, state->attempt_ms);
 	return mp_deadline_start_at(deadlines, &state->due, state->deadline_ns);
 }

@@ -149,7 +149,13 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "requestTimeout", &session->request_timeout_ms);
 	get_u32(L, "attemptTimeout", &session->attempt_timeout_ms);
 	get_u32(L, "maxQueued", &session->max_queued);
+	get_bool(L, "autoDiscovery", &session->auto_discovery);
 	get_u32(L, "discoveryInterval", &session->discovery_interval_ms);
+	get_bool(L, "failoverEnabled", &session->failover.enabled);
+	get_u32(L, "failoverMaxRetries", &session->failover.max_moves);
+	get_u32(L, "failoverRetryDelay", &session->failover.delay_ms);
+	if (get_number(L, "failoverBackoff", &number))
+		session->failover.multiplier = number;
 	get_u32(L, "connectsPerSecond", &session->connects_per_second);
 	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
 	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);

@@ -54,6 +54,8 @@ static int get_stats(lua_State *L)
 	number(L, "policyFallbacks", (double)stats.policy_fallbacks);
 	number(L, "downgraded", (double)stats.downgraded);
 	number(L, "refused", (double)stats.refused);
+	number(L, "failovers", (double)stats.moved);
+	number(L, "failoversRefused", (double)stats.move_refused);
 	number(L, "speculative", (double)stats.speculative);
 	number(L, "speculativeWins", (double)stats.speculative_wins);
 	return 1;

@@ -188,8 +188,20 @@ describe("a doubtful configuration", function()
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
     assert.same({ "compression", "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
-      "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker", "failover.maxRetries",
+      "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker",
       "logging.logRequests", "handlers", "playbooks" }, warnings)
+  end)
+
+  it("says which keys of failover have no effect", function()
+    assert.same({
+      "failover.maxRetries: has no effect: failover.enabled is false",
+      "failover.retryDelay: has no effect: failover.enabled is false",
+      "failover.backoffMultiplier: has no effect: failover.enabled is false",
+      "attemptTimeout: has no effect: by failover no request goes on to another host",
+    }, warnings_of { contactPoints = { "a" }, attemptTimeout = 500, failover = { enabled = false, maxRetries = 3,
+      retryDelay = 10, backoffMultiplier = 2 } })
+    assert.same({ "failover.discoveryInterval: has no effect: failover.autoDiscovery is false" },
+      warnings_of { contactPoints = { "a" }, failover = { autoDiscovery = false, discoveryInterval = 30000 } })
   end)
 
   it("names a reconnect policy beside the delays that it replaces", function()
@@ -374,7 +386,8 @@ describe("what C gets", function()
         heartBeatInterval = 20000, heartBeatTimeout = 1500, idleTimeout = 90000, connectionTimeout = 3000,
         enableTcpNoDelay = false, enableTcpKeepAlive = false, tcpUserTimeout = 4000,
         reconnectBaseDelay = 10, reconnectMaxDelay = 20, connectionsPerSecond = 5 },
-      failover = { discoveryInterval = 30000 }, logging = { level = "debug" },
+      failover = { discoveryInterval = 30000, enabled = false, maxRetries = 7, retryDelay = 40,
+        backoffMultiplier = 1.5, autoDiscovery = false }, logging = { level = "debug" },
       loadBalancing = { policy = "TokenAwarePolicy", childPolicy = "RoundRobinPolicy", shuffleReplicas = false },
       retry = { maxRetries = 5, retryDelay = 10 },
       reconnection = { policy = "ConstantReconnectionPolicy", delay = 250 } }]]
@@ -392,6 +405,8 @@ describe("what C gets", function()
       assert.same({ limits[2], limits[3], 90000, 10, 20 }, { limits[1].core, limits[1].max, limits[1].idle_timeout_ms,
         limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
     end
+    assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
+      session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })
     assert.is_true(session.connect_remote)
     assert.is_false(session.tcp.no_delay)
     assert.is_false(session.tcp.keep_alive)
