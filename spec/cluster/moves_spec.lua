@@ -115,7 +115,7 @@ describe("request-level failover", function()
     assert.equal(2, record.err.total)
     assert.is_true(record.latency_ms < 200)
     world:close()
-    open({ delay_ms = 4000000000, multiplier = 1000 }, nil, nil, 
+    open({ delay_ms = 4000000000, multiplier = 1000 }, nil, nil,
       { request_timeout_ms = 5000000, heartbeat_interval_ms = 0 })
     asked = struck()
     world:submit(READ)
