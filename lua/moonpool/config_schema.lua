@@ -78,6 +78,7 @@ return section {
   { "loadBalancing", kind = "options", to = "balance", policy = "TokenAwarePolicy" },
   { "retry", kind = "options", to = "retry", policy = "DefaultRetryPolicy" },
   { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
+  { "speculativeExecution", kind = "options", to = "speculate", policy = "ConstantSpeculativeExecutionPolicy" },
   { "policyPath", kind = "texts", to = "policyPath" },
   { "healthCheck", section({
     { "enabled", kind = "boolean" },

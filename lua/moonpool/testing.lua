@@ -138,8 +138,8 @@ end
 
 -- ---- requests -----------------------------------------------------------------------------------------------------
 
-local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "consistency", "key", "kind", "tag",
-  "concurrency", "timeout", "idempotent", "cluster")
+local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "speculate", "speculateOptions",
+  "consistency", "key", "kind", "tag", "concurrency", "timeout", "idempotent", "cluster")
 
 local function policy_section(name, options)
   local section = { policy = name }
@@ -163,8 +163,8 @@ end
 -- One pool for each different configuration, open until the cluster's end, so that a second run finds what the first
 -- one learnt.
 local function pool_of(self, given)
-  local parts = { tostring(given.policy), tostring(given.retry) }
-  for _, options in ipairs { given.options or {}, given.retryOptions or {} } do
+  local parts = { tostring(given.policy), tostring(given.retry), tostring(given.speculate) }
+  for _, options in ipairs { given.options or {}, given.retryOptions or {}, given.speculateOptions or {} } do
     local keys = {}
     for key, value in pairs(options) do keys[#keys + 1] = tostring(key) .. "=" .. tostring(value) end
     table.sort(keys)
@@ -180,6 +180,7 @@ local function pool_of(self, given)
     contactPoints = contacts, localDataCenter = self.localDc, localRack = self.localRack, policyPath = testing.paths,
     loadBalancing = policy_section(given.policy or "TokenAwarePolicy", given.options),
     retry = policy_section(given.retry or "DefaultRetryPolicy", given.retryOptions),
+    speculativeExecution = given.speculate and policy_section(given.speculate, given.speculateOptions),
     pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 1 } }, logging = { level = "error" },
   }
   assert(pool:connect())
@@ -216,7 +217,7 @@ local function send_all(self, given)
     isIdempotent = given.idempotent or kind == "read" or kind == "scan",
   }
   local result = { requests = count, failures = 0, errors = {}, answered = {} }
-  local before, latencies = asked_of(self, pool), {}
+  local before, latencies, counted = asked_of(self, pool), {}, pool:getStats()
   local fixed, computed = type(given.key) == "number" and given.key, type(given.key) == "function" and given.key
   local function worker()
     while next_number < count do
@@ -242,13 +243,18 @@ local function send_all(self, given)
   result.asked = asked_of(self, pool)
   for host, number in pairs(result.asked) do result.asked[host] = number - (before[host] or 0) end
   result.latency = percentiles(latencies)
+  local stats = pool:getStats()
+  result.attempts = stats.attempts - counted.attempts
+  result.speculative = stats.speculative - counted.speculative
+  result.speculativeWins = stats.speculativeWins - counted.speculativeWins
   local info = pool:policies().balance
   result.policy = { name = info.name, calls = info.calls, errors = info.errors, lastError = info.lastError }
   return result
 end
 
--- { requests, policy, options, retry, retryOptions, consistency, key, kind, tag, concurrency, timeout, idempotent }:
--- { requests, failures, errors = { CODE = n }, asked = { ["east/1"] = n }, answered, latency = { p50, ... }, policy }.
+-- { requests, policy, options, retry, retryOptions, speculate, speculateOptions, consistency, key, kind, tag,
+-- concurrency, timeout, idempotent }: { requests, failures, errors = { CODE = n }, asked = { ["east/1"] = n },
+-- answered, latency = { p50, ... }, attempts, speculative, speculativeWins, policy }.
 function testing.run(given)
   given = given or {}
   check_keys("run", given, run_keys)

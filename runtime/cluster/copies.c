@@ -182,17 +182,19 @@ static struct mp_copy *take_oldest(struct mp_request_state *state)
 
 // ---- deadlines --------------------------------------------------------------------------------------------
 
-static uint64_t attempt_due_ns(const struct mp_request_state *state)
+static uint64_t attempt_due_ns(const struct mp_request *request)
 {
+	const struct mp_request_state *state = request->state;
 	uint64_t due_ns = state->attempt_ns + state->attempt_ms * NS_PER_MS;
-	return state->attempt_ms > 0 && due_ns < state->deadline_ns ? due_ns : state->deadline_ns;
+	bool has_own = state->attempt_ms > 0 && due_ns < state->deadline_ns && mp_request_may_move(request);
+	return has_own ? due_ns : state->deadline_ns;
 }
 
 bool mp_copies_wait_on(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
-	uint64_t due_ns = attempt_due_ns(state);
+	uint64_t due_ns = attempt_due_ns(request);
 	return state->phase == MP_REQUEST_SENT && due_ns > mp_loop_now_ns(session->loop) &&
 	       mp_deadline_start_at(&session->deadlines, &state->due, due_ns) == 0;
 }
@@ -214,7 +216,7 @@ bool mp_copies_take_over(struct mp_request *request)
 		mp_slab_give(&session->copies, copy);
 		bool has_deadline = state->due.in != NULL;
 		if (has_deadline ||
-		    mp_deadline_start_at(&session->deadlines, &state->due, attempt_due_ns(state)) == 0)
+		    mp_deadline_start_at(&session->deadlines, &state->due, attempt_due_ns(request)) == 0)
 			return true;
 		// Nothing is waited for without a deadline, and for this one there is no memory.
 		leave(request, &state->call);

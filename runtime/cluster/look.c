@@ -56,6 +56,14 @@ const struct mp_hist *mp_session_latency_us(const struct mp_session *session)
 	return &session->latency_us;
 }
 
+double mp_session_recent_ms(struct mp_session *session, double quantile, uint32_t least)
+{
+	uint64_t us;
+	bool known = mp_recent_quantile(&session->recent, &session->latency_us, mp_loop_now_ms(session->loop),
+	                                quantile, least, &us);
+	return known ? (double)us / 1000 : -1;
+}
+
 // ---- hosts ------------------------------------------------------------------------------------------------
 
 size_t mp_session_host_count(const struct mp_session *session)

@@ -238,6 +238,9 @@ struct mp_session_stats {
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);
+// A quantile of the last 10 to 20 seconds of it, in ms, as it was at most a second ago; -1: fewer than `least`
+// requests.
+double mp_session_recent_ms(struct mp_session *session, double quantile, uint32_t least);
 size_t mp_session_host_count(const struct mp_session *session);
 // 0 .. count-1, any state but REMOVED
 const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i);

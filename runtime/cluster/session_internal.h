@@ -6,6 +6,7 @@
 //    +---- all quiet -- FAILING
 #pragma once
 
+#include "base/recent.h"
 #include "cluster/control.h"
 #include "cluster/deadline.h"
 #include "cluster/events.h"
@@ -102,6 +103,7 @@ struct mp_session {
 	struct mp_waiters connecting;
 	struct mp_waiters closing;
 	struct mp_hist latency_us;
+	struct mp_recent recent; // of latency_us
 };
 
 // ---- session.c

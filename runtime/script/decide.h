@@ -64,11 +64,17 @@ struct mp_decide_module {
 int mp_decide_compile(struct mp_decide_module *module, const struct mp_buf *text, char *message,
                       size_t message_size) MP_MUST_CHECK;
 
+// What a speculate policy is asked about, beside the request.
+struct mp_decide_copy {
+	uint32_t sent;
+};
+
 struct mp_decision {
 	struct mp_decide_cell cell;
 	struct mp_request_view req;
 	struct mp_retry_view err;
 	struct mp_reconnect_view reconnect;
+	struct mp_decide_copy copy;
 	struct mp_view idle_view; // what primitives see while the file is loaded: a cluster without hosts
 	struct mp_plan idle_plan;
 	struct mp_vm vm;

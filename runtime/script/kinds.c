@@ -21,7 +21,6 @@ static const struct mp_policy_ops retry = {
 };
 
 // Named, and answered by C alone: there is no driver for their scripts.
-static const struct mp_policy_ops speculate = {.name = "speculate", .key = "speculativeExecution"};
 static const struct mp_policy_ops failover = {.name = "failover", .key = "failover"};
 
 const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind)
@@ -30,7 +29,7 @@ const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind)
 		[MP_POLICY_BALANCE] = &balance,
 		[MP_POLICY_RETRY] = &retry,
 		[MP_POLICY_RECONNECT] = &mp_policy_reconnect,
-		[MP_POLICY_SPECULATE] = &speculate,
+		[MP_POLICY_SPECULATE] = &mp_policy_speculate,
 		[MP_POLICY_FAILOVER] = &failover,
 	};
 	return all[kind];

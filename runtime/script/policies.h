@@ -55,12 +55,13 @@ void mp_script_policies_free(struct mp_script_policies *policies);
 // What to give to mp_session_new(); stays valid and unchanged over reloads.
 const struct mp_policies *mp_script_policies_get(const struct mp_script_policies *policies);
 
-// How scripts find the numbers of tag and keyspace texts: mp_session_tag_id() and mp_session_keyspace_id()
-// fit.
+// How scripts find the numbers of tag and keyspace texts, and what was measured: mp_session_tag_id(),
+// mp_session_keyspace_id() and mp_session_recent_ms() fit.
 struct mp_policy_names {
 	void *data;
 	uint32_t (*tag_id)(void *data, const char *text, size_t len);
 	uint32_t (*keyspace_id)(void *data, const char *text, size_t len);
+	double (*latency_ms)(void *data, double quantile, uint32_t least); // NULL: nobody measures
 };
 // Call once after mp_session_new() and before its first request: hosts become visible to scripts
 // (`host.inFlight`), `tags.x` and `keyspaces.x` get their numbers. `names` NULL: every name is unknown. 0 or

@@ -13,8 +13,18 @@ static uint32_t keyspace_id(void *data, const char *text, size_t len)
 	return mp_session_keyspace_id(data, (struct mp_str){text, len});
 }
 
+static double latency_ms(void *data, double quantile, uint32_t least)
+{
+	return mp_session_recent_ms(data, quantile, least);
+}
+
 int mp_script_policies_attach(struct mp_script_policies *policies, struct mp_session *session)
 {
-	struct mp_policy_names names = {.data = session, .tag_id = tag_id, .keyspace_id = keyspace_id};
+	struct mp_policy_names names = {
+		.data = session,
+		.tag_id = tag_id,
+		.keyspace_id = keyspace_id,
+		.latency_ms = latency_ms,
+	};
 	return mp_script_policies_bind(policies, mp_session_view(session), &names);
 }

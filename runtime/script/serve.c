@@ -74,6 +74,19 @@ void mp_policy_worked(struct mp_policy_slot *slot)
 	slot->suspended = false;
 }
 
+uint64_t mp_policy_called(struct mp_policy_slot *slot)
+{
+	return MP_LIKELY((++slot->current->calls & TIMED_MASK) != 0) ? 0 : mp_loop_clock_ns(slot->owner->loop);
+}
+
+void mp_policy_timed(struct mp_policy_slot *slot, uint64_t from_ns)
+{
+	if (MP_LIKELY(from_ns == 0))
+		return;
+	slot->current->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
+	slot->current->timed_calls++;
+}
+
 // May the script be asked now?
 bool mp_policy_may_ask(const struct mp_policy_slot *slot)
 {

@@ -102,6 +102,23 @@ describe("moonpool test", function()
     assert.equal(0, status, out)
   end)
 
+  it("sends copies when a speculate policy says so", function()
+    local out, status = spec_of [[
+      it("cuts the tail", function()
+        local c = cluster { dcs = { east = 3 } }
+        c:setLatency("east/2", 200)
+        local without = run { requests = 300 }
+        assert.is_true(without.latency.p99 >= 200)
+        assert.equal(300, without.attempts)
+        local with = run { requests = 300, speculate = "ConstantSpeculativeExecutionPolicy",
+          speculateOptions = { delay = 10 } }
+        assert.is_true(with.latency.max < 30)
+        assert.is_true(with.speculative > 50 and with.speculative == with.speculativeWins)
+        assert.equal(300 + with.speculative, with.attempts)
+      end)]]
+    assert.equal(0, status, out)
+  end)
+
   it("names what is misspelt", function()
     local out, status = spec_of [[it("x", function() run { request = 5 } end)]]
     assert.equal(1, status)

@@ -125,9 +125,9 @@ describe("a reconnect policy", function()
 
   it("is tried out before it serves", function()
     for body, message in pairs {
-      ["return 'x'"] = "mine.lua: delay must return milliseconds",
+      ["return 'x'"] = "mine.lua:1: delay must return milliseconds",
       ["if try.why == WRONG_NODE then error 'no' end return 1"] = "mine.lua:2: no",
-      ["if try.attempt > 50 then return -1 end return 1"] = "mine.lua: delay must return milliseconds",
+      ["if try.attempt > 50 then return -1 end return 1"] = "mine.lua:1: delay must return milliseconds",
       ["while true do end"] = "mine.lua:2: out of fuel",
       ["return try.attmpt"] = "mine.lua:2: a try has no field 'attmpt'",
       ["try.attempt = 5 return 1"] = "mine.lua:2: attempt to write to constant location",

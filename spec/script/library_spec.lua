@@ -10,7 +10,10 @@ local function read(path)
 end
 
 -- The kinds whose own words stand in a file of their own.
-local KINDS = { reconnect = { entry = "delay", view = "Try", ctype = "try", returns = "1" } }
+local KINDS = {
+  reconnect = { entry = "delay", view = "Try", ctype = "try", returns = "1" },
+  speculate = { entry = "after", view = "Request", returns = "1" }, -- of policy.lua
+}
 
 describe("the annotations of policies", function()
   after_each(policies.close_all)
@@ -95,13 +98,15 @@ describe("the annotations of policies", function()
       words[kind] = nil
       local folder = policies.folder()
       local file = "%s return %s { name = 'All', %s = function(view) %s return %s end }"
+      local fields = fields_of(about.view, about.ctype and annotations)
       policies.write(folder .. "/all.lua", file:format(names_loop(words, ""), kind, about.entry,
-        names_loop(fields_of(about.view, annotations), "view."), about.returns))
+        names_loop(fields, "view."), about.returns))
       local p, why = policies.try { [kind] = folder .. "/all.lua" }
       policies.remove(folder)
       assert.truthy(p, why)
-      local fields = fields_of(about.view, annotations)
       local source = read("/lua/moonpool/decision/" .. kind .. ".lua")
+      for name in source:gmatch "function made%.words%.([%w_]+)" do assert.is_true(words[name], name) end
+      if not about.ctype then return end
       for line in source:match("struct mp_script_" .. about.ctype .. " (%b{})"):gmatch "const [%w_]+ ([^;]+);" do
         for name in line:gmatch "[%w_]+" do assert.is_true(fields[name], about.view .. "." .. name) end
       end

@@ -211,6 +211,16 @@ function Policies:delay(try)
 end
 jit.off(Policies.delay)
 
+-- req: fields of struct mp_request_view. Milliseconds to the next copy when `sent` attempts were made; nil: none.
+function Policies:after(sent, req)
+  local view = ffi.new("struct mp_request_view", { attempt = 1, isRead = true, idempotent = true })
+  for key, value in pairs(req or {}) do view[key] = value end
+  local speculate = C.mp_script_policies_get(self.handle).speculate
+  local ms = speculate.after ~= nil and speculate.after(speculate.self, view, sent) or 0xffffffff
+  return ms ~= 0xffffffff and ms or nil -- MP_NO_COPY
+end
+jit.off(Policies.after)
+
 function Policies:reload()
   local message = ffi.new "char[1024]"
   local rc = C.mp_script_policies_reload(self.handle, message, 1024)

@@ -32,6 +32,7 @@ local function new_handler(files, otherwise)
   return function(err)
     local text = type(err) == "string" and err or "error with a " .. type(err) .. " value"
     if match(text, "^#%d+:%d+:") then return full_path(files, text) end
+    text = gsub(text, "^moonpool%.decision%.[%w_]+:%d+: ", "") -- where a tail call was made from
     for level = 2, 50 do
       local info = getinfo(level, "Sl")
       if not info then break end
@@ -191,8 +192,8 @@ end
 
 -- Called once by script/decide.c. Returns driver, message handler, description. The module moonpool.decision.KIND says
 -- what is particular to a kind: `entry`, the name of a policy's function; `driver(chain, made, bridge)`, the function
--- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and it may
--- have `words(made, bridge)`, which adds its own words before any file is loaded.
+-- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and may have
+-- `words(made, bridge)`, which adds its own words before any file is loaded.
 return function(bridge)
   local kind = require("moonpool.decision." .. bridge.kind)
   objects.check_layout(bridge.layout)
@@ -207,11 +208,13 @@ return function(bridge)
     environment.protect()
     local chain, loop_line = load_chain(bridge, kind.entry, made, files)
     local drive = kind.driver(chain, made, bridge)
+    local first_line = getinfo(chain[1].policy[kind.entry], "S").linedefined
     return drive, {
-      name = chain[1].policy.name, child = chain[2] and chain[2].policy.name or "", file = chain[1].path,
+      place = format("%s:%d: ", chain[1].path, first_line), name = chain[1].policy.name, file = chain[1].path,
+      child = chain[2] and chain[2].policy.name or "",
       loop = loop_line, compiled = compiled_check(drive),
     }
   end, new_handler(files, ""))
   if not ok then error(driver, 0) end
-  return driver, new_handler(files, about.file .. ": "), about
+  return driver, new_handler(files, about.place), about
 end

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speculative execution policies: when another copy of a slow request goes. What they say is a wish: which requests
+// may have copies, to whom they go, how many there are and what they may cost is decided in cluster/copies.c.
+#include <math.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "script/policies_internal.h"
+
+#define DELAY_MAX_MS 3600000.0 // an hour
+
+static int call_after(struct mp_decide_cell *cell, double delay_ms)
+{
+	if (!(delay_ms >= 0 && delay_ms <= DELAY_MAX_MS))
+		return MP_EINVAL;
+	cell->delay_ms = (uint32_t)ceil(delay_ms);
+	return 0;
+}
+
+// -1: too few samples (or nobody measures), -2: that is no quantile or no number of samples.
+static double call_latency(struct mp_decide_cell *cell, double quantile, double least)
+{
+	if (!(quantile > 0 && quantile < 1) || !(least >= 1 && least <= 1e9))
+		return -2;
+	const struct mp_policy_names *names = cell->names;
+	if (names == NULL || names->latency_ms == NULL)
+		return -1;
+	return names->latency_ms(names->data, quantile, (uint32_t)least);
+}
+
+static void push(lua_State *L, struct mp_decision *decision)
+{
+	static const struct mp_decide_field fields[] = {{"sent", offsetof(struct mp_decide_copy, sent)}};
+	mp_decide_push_layout(L, "copy", sizeof(struct mp_decide_copy), fields, MP_ARRAY_LEN(fields));
+	mp_decide_set_call(L, "copy", (uintptr_t)&decision->copy);
+	mp_decide_set_call(L, "after", (uintptr_t)call_after);
+	mp_decide_set_call(L, "latency", (uintptr_t)call_latency);
+	decision->copy.sent = 1; // what the warm-up asks about
+}
+
+static bool decide(struct mp_decision *decision, const struct mp_request_view *req, uint32_t sent,
+                   uint32_t *after_ms)
+{
+	decision->req = *req;
+	decision->copy.sent = sent;
+	decision->cell.delay_ms = MP_NO_COPY;
+	int status = mp_decision_enter(decision);
+	if (MP_UNLIKELY(status != 0))
+		return mp_decision_failed(decision, status);
+	*after_ms = decision->cell.delay_ms;
+	return true;
+}
+
+static bool ask(struct mp_decision *decision, struct mp_canned *canned)
+{
+	(void)canned;
+	for (uint32_t i = 0; i < MP_CANNED_REQUESTS * MP_COPIES_MAX; i++) {
+		struct mp_request_view req;
+		uint32_t after_ms;
+		mp_canned_request(i / MP_COPIES_MAX, &req);
+		if (!decide(decision, &req, 1 + i % MP_COPIES_MAX, &after_ms))
+			return false;
+	}
+	return true;
+}
+
+static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
+{
+	struct mp_policy_slot *slot = self;
+	uint32_t after_ms;
+	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
+		return MP_NO_COPY;
+	uint64_t from_ns = mp_policy_called(slot);
+	if (MP_UNLIKELY(!decide(slot->current->decision, req, sent, &after_ms))) {
+		mp_policy_failed(slot);
+		return MP_NO_COPY;
+	}
+	mp_policy_timed(slot, from_ns);
+	mp_policy_worked(slot);
+	return after_ms;
+}
+
+static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)
+{
+	policies->speculate = (struct mp_speculate_policy){.self = slot, .after = serve_after};
+}
+
+const struct mp_policy_ops mp_policy_speculate = {
+	.name = "speculate",
+	.key = "speculativeExecution",
+	.is_hot = true,
+	.push = push,
+	.ask = ask,
+	.serve = serve,
+};
