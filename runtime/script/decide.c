@@ -100,6 +100,7 @@ static int make(lua_State *L)
 	struct making *making = lua_touserdata(L, 1);
 	struct mp_decision *decision = making->decision;
 	const struct mp_decision_setup *setup = making->setup;
+	mp_vm_learn(&decision->vm);
 	// LuaJIT's own libraries lose memory when they cannot be opened: the cap holds from here on.
 	size_t cap_bytes = decision->vm.cap_bytes;
 	decision->vm.cap_bytes = SIZE_MAX;
@@ -174,6 +175,7 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	}
 	decision->kind = setup->kind;
 	decision->cell.slots = setup->slots;
+	decision->cell.vm = &decision->vm;
 	decision->cell.loop = setup->loop;
 	decision->cell.names = setup->names;
 	decision->idle_view.local_dc = MP_NO_HOST;

@@ -17,7 +17,7 @@
 #define MP_DECIDE_SETS     16 // tags and lists of hosts a policy may filter by
 #define MP_DECIDE_TEXT     512
 
-#define MP_DECIDE_SERVE_NS UINT64_C(4000000)  // a request waits for it
+#define MP_DECIDE_SERVE_NS UINT64_C(3000000)  // a request waits for it
 #define MP_DECIDE_LOAD_NS  UINT64_C(50000000) // nobody waits, and nothing is machine code yet
 
 // Hosts a policy filters by.
@@ -35,12 +35,17 @@ struct mp_decide_cell {
 	struct mp_plan *plan;             // of the decision that is running
 	const struct mp_host_view *slots; // what host references point to; other views have no hosts for scripts
 	struct mp_loop *loop;
+	const struct mp_vm *vm;
 	const struct mp_policy_names *names;
+	uint32_t names_asked;   // of the session, which never forgets one
 	uint64_t call;          // counts decisions
 	uint64_t fuel_call;     // the decision that asked for fuel last
 	uint32_t fuel_given;    // slices since it began
 	uint64_t fuel_since_ns; // on the loop's clock, 0: not read yet
-	uint64_t fuel_cpu_ns;   // on the processor's
+	uint64_t fuel_cpu_ns;   // on the processor's, the second half
+	uint64_t fuel_still_ns; // the same from the beginning, looked at where the loop's clock stands still
+	uint64_t fuel_last_ns;  // when the slice before this one began
+	uint32_t fuel_slice;    // its ticks
 	uint64_t fuel_limit_ns; // how long one decision may take
 	uint32_t verdict;
 	uint32_t delay_ms;

@@ -12,9 +12,18 @@
 #define BASE_ORDER   0x200u
 #define BASE_VERDICT 0x300u
 
-#define FUEL_SLICE   32    // ticks between two looks at the clock
-#define FUEL_SLICES  32768 // about a million ticks in one decision
+#define FUEL_FIRST   32               // ticks that short decisions share without a look at a clock
+#define FUEL_SLICE   16               // ticks between two looks of a long one
+#define FUEL_SLICES  61440            // about a million ticks in one decision
+#define FUEL_LOOK_NS UINT64_C(100000) // slices get shorter when they take longer than this
+#define FUEL_CPU_MAX UINT64_C(250000000)
+#define FUEL_CPU_ASK \
+	64u // slices between two looks at the processor's clock in a world whose time stands still
 #define DELAY_MAX_MS 3600000.0
+
+// The session never forgets a name, so one policy may not ask for all that there can be.
+#define NAMES_ASKED_MAX 1024
+#define NAME_BYTES_MAX  256
 
 enum { BAD_SCOPE = 1, BAD_ORDER, BAD_LIMIT };
 
@@ -202,14 +211,19 @@ static int call_name_dc(struct mp_decide_cell *cell, const char *name, size_t le
 	return (int)cell->dc_name_count++;
 }
 
+static bool may_ask_name(struct mp_decide_cell *cell, size_t len)
+{
+	return cell->names != NULL && len <= NAME_BYTES_MAX && cell->names_asked++ < NAMES_ASKED_MAX;
+}
+
 static uint32_t call_tag(struct mp_decide_cell *cell, const char *text, size_t len)
 {
-	return cell->names == NULL ? 0 : cell->names->tag_id(cell->names->data, text, len);
+	return may_ask_name(cell, len) ? cell->names->tag_id(cell->names->data, text, len) : 0;
 }
 
 static uint32_t call_keyspace(struct mp_decide_cell *cell, const char *text, size_t len)
 {
-	return cell->names == NULL ? 0 : cell->names->keyspace_id(cell->names->data, text, len);
+	return may_ask_name(cell, len) ? cell->names->keyspace_id(cell->names->data, text, len) : 0;
 }
 
 static double call_random(struct mp_decide_cell *cell)
@@ -221,33 +235,55 @@ static double call_random(struct mp_decide_cell *cell)
 
 // Has this decision used up its time? Half of it on the loop's clock, which stands still in a simulated world; then the
 // other half on the processor's, which does not count while others run, so that a busy machine stops no honest loop.
-static bool is_out_of_time(struct mp_decide_cell *cell)
+// Where time stands still the ticks end nearly everything first, and always at the same place.
+static bool is_out_of_time(struct mp_decide_cell *cell, uint64_t now_ns)
 {
-	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
 	if (cell->fuel_since_ns == 0)
 		cell->fuel_since_ns = now_ns;
-	if (now_ns - cell->fuel_since_ns < cell->fuel_limit_ns / 2)
-		return false;
+	if (now_ns - cell->fuel_since_ns < cell->fuel_limit_ns / 2) {
+		if (cell->fuel_given % FUEL_CPU_ASK != 0)
+			return false;
+		uint64_t still_ns = mp_vm_cpu_ns();
+		if (cell->fuel_still_ns == 0)
+			cell->fuel_still_ns = still_ns;
+		return still_ns - cell->fuel_still_ns > FUEL_CPU_MAX;
+	}
 	uint64_t cpu_ns = mp_vm_cpu_ns();
 	if (cell->fuel_cpu_ns == 0)
 		cell->fuel_cpu_ns = cpu_ns;
 	return cpu_ns - cell->fuel_cpu_ns > cell->fuel_limit_ns / 2;
 }
 
-// The next slice of ticks, 0 when this decision had enough. Short decisions share slices and never see a clock; a long
-// one is stopped by its time or by its number of ticks.
+// As many ticks as fit between two looks, going by the slice before: one tick may stand for a lot of work.
+static uint32_t next_slice(struct mp_decide_cell *cell, uint64_t now_ns)
+{
+	uint64_t spent_ns = cell->fuel_last_ns == 0 ? 0 : now_ns - cell->fuel_last_ns;
+	uint64_t fit = spent_ns == 0 ? FUEL_SLICE : FUEL_LOOK_NS * cell->fuel_slice / spent_ns;
+	cell->fuel_last_ns = now_ns;
+	cell->fuel_slice = fit >= FUEL_SLICE ? FUEL_SLICE : fit == 0 ? 1 : (uint32_t)fit;
+	return cell->fuel_slice;
+}
+
+// The next slice of ticks, 0 when this decision had enough, -1 when the state is over its memory. Short decisions share
+// slices and never see a clock; a long one is stopped by its time or by its number of ticks.
 static int call_fuel(struct mp_decide_cell *cell)
 {
+	if (mp_vm_is_full(cell->vm))
+		return -1;
 	if (cell->fuel_call != cell->call) {
 		cell->fuel_call = cell->call;
 		cell->fuel_given = 1;
 		cell->fuel_since_ns = 0;
 		cell->fuel_cpu_ns = 0;
-		return FUEL_SLICE;
+		cell->fuel_still_ns = 0;
+		cell->fuel_last_ns = 0;
+		cell->fuel_slice = FUEL_FIRST;
+		return FUEL_FIRST;
 	}
-	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell))
+	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
+	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell, now_ns))
 		return 0;
-	return FUEL_SLICE;
+	return (int)next_slice(cell, now_ns);
 }
 
 static int call_verdict(struct mp_decide_cell *cell, int verdict, double delay_ms)

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The allocator counts what LuaJIT holds and says no at the cap, which LuaJIT turns into an ordinary error of
-// the script that asked. Shrinking always succeeds, as LuaJIT demands.
+// The allocator counts what LuaJIT holds. A little beyond the cap, and to a block that is too big, it says no, which
+// LuaJIT turns into an ordinary error of the script that asked. Shrinking always succeeds, as LuaJIT demands.
+//
+// When memory runs out in compiled code, LuaJIT before August 2023 (its issue 1034, and Debian 12's is older) looks at
+// the function below L->base, which compiled code does not keep up to date: there may be any number, and the process
+// dies of it. So where such a field is and what a function looks like is learnt from the state itself, by what the API
+// does to it, and a base with no function below it is led back to the bottom of the stack before memory is refused.
+// Nothing but that look uses it there: leaving compiled code sets it anew. A LuaJIT with another layout is let alone.
 #include "script/vm.h"
 
 #include <string.h>
@@ -8,6 +14,34 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+
+#define TAG_SHIFT   47 // of a 64-bit Lua value
+#define FRAME_WORDS 2  // what a call puts below its base: the function, and where it returns to
+#define LOOK_WORDS  16 // the fields are among the first of a lua_State
+
+static void mend_base(struct mp_vm *vm)
+{
+	if (vm->function_tag == 0)
+		return;
+	uint64_t *words = (uint64_t *)(void *)vm->L;
+	const uint64_t *base = (const uint64_t *)(uintptr_t)words[vm->base_word];
+	uint64_t tag = base[-FRAME_WORDS] >> TAG_SHIFT;
+	if (tag != vm->function_tag && tag != vm->thread_tag)
+		words[vm->base_word] = words[vm->stack_word] + FRAME_WORDS * sizeof(uint64_t);
+}
+
+static void *refuse(struct mp_vm *vm)
+{
+	vm->refused++;
+	mend_base(vm);
+	return NULL;
+}
+
+static bool is_too_much(const struct mp_vm *vm, size_t more_bytes, size_t size)
+{
+	size_t most = vm->cap_bytes < SIZE_MAX - MP_VM_RESERVE ? vm->cap_bytes + MP_VM_RESERVE : SIZE_MAX;
+	return size > MP_VM_BLOCK_MAX || more_bytes + vm->used_bytes > most;
+}
 
 static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 {
@@ -17,13 +51,11 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 		mp_free(ptr);
 		return NULL;
 	}
-	if (size > old_size && (size > MP_VM_BLOCK_MAX || size - old_size + vm->used_bytes > vm->cap_bytes)) {
-		vm->refused++;
-		return NULL;
-	}
+	if (size > old_size && is_too_much(vm, size - old_size, size))
+		return refuse(vm);
 	void *block = mp_realloc(ptr, size);
 	if (block == NULL)
-		return size <= old_size ? ptr : NULL;
+		return size <= old_size ? ptr : refuse(vm);
 	vm->used_bytes += size - old_size;
 	vm->allocs++;
 	return block;
@@ -37,6 +69,42 @@ static int on_panic(lua_State *L)
 	return 0;
 }
 
+// Two fields that are equal while the stack is empty and one value apart when it holds one are `base` and `top`; the
+// one behind them that is a frame below `base` is `stack`.
+static void find_fields(struct mp_vm *vm)
+{
+	if (sizeof(void *) != sizeof(uint64_t))
+		return;
+	const volatile uint64_t *words = (const volatile uint64_t *)(void *)vm->L;
+	for (uint32_t i = 2; i + 1 < LOOK_WORDS && vm->base_word == 0; i++) {
+		uint64_t base = words[i];
+		if (base == 0 || base % sizeof(uint64_t) != 0 || words[i + 1] != base)
+			continue;
+		lua_pushthread(vm->L);
+		bool moved = words[i] == base && words[i + 1] == base + sizeof(uint64_t);
+		uint64_t tag = moved ? *(const uint64_t *)(uintptr_t)base >> TAG_SHIFT : 0;
+		lua_settop(vm->L, 0);
+		for (uint32_t j = i + 2; moved && j < i + 6 && vm->base_word == 0; j++) {
+			if (words[j] != base - FRAME_WORDS * sizeof(uint64_t))
+				continue;
+			vm->base_word = i;
+			vm->stack_word = j;
+			vm->thread_tag = tag;
+		}
+	}
+}
+
+void mp_vm_learn(struct mp_vm *vm)
+{
+	if (vm->base_word == 0)
+		return;
+	const uint64_t *words = (const uint64_t *)(void *)vm->L;
+	const uint64_t *base = (const uint64_t *)(uintptr_t)words[vm->base_word];
+	const uint64_t *bottom = (const uint64_t *)(uintptr_t)words[vm->stack_word] + FRAME_WORDS;
+	if (bottom[-FRAME_WORDS] >> TAG_SHIFT == vm->thread_tag)
+		vm->function_tag = base[-FRAME_WORDS] >> TAG_SHIFT;
+}
+
 int mp_vm_init(struct mp_vm *vm, size_t cap_bytes)
 {
 	memset(vm, 0, sizeof(*vm));
@@ -45,6 +113,7 @@ int mp_vm_init(struct mp_vm *vm, size_t cap_bytes)
 	if (vm->L == NULL)
 		return MP_ENOMEM;
 	lua_atpanic(vm->L, on_panic);
+	find_fields(vm);
 	return 0;
 }
 

@@ -23,10 +23,11 @@ struct mp_script_plan { const uint8_t policy; };
 
 local objects = {}
 
-local format, type = string.format, type
+local concat, format, type = table.concat, string.format, type
 local NO_HOST = 65535
 local BASE_SCOPE, BASE_DC, BASE_ORDER, BASE_SET = 0x100, 0x180, 0x200, 0x400
 local ONLY, AVOID = 0, 1
+local LIST_MAX = 1000
 
 -- The same numbers as enum mp_scope and enum mp_order, moved apart so that a scope in the place of an order is noticed.
 objects.scopes = {
@@ -49,6 +50,15 @@ function objects.check_layout(layout)
     end
   end
 end
+
+-- A value in a message: a table or an object is called by its kind, because its address is nobody's business.
+function objects.show(value)
+  local kind = type(value)
+  if kind == "number" or kind == "string" or kind == "boolean" or kind == "nil" then return tostring(value) end
+  return kind
+end
+
+local show = objects.show
 
 function objects.fields_error(what)
   return function(_, field)
@@ -99,6 +109,7 @@ function objects.new(bridge)
   function made.more()
     local ticks = more_fuel(cell)
     if ticks > 0 then return ticks end
+    if ticks < 0 then error("not enough memory: the policy holds more than it may", 2) end
     error("out of fuel: a loop or a recursion takes too long", 2)
   end
 
@@ -142,12 +153,12 @@ function objects.new(bridge)
     local set = list_sets[list]
     if set then return set end
     if type(list) ~= "table" then error("listed takes a table of addresses, host ids, datacentres or racks", 2) end
-    local text = "\n"
-    for i = 1, #list do
+    local count = #list
+    if count > LIST_MAX then error("listed: " .. count .. " items, and at most " .. LIST_MAX .. " are allowed", 2) end
+    for i = 1, count do
       if type(list[i]) ~= "string" then error("listed: item " .. i .. " is no text", 2) end
-      text = text .. list[i] .. "\n"
     end
-    set = new_set(text, 0, "listed")
+    set = new_set(count == 0 and "\n" or "\n" .. concat(list, "\n", 1, count) .. "\n", 0, "listed")
     list_sets[list] = set
     return set
   end
@@ -183,12 +194,12 @@ function objects.new(bridge)
   local function refuse(code, method, scope, order, limit)
     if code == 1 then
       error(format("%s: the first argument must be a scope (localDc, sameRack, remoteDcs, allDcs, dc(name)), got %s",
-        method, tostring(scope)), 3)
+        method, show(scope)), 3)
     elseif code == 2 then
       error(format("%s: the second argument must be an order (inTurn, shuffled, primaryFirst, leastLoaded, fastest, "
-        .. "weighted), got %s", method, tostring(order)), 3)
+        .. "weighted), got %s", method, show(order)), 3)
     elseif code == 3 then
-      error(format("%s: the limit must be a number of hosts, 1 or more, got %s", method, tostring(limit)), 3)
+      error(format("%s: the limit must be a number of hosts, 1 or more, got %s", method, show(limit)), 3)
     end
     error(format("%s: that is not a host", method), 3)
   end
@@ -240,7 +251,7 @@ function objects.new(bridge)
     if slot ~= NO_HOST then return position + 1, host_at(slot) end
   end
   local function check_scope(name, scope)
-    if type(scope) ~= "number" or scope < BASE_SCOPE or scope >= BASE_ORDER then refuse(1, name, scope) end
+    if type(scope) ~= "number" or not (scope >= BASE_SCOPE and scope < BASE_ORDER) then refuse(1, name, scope) end
   end
 
   for name, value in pairs(objects.scopes) do words[name] = value end

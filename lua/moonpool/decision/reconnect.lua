@@ -26,7 +26,7 @@ function reconnect.driver(chain, _, bridge)
   local function drive()
     local ms = delay(try, options, child)
     if type(ms) ~= "number" or delay_to(cell, ms) ~= 0 then
-      error("delay must return milliseconds, 0 to 86400000; got " .. tostring(ms), 0)
+      error("delay must return milliseconds, 0 to 86400000; got " .. objects.show(ms), 0)
     end
     return drive
   end

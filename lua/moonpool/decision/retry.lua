@@ -33,7 +33,7 @@ local function giver(bridge)
     end
     if type(verdict) ~= "number" or type(delay or 0) ~= "number" or verdict_to(cell, verdict, delay or 0) ~= 0 then
       error(string.format("decide must return giveUp, sameHost or nextHost, and may add a delay in ms; got %s, %s",
-        tostring(verdict), tostring(delay)), 0)
+        objects.show(verdict), objects.show(delay)), 0)
     end
   end
 end

@@ -42,7 +42,7 @@ function speculate.driver(chain, made, bridge)
   local function drive()
     local ms = after(req, copy.sent, options, child)
     if ms ~= nil and (type(ms) ~= "number" or after_to(cell, ms) ~= 0) then
-      error("after must return milliseconds, 0 to 3600000, or nothing for no copy; got " .. tostring(ms), 0)
+      error("after must return milliseconds, 0 to 3600000, or nothing for no copy; got " .. objects.show(ms), 0)
     end
     return drive
   end
