@@ -42,8 +42,9 @@ static void step_back(struct mp_policy_slot *slot)
 	slot->current = slot->previous;
 	slot->previous = NULL;
 	slot->current->since_ms = mp_loop_now_ms(loop);
-	char text[MP_DECIDE_TEXT + 64];
-	snprintf(text, sizeof(text), "%s; generation %u is back", slot->last_error, slot->current->number);
+	char text[MP_DECIDE_TEXT];
+	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
+	         slot->current->number);
 	mp_log_write(mp_loop_log(loop), MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
 	             slot->retired->decision->name, slot->retired->number, text);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);

@@ -17,6 +17,7 @@ local load_text = loadstring
 require "jit.opt".start "minstitch=1000000"
 
 local MAX_CHAIN = 4 -- a policy and its children
+local NAME_MAX = 100
 
 -- Files are chunks "#1", "#2" to Lua, which would shorten long paths in its messages; readers get the full path.
 local function full_path(files, message)
@@ -48,13 +49,14 @@ end
 local function run_file(number, text, env, made)
   text = gsub(text, "^\239\187\191", "")
   text = gsub(text, "^#[^\n]*", "")
+  if find(text, "^%s*\27") then error(format("#%d:1: this is bytecode; a policy is Lua source text", number), 0) end
   local name = "=#" .. number
-  local ok, why = load_text(text, name)
+  local ok, why = load_text(text, name, "t")
   if not ok then error(why, 0) end
   local injected, loop_line, used = fuel.inject(text, made.constants)
   if not injected then error(format("#%d:%s", number, loop_line), 0) end
   local chunk
-  chunk, why = load_text(fuel.wrap(injected, used), name)
+  chunk, why = load_text(fuel.wrap(injected, used), name, "t")
   if not chunk then error(why, 0) end
   for i, word in ipairs(used) do used[i] = made.constants[word] end
   return setfenv(chunk, env)(made.more, unpack(used)), loop_line
@@ -74,16 +76,18 @@ end
 -- What is wrong with the shape of a policy, or nil. `entry` is the name of its function.
 local function shape_problem(kind, entry, policy)
   for key in pairs(policy) do
-    if not COMMON[key] and key ~= entry then return format("a %s policy has no '%s'", kind, tostring(key)) end
+    if not COMMON[key] and key ~= entry then return format("a %s policy has no '%s'", kind, objects.show(key)) end
   end
-  if type(policy.name) ~= "string" or policy.name == "" then return "name must be a text" end
+  if type(policy.name) ~= "string" or not find(policy.name, "^[^%c]+$") or #policy.name > NAME_MAX then
+    return format("name must be a text of 1 to %d letters, without control characters", NAME_MAX)
+  end
   if type(policy[entry]) ~= "function" then return entry .. " must be a function" end
   if policy.check ~= nil and type(policy.check) ~= "function" then return "check must be a function" end
   if policy.options ~= nil and type(policy.options) ~= "table" then return "options must be a table" end
   for key, value in pairs(policy.options or {}) do
     local kind_of = type(value)
     if type(key) ~= "string" or kind_of == "function" or kind_of == "cdata" then
-      return format("options.%s: a default is a number, a text, a boolean or a table of those", tostring(key))
+      return format("options.%s: a default is a number, a text, a boolean or a table of those", objects.show(key))
     end
   end
 end
@@ -177,7 +181,9 @@ local function load_chain(bridge, entry, made, files)
     local check = link.policy.check
     local ok, why = pcall(check or function() end, link.options)
     if not ok then
-      error(format("%s%s.%s", bridge.where, bridge.key, gsub(tostring(why), "^#%d+:%d+: ", "")), 0)
+      local text = type(why) == "string" and gsub(why, "^#%d+:%d+: ", "")
+        or format("the check of %s raised a %s value", link.policy.name, type(why))
+      error(format("%s%s.%s", bridge.where, bridge.key, text), 0)
     end
   end
   return chain, loop_line
