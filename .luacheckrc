@@ -1,7 +1,7 @@
 std = "luajit+busted"
 max_line_length = 120
 codes = true
-exclude_files = { "build/", ".cache/", "lua/moonpool/library/" }
+exclude_files = { "build/", ".cache/", "lua/moonpool/library/", "spec/escape/*/" }
 globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg" }
 
 -- The words of a policy's sandbox (lua/moonpool/decision/).

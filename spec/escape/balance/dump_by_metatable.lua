@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Dumps a function through a text's methods.
+-- must: refused at load: attempt to call field 'dump'
+return balance {
+  name = "Escape",
+  plan = function(plan, req)
+    local code = (""):sub(1).dump(plan.hosts)
+    log(code)
+    plan:hosts(localDc, inTurn)
+  end,
+}

@@ -1,0 +1,14 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Turns sixty thousand letters into capitals, without end.
+-- must: error: out of fuel
+return balance {
+  name = "Escape",
+  plan = function(plan, req)
+    if req.tag == tags.evil then
+      local text = "x"
+      for _ = 1, 16 do text = text .. text end
+      while true do local _ = text:upper() end
+    end
+    plan:hosts(localDc, inTurn)
+  end,
+}

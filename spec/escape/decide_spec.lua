@@ -1,0 +1,140 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The corpus of attempts, one policy after the other: what each says when it is loaded, what it costs the loop on the
+-- decision's own clock, and what becomes of it. Each file of this folder tells in its head what it tries and what must
+-- happen: "refused at load: MESSAGE", "error: MESSAGE" (on requests that are meant: tag "evil", or an error with 77
+-- required answers), or "harmless". Traffic goes through the same files in traffic_spec.lua.
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local corpus = require "spec.support.escapes"
+local memory = require "spec.support.memory"
+local policies = require "spec.support.policies"
+local topology = require "spec.support.topology"
+
+ffi.cdef "uint64_t mp_vm_cpu_ns(void);"
+
+local EVIL = 77
+-- A decision has 3 ms of its clock (MP_DECIDE_SERVE_NS), and what is between two looks at it.
+local STALL_MS, TURN_MS = 5, 25
+local KEPT = 131072 -- bytes
+
+local function ms_of(fn, ...)
+  local from = C.mp_vm_cpu_ns()
+  local result = fn(...)
+  return tonumber(C.mp_vm_cpu_ns() - from) / 1e6, result
+end
+
+local function names()
+  local made = ffi.new "struct mp_policy_names"
+  local known, count = { evil = EVIL }, 1000
+  local id = ffi.cast("uint32_t (*)(void *, const char *, size_t)", function(_, text, len)
+    local name = ffi.string(text, len)
+    if not known[name] then known[name], count = count, count + 1 end
+    return known[name]
+  end)
+  made.tag_id, made.keyspace_id = id, id
+  return made, id
+end
+jit.off(names)
+
+describe("an attempt", function()
+  local view, known, callback
+  setup(function()
+    view = topology.view({ { dc = "datacenter1" }, { dc = "datacenter1" }, { dc = "b" } }, "datacenter1")
+    known, callback = names()
+    corpus.plant()
+  end)
+  teardown(function()
+    topology.free(view)
+    callback:free()
+  end)
+  after_each(function()
+    policies.close_all()
+    corpus.check_canary()
+  end)
+
+  local asks = {
+    balance = function(p, evil) return (p:plan(view, { tag = evil and EVIL or 0 })) end,
+    retry = function(p, evil)
+      local errors = p:info(C.MP_POLICY_RETRY).errors
+      p:decide { code = C.MP_SE_UNAVAILABLE, required = evil and 77 or 2 }
+      return p:info(C.MP_POLICY_RETRY).errors == errors
+    end,
+  }
+
+  local function open(file)
+    local options = { paths = { corpus.folder(file) } }
+    options[file.kind == "retry" and "retry" or "policy"] = file.path
+    return policies.try(options)
+  end
+
+  local function says(file, text)
+    assert.is_truthy(text:find(file.text, 1, true), "it says: " .. text)
+    assert.is_nil(text:find "0x%x%x%x%x%x%x", "it tells an address: " .. text)
+    corpus.check_secret(text)
+  end
+
+  -- An error is stopped in time, told with its place, and what fails again and again rests.
+  local function fails(file, p, ask, kind)
+    local best, turn = math.huge, math.huge
+    for _ = 1, 3 do
+      local ms, worked
+      for _ = 1, file.slow and 2000 or 1 do
+        ms, worked = ms_of(ask, p, true)
+        if not worked then break end
+      end
+      assert.is_false(worked, "it did what it tried")
+      best, turn = math.min(best, ms), math.min(turn, (ms_of(p.turn, p)))
+      assert.is_true(file.slow or ask(p, false), "it does not work any more")
+    end
+    if os.getenv "MOONPOOL_ESCAPE_TIMES" then
+      io.stderr:write(("%-40s %6.2f ms, then %6.2f ms\n"):format(file.name, best, turn))
+    end
+    assert.is_true(best < STALL_MS, ("it took %.1f ms"):format(best))
+    assert.is_true(turn < TURN_MS, ("giving it back took %.1f ms"):format(turn))
+    local message = ffi.string(p:info(kind).last_error)
+    says(file, message)
+    assert.matches("^%S+%.lua", message)
+    for _ = 1, file.slow and 20000 or 100 do
+      if p:info(kind).is_suspended then break end
+      ask(p, true)
+    end
+    assert.is_true(p:info(kind).is_suspended, "it does not rest")
+  end
+
+  local function try(file)
+    local p, why = open(file)
+    if file.must == "refused at load" then
+      assert.is_nil(p, "it was let in")
+      return says(file, why)
+    end
+    assert.is_truthy(p, why)
+    assert.equal(0, p:bind(view, known))
+    local ask = asks[file.kind]
+    local kind = file.kind == "retry" and C.MP_POLICY_RETRY or C.MP_POLICY_BALANCE
+    for _ = 1, 50 do assert.is_true(ask(p, false), "an honest request fails") end
+    if file.must == "error" then
+      fails(file, p, ask, kind)
+    else
+      for _ = 1, 50 do
+        ask(p, true)
+        ask(p, false)
+      end
+      assert.equal("", ffi.string(p:info(kind).last_error))
+      assert.equal(0, tonumber(p:info(kind).errors))
+    end
+    p:turn()
+    for _, line in ipairs(p.log) do corpus.check_secret(line) end
+    p:close()
+  end
+
+  for _, file in ipairs(corpus.files()) do
+    it(file.tries:gsub("%.$", "") .. " (" .. file.name .. ")", function()
+      local before = memory.held()
+      try(file)
+      local more = memory.held() - before
+      assert.is_true(more < KEPT, more .. " bytes of memory are left")
+    end)
+  end
+
+  it("is one of at least eighty", function() assert.is_true(#corpus.files() >= 80) end)
+end)

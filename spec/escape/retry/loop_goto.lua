@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Loops with goto.
+-- must: error: out of fuel
+return retry {
+  name = "Escape",
+  decide = function(err, req)
+    if err.required == 77 then ::again:: goto again end
+    return err.attempt < 3 and nextHost or giveUp
+  end,
+}
