@@ -15,7 +15,7 @@ ffi.cdef "uint64_t mp_vm_cpu_ns(void);"
 local EVIL = 77
 -- A decision has 3 ms of its clock (MP_DECIDE_SERVE_NS), and what is between two looks at it.
 local STALL_MS, TURN_MS = 5, 25
-local KEPT = 131072 -- bytes
+local KEPT = 65536 -- bytes
 
 local function ms_of(fn, ...)
   local from = C.mp_vm_cpu_ns()
@@ -125,10 +125,14 @@ describe("an attempt", function()
 
   for _, file in ipairs(corpus.files()) do
     it(file.tries:gsub("%.$", "") .. " (" .. file.name .. ")", function()
-      local before = memory.held()
-      try(file)
-      local more = memory.held() - before
-      assert.is_true(more < KEPT, more .. " bytes of memory are left")
+      local more
+      for _ = 1, 3 do -- what this spec itself keeps comes once
+        local before = memory.held()
+        try(file)
+        more = memory.held() - before
+        if more < KEPT then return end
+      end
+      error(more .. " bytes of memory are left")
     end)
   end
 
