@@ -36,12 +36,16 @@ int mp_control_init(struct mp_control *control, struct mp_session *session)
 	};
 	mp_list_init(&control->candidates);
 	mp_timer_init(&control->timer, session->loop, on_timer, control);
-	control->contacts = mp_calloc(config->contact_point_count + 1, sizeof(*control->contacts));
-	if (control->contacts == NULL)
-		return MP_ENOMEM;
-	for (size_t i = 0; i < config->contact_point_count; i++)
-		control->contacts[i].control = control;
-	return 0;
+	control->contacts = mp_control_new_contacts(control, config->contact_point_count);
+	return control->contacts == NULL ? MP_ENOMEM : 0;
+}
+
+struct mp_contact *mp_control_new_contacts(struct mp_control *control, size_t count)
+{
+	struct mp_contact *contacts = mp_calloc(count + 1, sizeof(*contacts));
+	for (size_t i = 0; contacts != NULL && i < count; i++)
+		contacts[i].control = control;
+	return contacts;
 }
 
 void mp_control_deinit(struct mp_control *control)
@@ -461,6 +465,36 @@ void mp_control_move(struct mp_control *control, const char *why)
 {
 	if (control->chosen != NULL)
 		mp_conn_close(control->chosen->conn, MP_CLOSE_ASKED, why);
+}
+
+void mp_control_forget_contacts(struct mp_control *control)
+{
+	cancel_names(control);
+	mp_free(control->contacts);
+	control->contacts = NULL;
+}
+
+void mp_control_take_contacts(struct mp_control *control, struct mp_contact *contacts)
+{
+	const struct mp_session_config *config = &control->session->config;
+	control->contacts = contacts;
+	control->backoff.base_ms = config->local.reconnect_base_ms;
+	control->backoff.max_ms = config->local.reconnect_max_ms;
+	if (control->state != MP_CONTROL_SEEKING || !control->asked_contacts)
+		return;
+	mp_timer_stop(&control->timer);
+	ask_contacts(control);
+	pump(control);
+}
+
+void mp_control_set_heartbeat(struct mp_control *control, uint32_t interval_ms, uint32_t timeout_ms)
+{
+	struct mp_list_node *node = mp_list_first(&control->candidates);
+	for (; node != NULL; node = mp_list_next(&control->candidates, node)) {
+		struct mp_conn *conn = candidate_of(node)->conn;
+		if (conn != NULL)
+			mp_conn_set_heartbeat(conn, interval_ms, timeout_ms);
+	}
 }
 
 void mp_control_hint(struct mp_control *control)

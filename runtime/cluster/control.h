@@ -75,6 +75,12 @@ struct mp_conn *mp_control_conn(const struct mp_control *control); // READING, S
 // The topology was read through the chosen connection (rc 0), or could not be.
 void mp_control_read_done(struct mp_control *control, int rc, const char *why);
 void mp_control_move(struct mp_control *control, const char *why); // give this node up and seek another
-void mp_control_hint(struct mp_control *control);                  // a host came back: no need to wait long
+// The contact points change: forget before the session's configuration does, take behind it. A round that has asked the
+// old ones asks the new ones, too.
+struct mp_contact *mp_control_new_contacts(struct mp_control *control, size_t count) MP_MUST_CHECK;
+void mp_control_forget_contacts(struct mp_control *control);
+void mp_control_take_contacts(struct mp_control *control, struct mp_contact *contacts);
+void mp_control_set_heartbeat(struct mp_control *control, uint32_t interval_ms, uint32_t timeout_ms);
+void mp_control_hint(struct mp_control *control); // a host came back: no need to wait long
 // The highest version to try below `version` after a refusal; 0: none.
 uint8_t mp_version_below(const struct mp_session *session, uint8_t version, uint8_t hint);

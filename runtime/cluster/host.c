@@ -113,6 +113,11 @@ static void on_added(void *owner, struct mp_conn *conn)
 {
 	(void)conn;
 	struct mp_host *host = owner;
+	// New credentials work, so the control connection may do without its old ones.
+	if (host->session->control_is_old) {
+		host->session->control_is_old = false;
+		mp_control_move(&host->session->control, "the credentials have changed");
+	}
 	mp_session_tell(host->session, MP_EVENT_CONNECTION_ADDED, host, NULL, NULL);
 	mp_session_post(host->session);
 }
@@ -225,6 +230,26 @@ static struct mp_pool_limits limits_of(const struct mp_session *session, const s
 	return limits;
 }
 
+static uint16_t priority_of(const struct mp_session_config *config, const char *dc)
+{
+	for (size_t i = 0; i < config->region_count; i++)
+		if (strcmp(config->regions[i].dc, dc) == 0)
+			return config->regions[i].priority;
+	return 0;
+}
+
+// What the configuration makes of the place where it stands.
+static void weigh_place(struct mp_host *host)
+{
+	struct mp_session *session = host->session;
+	struct mp_host_view *view = view_of(host);
+	const char *rack = session->config.local_rack;
+	host->distance = distance_of(session, host->dc);
+	view->isLocal = host->distance == MP_DISTANCE_LOCAL;
+	view->isLocalRack = view->isLocal && rack != NULL && strcmp(rack, host->rack) == 0;
+	mp_view_set_priority(&session->view, view->dcId, priority_of(&session->config, host->dc));
+}
+
 static void tell_names(struct mp_host *host)
 {
 	char id[MP_UUID_TEXT];
@@ -254,12 +279,9 @@ static bool place(struct mp_host *host, const struct mp_node_row *row)
 	    !replace_text(&host->rack, row->rack) || !replace_text(&host->release_version, row->release_version))
 		return false;
 	struct mp_host_view *view = view_of(host);
-	const char *rack = session->config.local_rack;
-	host->distance = distance_of(session, host->dc);
 	view->dcId = (uint16_t)dc_id;
 	view->rackId = (uint16_t)rack_id;
-	view->isLocal = host->distance == MP_DISTANCE_LOCAL;
-	view->isLocalRack = view->isLocal && rack != NULL && strcmp(rack, host->rack) == 0;
+	weigh_place(host);
 	if (view->isLocal)
 		session->view.local_dc = view->dcId;
 	return true;
@@ -322,6 +344,17 @@ void mp_host_open(struct mp_host *host)
 		mp_pool_open(&host->pool);
 }
 
+// To what its distance and its datacentre allow now.
+static void resize(struct mp_host *host)
+{
+	struct mp_pool_limits limits = limits_of(host->session, host);
+	if (host->distance == MP_DISTANCE_IGNORED)
+		limits.core = 0;
+	mp_pool_set_limits(&host->pool, &limits);
+	if (host->session->hosts.opened)
+		mp_host_open(host);
+}
+
 void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 {
 	enum mp_distance before = host->distance;
@@ -338,13 +371,23 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 		mp_pool_set_addr(&host->pool, &host->addr);
 	}
 	tell_names(host);
-	if (host->distance == before || !host->session->hosts.opened)
-		return;
-	struct mp_pool_limits limits = limits_of(host->session, host);
-	if (host->distance == MP_DISTANCE_IGNORED)
-		limits.core = 0;
-	mp_pool_set_limits(&host->pool, &limits);
-	mp_host_open(host);
+	if (host->distance != before && host->session->hosts.opened)
+		resize(host);
+}
+
+static void set_heartbeat(void *data, struct mp_conn *conn)
+{
+	const struct mp_session_config *config = data;
+	mp_conn_set_heartbeat(conn, config->heartbeat_interval_ms, config->heartbeat_timeout_ms);
+}
+
+void mp_host_reconfigure(struct mp_host *host, const char *rotate)
+{
+	weigh_place(host);
+	mp_pool_each(&host->pool, set_heartbeat, &host->session->config);
+	resize(host);
+	if (rotate != NULL)
+		mp_pool_rotate(&host->pool, rotate);
 }
 
 // ---- hints ------------------------------------------------------------------------------------------------

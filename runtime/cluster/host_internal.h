@@ -11,6 +11,9 @@ struct mp_host *mp_host_new(struct mp_session *session, uint16_t index,
 void mp_host_free(struct mp_host *host);
 void mp_host_update(struct mp_host *host, const struct mp_node_row *row);
 void mp_host_open(struct mp_host *host);
+// The session's configuration has changed: sizes, distance, rack, heartbeats. `rotate`: also what only a new connection
+// can have; NULL: none of it, otherwise why.
+void mp_host_reconfigure(struct mp_host *host, const char *rotate);
 // The one writer of its state: keeps the view, tells the listener.
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
 void mp_host_tick(struct mp_host *host); // once a second

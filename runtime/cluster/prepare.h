@@ -34,6 +34,7 @@ void mp_prepares_wake(struct mp_prepares *prepares); // there is room again
 uint64_t mp_prepared_hash(struct mp_str cql, struct mp_str keyspace);
 struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace);
 // A statement from the answer to PREPARE; enters the cache and belongs to it. NULL: out of memory.
+void mp_prepares_trim(struct mp_prepares *prepares); // to what the configuration allows
 struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
                                     struct mp_result_body *result);
 // The server said that the rows of this statement look different now. Memory short: the old stays.

@@ -197,8 +197,13 @@ struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str 
 	mp_list_node_init(&entry->lru);
 	mp_list_push_back(&prepares->lru, &entry->lru);
 	mp_list_push_back(bucket_of(prepares, entry->hash), &entry->bucket);
+	mp_prepares_trim(prepares);
+	return prepared;
+}
+
+void mp_prepares_trim(struct mp_prepares *prepares)
+{
 	size_t max = prepares->session->config.prepared_max > 0 ? prepares->session->config.prepared_max : 1;
 	while (prepares->lru.count > max)
 		drop(prepares, oldest(prepares));
-	return prepared;
 }

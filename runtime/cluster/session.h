@@ -93,6 +93,12 @@ struct mp_session;
 struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_config *config,
                                   const struct mp_policies *policies) MP_MUST_CHECK;
 void mp_session_set_policies(struct mp_session *session, const struct mp_policies *policies);
+// Another configuration for a session that runs. All or nothing: MP_ECONFIG when a key differs that a session which was
+// connected cannot change, with its name in `fixed`, or MP_ENOMEM, and nothing has happened. Otherwise all of it holds:
+// deadlines and limits from the next request on, sizes and heartbeats of open connections at once; where only a new
+// connection can have it (credentials, stream ids, socket options) every connection is replaced, one by one.
+int mp_session_apply(struct mp_session *session, const struct mp_session_config *config,
+                     const char **fixed) MP_MUST_CHECK;
 // Called for each event, from the loop, outside of any other callback's stack. NULL: none.
 void mp_session_set_listener(struct mp_session *session,
                              void (*on_event)(void *data, const struct mp_session_event *event), void *data);

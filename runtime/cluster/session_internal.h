@@ -94,6 +94,7 @@ struct mp_session {
 	char *local_dc; // NULL: not known yet
 	bool is_murmur; // the partitioner is the one whose tokens we know
 	bool view_changed;
+	bool control_is_old; // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;
 	struct mp_timer tick;        // once a second while there are hosts
 	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried; CLOSING: the drain's end

@@ -94,6 +94,14 @@ static void on_periodic(void *data)
 	start_timer(topology, &topology->periodic, topology->session->config.discovery_interval_ms);
 }
 
+void mp_topology_set_interval(struct mp_topology *topology)
+{
+	uint32_t interval_ms = topology->session->config.discovery_interval_ms;
+	mp_timer_stop(&topology->periodic);
+	if (topology->conn != NULL && interval_ms > 0)
+		start_timer(topology, &topology->periodic, interval_ms);
+}
+
 // ---- reading ----------------------------------------------------------------------------------------------
 
 static void fail(struct mp_topology *topology, int rc, const char *table, struct mp_str why)

@@ -12,6 +12,8 @@ int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct 
 	// The first token says everything; a server that asks on speaks another mechanism.
 	if (challenge != NULL)
 		return MP_EAUTH;
+	if (plain->username == NULL || plain->password == NULL) // taken away while this connection opened
+		return MP_EAUTH;
 	size_t username_len = strlen(plain->username);
 	size_t password_len = strlen(plain->password);
 	// Whole room at once: a buffer that grows would leave copies of the password behind.

@@ -145,6 +145,8 @@ void mp_conn_close(struct mp_conn *conn, enum mp_close_reason reason, const char
 // A request timed out here: ask for a sign of life now (at most one at a time). No answer within the
 // heartbeat timeout closes the connection, so a silent node is noticed before the next regular heartbeat.
 void mp_conn_probe(struct mp_conn *conn);
+// Other times for a connection that may be ready already; a probe that is under way keeps its deadline.
+void mp_conn_set_heartbeat(struct mp_conn *conn, uint32_t interval_ms, uint32_t timeout_ms);
 
 enum mp_conn_state mp_conn_state(const struct mp_conn *conn);
 uint32_t mp_conn_in_flight(const struct mp_conn *conn); // calls that wait for an answer, orphans included

@@ -80,6 +80,18 @@ void mp_conn_probe(struct mp_conn *conn)
 		ask(conn);
 }
 
+void mp_conn_set_heartbeat(struct mp_conn *conn, uint32_t interval_ms, uint32_t timeout_ms)
+{
+	struct mp_conn_settings *settings = &conn->settings;
+	if (settings->heartbeat_interval_ms == interval_ms && settings->heartbeat_timeout_ms == timeout_ms)
+		return;
+	settings->heartbeat_interval_ms = interval_ms;
+	settings->heartbeat_timeout_ms = timeout_ms;
+	bool alive = conn->state == MP_CONN_READY || conn->state == MP_CONN_DRAINING;
+	if (alive && !conn->probing && !conn->out.failed)
+		wake_for_next(conn);
+}
+
 static void judge(struct mp_conn *conn, uint64_t now)
 {
 	if (now < conn->probe_deadline_ns) {

@@ -176,6 +176,12 @@ static void on_conn_closed(void *owner, struct mp_conn *conn, const struct mp_co
 		pool->lost_total++;
 	else if (lost)
 		pool->failed_total++;
+	if (lost && !end->was_ready && pool->rotating && pool->ready_count > 0) {
+		char addr[MP_ADDR_TEXT];
+		mp_addr_format(&pool->addr, addr);
+		mp_log_write(mp_loop_log(pool->loop), MP_LOG_WARN,
+		             "%s: a connection could not be replaced, the old ones stay: %s", addr, end->message);
+	}
 	// The connection of an address that the host has left says nothing about the host.
 	if (lost && !pool->closing && !member->stale)
 		retry_later(pool, end->reason);
@@ -376,21 +382,35 @@ void mp_pool_close(struct mp_pool *pool, bool drain)
 	mp_pool_review_later(pool);
 }
 
-void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr)
+static void replace_all(struct mp_pool *pool, const char *why)
 {
-	if (mp_addr_eq(&pool->addr, addr))
-		return;
-	pool->addr = *addr;
 	struct mp_list_node *node = mp_list_first(&pool->conns);
 	for (; node != NULL; node = mp_list_next(&pool->conns, node)) {
 		struct mp_member *member = MP_CONTAINER_OF(node, struct mp_member, node);
 		member->stale = true;
 		if (member->part == MP_MEMBER_OPENING)
-			mp_conn_close(member->conn, MP_CLOSE_ASKED, "the host has another address now");
+			mp_conn_close(member->conn, MP_CLOSE_ASKED, why);
 	}
 	mp_timer_stop(&pool->retry_timer);
 	mp_reconnect_reset(&pool->reconnect);
 	mp_pool_review_later(pool);
+}
+
+void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr)
+{
+	if (mp_addr_eq(&pool->addr, addr))
+		return;
+	pool->addr = *addr;
+	pool->rotating = false;
+	replace_all(pool, "the host has another address now");
+}
+
+void mp_pool_rotate(struct mp_pool *pool, const char *why)
+{
+	if (!pool->opened)
+		return;
+	pool->rotating = true;
+	replace_all(pool, why);
 }
 
 bool mp_pool_is_empty(const struct mp_pool *pool)

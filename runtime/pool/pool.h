@@ -73,6 +73,7 @@ struct mp_pool {
 	bool empty_told;
 	bool up;           // as told by on_up and on_down
 	bool backing_off;  // the retry timer waits after a failure, not for the limiter
+	bool rotating;     // the stale connections are of the present address and leave one by one
 	uint64_t ready_ms; // when a connection last became ready since the last failure; 0: none did
 	uint64_t opened_total, lost_total, failed_total; // connections: made ready; lost; attempts that failed
 	struct mp_list conns;                            // every connection that is not freed yet, in any state
@@ -87,6 +88,9 @@ void mp_pool_open(struct mp_pool *pool);   // begin to open `core` connections; 
 void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits);
 // For new connections. The old ones go on until the first new one is ready, and are drained then.
 void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr);
+// Every connection is replaced by a new one: one leaves for each new one that is ready, so the pool never has
+// fewer than it wants. When no new one can be opened the old ones stay.
+void mp_pool_rotate(struct mp_pool *pool, const char *why);
 // A hint that the host is back: shortens the wait (not below 100 ms).
 void mp_pool_retry_now(struct mp_pool *pool);
 // Close: `drain` lets requests in flight finish. Afterwards mp_pool_is_empty() becomes true; on_removed comes

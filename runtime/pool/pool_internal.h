@@ -13,7 +13,7 @@ struct mp_member {
 	struct mp_pool *pool;
 	struct mp_conn *conn;
 	enum mp_member_part part;
-	bool stale;        // of an address that the host no longer has
+	bool stale;        // to be replaced: of an address that the host no longer has, or rotated
 	uint64_t ready_ms; // when it became ready
 };
 

@@ -86,15 +86,21 @@ static void drain(struct mp_member *member, enum mp_close_reason reason)
 
 void mp_pool_drain_stale(struct mp_pool *pool)
 {
-	bool fresh = false;
+	uint32_t fresh = 0;
 	struct mp_list_node *node = mp_list_first(&pool->conns);
 	for (; node != NULL; node = mp_list_next(&pool->conns, node))
-		fresh |= member_of(node)->part == MP_MEMBER_READY && !member_of(node)->stale;
-	if (!fresh)
+		fresh += member_of(node)->part == MP_MEMBER_READY && !member_of(node)->stale ? 1 : 0;
+	if (fresh == 0 && pool->target > 0)
 		return;
+	// Of an old address all leave at once; of the present one those that have been replaced.
+	uint32_t keep = pool->rotating && fresh < pool->target ? pool->target - fresh : 0;
 	for (node = mp_list_first(&pool->conns); node != NULL; node = mp_list_next(&pool->conns, node)) {
 		struct mp_member *member = member_of(node);
-		if (member->part == MP_MEMBER_READY && member->stale)
+		if (member->part != MP_MEMBER_READY || !member->stale)
+			continue;
+		if (keep > 0)
+			keep--;
+		else
 			drain(member, MP_CLOSE_DRAINED);
 	}
 }
@@ -169,6 +175,8 @@ void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limit
 	if (limits->core == 0)
 		pool->target = 0;
 	mp_pool_trim(pool);
+	mp_pool_drain_stale(pool);
+	mp_timer_stop(&pool->idle_timer); // its pace may be another one
 	if (pool->target > limits->core)
 		watch_idle(pool);
 	mp_pool_review_later(pool);

@@ -1,0 +1,98 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- mp_session_apply below everything that Lua adds: whole or not at all, also without memory.
+local C = require "spec.support.c"
+local ffi = require "ffi"
+local session_world = require "spec.support.session_world"
+
+describe("a session that is given another configuration", function()
+  local world
+  after_each(function()
+    C.mp_mem_fail_at(0, false)
+    if world then world:close() end
+    world = nil
+  end)
+
+  -- The configuration in force, and `changes` of it.
+  local function changed(changes)
+    local config = ffi.new "struct mp_session_config"
+    ffi.copy(config, world.session.config, ffi.sizeof(config))
+    for key, value in pairs(changes) do
+      if type(value) == "table" then
+        for name, limit in pairs(value) do config[key][name] = limit end
+      elseif type(value) == "string" then
+        world.kept[#world.kept + 1] = value
+        config[key] = ffi.cast("const char *", value)
+      else
+        config[key] = value
+      end
+    end
+    return config
+  end
+
+  local function apply(changes)
+    local fixed = ffi.new "const char *[1]"
+    local rc = C.mp_session_apply(world.session, changed(changes), fixed)
+    return rc, fixed[0] ~= nil and ffi.string(fixed[0]) or nil
+  end
+
+  it("takes its log level and deadlines", function()
+    world = session_world.connected {}
+    assert.equal(0, (apply { log_level = C.MP_LOG_ERROR, request_timeout_ms = 123, attempt_timeout_ms = 45 }))
+    assert.equal(C.MP_LOG_ERROR, world.session.log.level)
+    assert.equal(123, C.mp_session_timeout_ms(world.session))
+    assert.equal(45, world.session.attempt_timeout_ms)
+    assert.equal(0, (apply { log_level = C.MP_LOG_OFF }))
+  end)
+
+  it("refuses what a connected session cannot change, by name", function()
+    world = session_world.connected {}
+    for key, changes in pairs {
+      keyspace = { keyspace = "other" }, localDataCenter = { local_dc = "elsewhere" }, port = { port = 9999 },
+      protocolVersion = { protocol_version = 4 },
+    } do
+      changes["local"] = { core = 4, max = 4 }
+      local rc, name = apply(changes)
+      assert.equal(C.MP_ECONFIG, rc)
+      assert.equal(key, name)
+    end
+    world:pass(2000)
+    assert.equal(3, world:stats().connections_total)
+    assert.equal(0, (apply { local_dc = "dc1", protocol_version = 5 })) -- as it was found
+  end)
+
+  it("takes everything before it was connected", function()
+    world = session_world.open { config = { local_dc = "nowhere" } }
+    assert.equal(0, (apply { local_dc = "dc1", protocol_version = 4 }))
+    assert.is_nil(world:connect())
+    assert.equal(4, C.mp_session_version(world.session))
+    assert.equal("dc1", ffi.string(C.mp_session_local_dc(world.session)))
+  end)
+
+  it("changes nothing when any allocation fails", function()
+    world = session_world.connected {}
+    local failed = 0
+    for nth = 1, 50 do
+      local config = changed { ["local"] = { core = 3, max = 3 }, request_timeout_ms = 77, username = "u",
+        password = "p" }
+      local fixed = ffi.new "const char *[1]"
+      C.mp_mem_fail_at(nth, false)
+      local rc = C.mp_session_apply(world.session, config, fixed)
+      C.mp_mem_fail_at(0, false)
+      if rc == 0 then break end
+      failed = failed + 1
+      assert.equal(C.MP_ENOMEM, rc)
+      assert.equal(2000, C.mp_session_timeout_ms(world.session))
+      assert.is_true(world.session.config.username == nil)
+      assert.equal(3, world:stats().connections_total)
+    end
+    assert.is_true(failed >= 4)
+    assert.equal(77, C.mp_session_timeout_ms(world.session))
+  end)
+
+  it("may change credentials while everything is still opening", function()
+    world = session_world.open { config = { username = "ana", password = "x" } }
+    world:begin_connect()
+    assert.equal(0, (apply { username = ffi.NULL, password = ffi.NULL }))
+    world:pass(3000)
+  end)
+end)
