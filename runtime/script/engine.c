@@ -37,6 +37,40 @@ int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_
 	return rc;
 }
 
+static int apply(struct mp_engine *engine, const struct mp_script_config *config, char *message,
+                 size_t message_size)
+{
+	struct mp_policy_change *change =
+		mp_script_policies_prepare(engine->policies, &config->policies, message, message_size);
+	if (change == NULL)
+		return MP_EPOLICY;
+	const char *fixed = NULL;
+	int rc = mp_session_apply(engine->session, &config->session, &fixed);
+	if (rc != 0) {
+		mp_script_policies_drop(change);
+		snprintf(message, message_size, "%s%s%s", fixed != NULL ? fixed : "", fixed != NULL ? ": " : "",
+		         fixed != NULL ? "cannot be changed while the pool is connected" : mp_err_text(rc));
+		return rc;
+	}
+	mp_script_policies_take(engine->policies, change);
+	mp_session_set_policies(engine->session, mp_script_policies_get(engine->policies));
+	mp_loop_log(engine->loop)->level = config->session.log_level;
+	return 0;
+}
+
+int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *message, size_t message_size)
+{
+	struct mp_script_config config;
+	int rc = mp_script_config_read(L, index, &config);
+	if (rc != 0) {
+		snprintf(message, message_size, "%s", mp_err_text(rc));
+		return rc;
+	}
+	rc = apply(engine, &config, message, message_size);
+	mp_script_config_deinit(&config);
+	return rc;
+}
+
 void mp_engine_free(struct mp_engine *engine)
 {
 	if (engine->session != NULL)

@@ -17,5 +17,9 @@ struct mp_engine {
 // From the table at `index` of L, as moonpool.config returns it. 0, or MP_E* with `message`.
 int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_loop *loop, char *message,
                    size_t message_size) MP_MUST_CHECK;
+// Another configuration while it runs, from the table at `index`: all or nothing. 0, or MP_E* with `message`, and then
+// nothing has changed.
+int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *message,
+                    size_t message_size) MP_MUST_CHECK;
 // Only when the session is closed, not inside of its callbacks. Also after a failed open.
 void mp_engine_free(struct mp_engine *engine);

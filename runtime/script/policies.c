@@ -61,8 +61,8 @@ static bool copy_text(char **to, const char *from)
 	return from == NULL || *to != NULL;
 }
 
-static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
-                        const char *fallback)
+bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
+                           const char *fallback)
 {
 	char *policy, *options, *key;
 	bool ok = copy_text(&policy, from->policy != NULL ? from->policy : fallback);
@@ -70,6 +70,13 @@ static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choi
 	ok = copy_text(&key, from->key) && ok;
 	*to = (struct mp_policy_choice){.policy = policy, .options = options, .key = key};
 	return ok;
+}
+
+void mp_policy_free_choice(struct mp_policy_choice *choice)
+{
+	mp_free((void *)(uintptr_t)choice->policy);
+	mp_free((void *)(uintptr_t)choice->options);
+	mp_free((void *)(uintptr_t)choice->key);
 }
 
 static bool copy_config(struct mp_script_policies *policies, const struct mp_script_policies_config *config)
@@ -89,8 +96,8 @@ static bool copy_config(struct mp_script_policies *policies, const struct mp_scr
 		policies->source.path_count = i + 1;
 	}
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
-		ok = copy_choice(&policies->slots[kind].choice, &config->choices[kind],
-		                 mp_policy_ops((enum mp_policy_kind)kind)->fallback) &&
+		ok = mp_policy_copy_choice(&policies->slots[kind].choice, &config->choices[kind],
+		                           mp_policy_ops((enum mp_policy_kind)kind)->fallback) &&
 		     ok;
 	policies->source.home = policies->home;
 	policies->memory_bytes = config->memory_bytes != 0 ? config->memory_bytes : MP_POLICY_MEMORY;
@@ -114,10 +121,7 @@ static struct mp_script_policies *make_empty(struct mp_loop *loop)
 		policies->slots[kind].kind = (enum mp_policy_kind)kind;
 	}
 	mp_task_init(&policies->task, work, policies);
-	policies->policies = (struct mp_policies){
-		.balance = {.self = NULL, .plan = mp_default_plan},
-		.retry = {.self = NULL, .decide = mp_default_retry},
-	};
+	mp_policy_install(policies);
 	return policies;
 }
 
@@ -152,10 +156,19 @@ struct mp_script_policies *mp_script_policies_new(struct mp_loop *loop,
 		mp_script_policies_free(policies);
 		return NULL;
 	}
+	mp_policy_install(policies);
+	return policies;
+}
+
+void mp_policy_install(struct mp_script_policies *policies)
+{
+	policies->policies = (struct mp_policies){
+		.balance = {.self = NULL, .plan = mp_default_plan},
+		.retry = {.self = NULL, .decide = mp_default_retry},
+	};
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		if (policies->slots[kind].current != NULL)
 			mp_policy_ops((enum mp_policy_kind)kind)->serve(&policies->slots[kind], &policies->policies);
-	return policies;
 }
 
 static void free_slot(struct mp_policy_slot *slot)
@@ -164,9 +177,7 @@ static void free_slot(struct mp_policy_slot *slot)
 	mp_generation_free(slot->current);
 	mp_generation_free(slot->previous);
 	mp_generation_free(slot->retired);
-	mp_free((void *)(uintptr_t)slot->choice.policy);
-	mp_free((void *)(uintptr_t)slot->choice.options);
-	mp_free((void *)(uintptr_t)slot->choice.key);
+	mp_policy_free_choice(&slot->choice);
 }
 
 void mp_script_policies_free(struct mp_script_policies *policies)

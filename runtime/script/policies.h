@@ -79,6 +79,17 @@ int mp_script_policies_reload(struct mp_script_policies *policies, char *message
 // Back to the generation before this one, if it is still kept; MP_ENOTFOUND otherwise.
 int mp_script_policies_rollback(struct mp_script_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
 
+// Other policies, options or paths for a session that runs, in two steps so that they may be one part of a greater
+// change. Prepare: what differs from now is loaded and checked; NULL: `message` says why not, and all is as it was.
+struct mp_policy_change;
+struct mp_policy_change *mp_script_policies_prepare(struct mp_script_policies *policies,
+                                                    const struct mp_script_policies_config *config,
+                                                    char *message, size_t message_size) MP_MUST_CHECK;
+// Take it, or drop it; exactly one of both, before the loop goes on. After taking, mp_script_policies_get() may say
+// something else: give it to mp_session_set_policies() again.
+void mp_script_policies_take(struct mp_script_policies *policies, struct mp_policy_change *change);
+void mp_script_policies_drop(struct mp_policy_change *change); // NULL is fine
+
 struct mp_policy_info {
 	const char *name;       // as the file declares it
 	const char *file;       // its path

@@ -51,6 +51,7 @@ struct mp_policy_slot {
 	struct mp_generation *previous; // the last good one before, or NULL
 	struct mp_generation *retired;  // failed in service, to be freed by the task
 	uint32_t generations;           // numbers given
+	uint64_t loaded_hash;           // of the texts that were loaded last, whichever generation serves
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
 	bool troubled;  // it failed and has not worked since: the one thing a good decision looks at
@@ -101,7 +102,15 @@ struct mp_script_policies {
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
 void mp_generation_free(struct mp_generation *generation);
 int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
+                           const char *fallback);
+void mp_policy_free_choice(struct mp_policy_choice *choice);
+void mp_policy_install(struct mp_script_policies *policies); // what C calls follows from the slots
 // reload.c
+// A generation that could serve; the same results as of mp_policy_load.
+int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
+                   size_t message_size) MP_MUST_CHECK;
+void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation);
 // A new generation into the slot. 0, 1 when the files are as they were (and `force` is false), or MP_ESCRIPT.
 int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size) MP_MUST_CHECK;
 // The same as mp_policy_load with its consequences: counted, logged, told.

@@ -122,8 +122,7 @@ static int try_out(struct mp_policy_slot *slot, bool force, char *message, size_
 	if (trial == NULL)
 		return MP_ESCRIPT;
 	int rc = check_contract(slot, trial, message, size);
-	if (rc == 0 && !force && slot->current != NULL &&
-	    slot->current->decision->content_hash == trial->content_hash)
+	if (rc == 0 && !force && slot->current != NULL && slot->loaded_hash == trial->content_hash)
 		rc = 1;
 	mp_decision_free(trial);
 	return rc;
@@ -137,8 +136,9 @@ void mp_generation_free(struct mp_generation *generation)
 	mp_free(generation);
 }
 
-static void swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
+void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
 {
+	slot->loaded_hash = generation->decision->content_hash;
 	generation->number = ++slot->generations;
 	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
 	mp_generation_free(slot->previous);
@@ -156,8 +156,10 @@ static void swap_in(struct mp_policy_slot *slot, struct mp_generation *generatio
 	mp_policy_watch(slot);
 }
 
-int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
+                   size_t message_size)
 {
+	*made = NULL;
 	int rc = mp_policy_read_own(slot, message, message_size);
 	if (rc == 0)
 		rc = try_out(slot, force, message, message_size);
@@ -176,8 +178,17 @@ int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_
 	if (generation->decision->loop_at[0] != '\0' && mp_policy_ops(slot->kind)->is_hot)
 		mp_log_write(mp_loop_log(slot->owner->loop), MP_LOG_WARN, "%s: this policy loops: allowed, but slow",
 		             generation->decision->loop_at);
-	swap_in(slot, generation);
+	*made = generation;
 	return 0;
+}
+
+int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+{
+	struct mp_generation *generation;
+	int rc = mp_policy_make(slot, force, &generation, message, message_size);
+	if (rc == 0)
+		mp_policy_swap_in(slot, generation);
+	return rc;
 }
 
 int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)

@@ -44,7 +44,7 @@ static int read_all(int fd, const char *path, size_t max_bytes, struct mp_buf *t
 static int check_text(const char *path, struct mp_buf *text, char *message, size_t size)
 {
 	if (text->len > 0 && text->data[0] == 0x1b)
-		return refuse(message, size, MP_EINVAL, path, "this is bytecode; a policy is Lua source text");
+		return refuse(message, size, MP_EINVAL, path, "this is bytecode, not Lua source text");
 	if (text->len > 0 && memchr(text->data, 0, text->len) != NULL)
 		return refuse(message, size, MP_EINVAL, path, "this is not text");
 	mp_buf_u8(text, 0);
