@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A configuration: the user's table, or a Lua file that returns one, becomes the flat table that C reads, or a message
 -- that names each key that is wrong, what was given, what is allowed, and file:line.
+local bounded = require "moonpool.bounded"
 local check = require "moonpool.config_check"
 local schema = require "moonpool.config_schema"
 
@@ -115,14 +116,16 @@ local function judge(given, place, where)
     found.flat.contactPoints = { { host = "127.0.0.1" } }
     found:warn({ "contactPoints" }, "", "nothing is given; 127.0.0.1 is used")
   end
-  return finish(found.flat, where), found.warnings
+  local checked = finish(found.flat, where)
+  checked.values, checked.place = found.values, place -- for reload.lua: what was given, and where
+  return checked, found.warnings
 end
 
 -- From the text of a Lua chunk that returns a table; `name` is what messages call it.
 function config.check_text(text, name)
   local chunk, why = loadstring(text, "@" .. name)
   if not chunk then return nil, why end
-  local ok, given = xpcall(chunk, function(err) return tostring(err) end)
+  local ok, given = bounded(chunk, function(err) return tostring(err) end)
   if not ok then return nil, given end
   if type(given) ~= "table" then return nil, name .. ":1: the file must return a table, got a " .. type(given) end
   local place = places_in(text, name)
@@ -131,21 +134,23 @@ function config.check_text(text, name)
   return checked, warnings
 end
 
+local function plain_read(path)
+  local file, why = io.open(path, "r")
+  if not file then return nil, why end
+  local text, unreadable = file:read(1048577)
+  file:close()
+  if not text and not unreadable then text = "" end -- it is empty
+  return text, path .. ": cannot be read"
+end
+
 -- `input`: a table, or the path of a Lua file that returns one. `where`: the "FILE:LINE" of a table, see config.where.
--- Returns the checked table and a list of warnings; or nil and a message, a line for each problem.
-function config.check(input, where)
+-- `read`: from a path to its text, or nil and a message. Returns the checked table and a list of warnings; or nil and a
+-- message, a line for each problem.
+function config.check(input, where, read)
   where = where or ""
   if type(input) == "string" then
-    local file, why = io.open(input, "r")
-    local text, unreadable
-    if file then
-      text, unreadable = file:read(1048577)
-      file:close()
-      if not text and not unreadable then text = "" end -- it is empty
-    end
-    if not text then
-      return nil, (where == "" and "" or where .. ": ") .. "configuration " .. (why or input .. ": cannot be read")
-    end
+    local text, why = (read or plain_read)(input)
+    if not text then return nil, (where == "" and "" or where .. ": ") .. "configuration " .. why end
     if #text > 1048576 then return nil, input .. ":1: the file is too big for a configuration" end
     if text:byte(1) == 27 then return nil, input .. ":1: this is bytecode; a configuration is Lua source text" end
     return config.check_text(text, input)

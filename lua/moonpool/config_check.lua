@@ -11,7 +11,7 @@ Check.__index = Check
 
 -- `place(path)` gives the "FILE:LINE" of a key, "" when there is none.
 local function new(place)
-  return setmetatable({ place = place, problems = {}, warnings = {}, flat = {} }, Check)
+  return setmetatable({ place = place, problems = {}, warnings = {}, flat = {}, values = {} }, Check)
 end
 
 local function located(self, path, key, text)
@@ -66,6 +66,9 @@ function Check:value(path, rule, value)
   if rule.refused then return self:problem(path, "", rule.refused) end
   local result = kinds[rule.kind](self, path, rule, value)
   if #self.problems > before then return end
+  if rule.kind ~= "section" and rule.kind ~= "regions" then -- those have noted their keys
+    self.values[#self.values + 1] = { key = table.concat(path, "."), rule = rule, value = result }
+  end
   if rule.later then
     local off = rule.off
     if rule.kind == "section" then

@@ -2,6 +2,8 @@
 -- Every key of a configuration, in the order messages follow. `to` is the key of the flat table that C reads (script/
 -- config.c). `later` says that the feature is not there yet: a value that asks for it is judged, then warned about.
 --
+-- How a new value of a key reaches a pool that runs: config_change.lua.
+--
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), addresses, texts, connections (a number
 -- for each distance), options (a policy and what it takes), section (keys).
 local DAY_MS = 86400000
@@ -108,6 +110,6 @@ return section {
     { "logRequests", kind = "boolean", later = NOT_YET, off = false },
     { "logErrors", kind = "boolean", later = NOT_YET, off = false },
   } },
-  { "handlers", kind = "text", later = NOT_YET },
+  { "handlers", kind = "text", to = "handlers" },
   { "playbooks", kind = "texts", later = NOT_YET },
 }

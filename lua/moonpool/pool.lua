@@ -4,6 +4,8 @@
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
 local config = require "moonpool.config"
+local handlers = require "moonpool.handlers"
+local reload = require "moonpool.reload"
 
 local Pool = core.poolMethods
 local submit, answer, prepared = core.submit, core.answer, core.prepared
@@ -66,13 +68,14 @@ Pool.getMetrics = core.getMetrics
 Pool.getConnectionDetails = core.getConnectionDetails
 Pool.getHosts = core.getHosts
 Pool.policies = core.policies
-Pool.reload = core.reload
+Pool.rollback = core.rollback
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags
 Pool.explain = core.explain
 
 -- ---- events ---------------------------------------------------------------------------------------------------
--- The handlers stand in the pool's environment: { handlers = { hostUp = { fn, ... } }, handlerErrors = n }
+-- The pool's environment holds its state: handlers = { hostUp = { fn, ... } } of the application, handlerErrors = n,
+-- and what reload.lua keeps there.
 
 local function handle(state, name, fn, ...)
   local ok, message = xpcall(fn, async.withTraceback, ...)
@@ -81,10 +84,14 @@ local function handle(state, name, fn, ...)
   core.log("error", "a handler of '" .. name .. "' failed: " .. tostring(message))
 end
 
+-- To those of the application, then to those of the file that serves now.
 local function hand_out(state, name, ...)
   if not name then return end
+  local loaded = state.loaded and state.loaded.lists[name]
   for _, fn in ipairs(state.handlers[name] or {}) do core.start(handle, state, name, fn, ...) end
+  for _, fn in ipairs(loaded or {}) do core.start(handle, state, name, fn, ...) end
 end
+reload.hand_out = hand_out
 
 -- One coroutine per pool, from the first handler to the pool's end.
 local function dispatch(self, state)
@@ -96,49 +103,56 @@ local function dispatch(self, state)
   while step(core.nextEvent(self)) do end -- luacheck: ignore 542
 end
 
-local function state_of(self)
-  local state = debug.getfenv(self)
-  if not state.handlers then
-    state.handlers, state.handlerErrors = {}, 0
-    core.start(dispatch, self, state)
-  end
-  return state
+function reload.serve_events(self, state)
+  if state.dispatching then return end
+  state.dispatching = true
+  core.start(dispatch, self, state)
 end
 
 -- pool:on(event, fn): fn(...) runs in a coroutine of its own each time it happens. Returns the pool.
 function Pool.on(self, event, fn)
-  if type(fn) ~= "function" then
-    error("bad argument #2 to 'on' (handler: a function expected, got " .. type(fn) .. ")", 2)
-  end
+  handlers.check_function(fn)
   core.wantEvent(self, event)
-  local handlers = state_of(self).handlers
-  local list = { unpack(handlers[event] or {}) } -- a new list: one that is being walked stays as it is
-  list[#list + 1] = fn
-  handlers[event] = list
+  local state = debug.getfenv(self)
+  reload.serve_events(self, state)
+  state.handlers[event] = handlers.with(state.handlers[event], fn)
   return self
 end
 
 -- pool:off(event, fn): undoes pool:on with the same function.
 function Pool.off(self, event, fn)
   core.wantEvent(self, event)
-  local handlers = state_of(self).handlers
-  local list = {}
-  for _, other in ipairs(handlers[event] or {}) do
-    if other ~= fn then list[#list + 1] = other end
-  end
-  handlers[event] = list
+  local state = debug.getfenv(self)
+  state.handlers[event] = handlers.without(state.handlers[event], fn)
   return self
 end
 
 -- How many handlers have raised an error so far.
 function Pool.getHandlerErrors(self)
-  return debug.getfenv(self).handlerErrors or 0
+  return debug.getfenv(self).handlerErrors
 end
+
+-- ---- reload ---------------------------------------------------------------------------------------------------
+
+-- pool:reload(): configuration, handlers and policies again from their files; true | nil, err.
+function Pool.reload(self)
+  return reload.all(self, debug.getfenv(self))
+end
+
+core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), what) end)
 
 -- ---- constructors ---------------------------------------------------------------------------------------------
 
+-- Every pool that somebody still knows, for commands that mean all of them.
+pool.all = setmetatable({}, { __mode = "k" })
+
+-- pool.default_port is that of an embedded cluster.
+function reload.complete(checked)
+  checked.port = checked.port or pool.default_port
+end
+
 -- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named (pool.default). Raises
--- what is wrong with it, with its place; `level` is the caller's. pool.default_port is that of an embedded cluster.
+-- what is wrong with it, with its place; `level` is the caller's.
 function pool.new(input, level)
   if input == nil then input = pool.default end
   if input == nil then
@@ -146,12 +160,21 @@ function pool.new(input, level)
   end
   local caller = debug.getinfo(level + 1, "Sl")
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
-  local checked, warnings = config.check(input, where)
+  local checked, warnings = config.check(input, where, core.readFile)
   if not checked then error(warnings, 0) end
-  checked.port = checked.port or pool.default_port
+  reload.complete(checked)
   for _, warning in ipairs(warnings or {}) do core.log("warn", tostring(warning)) end
   local self, message = core.newPool(checked)
   if not self then error(message, 0) end
+  local state = debug.getfenv(self)
+  state.handlers, state.handlerErrors = {}, 0
+  local ok, why = reload.begin(self, state, checked)
+  if not ok then
+    core.discard(self)
+    local place = checked.place { "handlers" }
+    error((place == "" and "" or place .. ": ") .. "handlers: " .. why, 0)
+  end
+  pool.all[self] = true
   return self
 end
 

@@ -129,6 +129,7 @@ function Cluster:removeNode(node) self.core:removeNode(node) end
 function Cluster:setAddress(node, address) self.core:setAddress(node, address) end
 function Cluster:setMaxVersion(node, version) self.core:setMaxVersion(node, version) end
 function Cluster:setPreparedLimit(limit) self.core:setPreparedLimit(limit) end
+function Cluster:setPassword(password) self.core:setPassword(password) end
 function Cluster:close() self.core:close() end
 function Cluster:schema(cql) self.core:schema(cql) end
 

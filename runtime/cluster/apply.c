@@ -140,7 +140,8 @@ int mp_session_apply(struct mp_session *session, const struct mp_session_config 
 	const char *rotate = needs_new_connections(&session->config, &ready.config);
 	bool credentials = !same_text(session->config.username, ready.config.username) ||
 	                   !same_text(session->config.password, ready.config.password);
-	bool new_interval = session->config.discovery_interval_ms != ready.config.discovery_interval_ms;
+	bool new_interval = session->config.discovery_interval_ms != ready.config.discovery_interval_ms ||
+	                    session->config.auto_discovery != ready.config.auto_discovery;
 	take(session, &ready);
 	if (credentials && mp_control_conn(&session->control) != NULL)
 		session->control_is_old = true;

@@ -96,10 +96,13 @@ static void on_periodic(void *data)
 
 void mp_topology_set_interval(struct mp_topology *topology)
 {
-	uint32_t interval_ms = topology->session->config.discovery_interval_ms;
+	const struct mp_session_config *config = &topology->session->config;
 	mp_timer_stop(&topology->periodic);
-	if (topology->conn != NULL && interval_ms > 0)
-		start_timer(topology, &topology->periodic, interval_ms);
+	if (topology->conn == NULL || !config->auto_discovery)
+		return;
+	mp_topology_want(topology, true, true, 0);
+	if (config->discovery_interval_ms > 0)
+		start_timer(topology, &topology->periodic, config->discovery_interval_ms);
 }
 
 // ---- reading ----------------------------------------------------------------------------------------------

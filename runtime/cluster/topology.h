@@ -40,5 +40,5 @@ void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn); // r
 void mp_topology_stop(struct mp_topology *topology);                        // the connection is gone
 // Ask for a refresh in at most `delay_ms`.
 void mp_topology_want(struct mp_topology *topology, bool nodes, bool keyspaces, uint64_t delay_ms);
-void mp_topology_set_interval(struct mp_topology *topology); // discovery_interval_ms has changed
+void mp_topology_set_interval(struct mp_topology *topology); // how nodes are discovered has changed
 void mp_topology_on_event(struct mp_topology *topology, const struct mp_envelope *event);

@@ -13,18 +13,22 @@
 #define EVENTS_MAX 4096
 
 // X(symbol, "name", fields in the order of `text`; the first is the handler's first argument when it is "host")
-#define EVENTS(X)                                                    \
-	X(HOST_UP, "hostUp", "host")                                     \
-	X(HOST_DOWN, "hostDown", "host", "reason")                       \
-	X(HOST_ADDED, "hostAdded", "host")                               \
-	X(HOST_REMOVED, "hostRemoved", "host")                           \
-	X(CONNECTION_ADDED, "connectionAdded", "host")                   \
-	X(CONNECTION_REMOVED, "connectionRemoved", "host", "reason")     \
-	X(CONNECTION_LOST, "connectionLost", "host", "reason")           \
-	X(FAILOVER, "failover", "from", "to", "reason")                  \
-	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change") \
-	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")     \
-	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message")
+#define EVENTS(X)                                                       \
+	X(HOST_UP, "hostUp", "host")                                        \
+	X(HOST_DOWN, "hostDown", "host", "reason")                          \
+	X(HOST_ADDED, "hostAdded", "host")                                  \
+	X(HOST_REMOVED, "hostRemoved", "host")                              \
+	X(CONNECTION_ADDED, "connectionAdded", "host")                      \
+	X(CONNECTION_REMOVED, "connectionRemoved", "host", "reason")        \
+	X(CONNECTION_LOST, "connectionLost", "host", "reason")              \
+	X(FAILOVER, "failover", "from", "to", "reason")                     \
+	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
+	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
+	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
+	X(CONFIG_RELOADED, "configReload", "file")                          \
+	X(CONFIG_ERROR, "configError", "file", "message")                   \
+	X(HANDLERS_RELOADED, "handlersReload", "file")                      \
+	X(HANDLERS_ERROR, "handlersError", "file", "message")
 enum kind {
 #define X(symbol, ...) EVENT_##symbol,
 	EVENTS(X)
@@ -143,7 +147,8 @@ void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 
 // ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------------
 
-// wantEvent(pool, name): from now on it is queued. Raises for a name that is none.
+// wantEvent(pool, name, only check): from now on it is queued. Raises for a name that is none. Those of configurations
+// and handlers are handed out where they are made, in lua/moonpool/reload.lua.
 static int want_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
@@ -158,7 +163,8 @@ static int want_event(lua_State *L)
 		lua_concat(L, EVENT_COUNT + 1);
 		return mp_lua_raise(L, "%s", lua_tostring(L, -1));
 	}
-	pool->wanted |= UINT32_C(1) << kind;
+	if (!lua_toboolean(L, 3))
+		pool->wanted |= UINT32_C(1) << kind;
 	return 0;
 }
 

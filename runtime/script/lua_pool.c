@@ -106,6 +106,7 @@ static void begin_close(struct mp_lua_pool *pool, uint32_t drain_ms)
 	if (pool->state >= MP_POOL_CLOSING)
 		return;
 	pool->state = MP_POOL_CLOSING;
+	mp_lua_pool_unwatch(pool);
 	mp_session_close(pool->engine.session, drain_ms, on_closed, pool);
 }
 
@@ -165,6 +166,7 @@ static int create(lua_State *L)
 	mp_runtime_add_guest(runtime, &pool->guest);
 	mp_lua_pool_listen(pool);
 	*holder = pool;
+	mp_lua_pool_remember(L, lua_gettop(L), pool);
 	return 1;
 }
 
@@ -206,6 +208,13 @@ static int close_pool(lua_State *L)
 	mp_runtime_check(pool->runtime, L);
 	begin_close(pool, pool->engine.close_drain_ms);
 	return wait_in(pool, L, &pool->closing);
+}
+
+// discard(pool): closed without waiting, for one that nobody was given.
+static int discard(lua_State *L)
+{
+	begin_close(mp_lua_check_pool(L, 1), 0);
+	return 0;
 }
 
 static int to_string(lua_State *L)
@@ -266,9 +275,7 @@ static int index_statement(lua_State *L)
 void mp_lua_add_pool(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"newPool", create},
-		{"connect", connect_pool},
-		{"close", close_pool},
+		{"newPool", create}, {"connect", connect_pool}, {"close", close_pool}, {"discard", discard},
 		{NULL, NULL},
 	};
 	luaL_newmetatable(L, MP_LUA_POOL);

@@ -13,6 +13,8 @@
 
 enum mp_lua_pool_state { MP_POOL_NEW, MP_POOL_CONNECTING, MP_POOL_OPEN, MP_POOL_CLOSING, MP_POOL_CLOSED };
 
+enum { MP_LUA_WATCH_CONFIG, MP_LUA_WATCH_HANDLERS, MP_LUA_WATCHES };
+
 struct op;
 
 struct mp_lua_pool {
@@ -39,6 +41,8 @@ struct mp_lua_pool {
 	uint64_t rate_requests, rate_since_ns;
 	double rate;
 	uint64_t connected_ns;
+	// lua_reload.c
+	struct mp_watch *watches[MP_LUA_WATCHES];
 };
 
 struct mp_lua_statement {
@@ -66,3 +70,8 @@ void mp_lua_pool_listen(struct mp_lua_pool *pool);
 void mp_lua_pool_events_end(
 	struct mp_lua_pool *pool); // no more will come: the dispatcher hands out the rest and ends
 void mp_lua_pool_events_free(struct mp_lua_pool *pool);
+
+// ---- lua_reload.c -----------------------------------------------------------------------------------------------
+// The userdata at `index` is found again by its pool while Lua knows it.
+void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool);
+void mp_lua_pool_unwatch(struct mp_lua_pool *pool);

@@ -217,20 +217,6 @@ static int get_policies(lua_State *L)
 	return 1;
 }
 
-// reload(pool): true, or nil and err: a file was refused, and what served before goes on.
-static int reload(lua_State *L)
-{
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	char message[512];
-	if (!is_live(pool))
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
-	int rc = mp_script_policies_reload(pool->engine.policies, message, sizeof(message));
-	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", message);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
 void mp_lua_add_stats(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -239,7 +225,6 @@ void mp_lua_add_stats(lua_State *L)
 		{"getConnectionDetails", get_connection_details},
 		{"getHosts", get_hosts},
 		{"policies", get_policies},
-		{"reload", reload},
 		{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);

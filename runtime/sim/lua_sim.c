@@ -272,6 +272,12 @@ static int set_prepared_limit(lua_State *L)
 	return rc < 0 ? luaL_argerror(L, 2, "at least 1 expected") : 0;
 }
 
+static int set_password(lua_State *L)
+{
+	int rc = mp_sim_set_password(mp_lua_sim_check_cluster(L, 1), luaL_checkstring(L, 2));
+	return rc < 0 ? luaL_error(L, "not enough memory") : 0;
+}
+
 static int send_event(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
@@ -475,6 +481,7 @@ static const luaL_Reg methods[] = {
 	{"sendEvent", send_event},
 	{"forgetPrepared", forget_prepared},
 	{"setPreparedLimit", set_prepared_limit},
+	{"setPassword", set_password},
 	{"node", describe},
 	{"size", size},
 	{"received", received},

@@ -372,6 +372,17 @@ struct mp_sim_trace *mp_sim_traces_new(void)
 	return mp_calloc(MP_SIM_TRACES, sizeof(struct mp_sim_trace));
 }
 
+int mp_sim_set_password(struct mp_sim_cluster *cluster, const char *password)
+{
+	char *copy = mp_strdup(password);
+	if (copy == NULL)
+		return MP_ENOMEM;
+	mp_free(cluster->password);
+	cluster->password = copy;
+	cluster->options.password = copy;
+	return 0;
+}
+
 int mp_sim_set_prepared_limit(struct mp_sim_cluster *cluster, uint32_t limit)
 {
 	if (limit == 0)

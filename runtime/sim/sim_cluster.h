@@ -72,6 +72,8 @@ int mp_sim_remove_node(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CH
 int mp_sim_send_event(struct mp_sim_cluster *cluster, uint16_t node, const char *type, const char *change,
                       const struct mp_addr *addr) MP_MUST_CHECK;
 int mp_sim_forget_prepared(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK;
+int mp_sim_set_password(struct mp_sim_cluster *cluster,
+                        const char *password) MP_MUST_CHECK; // for whoever comes now
 int mp_sim_set_prepared_limit(struct mp_sim_cluster *cluster, uint32_t limit) MP_MUST_CHECK;
 
 // ---- looking at it ----------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What becomes of each key of a configuration (config_schema.lua) whose file changes under a running pool: how a new
+-- value is applied, or why it cannot be and what to do. A key without a line here is refused, and a spec fails.
+local AT_ONCE = "at once"
+local NEXT = "from the next request"
+local NEW = "to new connections"
+local ROTATE = "connections are replaced one by one"
+local NO_EFFECT = "has no effect yet"
+
+local change = {}
+
+change.live = {
+  pooling = {
+    coreConnectionsPerHost = AT_ONCE, maxConnectionsPerHost = AT_ONCE, maxRequestsPerConnection = ROTATE,
+    heartBeatInterval = AT_ONCE, heartBeatTimeout = AT_ONCE, warmup = NO_EFFECT, warmupTimeout = NO_EFFECT,
+    idleTimeout = AT_ONCE, connectionTimeout = NEW, enableTcpNoDelay = ROTATE, enableTcpKeepAlive = ROTATE,
+    tcpUserTimeout = ROTATE, reconnectBaseDelay = AT_ONCE, reconnectMaxDelay = AT_ONCE,
+    connectionsPerSecond = AT_ONCE, enableMetrics = NO_EFFECT, metricsInterval = NO_EFFECT,
+    adaptivePooling = NO_EFFECT, enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
+  },
+  contactPoints = "the next time contact points are needed",
+  localRack = AT_ONCE,
+  auth = { username = ROTATE, password = ROTATE },
+  tls = NO_EFFECT,
+  compression = NO_EFFECT,
+  requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
+  loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = "from the next failure",
+  policyPath = NEXT,
+  healthCheck = NO_EFFECT, circuitBreaker = NO_EFFECT,
+  failover = {
+    enabled = NEXT, maxRetries = NEXT, retryDelay = NEXT, backoffMultiplier = NEXT, autoDiscovery = AT_ONCE,
+    discoveryInterval = AT_ONCE,
+  },
+  regionSettings = AT_ONCE,
+  logging = { level = AT_ONCE, logConnections = NO_EFFECT, logRequests = NO_EFFECT, logErrors = NO_EFFECT },
+  handlers = "between two events",
+  playbooks = NO_EFFECT,
+}
+
+change.fixed = {
+  port = "the nodes are reached where they were found; give contactPoints their port (\"node:9142\"), or restart",
+  localDataCenter = "which hosts are local decides where every request goes; restart, or open a second pool and close "
+    .. "this one",
+  keyspace = "connections and prepared statements are bound to it; name the keyspace in the statement or in the "
+    .. "request's options, or restart",
+  protocolVersion = "a cluster is spoken to in one version; restart, or open a second pool and close this one",
+}
+
+-- What stands for a fixed key that is not given.
+change.default = { port = 9042 }
+
+local UNKNOWN = "how to apply it is not known; restart"
+
+-- Why the key ("pooling.idleTimeout") cannot be changed, or nil when it can.
+function change.refusal(key)
+  if change.fixed[key] then return change.fixed[key] end
+  local at = change.live
+  for part in key:gmatch "[^.]+" do
+    if type(at) == "table" then at = at[part] end
+  end
+  return at == nil and UNKNOWN or nil
+end
+
+return change

@@ -1,0 +1,254 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What changes in a pool while it runs: its configuration file and its handlers file, because they were written, or
+-- because somebody asks. The new text is judged as at the start; what cannot be taken leaves the old as it was, as a
+-- whole, is logged and told by an event.
+--
+-- A pool's state (its environment) holds: checked (the configuration in force), file (where it is from, or nil), given
+-- (its handlers file as the configuration names it), loaded (the generation of handlers in force), numbers.
+local core = require "moonpool.core_loader"
+local change_of = require "moonpool.config_change"
+local config = require "moonpool.config"
+local handlers = require "moonpool.handlers"
+
+local format = string.format
+
+local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...) and serve_events(pool, state)
+
+-- ---- what differs -------------------------------------------------------------------------------------------------
+
+local function show(value)
+  if type(value) == "string" then return format("%q", value) end
+  if type(value) ~= "table" then return tostring(value) end
+  if value.host then return format("%q", value.port and value.host .. ":" .. value.port or value.host) end
+  local keys, parts = {}, {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  for i, key in ipairs(keys) do
+    parts[i] = #value == #keys and show(value[key]) or format("%s = %s", key, show(value[key]))
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local function shown(entry)
+  if entry == nil then return "(not set)" end
+  local value = entry.value
+  if entry.rule.kind ~= "options" then return show(value) end
+  local flat = { policy = value.policy }
+  for name, option in pairs(value.options) do flat[name] = option end
+  return show(flat)
+end
+
+local function by_key(values)
+  local map = {}
+  for _, entry in ipairs(values) do map[entry.key] = entry end
+  return map
+end
+
+-- Every key whose value is another one now: { key, from, to, rule }, in the order of the schema.
+local function differences(old, new)
+  local before, after = by_key(old.values), by_key(new.values)
+  local list = {}
+  local function compare(key, rule)
+    local from, to = shown(before[key]), shown(after[key])
+    if from == to then return end
+    if rule.secret then from, to = "(secret)", "(changed)" end
+    list[#list + 1] = { key = key, from = from, to = to, rule = rule, value = after[key] and after[key].value }
+  end
+  for _, entry in ipairs(new.values) do compare(entry.key, entry.rule) end
+  for _, entry in ipairs(old.values) do
+    if not after[entry.key] then compare(entry.key, entry.rule) end
+  end
+  return list
+end
+
+-- A key that was left open and is now said to be what was found anyway is no change for the session.
+local function is_as_found(change, identity)
+  local found = identity[change.key] or change_of.default[change.key]
+  return found ~= nil and change.from == "(not set)" and change.value == found
+end
+
+-- A line for each key that a session which was connected cannot change, or nil.
+local function refusals(pool, checked, changes)
+  local identity = core.identity(pool)
+  if not identity then return nil end -- nothing was ever found by it
+  local lines = {}
+  for _, change in ipairs(changes) do
+    local refusal = change_of.refusal(change.key)
+    if refusal and not is_as_found(change, identity) then
+      local path = {}
+      for part in change.key:gmatch "[^.]+" do path[#path + 1] = part end
+      lines[#lines + 1] = format("%s: %s: %s -> %s cannot be applied while the pool runs: %s", checked.place(path),
+        change.key, change.from, change.to, refusal)
+    end
+  end
+  return #lines > 0 and table.concat(lines, "\n") or nil
+end
+
+-- ---- handlers -----------------------------------------------------------------------------------------------------
+
+local function is_there(path)
+  local text, why = core.readFile(path) -- waits for nothing, as io.open does when a pipe has that name
+  return text ~= nil or not why:find("No such file", 1, true)
+end
+
+-- A path is taken as it is, as all paths of a configuration; one that leads nowhere may stand beside the file.
+local function handlers_path(state, checked)
+  local path, folder = checked.handlers, state.file and state.file:match "^(.*)/[^/]*$"
+  if not path or not folder or path:sub(1, 1) == "/" then return path end
+  return not is_there(path) and is_there(folder .. "/" .. path) and folder .. "/" .. path or path
+end
+
+local function watch(pool, what, path)
+  local ok, why = core.watch(pool, what, path)
+  if not ok then core.log("warn", format("%s: changes will not be noticed: %s", path, why)) end
+end
+
+local function take_handlers(pool, state, generation)
+  local before = state.loaded
+  state.numbers = state.numbers + 1
+  generation.number = state.numbers
+  handlers.serve(pool, generation)
+  reload.serve_events(pool, state)
+  state.loaded = generation
+  if not before or before.path ~= generation.path then watch(pool, "handlers", generation.path) end
+end
+
+local function drop_handlers(pool, state)
+  state.loaded = nil
+  watch(pool, "handlers", nil)
+end
+
+local function tell_handlers(state)
+  core.log("info", format("handlers: generation %d serves (%s)", state.loaded.number, state.loaded.path))
+  reload.hand_out(state, "handlersReload", { file = state.loaded.path, generation = state.loaded.number })
+end
+
+local function refuse_handlers(state, message)
+  core.log("error", format("handlers refused, generation %d goes on: %s", state.loaded.number, message))
+  reload.hand_out(state, "handlersError", { file = state.loaded.path, message = message,
+    generation = state.loaded.number })
+end
+
+-- `force`: also when the text is the one that serves. true, or nil and a message.
+function reload.handlers(pool, state, force)
+  if not state.loaded then return true end
+  local generation, why = handlers.load(pool, state.loaded.path)
+  if not generation then
+    refuse_handlers(state, why)
+    return nil, why
+  end
+  if not force and generation.text == state.loaded.text then return true end
+  take_handlers(pool, state, generation)
+  tell_handlers(state)
+  return true
+end
+
+-- ---- configuration ------------------------------------------------------------------------------------------------
+
+local function read_config(state)
+  local text, why = core.readFile(state.file)
+  if not text then return nil, why end
+  return config.check_text(text, state.file)
+end
+
+local function texts(changes)
+  local list = {}
+  for i, change in ipairs(changes) do list[i] = format("%s: %s -> %s", change.key, change.from, change.to) end
+  return table.concat(list, "; ")
+end
+
+local function public(changes)
+  local list = {}
+  for i, change in ipairs(changes) do list[i] = { key = change.key, from = change.from, to = change.to } end
+  return list
+end
+
+-- Everything that may fail comes first; the handlers take over when the rest has. Returns the changes.
+local function apply(pool, state)
+  local checked, warnings = read_config(state)
+  if not checked then return nil, warnings end
+  reload.complete(checked)
+  local changes = differences(state.checked, checked)
+  if #changes == 0 then return changes end
+  local refused = refusals(pool, checked, changes)
+  if refused then return nil, refused end
+  local path, generation = handlers_path(state, checked), nil
+  local new_path = path ~= (state.loaded and state.loaded.path)
+  if path and new_path then
+    local why
+    generation, why = handlers.load(pool, path)
+    if not generation then return nil, checked.place { "handlers" } .. ": handlers: " .. why end
+  end
+  local ok, why = core.applyConfig(pool, checked)
+  if not ok then return nil, why end
+  for _, warning in ipairs(warnings) do core.log("warn", tostring(warning)) end
+  state.checked = checked
+  if generation then take_handlers(pool, state, generation) end
+  if new_path and not path then drop_handlers(pool, state) end
+  return changes, generation
+end
+
+-- true, or nil and a message: then the configuration in force goes on as it was, whole.
+function reload.config(pool, state)
+  if not state.file then return true end
+  local changes, extra = apply(pool, state)
+  if not changes then
+    core.log("error", "configuration refused, the one in force goes on unchanged: " .. extra)
+    reload.hand_out(state, "configError", { file = state.file, message = extra })
+    return nil, extra
+  end
+  if #changes == 0 then return true end
+  core.log("info", format("configuration %s: %s", state.file, texts(changes)))
+  reload.hand_out(state, "configReload", { file = state.file, changes = public(changes) })
+  if extra then tell_handlers(state) end
+  return true
+end
+
+-- ---- all of it ----------------------------------------------------------------------------------------------------
+
+local function failure(code, reasons)
+  local err = core.error(code, "a reload was refused")
+  err.message = table.concat(reasons, "\n") -- whole, however long
+  return err
+end
+
+-- Everything again now. true, or nil and an error that says what was refused and goes on as it was.
+function reload.all(pool, state)
+  if core.identity(pool) == false then return core.reloadPolicies(pool) end -- says that it is closed
+  local reasons, code = {}, nil
+  local function note(ok, name, what, why)
+    if ok then return end
+    code = code or name
+    reasons[#reasons + 1] = why .. " (" .. what .. ")"
+  end
+  local ok, why = reload.config(pool, state)
+  note(ok, "CONFIG_ERROR", "the configuration is unchanged", why)
+  ok, why = reload.handlers(pool, state, true)
+  note(ok, "SCRIPT_ERROR", "the handlers are unchanged", why)
+  local err
+  ok, err = core.reloadPolicies(pool)
+  note(ok, err and err.code, "the policy before goes on", err and err.message)
+  if code then return nil, failure(code, reasons) end
+  return true
+end
+
+-- The beginning: what `pool.new` made of its configuration. Returns nil and a message when there are no handlers in
+-- the file that is named.
+function reload.begin(pool, state, checked)
+  state.checked, state.file, state.numbers = checked, checked.file, 0
+  local path = handlers_path(state, checked)
+  if path then
+    local generation, why = handlers.load(pool, path)
+    if not generation then return nil, why end
+    take_handlers(pool, state, generation)
+  end
+  if state.file then watch(pool, "config", state.file) end
+  return true
+end
+
+-- What a file's change means, in a coroutine of its own.
+function reload.on_change(pool, state, what)
+  if what == "config" then reload.config(pool, state) else reload.handlers(pool, state, false) end
+end
+
+return reload

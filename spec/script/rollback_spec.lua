@@ -1,0 +1,65 @@
+-- SPDX-License-Identifier: Apache-2.0
+local moonpool = require "moonpool"
+local config_file = require "spec.support.config_file"
+local policies = require "spec.support.policies"
+local it_in = require("spec.support.world").inside(it)
+
+local file, around, policy = config_file.file, config_file.around, config_file.policy
+
+describe("a rollback", function()
+  local function pool_with(world, text)
+    policies.write(file "mine.lua", text)
+    local pool = world:pool { loadBalancing = { policy = file "mine.lua" } }
+    world:waitUp(pool)
+    return pool, world:listen(pool, "policyReload", "policyError")
+  end
+  local function change_policy(world, text)
+    policies.write(file "mine.lua", text)
+    world.sim:touch(file "mine.lua")
+    moonpool.sleep(100)
+  end
+  local ONE, TWO, THREE = policy("One", "plan:hosts(localDc, inTurn)"), policy("Two", "plan:hosts(localDc, shuffled)"),
+    policy("Three", "plan:hosts(localDc, fastest)")
+
+  it_in("returns to the generation before, and stays there until the file changes", function(world)
+    around(function()
+      local pool, told = pool_with(world, ONE)
+      local ok, err = pool:rollback "balance"
+      assert.is_nil(ok)
+      assert.equal("NOT_FOUND", err.code)
+      assert.matches("there is no earlier generation of the balance policy", err.message, 1, true)
+      change_policy(world, TWO)
+      assert.equal("Two", pool:policies().balance.name)
+      local done, generation = pool:rollback "balance"
+      assert.is_true(done)
+      assert.equal(1, generation)
+      assert.equal("One", pool:policies().balance.name)
+      moonpool.sleep(50)
+      assert.equal(1, told.policyReload[#told.policyReload][1].generation)
+      change_policy(world, TWO) -- written again, the same
+      assert.equal("One", pool:policies().balance.name)
+      change_policy(world, THREE)
+      assert.equal("Three", pool:policies().balance.name)
+      assert.equal(3, pool:policies().balance.generation)
+      assert.is_true(pool:rollback "balance")
+      assert.equal("One", pool:policies().balance.name)
+      assert.is_true(pool:reload()) -- by hand is by hand
+      assert.equal("Three", pool:policies().balance.name)
+    end)
+  end)
+
+  it_in("is wrong for what is no kind, and for a closed pool", function(world)
+    local pool = world:pool()
+    for _, kind in ipairs { "balances", 5, false } do
+      local ok, why = pcall(pool.rollback, pool, kind)
+      assert.is_false(ok)
+      assert.matches("unknown kind of policy .*, one of these expected: balance retry", why)
+    end
+    assert.is_false((pcall(pool.rollback, pool)))
+    assert.is_nil((pool:rollback "retry"))
+    pool:close()
+    local ok, err = pool:rollback "balance"
+    assert.is_nil(ok)
+    assert.equal("CLOSED", err.code)
+  end)
+end)
