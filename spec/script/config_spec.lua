@@ -189,7 +189,7 @@ describe("a doubtful configuration", function()
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
     assert.same({ "compression", "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
       "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker",
-      "logging.logRequests", "handlers", "playbooks" }, warnings)
+      "logging.logRequests", "playbooks" }, warnings)
   end)
 
   it("says which keys of failover have no effect", function()
