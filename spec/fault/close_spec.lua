@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A session is closed after every single event of a recorded run: while names are resolved, nodes are tried, versions
--- refused, the topology read, pools opened, statements prepared, requests sent, waiting, delayed, prepared again, and
--- after. However it stands, everything that was asked is told once, and nothing is left.
+-- refused, the topology read, pools opened, statements prepared, requests sent, waiting, delayed, prepared again, with
+-- copies in flight, and after. However it stands, everything that was asked is told once, and nothing is left.
 local C = require "spec.support.c"
 local ffi = require "ffi"
 local rows = require "spec.support.rows"
@@ -42,6 +42,8 @@ describe("a session that is closed", function()
         delay_ms[0] = view.attempt == 1 and 5 or 0
         return view.attempt < 4 and C.MP_NEXT_HOST or C.MP_GIVE_UP
       end)
+    policies.speculate.after = world.loop:callback(
+      "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, _, sent) return sent - 1 end)
     C.mp_session_set_policies(world.session, policies)
     world.on_statement = function(_, link, request) return strike(world, link, request) end
     local connect = world:begin_connect()
@@ -57,7 +59,7 @@ describe("a session that is closed", function()
       prepare.on_done = function()
         if not prepare.prepared then return end
         for _, node in ipairs(world.nodes) do node.known = {} end
-        for _ = 1, 12 do try(prepare.prepared) end
+        for i = 1, 12 do try(prepare.prepared, { idempotent = i % 2 == 0 }) end
         world:event(world.nodes[1], "TOPOLOGY_CHANGE", "NEW_NODE", world.nodes[4])
         world:kill(world.nodes[2])
       end
@@ -78,6 +80,7 @@ describe("a session that is closed", function()
     end
     assert(world.connects[1].done and not world.connects[1].err, "the run did not even connect")
     assert(world.struck > 20)
+    assert(world:stats().speculative > 3, "few copies: " .. world:stats().speculative)
     world:close()
     return events
   end

@@ -46,6 +46,10 @@ describe("a session that runs out of memory", function()
       config = { request_timeout_ms = 300, connect_timeout_ms = 300, discovery_interval_ms = 200, keyspace = "ks" },
     }
     local added = world:add_node { member = false }
+    local policies = ffi.new "struct mp_policies"
+    policies.speculate.after = world.loop:callback(
+      "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, _, sent) return sent * 20 - 20 end)
+    C.mp_session_set_policies(world.session, policies)
     world.shapes["UPDATE t SET v = 1"] = { params = { { "k", "int" } }, pk_indexes = { 0 } }
     local before = C.mp_mem_stats().allocs
     C.mp_mem_fail_at(nth, false)
@@ -70,7 +74,7 @@ describe("a session that runs out of memory", function()
     world:until_true(function() return prepare.done or prepare.rc ~= 0 end, 5000)
     for _, node in ipairs(world.nodes) do node.known = {} end
     if prepare.prepared then
-      for _ = 1, 4 do try(prepare.prepared, { values = { "abcd" } }) end
+      for _ = 1, 4 do try(prepare.prepared, { values = { "abcd" }, idempotent = true }) end
     end
     added.member = true
     world:event(world.nodes[1], "TOPOLOGY_CHANGE", "NEW_NODE", added)
@@ -79,6 +83,7 @@ describe("a session that runs out of memory", function()
     world:pass(1500)
     local allocs = tonumber(C.mp_mem_stats().allocs - before)
     C.mp_mem_fail_at(0, false)
+    if nth == 0 then assert(world:stats().speculative > 4) end
     -- There is memory again.
     world:start(world.nodes[2])
     world:until_true(function() return world:up_count() == 4 end, 30000)

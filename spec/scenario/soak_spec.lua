@@ -109,8 +109,15 @@ local function disturb(world, stop)
   return true
 end
 
+-- By the seed: none, or one of these.
+local speculative = {
+  { policy = "ConstantSpeculativeExecutionPolicy", delay = 0, maxSpeculativeExecutions = 3 },
+  { policy = "PercentileSpeculativeExecutionPolicy", percentile = 60, maxSpeculativeExecutions = 2 },
+}
+
 local function soak(world, totals)
   local pool = world:pool {
+    speculativeExecution = speculative[world.seed % 3],
     contactPoints = { "127.0.0.1", "127.0.0.2", "127.0.0.3" }, failover = { discoveryInterval = 5000 },
     pooling = { heartBeatInterval = 5000, maxConnectionsPerHost = { ["0"] = 2 }, maxRequestsPerConnection = 64 },
   }
@@ -124,6 +131,7 @@ local function soak(world, totals)
   world:healed(pool)
   moonpool.sleep(15000) -- hints are delivered
   load:check()
+  totals.copies = (totals.copies or 0) + pool:getStats().speculative
   for _, of in pairs(load.of) do
     for fate, count in pairs(of) do totals[fate] = (totals[fate] or 0) + count end
   end
@@ -140,8 +148,9 @@ describe("a pool under random faults", function()
 
   it("was really tried: some requests failed either way, most did not", function()
     if support.given_seed then return end
-    if os.getenv "MOONPOOL_SEEDS" then print(totals.ok, totals.unknown, totals.never) end
+    if os.getenv "MOONPOOL_SEEDS" then print(totals.ok, totals.unknown, totals.never, totals.copies) end
     assert.is_true(totals.ok > 0.5 * (to - from + 1) * REQUESTS, "ok " .. totals.ok)
     assert.is_true(totals.unknown > 10 and totals.never > 10)
+    assert.is_true(totals.copies > 100 * (to - from + 1), "copies " .. totals.copies)
   end)
 end)
