@@ -124,6 +124,11 @@ local function compare(self)
         .. tostring(flat.reconnect.policy))
     end
   end
+  local delay = flat.speculate and flat.speculate.options.delay
+  if type(delay) == "number" and flat.requestTimeout and delay >= flat.requestTimeout then
+    self:warn({ "speculativeExecution", "delay" }, "", format("has no effect: requests end before, by requestTimeout, "
+      .. "which is %d", flat.requestTimeout))
+  end
   local moves = flat.failoverEnabled ~= false and flat.failoverMaxRetries ~= 0
   for _, key in ipairs { "MaxRetries", "RetryDelay", "Backoff" } do
     if flat.failoverEnabled == false and flat["failover" .. key] then

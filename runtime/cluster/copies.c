@@ -33,7 +33,7 @@ static bool may_run_twice(const struct mp_request *request)
 	const struct mp_request_state *state = request->state;
 	const struct mp_request_options *options = &request->options;
 	bool is_safe = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT;
-	if (!is_safe || state->is_lwt || is_serial(options->consistency) || options->pinned_host != MP_NO_HOST)
+	if (!is_safe || is_serial(options->consistency) || options->pinned_host != MP_NO_HOST)
 		return false;
 	return request->prepared != NULL ? request->prepared->is_plain
 	                                 : mp_replay_is_plain(request->cql.data, request->cql.len);
@@ -74,25 +74,26 @@ static bool send_copy(struct mp_request *request)
 	return true;
 }
 
-// Without memory for the timer there is no copy.
-static void wait(struct mp_request *request, uint32_t ms)
+// The delay begins now. Without memory for it there is no copy.
+static void wait(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
-	state->copy_after_ms = ms;
-	if (mp_deadline_start(&request->session->ahead, &state->ahead, ms > 0 ? ms : 1) != 0)
+	uint32_t ms = state->copy_after_ms > 0 ? state->copy_after_ms : 1;
+	if (mp_deadline_start(&request->session->ahead, &state->ahead, ms) != 0)
 		state->copy_after_ms = MP_NO_COPY;
 }
 
+// All that are due at once, and the wait for the one behind them.
 static void send_due(struct mp_request *request)
 {
-	uint32_t after_ms = 0;
-	while (after_ms == 0) {
-		if (!send_copy(request))
-			return;
-		after_ms = ask_policy(request);
-	}
-	if (after_ms < request->state->timeout_ms)
-		wait(request, after_ms);
+	struct mp_request_state *state = request->state;
+	state->copy_after_ms = 0;
+	while (state->copy_after_ms == 0)
+		state->copy_after_ms = send_copy(request) ? ask_policy(request) : MP_NO_COPY;
+	if (state->copy_after_ms >= state->timeout_ms)
+		state->copy_after_ms = MP_NO_COPY;
+	else
+		wait(request);
 }
 
 void mp_copies_begin(struct mp_request *request)
@@ -101,41 +102,32 @@ void mp_copies_begin(struct mp_request *request)
 	state->copies_sent = 0;
 	if (!may_run_twice(request))
 		return;
-	uint32_t after_ms = ask_policy(request);
-	if (after_ms >= state->timeout_ms)
+	state->copy_after_ms = ask_policy(request);
+	if (state->copy_after_ms >= state->timeout_ms)
 		return;
 	state->may_copy = true;
-	if (after_ms == 0 && state->phase == MP_REQUEST_SENT)
+	if (state->phase != MP_REQUEST_SENT)
+		return;
+	if (state->copy_after_ms == 0)
 		send_due(request);
 	else
-		wait(request, after_ms);
+		wait(request);
 }
 
-static uint64_t last_attempt_ns(const struct mp_request_state *state)
+// So waiting for room, preparing again and a retry do not count.
+void mp_copies_again(struct mp_request *request)
 {
-	uint64_t last_ns = state->attempt_ns;
-	for (const struct mp_copy *copy = state->copies; copy != NULL; copy = copy->next)
-		last_ns = copy->attempt_ns > last_ns ? copy->attempt_ns : last_ns;
-	return last_ns;
+	struct mp_request_state *state = request->state;
+	if (state->phase == MP_REQUEST_SENT && state->copy_after_ms != MP_NO_COPY)
+		wait(request);
 }
 
-// The delay counts from the last attempt, so that waiting for room, preparing again or a retry begin it anew.
 void mp_copies_on_due(void *owner, struct mp_deadline *deadline)
 {
 	struct mp_session *session = owner;
 	struct mp_request_state *state = MP_CONTAINER_OF(deadline, struct mp_request_state, ahead);
-	struct mp_request *request = &MP_CONTAINER_OF(state, struct mp_request_cell, state)->request;
-	if (session->state != MP_SESSION_OPEN)
-		return;
-	if (state->phase != MP_REQUEST_SENT) {
-		wait(request, state->copy_after_ms);
-		return;
-	}
-	uint64_t due_ns = last_attempt_ns(state) + state->copy_after_ms * NS_PER_MS;
-	if (due_ns <= mp_loop_now_ns(session->loop))
-		send_due(request);
-	else if (mp_deadline_start_at(&session->ahead, &state->ahead, due_ns) != 0)
-		state->copy_after_ms = MP_NO_COPY;
+	if (session->state == MP_SESSION_OPEN && state->phase == MP_REQUEST_SENT)
+		send_due(&MP_CONTAINER_OF(state, struct mp_request_cell, state)->request);
 }
 
 // ---- changing places --------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.refused = counters->refused,
 		.speculative = counters->speculative,
 		.speculative_wins = counters->speculative_wins,
+		.speculative_refused = counters->speculative_refused,
 	};
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];

@@ -57,7 +57,7 @@ struct mp_request_state {
 	struct mp_plan plan;
 	struct mp_timer delay;    // DELAYED
 	struct mp_copy *copies;   // SENT: the other attempts in flight
-	uint32_t copy_after_ms;   // from the last attempt to the next copy
+	uint32_t copy_after_ms;   // from the last attempt to the next copy; MP_NO_COPY
 	struct mp_deadline ahead; // when it is due
 };
 
@@ -148,6 +148,7 @@ void mp_retry_budget_pay_copy(struct mp_session *session);
 
 // ---- copies.c
 void mp_copies_begin(struct mp_request *request); // it was submitted: will it have copies, and when?
+void mp_copies_again(struct mp_request *request); // another attempt was sent: the delay begins anew
 void mp_copies_on_due(void *session, struct mp_deadline *deadline);
 // The current attempt is over. Another one in flight is the current one from now on; false: there is none.
 bool mp_copies_take_over(struct mp_request *request) MP_MUST_CHECK;

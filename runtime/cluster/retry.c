@@ -52,7 +52,7 @@ static bool pay(struct mp_session *session, uint8_t outcome)
 bool mp_retry_budget_allows_copy(struct mp_session *session)
 {
 	bool allows = session->retry_tokens >= RETRY_TOKENS_MAX / 2 + RETRY_COST;
-	session->counters.budget_refused += allows ? 0 : 1;
+	session->counters.speculative_refused += allows ? 0 : 1;
 	return allows;
 }
 
@@ -312,6 +312,8 @@ void mp_request_go_on(struct mp_request *request)
 		rc = mp_request_next(request);
 	if (rc == MP_EBUSY && may_leave)
 		rc = mp_request_wait(request);
+	if (rc == 0 && state->may_copy)
+		mp_copies_again(request);
 	if (rc == 0)
 		return;
 	end_failed(request, headline(mp_request_error(request), rc));

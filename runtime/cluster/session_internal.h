@@ -45,7 +45,7 @@ struct mp_session_counters {
 	uint64_t requests, errors, attempts, retries, timeouts;
 	uint64_t unsafe_retries_refused, budget_refused, reprepared, policy_fallbacks, downgraded, refused;
 	uint64_t moved, move_refused;
-	uint64_t speculative, speculative_wins;
+	uint64_t speculative, speculative_wins, speculative_refused;
 };
 
 struct mp_session {

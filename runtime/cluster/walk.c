@@ -253,6 +253,8 @@ void mp_requests_wake(struct mp_session *session)
 		struct mp_request_state *state = MP_CONTAINER_OF(node, struct mp_request_state, node);
 		struct mp_request *request = request_of(state);
 		int rc = mp_request_next(request);
+		if (rc == 0 && state->may_copy)
+			mp_copies_again(request);
 		if (rc == MP_EBUSY) {
 			bool all_full = count_bits(state->passed) >= session->view.up_count;
 			rewind_plan(state);

@@ -58,6 +58,7 @@ static int get_stats(lua_State *L)
 	number(L, "failoversRefused", (double)stats.move_refused);
 	number(L, "speculative", (double)stats.speculative);
 	number(L, "speculativeWins", (double)stats.speculative_wins);
+	number(L, "speculativeRefused", (double)stats.speculative_refused);
 	return 1;
 }
 

@@ -97,16 +97,26 @@ describe("a request with copies", function()
   end)
 
   it("counts the delay from the attempt, not from the wait for room before it", function()
-    open(1, { DELAY_MS }, nil, { max_requests_per_connection = 1, local_limits = { core = 1, max = 1 } })
-    local first, second = submit(read, { pinned_host = world:find(ip(1)).index }), submit(read)
-    world:add_node {}
-    world:pass(DELAY_MS - 5)
-    act(1, "ok")
-    world:wait(first)
-    world:pass(10)
-    assert.equal(2, #world.arrived) -- the delay since submit is over, that since the attempt is not
-    act(1, "ok")
-    world:wait(second)
+    for _, held_ms in ipairs { DELAY_MS - 5, DELAY_MS * 3 } do
+      open(2, { DELAY_MS }, nil, { max_requests_per_connection = 1, local_limits = { core = 1, max = 1 } })
+      local others = { submit(read, { pinned_host = world:find(ip(1)).index }),
+        submit(read, { pinned_host = world:find(ip(2)).index }) }
+      local record = submit(read)
+      world:pass(held_ms)
+      assert.equal(2, #world.arrived)
+      act(1, "ok")
+      act(2, "ok")
+      for _, other in ipairs(others) do world:wait(other) end
+      world:pass(DELAY_MS - 3)
+      assert.equal(3, #world.arrived)
+      assert.equal(0, world:stats().speculative)
+      world:pass(6)
+      assert.equal(1, world:stats().speculative)
+      act(2, "ok")
+      world:wait(record)
+      world:close()
+    end
+    world = nil
   end)
 
   -- ---- who may have them ------------------------------------------------------------------------------------------
@@ -322,6 +332,7 @@ describe("a request with copies", function()
     -- It began full: half of 1000 copies, and one for ten requests.
     assert.is_true(stats.speculative <= 500 + total / 10 + 20, stats.speculative)
     assert.is_true(stats.speculative >= 500)
+    assert.is_true(stats.speculative_refused > 1000)
     assert.equal(total + stats.speculative, stats.attempts)
   end)
 

@@ -94,6 +94,10 @@ local bad = {
     "loadBalancing.rank: got a function; must be a number, a text, true, false or a table of those" },
   { { retry = { policy = "" } }, 'retry.policy: got "" (string); ' .. POLICY },
   { { reconnection = { policy = true } }, "reconnection.policy: got true (boolean); " .. POLICY },
+  { { speculativeExecution = { policy = 5 } }, "speculativeExecution.policy: got 5 (number); " .. POLICY },
+  { { speculativeExecution = 5 }, "speculativeExecution: got 5 (number); must be a table" },
+  { { speculativExecution = {} },
+    "speculativExecution: there is no such key, did you mean speculativeExecution?" },
   { { reconnections = {} }, "reconnections: there is no such key, did you mean reconnection?" },
   { { policyPath = 5 }, "policyPath: got 5 (number); must be a list of texts" },
   { { policyPath = { "a", 5 } }, "policyPath[2]: got 5 (number); " .. TEXT },
@@ -208,6 +212,13 @@ describe("a doubtful configuration", function()
     assert.same({
       "pooling.reconnectMaxDelay: has no effect: reconnection.policy decides, ExponentialReconnectionPolicy",
     }, warnings_of { contactPoints = { "a" }, reconnection = {}, pooling = { reconnectMaxDelay = 5000 } })
+  end)
+
+  it("has copies only after the request's end", function()
+    assert.same({
+      "speculativeExecution.delay: has no effect: requests end before, by requestTimeout, which is 500",
+    }, warnings_of { contactPoints = { "a" }, requestTimeout = 500, speculativeExecution = { delay = 500 } })
+    assert.same({}, warnings_of { contactPoints = { "a" }, requestTimeout = 500, speculativeExecution = {} })
   end)
 
   it("switches off what is not there: nothing to say", function()
@@ -390,7 +401,8 @@ describe("what C gets", function()
         backoffMultiplier = 1.5, autoDiscovery = false }, logging = { level = "debug" },
       loadBalancing = { policy = "TokenAwarePolicy", childPolicy = "RoundRobinPolicy", shuffleReplicas = false },
       retry = { maxRetries = 5, retryDelay = 10 },
-      reconnection = { policy = "ConstantReconnectionPolicy", delay = 250 } }]]
+      reconnection = { policy = "ConstantReconnectionPolicy", delay = 250 },
+      speculativeExecution = { delay = 30, maxSpeculativeExecutions = 2 } }]]
     local points = {}
     for i = 0, 3 do points[i + 1] = text(session.contact_points[i].host) .. " " .. session.contact_points[i].port end
     assert.same({ "one 0", "two 9043", "::1 9044", "::1 0" }, points)
@@ -421,7 +433,9 @@ describe("what C gets", function()
     assert.same({ "TokenAwarePolicy", options, "loadBalancing" }, choice(C.MP_POLICY_BALANCE))
     assert.same({ "DefaultRetryPolicy", '{["maxRetries"]=5,["retryDelay"]=10}', "retry" }, choice(C.MP_POLICY_RETRY))
     assert.same({ "ConstantReconnectionPolicy", '{["delay"]=250}', "reconnection" }, choice(C.MP_POLICY_RECONNECT))
-    assert.same({ [3] = "speculativeExecution" }, choice(C.MP_POLICY_SPECULATE))
+    assert.same({ "ConstantSpeculativeExecutionPolicy", '{["delay"]=30,["maxSpeculativeExecutions"]=2}',
+      "speculativeExecution" }, choice(C.MP_POLICY_SPECULATE))
+    assert.is_nil(choice(C.MP_POLICY_FAILOVER)[1])
     assert.equal("app.lua:3", text(chosen.where))
     C.mp_script_config_deinit(read)
   end)
