@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nine nodes, three datacentres of three racks; the other clusters are parts of it.
+// Nodes are dealt to three datacentres of three racks: nine of them, or a thousand; the other clusters are parts of the
+// nine.
 #include "script/canned.h"
 
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "wire/message.h"
 
-#define DCS   3u
-#define NODES 9u // three racks of one node in each datacentre
+#define DCS      3u
+#define RACKS    3u
+#define NODES    9u // one in each rack
+#define THOUSAND 1000u
 
 const char *mp_canned_name(enum mp_canned_topology topology)
 {
@@ -17,39 +21,55 @@ const char *mp_canned_name(enum mp_canned_topology topology)
 	case MP_CANNED_ONE_NODE: return "a cluster of one node";
 	case MP_CANNED_ALL_DOWN: return "a cluster with all nodes down";
 	case MP_CANNED_THREE_DCS: return "a cluster of three datacentres";
+	case MP_CANNED_THOUSAND: return "a cluster of a thousand nodes";
 	default: return "?";
 	}
 }
 
-static int fill_slots(struct mp_view *view)
+// Numbers 0 to 2 of datacentres and 0 to 8 of racks are given once.
+static int name_places(struct mp_view *view)
 {
 	static const char *const dcs[DCS] = {"canned1", "canned2", "canned3"};
-	static const char *const racks[NODES / DCS] = {"rack1", "rack2", "rack3"};
-	for (uint32_t i = 0; i < NODES; i++) {
-		struct mp_host_view *host = &view->hosts[i];
-		int dc = mp_view_dc_id(view, dcs[i / DCS]);
-		int rack = mp_view_rack_id(view, dcs[i / DCS], racks[i % DCS]);
-		if (dc < 0 || rack < 0)
+	static const char *const racks[RACKS] = {"rack1", "rack2", "rack3"};
+	for (uint32_t i = 0; i < DCS * RACKS; i++)
+		if (mp_view_dc_id(view, dcs[i / RACKS]) < 0 ||
+		    mp_view_rack_id(view, dcs[i / RACKS], racks[i % RACKS]) < 0)
 			return MP_ENOMEM;
-		host->index = i;
-		host->dcId = (uint16_t)dc;
-		host->rackId = (uint16_t)rack;
-		host->isLocal = i < DCS;
-		host->isLocalRack = i == 0;
-		host->weight = 1;
-		host->inFlight = i;
-		host->latencyUs = 100 * i;
-	}
 	return 0;
 }
 
-static struct mp_placement *place(struct mp_view *view)
+// The first third in the first datacentre and so on.
+static void fill_slots(struct mp_view *view, uint32_t nodes)
 {
-	struct mp_ring_token tokens[NODES];
-	for (uint32_t i = 0; i < NODES; i++)
+	for (uint32_t i = 0; i < nodes; i++) {
+		struct mp_host_view *host = &view->hosts[i];
+		uint32_t dc = i * DCS / nodes;
+		uint32_t rack = dc * RACKS + i % RACKS;
+		host->index = i;
+		host->dcId = (uint16_t)dc;
+		host->rackId = (uint16_t)rack;
+		host->isLocal = dc == 0;
+		host->isLocalRack = rack == 0;
+		host->weight = 1;
+		host->inFlight = i;
+		host->latencyUs = 100 * i;
+		host->isUp = true;
+	}
+	for (uint32_t i = nodes; i < THOUSAND; i++)
+		view->hosts[i].isUp = false;
+	view->host_count = nodes;
+}
+
+static struct mp_placement *place(struct mp_view *view, uint32_t nodes)
+{
+	struct mp_ring_token *tokens = mp_calloc(nodes, sizeof(*tokens));
+	if (tokens == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < nodes; i++)
 		tokens[i] =
-			(struct mp_ring_token){.token = (int64_t)(i + 1) * 1000, .owner = (uint16_t)(i * 4 % NODES)};
-	struct mp_ring *ring = mp_ring_new(tokens, NODES);
+			(struct mp_ring_token){.token = (int64_t)(i + 1) * 1000, .owner = (uint16_t)(i * 4 % nodes)};
+	struct mp_ring *ring = mp_ring_new(tokens, nodes);
+	mp_free(tokens);
 	if (ring == NULL)
 		return NULL;
 	struct mp_replication replication;
@@ -62,24 +82,28 @@ static struct mp_placement *place(struct mp_view *view)
 	}
 	struct mp_placement *placement = mp_placement_new(ring, &replication, view);
 	mp_ring_unref(ring);
-	while (placement != NULL && !mp_placement_step(placement, view, NODES)) {}
+	while (placement != NULL && !mp_placement_step(placement, view, nodes)) {}
 	return placement;
 }
 
 int mp_canned_init(struct mp_canned *canned)
 {
+	static const uint32_t sizes[] = {THOUSAND, NODES}; // ends with the small one: it is what is there
 	memset(canned, 0, sizeof(*canned));
 	int rc = mp_view_init(&canned->view);
 	if (rc == 0)
-		rc = fill_slots(&canned->view);
-	canned->view.host_count = NODES;
+		rc = name_places(&canned->view);
 	canned->view.local_dc = 0;
-	if (rc == 0)
+	for (size_t i = 0; i < MP_ARRAY_LEN(sizes) && rc == 0; i++) {
+		fill_slots(&canned->view, sizes[i]);
 		rc = mp_view_rebuild(&canned->view);
-	if (rc == 0) {
-		canned->placement = place(&canned->view);
-		rc = canned->placement == NULL ? MP_ENOMEM : 0;
+		if (rc == 0) {
+			struct mp_placement *placement = place(&canned->view, sizes[i]);
+			canned->placements[sizes[i] == THOUSAND] = placement;
+			rc = placement == NULL ? MP_ENOMEM : 0;
+		}
 	}
+	canned->topology = MP_CANNED_THREE_DCS;
 	if (rc != 0)
 		mp_canned_deinit(canned);
 	return rc;
@@ -87,7 +111,8 @@ int mp_canned_init(struct mp_canned *canned)
 
 void mp_canned_deinit(struct mp_canned *canned)
 {
-	mp_placement_unref(canned->placement);
+	for (size_t i = 0; i < MP_ARRAY_LEN(canned->placements); i++)
+		mp_placement_unref(canned->placements[i]);
 	if (canned->view.hosts != NULL)
 		mp_view_deinit(&canned->view);
 	memset(canned, 0, sizeof(*canned));
@@ -96,12 +121,19 @@ void mp_canned_deinit(struct mp_canned *canned)
 int mp_canned_set(struct mp_canned *canned, enum mp_canned_topology topology)
 {
 	struct mp_view *view = &canned->view;
-	static const uint32_t counts[MP_CANNED_COUNT] = {0, 1, NODES, NODES};
+	static const uint32_t counts[MP_CANNED_COUNT] = {0, 1, NODES, NODES, THOUSAND};
+	fill_slots(view, topology == MP_CANNED_THOUSAND ? THOUSAND : NODES);
 	view->host_count = counts[topology];
 	view->local_dc = topology == MP_CANNED_EMPTY ? MP_NO_HOST : 0;
 	for (uint32_t i = 0; i < NODES; i++)
 		view->hosts[i].isUp = i < view->host_count && topology != MP_CANNED_ALL_DOWN;
+	canned->topology = topology;
 	return mp_view_rebuild(view);
+}
+
+const struct mp_placement *mp_canned_placement(const struct mp_canned *canned)
+{
+	return canned->placements[canned->topology == MP_CANNED_THOUSAND];
 }
 
 void mp_canned_request(uint32_t n, struct mp_request_view *req)

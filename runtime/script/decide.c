@@ -20,6 +20,7 @@ struct making {
 	struct mp_decision *decision;
 	const struct mp_decision_setup *setup;
 	struct mp_buf text; // of the policy file being read
+	uint64_t from_ns;
 };
 
 // find(name): the text and path of a policy file, or nil and a message.
@@ -94,6 +95,32 @@ static char *copy_field(lua_State *L, int index, const char *key)
 	return copy;
 }
 
+static void open_libraries(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		lua_CFunction open;
+	} libraries[] = {
+		{"", luaopen_base},
+		{LUA_LOADLIBNAME, luaopen_package},
+		{LUA_TABLIBNAME, luaopen_table},
+		{LUA_STRLIBNAME, luaopen_string},
+		{LUA_MATHLIBNAME, luaopen_math},
+		{LUA_DBLIBNAME, luaopen_debug},
+		{LUA_BITLIBNAME, luaopen_bit},
+		{LUA_JITLIBNAME, luaopen_jit},
+	};
+	for (size_t i = 0; i < MP_ARRAY_LEN(libraries); i++) {
+		lua_pushcfunction(L, libraries[i].open);
+		lua_pushstring(L, libraries[i].name);
+		lua_call(L, 1, 0);
+	}
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	lua_pushcfunction(L, luaopen_ffi);
+	lua_setfield(L, -2, LUA_FFILIBNAME);
+	lua_pop(L, 1);
+}
+
 // Opens the libraries for the trusted half, loads the policy, and leaves driver and handler in the registry.
 static int make(lua_State *L)
 {
@@ -104,13 +131,14 @@ static int make(lua_State *L)
 	// LuaJIT's own libraries lose memory when they cannot be opened: the cap holds from here on.
 	size_t cap_bytes = decision->vm.cap_bytes;
 	decision->vm.cap_bytes = SIZE_MAX;
-	luaL_openlibs(L);
+	open_libraries(L);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ffi");
 	lua_call(L, 1, 0);
 	decision->vm.cap_bytes = cap_bytes;
-	// What runs once is not worth compiling.
+	// What runs once is not worth compiling, and what is made here stays.
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	lua_gc(L, LUA_GCSTOP, 0);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
 	load_module(L, setup->own);
 	lua_setfield(L, -2, setup->own->name);
@@ -121,7 +149,10 @@ static int make(lua_State *L)
 	load_module(L, &setup->modules[setup->module_count - 1]);
 	lua_call(L, 0, 1);
 	push_bridge(L, making);
-	lua_call(L, 1, 3);
+	lua_gc(L, LUA_GCRESTART, -1); // when there is twice as much
+	decision->state_ns = mp_loop_clock_ns(setup->loop) - making->from_ns;
+	lua_call(L, 1, 4);
+	decision->again_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	int about = lua_gettop(L);
 	decision->name = copy_field(L, about, "name");
 	decision->cell.policy_name = decision->name;
@@ -133,8 +164,22 @@ static int make(lua_State *L)
 	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
 	lua_pushvalue(L, about - 1);
 	lua_rawseti(L, LUA_REGISTRYINDEX, -HANDLER);
-	if (!setup->is_trial)
-		luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+	return 0;
+}
+
+// Leaves another driver in the registry.
+static int run_again(lua_State *L)
+{
+	struct mp_decision *decision = lua_touserdata(L, 1);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -HANDLER);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, decision->again_ref);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)decision->cell.slots);
+	int status = lua_pcall(L, 1, 1, -3);
+	if (status != 0)
+		return lua_error(L);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
 	return 0;
 }
 
@@ -167,6 +212,7 @@ static bool settle(struct mp_decision *decision)
 
 struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message, size_t message_size)
 {
+	struct making making = {.setup = setup, .from_ns = mp_loop_clock_ns(setup->loop)};
 	struct mp_decision *decision = mp_calloc(1, sizeof(*decision));
 	if (decision == NULL || mp_vm_init(&decision->vm, setup->memory_bytes) != 0) {
 		snprintf(message, message_size, "out of memory");
@@ -187,7 +233,7 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	decision->cell.call = 1;
 	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
 	decision->content_hash = UINT64_C(14695981039346656037); // FNV-1a
-	struct making making = {.decision = decision, .setup = setup};
+	making.decision = decision;
 	mp_buf_init(&making.text);
 	int status = lua_cpcall(decision->vm.L, make, &making);
 	mp_buf_deinit(&making.text);
@@ -199,6 +245,23 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 		take_error(decision, status, message, message_size);
 	mp_decision_free(decision);
 	return NULL;
+}
+
+int mp_decision_begin(struct mp_decision *decision, const struct mp_host_view *slots,
+                      const struct mp_policy_names *names, char *message, size_t message_size)
+{
+	decision->cell.plan = &decision->idle_plan;
+	decision->cell.slots = slots;
+	decision->cell.names = names;
+	decision->cell.dc_name_count = 0;
+	mp_decide_sets_deinit(&decision->cell);
+	lua_settop(decision->vm.L, 0);
+	int status = lua_cpcall(decision->vm.L, run_again, decision);
+	if (status != 0)
+		take_error(decision, status, message, message_size);
+	bool settled = settle(decision);
+	mp_assert(settled); // the stack was this big before
+	return status == 0 ? 0 : MP_ESCRIPT;
 }
 
 void mp_decision_free(struct mp_decision *decision)
@@ -217,19 +280,20 @@ void mp_decision_free(struct mp_decision *decision)
 
 // ---- the trusted modules ------------------------------------------------------------------------------------------
 
-static int append(lua_State *L, const void *bytes, size_t len, void *data)
-{
-	(void)L;
-	mp_buf_bytes(data, bytes, len);
-	return 0;
-}
-
+// Without names and lines, which nobody looks at and which cost as much to read as the code.
 static int compile(lua_State *L)
 {
 	struct mp_decide_module *module = lua_touserdata(L, 1);
+	lua_pushcfunction(L, luaopen_string);
+	lua_call(L, 0, 1);
+	lua_getfield(L, -1, "dump");
 	load_module(L, module);
+	lua_pushboolean(L, 1);
+	lua_call(L, 2, 1);
+	size_t len;
+	const char *code = lua_tolstring(L, -1, &len);
 	mp_buf_clear(&module->code);
-	lua_dump(L, append, &module->code);
+	mp_buf_bytes(&module->code, code, len);
 	return 0;
 }
 
@@ -286,6 +350,21 @@ bool mp_decision_is_compiled(struct mp_decision *decision)
 	bool compiled = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_toboolean(L, -1);
 	lua_settop(L, DRIVER);
 	return compiled;
+}
+
+bool mp_decision_is_slow(struct mp_decision *decision, char *why, size_t size)
+{
+	const char *file = decision->files[0];
+	if (decision->loop_at[0] != '\0')
+		snprintf(why, size, "%s: this policy loops", decision->loop_at);
+	else if (!mp_decision_is_compiled(decision))
+		snprintf(why, size, "%s: this policy does not become machine code", file);
+	else if (decision->bytes_per_call > 0)
+		snprintf(why, size, "%s: this policy takes %u bytes of memory for each request", file,
+		         decision->bytes_per_call);
+	else
+		return false;
+	return true;
 }
 
 static int collect(lua_State *L)

@@ -90,7 +90,10 @@ struct mp_decision {
 	char *files[MP_DECIDE_FILES]; // as found; the policy's own first
 	uint32_t file_count;
 	uint64_t content_hash;      // of their texts
+	uint64_t state_ns;          // how long it took to make the state, without the files
+	uint32_t bytes_per_call;    // see mp_policy_info
 	int compiled_ref;           // tells whether the driver is machine code
+	int again_ref;              // runs the files once more
 	bool was_fuel;              // the last failure was for lack of fuel or memory
 	char error[MP_DECIDE_TEXT]; // the last failure
 };
@@ -108,12 +111,15 @@ struct mp_decision_setup {
 	const struct mp_host_view *slots;
 	const struct mp_policy_names *names;
 	size_t memory_bytes;
-	bool is_trial; // will be asked a few times only: nothing is compiled to machine code
 };
 
-// NULL: `message` says why, led by FILE:LINE where there is one.
+// For trying: nothing is compiled to machine code. NULL: `message` says why, led by FILE:LINE where there is one.
 struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message,
                                     size_t message_size) MP_MUST_CHECK;
+// The same texts once more, for serving the cluster with these slots and names: what they keep between calls begins
+// anew.
+int mp_decision_begin(struct mp_decision *decision, const struct mp_host_view *slots,
+                      const struct mp_policy_names *names, char *message, size_t message_size) MP_MUST_CHECK;
 void mp_decision_free(struct mp_decision *decision); // NULL is fine
 
 // Between calls the main stack holds the message handler and the driver. The driver returns itself, so entering the
@@ -138,6 +144,8 @@ static inline bool mp_decision_plan(struct mp_decision *decision, const struct m
 bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
                        enum mp_retry_verdict *verdict, uint32_t *delay_ms);
 bool mp_decision_is_compiled(struct mp_decision *decision);
+// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was asked often.
+bool mp_decision_is_slow(struct mp_decision *decision, char *why, size_t size);
 // Give back what a failed script left behind. Not for the request path.
 void mp_decision_collect(struct mp_decision *decision);
 

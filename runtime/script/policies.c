@@ -177,6 +177,7 @@ static void free_slot(struct mp_policy_slot *slot)
 	mp_generation_free(slot->current);
 	mp_generation_free(slot->previous);
 	mp_generation_free(slot->retired);
+	mp_generation_free(slot->discarded);
 	mp_policy_free_choice(&slot->choice);
 }
 
@@ -287,6 +288,8 @@ bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_
 		.allocations = decision->vm.allocs,
 		.has_loop = decision->loop_at[0] != '\0',
 		.is_compiled = mp_decision_is_compiled(decision),
+		.bytes_per_call = decision->bytes_per_call,
+		.is_slow = mp_decision_is_slow(decision, NULL, 0),
 		.is_suspended = slot->suspended,
 		.last_error = slot->last_error,
 	};
@@ -344,7 +347,9 @@ static void work(void *data)
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
 		struct mp_policy_slot *slot = &policies->slots[kind];
 		mp_generation_free(slot->retired);
+		mp_generation_free(slot->discarded);
 		slot->retired = NULL;
+		slot->discarded = NULL;
 		if (slot->needs_collect)
 			mp_decision_collect(slot->current->decision);
 		slot->needs_collect = false;

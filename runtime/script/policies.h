@@ -91,22 +91,24 @@ void mp_script_policies_take(struct mp_script_policies *policies, struct mp_poli
 void mp_script_policies_drop(struct mp_policy_change *change); // NULL is fine
 
 struct mp_policy_info {
-	const char *name;       // as the file declares it
-	const char *file;       // its path
-	const char *child;      // name of the child policy, "" without one
-	uint32_t generation;    // 1 for the first, counts successful loads
-	uint64_t since_ms;      // loop time of its swap
-	uint64_t calls;         // of this generation
-	uint64_t errors;        // calls that failed and were answered by the C default
-	uint64_t ns_per_call;   // mean of the calls that were timed (one in 1,024); 0: none yet
-	uint64_t reloads;       // successful ones since the start
-	uint64_t refused;       // reloads that were refused
-	size_t memory_bytes;    // of its decision state now
-	uint64_t allocations;   // times its decision state was given memory: steady while it serves
-	bool has_loop;          // the file loops: allowed, slow
-	bool is_compiled;       // the plan function runs as machine code
-	bool is_suspended;      // failing; asked once a second until it works again
-	const char *last_error; // "FILE:LINE: ..." or ""
+	const char *name;        // as the file declares it
+	const char *file;        // its path
+	const char *child;       // name of the child policy, "" without one
+	uint32_t generation;     // 1 for the first, counts successful loads
+	uint64_t since_ms;       // loop time of its swap
+	uint64_t calls;          // of this generation
+	uint64_t errors;         // calls that failed and were answered by the C default
+	uint64_t ns_per_call;    // mean of the calls that were timed (one in 1,024); 0: none yet
+	uint64_t reloads;        // successful ones since the start
+	uint64_t refused;        // reloads that were refused
+	size_t memory_bytes;     // of its decision state now
+	uint64_t allocations;    // times its decision state was given memory: steady while it serves
+	bool has_loop;           // the file loops: allowed, slow
+	bool is_compiled;        // the plan function runs as machine code
+	bool is_slow;            // it loops, is not machine code, or allocates
+	uint32_t bytes_per_call; // what its state took for the usual request when it was tried, garbage included
+	bool is_suspended;       // failing; asked once a second until it works again
+	const char *last_error;  // "FILE:LINE: ..." or ""
 };
 // Valid until the next reload. false: this kind is answered by C alone.
 bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_policy_kind kind,

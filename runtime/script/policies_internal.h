@@ -14,7 +14,6 @@
 #define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
 #define MP_POLICY_EVENTS      8u
 #define MP_POLICY_MODULES     5u
-#define MP_POLICY_PREWARM     1000u
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
 
 // What one kind of question needs beside what all have: its entry in the table of kinds.c.
@@ -46,12 +45,13 @@ struct mp_generation {
 struct mp_policy_slot {
 	struct mp_script_policies *owner;
 	enum mp_policy_kind kind;
-	struct mp_policy_choice choice; // strings are the slot's; policy NULL: C answers
-	struct mp_generation *current;  // never NULL while policy is set
-	struct mp_generation *previous; // the last good one before, or NULL
-	struct mp_generation *retired;  // failed in service, to be freed by the task
-	uint32_t generations;           // numbers given
-	uint64_t loaded_hash;           // of the texts that were loaded last, whichever generation serves
+	struct mp_policy_choice choice;  // strings are the slot's; policy NULL: C answers
+	struct mp_generation *current;   // never NULL while policy is set
+	struct mp_generation *previous;  // the last good one before, or NULL
+	struct mp_generation *retired;   // failed in service, to be freed by the task
+	struct mp_generation *discarded; // replaced, to be freed by the task
+	uint32_t generations;            // numbers given
+	uint64_t loaded_hash;            // of the texts that were loaded last, whichever generation serves
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
 	bool troubled;  // it failed and has not worked since: the one thing a good decision looks at
@@ -63,6 +63,17 @@ struct mp_policy_slot {
 	struct mp_watch *watches[MP_DECIDE_FILES];
 	char *watched[MP_DECIDE_FILES];
 	char last_error[MP_DECIDE_TEXT];
+};
+
+// What a load consists of, to be measured.
+enum mp_load_phase {
+	MP_LOAD_STATE,    // a fresh lua_State with the trusted modules
+	MP_LOAD_FILES,    // the policy's files read, checked, run
+	MP_LOAD_CONTRACT, // asked about canned clusters
+	MP_LOAD_AGAIN,    // the files run once more
+	MP_LOAD_WARM_UP,
+	MP_LOAD_SWAP,
+	MP_LOAD_PHASES
 };
 
 struct mp_policy_news {
@@ -94,6 +105,8 @@ struct mp_script_policies {
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
 	void *event_data;
+	uint64_t phase_ns[MP_LOAD_PHASES]; // of the last load
+	uint64_t phase_from_ns;
 	bool in_event;
 	bool free_wanted;
 };

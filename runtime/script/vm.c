@@ -57,6 +57,7 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 	if (block == NULL)
 		return size <= old_size ? ptr : refuse(vm);
 	vm->used_bytes += size - old_size;
+	vm->given_bytes += size > old_size ? size - old_size : 0;
 	vm->allocs++;
 	return block;
 }

@@ -18,7 +18,8 @@ struct mp_vm {
 	size_t used_bytes;
 	size_t cap_bytes;
 	uint64_t allocs; // times memory was given: two equal readings prove that nothing was allocated in between
-	uint64_t refused; // times it was not
+	uint64_t given_bytes; // together, whatever was given back
+	uint64_t refused;     // times it was not
 
 	// Where L keeps `base` and `stack`, in words, and the type tags of what may stand below `base`; 0: not known.
 	uint32_t base_word, stack_word;

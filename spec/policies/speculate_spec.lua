@@ -119,6 +119,8 @@ describe("a speculate policy", function()
       if not req.isRead then return 500 end
       if req.consistency == QUORUM then return 40 + sent end
       return sent < 3 and 7 or nil]] }
+    local view = topology.view({ { dc = "dc1" } }, "dc1")
+    assert.equal(0, p:bind(view))
     assert.equal(500, p:after(1, { isRead = false }))
     assert.equal(42, p:after(2, { consistency = C.MP_CL_QUORUM }))
     assert.equal(7, p:after(2))
@@ -127,6 +129,8 @@ describe("a speculate policy", function()
     assert.equal("Mine", ffi.string(info.name))
     assert.equal(4, tonumber(info.calls))
     assert.is_true(info.is_compiled)
+    p:close()
+    topology.free(view)
   end)
 
   it("may have a child", function()

@@ -253,6 +253,40 @@ describe("a decision", function()
     end)
   end
 
+  local function cost_of(body, head)
+    local p = assert(policies.of((head or "") .. " return balance { name = 'X', plan = function(plan, req) "
+      .. body .. " end }"))
+    assert.equal(0, p:bind(world.view))
+    return p:info(), table.concat(p.log, "\n")
+  end
+
+  it("is told as slow when it is, with the reason", function()
+    local info, log = cost_of("plan:replicas(localDc) plan:hosts(localDc)")
+    assert.same({ false, 0, "" }, { info.is_slow, info.bytes_per_call, log })
+    info, log = cost_of("for _, host in hosts(localDc) do if host.inFlight < 5 then plan:host(host) end end")
+    assert.is_true(info.is_slow and info.has_loop)
+    assert.matches("policy.lua:1: this policy loops: allowed, but slow", log, 1, true)
+    info, log = cost_of("kept[1] = { req.attempt } plan:hosts(localDc)", "local kept = {}")
+    assert.is_true(info.is_slow and info.is_compiled and info.bytes_per_call >= 32)
+    assert.matches("policy.lua: this policy takes %d+ bytes of memory for each request: allowed, but slow", log)
+    info, log = cost_of("local order = unpack(orders) plan:hosts(localDc, order)", "local orders = { shuffled }")
+    assert.same({ true, false, false }, { info.is_slow, info.is_compiled, info.has_loop })
+    assert.matches("policy.lua: this policy does not become machine code: allowed, but slow", log, 1, true)
+  end)
+
+  it("remembers nothing of the clusters it was tried with", function()
+    local p = assert(policies.of [[
+      local most, asked = 0, 0
+      return balance { name = "Memory", plan = function(plan, req)
+        asked = asked + 1
+        most = math.max(most, upCount(allDcs))
+        if req.tag == 5 and (most > 6 or asked > 1000) then error("most " .. most .. ", asked " .. asked) end
+        plan:hosts(dc "east")
+      end }]])
+    assert.equal(0, p:bind(world.view))
+    assert.is_true((p:plan(world.view, { tag = 5 })), ffi.string(p:info().last_error))
+  end)
+
   it("is as good after any number of errors of any kind", function()
     local p = assert(policies.of([[local kept = {}
       return balance { name = "Shaky", plan = function(plan, req)

@@ -27,13 +27,16 @@ describe("the fuel gauge", function()
 
   it("is not led astray by texts and comments", function()
     for _, text in ipairs {
-      [[x = "while true do"]], [[x = 'a\'do']], [[x = "a\\" y = "do"]], "x = [[do]]", "x = [==[ ]] do ]==]", "-- do",
-      "--[[ do ]]", "--[==[ do ]] do ]==]", '-- "\nx = "do"', [[x = "\z
+      [[x = "while true do"]], [[x = 'a\'do']], [[x = "a\\" y = "do"]], "x = [[do]]", "x = [==[ ]] do ]==]",
+      "--[[ do ]]", "--[==[ do ]] do ]==]", [[x = "\z
         do"]], "x = 'a\\\ndo'", "x = 0x1p4 .. 'do'",
     } do
       assert.equal(text, (ticked(text)))
     end
-    assert.equal("-- x\rwhile 1 do<T> end", (ticked "-- x\rwhile 1 do end"))
+    assert.equal("", (ticked "-- do"))
+    assert.equal('\nx = "do"', (ticked '-- "\nx = "do"'))
+    assert.equal("a \nb--[=[do]=] ", (ticked "a -- \"\nb--[=[do]=] -- end"))
+    assert.equal("\rwhile 1 do<T> end", (ticked "-- x\rwhile 1 do end"))
     assert.equal("x = [[a]] do<T> end", (ticked "x = [[a]] do end"))
     assert.equal('x = "a\\\r\n" do<T> end', (ticked 'x = "a\\\r\n" do end'))
   end)
@@ -82,8 +85,9 @@ describe("the fuel gauge", function()
       local text = "local sum = 1\n" .. make(3) .. "\nreturn sum"
       local plain = assert(loadstring(text))
       local injected, _, used = fuel.inject(text, {})
-      local wrapped = assert(loadstring(fuel.wrap(injected, used)))
-      assert.equal(plain(), wrapped(function() return 1000 end), text)
+      local complete = assert(loadstring(fuel.complete(injected, used)))
+      setfenv(complete, { __mp_more = function() return 1000 end })
+      assert.equal(plain(), complete(), text)
     end
   end)
 end)

@@ -110,6 +110,8 @@ describe("a policy's file", function()
       "x.lua:2: nobody .asked about a cluster without nodes" },
     { "fails on three datacentres", policy("X", "if upCount(remoteDcs) > 0 then error 'far' end plan:hosts(localDc)"),
       "x.lua:2: far .asked about a cluster of three datacentres" },
+    { "fails on many nodes", policy("X", "if upCount(allDcs) > 900 then error 'many' end plan:hosts(localDc)"),
+      "x.lua:2: many .asked about a cluster of a thousand nodes" },
     { "is empty", "", "x.lua:1: the file must return balance" },
     { "is not text", "return \0 5", "x.lua: this is not text" },
   }

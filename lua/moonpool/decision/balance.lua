@@ -1,6 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Balance policies: which hosts, in which order. `plan(plan, req, options)` writes steps into a plan.
+local objects = require "moonpool.decision.objects"
+
 local balance = { entry = "plan" }
+
+local DRIVE = [[
+local plan, object, req, options = ...
+local function drive()
+  plan(object, req, options)
+  return drive
+end
+return drive]]
 
 function balance.driver(chain, made)
   local below
@@ -8,12 +18,7 @@ function balance.driver(chain, made)
     local options = chain[i].options
     below = { plan = chain[i].policy.plan, object = made.plan(below, options.childPolicy == false), options = options }
   end
-  local plan, object, options, req = below.plan, below.object, below.options, made.req
-  local function drive()
-    plan(object, req, options)
-    return drive
-  end
-  return drive
+  return objects.fresh(DRIVE, below.plan, below.object, made.req, below.options)
 end
 
 return balance

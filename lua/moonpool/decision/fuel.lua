@@ -8,7 +8,7 @@ local fuel = {}
 local RESERVED = "^__mp_"
 local TICK = " __mp_fuel=__mp_fuel-1 if __mp_fuel<0 then __mp_fuel=__mp_more()end "
 
-local concat, find, sub = table.concat, string.find, string.sub
+local byte, concat, find, sub = string.byte, table.concat, string.find, string.sub
 
 -- The position behind the long bracket that begins at `at`, or nil when none begins there.
 local function skip_long(text, at)
@@ -33,31 +33,50 @@ local function skip_quoted(text, at, quote)
   end
 end
 
-local function skip_comment(text, at)
-  local long = skip_long(text, at + 2)
+local function skip_comment(text, at, drop)
+  local long = byte(text, at + 2) == 91 and skip_long(text, at + 2)
   if long then return long end
-  return (find(text, "[\n\r]", at) or #text) + 1
+  local stop = find(text, "[\n\r]", at) or #text + 1
+  if drop then drop(at, stop) end
+  return stop
 end
 
--- The next word or sign from `at`: kind ("name", "sign", "other", nil at the end), its text, where it begins, what
--- comes behind it.
-local function next_token(text, at)
+local NAME, QUOTE, DIGIT = 1, 2, 3
+local CLASS = { [byte "_"] = NAME, [byte '"'] = QUOTE, [byte "'"] = QUOTE }
+for char in string.gmatch("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", ".") do CLASS[byte(char)] = NAME end
+for code = 128, 255 do CLASS[code] = NAME end
+for code = byte "0", byte "9" do CLASS[code] = DIGIT end
+
+-- The next that begins with a character of `pattern`, from `at`: kind ("name", "sign", "other", nil at the end), its
+-- text, where it begins, what comes behind it.
+-- `drop`, if given, is told where a comment that ends with its line begins and where that line ends.
+local function next_token(text, at, pattern, drop)
   while true do
-    at = find(text, "[^%s]", at)
+    at = find(text, pattern, at)
     if not at then return nil end
-    if sub(text, at, at + 1) ~= "--" then break end
-    at = skip_comment(text, at)
+    local code = byte(text, at)
+    local class = CLASS[code]
+    if class == NAME then
+      local _, stop = find(text, "^[%w_\128-\255]+", at)
+      return "name", sub(text, at, stop), at, stop + 1
+    elseif class == QUOTE then
+      local char = sub(text, at, at)
+      return "other", char, at, skip_quoted(text, at, char)
+    elseif class == DIGIT then
+      local _, stop = find(text, "^%d[%w_]*", at)
+      return "other", "0", at, stop + 1
+    elseif code == 45 and byte(text, at + 1) == 45 then
+      at = skip_comment(text, at, drop)
+    else
+      local long = code == 91 and skip_long(text, at)
+      if long then return "other", "[", at, long end
+      return "sign", sub(text, at, at), at, at + 1
+    end
   end
-  local _, stop = find(text, "^[%a_\128-\255][%w_\128-\255]*", at)
-  if stop then return "name", sub(text, at, stop), at, stop + 1 end
-  local char = sub(text, at, at)
-  if char == '"' or char == "'" then return "other", char, at, skip_quoted(text, at, char) end
-  local long = char == "[" and skip_long(text, at)
-  if long then return "other", char, at, long end
-  _, stop = find(text, "^%.?%d[%w_]*", at)
-  if stop then return "other", char, at, stop + 1 end
-  return "sign", char, at, at + 1
 end
+
+local ANY = "%S"
+local WORDS = "[%w_\128-\255\"'%[%-]" -- words, and what may have some inside that are none
 
 local function line_of(text, at)
   local line = 1
@@ -68,7 +87,7 @@ end
 -- Behind the `)` of the parameter list that follows a `function` at `at`.
 local function skip_parameters(text, at)
   while true do
-    local kind, word, _, behind = next_token(text, at)
+    local kind, word, _, behind = next_token(text, at, ANY)
     if not kind then return at end
     if kind == "name" and find(word, RESERVED) then return at end
     if word == ")" then return behind end
@@ -78,8 +97,8 @@ end
 
 local LOOPS = { ["while"] = true, ["for"] = true, ["repeat"] = true, ["goto"] = true }
 
--- The text with ticks, the line of its first loop (nil without one), and which of `words` (a table) it names, as a list
--- in the order of their first use; or nil and a message "line: why".
+-- The text with ticks and without comments, the line of its first loop (nil without one), and which of `words` (a set)
+-- it names, as a list in the order of their first use; or nil and a message "line: why".
 function fuel.inject(text, words)
   local out, copied, at = {}, 1, 1
   local used, seen = {}, {}
@@ -89,12 +108,16 @@ function fuel.inject(text, words)
     out[#out + 1] = TICK
     copied = before
   end
+  local function drop(from, to)
+    out[#out + 1] = sub(text, copied, from - 1)
+    copied = to
+  end
   while true do
-    local kind, word, start, behind = next_token(text, at)
+    local kind, word, start, behind = next_token(text, at, WORDS, drop)
     if not kind then break end
     at = behind
     if kind == "name" then
-      if find(word, RESERVED) then
+      if byte(word) == 95 and find(word, RESERVED) then
         return nil, line_of(text, start) .. ": names that begin with __mp_ are moonpool's own"
       end
       if words and words[word] and not seen[word] then
@@ -105,7 +128,7 @@ function fuel.inject(text, words)
       if word == "do" or word == "repeat" then
         insert(behind)
       elseif word == "goto" then
-        if next_token(text, behind) == "name" then insert(start) end
+        if next_token(text, behind, ANY) == "name" then insert(start) end
       elseif word == "function" then
         at = skip_parameters(text, behind)
         insert(at)
@@ -116,12 +139,11 @@ function fuel.inject(text, words)
   return concat(out), first_loop, used
 end
 
--- The text as one chunk: called with the refill function and the values of `used`, it runs the policy's file and
--- returns what the file returns. The words become locals that nobody assigns to: constants to the compiler.
--- The file is compiled alone before, so it cannot end the inner function early.
-function fuel.wrap(injected, used)
-  local locals = #used == 0 and "" or "," .. concat(used, ",")
-  return "local __mp_more" .. locals .. " = ... local __mp_fuel = 0 return (function() " .. injected .. "\nend)()"
+-- The text as a chunk whose environment has __mp_more, the refill function, and the words. They become locals that
+-- nobody assigns to: constants to the compiler.
+function fuel.complete(injected, used)
+  local locals = #used == 0 and "__mp_more" or "__mp_more," .. concat(used, ",")
+  return "local " .. locals .. "=" .. locals .. " local __mp_fuel=0 " .. injected
 end
 
 return fuel

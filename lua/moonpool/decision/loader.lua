@@ -10,11 +10,13 @@ local objects = require "moonpool.decision.objects"
 local find, format, gmatch, gsub = string.find, string.format, string.gmatch, string.gsub
 local match, sub = string.match, string.sub
 local getinfo, funcbc, concat, sort = debug.getinfo, require "jit.util".funcbc, table.concat, table.sort
-local load_text = loadstring
+local load_text, dump, band = loadstring, string.dump, bit.band
 
 -- A trace stitched around a C function is left wrongly when an error was raised through that function; a policy may do
 -- so in every call (assert, error).
-require "jit.opt".start "minstitch=1000000"
+-- A state makes one decision over and over, so what is asked twenty times will be asked a million times, and each way
+-- out of it that is taken four times is one more way through the policy.
+require "jit.opt".start("minstitch=1000000", "hotloop=10", "hotexit=4")
 
 local MAX_CHAIN = 4 -- a policy and its children
 local NAME_MAX = 100
@@ -45,21 +47,28 @@ local function new_handler(files, otherwise)
   end
 end
 
--- Runs the file `path` with `text`; returns what it returns.
-local function run_file(number, text, env, made)
-  text = gsub(text, "^\239\187\191", "")
-  text = gsub(text, "^#[^\n]*", "")
-  if find(text, "^%s*\27") then error(format("#%d:1: this is bytecode; a policy is Lua source text", number), 0) end
+-- A file as it can be run, more than once: { text, path, code, loop }.
+local function prepare(number, text, path, made)
+  local plain = gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "")
+  if find(plain, "^%s*\27") then error(format("#%d:1: this is bytecode; a policy is Lua source text", number), 0) end
   local name = "=#" .. number
-  local ok, why = load_text(text, name, "t")
-  if not ok then error(why, 0) end
-  local injected, loop_line, used = fuel.inject(text, made.constants)
-  if not injected then error(format("#%d:%s", number, loop_line), 0) end
-  local chunk
-  chunk, why = load_text(fuel.wrap(injected, used), name, "t")
-  if not chunk then error(why, 0) end
-  for i, word in ipairs(used) do used[i] = made.constants[word] end
-  return setfenv(chunk, env)(made.more, unpack(used)), loop_line
+  local injected, loop_line, used = fuel.inject(plain, made.constants)
+  local chunk, why
+  if injected then chunk, why = load_text(fuel.complete(injected, used), name, "t") end
+  if not chunk then
+    -- What is wrong is said about the text as it was written.
+    local _, really = load_text(plain, name, "t")
+    error(really or why or format("#%d:%s", number, loop_line), 0)
+  end
+  return { text = text, path = path, code = dump(chunk), loop = loop_line }
+end
+
+-- From its code each time, because closures that share theirs are dearer to call (objects.fresh).
+local function run_file(source, env, made)
+  rawset(env, "__mp_more", made.more)
+  local policy = setfenv(load_text(source.code, nil, "b"), env)()
+  rawset(env, "__mp_more", nil)
+  return policy
 end
 
 local COMMON = { name = true, options = true, check = true }
@@ -146,8 +155,9 @@ local function check_unused(chain, given, used, bridge)
     concat(names, " over "), chain[1].path, close and ", did you mean " .. close .. "?" or "", describe(allowed)), 0)
 end
 
--- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }.
-local function load_chain(bridge, entry, made, files)
+-- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }. What was
+-- read before is in `sources`, by name.
+local function load_chain(bridge, entry, made, files, sources)
   local given = {}
   if bridge.options then
     given = setfenv(assert(load_text("return " .. bridge.options, "=options")), {})()
@@ -159,18 +169,24 @@ local function load_chain(bridge, entry, made, files)
     if #chain == MAX_CHAIN then
       error(format("%s%s.childPolicy: more than %d policies", bridge.where, bridge.key, MAX_CHAIN), 0)
     end
-    local text, path = bridge.find(name)
-    if not text then
-      error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
+    local source = sources[name]
+    if not source then
+      local text, path = bridge.find(name)
+      if not text then
+        error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
+      end
+      files[#files + 1] = path
+      source = prepare(#files, text, path, made)
+      sources[name] = source
     end
-    files[#files + 1] = path
+    local path, loop = source.path, source.loop
     local env = environment.new(made.words)
     rawset(env, bridge.kind, constructor(bridge.kind, constructed))
-    local policy, loop = run_file(#files, text, env, made)
+    local policy = run_file(source, env, made)
     local is_policy = constructed[policy or 0] == bridge.kind
     local problem = not is_policy and format("the file must return %s { ... }", bridge.kind)
       or shape_problem(bridge.kind, entry, policy)
-    if problem then error(format("%s:%d: %s", path, line_of_return(text, bridge.kind), problem), 0) end
+    if problem then error(format("%s:%d: %s", path, line_of_return(source.text, bridge.kind), problem), 0) end
     if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
     local options = merge(policy, given, used, bridge)
     chain[#chain + 1] = { policy = policy, options = options, path = path }
@@ -191,36 +207,46 @@ end
 
 -- Is the head of the function replaced by a trace? The opcodes of a function's head come in the order FUNCF, IFUNCF
 -- (refused by the compiler), JFUNCF (compiled).
-local function compiled_check(driver)
-  local fresh = bit.band(funcbc(function() end, 0), 0xff)
-  return function() return bit.band(funcbc(driver, 0), 0xff) == fresh + 2 end
-end
+local FRESH = band(funcbc(function() end, 0), 0xff)
+local function is_compiled(driver) return band(funcbc(driver, 0), 0xff) == FRESH + 2 end
 
--- Called once by script/decide.c. Returns driver, message handler, description. The module moonpool.decision.KIND says
--- what is particular to a kind: `entry`, the name of a policy's function; `driver(chain, made, bridge)`, the function
--- that C calls, which returns itself so that it is on top of the stack again for the next call (decide.h); and may have
--- `words(made, bridge)`, which adds its own words before any file is loaded.
+-- Called once by script/decide.c. Returns driver, message handler, description, and a function that runs the same texts
+-- again for hosts that begin at `slots`: its driver has seen nothing of what the first one was tried with.
+-- The module moonpool.decision.KIND says what is particular to a kind: `entry`, the name of a policy's function;
+-- `driver(chain, made, bridge)`, the function that C calls, which returns itself so that it is on top of the stack
+-- again for the next call (decide.h); and it may have `words(made, bridge)`, which adds its own words before any file
+-- is loaded.
 return function(bridge)
   local kind = require("moonpool.decision." .. bridge.kind)
   objects.check_layout(bridge.layout)
-  local files = {}
-  local ok, driver, about = xpcall(function()
-    local made = objects.new(bridge)
+  local files, sources = {}, {}
+  local made, driver
+  local function run(slots)
+    made.begin(slots)
+    local chain, loop_line = load_chain(bridge, kind.entry, made, files, sources)
+    driver = kind.driver(chain, made, bridge)
+    return chain, loop_line
+  end
+  local ok, about = xpcall(function()
+    made = objects.new(bridge)
     for name, value in pairs(bridge.constants) do made.words[name] = value end
     if kind.words then kind.words(made, bridge) end
     for name, value in pairs(made.words) do
       if type(value) == "number" then made.constants[name] = value end
     end
     environment.protect()
-    local chain, loop_line = load_chain(bridge, kind.entry, made, files)
-    local drive = kind.driver(chain, made, bridge)
+    local chain, loop_line = run(bridge.slots)
     local first_line = getinfo(chain[1].policy[kind.entry], "S").linedefined
-    return drive, {
+    return {
       place = format("%s:%d: ", chain[1].path, first_line), name = chain[1].policy.name, file = chain[1].path,
       child = chain[2] and chain[2].policy.name or "",
-      loop = loop_line, compiled = compiled_check(drive),
+      loop = loop_line, compiled = function() return is_compiled(driver) end,
     }
   end, new_handler(files, ""))
-  if not ok then error(driver, 0) end
-  return driver, new_handler(files, about.place), about
+  if not ok then error(about, 0) end
+  local function again(slots)
+    run(slots)
+    return driver
+  end
+  return driver, new_handler(files, about.place), about, again
 end

@@ -60,6 +60,11 @@ end
 
 local show = objects.show
 
+-- A closure that shares its code with no other: of code that has several closures, LuaJIT compiles one machine code for
+-- all, in which nothing that they close over is a constant.
+function objects.fresh(code, ...) return assert(loadstring(code, "=moonpool"))(...) end
+local CHILD = "local plan, object, options = ... return function(_, req) plan(object, req, options) end"
+
 function objects.fields_error(what)
   return function(_, field)
     error(format("%s has no field '%s'", what, type(field) == "string" and field or type(field)), 2)
@@ -71,10 +76,15 @@ function objects.read_only(what)
 end
 local fields_error, read_only = objects.fields_error, objects.read_only
 
--- The reference to the struct of that C name at `address`: something of its fields only, for reading.
+-- The reference to the struct of that C name at `address`: something of its fields only, for reading. One for each
+-- struct, whoever asks again.
+local references = {}
 function objects.reference(ctype, address, what)
-  ffi.metatype(ctype, { __index = fields_error(what), __newindex = read_only(what) })
-  return ffi.cast(ctype .. " *", address)[0]
+  if not references[ctype] then
+    ffi.metatype(ctype, { __index = fields_error(what), __newindex = read_only(what) })
+    references[ctype] = ffi.cast(ctype .. " *", address)[0]
+  end
+  return references[ctype]
 end
 
 -- All words and objects of one decision state.
@@ -99,12 +109,19 @@ function objects.new(bridge)
   local in_set = ffi.cast("int (*)(void *, uint32_t, int)", bridge.inSet)
   local log_line = ffi.cast("int (*)(void *, const char *, size_t)", bridge.log)
   local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
-  local slots = ffi.cast("struct mp_script_host *", bridge.slots)
+  local slots -- of the hosts of the cluster that is asked about
+  local hosts, dc_ids, tag_sets, list_sets
 
   local made = { words = {}, constants = {} }
   local words = made.words
 
   made.req = objects.reference("struct mp_script_req", bridge.req, "a request")
+
+  -- Before the files run, for the first time or again: what was learned of another run's cluster is forgotten.
+  function made.begin(address)
+    slots = ffi.cast("struct mp_script_host *", address)
+    hosts, dc_ids, tag_sets, list_sets = {}, {}, {}, {}
+  end
 
   function made.more()
     local ticks = more_fuel(cell)
@@ -114,7 +131,6 @@ function objects.new(bridge)
   end
 
   -- Hosts. A reference is made at the first sight of a slot and kept: slots never move.
-  local hosts = {}
   local function host_at(slot)
     local host = hosts[slot]
     if not host then
@@ -124,7 +140,6 @@ function objects.new(bridge)
     return host
   end
 
-  local dc_ids = {}
   local function dc_id(name)
     local id = dc_ids[name]
     if id then return id end
@@ -135,7 +150,6 @@ function objects.new(bridge)
   end
 
   -- Sets of hosts: a number for each tag and each list, made when it is first named.
-  local tag_sets, list_sets = {}, {}
   local function new_set(text, is_tag, what)
     local number = new_set_of(cell, text, #text, is_tag)
     if number < 0 then error(what .. ": too many or too long, or empty", 3) end
@@ -204,17 +218,21 @@ function objects.new(bridge)
     error(format("%s: that is not a host", method), 3)
   end
 
-  local function number_or(value, otherwise)
-    if value == nil then return otherwise end
-    return type(value) == "number" and value or -1
-  end
-
+  -- A call in these functions would be hot before the policy is, and compiled by itself.
   local function replicas(_, scope, order, limit)
-    local code = add_replicas(cell, number_or(scope, -1), number_or(order, SHUFFLED), number_or(limit, 0))
+    local where, how, most = scope, order, limit
+    if type(where) ~= "number" then where = -1 end
+    if how == nil then how = SHUFFLED elseif type(how) ~= "number" then how = -1 end
+    if most == nil then most = 0 elseif type(most) ~= "number" then most = -1 end
+    local code = add_replicas(cell, where, how, most)
     if code ~= 0 then refuse(code, "plan:replicas", scope, order, limit) end
   end
   local function all_hosts(_, scope, order, limit)
-    local code = add_hosts(cell, number_or(scope, -1), number_or(order, IN_TURN), number_or(limit, 0))
+    local where, how, most = scope, order, limit
+    if type(where) ~= "number" then where = -1 end
+    if how == nil then how = IN_TURN elseif type(how) ~= "number" then how = -1 end
+    if most == nil then most = 0 elseif type(most) ~= "number" then most = -1 end
+    local code = add_hosts(cell, where, how, most)
     if code ~= 0 then refuse(code, "plan:hosts", scope, order, limit) end
   end
   local function one_host(_, host)
@@ -230,8 +248,7 @@ function objects.new(bridge)
       allowAll = allow_all, refuse = refuse_request,
     }
     if child then
-      local child_plan, child_object, child_options = child.plan, child.object, child.options
-      function methods.child(_, req) child_plan(child_object, req, child_options) end
+      methods.child = objects.fresh(CHILD, child.plan, child.object, child.options)
     elseif may_miss then
       function methods.child() end
     else
