@@ -127,7 +127,8 @@ static bool is_write(const struct word *word)
 	return is(word, "INSERT") || is(word, "UPDATE") || is(word, "DELETE") || is(word, "BEGIN");
 }
 
-bool mp_replay_is_plain(const char *cql, size_t len)
+// Does calling this function give another value each time? It may be quoted, and may name its keyspace before a dot.
+static bool is_moody(struct mp_str name)
 {
 	static const char *const moody[] = {
 		"now",
@@ -141,6 +142,25 @@ bool mp_replay_is_plain(const char *cql, size_t len)
 		"current_time",
 		"current_timeuuid",
 	};
+	for (size_t i = name.len; i > 0; i--)
+		if (name.data[i - 1] == '.')
+			name = (struct mp_str){name.data + i, name.len - i};
+	if (name.len >= 2 && name.data[0] == '"')
+		name = (struct mp_str){name.data + 1, name.len - 2};
+	for (size_t i = 0; i < sizeof(moody) / sizeof(moody[0]); i++)
+		if (mp_str_is_nocase(name, moody[i]))
+			return true;
+	return false;
+}
+
+// What is added may be a list, which would have it twice; a set or a map would not.
+static bool may_append(const struct word *word, struct reader behind)
+{
+	return word->kind == WORD_SIGN && word->sign == '+' && next_word(&behind).sign != '{';
+}
+
+bool mp_replay_is_plain(const char *cql, size_t len)
+{
 	struct reader reader = {cql, cql + len};
 	struct word before = next_word(&reader);
 	if (is(&before, "SELECT"))
@@ -149,9 +169,8 @@ bool mp_replay_is_plain(const char *cql, size_t len)
 		return false;
 	for (struct word word = next_word(&reader); word.kind != WORD_END; word = next_word(&reader)) {
 		bool is_call = before.kind == WORD_NAME && word.kind == WORD_SIGN && word.sign == '(';
-		for (size_t i = 0; is_call && i < sizeof(moody) / sizeof(moody[0]); i++)
-			if (is(&before, moody[i]))
-				return false;
+		if ((is_call && is_moody(before.text)) || may_append(&word, reader))
+			return false;
 		before = word;
 	}
 	return true;

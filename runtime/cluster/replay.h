@@ -50,5 +50,6 @@ enum mp_replay_outcome mp_replay_outcome_of_loss(enum mp_sent sent);
 // `counters` says by prepared metadata that it has none: 0 no counter, 1 counter, -1 not known).
 enum mp_replay_class mp_replay_classify(const char *cql, size_t len, bool idempotent, int counters);
 // Whether a statement whose class allows it may also run twice at the same time: it reads or writes rows, and what it
-// writes does not depend on where and when it runs, as now() and uuid() do.
+// writes does not depend on where, when and how often it runs, as now(), uuid() and an addition to a list do. Its
+// caller's word does not count here.
 bool mp_replay_is_plain(const char *cql, size_t len);

@@ -130,6 +130,8 @@ describe("a request with copies", function()
       { "BEGIN BATCH INSERT INTO t (k) VALUES (1) IF NOT EXISTS; APPLY BATCH", { idempotent = true } },
     ["a write of now()"] = { "INSERT INTO t (k, v) VALUES (1, now())", { idempotent = true } },
     ["a write of uuid ( )"] = { "INSERT INTO t (k, v) VALUES (uuid ( ), 1)", { idempotent = true } },
+    ["a list append"] = { "UPDATE t SET l = l + [1] WHERE k = 1", { idempotent = true } },
+    ["an append of values"] = { "UPDATE t SET l = l + ? WHERE k = 1", { idempotent = true } },
     ["a schema statement"] = { "CREATE TABLE t (k int PRIMARY KEY)", { idempotent = true } },
     ["a truncation"] = { "TRUNCATE t", { idempotent = true } },
     ["a serial read"] = { "SELECT v FROM t", { consistency = C.MP_CL_SERIAL } },
@@ -250,6 +252,17 @@ describe("a request with copies", function()
     assert.is_true(math.abs(record.err.attempts[2].ms - 500) < 5, record.err.attempts[2].ms)
     assert.is_true(math.abs(record.latency_ms - 600) < 5, record.latency_ms)
     assert.is_false(record.err.maybe_applied)
+  end)
+
+  it("gives an attempt its time whose elder failed", function()
+    open(2, { 100 })
+    local record = submit(read)
+    world:pass(110)
+    act(1, "error")
+    world:wait(record)
+    assert.equal("TIMEOUT", record.err.code)
+    assert.is_true(math.abs(record.err.attempts[2].ms - 500) < 5, record.err.attempts[2].ms)
+    assert.is_true(math.abs(record.latency_ms - 600) < 5, record.latency_ms)
   end)
 
   it("never outlives its deadline", function()

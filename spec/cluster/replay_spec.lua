@@ -138,10 +138,33 @@ describe("the reader of statements", function()
     assert.equal(IDEMPOTENT, class("CREATE TABLE IF NOT EXISTS t (k int PRIMARY KEY)", true))
   end)
 
+  it("knows what may run twice at the same time", function()
+    local function plain(cql) return C.mp_replay_is_plain(cql, #cql) end
+    for _, cql in ipairs { "SELECT now() FROM t", "/* x */ select l + 1 from t", "INSERT INTO t (a) VALUES (?)",
+      "INSERT INTO t (uuid, now) VALUES (1, 2)", "UPDATE t SET a = 'now()' WHERE k = 1", "DELETE FROM t WHERE k = ?",
+      "UPDATE t SET s = s + {1} WHERE k = 1", "UPDATE t SET l = l - [1] WHERE k = 1", "UPDATE t SET a = -1 WHERE k = 1",
+      "BEGIN BATCH INSERT INTO t (a) VALUES (1); APPLY BATCH", "INSERT INTO t (a) VALUES (toTimestamp(?))",
+      "INSERT INTO t (a) VALUES ('a + b') -- now()\n", 'UPDATE t SET "a+b" = 1 WHERE k = 1' } do
+      assert.is_true(plain(cql), cql)
+    end
+    for _, cql in ipairs { "INSERT INTO t (a) VALUES (now())", "insert into t (a) values (NOW ( ))",
+      "UPDATE t SET a = uuid/* */() WHERE k = 1", "INSERT INTO t (a) VALUES (toTimestamp(now()))",
+      "INSERT INTO t (a) VALUES (system.now())", 'INSERT INTO t (a) VALUES ("now"())',
+      'INSERT INTO t (a) VALUES (system."uuid"())', "UPDATE t SET a = currentTimestamp() WHERE k = 1",
+      "DELETE FROM t WHERE k = current_date()", "BEGIN BATCH INSERT INTO t (a) VALUES (uuid()); APPLY BATCH",
+      "UPDATE t SET l = l + [1] WHERE k = 1", "UPDATE t SET l = [1] + l WHERE k = 1",
+      "UPDATE t SET l = l + ? WHERE k = 1",
+      "UPDATE t SET l += ? WHERE k = 1", "CREATE TABLE t (k int PRIMARY KEY)", "TRUNCATE t", "USE ks", "GRANT a TO b",
+      "", "'SELECT'", "(SELECT a FROM t)", "/*" } do
+      assert.is_false(plain(cql), cql)
+    end
+  end)
+
   it("ends on anything, and finds nothing safe in nonsense", function()
     for _, cql in ipairs { "", " ", "/*", "--", "'", "\"", "$$", "?", "=", "'SELECT'", "(SELECT", "\0SELECT" } do
       assert.equal(UNSAFE, class(cql), cql)
     end
+    local function plain_of(cql) return C.mp_replay_is_plain(cql, #cql) end
     local seed = 42
     for _ = 1, 20000 do
       local bytes = {}
@@ -150,6 +173,7 @@ describe("the reader of statements", function()
         bytes[i] = ("SELECT IFUPD'\"$-/*=+?:[{ \0\255"):sub(seed % 29 + 1, seed % 29 + 1)
       end
       local got = class(table.concat(bytes), false)
+      plain_of(table.concat(bytes))
       assert.is_true(got >= READ and got <= FRAGILE)
     end
   end)
