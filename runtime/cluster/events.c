@@ -14,6 +14,7 @@ struct queued {
 	struct mp_host *to;
 	char reason[160];
 	char keyspace[64], table[64], change[16];
+	char from_dc[64], to_dc[64];
 };
 
 void mp_events_init(struct mp_events *events)
@@ -77,6 +78,8 @@ static struct queued *enqueue(struct mp_session *session, enum mp_session_event_
 		.keyspace = queued->keyspace,
 		.table = queued->table,
 		.change = queued->change,
+		.from_dc = queued->from_dc,
+		.to_dc = queued->to_dc,
 	};
 	mp_list_node_init(&queued->node);
 	mp_list_push_back(&events->queue, &queued->node);
@@ -114,4 +117,14 @@ void mp_session_tell_schema(struct mp_session *session, struct mp_str keyspace, 
 	copy(queued->keyspace, sizeof(queued->keyspace), keyspace);
 	copy(queued->table, sizeof(queued->table), table);
 	copy(queued->change, sizeof(queued->change), change);
+}
+
+void mp_session_tell_dc(struct mp_session *session, const char *from, const char *to, const char *reason)
+{
+	struct queued *queued = enqueue(session, MP_EVENT_DC_FAILOVER);
+	if (queued == NULL)
+		return;
+	snprintf(queued->from_dc, sizeof(queued->from_dc), "%s", from);
+	snprintf(queued->to_dc, sizeof(queued->to_dc), "%s", to);
+	snprintf(queued->reason, sizeof(queued->reason), "%s", reason);
 }

@@ -18,5 +18,7 @@ void mp_events_deliver(struct mp_events *events);
 // `host` and `to` may be NULL; `reason` NULL is "".
 void mp_session_tell(struct mp_session *session, enum mp_session_event_kind kind, struct mp_host *host,
                      struct mp_host *to, const char *reason);
+// DC_FAILOVER.
+void mp_session_tell_dc(struct mp_session *session, const char *from, const char *to, const char *reason);
 void mp_session_tell_schema(struct mp_session *session, struct mp_str keyspace, struct mp_str table,
                             struct mp_str change);

@@ -207,19 +207,24 @@ static const struct mp_pool_events pool_events = {
 	.on_empty = on_empty,
 };
 
+// With a failover policy every datacentre may have to serve, and home is watched while another one does.
 static enum mp_distance distance_of(const struct mp_session *session, const char *dc)
 {
-	if (session->local_dc != NULL && strcmp(session->local_dc, dc) == 0)
+	const char *serving = mp_session_serving_dc(session);
+	if (serving != NULL && strcmp(serving, dc) == 0)
 		return MP_DISTANCE_LOCAL;
-	return session->config.connect_remote && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE
-	                                                                         : MP_DISTANCE_IGNORED;
+	bool connects =
+		session->config.connect_remote || session->policies.failover.decide != NULL || session->away;
+	return connects && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE : MP_DISTANCE_IGNORED;
 }
 
 // Of its distance, and not more than its datacentre's region allows.
 static struct mp_pool_limits limits_of(const struct mp_session *session, const struct mp_host *host)
 {
 	const struct mp_session_config *config = &session->config;
-	struct mp_pool_limits limits = host->distance == MP_DISTANCE_LOCAL ? config->local : config->remote;
+	bool is_local = host->distance == MP_DISTANCE_LOCAL ||
+	                mp_failover_is_local_size(&session->failover, session->view.hosts[host->index].dcId);
+	struct mp_pool_limits limits = is_local ? config->local : config->remote;
 	for (size_t i = 0; i < config->region_count && host->dc != NULL; i++) {
 		uint32_t most = config->regions[i].max_connections;
 		if (most == 0 || strcmp(config->regions[i].dc, host->dc) != 0)
@@ -345,7 +350,7 @@ void mp_host_open(struct mp_host *host)
 }
 
 // To what its distance and its datacentre allow now.
-static void resize(struct mp_host *host)
+void mp_host_resize(struct mp_host *host)
 {
 	struct mp_pool_limits limits = limits_of(host->session, host);
 	if (host->distance == MP_DISTANCE_IGNORED)
@@ -371,8 +376,8 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 		mp_pool_set_addr(&host->pool, &host->addr);
 	}
 	tell_names(host);
-	if (host->distance != before && host->session->hosts.opened)
-		resize(host);
+	if (host->distance != before)
+		mp_host_resize(host);
 }
 
 static void set_heartbeat(void *data, struct mp_conn *conn)
@@ -385,9 +390,15 @@ void mp_host_reconfigure(struct mp_host *host, const char *rotate)
 {
 	weigh_place(host);
 	mp_pool_each(&host->pool, set_heartbeat, &host->session->config);
-	resize(host);
+	mp_host_resize(host);
 	if (rotate != NULL)
 		mp_pool_rotate(&host->pool, rotate);
+}
+
+void mp_host_relocate(struct mp_host *host)
+{
+	weigh_place(host);
+	mp_host_resize(host);
 }
 
 // ---- hints ------------------------------------------------------------------------------------------------

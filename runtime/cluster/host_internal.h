@@ -16,4 +16,7 @@ void mp_host_open(struct mp_host *host);
 void mp_host_reconfigure(struct mp_host *host, const char *rotate);
 // The one writer of its state: keeps the view, tells the listener.
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
-void mp_host_tick(struct mp_host *host); // once a second
+// Limits follow its distance, and whether its datacentre is about to serve.
+void mp_host_resize(struct mp_host *host);
+void mp_host_relocate(struct mp_host *host); // another datacentre serves: its distance follows
+void mp_host_tick(struct mp_host *host);     // once a second

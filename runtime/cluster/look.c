@@ -34,6 +34,7 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.policy_fallbacks = counters->policy_fallbacks,
 		.downgraded = counters->downgraded,
 		.moved = counters->moved,
+		.dc_moves = session->failover.moves,
 		.move_refused = counters->move_refused,
 		.refused = counters->refused,
 		.speculative = counters->speculative,
@@ -147,6 +148,11 @@ uint8_t mp_session_version(const struct mp_session *session)
 const char *mp_session_local_dc(const struct mp_session *session)
 {
 	return session->local_dc;
+}
+
+const char *mp_session_serving_dc(const struct mp_session *session)
+{
+	return session->away ? session->view.dc_names[session->failover.dcs.serving] : session->local_dc;
 }
 
 const char *mp_session_keyspace(const struct mp_session *session)

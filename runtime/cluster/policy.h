@@ -90,11 +90,23 @@ struct mp_reconnect_policy {
 	bool (*delay)(void *self, const struct mp_reconnect_view *attempt, uint64_t *delay_ms);
 };
 
+struct mp_datacentres;
+struct mp_failover_wish {
+	uint16_t dc;   // dcId
+	char why[160]; // for the event and the log; "": the cluster says how many hosts are up
+};
+struct mp_failover_policy {
+	void *self;
+	// Which datacentre should serve now; *wish holds the one that serves. false: failed, it goes on. NULL: home serves.
+	bool (*decide)(void *self, const struct mp_datacentres *dcs, struct mp_failover_wish *wish);
+};
+
 struct mp_policies {
 	struct mp_balance_policy balance;
 	struct mp_retry_policy retry;
 	struct mp_reconnect_policy reconnect;
 	struct mp_speculate_policy speculate;
+	struct mp_failover_policy failover;
 };
 
 // Replicas of the local datacentre shuffled, its hosts in turn, then remote hosts unless the consistency is local.

@@ -152,6 +152,7 @@ static void reset_state(struct mp_request *request)
 	uint32_t attempt_ms =
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : half_of(state->timeout_ms);
 	state->moves = 0;
+	state->planned_moves = session->failover.moves;
 	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : 0;
 	state->attempts = 0;
@@ -192,6 +193,10 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 {
 	uint64_t chance = mp_rand_u64(mp_loop_rand(session->loop));
 	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
+	if (MP_UNLIKELY(session->away) && mp_failover_keeps(&session->failover, req)) {
+		mp_failover_home_plan(&session->failover, req, plan);
+		return;
+	}
 	if (MP_LIKELY(session->policies.balance.plan(session->policies.balance.self, req, plan)))
 		return;
 	session->counters.policy_fallbacks++;

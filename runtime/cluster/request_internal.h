@@ -53,6 +53,7 @@ struct mp_request_state {
 	bool may_copy;                  // copies.c has something to end: a deadline in `ahead`, or copies
 	uint8_t copies_sent;            // ever
 	uint8_t moves;                  // to another host after a failed attempt
+	uint32_t planned_moves;         // of the datacentre that serves, when the plan was made
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
 	struct mp_timer delay;    // DELAYED

@@ -142,6 +142,9 @@ static void lower(struct mp_request *request)
 	bool safe = (state->replay_class == MP_REPLAY_READ || request->options.idempotent) && !state->is_lwt;
 	if (!safe || strength(wish) == 0 || strength(wish) >= strength(*consistency))
 		return;
+	// It would be answered by another datacentre than its caller calls local.
+	if (request->session->away && mp_consistency_is_local(wish) && !mp_consistency_is_local(*consistency))
+		return;
 	*consistency = wish;
 	request->session->counters.downgraded++;
 }

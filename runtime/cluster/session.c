@@ -114,6 +114,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_events_init(&session->events);
 	mp_keyspaces_init(&session->keyspaces, session);
 	mp_topology_init(&session->topology, session);
+	mp_failover_init(&session->failover, session);
 	mp_requests_init(session);
 	mp_session_make_settings(session);
 }
@@ -125,6 +126,7 @@ static void free_parts(struct mp_session *session)
 	mp_requests_deinit(session);
 	mp_keyspaces_deinit(&session->keyspaces);
 	mp_hosts_deinit(&session->hosts);
+	mp_failover_deinit(&session->failover);
 	mp_view_deinit(&session->view);
 	mp_names_deinit(&session->tags);
 	mp_session_config_free(&session->config);
@@ -219,6 +221,7 @@ static void forget_cluster(struct mp_session *session)
 	mp_free(session->cluster_name);
 	session->cluster_name = NULL;
 	mp_session_make_settings(session);
+	mp_failover_forget(&session->failover);
 	if (session->config.local_dc != NULL)
 		return;
 	mp_free(session->local_dc);
@@ -262,6 +265,7 @@ static void on_chores(void *data)
 		session->view_changed = false;
 		if (mp_view_rebuild(&session->view) != 0)
 			session->view_changed = true; // the next chores try again
+		mp_failover_review(&session->failover);
 	}
 	mp_requests_tell_ended(session);
 	mp_prepares_tell_failed(&session->prepares);
@@ -283,6 +287,7 @@ static void on_tick(void *data)
 {
 	struct mp_session *session = data;
 	mp_hosts_tick(&session->hosts);
+	mp_failover_review(&session->failover);
 	mp_retry_budget_tick(session);
 	if (session->view_changed)
 		mp_session_post(session);

@@ -61,6 +61,7 @@ struct mp_session_config {
 	bool auto_discovery;            // nodes that come after connect are used
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
 	struct mp_failover_limits failover;
+	bool failover_allows_local;   // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache
 	struct mp_sock_options tcp;
@@ -78,6 +79,7 @@ enum mp_session_event_kind {
 	MP_EVENT_CONNECTION_REMOVED,
 	MP_EVENT_CONNECTION_LOST,
 	MP_EVENT_FAILOVER,
+	MP_EVENT_DC_FAILOVER,
 	MP_EVENT_SCHEMA_CHANGED,
 };
 struct mp_session_event {
@@ -86,6 +88,7 @@ struct mp_session_event {
 	const struct mp_host *to;   // FAILOVER
 	const char *reason; // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER: a sentence, else ""
 	const char *keyspace, *table, *change; // SCHEMA_CHANGED: "" where it does not apply
+	const char *from_dc, *to_dc;           // DC_FAILOVER, with a reason
 };
 
 struct mp_session;
@@ -242,6 +245,7 @@ struct mp_session_stats {
 	uint64_t speculative_refused; // copies that the retry budget had no room for
 	uint64_t moved;               // attempts that failed and went on to another host
 	uint64_t move_refused;        // that the failover limits kept from it
+	uint64_t dc_moves;            // of the datacentre that serves
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);
@@ -260,6 +264,8 @@ struct mp_log *mp_session_log(struct mp_session *session);
 uint32_t mp_session_timeout_ms(const struct mp_session *session);  // of a request that has none of its own
 uint8_t mp_session_version(const struct mp_session *session);      // negotiated; 0: not yet
 const char *mp_session_local_dc(const struct mp_session *session); // NULL: not known yet
+const char *
+mp_session_serving_dc(const struct mp_session *session); // the one that is local now; NULL: not known yet
 const char *mp_session_keyspace(const struct mp_session *session); // NULL: none
 const char *mp_session_cluster_name(const struct mp_session *session);
 // A small number for a keyspace or a tag text, the same for the same text; 0 for empty or when the table is full.

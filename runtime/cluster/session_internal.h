@@ -10,6 +10,7 @@
 #include "cluster/control.h"
 #include "cluster/deadline.h"
 #include "cluster/events.h"
+#include "cluster/failover.h"
 #include "cluster/hosts.h"
 #include "cluster/keyspaces.h"
 #include "cluster/names.h"
@@ -68,6 +69,7 @@ struct mp_session {
 	struct mp_keyspaces keyspaces;
 	struct mp_deadlines deadlines;
 	uint16_t keyspace_id;
+	bool away; // another datacentre than home serves
 
 	// the rest
 	struct mp_slab copies;
@@ -79,6 +81,7 @@ struct mp_session {
 	struct mp_prepares prepares;
 	struct mp_control control;
 	struct mp_topology topology;
+	struct mp_failover failover;
 	struct mp_events events;
 	struct mp_names tags;
 	struct mp_session_config config; // its strings are ours

@@ -111,6 +111,13 @@ static uint32_t rank(const struct mp_view *view, uint16_t dc)
 	return view->dc_priority[dc] == 0 ? UINT32_MAX : view->dc_priority[dc];
 }
 
+static bool comes_before(const struct mp_view *view, uint16_t dc, uint16_t other)
+{
+	uint32_t mine = rank(view, dc);
+	uint32_t its = rank(view, other);
+	return mine < its || (mine == its && dc < other);
+}
+
 // Datacentres keep their place in the failover order; new ones go to its end.
 static void order_remote(struct mp_view *view)
 {
@@ -127,11 +134,11 @@ static void order_remote(struct mp_view *view)
 		if (dc != view->local_dc && !listed[dc])
 			view->remote_order[count++] = dc;
 	view->remote_count = count;
-	// The most wanted first; equals stay as they are.
+	// The most wanted first; equals in the order of their first sight, whichever of them was local in between.
 	for (uint16_t i = 1; i < count; i++) {
 		uint16_t dc = view->remote_order[i];
 		uint16_t at = i;
-		while (at > 0 && rank(view, dc) < rank(view, view->remote_order[at - 1])) {
+		while (at > 0 && comes_before(view, dc, view->remote_order[at - 1])) {
 			view->remote_order[at] = view->remote_order[at - 1];
 			at--;
 		}

@@ -183,6 +183,9 @@ static uint16_t next_host(struct mp_request_state *state)
 static inline int walk(struct mp_request *request, struct mp_copy *copy)
 {
 	struct mp_request_state *state = request->state;
+	const struct mp_session *session = request->session;
+	if (MP_UNLIKELY(session->away) && state->planned_moves != session->failover.moves)
+		mp_failover_bring_home(request);
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))

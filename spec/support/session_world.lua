@@ -220,7 +220,7 @@ end
 
 local event_names = {}
 for _, name in ipairs { "HOST_UP", "HOST_DOWN", "HOST_ADDED", "HOST_REMOVED", "CONNECTION_ADDED",
-  "CONNECTION_REMOVED", "CONNECTION_LOST", "FAILOVER", "SCHEMA_CHANGED" } do
+  "CONNECTION_REMOVED", "CONNECTION_LOST", "FAILOVER", "DC_FAILOVER", "SCHEMA_CHANGED" } do
   event_names[tonumber(C["MP_EVENT_" .. name])] = name
 end
 
@@ -229,6 +229,7 @@ local function note_event(world, event)
     kind = event_names[tonumber(event.kind)], reason = ffi.string(event.reason), at = world.loop:now_ms(),
     host = event.host ~= nil and ffi.string(event.host.addr_text) or nil,
     to = event.to ~= nil and ffi.string(event.to.addr_text) or nil,
+    from_dc = ffi.string(event.from_dc), to_dc = ffi.string(event.to_dc),
     keyspace = ffi.string(event.keyspace), table = ffi.string(event.table), change = ffi.string(event.change),
   }
   world.events[#world.events + 1] = entry
