@@ -9,7 +9,7 @@ stds.policy = {
   read_globals = {
     "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack", "bit",
     math = { other_fields = true }, string = { other_fields = true }, table = { other_fields = true },
-    "balance", "retry", "reconnect", "speculate", "latency", "giveUp", "sameHost", "nextHost", "log",
+    "balance", "retry", "reconnect", "failover", "dcs", "speculate", "latency", "giveUp", "sameHost", "nextHost", "log",
     "localDc", "sameRack", "remoteDcs", "allDcs", "all", "dc", "tagged", "listed",
     "inTurn", "shuffled", "primaryFirst", "leastLoaded", "fastest", "weighted",
     "hosts", "replicas", "upCount", "random", "chance", "tags", "keyspaces",

@@ -73,6 +73,7 @@ local STAYS_LOCAL = {
 -- Remote hosts get connections when they are asked for: by a number of their own, by the policy's option, or by a
 -- policy that may send anywhere.
 local function wants_remote(flat)
+  if flat.failover then return true end
   local core = flat.core and flat.core.remote
   if core then return core > 0 end
   local balance = flat.balance

@@ -29,7 +29,7 @@ change.live = {
   healthCheck = NO_EFFECT, circuitBreaker = NO_EFFECT,
   failover = {
     enabled = NEXT, maxRetries = NEXT, retryDelay = NEXT, backoffMultiplier = NEXT, autoDiscovery = AT_ONCE,
-    discoveryInterval = AT_ONCE,
+    discoveryInterval = AT_ONCE, policy = "within a second", allowLocalConsistency = NEXT,
   },
   regionSettings = AT_ONCE,
   logging = { level = AT_ONCE, logConnections = NO_EFFECT, logRequests = NO_EFFECT, logErrors = NO_EFFECT },

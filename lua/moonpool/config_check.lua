@@ -81,10 +81,28 @@ function Check:value(path, rule, value)
   end
 end
 
+-- The policy in a section that may have one: every key that is not the section's own is an option of it.
+local function split_policy(self, path, rule, given, known)
+  local own, options = {}, {}
+  for key, value in pairs(given) do
+    if known[key] then own[key] = value else options[key] = value end
+  end
+  local before = #self.problems
+  local choice = kinds.options(self, path, {}, options)
+  if #self.problems == before then
+    self.flat[rule.options] = choice
+    self.values[#self.values + 1] = { key = table.concat(path, ".") .. ".policy", rule = { kind = "options" },
+      value = choice }
+  end
+  return own
+end
+
 function Check:section(path, rule, given)
   if type(given) ~= "table" then return self:problem(path, "", kinds.got(given) .. "; must be a table") end
   local known = {}
   for _, line in ipairs(rule.keys) do known[line[1]] = rule_of(line) end
+  if rule.options and given.policy ~= nil then given = split_policy(self, path, rule, given, known) end
+  if rule.options then known.policy = rule end
   unknown_keys(self, path, given, known)
   for _, line in ipairs(rule.keys) do
     local key = line[1]
@@ -135,6 +153,17 @@ local function compare(self)
       local name = key == "Backoff" and "backoffMultiplier" or key:sub(1, 1):lower() .. key:sub(2)
       self:warn({ "failover", name }, "", "has no effect: failover.enabled is false")
     end
+  end
+  if flat.failover and flat.failoverEnabled == false then
+    self:warn({ "failover", "policy" }, "", "has no effect: failover.enabled is false")
+    flat.failover = nil
+  end
+  if flat.failoverAllowLocal ~= nil and not flat.failover then
+    self:warn({ "failover", "allowLocalConsistency" }, "", "has no effect without failover.policy")
+  end
+  if flat.failover and core.remote == 0 then
+    self:problem({ "pooling", "coreConnectionsPerHost" }, "['1']",
+      "got 0 (number); must be 1 or more with failover.policy, which has to see whether remote hosts are up")
   end
   if flat.attemptTimeout and not moves then
     self:warn({ "attemptTimeout" }, "", "has no effect: by failover no request goes on to another host")

@@ -5,7 +5,8 @@
 -- How a new value of a key reaches a pool that runs: config_change.lua.
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), addresses, texts, connections (a number
--- for each distance), options (a policy and what it takes), section (keys).
+-- for each distance), options (a policy and what it takes), section (keys; `options`: beside them there may be a policy
+-- with what it takes).
 local DAY_MS = 86400000
 
 local function ms(fields)
@@ -94,7 +95,7 @@ return section {
     { "recoveryTimeout", ms { min = 1 } },
     { "halfOpenMaxCalls", kind = "integer", min = 1, max = 1000000 },
   }, NOT_YET) },
-  { "failover", section {
+  { "failover", { kind = "section", options = "failover", keys = {
     { "enabled", kind = "boolean", to = "failoverEnabled" },
     { "maxRetries", kind = "integer", min = 0, max = 1000, to = "failoverMaxRetries" },
     { "retryDelay", ms { to = "failoverRetryDelay" } },
@@ -102,7 +103,8 @@ return section {
     { "autoDiscovery", kind = "boolean", to = "autoDiscovery" },
     { "discoveryInterval", ms { to = "discoveryInterval",
       low = { 1000, "is too frequent: every refresh reads the whole topology; use 10000 or more" } } },
-  } },
+    { "allowLocalConsistency", kind = "boolean", to = "failoverAllowLocal" },
+  } } },
   { "regionSettings", kind = "regions", to = "regions" },
   { "logging", section {
     { "level", kind = "text", among = { "error", "warn", "info", "debug", "off" }, to = "logLevel" },

@@ -53,8 +53,14 @@ local function number_of(self, host, level)
   return number
 end
 
+-- Of one host, or of all hosts of a datacentre.
 for _, verb in ipairs { "kill", "start", "pause", "resume", "drain" } do
-  Cluster[verb] = function(self, host) self.world.cluster[verb](self.world.cluster, number_of(self, host, 3)) end
+  Cluster[verb] = function(self, where)
+    for i = 1, self.dcs[where] or 0 do
+      self.world.cluster[verb](self.world.cluster, self.numbers[where .. "/" .. i])
+    end
+    if not self.dcs[where] then self.world.cluster[verb](self.world.cluster, number_of(self, where, 3)) end
+  end
 end
 
 -- Of one host, or of all hosts of a datacentre.
@@ -138,8 +144,9 @@ end
 
 -- ---- requests -----------------------------------------------------------------------------------------------------
 
-local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "speculate", "speculateOptions",
-  "consistency", "key", "kind", "tag", "concurrency", "timeout", "idempotent", "cluster")
+local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "reconnect", "reconnectOptions",
+  "speculate", "speculateOptions", "failover", "failoverOptions", "consistency", "key", "kind", "tag", "concurrency",
+  "timeout", "idempotent", "cluster")
 
 local function policy_section(name, options)
   local section = { policy = name }
@@ -163,12 +170,14 @@ end
 -- One pool for each different configuration, open until the cluster's end, so that a second run finds what the first
 -- one learnt.
 local function pool_of(self, given)
-  local parts = { tostring(given.policy), tostring(given.retry), tostring(given.speculate) }
-  for _, options in ipairs { given.options or {}, given.retryOptions or {}, given.speculateOptions or {} } do
+  local parts = {}
+  for _, kind in ipairs { "policy", "retry", "reconnect", "speculate", "failover" } do
     local keys = {}
-    for key, value in pairs(options) do keys[#keys + 1] = tostring(key) .. "=" .. tostring(value) end
+    for key, value in pairs(given[kind == "policy" and "options" or kind .. "Options"] or {}) do
+      keys[#keys + 1] = tostring(key) .. "=" .. tostring(value)
+    end
     table.sort(keys)
-    parts[#parts + 1] = table.concat(keys, ",")
+    parts[#parts + 1] = tostring(given[kind]) .. " " .. table.concat(keys, ",")
   end
   local name = table.concat(parts, ";")
   local pool = self.pools[name]
@@ -180,7 +189,9 @@ local function pool_of(self, given)
     contactPoints = contacts, localDataCenter = self.localDc, localRack = self.localRack, policyPath = testing.paths,
     loadBalancing = policy_section(given.policy or "TokenAwarePolicy", given.options),
     retry = policy_section(given.retry or "DefaultRetryPolicy", given.retryOptions),
+    reconnection = given.reconnect and policy_section(given.reconnect, given.reconnectOptions),
     speculativeExecution = given.speculate and policy_section(given.speculate, given.speculateOptions),
+    failover = given.failover and policy_section(given.failover, given.failoverOptions),
     pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 1 } }, logging = { level = "error" },
   }
   assert(pool:connect())
@@ -247,6 +258,7 @@ local function send_all(self, given)
   result.attempts = stats.attempts - counted.attempts
   result.speculative = stats.speculative - counted.speculative
   result.speculativeWins = stats.speculativeWins - counted.speculativeWins
+  result.serving = pool:getMetrics().servingDataCenter
   local info = pool:policies().balance
   result.policy = { name = info.name, calls = info.calls, errors = info.errors, lastError = info.lastError }
   return result

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "cluster/datacentres.h"
 #include "cluster/policy.h"
 #include "loop/loop.h"
 #include "script/policies.h"
@@ -49,7 +50,9 @@ struct mp_decide_cell {
 	uint64_t fuel_limit_ns; // how long one decision may take
 	uint32_t verdict;
 	uint32_t delay_ms;
-	uint16_t lower_to; // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
+	uint16_t lower_to;                // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
+	const struct mp_datacentres *dcs; // of the failover decision that is running
+	struct mp_failover_wish wish;
 	uint32_t dc_name_count;
 	uint32_t set_count;
 	struct mp_decide_set sets[MP_DECIDE_SETS];
@@ -80,6 +83,7 @@ struct mp_decision {
 	struct mp_retry_view err;
 	struct mp_reconnect_view reconnect;
 	struct mp_decide_copy copy;
+	struct mp_dc_view dcs[MP_DCS_MAX];
 	struct mp_view idle_view; // what primitives see while the file is loaded: a cluster without hosts
 	struct mp_plan idle_plan;
 	struct mp_vm vm;

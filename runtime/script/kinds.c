@@ -20,9 +20,6 @@ static const struct mp_policy_ops retry = {
 	.serve = mp_policy_serve_retry,
 };
 
-// Named, and answered by C alone: there is no driver for their scripts.
-static const struct mp_policy_ops failover = {.name = "failover", .key = "failover"};
-
 const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind)
 {
 	static const struct mp_policy_ops *const all[MP_POLICY_KINDS] = {
@@ -30,7 +27,7 @@ const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind)
 		[MP_POLICY_RETRY] = &retry,
 		[MP_POLICY_RECONNECT] = &mp_policy_reconnect,
 		[MP_POLICY_SPECULATE] = &mp_policy_speculate,
-		[MP_POLICY_FAILOVER] = &failover,
+		[MP_POLICY_FAILOVER] = &mp_policy_failover,
 	};
 	return all[kind];
 }

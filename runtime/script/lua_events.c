@@ -21,7 +21,7 @@
 	X(CONNECTION_ADDED, "connectionAdded", "host")                      \
 	X(CONNECTION_REMOVED, "connectionRemoved", "host", "reason")        \
 	X(CONNECTION_LOST, "connectionLost", "host", "reason")              \
-	X(FAILOVER, "failover", "from", "to", "reason")                     \
+	X(FAILOVER, "failover", "from", "to", "reason", "level")            \
 	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
 	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
 	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
@@ -106,6 +106,14 @@ static void on_event(void *data, const struct mp_session_event *event)
 		kind = EVENT_FAILOVER;
 		text[1] = host_text(event->to);
 		text[2] = event->reason;
+		text[3] = "host";
+		break;
+	case MP_EVENT_DC_FAILOVER:
+		kind = EVENT_FAILOVER;
+		text[0] = event->from_dc;
+		text[1] = event->to_dc;
+		text[2] = event->reason;
+		text[3] = "datacenter";
 		break;
 	case MP_EVENT_SCHEMA_CHANGED:
 		kind = EVENT_SCHEMA_CHANGED;

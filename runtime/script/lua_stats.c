@@ -56,6 +56,7 @@ static int get_stats(lua_State *L)
 	number(L, "refused", (double)stats.refused);
 	number(L, "failovers", (double)stats.moved);
 	number(L, "failoversRefused", (double)stats.move_refused);
+	number(L, "dataCenterFailovers", (double)stats.dc_moves);
 	number(L, "speculative", (double)stats.speculative);
 	number(L, "speculativeWins", (double)stats.speculative_wins);
 	number(L, "speculativeRefused", (double)stats.speculative_refused);
@@ -122,6 +123,9 @@ static int get_metrics(lua_State *L)
 	number(L, "latencyP99", (double)mp_hist_quantile(latency, 0.99) / 1000);
 	number(L, "poolUtilization", utilization(pool->engine.session, &stats));
 	number(L, "connectionTurnover", turnover(pool));
+	const char *serving = mp_session_serving_dc(pool->engine.session);
+	if (serving != NULL)
+		text(L, "servingDataCenter", serving);
 	return 1;
 }
 

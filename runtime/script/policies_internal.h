@@ -149,3 +149,5 @@ void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policies *poli
 extern const struct mp_policy_ops mp_policy_reconnect;
 // kind_speculate.c
 extern const struct mp_policy_ops mp_policy_speculate;
+// kind_failover.c
+extern const struct mp_policy_ops mp_policy_failover;

@@ -32,6 +32,12 @@ describe("moonpool test", function()
     assert.truthy(out:find "3 successes")
   end)
 
+  it("kills a whole datacentre, and shows who serves", function()
+    local out, status = command("test", "examples/policies/outage_test.lua")
+    assert.equal(0, status, out)
+    assert.truthy(out:find "2 successes")
+  end)
+
   it("tells by its exit status that a test failed, and which seed repeats it", function()
     local out, status = spec_of([[
       it("expects too much", function()

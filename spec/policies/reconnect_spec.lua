@@ -83,6 +83,16 @@ end)
 describe("a reconnect policy", function()
   files()
 
+  it("of the manual loads and works", function()
+    local manual = assert(io.open(MOONPOOL_ROOT .. "/docs/policies.md"))
+    local text = assert(manual:read("*a"):match "```lua\n(return reconnect {.-)```")
+    manual:close()
+    local path = folder .. "/manual.lua"
+    policies.write(path, text)
+    local p = policies.new { reconnect = path }
+    assert.equal(30000, p:delay { isLocal = false })
+  end)
+
   it("that is not there costs nothing: the pool's own backoff answers", function()
     local p = policies.new {}
     assert.is_nil(p:delay())

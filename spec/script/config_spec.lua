@@ -106,6 +106,17 @@ local bad = {
     "circuitBreaker.failureThreshold: got 0 (number); must be an integer, 1 to 1000000" },
   { { failover = { backoffMultiplier = 0.5 } },
     "failover.backoffMultiplier: got 0.5 (number); must be a number, 1 to 1000" },
+  { { failover = { policy = 5 } }, "failover.policy: got 5 (number); " .. POLICY },
+  { { failover = { policy = "X", downFor = function() end } },
+    "failover.downFor: got a function; must be a number, a text, true, false or a table of those" },
+  { { failover = { policy = "X", maxRetries = -1 } },
+    "failover.maxRetries: got -1 (number); must be an integer, 0 to 1000" },
+  { { failover = { downFor = 5 } }, "failover.downFor: there is no such key; known here: allowLocalConsistency, "
+    .. "autoDiscovery, backoffMultiplier, discoveryInterval, enabled, maxRetries, policy, retryDelay" },
+  { { failover = { polici = "X" } }, "failover.polici: there is no such key, did you mean policy?" },
+  { { failover = { policy = "X" }, pooling = { coreConnectionsPerHost = { ["1"] = 0 } } },
+    "pooling.coreConnectionsPerHost['1']: got 0 (number); must be 1 or more with failover.policy, which has to see "
+    .. "whether remote hosts are up" },
   { { regionSettings = { east = { maxConnections = 0 } } },
     "regionSettings.east.maxConnections: got 0 (number); must be an integer, 1 to 4096" },
   { { logging = { level = "verbose" } },
@@ -206,6 +217,13 @@ describe("a doubtful configuration", function()
       retryDelay = 10, backoffMultiplier = 2 } })
     assert.same({ "failover.discoveryInterval: has no effect: failover.autoDiscovery is false" },
       warnings_of { contactPoints = { "a" }, failover = { autoDiscovery = false, discoveryInterval = 30000 } })
+  end)
+
+  it("switches failover off, or gives it half", function()
+    assert.same({ "failover.policy: has no effect: failover.enabled is false" }, warnings_of { contactPoints = { "a" },
+      failover = { enabled = false, policy = "DatacentreFailoverPolicy" } })
+    assert.same({ "failover.allowLocalConsistency: has no effect without failover.policy" },
+      warnings_of { contactPoints = { "a" }, failover = { allowLocalConsistency = false } })
   end)
 
   it("names a reconnect policy beside the delays that it replaces", function()
@@ -398,7 +416,7 @@ describe("what C gets", function()
         enableTcpNoDelay = false, enableTcpKeepAlive = false, tcpUserTimeout = 4000,
         reconnectBaseDelay = 10, reconnectMaxDelay = 20, connectionsPerSecond = 5 },
       failover = { discoveryInterval = 30000, enabled = false, maxRetries = 7, retryDelay = 40,
-        backoffMultiplier = 1.5, autoDiscovery = false }, logging = { level = "debug" },
+        backoffMultiplier = 1.5, autoDiscovery = false, allowLocalConsistency = true }, logging = { level = "debug" },
       loadBalancing = { policy = "TokenAwarePolicy", childPolicy = "RoundRobinPolicy", shuffleReplicas = false },
       retry = { maxRetries = 5, retryDelay = 10 },
       reconnection = { policy = "ConstantReconnectionPolicy", delay = 250 },
@@ -417,6 +435,7 @@ describe("what C gets", function()
       assert.same({ limits[2], limits[3], 90000, 10, 20 }, { limits[1].core, limits[1].max, limits[1].idle_timeout_ms,
         limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
     end
+    assert.is_true(session.failover_allows_local)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })
     assert.is_true(session.connect_remote)

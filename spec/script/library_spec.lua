@@ -12,6 +12,7 @@ end
 -- The kinds whose own words stand in a file of their own.
 local KINDS = {
   reconnect = { entry = "delay", view = "Try", ctype = "try", returns = "1" },
+  failover = { entry = "decide", view = "Datacentre", ctype = "dc", methods = { "upFor", "downFor" }, returns = "nil" },
   speculate = { entry = "after", view = "Request", returns = "1" }, -- of policy.lua
 }
 

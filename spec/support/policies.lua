@@ -221,6 +221,15 @@ function Policies:after(sent, req)
 end
 jit.off(Policies.after)
 
+-- What the failover policy says about a struct mp_datacentres: the dcId and the reason; nil when it failed.
+function Policies:serving(dcs)
+  local wish = ffi.new("struct mp_failover_wish", { dc = dcs.serving })
+  local failover = C.mp_script_policies_get(self.handle).failover
+  if failover.decide == nil or not failover.decide(failover.self, dcs, wish) then return nil end
+  return wish.dc, ffi.string(wish.why)
+end
+jit.off(Policies.serving)
+
 function Policies:reload()
   local message = ffi.new "char[1024]"
   local rc = C.mp_script_policies_reload(self.handle, message, 1024)
