@@ -55,8 +55,8 @@ enum { MP_COPIES_MAX = 3 };             // of one request, beside its first atte
 #define MP_NO_COPY UINT32_C(0xffffffff) // what `after` says when there should be none
 
 // When another copy of a request that is not answered yet should go to another host. Only asked about requests that
-// the replay gate lets run twice at the same time; `sent` attempts were made so far, 1 for the first. Returns ms from
-// the last of them, or MP_NO_COPY. `after` NULL: no copies, and nothing is asked.
+// the replay gate lets run twice at the same time; `sent` is 1 before the first copy. Returns ms from the last attempt
+// on, or MP_NO_COPY. `after` NULL: no copies, and nothing is asked.
 struct mp_speculate_policy {
 	void *self;
 	uint32_t (*after)(void *self, const struct mp_request_view *req, uint32_t sent);
