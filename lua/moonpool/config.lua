@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A configuration: the user's table, or a Lua file that returns one, becomes the flat table that C reads, or a message
 -- that names each key that is wrong, what was given, what is allowed, and file:line.
-local bounded = require "moonpool.bounded"
 local check = require "moonpool.config_check"
+local chunk = require "moonpool.chunk"
 local schema = require "moonpool.config_schema"
 
 local config = {}
@@ -124,9 +124,9 @@ end
 
 -- From the text of a Lua chunk that returns a table; `name` is what messages call it.
 function config.check_text(text, name)
-  local chunk, why = loadstring(text, "@" .. name)
-  if not chunk then return nil, why end
-  local ok, given = bounded(chunk, function(err) return tostring(err) end)
+  local loaded, why = chunk.compile(text, name)
+  if not loaded then return nil, why end
+  local ok, given = chunk.run(loaded, function(err) return tostring(err) end)
   if not ok then return nil, given end
   if type(given) ~= "table" then return nil, name .. ":1: the file must return a table, got a " .. type(given) end
   local place = places_in(text, name)
@@ -153,7 +153,6 @@ function config.check(input, where, read)
     local text, why = (read or plain_read)(input)
     if not text then return nil, (where == "" and "" or where .. ": ") .. "configuration " .. why end
     if #text > 1048576 then return nil, input .. ":1: the file is too big for a configuration" end
-    if text:byte(1) == 27 then return nil, input .. ":1: this is bytecode; a configuration is Lua source text" end
     return config.check_text(text, input)
   end
   if type(input) ~= "table" then

@@ -5,7 +5,7 @@
 -- The stand-in stays usable: handlers keep it in their upvalues and call the pool's methods through it. What it adds
 -- with pool:on() later belongs to its generation as well, and goes with it.
 local core = require "moonpool.core_loader"
-local bounded = require "moonpool.bounded"
+local chunk = require "moonpool.chunk"
 
 local handlers = {}
 
@@ -60,7 +60,7 @@ end
 local function register(fn, proxy, path)
   local co = coroutine.create(fn)
   jit.off(fn, true)
-  local _, ok, why = bounded(function() return coroutine.resume(co, proxy) end, tostring)
+  local _, ok, why = chunk.run(function() return coroutine.resume(co, proxy) end, tostring)
   if not ok then return nil, tostring(why) end
   if coroutine.status(co) == "dead" then return true end
   return nil, ("%s:%d: the function waits; use moonpool.spawn for what waits"):format(path,
@@ -68,9 +68,9 @@ local function register(fn, proxy, path)
 end
 
 local function run(text, path, proxy)
-  local chunk, why = loadstring(text, "@" .. path)
-  if not chunk then return nil, why end
-  local ok, fn = bounded(chunk, tostring)
+  local loaded, why = chunk.compile(text, path)
+  if not loaded then return nil, why end
+  local ok, fn = chunk.run(loaded, tostring)
   if not ok then return nil, fn end
   if type(fn) ~= "function" then
     return nil, path .. ":1: the file must return a function that takes the pool, got a " .. type(fn)

@@ -141,6 +141,19 @@ uint64_t mp_loop_wall_us(struct mp_loop *loop)
 
 // ---- byte streams ----------------------------------------------------------------------------------------
 
+static struct mp_sock *opened(struct mp_loop *loop, struct mp_sock *sock, const struct mp_sock_events *events,
+                              void *data)
+{
+	if (sock == NULL)
+		return NULL;
+	sock->events = events;
+	sock->data = data;
+	sock->reading = true;
+	loop->open.sockets++;
+	mp_loop_hold(loop);
+	return sock;
+}
+
 struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr,
                                 const struct mp_sock_options *options, const struct mp_sock_events *events,
                                 void *data, int *err)
@@ -150,14 +163,20 @@ struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr
 		*err = MP_EINVAL;
 		return NULL;
 	}
-	struct mp_sock *sock = loop->ops->connect(loop, addr, options, err);
-	if (sock == NULL)
+	return opened(loop, loop->ops->connect(loop, addr, options, err), events, data);
+}
+
+struct mp_sock *mp_loop_connect_local(struct mp_loop *loop, const char *path,
+                                      const struct mp_sock_events *events, void *data, int *err)
+{
+	mp_assert(events != NULL);
+	if (loop->ops->connect_local == NULL) {
+		*err = MP_EUNSUPPORTED;
 		return NULL;
-	sock->events = events;
-	sock->data = data;
-	sock->reading = true;
-	loop->open.sockets++;
-	mp_loop_hold(loop);
+	}
+	struct mp_sock *sock = opened(loop, loop->ops->connect_local(loop, path, err), events, data);
+	if (sock != NULL)
+		loop->ops->read_changed(sock);
 	return sock;
 }
 
@@ -201,6 +220,18 @@ void mp_sock_shutdown(struct mp_sock *sock)
 	sock->loop->ops->shutdown(sock);
 }
 
+static struct mp_listener *listens(struct mp_loop *loop, struct mp_listener *listener,
+                                   void (*on_accept)(void *data, struct mp_sock *sock), void *data)
+{
+	if (listener == NULL)
+		return NULL;
+	listener->on_accept = on_accept;
+	listener->data = data;
+	loop->open.listeners++;
+	mp_loop_hold(loop);
+	return listener;
+}
+
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
                                    void (*on_accept)(void *data, struct mp_sock *sock), void *data, int *err)
 {
@@ -209,14 +240,19 @@ struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *a
 		*err = MP_EINVAL;
 		return NULL;
 	}
-	struct mp_listener *listener = loop->ops->listen(loop, addr, err);
-	if (listener == NULL)
+	return listens(loop, loop->ops->listen(loop, addr, err), on_accept, data);
+}
+
+struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,
+                                         void (*on_accept)(void *data, struct mp_sock *sock), void *data,
+                                         int *err)
+{
+	mp_assert(on_accept != NULL);
+	if (loop->ops->listen_local == NULL) {
+		*err = MP_EUNSUPPORTED;
 		return NULL;
-	listener->on_accept = on_accept;
-	listener->data = data;
-	loop->open.listeners++;
-	mp_loop_hold(loop);
-	return listener;
+	}
+	return listens(loop, loop->ops->listen_local(loop, path, err), on_accept, data);
 }
 
 struct mp_addr mp_listener_addr(const struct mp_listener *listener)

@@ -137,6 +137,16 @@ struct mp_listener;
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
                                    void (*on_accept)(void *data, struct mp_sock *sock), void *data,
                                    int *err) MP_MUST_CHECK;
+// The same at a path of the file system, for processes of this user (mode 0600); it is removed with the listener. *err:
+// MP_EBUSY (a living process listens there), MP_EINVAL (something that is no socket is there), MP_ETOOBIG (over 107
+// bytes), MP_ENOTFOUND (no such folder), MP_EAUTH (not allowed), MP_ELOCAL; MP_EUNSUPPORTED in virtual time.
+struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,
+                                         void (*on_accept)(void *data, struct mp_sock *sock), void *data,
+                                         int *err) MP_MUST_CHECK;
+// To such a listener of this user or of root; connected at once, there is no on_connect.
+struct mp_sock *mp_loop_connect_local(struct mp_loop *loop, const char *path,
+                                      const struct mp_sock_events *events, void *data,
+                                      int *err) MP_MUST_CHECK;
 struct mp_addr
 mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: the one that was given
 void mp_listener_close(struct mp_listener *listener);

@@ -42,6 +42,9 @@ struct mp_loop_ops {
 
 	struct mp_listener *(*listen)(struct mp_loop *loop, const struct mp_addr *addr, int *err);
 	void (*unlisten)(struct mp_listener *listener);
+	// At a path; NULL in a world without a file system.
+	struct mp_listener *(*listen_local)(struct mp_loop *loop, const char *path, int *err);
+	struct mp_sock *(*connect_local)(struct mp_loop *loop, const char *path, int *err);
 
 	struct mp_resolve *(*resolve)(struct mp_loop *loop, const char *host, uint16_t port, int *err);
 	void (*cancel)(struct mp_resolve *resolve);

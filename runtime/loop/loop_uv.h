@@ -36,6 +36,7 @@ static inline struct mp_loop_uv *mp_loop_uv_of(struct mp_loop *loop)
 // loop_uv_sock.c
 struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
                               const struct mp_sock_options *options, int *err);
+struct mp_sock *mp_uv_connect_local(struct mp_loop *loop, const char *path, int *err);
 struct mp_sock *mp_uv_sock_accepted(struct mp_loop *loop, int fd); // NULL: out of memory, fd closed
 ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
 void mp_uv_read_changed(struct mp_sock *sock);
@@ -44,10 +45,17 @@ void mp_uv_shutdown(struct mp_sock *sock);
 
 // loop_uv_listen.c
 struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err);
+struct mp_listener *mp_uv_listen_local(struct mp_loop *loop, const char *path, int *err);
 void mp_uv_unlisten(struct mp_listener *listener);
 bool mp_uv_errno_is_local(int code); // this machine's fault: descriptors, ports, memory
 socklen_t mp_uv_to_sockaddr(const struct mp_addr *addr, struct sockaddr_storage *out);
 bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out);
+
+// loop_uv_local.c: descriptors, or -1 with *err
+int mp_uv_local_listen(const char *path, int *err);
+int mp_uv_local_connect(const char *path, int *err);
+void mp_uv_local_mark(const char *path, uint64_t *device, uint64_t *inode); // which file is there now
+void mp_uv_local_remove(const char *path, uint64_t device, uint64_t inode); // if it is still that one
 
 // loop_uv_name.c
 struct mp_resolve *mp_uv_resolve(struct mp_loop *loop, const char *host, uint16_t port, int *err);

@@ -21,6 +21,8 @@ struct uv_listener {
 	uv_poll_t poll;
 	struct mp_timer rest;
 	int fd;
+	char *path; // of a local one
+	uint64_t device, inode;
 };
 
 bool mp_uv_errno_is_local(int code)
@@ -127,6 +129,18 @@ static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
 	return fd;
 }
 
+static bool begin(struct mp_loop *loop, struct uv_listener *self)
+{
+	self->base.loop = loop;
+	if (self->fd < 0 || uv_poll_init(mp_loop_uv_of(loop)->uv, &self->poll, self->fd) != 0)
+		return false;
+	uv_unref((uv_handle_t *)&self->poll);
+	self->poll.data = self;
+	mp_timer_init(&self->rest, loop, accept_again, self);
+	accept_again(self);
+	return true;
+}
+
 struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err)
 {
 	struct uv_listener *self = mp_calloc(1, sizeof(*self));
@@ -134,20 +148,36 @@ struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *add
 		*err = MP_ENOMEM;
 		return NULL;
 	}
-	self->base.loop = loop;
 	self->fd = open_listener(addr, &self->base.addr);
-	if (self->fd < 0 || uv_poll_init(mp_loop_uv_of(loop)->uv, &self->poll, self->fd) != 0) {
+	if (!begin(loop, self)) {
 		if (self->fd >= 0)
 			close(self->fd);
 		mp_free(self);
 		*err = MP_ELOCAL;
 		return NULL;
 	}
-	uv_unref((uv_handle_t *)&self->poll);
-	self->poll.data = self;
-	mp_timer_init(&self->rest, loop, accept_again, self);
-	accept_again(self);
 	return &self->base;
+}
+
+struct mp_listener *mp_uv_listen_local(struct mp_loop *loop, const char *path, int *err)
+{
+	struct uv_listener *self = mp_calloc(1, sizeof(*self));
+	char *copy = mp_strdup(path);
+	*err = MP_ENOMEM;
+	int fd = self != NULL && copy != NULL ? mp_uv_local_listen(path, err) : -1;
+	if (fd >= 0) {
+		self->fd = fd;
+		self->path = copy;
+		mp_uv_local_mark(path, &self->device, &self->inode);
+		if (begin(loop, self))
+			return &self->base;
+		*err = MP_ELOCAL;
+		close(fd);
+		mp_uv_local_remove(path, self->device, self->inode);
+	}
+	mp_free(self);
+	mp_free(copy);
+	return NULL;
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -161,5 +191,9 @@ void mp_uv_unlisten(struct mp_listener *listener)
 	mp_timer_stop(&self->rest);
 	uv_poll_stop(&self->poll);
 	uv_close((uv_handle_t *)&self->poll, on_poll_closed);
+	if (self->path != NULL)
+		mp_uv_local_remove(self->path, self->device, self->inode);
+	mp_free(self->path);
+	self->path = NULL;
 	close(self->fd);
 }

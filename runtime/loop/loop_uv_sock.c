@@ -145,6 +145,15 @@ struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
 	return &self->base;
 }
 
+struct mp_sock *mp_uv_connect_local(struct mp_loop *loop, const char *path, int *err)
+{
+	int fd = mp_uv_local_connect(path, err);
+	struct uv_sock *self = fd >= 0 ? sock_new(loop, fd) : NULL;
+	if (fd >= 0 && self == NULL)
+		*err = MP_ELOCAL;
+	return self != NULL ? &self->base : NULL;
+}
+
 static void finish_connect(struct uv_sock *self)
 {
 	int code = 0;

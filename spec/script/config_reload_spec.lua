@@ -92,6 +92,8 @@ describe("a change that is refused", function()
     { "no end", function() policies.write(file "pool.lua", "while true do end") end, "it did not come to its end" },
     { "bytecode", function() policies.write(file "pool.lua", string.dump(loadstring "return {}")) end,
       "this is bytecode" },
+    { "hidden bytecode", function() policies.write(file "pool.lua", "\239\187\191#!\n\27LJ\2\3") end,
+      "pool.lua:1: this is bytecode" },
     { "bytes", function() policies.write(file "pool.lua", "return {}\0") end, "this is not text" },
     { "no file", function() os.remove(file "pool.lua") end, "No such file" },
     { "a directory", function() os.execute(("rm '%s' && mkdir '%s'"):format(file "pool.lua", file "pool.lua")) end,

@@ -309,7 +309,7 @@ return { circuitBreaker = { enabled = true }, healthCheck = { enabled = enabled 
     assert.matches("^pool.lua:2: unexpected symbol", message "return {\n")
     assert.matches("^pool.lua:2: no$", message "local a = 1\nerror 'no'")
     assert.equal("pool.lua:1: the file must return a table, got a nil", message "local a = 1")
-    assert.equal("pool.lua:1: this is bytecode; a configuration is Lua source text",
+    assert.equal("pool.lua:1: this is bytecode, not Lua source text",
       message(string.dump(loadstring "return {}")))
     assert.equal("app.lua:3: configuration /no/such/pool.lua: No such file or directory",
       message_of("/no/such/pool.lua", "app.lua:3"))

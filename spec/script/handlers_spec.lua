@@ -97,6 +97,8 @@ describe("a handlers file", function()
       "return function()\n  while true do pcall(function() while true do end end) end\nend",
       "it did not come to its end" },
     { "bytecode", string.dump(loadstring "return function() end"), "handlers.lua: this is bytecode" },
+    { "bytecode behind a byte order mark", "\239\187\191\27LJ\2\3", "handlers.lua:1: this is bytecode" },
+    { "bytecode behind a first line", "#!moonpool\n\27LJ\2\3", "handlers.lua:1: this is bytecode" },
     { "bytes", "return\0", "handlers.lua: this is not text" },
   }
   for _, case in ipairs(bad) do

@@ -1,13 +1,23 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Runs what stands in a configuration or handlers file: full Lua, but on the loop that carries the traffic, so a file
--- that does not come to its end is stopped.
+-- Configuration and handlers files: full Lua, but source text only, and on the loop that carries the traffic, so one that
+-- does not come to its end is stopped.
 local LIMIT_S = 0.5 -- of processor time
 local LOOK_EVERY = 10000 -- instructions
 
 local own = debug.getinfo(1, "S").source
 
+local chunk = {}
+
+-- The text as a function, or nil and a message. Bytecode, also behind a byte order mark or a first line with #, can do
+-- what no source text can, and the mode "t" alone does not see it there.
+function chunk.compile(text, name)
+  local rest = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")
+  if rest:find "^%s*\27" then return nil, name .. ":1: this is bytecode, not Lua source text" end
+  return load(text, "@" .. name, "t")
+end
+
 -- xpcall(fn, handler, ...) that ends. Functions that `fn` creates are interpreted, because machine code is not counted.
-return function(fn, handler, ...)
+function chunk.run(fn, handler, ...)
   local deadline = os.clock() + LIMIT_S
   local hook, mask, count = debug.gethook()
   jit.off(fn, true)
@@ -23,3 +33,5 @@ return function(fn, handler, ...)
   end
   return leave(xpcall(fn, handler, ...))
 end
+
+return chunk
