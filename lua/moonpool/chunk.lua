@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Configuration and handlers files: full Lua, but source text only, and on the loop that carries the traffic, so one that
--- does not come to its end is stopped.
+-- Configuration and handlers files: full Lua, but source text only, and on the loop that carries the traffic, so one
+-- that does not come to its end is stopped.
 local LIMIT_S = 0.5 -- of processor time
 local LOOK_EVERY = 10000 -- instructions
 

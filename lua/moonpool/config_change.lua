@@ -43,6 +43,7 @@ change.fixed = {
     .. "this one",
   keyspace = "connections and prepared statements are bound to it; name the keyspace in the statement or in the "
     .. "request's options, or restart",
+  control = "those who ask know its path; restart",
   protocolVersion = "a cluster is spoken to in one version; restart, or open a second pool and close this one",
 }
 

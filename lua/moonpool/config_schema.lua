@@ -113,5 +113,6 @@ return section {
     { "logErrors", kind = "boolean", later = NOT_YET, off = false },
   } },
   { "handlers", kind = "text", to = "handlers" },
+  { "control", kind = "text", to = "control" },
   { "playbooks", kind = "texts", later = NOT_YET },
 }

@@ -143,8 +143,13 @@ core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), w
 
 -- ---- constructors ---------------------------------------------------------------------------------------------
 
--- Every pool that somebody still knows, for commands that mean all of them.
-pool.all = setmetatable({}, { __mode = "k" })
+-- Every pool that somebody still knows, with its number, for commands that mean all of them.
+pool.all, pool.count = setmetatable({}, { __mode = "k" }), 0
+
+-- The checked configuration in force: another table after each change.
+function pool.configuration(self)
+  return debug.getfenv(self).checked
+end
 
 -- pool.default_port is that of an embedded cluster.
 function reload.complete(checked)
@@ -174,7 +179,8 @@ function pool.new(input, level)
     local place = checked.place { "handlers" }
     error((place == "" and "" or place .. ": ") .. "handlers: " .. why, 0)
   end
-  pool.all[self] = true
+  pool.count = pool.count + 1
+  pool.all[self] = pool.count
   return self
 end
 

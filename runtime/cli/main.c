@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The executable: a LuaJIT with the runtime inside. The commands are Lua, in lua/moonpool/cli/; here stand only
-// what Lua cannot do: find its own files, and end in order on SIGINT and SIGTERM.
+// what Lua cannot do: find its own files, end in order on SIGINT and SIGTERM, and hear SIGHUP.
 #include <lauxlib.h>
 #include <limits.h>
 #include <lua.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "script/home.h"
 #include "script/lua_core.h"
@@ -17,21 +18,26 @@
 
 #define SIGNAL_CHECK_MS 50
 
-// Written by the signal handler, so it cannot hang from anything.
+// Written by the signal handlers, so they cannot hang from anything.
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t hung_up;
 
 static void on_signal(int number)
 {
 	caught = number;
 }
 
-// The first signal ends the program in order; a second one of the same kind at once.
-static void watch(int number)
+static void on_hangup_signal(int number)
+{
+	hung_up = number;
+}
+
+static void watch(int number, void (*handler)(int number), int flags)
 {
 	struct sigaction action;
 	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_signal;
-	action.sa_flags = (int)SA_RESETHAND;
+	action.sa_handler = handler;
+	action.sa_flags = flags;
 	sigemptyset(&action.sa_mask);
 	sigaction(number, &action, NULL);
 }
@@ -42,9 +48,26 @@ struct signals {
 	struct mp_timer timer;
 };
 
+static const char hangup_key = 'h';
+
+// The function of onHangup, in a coroutine.
+static int start_hangup(lua_State *L)
+{
+	struct signals *signals = lua_touserdata(L, 1);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&hangup_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	if (lua_isfunction(L, -1))
+		mp_runtime_start(signals->runtime, L, 0);
+	return 0;
+}
+
 static void check_signal(void *data)
 {
 	struct signals *signals = data;
+	if (hung_up != 0) {
+		hung_up = 0;
+		(void)mp_runtime_protect(signals->runtime, start_hangup, signals, 0);
+	}
 	if (caught != 0)
 		mp_runtime_stop(signals->runtime);
 	else if (mp_timer_start_ms(&signals->timer, SIGNAL_CHECK_MS) != 0)
@@ -70,10 +93,29 @@ static int watch_signals(lua_State *L)
 	signals->guest.end = stop_watching;
 	mp_runtime_add_guest(signals->runtime, &signals->guest);
 	mp_timer_init(&signals->timer, mp_runtime_loop(signals->runtime), check_signal, signals);
-	watch(SIGINT);
-	watch(SIGTERM);
+	// The first of them ends the program in order; a second one of the same kind at once.
+	watch(SIGINT, on_signal, (int)SA_RESETHAND);
+	watch(SIGTERM, on_signal, (int)SA_RESETHAND);
 	check_signal(signals);
 	return 0;
+}
+
+// onHangup(function): called in a coroutine for each SIGHUP from now on, while signals are watched.
+static int on_hangup(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&hangup_key);
+	lua_insert(L, 1);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+	watch(SIGHUP, on_hangup_signal, SA_RESTART);
+	return 0;
+}
+
+static int user_id(lua_State *L)
+{
+	lua_pushnumber(L, geteuid());
+	return 1;
 }
 
 // The number of the signal that was caught, or nil.
@@ -95,10 +137,9 @@ static int set_environment(lua_State *L)
 static int open_cli(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"watchSignals", watch_signals},
-		{"caughtSignal", caught_signal},
-		{"setenv", set_environment},
-		{NULL, NULL},
+		{"watchSignals", watch_signals}, {"caughtSignal", caught_signal},
+		{"onHangup", on_hangup},         {"userId", user_id},
+		{"setenv", set_environment},     {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -3,6 +3,8 @@
 -- MOONPOOL_EMBEDDED_PORT says) or the next one that is free.
 -- What the application sees as moonpool.embedded is the cluster of moonpool.sim (kill, start, pause, resume, rule, ...)
 -- with contactPoints, port and hosts ("127.0.0.1", or "127.0.0.1:9043" on another port).
+local cli = require "moonpool.cli_core"
+local pool = require "moonpool.pool"
 local sim = require "moonpool.sim"
 
 local PORT, PORTS = 9042, 100
@@ -27,6 +29,22 @@ function embedded.start(nodes, dcs)
     cluster.hosts[i] = cluster.port == PORT and node.address or node.address .. ":" .. cluster.port
   end
   return cluster
+end
+
+-- A converter of the command line's number.
+function embedded.nodes(text)
+  local nodes = tonumber(text)
+  if nodes and nodes >= 1 and nodes <= 100 and nodes % 1 == 0 then return nodes end
+  return nil, "'" .. text .. "' is no number of nodes from 1 to 100"
+end
+
+-- The cluster where the application or the configuration looks for it.
+function embedded.provide(moonpool, nodes)
+  local cluster = embedded.start(nodes)
+  moonpool.embedded = cluster
+  pool.default_port = cluster.port
+  cli.setenv("CASSANDRA_HOSTS", table.concat(cluster.hosts, ","))
+  cli.setenv("CASSANDRA_DC", "datacenter1")
 end
 
 return embedded

@@ -2,7 +2,7 @@
 -- The command line: one file per command in this folder. Exit status 0: success, 1: failure, 2: wrong usage.
 local argparse = require "argparse"
 
-local commands = { "run", "sim", "check", "explain", "test", "version" }
+local commands = { "run", "serve", "ctl", "sim", "check", "explain", "test", "version" }
 
 local function parser_of_all()
   local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
@@ -52,7 +52,9 @@ end
 return function(arguments)
   local parser, by_name = parser_of_all()
   local rest = {}
-  if arguments[1] == "run" then arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true }) end
+  if arguments[1] == "run" then
+    arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true, ["--control"] = true })
+  end
   local ok, options = parse(parser, arguments)
   if ok == nil then return options end
   if not ok then

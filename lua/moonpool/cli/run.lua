@@ -2,7 +2,9 @@
 -- moonpool run: an application in a coroutine. It ends when the file and every coroutine that it spawned have ended;
 -- then pools that are still open are closed. A number that the file returns is the exit status.
 local cli = require "moonpool.cli_core"
+local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
+local embedded = require "moonpool.cli.embedded"
 local pool = require "moonpool.pool"
 
 local run = {}
@@ -14,11 +16,8 @@ function run.define(parser)
   command:option("--embedded", "Simulate a cluster of N nodes in this process, and tell the application where it " ..
     "is: moonpool.embedded, and CASSANDRA_HOSTS unless it is set.")
     :argname "N"
-    :convert(function(text)
-      local nodes = tonumber(text)
-      if nodes and nodes >= 1 and nodes <= 100 and nodes % 1 == 0 then return nodes end
-      return nil, "'" .. text .. "' is no number of nodes from 1 to 100"
-    end)
+    :convert(embedded.nodes)
+  command:option("--control", "Answer 'moonpool ctl' at this path while the application runs."):argname "PATH"
   command:argument("app", "The application: a Lua file."):argname "APP.lua"
   command:argument("args", "Its arguments: ... and arg in the file."):args "*":argname "ARG"
 end
@@ -26,14 +25,6 @@ end
 local function failed(message)
   io.stderr:write(tostring(message), "\n")
   return 1
-end
-
-local function start_embedded(moonpool, nodes)
-  local embedded = require("moonpool.cli.embedded").start(nodes)
-  moonpool.embedded = embedded
-  pool.default_port = embedded.port
-  cli.setenv("CASSANDRA_HOSTS", table.concat(embedded.hosts, ","))
-  cli.setenv("CASSANDRA_DC", "datacenter1")
 end
 
 -- The status of an application that ended, or of the signal that ended it.
@@ -59,8 +50,16 @@ function run.run(options)
   arg = { [0] = options.app, unpack(options.rest) }
   cli.watchSignals()
   if options.embedded then
-    local ok, why = pcall(start_embedded, moonpool, options.embedded)
+    local ok, why = pcall(embedded.provide, moonpool, options.embedded)
     if not ok then return failed(why) end
+  end
+  cli.onHangup(control.on_hangup)
+  if options.control then
+    local server, why = control.listen(options.control)
+    if not server then
+      core.finish()
+      return failed("moonpool: " .. why)
+    end
   end
   return finish(pcall(core.run, chunk, unpack(options.rest)))
 end

@@ -1,0 +1,105 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool ctl: asks a process that serves pools (moonpool serve, moonpool run --control). Exit status 0: done, 1:
+-- refused or nobody answers, 2: wrong usage.
+local control = require "moonpool.cli.control"
+local core = require "moonpool.core_loader"
+local json = require "moonpool.cli.json"
+local serve = require "moonpool.cli.serve"
+
+local TIMEOUT_MS = 30000
+
+local ctl = {}
+
+function ctl.define(parser)
+  local command = parser:command("ctl", "Ask or tell a process that runs moonpool serve, or run --control.")
+  local lines, names = {}, {}
+  for name, verb in pairs(control.verbs) do
+    names[#names + 1] = name
+    lines[#lines + 1] = ("  %-18s %s"):format(name .. (verb.argument and " " .. verb.argument or ""), verb[1])
+  end
+  table.sort(lines)
+  table.sort(names)
+  command:argument("verb", "What is wanted:\n" .. table.concat(lines, "\n")):argname "VERB":choices(names)
+  command:argument("argument", "What the verb wants to know."):args "?":argname "ARG"
+  command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
+  command:flag("--json", "Print the answer as it comes.")
+end
+
+local function sorted(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+local function shown(value)
+  if type(value) ~= "number" or value == math.floor(value) then return tostring(value) end
+  return ("%.3f"):format(value)
+end
+
+local printers = {}
+
+function printers.reload() print "reloaded" end
+
+function printers.rollback(result, kind) print(("%s: generation %d serves"):format(kind, result.generation)) end
+
+function printers.policies(result)
+  for _, kind in ipairs(sorted(result.policies)) do
+    local policy = result.policies[kind]
+    print(("%-10s %-32s generation %-4d %10d calls %6d errors  %s"):format(kind, policy.name, policy.generation,
+      policy.calls, policy.errors, policy.file))
+  end
+end
+
+function printers.stats(result)
+  for _, name in ipairs(sorted(result.stats)) do print(("%-24s %s"):format(name, shown(result.stats[name]))) end
+end
+
+function printers.hosts(result)
+  for _, host in ipairs(result.hosts) do
+    print(("%-24s %-6s %-8s %s/%s  %d connections, %d in flight, %s ms"):format(host.address, host.status,
+      host.distance, host.datacenter, host.rack, host.connections, host.inFlight, shown(host.averageLatency)))
+  end
+end
+
+function printers.health(result)
+  print(("%s: %d hosts up%s"):format(result.overall, result.hostsUp,
+    #result.hostsDown > 0 and ", down: " .. table.concat(result.hostsDown, ", ") or ""))
+end
+
+local function tell(message)
+  io.stderr:write("moonpool: ", message, "\n")
+  return 1
+end
+
+local function print_answer(answer, options)
+  if not answer.pools then return tell(answer.error) end
+  for _, result in ipairs(answer.pools) do
+    if #answer.pools > 1 then print("pool " .. result.number) end
+    if result.error then tell(result.error) else printers[options.verb](result, options.argument) end
+  end
+  return answer.ok and 0 or 1
+end
+
+function ctl.run(options)
+  local verb = control.verbs[options.verb]
+  if (verb.argument ~= nil) ~= (options.argument ~= nil) then
+    tell(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
+    return 2
+  end
+  local path = options.control or serve.default_path()
+  local line = json.encode { verb = options.verb, argument = options.argument }
+  local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
+  core.finish()
+  if not ran then return tell(tostring(text)) end
+  if not text then return tell(path .. ": " .. why) end
+  local answer = json.decode(text)
+  if type(answer) ~= "table" then return tell(path .. ": this is no answer of moonpool") end
+  if options.json then
+    print(text)
+    return answer.ok and 0 or 1
+  end
+  return print_answer(answer, options)
+end
+
+return ctl

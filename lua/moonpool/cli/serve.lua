@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool serve: a pool with its handlers as a daemon. It connects, trying again for as long as it takes, answers at
+-- its control socket, reads its files again on SIGHUP, and ends in order on SIGTERM or SIGINT.
+local cli = require "moonpool.cli_core"
+local control = require "moonpool.cli.control"
+local core = require "moonpool.core_loader"
+local embedded = require "moonpool.cli.embedded"
+local pool = require "moonpool.pool"
+
+local FIRST_WAIT_S, LONGEST_WAIT_S = 1, 30
+
+local serve = {}
+
+-- Where a process answers unless it is told another place: for this user alone.
+function serve.default_path()
+  local folder = os.getenv "XDG_RUNTIME_DIR"
+  if folder and folder ~= "" then return folder .. "/moonpool.sock" end
+  return ("/tmp/moonpool-%d.sock"):format(cli.userId())
+end
+
+function serve.define(parser)
+  local command = parser:command("serve", "Run a pool with its handlers as a daemon, until SIGTERM or SIGINT. " ..
+    "SIGHUP reads its files again.")
+  command:argument("file", "The configuration."):argname "FILE"
+  command:option("--control", "Where 'moonpool ctl' finds it (default: the configuration's control, or " ..
+    "$XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
+  command:option("--embedded", "Simulate a cluster of N nodes in this process, to try it out."):argname "N"
+    :convert(embedded.nodes)
+end
+
+local function say(...)
+  io.stdout:write("moonpool: ", ...)
+  io.stdout:write "\n"
+  io.stdout:flush()
+end
+
+local function failed(message)
+  io.stderr:write("moonpool: ", tostring(message), "\n")
+  core.finish()
+  return 1
+end
+
+-- A configuration that changed is tried at once.
+local function wait(self, seconds)
+  local checked = pool.configuration(self)
+  for _ = 1, seconds do
+    core.sleep(1000)
+    if pool.configuration(self) ~= checked then return end
+  end
+end
+
+local function connect(self)
+  local seconds = FIRST_WAIT_S
+  while true do
+    local ok, err = self:connect()
+    if ok then break end
+    say("cannot connect, trying again in ", seconds, " s: ", tostring(err))
+    wait(self, seconds)
+    seconds = math.min(seconds * 2, LONGEST_WAIT_S)
+  end
+  local up, hosts = 0, self:getHosts()
+  for _, host in ipairs(hosts) do up = up + (host.status == "up" and 1 or 0) end
+  say("connected, ", up, " of ", #hosts, " hosts are up")
+end
+
+local function work(self)
+  connect(self)
+  while true do core.sleep(1e9) end
+end
+
+function serve.run(options)
+  local moonpool = require "moonpool"
+  cli.watchSignals()
+  if options.embedded then
+    local ok, why = pcall(embedded.provide, moonpool, options.embedded)
+    if not ok then return failed(why) end
+  end
+  local made, self = pcall(pool.new, options.file, 1)
+  if not made then return failed(self) end
+  cli.onHangup(control.on_hangup)
+  local path = options.control or pool.configuration(self).control or serve.default_path()
+  local server, why = control.listen(path)
+  if not server then return failed(why) end
+  say("serving ", options.file, ", control socket ", path)
+  local ok, message = pcall(core.run, work, self)
+  local signal = cli.caughtSignal()
+  if not signal then return failed(ok and "nothing is left to do" or message) end
+  say("ending: requests in flight may finish")
+  pcall(core.run, function() self:close() end)
+  core.closeControl(server)
+  core.finish()
+  return 0
+end
+
+return serve

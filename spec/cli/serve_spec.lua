@@ -1,0 +1,457 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The daemon and those who talk to it, as real processes: moonpool serve, moonpool ctl, SIGHUP, and hostile clients.
+local ffi = require "ffi"
+local json = dofile(MOONPOOL_ROOT .. "/lua/moonpool/cli/json.lua")
+local policies = require "spec.support.policies"
+
+ffi.cdef [[
+struct spec_sockaddr_un { unsigned short family; char path[108]; };
+struct spec_pollfd { int fd; short events, revents; };
+int socket(int domain, int type, int protocol);
+int connect(int fd, const void *addr, unsigned len);
+long send(int fd, const void *bytes, size_t len, int flags);
+long recv(int fd, void *bytes, size_t len, int flags);
+int shutdown(int fd, int how);
+int close(int fd);
+int poll(struct spec_pollfd *fds, unsigned long count, int timeout_ms);
+int kill(int pid, int signal);
+int usleep(unsigned us);
+]]
+local HUP, TERM, INT, KILL, NOSIGNAL = 1, 15, 2, 9, 0x4000
+
+local exe = MOONPOOL_BUILD_DIR .. "/moonpool"
+local folder, processes
+
+local function file(name) return folder .. "/" .. name end
+local function read(path)
+  local handle = io.open(path)
+  local text = handle and handle:read "*a" or ""
+  if handle then handle:close() end
+  return text
+end
+
+local function eventually(what, condition)
+  for _ = 1, 400 do
+    local value = condition()
+    if value then return value end
+    ffi.C.usleep(25000)
+  end
+  local logs = {}
+  for _, process in ipairs(processes) do logs[#logs + 1] = read(process.log) end
+  error("it did not happen: " .. what .. "\n" .. table.concat(logs, "\n--\n"), 2)
+end
+
+local Process = {}
+Process.__index = Process
+
+function Process:said(text) return eventually(text, function() return read(self.log):find(text, 1, true) end) end
+function Process:signal(number) ffi.C.kill(self.pid, number) end
+function Process:status()
+  return eventually("the end", function() return tonumber(read(self.log):match "\nstatus (%d+)\n$") end)
+end
+function Process:stop(number)
+  self:signal(number or TERM)
+  return self:status()
+end
+
+local function start(arguments, environment)
+  local number = #processes + 1
+  local log, pid = file("log" .. number), file("pid" .. number)
+  os.execute(("( %s sh -c 'echo $$ > %s; exec \"%s\" %s' > %s 2>&1 < /dev/null; echo \"\nstatus $?\" >> %s ) &")
+    :format(environment or "", pid, exe, arguments, log, log))
+  local process = setmetatable({ log = log }, Process)
+  processes[number] = process
+  process.pid = eventually("a process", function() return tonumber(read(pid)) end)
+  return process
+end
+
+local function ctl(arguments, environment)
+  local pipe = assert(io.popen(("%s '%s' ctl %s 2>&1; echo \"status $?\""):format(environment or "", exe, arguments)))
+  local text, status = pipe:read "*a":match "^(.*)status (%d+)\n$"
+  pipe:close()
+  return text, tonumber(status)
+end
+
+local CONFIG = [[
+local hosts = {}
+for host in os.getenv "CASSANDRA_HOSTS":gmatch "[^,]+" do hosts[#hosts + 1] = host end
+return { contactPoints = hosts, localDataCenter = "datacenter1", %s }
+]]
+local function configure(extra) policies.write(file "pool.lua", CONFIG:format(extra or "")) end
+local function handlers(text) policies.write(file "handlers.lua", "return function(pool) " .. text .. " end") end
+
+local function serve(arguments)
+  local process = start(("serve --embedded 2 --control %s %s %s"):format(file "ctl.sock", arguments or "",
+    file "pool.lua"))
+  process:said "connected, 2 of 2 hosts are up"
+  return process
+end
+
+local function on(arguments) return "--control " .. file "ctl.sock" .. " " .. arguments end
+
+before_each(function()
+  folder, processes = policies.folder(), {}
+end)
+after_each(function()
+  for _, process in ipairs(processes) do
+    if process.pid and not read(process.log):find "\nstatus %d" then process:stop(KILL) end
+  end
+  os.execute("rm -rf '" .. folder .. "'")
+end)
+
+describe("moonpool serve", function()
+  it("connects, handles events, and ends in order", function()
+    configure('handlers = "handlers.lua"') -- beside the configuration
+    handlers 'pool:on("hostUp", function(host) print("handler saw " .. host) io.stdout:flush() end)'
+    local process = serve()
+    process:said "handler saw 127.0.0.1"
+    assert.equal(0, process:stop(TERM))
+    assert.is_nil(io.open(file "ctl.sock"))
+    assert.not_matches("ERROR", read(process.log))
+  end)
+
+  it("ends in order on SIGINT, too", function()
+    configure()
+    local process = start(("serve --embedded 1 --control %s %s"):format(file "ctl.sock", file "pool.lua"),
+      "env --default-signal=INT")
+    process:said "connected"
+    assert.equal(0, process:stop(INT))
+  end)
+
+  it("tries until there is a cluster, and takes a better configuration at once", function()
+    policies.write(file "pool.lua", 'return { contactPoints = { "127.0.0.1:1" }, localDataCenter = "wrong", '
+      .. 'pooling = { connectionTimeout = 300 } }')
+    local process = start(("serve --embedded 1 --control %s %s"):format(file "ctl.sock", file "pool.lua"))
+    process:said "cannot connect, trying again in 2 s: NO_HOST_AVAILABLE"
+    configure()
+    process:said "connected, 1 of 1 hosts are up"
+    assert.equal(0, process:stop())
+  end)
+
+  it("can be told to end while it tries", function()
+    policies.write(file "pool.lua", 'return { contactPoints = { "127.0.0.1:1" } }')
+    local process = start(("serve --control %s %s"):format(file "ctl.sock", file "pool.lua"))
+    process:said "cannot connect"
+    assert.equal(0, process:stop())
+  end)
+
+  it("refuses a wrong configuration with its line, and wrong usage", function()
+    policies.write(file "pool.lua", "return {\n  contactPoints = 5 }")
+    local process = start("serve " .. file "pool.lua")
+    assert.equal(1, process:status())
+    process:said(file "pool.lua" .. ":2: contactPoints: got 5 (number)")
+    configure 'handlers = "none.lua"'
+    process = start("serve --embedded 1 " .. file "pool.lua")
+    assert.equal(1, process:status())
+    process:said "handlers: none.lua: No such file"
+    assert.equal(1, start("serve /nonexistent.lua"):status())
+    assert.equal(2, start("serve"):status())
+    assert.equal(2, start("serve --embedded 0 x"):status())
+  end)
+
+  it("reads its files again on SIGHUP and when they change; what is refused changes nothing", function()
+    configure('handlers = "handlers.lua", requestTimeout = 5000')
+    handlers [[
+      pool:on("configReload", function(e) print("told", e.changes[1].key, e.changes[1].to) io.stdout:flush() end)
+    ]]
+    local process = serve()
+    process:signal(HUP)
+    process:said "SIGHUP: pool 1: reloaded"
+    configure('handlers = "handlers.lua", requestTimeout = 6000')
+    process:said "told\trequestTimeout\t6000"
+    configure('handlers = "handlers.lua", keyspace = "other"')
+    process:said("keyspace: (not set) -> \"other\" cannot be applied while the pool runs")
+    process:signal(HUP)
+    process:said("SIGHUP: pool 1: " .. file "pool.lua")
+    handlers "error 'no'"
+    process:said "handlers refused"
+    assert.matches("healthy: 2 hosts up", (ctl(on "health")))
+    assert.equal(0, process:stop())
+  end)
+
+  it("has its control socket for itself, and takes over one that was left behind", function()
+    configure()
+    local first = serve()
+    local second = start(("serve --embedded 1 --control %s %s"):format(file "ctl.sock", file "pool.lua"))
+    assert.equal(1, second:status())
+    second:said "ctl.sock cannot be made: another process serves it"
+    assert.equal(0, select(2, ctl(on "stats")))
+    first:signal(KILL)
+    first:status()
+    local text, status = ctl(on "stats")
+    assert.equal(1, status)
+    assert.matches("no process serves it any more", text)
+    local third = serve()
+    assert.equal(0, select(2, ctl(on "stats")))
+    assert.equal(0, third:stop())
+  end)
+
+  it("does not touch what is no socket, and says why a socket cannot be made", function()
+    configure()
+    for _, case in ipairs {
+      { "touch %s", "something else, which is no socket" }, { "mkdir %s", "something else" },
+      { "ln -s /etc/passwd %s", "something else" }, { "mkfifo %s", "something else" },
+    } do
+      os.execute(case[1]:format(file "ctl.sock"))
+      local process = start(("serve --embedded 1 --control %s %s"):format(file "ctl.sock", file "pool.lua"))
+      assert.equal(1, process:status())
+      process:said(case[2])
+      assert.is_true(os.execute(("test -e %s"):format(file "ctl.sock")) == 0)
+      os.execute("rm -rf " .. file "ctl.sock")
+    end
+    local process = start(("serve --embedded 1 --control %s/none/x %s"):format(folder, file "pool.lua"))
+    assert.equal(1, process:status())
+    process:said "there is no such folder"
+    process = start(("serve --embedded 1 --control %s %s"):format(file(("x"):rep(120)), file "pool.lua"))
+    assert.equal(1, process:status())
+    process:said "a path of 1 to 107 bytes expected"
+  end)
+
+  it("takes its socket's place from the configuration or the environment, for this user alone", function()
+    configure(('control = "%s"'):format(file "own.sock"))
+    local process = start(("serve --embedded 1 %s"):format(file "pool.lua"))
+    process:said("control socket " .. file "own.sock")
+    process:said "connected"
+    assert.equal(0, select(2, ctl("--control " .. file "own.sock" .. " stats")))
+    assert.equal(0, os.execute(('test "$(stat -c %%a %s)" = 600'):format(file "own.sock")))
+    process:stop()
+    configure()
+    local environment = "XDG_RUNTIME_DIR=" .. folder
+    process = start(("serve --embedded 1 %s"):format(file "pool.lua"), environment)
+    process:said("control socket " .. file "moonpool.sock")
+    process:said "connected"
+    assert.equal(0, select(2, ctl("stats", environment)))
+    process:stop()
+  end)
+end)
+
+describe("moonpool ctl", function()
+  it("reloads, rolls back and looks, as text and as JSON", function()
+    policies.write(file "mine.lua",
+      "return balance { name = 'One', plan = function(plan) plan:hosts(localDc, inTurn) end }")
+    configure(('loadBalancing = { policy = "%s" }'):format(file "mine.lua"))
+    local process = serve()
+    local text, status = ctl(on "policies")
+    assert.equal(0, status)
+    assert.matches("balance +One +generation 1 ", text)
+    text, status = ctl(on "rollback balance")
+    assert.equal(1, status)
+    assert.matches("there is no earlier generation of the balance policy", text)
+    policies.write(file "mine.lua",
+      "return balance { name = 'Two', plan = function(plan) plan:hosts(localDc, shuffled) end }")
+    assert.same({ "reloaded\n", 0 }, { ctl(on "reload") })
+    assert.matches("balance +Two +generation ", (ctl(on "policies")))
+    text, status = ctl(on "rollback balance")
+    assert.equal(0, status)
+    assert.matches("balance: generation %d serves", text)
+    policies.write(file "mine.lua", "return balance { name = 'Two', plan = 5 }")
+    text, status = ctl(on "reload")
+    assert.equal(1, status)
+    assert.matches("mine.lua", text)
+    text, status = ctl(on "hosts")
+    assert.equal(0, status)
+    assert.matches("127.0.0.2:%d+ +up +local +datacenter1/rack1 +1 connections", text)
+    assert.matches("totalConnections +2", (ctl(on "stats")))
+    local answer = json.decode((ctl(on "stats --json")):match "^(.-)\n")
+    assert.equal(2, answer.pools[1].stats.totalConnections)
+    answer = json.decode((ctl(on "hosts --json")):match "^(.-)\n")
+    assert.equal(2, #answer.pools[1].hosts)
+    text, status = ctl(on "reload --json")
+    assert.equal(1, status)
+    assert.is_false(json.decode(text:match "^(.-)\n").ok)
+    assert.equal(0, process:stop())
+  end)
+
+  it("says when nobody answers", function()
+    local text, status = ctl(on "stats")
+    assert.equal(1, status)
+    assert.matches("ctl.sock: no process serves it\n", text, 1, true)
+    os.execute("touch " .. file "ctl.sock")
+    assert.equal(1, select(2, ctl(on "stats")))
+  end)
+
+  it("answers wrong usage with status 2", function()
+    for _, arguments in ipairs { "", "nonsense", "rollback", "reload twice", "stats --nonsense", "rollback a b" } do
+      local text, status = ctl(arguments)
+      assert.equal(2, status, arguments .. ": " .. text)
+    end
+    assert.matches("rollback KIND", (ctl "--help"))
+  end)
+
+  it("talks to an application, with all of its pools", function()
+    policies.write(file "app.lua", [[
+      local moonpool = require "moonpool"
+      local function new() return moonpool.ConnectionPool { contactPoints = moonpool.embedded.contactPoints,
+        localDataCenter = "datacenter1" } end
+      local one, two, three = new(), new(), new()
+      assert(one:connect()) assert(two:connect()) three:close()
+      print "up" io.stdout:flush()
+      while true do assert(one:execute "SELECT key FROM system.local") moonpool.sleep(5) end
+    ]])
+    local process = start(("run --embedded 1 --control %s %s"):format(file "ctl.sock", file "app.lua"))
+    process:said "up"
+    local text, status = ctl(on "reload")
+    assert.same({ "pool 1\nreloaded\npool 2\nreloaded\n", 0 }, { text, status })
+    process:signal(HUP)
+    process:said "SIGHUP: pool 2: reloaded"
+    assert.equal(128 + TERM, process:stop())
+    assert.is_nil(io.open(file "ctl.sock"))
+    assert.not_matches("ERROR", read(process.log))
+  end)
+
+  it("finds no pool where there is none", function()
+    policies.write(file "app.lua", 'print "up" io.stdout:flush() require "moonpool".sleep(1e6)')
+    local process = start(("run --control %s %s"):format(file "ctl.sock", file "app.lua"))
+    process:said "up"
+    local text, status = ctl(on "stats")
+    assert.equal(1, status)
+    assert.matches("there is no pool", text)
+    process:stop()
+  end)
+end)
+
+-- ---- hostile clients ----------------------------------------------------------------------------------------------
+
+local rest = {} -- what came behind a line, by descriptor
+
+local function dial()
+  local fd = ffi.C.socket(1, 1, 0)
+  local at = ffi.new("struct spec_sockaddr_un", { family = 1, path = file "ctl.sock" })
+  assert(ffi.C.connect(fd, at, ffi.sizeof(at)) == 0, "nobody listens")
+  rest[fd] = nil
+  return fd
+end
+
+local function send(fd, bytes) return ffi.C.send(fd, bytes, #bytes, NOSIGNAL) end
+
+-- A line, or nil when the other side has closed; nothing for two seconds is an error.
+local function receive(fd)
+  local buf, text = ffi.new "char[65536]", rest[fd] or ""
+  while not text:find "\n" do
+    local wait = ffi.new("struct spec_pollfd[1]", { { fd = fd, events = 1 } })
+    assert(ffi.C.poll(wait, 1, 2000) == 1, "silence")
+    local got = tonumber(ffi.C.recv(fd, buf, 65536, 0))
+    if got <= 0 then return nil end
+    text = text .. ffi.string(buf, got)
+  end
+  local line
+  line, rest[fd] = text:match "^(.-)\n(.*)"
+  return json.decode(line)
+end
+
+describe("the control socket", function()
+  local process
+  before_each(function()
+    configure()
+    process = serve()
+  end)
+
+  -- Soon: those who left a moment ago may still be counted.
+  local function works()
+    eventually("an answer", function()
+      local fd = dial()
+      send(fd, '{"verb":"health"}\n')
+      local answer = receive(fd)
+      ffi.C.close(fd)
+      return answer and answer.ok
+    end)
+  end
+
+  it("answers line after line, also those that came together or in pieces", function()
+    local fd = dial()
+    send(fd, '{"verb":"health"}\n{"verb":"stats"}\n')
+    assert.equal("healthy", receive(fd).pools[1].overall)
+    assert.is_table(receive(fd).pools[1].stats)
+    for byte in ('{"verb":"health"}\n'):gmatch "." do send(fd, byte) end
+    assert.is_true(receive(fd).ok)
+    send(fd, '{"verb":"health"}\n')
+    ffi.C.shutdown(fd, 1) -- no more questions, but this answer
+    assert.is_true(receive(fd).ok)
+    assert.is_nil(receive(fd))
+    ffi.C.close(fd)
+    assert.equal(0, process:stop())
+  end)
+
+  it("survives what is no question", function()
+    for _, line in ipairs {
+      "", "{", "[]", "5", "null", '"reload"', "{}", '{"verb":5}', '{"verb":{}}', '{"verb":"exit"}',
+      '{"verb":"__index"}',
+      '{"verb":"rollback"}', '{"verb":"rollback","argument":[]}', '{"verb":"rollback","argument":"x"}', "\0\1\2\255",
+      '{"verb":"\\ud800"}', '{"verb":"\\x"}', '{"verb":"a', ("["):rep(4000), ('{"a":'):rep(700), "reload",
+      '{"verb":"stats"} {"verb":"stats"}', "nan", "-", "1e999", '{"verb":"stats","verb":"nonsense"}',
+    } do
+      local fd = dial()
+      send(fd, line .. "\n")
+      local answer = receive(fd)
+      assert.is_false(answer.ok, line)
+      assert.is_true(type(answer.error) == "string" or answer.pools[1].ok == false)
+      ffi.C.close(fd)
+    end
+    works()
+    assert.equal(0, process:stop())
+    assert.not_matches("ERROR", read(process.log))
+  end)
+
+  it("closes on a line that is too long, and on those who do not wait", function()
+    local fd = dial()
+    send(fd, ("x"):rep(4097))
+    assert.is_nil(receive(fd))
+    ffi.C.close(fd)
+    fd = dial()
+    send(fd, ("x"):rep(4095) .. "\n")
+    assert.is_false(receive(fd).ok)
+    ffi.C.close(fd)
+    for _ = 1, 200 do
+      fd = dial()
+      send(fd, '{"verb":"stats"}\n')
+      ffi.C.close(fd)
+    end
+    works()
+    assert.equal(0, process:stop())
+  end)
+
+  it("serves sixteen at a time and shuts the others out", function()
+    local fds = {}
+    for i = 1, 16 do
+      fds[i] = dial()
+      send(fds[i], '{"verb":"health"}\n')
+      assert.is_true(receive(fds[i]).ok)
+    end
+    local other = dial()
+    assert.is_nil(receive(other))
+    ffi.C.close(other)
+    for _, fd in ipairs(fds) do
+      send(fd, '{"verb":"health"}\n')
+      assert.is_true(receive(fd).ok)
+      ffi.C.close(fd)
+    end
+    works()
+    assert.equal(0, process:stop())
+  end)
+
+  it("does not wait for somebody who takes no answers", function()
+    local fd = dial()
+    for _ = 1, 500 do send(fd, '{"verb":"stats"}\n') end
+    works()
+    assert.equal(0, process:stop())
+    ffi.C.close(fd)
+  end)
+end)
+
+describe("JSON", function()
+  it("comes back as it was", function()
+    local value = { a = 1, b = "x\n\"\\\127", c = json.list { 1, 2, json.list {} }, d = { e = true, f = false },
+      g = -1.5 }
+    assert.same(value, json.decode(json.encode(value)))
+    assert.equal("ä€", json.decode '"\\u00e4\\u20ac"')
+    assert.same({ 1, "two" }, json.decode ' [ 1 , "two" ] ')
+  end)
+
+  it("refuses what is none", function()
+    for _, text in ipairs { "", "{", "[1,", "[1 2]", '{"a" 1}', "{a:1}", "tru", "1 2", '"a', "[" } do
+      local value, why = json.decode(text)
+      assert.is_nil(value)
+      assert.is_string(why)
+    end
+  end)
+end)
