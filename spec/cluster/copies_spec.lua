@@ -3,6 +3,7 @@
 local C = require "spec.support.c"
 local rows = require "spec.support.rows"
 local copies = require "spec.support.copies"
+local str = require("spec.support.peer").str
 
 local DELAY_MS, TIMEOUT_MS = copies.DELAY_MS, copies.TIMEOUT_MS
 
@@ -330,6 +331,25 @@ describe("a request with copies", function()
       act(3 - winner, "ok")
       world:pass(10)
     end
+  end)
+
+  it("is over for its copies when a node says that the schema changed, though that is still looked at", function()
+    open(3, { DELAY_MS, DELAY_MS })
+    acts.schema = function(_, link, request)
+      link.owed[request.stream] = nil
+      link:send(function(buf)
+        C.mp_encode_result_schema(buf, link.version, request.stream, "CREATED", "TABLE", str "ks", str "t")
+      end)
+    end
+    local record = submit(read)
+    world:until_true(function() return #world.arrived == 2 end)
+    act(2, "schema")
+    world:pass(DELAY_MS * 2)
+    assert.equal(0, in_flight())
+    assert.equal(2, #world.arrived)
+    act(1, "error")
+    assert.is_nil(world:wait(record).err)
+    assert.equal(tonumber(C.MP_RESULT_SCHEMA), record.kind)
   end)
 
   -- ---- load -------------------------------------------------------------------------------------------------------
