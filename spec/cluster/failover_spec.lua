@@ -187,6 +187,24 @@ describe("the datacentre that serves", function()
     assert.equal("NO_HOST_AVAILABLE", world:execute(READ, local_one()).err.code)
   end)
 
+  it("leaves the order of the others as it was when home serves again", function()
+    open({}, { { dc = "east" }, { dc = "west" }, { dc = "south" }, { dc = "north" } })
+    local function order()
+      local view, list = C.mp_session_view(world.session), {}
+      for i = 0, view.remote_count - 1 do list[i + 1] = ffi.string(view.dc_names[view.remote_order[i]]) end
+      return table.concat(list, " ")
+    end
+    local before = order()
+    wish = "west"
+    world:pass(2000)
+    assert.is_nil(order():find "west")
+    assert.is_truthy(order():find "east")
+    wish = "east"
+    world:pass(10000)
+    assert.equal("east", serving())
+    assert.equal(before, order())
+  end)
+
   it("is home again when there is no policy any more", function()
     open()
     wish = "west"
