@@ -174,11 +174,12 @@ static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp
 	struct mp_policy_slot *slot = self;
 	if (!mp_policy_may_ask(slot))
 		return false;
-	slot->current->calls++;
+	uint64_t from_ns = mp_policy_called(slot);
 	if (!decide(slot->current->decision, dcs, wish)) {
 		mp_policy_failed(slot);
 		return false;
 	}
+	mp_policy_timed(slot, from_ns);
 	mp_policy_worked(slot);
 	return true;
 }

@@ -119,6 +119,8 @@ static struct mp_script_policies *make_empty(struct mp_loop *loop)
 		mp_buf_init(&policies->own[kind].code);
 		policies->slots[kind].owner = policies;
 		policies->slots[kind].kind = (enum mp_policy_kind)kind;
+		policies->slots[kind].timed_mask =
+			mp_policy_ops((enum mp_policy_kind)kind)->is_hot ? MP_POLICY_TIMED_MASK : 0;
 	}
 	mp_task_init(&policies->task, work, policies);
 	mp_policy_install(policies);

@@ -91,16 +91,17 @@ void mp_script_policies_take(struct mp_script_policies *policies, struct mp_poli
 void mp_script_policies_drop(struct mp_policy_change *change); // NULL is fine
 
 struct mp_policy_info {
-	const char *name;        // as the file declares it
-	const char *file;        // its path
-	const char *child;       // name of the child policy, "" without one
-	uint32_t generation;     // 1 for the first, counts successful loads
-	uint64_t since_ms;       // loop time of its swap
-	uint64_t calls;          // of this generation
-	uint64_t errors;         // calls that failed and were answered by the C default
-	uint64_t ns_per_call;    // mean of the calls that were timed (one in 1,024); 0: none yet
-	uint64_t reloads;        // successful ones since the start
-	uint64_t refused;        // reloads that were refused
+	const char *name;    // as the file declares it
+	const char *file;    // its path
+	const char *child;   // name of the child policy, "" without one
+	uint32_t generation; // 1 for the first, counts successful loads
+	uint64_t since_ms;   // loop time of its swap
+	uint64_t calls;      // of this generation
+	uint64_t errors;     // calls that failed and were answered by the C default
+	uint64_t
+		ns_per_call;  // mean of the calls that were timed (of those for requests one in 1,024); 0: none yet
+	uint64_t reloads; // successful ones since the start
+	uint64_t refused; // reloads that were refused
 	size_t memory_bytes;     // of its decision state now
 	uint64_t allocations;    // times its decision state was given memory: steady while it serves
 	bool has_loop;           // the file loops: allowed, slow

@@ -13,6 +13,7 @@
 #define MP_POLICY_ERRORS_MAX  100u // consecutive failures after which the generation before is back
 #define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
 #define MP_POLICY_EVENTS      8u
+#define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
 #define MP_POLICY_MODULES     5u
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
 
@@ -54,8 +55,9 @@ struct mp_policy_slot {
 	uint64_t loaded_hash;            // of the texts that were loaded last, whichever generation serves
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
-	bool troubled;  // it failed and has not worked since: the one thing a good decision looks at
-	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
+	uint64_t timed_mask; // calls whose number has none of these bits are timed
+	bool troubled;       // it failed and has not worked since: the one thing a good decision looks at
+	bool suspended;      // there was nothing to go back to: C answers, the script is asked once a second
 	bool needs_collect;
 	uint16_t lower_to; // what the last verdict wants the next attempt's consistency to be
 	uint64_t probe_ms; // when it is asked next

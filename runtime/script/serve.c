@@ -10,7 +10,6 @@
 
 #define TELL_EVERY_MS  1000u
 #define PROBE_EVERY_MS 1000u
-#define TIMED_MASK     1023u // one call in 1,024 is timed
 
 static void complain(struct mp_policy_slot *slot, const char *text)
 {
@@ -77,7 +76,8 @@ void mp_policy_worked(struct mp_policy_slot *slot)
 
 uint64_t mp_policy_called(struct mp_policy_slot *slot)
 {
-	return MP_LIKELY((++slot->current->calls & TIMED_MASK) != 0) ? 0 : mp_loop_clock_ns(slot->owner->loop);
+	return MP_LIKELY((++slot->current->calls & slot->timed_mask) != 0) ? 0
+	                                                                   : mp_loop_clock_ns(slot->owner->loop);
 }
 
 void mp_policy_timed(struct mp_policy_slot *slot, uint64_t from_ns)
@@ -119,7 +119,7 @@ static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
-	if (MP_UNLIKELY((++generation->calls & TIMED_MASK) == 0 || slot->troubled))
+	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || slot->troubled))
 		return plan_carefully(slot, req, plan);
 	if (MP_UNLIKELY(!mp_decision_plan(generation->decision, req, plan))) {
 		mp_policy_failed(slot);
@@ -136,12 +136,13 @@ static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view 
 	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
 	if (!mp_policy_may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
-	generation->calls++;
+	uint64_t from_ns = mp_policy_called(slot);
 	if (!mp_decision_retry(generation->decision, err, &verdict, delay_ms)) {
 		mp_policy_failed(slot);
 		*delay_ms = 0;
 		return mp_default_retry(NULL, err, delay_ms);
 	}
+	mp_policy_timed(slot, from_ns);
 	mp_policy_worked(slot);
 	slot->lower_to = generation->decision->cell.lower_to;
 	return verdict;

@@ -187,6 +187,23 @@ describe("the datacentre that serves", function()
     assert.equal("NO_HOST_AVAILABLE", world:execute(READ, local_one()).err.code)
   end)
 
+  it("moves although any one allocation fails meanwhile", function()
+    for nth = 1, 40 do
+      open()
+      wish = "west"
+      C.mp_mem_fail_at(nth, false)
+      world:pass(2500)
+      C.mp_mem_fail_at(0, false)
+      world:pass(15000)
+      assert.equal("west", serving())
+      assert.equal("2 2", connections "west")
+      assert.equal("west", dc_of(world:execute(READ, one())))
+      assert.equal("east", dc_of(world:execute(READ, local_one())))
+      world:close()
+    end
+    world = nil
+  end)
+
   it("leaves the order of the others as it was when home serves again", function()
     open({}, { { dc = "east" }, { dc = "west" }, { dc = "south" }, { dc = "north" } })
     local function order()

@@ -192,6 +192,7 @@ describe("a failover policy", function()
     dcs:set("home", 0)
     dcs:pass(15000)
     assert.equal("a", dcs.names[p:serving(dcs.handle)])
+    assert.is_true(p:info(C.MP_POLICY_FAILOVER).ns_per_call > 0)
   end)
 
   it("that is not there costs nothing", function()

@@ -91,6 +91,7 @@ describe("a reconnect policy", function()
     policies.write(path, text)
     local p = policies.new { reconnect = path }
     assert.equal(30000, p:delay { isLocal = false })
+    assert.is_true(p:info(C.MP_POLICY_RECONNECT).ns_per_call > 0)
   end)
 
   it("that is not there costs nothing: the pool's own backoff answers", function()
