@@ -62,6 +62,62 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 	return block;
 }
 
+// ---- beginning ----------------------------------------------------------------------------------------------------
+
+// LuaJIT dies when memory runs out before a new state has its stack. So what lua_newstate() is refused it gets from a
+// block that was there before, and such a state is closed at once.
+struct beginning {
+	struct mp_vm *vm;
+	uint8_t *spare;
+	size_t spare_used;
+};
+
+#define SPARE_BYTES ((size_t)32 << 10)
+
+static void *from_spare(struct beginning *beginning, const void *old, size_t old_size, size_t size)
+{
+	size_t rounded = (size + 15) & ~(size_t)15;
+	if (rounded > SPARE_BYTES - beginning->spare_used)
+		return NULL;
+	void *block = beginning->spare + beginning->spare_used;
+	beginning->spare_used += rounded;
+	if (old != NULL)
+		memcpy(block, old, old_size < size ? old_size : size);
+	return block;
+}
+
+static void *begin_alloc(void *data, void *ptr, size_t old_size, size_t size)
+{
+	struct beginning *beginning = data;
+	const uint8_t *at = ptr;
+	bool is_spare = at >= beginning->spare && at < beginning->spare + SPARE_BYTES;
+	if (is_spare)
+		return size == 0 ? NULL : from_spare(beginning, ptr, old_size, size);
+	void *block = vm_alloc(beginning->vm, ptr, old_size, size);
+	if (block != NULL || size == 0)
+		return block;
+	block = from_spare(beginning, ptr, old_size, size);
+	if (block != NULL && ptr != NULL)
+		vm_alloc(beginning->vm, ptr, old_size, 0);
+	return block;
+}
+
+static lua_State *begin_state(struct mp_vm *vm)
+{
+	struct beginning beginning = {.vm = vm, .spare = mp_alloc(SPARE_BYTES)};
+	if (beginning.spare == NULL)
+		return NULL;
+	lua_State *L = lua_newstate(begin_alloc, &beginning);
+	if (L != NULL && beginning.spare_used > 0) {
+		lua_close(L);
+		L = NULL;
+	}
+	if (L != NULL)
+		lua_setallocf(L, vm_alloc, vm);
+	mp_free(beginning.spare);
+	return L;
+}
+
 // Every entry into the state is protected, so this is a bug of ours.
 static int on_panic(lua_State *L)
 {
@@ -110,7 +166,7 @@ int mp_vm_init(struct mp_vm *vm, size_t cap_bytes)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->cap_bytes = cap_bytes;
-	vm->L = lua_newstate(vm_alloc, vm);
+	vm->L = begin_state(vm);
 	if (vm->L == NULL)
 		return MP_ENOMEM;
 	lua_atpanic(vm->L, on_panic);
