@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that change, of the libuv body. A file that is replaced by rename is a new file, so the directory is
 // watched: the one that holds the name, and, where the name is a symbolic link, the one that holds its
-// target. An event that names the file is a change; after any other event (a link on the way was swapped) the
+// target; and where a folder on the way is a link ("current/pool.lua"), the one that holds that link. An event
+// that names the file or such a link is a change; after any other event (a link on the way was swapped) the
 // file's identity, size and times are compared. Changes are told 20 ms after the first event.
 #include "loop/loop_uv.h"
 
@@ -15,6 +16,8 @@
 
 #define SETTLE_MS 20
 #define RETRY_MS  1000 // a directory that went away is looked for again
+#define LINKS_MAX 4    // folders on the way that are links
+#define DIRS      (2 + LINKS_MAX)
 
 // What tells two states of a file apart; all zero when there is none.
 struct file_mark {
@@ -31,8 +34,8 @@ struct watched_dir {
 	uint64_t device;
 	uint64_t inode;
 	bool active;
-	char name[NAME_MAX + 1]; // of the file in it
-	char path[PATH_MAX];     // empty: none
+	bool only_name;          // nothing else in it matters
+	char name[NAME_MAX + 1]; // of the file or link in it
 };
 
 struct uv_watch {
@@ -41,7 +44,7 @@ struct uv_watch {
 	struct file_mark mark;
 	bool named; // an event named the file since the last call
 	unsigned handles_open;
-	struct watched_dir dirs[2]; // of the name, of a symbolic link's target
+	struct watched_dir dirs[DIRS]; // of the name, of a symbolic link's target, of links on the way
 	char path[PATH_MAX];
 };
 
@@ -67,7 +70,7 @@ static bool same_mark(const struct file_mark *a, const struct file_mark *b)
 }
 
 // Splits "dir/name". False when it is too long or names nothing.
-static bool split(const char *path, struct watched_dir *dir)
+static bool split(const char *path, struct watched_dir *dir, char folder[PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash == NULL ? path : slash + 1;
@@ -77,28 +80,28 @@ static bool split(const char *path, struct watched_dir *dir)
 		return false;
 	memcpy(dir->name, name, name_len + 1);
 	if (slash == NULL) {
-		memcpy(dir->path, ".", 2);
+		memcpy(folder, ".", 2);
 	} else if (dir_len == 0) {
-		memcpy(dir->path, "/", 2);
+		memcpy(folder, "/", 2);
 	} else {
-		memcpy(dir->path, path, dir_len);
-		dir->path[dir_len] = '\0';
+		memcpy(folder, path, dir_len);
+		folder[dir_len] = '\0';
 	}
 	return true;
 }
 
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status);
 
-// Watch dir->path, unless that very directory is watched already. True when it is watched then.
-static bool attach(struct watched_dir *dir)
+// Watch that directory (NULL: none), unless it is watched already. True when it is watched then.
+static bool attach(struct watched_dir *dir, const char *path)
 {
 	struct stat st;
-	bool there = dir->path[0] != '\0' && stat(dir->path, &st) == 0 && S_ISDIR(st.st_mode);
+	bool there = path != NULL && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (dir->active && there && dir->device == st.st_dev && dir->inode == st.st_ino)
 		return true;
 	if (dir->active)
 		uv_fs_event_stop(&dir->event);
-	dir->active = there && uv_fs_event_start(&dir->event, on_event, dir->path, 0) == 0;
+	dir->active = there && uv_fs_event_start(&dir->event, on_event, path, 0) == 0;
 	if (dir->active) {
 		dir->device = st.st_dev;
 		dir->inode = st.st_ino;
@@ -107,15 +110,38 @@ static bool attach(struct watched_dir *dir)
 	return dir->active;
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+// The folders on the way that are links: each is watched where it stands.
+static void attach_links(struct uv_watch *self)
+{
+	char part[PATH_MAX], folder[PATH_MAX];
+	size_t next = 2;
+	for (const char *at = strchr(self->path + 1, '/'); at != NULL && next < DIRS; at = strchr(at + 1, '/')) {
+		size_t len = (size_t)(at - self->path);
+		memcpy(part, self->path, len);
+		part[len] = '\0';
+		if (!is_link(part) || !split(part, &self->dirs[next], folder))
+			continue;
+		self->dirs[next].only_name = true;
+		attach(&self->dirs[next++], folder);
+	}
+	for (; next < DIRS; next++)
+		attach(&self->dirs[next], NULL);
+}
+
 // Follow the links of the path as they are now.
 static bool attach_all(struct uv_watch *self)
 {
-	struct watched_dir *target = &self->dirs[1];
-	char real[PATH_MAX];
-	if (realpath(self->path, real) == NULL || !split(real, target))
-		target->path[0] = '\0';
-	bool watched = attach(&self->dirs[0]);
-	attach(target);
+	char real[PATH_MAX], folder[PATH_MAX];
+	bool watched = split(self->path, &self->dirs[0], folder) && attach(&self->dirs[0], folder);
+	bool has_target = realpath(self->path, real) != NULL && split(real, &self->dirs[1], folder);
+	attach(&self->dirs[1], has_target ? folder : NULL);
+	attach_links(self);
 	return watched;
 }
 
@@ -131,7 +157,10 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
 	(void)events;
 	struct watched_dir *dir = event->data;
 	mp_loop_stamp(dir->watch->base.loop);
-	if (status == 0 && (name == NULL || strcmp(name, dir->name) == 0))
+	bool named = status == 0 && (name == NULL || strcmp(name, dir->name) == 0);
+	if (dir->only_name && !named)
+		return;
+	if (named)
 		dir->watch->named = true;
 	settle_in(dir->watch, SETTLE_MS);
 }
@@ -171,7 +200,8 @@ struct mp_watch *mp_uv_watch(struct mp_loop *loop, const char *path, int *err)
 		return NULL;
 	}
 	size_t len = strnlen(path, PATH_MAX);
-	if (len >= PATH_MAX || !split(path, &self->dirs[0])) {
+	char folder[PATH_MAX];
+	if (len == 0 || len >= PATH_MAX || !split(path, &self->dirs[0], folder)) {
 		mp_free(self);
 		*err = MP_EINVAL;
 		return NULL;
@@ -190,7 +220,7 @@ struct mp_watch *mp_uv_watch(struct mp_loop *loop, const char *path, int *err)
 	}
 	if (!attach_all(self)) {
 		struct stat st;
-		*err = stat(self->dirs[0].path, &st) == 0 && S_ISDIR(st.st_mode) ? MP_ELOCAL : MP_ENOTFOUND;
+		*err = stat(folder, &st) == 0 && S_ISDIR(st.st_mode) ? MP_ELOCAL : MP_ENOTFOUND;
 		close_dirs(self);
 		return NULL;
 	}

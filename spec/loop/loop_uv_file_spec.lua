@@ -117,6 +117,30 @@ describe("a watch (libuv)", function()
     watch.close()
   end)
 
+  it("sees a folder on the way swapped, as releases are", function()
+    for _, name in ipairs { "v1", "v2", "v3" } do
+      assert(lfs.mkdir(dir .. "/" .. name))
+      assert(lfs.mkdir(dir .. "/" .. name .. "/sub"))
+      write(name .. "/sub/pool.lua", name)
+    end
+    link("v1", "current")
+    local watch = assert(loop:watch(dir .. "/current/sub/pool.lua"))
+    for i = 2, 3 do
+      link("v" .. i, "next")
+      assert(os.rename(dir .. "/next", dir .. "/current"))
+      changes(watch, i - 1)
+    end
+    write("v1/sub/pool.lua", "nobody looks here any more")
+    loop:pass(60)
+    assert.equal(2, watch.changes)
+    write("v3/sub/pool.lua", "but here")
+    changes(watch, 3)
+    write("other", "beside the link")
+    loop:pass(60)
+    assert.equal(3, watch.changes)
+    watch.close()
+  end)
+
   it("finds its directory again when that was removed and made anew", function()
     assert(lfs.mkdir(dir .. "/sub"))
     write("sub/file.lua", "1")
