@@ -13,7 +13,9 @@ local chunk = {}
 function chunk.compile(text, name)
   local rest = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")
   if rest:find "^%s*\27" then return nil, name .. ":1: this is bytecode, not Lua source text" end
-  return load(text, "@" .. name, "t")
+  local loaded, why = load(text, "@" .. name, "t")
+  if loaded then return loaded end
+  return nil, (why:gsub(" near '[\"'%[][^%]].*$", "")) -- a text that is quoted there may be a password
 end
 
 -- xpcall(fn, handler, ...) that ends. Functions that `fn` creates are interpreted, because machine code is not counted.

@@ -4,6 +4,7 @@
 local AT_ONCE = "at once"
 local NEXT = "from the next request"
 local NEW = "to new connections"
+local AFTER_NEXT = "from the next failure of a host"
 local ROTATE = "connections are replaced one by one"
 local NO_EFFECT = "has no effect yet"
 
@@ -14,7 +15,7 @@ change.live = {
     coreConnectionsPerHost = AT_ONCE, maxConnectionsPerHost = AT_ONCE, maxRequestsPerConnection = ROTATE,
     heartBeatInterval = AT_ONCE, heartBeatTimeout = AT_ONCE, warmup = NO_EFFECT, warmupTimeout = NO_EFFECT,
     idleTimeout = AT_ONCE, connectionTimeout = NEW, enableTcpNoDelay = ROTATE, enableTcpKeepAlive = ROTATE,
-    tcpUserTimeout = ROTATE, reconnectBaseDelay = AT_ONCE, reconnectMaxDelay = AT_ONCE,
+    tcpUserTimeout = ROTATE, reconnectBaseDelay = AFTER_NEXT, reconnectMaxDelay = AFTER_NEXT,
     connectionsPerSecond = AT_ONCE, enableMetrics = NO_EFFECT, metricsInterval = NO_EFFECT,
     adaptivePooling = NO_EFFECT, enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
   },
@@ -24,7 +25,7 @@ change.live = {
   tls = NO_EFFECT,
   compression = NO_EFFECT,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
-  loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = "from the next failure",
+  loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,
   policyPath = NEXT,
   healthCheck = NO_EFFECT, circuitBreaker = NO_EFFECT,
   failover = {

@@ -139,6 +139,11 @@ function Pool.reload(self)
   return reload.all(self, debug.getfenv(self))
 end
 
+-- Its configuration file alone, in case that it changed when it could not be taken.
+function pool.refresh(self)
+  return reload.config(self, debug.getfenv(self))
+end
+
 core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), what) end)
 
 -- ---- constructors ---------------------------------------------------------------------------------------------

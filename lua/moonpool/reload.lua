@@ -213,7 +213,7 @@ local function failure(code, reasons)
 end
 
 -- Everything again now. true, or nil and an error that says what was refused and goes on as it was.
-function reload.all(pool, state)
+local function all(pool, state)
   if core.identity(pool) == false then return core.reloadPolicies(pool) end -- says that it is closed
   local reasons, code = {}, nil
   local function note(ok, name, what, why)
@@ -232,9 +232,21 @@ function reload.all(pool, state)
   return true
 end
 
+-- A file that is being loaded cannot ask for a load.
+local function once(state, fn, ...)
+  if state.busy then return nil, failure("POOL_BUSY", { "a reload is under way" }) end
+  state.busy = true
+  local ok, result, err = pcall(fn, ...)
+  state.busy = false
+  if not ok then error(result, 0) end
+  return result, err
+end
+
+function reload.all(pool, state) return once(state, all, pool, state) end
+
 -- The beginning: what `pool.new` made of its configuration. Returns nil and a message when there are no handlers in
 -- the file that is named.
-function reload.begin(pool, state, checked)
+local function begin(pool, state, checked)
   state.checked, state.file, state.numbers = checked, checked.file, 0
   local path = handlers_path(state, checked)
   if path then
@@ -246,9 +258,11 @@ function reload.begin(pool, state, checked)
   return true
 end
 
+function reload.begin(pool, state, checked) return once(state, begin, pool, state, checked) end
+
 -- What a file's change means, in a coroutine of its own.
 function reload.on_change(pool, state, what)
-  if what == "config" then reload.config(pool, state) else reload.handlers(pool, state, false) end
+  once(state, what == "config" and reload.config or reload.handlers, pool, state)
 end
 
 return reload

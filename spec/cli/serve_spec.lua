@@ -169,6 +169,33 @@ describe("moonpool serve", function()
     assert.equal(0, process:stop())
   end)
 
+  it("notices files that are renamed over, and links that are swapped", function()
+    local function version(number)
+      local place = file("v" .. number)
+      os.execute("mkdir " .. place)
+      policies.write(place .. "/pool.lua", CONFIG:format(('handlers = "%s/current/handlers.lua", requestTimeout = %d')
+        :format(folder, 1000 * number)))
+      policies.write(place .. "/handlers.lua", ("return function(pool) pool:on('configReload', function(e) " ..
+        "print('v%d', e.changes[1].to) io.stdout:flush() end) end"):format(number))
+      return place
+    end
+    local function swap(place) -- as tools do: a new link, renamed over the old one
+      os.execute(("ln -s %s %s/next && mv -T %s/next %s/current"):format(place, folder, folder, folder))
+    end
+    swap(version(1))
+    local process = start(("serve --embedded 1 --control %s %s/current/pool.lua"):format(file "ctl.sock", folder))
+    process:said "connected"
+    swap(version(2)) -- both files at once
+    process:said "\t2000"
+    eventually("the new handlers", function()
+      policies.write(file "v2/new", read(file "v2/pool.lua"):gsub("requestTimeout = %d+", "requestTimeout = 3000"))
+      os.rename(file "v2/new", file "v2/pool.lua")
+      return read(process.log):find("v2\t3000", 1, true) or read(process.log):find("v1\t3000", 1, true)
+    end)
+    process:said "v2\t3000"
+    assert.equal(0, process:stop())
+  end)
+
   it("has its control socket for itself, and takes over one that was left behind", function()
     configure()
     local first = serve()

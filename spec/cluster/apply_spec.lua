@@ -89,6 +89,21 @@ describe("a session that is given another configuration", function()
     assert.equal(77, C.mp_session_timeout_ms(world.session))
   end)
 
+  it("asks new contact points while it seeks in vain", function()
+    world = session_world.open { contacts = { "127.0.0.77" }, config = { connect_timeout_ms = 5000 } }
+    C.mp_loop_sim_blackhole(world.loop.handle, require("spec.support.sim_world").addr("127.0.0.77", 9042), true)
+    local attempt = world:begin_connect()
+    world:pass(100)
+    local config = changed {}
+    local points = ffi.new("struct mp_contact_point[1]", { { host = "127.0.0.1", port = 9042 } })
+    config.contact_points, config.contact_point_count = points, 1
+    local fixed = ffi.new "const char *[1]"
+    assert.equal(0, C.mp_session_apply(world.session, config, fixed))
+    world:until_true(function() return attempt.done end)
+    assert.is_nil(attempt.err)
+    assert.equal(3, world:up_count())
+  end)
+
   it("may change credentials while everything is still opening", function()
     world = session_world.open { config = { username = "ana", password = "x" } }
     world:begin_connect()

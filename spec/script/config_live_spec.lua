@@ -50,6 +50,14 @@ local live = {
     coreConnectionsPerHost = { ["0"] = 2 } } },
     { pooling = { maxConnectionsPerHost = { ["0"] = 1 }, coreConnectionsPerHost = { ["0"] = 1 } } },
     function(world, pool) world:eventually("it shrinks", function() return connections(pool) == 3 end) end },
+  { "pooling.coreConnectionsPerHost", { pooling = { coreConnectionsPerHost = { ["0"] = 1 } } },
+    { pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 2 }, maxConnectionsPerHost = { ["1"] = 2 } } },
+    function(world, pool)
+      assert.equal(2, world.before.connections)
+      world:eventually("remote hosts get connections", function() return connections(pool) == 6 end)
+      change(world, { pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 0 } } })
+      world:eventually("and lose them", function() return connections(pool) == 2 end)
+    end, nil, { nodes = 4, dcs = 2, up = 2 } },
   { "pooling.idleTimeout", { pooling = { idleTimeout = 0 } }, { pooling = { idleTimeout = 2000 } },
     function(world, pool)
       world:eventually("extra connections close", function() return connections(pool) == 3 end, 20000)
@@ -316,7 +324,7 @@ local function prove(world, case)
   if options.handlers then policies.write(file "handlers.lua", options.handlers) end
   _G.heard = {} -- luacheck: ignore
   world:schema "CREATE TABLE ks.t (id int PRIMARY KEY, v text)"
-  local pool, told = open(world, completed(before, options))
+  local pool, told = open(world, completed(before, options), options.up)
   function world.prepares()
     local sum = 0
     for node = 1, world.nodes do sum = sum + world.cluster:node(node).prepares end
@@ -343,7 +351,8 @@ end
 describe("a configuration file that changes", function()
   for number, case in ipairs(live) do
     local options = case[6] or {}
-    it_in(("applies %s while requests run (%d)"):format(case[1], number), { racks = options.racks }, function(world)
+    local given = { racks = options.racks, nodes = options.nodes, dcs = options.dcs }
+    it_in(("applies %s while requests run (%d)"):format(case[1], number), given, function(world)
       around(function() prove(world, case) end)
     end)
   end

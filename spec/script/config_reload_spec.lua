@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A configuration file that changes under a running pool: all of it is applied or nothing, and events tell which.
 local moonpool = require "moonpool"
+local C = require "spec.support.c"
 local config_file = require "spec.support.config_file"
 local policies = require "spec.support.policies"
 local worlds = require "spec.support.world"
@@ -136,6 +137,20 @@ describe("a configuration", function()
     end)
   end)
 
+  it_in("shows no secret when it is not even Lua", function(world)
+    around(function()
+      local _, told = open(world)
+      for i, text in ipairs { 'password = "abc123', "password = 'x' 'abc123'", "password = [[abc123",
+        'password "abc123"' } do
+        policies.write(file "pool.lua", "return { auth = {\n " .. text .. " }")
+        touch(world)
+        local message = told.configError[i][1].message
+        assert.not_matches("abc123", message, 1, true)
+        assert.matches("pool.lua:%d: ", message)
+      end
+    end)
+  end)
+
   it_in("that says the same in other words has not changed", function(world)
     around(function()
       local pool, told = open(world)
@@ -238,4 +253,31 @@ describe("credentials", function()
         load.finish()
       end)
     end)
+end)
+
+describe("a change without memory", function()
+  after_each(function() C.mp_mem_fail_at(0, false) end)
+
+  it_in("happens whole or not at all, whichever allocation fails", function(world)
+    around(function()
+      local pool = open(world)
+      local core = require "moonpool.core_loader"
+      local config = require "moonpool.config"
+      local checked = config.check(world:configuration { requestTimeout = 1234,
+        pooling = { coreConnectionsPerHost = { ["0"] = 2 } }, contactPoints = { "127.0.0.1", "127.0.0.2" },
+        regionSettings = { datacenter1 = { priority = 1 } } })
+      local refused = 0
+      for nth = 1, 1000 do
+        C.mp_mem_fail_at(nth, false)
+        local called, ok = pcall(core.applyConfig, pool, checked)
+        C.mp_mem_fail_at(0, false)
+        if called and ok then break end
+        refused = refused + 1
+        moonpool.sleep(100)
+        assert.equal(3, connections(pool))
+      end
+      assert.is_true(refused > 10 and refused < 1000)
+      world:eventually("it grows", function() return connections(pool) == 6 end)
+    end)
+  end)
 end)

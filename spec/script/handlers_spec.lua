@@ -212,6 +212,18 @@ describe("a handlers file", function()
     pool:close()
   end)
 
+  it_in("cannot ask for a reload while it is loaded", function(world)
+    local text = [[return function(pool)
+      local ok, err = pool:reload()
+      say(tostring(ok), err.code, err.message)
+    end]]
+    local pool = pool_with(world, text)
+    assert.is_true(pool:reload())
+    assert.same({ "nil POOL_BUSY a reload is under way", "nil POOL_BUSY a reload is under way" }, said)
+    assert.is_true(pool:reload())
+    pool:close()
+  end)
+
   it_in("can take its handlers away, and look like a pool", function(world)
     local pool = pool_with(world, [[return function(pool)
       local function handler(host) say("never", host) end

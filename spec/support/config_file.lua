@@ -28,12 +28,12 @@ function M.touch(world)
   moonpool.sleep(100)
 end
 
-function M.open(world, extra)
+function M.open(world, extra, up)
   M.write(world, extra)
   local pool = moonpool.ConnectionPool(M.file "pool.lua")
   world.pools[#world.pools + 1] = pool
   assert(pool:connect())
-  world:waitUp(pool)
+  world:waitUp(pool, up)
   return pool, world:listen(pool, "configReload", "configError", "policyReload", "handlersReload")
 end
 

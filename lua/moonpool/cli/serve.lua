@@ -41,21 +41,22 @@ local function failed(message)
 end
 
 -- A configuration that changed is tried at once.
-local function wait(self, seconds)
-  local checked = pool.configuration(self)
+local function wait(self, checked, seconds)
   for _ = 1, seconds do
-    core.sleep(1000)
     if pool.configuration(self) ~= checked then return end
+    core.sleep(1000)
   end
 end
 
 local function connect(self)
   local seconds = FIRST_WAIT_S
   while true do
+    local checked = pool.configuration(self)
     local ok, err = self:connect()
     if ok then break end
     say("cannot connect, trying again in ", seconds, " s: ", tostring(err))
-    wait(self, seconds)
+    pool.refresh(self) -- what changed during the attempt could not be taken as a whole
+    wait(self, checked, seconds)
     seconds = math.min(seconds * 2, LONGEST_WAIT_S)
   end
   local up, hosts = 0, self:getHosts()
