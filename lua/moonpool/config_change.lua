@@ -25,6 +25,7 @@ change.live = {
   tls = NO_EFFECT,
   compression = NO_EFFECT,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
+  clientTimestamps = NEXT,
   loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,
   policyPath = NEXT,
   healthCheck = NO_EFFECT, circuitBreaker = NO_EFFECT,

@@ -76,6 +76,7 @@ return section {
   { "requestTimeout", ms { min = 1, to = "requestTimeout" } },
   { "attemptTimeout", ms { min = 1, to = "attemptTimeout" } },
   { "maxQueuedRequests", kind = "integer", min = 0, max = 10000000, to = "maxQueued" },
+  { "clientTimestamps", kind = "boolean", to = "clientTimestamps" },
   { "maxPreparedStatements", kind = "integer", min = 1, max = 1000000, to = "preparedMax" },
   { "pooling", pooling },
   { "loadBalancing", kind = "options", to = "balance", policy = "TokenAwarePolicy" },

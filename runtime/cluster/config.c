@@ -37,6 +37,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.failover = {.enabled = true, .max_moves = UINT32_MAX, .multiplier = 1},
 		.connects_per_second = 50,
 		.prepared_max = 1000,
+		.client_timestamps = true,
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
 		.log_level = MP_LOG_WARN,
 	};

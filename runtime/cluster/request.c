@@ -135,6 +135,18 @@ static void classify(struct mp_request *request)
 	                         : request->session->keyspace_id;
 }
 
+// Counters and lightweight transactions have times of Cassandra's own.
+static void stamp(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	uint8_t class = request->state->replay_class;
+	bool is_write = class == MP_REPLAY_IDEMPOTENT || class == MP_REPLAY_UNSAFE;
+	if (!is_write || request->options.has_timestamp || !session->config.client_timestamps)
+		return;
+	request->options.has_timestamp = true;
+	request->options.timestamp_us = mp_timestamps_next(&session->timestamps, session->loop, &session->log);
+}
+
 static uint32_t half_of(uint32_t ms)
 {
 	return ms < 2 ? 1 : ms / 2;
@@ -286,6 +298,7 @@ int mp_request_submit(struct mp_request *request)
 		return 0;
 	}
 	classify(request);
+	stamp(request);
 	reset_state(request);
 	make_plan(request);
 	// Whoever waits for room was here before.

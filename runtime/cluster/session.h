@@ -64,6 +64,7 @@ struct mp_session_config {
 	bool failover_allows_local;   // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache
+	bool client_timestamps;       // writes carry a time of the session's own (cluster/timestamp.h)
 	struct mp_sock_options tcp;
 	int log_level;
 };
@@ -183,8 +184,8 @@ struct mp_request_options {
 	bool trace;
 	bool has_token; // routing token given or computed; otherwise computed from values and metadata
 	int64_t token;
-	int32_t page_size; // 0: the server sends everything
-	bool has_timestamp;
+	int32_t page_size;  // 0: the server sends everything
+	bool has_timestamp; // of a write; otherwise the session gives one if client_timestamps says so
 	int64_t timestamp_us;
 	uint16_t pinned_host; // only this slot; take sets MP_NO_HOST
 	uint32_t tag;         // mp_session_tag_id()

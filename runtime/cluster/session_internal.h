@@ -17,6 +17,7 @@
 #include "cluster/prepare.h"
 #include "cluster/request_internal.h"
 #include "cluster/session.h"
+#include "cluster/timestamp.h"
 #include "cluster/topology.h"
 
 enum mp_session_state {
@@ -69,6 +70,7 @@ struct mp_session {
 	struct mp_keyspaces keyspaces;
 	struct mp_deadlines deadlines;
 	uint16_t keyspace_id;
+	struct mp_timestamps timestamps;
 	bool away; // another datacentre than home serves
 
 	// the rest

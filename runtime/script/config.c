@@ -132,6 +132,7 @@ static void get_session(lua_State *L, struct reading *reading)
 		session->port = (uint16_t)number;
 	if (get_number(L, "protocolVersion", &number))
 		session->protocol_version = (uint8_t)number;
+	get_bool(L, "clientTimestamps", &session->client_timestamps);
 	if (get_number(L, "preparedMax", &number))
 		session->prepared_max = (size_t)number;
 	get_text(L, reading, "localDataCenter", &session->local_dc);

@@ -93,6 +93,11 @@ describe("replay:", function()
     load:check()
   end)
 
+  it("I1 an attempt that arrives late does not overwrite what was written since", function(world)
+    assert.equal("new", world:late_write(world:pool { attemptTimeout = 200 }))
+    assert.equal("old", world:late_write(world:pool { attemptTimeout = 200, clientTimestamps = false }))
+  end)
+
   for _, ending in ipairs { "reset", "close", "drop" } do
     it("I1 what was applied before the connection went is not sent again, " .. ending, function(world)
       local pool = world:pool { pooling = { coreConnectionsPerHost = { ["0"] = 2 } } }

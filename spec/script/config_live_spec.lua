@@ -175,6 +175,10 @@ local live = {
       assert.is_true(busy > 100)
       slow:remove()
     end, nil, { quiet = true } },
+  { "clientTimestamps", { clientTimestamps = false, attemptTimeout = 200 },
+    { clientTimestamps = true, attemptTimeout = 200 },
+    function(world, pool) assert.equal("new", world:late_write(pool)) end,
+    function(world, pool) assert.equal("old", world:late_write(pool)) end },
   { "maxPreparedStatements", {}, { maxPreparedStatements = 1 },
     function(world, pool)
       local before = world.prepares()
@@ -311,7 +315,9 @@ local live = {
 
 local function completed(extra, options)
   local out = {}
-  for key, value in pairs(extra) do out[key] = value ~= none and value or nil end
+  for key, value in pairs(extra) do
+    if value == none then out[key] = nil else out[key] = value end
+  end
   if options.policy and extra.policyPath ~= none then out.policyPath = { config_file.folder } end
   if out.handlers then out.handlers = file "handlers.lua" end
   return out

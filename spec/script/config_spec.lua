@@ -409,6 +409,7 @@ describe("what C gets", function()
       contactPoints = { "one", "two:9043", "[::1]:9044", "::1" }, port = 9999, localDataCenter = "dc1",
       localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret" }, protocolVersion = 4,
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
+      clientTimestamps = false,
       policyPath = { "/a", "/b" },
       pooling = { coreConnectionsPerHost = { ["0"] = 4, [1] = 2 },
         maxConnectionsPerHost = { ["local"] = 16, remote = 8 }, maxRequestsPerConnection = 1000,
@@ -436,6 +437,7 @@ describe("what C gets", function()
         limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
     end
     assert.is_true(session.failover_allows_local)
+    assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })
     assert.is_true(session.connect_remote)

@@ -99,6 +99,18 @@ function World.eventually(_, what, condition, limit_ms)
   end
 end
 
+-- Writes "old", whose first attempt reaches its node late, then "new", and gives what stands in the end.
+function World:late_write(pool)
+  self:schema "CREATE TABLE IF NOT EXISTS ks.late (k int PRIMARY KEY, v text)"
+  local safe = { consistency = "QUORUM", isIdempotent = true, prepare = false }
+  self.cluster:rule { statement = "'old'", delay = 1000, times = 1 }
+  local written = assert(pool:execute("INSERT INTO ks.late (k, v) VALUES (1, 'old')", nil, safe))
+  assert(written.info.attempts == 2, "the first attempt was not late")
+  assert(pool:execute("INSERT INTO ks.late (k, v) VALUES (1, 'new')", nil, safe))
+  moonpool.sleep(1500)
+  return assert(pool:execute("SELECT v FROM ks.late WHERE k = 1", nil, { consistency = "ALL" })):first().v
+end
+
 -- Events of a pool: a table of lists, by name; each entry is what a handler gets, in { ... }.
 function World.listen(_, pool, ...)
   local told = {}
