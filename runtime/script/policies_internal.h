@@ -12,6 +12,8 @@
 
 #define MP_POLICY_ERRORS_MAX  100u // consecutive failures after which the generation before is back
 #define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
+#define MP_POLICY_STOPS_MAX   4u  // for lack of fuel or memory within
+#define MP_POLICY_STOPS_MS    10000u // this time: the generation before is back, too
 #define MP_POLICY_EVENTS      8u
 #define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
 #define MP_POLICY_MODULES     5u
@@ -41,6 +43,8 @@ struct mp_generation {
 	uint64_t errors;
 	uint64_t timed_calls;
 	uint64_t timed_ns;
+	uint32_t stops; // for lack of fuel or memory, since then
+	uint64_t stops_since_ms;
 };
 
 struct mp_policy_slot {

@@ -28,6 +28,7 @@ static void step_back(struct mp_policy_slot *slot)
 {
 	struct mp_loop *loop = slot->owner->loop;
 	slot->failed_in_row = 0;
+	slot->current->stops = 0;
 	if (slot->previous == NULL || slot->retired != NULL) {
 		if (!slot->suspended)
 			mp_log_write(mp_loop_log(loop), MP_LOG_ERROR,
@@ -50,6 +51,19 @@ static void step_back(struct mp_policy_slot *slot)
 	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);
 }
 
+// Each time that a script is stopped costs the loop milliseconds, so a few times in a while are too much, also when
+// other requests meet no trouble between them.
+static bool is_stopped_too_often(struct mp_policy_slot *slot)
+{
+	struct mp_generation *generation = slot->current;
+	uint64_t now_ms = mp_loop_now_ms(slot->owner->loop);
+	if (generation->stops == 0 || now_ms - generation->stops_since_ms > MP_POLICY_STOPS_MS) {
+		generation->stops = 0;
+		generation->stops_since_ms = now_ms;
+	}
+	return ++generation->stops >= MP_POLICY_STOPS_MAX;
+}
+
 void mp_policy_failed(struct mp_policy_slot *slot)
 {
 	struct mp_generation *generation = slot->current;
@@ -63,7 +77,8 @@ void mp_policy_failed(struct mp_policy_slot *slot)
 	}
 	slot->troubled = true;
 	slot->failed_in_row += decision->was_fuel ? MP_POLICY_FUEL_WEIGHT : 1;
-	if (slot->suspended || slot->failed_in_row >= MP_POLICY_ERRORS_MAX)
+	bool is_stopped = decision->was_fuel && is_stopped_too_often(slot);
+	if (slot->suspended || is_stopped || slot->failed_in_row >= MP_POLICY_ERRORS_MAX)
 		step_back(slot);
 }
 

@@ -418,6 +418,25 @@ describe("a policy that fails in service", function()
     assert.equal(1, #p:walk(view, { tag = 77 }))
   end)
 
+  it("gives way after four such failures within ten seconds, though others come between them", function()
+    local p = serving(ONE)
+    policies.write(file "p.lua", policy("Mine", "if req.tag == 77 then while true do end end plan:hosts(localDc)"))
+    assert.is_true((p:reload()))
+    local function fail(times, pause)
+      for _ = 1, times do
+        assert.is_false((p:plan(view, { tag = 77 })))
+        for _ = 1, 200 do assert.is_true((p:plan(view, {}))) end
+        assert.equal(2, p:info().generation)
+        p:pass(pause)
+      end
+    end
+    fail(6, 4000) -- three each ten seconds
+    fail(3, 1)
+    assert.is_false((p:plan(view, { tag = 77 })))
+    assert.equal(1, p:info().generation)
+    assert.equal(1, #p:walk(view, { tag = 77 }))
+  end)
+
   it("rests when there is nothing to go back to, and is asked again every second", function()
     local p = serving(FAILS)
     for _ = 1, 100 do p:plan(view, { tag = 77 }) end

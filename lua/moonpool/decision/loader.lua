@@ -243,6 +243,8 @@ return function(bridge)
       loop = loop_line, compiled = function() return is_compiled(driver) end,
     }
   end, new_handler(files, ""))
+  -- No handler is asked when there is no memory left.
+  if about == "not enough memory" then about = format("%s: %s", files[#files] or bridge.policy, about) end
   if not ok then error(about, 0) end
   local function again(slots)
     run(slots)
