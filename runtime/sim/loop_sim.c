@@ -5,6 +5,7 @@
 // when everything that came in meanwhile is handed out before any timer.
 #include "sim/loop_sim_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -58,16 +59,29 @@ uint64_t mp_sim_below(struct mp_loop_sim *world, uint64_t bound)
 	return bound == 0 ? 0 : mp_rand_u64(&world->chance) % bound;
 }
 
+#define FNV_BEGIN UINT64_C(0xcbf29ce484222325) // FNV-1a
+
+static uint64_t fold(uint64_t hash, const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 void mp_sim_note(struct mp_loop_sim *world, const char *kind, uint32_t id, const void *bytes, size_t len)
 {
-	if (world->trace == NULL)
+	if (world->trace == NULL && world->trace_hash == NULL)
 		return;
-	uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
-	const uint8_t *at = bytes;
-	for (size_t i = 0; at != NULL && i < len; i++)
-		hash = (hash ^ at[i]) * 0x100000001b3u;
-	mp_buf_printf(world->trace, "%llu %s %u %zu %016llx\n", (unsigned long long)world->base.now_ns, kind, id,
-	              len, (unsigned long long)hash);
+	char line[128];
+	int length =
+		snprintf(line, sizeof(line), "%llu %s %u %zu %016llx\n", (unsigned long long)world->base.now_ns, kind,
+	             id, len, (unsigned long long)fold(FNV_BEGIN, bytes, bytes == NULL ? 0 : len));
+	mp_assert(length > 0 && (size_t)length < sizeof(line));
+	if (world->trace != NULL)
+		mp_buf_bytes(world->trace, line, (size_t)length);
+	if (world->trace_hash != NULL)
+		*world->trace_hash = fold(*world->trace_hash, line, (size_t)length);
 }
 
 // ---- turns -----------------------------------------------------------------------------------------------
@@ -273,6 +287,12 @@ void mp_loop_sim_set_chunk(struct mp_loop *loop, size_t most)
 void mp_loop_sim_trace(struct mp_loop *loop, struct mp_buf *to)
 {
 	mp_sim_of(loop)->trace = to;
+}
+
+void mp_loop_sim_hash(struct mp_loop *loop, uint64_t *hash)
+{
+	mp_sim_of(loop)->trace_hash = hash;
+	*hash = FNV_BEGIN;
 }
 
 void mp_loop_sim_census(struct mp_loop *loop, struct mp_loop_census *out)

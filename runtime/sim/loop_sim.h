@@ -61,4 +61,6 @@ void mp_loop_sim_touch(struct mp_loop *loop, const char *path);
 // Append one line for each event from now on: time in ns, kind, socket number, length, hash of the bytes.
 // NULL: stop.
 void mp_loop_sim_trace(struct mp_loop *loop, struct mp_buf *to);
+// *hash becomes that of all these lines, and stays so with each event, while nothing is kept.
+void mp_loop_sim_hash(struct mp_loop *loop, uint64_t *hash);
 void mp_loop_sim_census(struct mp_loop *loop, struct mp_loop_census *out); // mp_loop_census

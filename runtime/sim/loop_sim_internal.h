@@ -109,6 +109,7 @@ struct mp_loop_sim {
 	struct mp_list names;
 	struct mp_list watches;
 	struct mp_buf *trace;
+	uint64_t *trace_hash;
 };
 
 #ifndef MP_CDEF

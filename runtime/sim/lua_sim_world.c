@@ -10,7 +10,6 @@
 #include "sim/loop_sim.h"
 #include "sim/lua_sim.h"
 #include "sim/sim_cluster.h"
-#include "wire/murmur3.h"
 
 #define WORLD         "moonpool.sim.world"
 #define BEGIN_MOST_MS 18000000000000.0 // 14 years before 2^64 ns
@@ -19,9 +18,8 @@ struct world {
 	struct mp_loop *loop; // NULL: closed
 	struct mp_runtime *runtime;
 	struct mp_buf trace;
-	bool keep_trace;
 	bool running;
-	uint64_t hash; // of all that was traced before
+	uint64_t hash; // of all that happened
 };
 
 static struct world *check_world(lua_State *L)
@@ -30,16 +28,6 @@ static struct world *check_world(lua_State *L)
 	if (world->loop == NULL)
 		luaL_error(L, "the world is closed");
 	return world;
-}
-
-static void fold_trace(struct world *world)
-{
-	uint64_t parts[2] = {world->hash, (uint64_t)mp_murmur3_token(world->trace.data, world->trace.len)};
-	if (world->trace.len == 0)
-		return;
-	world->hash = (uint64_t)mp_murmur3_token(parts, sizeof(parts));
-	if (!world->keep_trace)
-		mp_buf_clear(&world->trace);
 }
 
 // Ends everything, whatever is left.
@@ -63,7 +51,6 @@ static int new_world(lua_State *L)
 	luaL_getmetatable(L, WORLD);
 	lua_setmetatable(L, -2);
 	mp_buf_init(&world->trace);
-	world->keep_trace = lua_toboolean(L, 2);
 	struct mp_loop *loop = mp_loop_sim_new((uint64_t)seed);
 	if (loop == NULL)
 		return luaL_error(L, "not enough memory");
@@ -73,7 +60,9 @@ static int new_world(lua_State *L)
 		return luaL_error(L, "not enough memory");
 	}
 	world->loop = loop;
-	mp_loop_sim_trace(loop, &world->trace);
+	mp_loop_sim_hash(loop, &world->hash);
+	if (lua_toboolean(L, 2))
+		mp_loop_sim_trace(loop, &world->trace);
 	// What breaks in a world is broken by intention: warnings only on request.
 	int level;
 	luaL_argcheck(L, mp_log_level_from(luaL_optstring(L, 3, "error"), &level) == 0, 3, "not a log level");
@@ -154,7 +143,6 @@ static int close_world(lua_State *L)
 		mp_lua_sim_close_cluster(L, 2);
 	mp_loop_sim_run_for(world->loop, UINT64_C(1000000000)); // what was closing may end
 	bool leaks = describe_census(world->loop, left);
-	fold_trace(world);
 	char hash[20];
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)world->hash);
 	end_world(world);
