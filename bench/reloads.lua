@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A pool whose policy file is written anew and reloaded every 10 ms, one version in three broken, while requests run: in
--- virtual time on the simulated cluster. No request may fail, a good version must serve all the time, and memory must
--- stay where it is.
+-- A pool whose policy file is written anew and reloaded every 10 ms, one version in three broken, while requests run,
+-- in virtual time on the simulated cluster. No request may fail, a good version must serve all the time, and memory
+-- must stay where it is.
 --
 --   moonpool run bench/reloads.lua --reloads 100000 --seed 1
 --
@@ -16,7 +16,7 @@ local KEYS = 100
 local plans = {
   "plan:hosts(localDc, inTurn)",
   "plan:replicas(localDc, shuffled) plan:hosts(localDc, inTurn)",
-  "plan:replicas(localDc, req.isLwt and primaryFirst or leastLoaded) plan:hosts(localDc, inTurn) plan:hosts(remoteDcs)",
+  "plan:replicas(localDc, req.isLwt and primaryFirst or leastLoaded) plan:hosts(localDc) plan:hosts(remoteDcs)",
   "for _, host in hosts(localDc) do if host.inFlight == 0 then plan:host(host) break end end plan:hosts(localDc)",
 }
 local function good(n)
@@ -24,7 +24,9 @@ local function good(n)
     plans[n % #plans + 1])
 end
 
-local function policy(body) return 'return balance { name = "Bad", plan = function(plan, req)\n' .. body .. "\nend }" end
+local function policy(body)
+  return 'return balance { name = "Bad", plan = function(plan, req)\n' .. body .. "\nend }"
+end
 local broken = {
   { "syntax", 'return balance { name = "Bad", plan = function(plan' },
   { "an error while it is loaded", "error 'not today'" },
@@ -118,7 +120,8 @@ local function tenth(state, i, report)
   local count = #state.times
   report { reloads = i, requests = state.requests, failed = state.failed, failure = state.failure,
     refused = state.refused, steppedBack = state.stepped_back, rssKib = rss_kib(),
-    medianUs = (state.times[math.ceil(count / 2)] or 0) * 1e6, p99Us = (state.times[math.ceil(count * 0.99)] or 0) * 1e6 }
+    medianUs = (state.times[math.ceil(count / 2)] or 0) * 1e6,
+    p99Us = (state.times[math.ceil(count * 0.99)] or 0) * 1e6 }
   state.times = {}
 end
 
