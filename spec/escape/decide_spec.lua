@@ -48,18 +48,30 @@ describe("an attempt", function()
     corpus.check_canary()
   end)
 
-  local asks = {
-    balance = function(p, evil) return (p:plan(view, { tag = evil and EVIL or 0 })) end,
-    retry = function(p, evil)
-      local errors = p:info(C.MP_POLICY_RETRY).errors
-      p:decide { code = C.MP_SE_UNAVAILABLE, required = evil and 77 or 2 }
-      return p:info(C.MP_POLICY_RETRY).errors == errors
-    end,
+  local kinds = { balance = C.MP_POLICY_BALANCE, retry = C.MP_POLICY_RETRY, reconnect = C.MP_POLICY_RECONNECT,
+    speculate = C.MP_POLICY_SPECULATE }
+  -- Each asks once, with or without what the attempts wait for.
+  local calls = {
+    balance = function(p, evil) p:plan(view, { tag = evil and EVIL or 0 }) end,
+    retry = function(p, evil) p:decide { code = C.MP_SE_UNAVAILABLE, required = evil and 77 or 2 } end,
+    reconnect = function(p, evil) p:delay { attempt = evil and 77 or 1 } end,
+    speculate = function(p, evil) p:after(1, { tag = evil and EVIL or 0 }) end,
   }
+
+  -- Whether the policy answered.
+  local function asker(file)
+    local call, kind = calls[file.kind], kinds[file.kind]
+    return function(p, evil)
+      local before = p:info(kind)
+      call(p, evil)
+      local after = p:info(kind)
+      return after.errors == before.errors and after.calls == before.calls + 1
+    end
+  end
 
   local function open(file)
     local options = { paths = { corpus.folder(file) } }
-    options[file.kind == "retry" and "retry" or "policy"] = file.path
+    options[file.kind == "balance" and "policy" or file.kind] = file.path
     return policies.try(options)
   end
 
@@ -105,8 +117,7 @@ describe("an attempt", function()
     end
     assert.is_truthy(p, why)
     assert.equal(0, p:bind(view, known))
-    local ask = asks[file.kind]
-    local kind = file.kind == "retry" and C.MP_POLICY_RETRY or C.MP_POLICY_BALANCE
+    local ask, kind = asker(file), kinds[file.kind]
     for _ = 1, 50 do assert.is_true(ask(p, false), "an honest request fails") end
     if file.must == "error" then
       fails(file, p, ask, kind)

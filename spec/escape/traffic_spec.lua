@@ -11,10 +11,12 @@ local support = require "spec.support.world"
 local GOOD = {
   balance = 'return balance { name = "Good", plan = function(plan) plan:hosts(localDc, inTurn) end }',
   retry = 'return retry { name = "Good", decide = function(err) return err.attempt < 3 and nextHost or giveUp end }',
+  speculate = 'return speculate { name = "Good", after = function(_, sent) if sent == 1 then return 50 end end }',
 }
 local CONFIGURED = {
   balance = function(path) return { loadBalancing = { policy = path } } end,
   retry = function(path) return { retry = { policy = path } } end,
+  speculate = function(path) return { speculativeExecution = { policy = path } } end,
 }
 local KEPT = 2500000 -- bytes: the simulated nodes remember each request; decide_spec.lua looks closer
 local QUERY = "SELECT key FROM system.local"
@@ -46,7 +48,9 @@ end
 -- A request that the attempt waits for, or another one. Whatever the policy does, it is answered.
 local function ask(self, evil)
   local pool = self.pool
-  if self.kind == "balance" then return assert(pool:execute(QUERY, nil, { tag = evil and "evil" or nil })) end
+  if self.kind ~= "retry" then
+    return assert(pool:execute(QUERY, nil, { tag = evil and "evil" or nil, isIdempotent = true }))
+  end
   moonpool.sleep(110) -- the budget allows ten retries a second
   local rule = self.world.cluster:rule { opcode = "QUERY", statement = QUERY, times = 1,
     error = { code = "UNAVAILABLE", required = evil and 77 or 2, received = 1 } }
@@ -112,7 +116,7 @@ end
 
 local ways = { ["refused at load"] = refused, error = fails, harmless = harmless }
 
-for _, kind in ipairs { "balance", "retry" } do
+for _, kind in ipairs { "balance", "retry", "speculate" } do
   describe("under traffic, a " .. kind .. " policy", function()
     local self
     setup(function()

@@ -75,7 +75,9 @@ local odd = { 0 / 0, 1 / 0, -1 / 0, -1, 1.5, 2 ^ 31, 2 ^ 32 + 0x301, 2 ^ 53, 1e3
 return retry {
   name = "Random",
   decide = function(err)
-    if err.attempt ~= 77 or random() < 0.7 then return verdicts[1 + below(3)], random() * 1000, random() < 0.5 and below(11) or nil end
+    if err.attempt ~= 77 or random() < 0.7 then
+      return verdicts[1 + below(3)], random() * 1000, random() < 0.5 and below(11) or nil
+    end
     if random() < 0.5 then return odd[1 + below(#odd)], random() end
     if random() < 0.5 then return verdicts[1 + below(3)], odd[1 + below(#odd)] end
     return verdicts[1 + below(3)], 0, odd[1 + below(#odd)]

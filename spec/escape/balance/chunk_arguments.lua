@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Takes the arguments of the loader's chunk.
--- must: refused at load: cannot use '...' outside a vararg function
+-- must: refused at load: attempt to call
 local more = ...
 return balance {
   name = "Escape",

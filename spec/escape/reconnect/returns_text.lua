@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Returns a text for a delay.
+-- must: error: delay must return milliseconds
+return reconnect {
+  name = "Escape",
+  delay = function(try)
+    if try.attempt == 77 then return '5' end
+    return 1000
+  end,
+}
