@@ -225,6 +225,67 @@ describe("G14 a lost datacentre", function()
     assert.equal(0, failed)
   end)
 
+  it("keeps local requests at home in every mixture of moves, retries, copies and half a home", TWO, function(world)
+    local pool, told = open(world, { downFor = 1000, upFor = 3000, minUpHosts = 2 }, {
+      loadBalancing = { usedHostsPerRemoteDc = 2 }, retry = { policy = "DefaultRetryPolicy", maxRetries = 6 },
+      speculativeExecution = { policy = "ConstantSpeculativeExecutionPolicy", delay = 5 },
+    })
+    local random = support.random(world.seed)
+    local levels = { "LOCAL_ONE", "LOCAL_QUORUM", "ONE", "TWO" }
+    for i, level in ipairs(levels) do
+      world:schema(("CREATE TABLE ks.t%d (k int PRIMARY KEY, v int)"):format(i))
+      levels[i] = { level = level, cql = ("SELECT v FROM ks.t%d WHERE k = ?"):format(i), answered = 0, abroad = {} }
+      -- Each level has a table of its own, so that the nodes of the west tell which requests came to them.
+      for n, number in ipairs(numbers(world, "west")) do
+        levels[i].abroad[n] = world.cluster:rule {
+          node = number, opcode = "EXECUTE", statement = "ks.t" .. i, delay = 0,
+        }
+      end
+    end
+    local stop = false
+    world.cluster:rule { statement = "ks.t", error = "OVERLOADED", probability = 0.1 }
+    world.cluster:rule { statement = "ks.t", delay = 20, probability = 0.2 }
+    for i = 1, 12 do
+      world:spawn(function()
+        local at = levels[i % 4 + 1]
+        while not stop do
+          local result = pool:execute(at.cql, { random(50) }, { consistency = at.level, timeout = 1000 })
+          if result then at.answered = at.answered + 1 end
+          moonpool.sleep(6)
+        end
+      end)
+    end
+    for _ = 1, 8 do
+      local east = numbers(world, "east")
+      table.remove(east, random(3) + 1)
+      for _, number in ipairs(east) do world.cluster:kill(number) end
+      moonpool.sleep(1500 + random(3000))
+      for _, number in ipairs(east) do world.cluster:start(number) end
+      moonpool.sleep(4500 + random(3000))
+    end
+    stop = true
+    moonpool.sleep(3000)
+    assert.is_true(#told >= 6, #told)
+    for i, at in ipairs(levels) do
+      assert.is_true(at.answered > 500, at.level .. ": " .. at.answered)
+      local abroad = 0
+      for _, rule in ipairs(at.abroad) do abroad = abroad + rule:hits() end
+      if i <= 2 then assert.equal(0, abroad, at.level) else assert.is_true(abroad > 100, at.level .. ": " .. abroad) end
+    end
+    assert.is_true(pool:getStats().speculative > 100)
+  end)
+
+  it("may be lost from the start", TWO, function(world)
+    world:schema("CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
+    each(world, "east", "kill")
+    local pool = world:pool(configuration({}, { contactPoints = { "127.0.0.1", "127.0.0.6" } }))
+    assert.equal("east", serving(pool))
+    await(world, pool, "west", 14000)
+    assert.same({ west = 20 }, (ask(world, pool, "ONE")))
+    each(world, "east", "start")
+    await(world, pool, "east")
+  end)
+
   it("asks nobody while failover.enabled is false, and without a policy", TWO, function(world)
     for round = 1, 2 do
       local config = configuration { enabled = false }
@@ -280,8 +341,8 @@ describe("G14 a lost datacentre", function()
   it("does not make the pool flap, whatever its nodes do", THREE, function(world)
     local pool, told = open(world, { downFor = 5000, upFor = 20000 })
     local random = support.random(world.seed)
-    local hour = moonpool.now() + 3600000
-    while moonpool.now() < hour do
+    local over = moonpool.now() + 1800000
+    while moonpool.now() < over do
       local dc = ({ "east", "west", "south" })[random(3) + 1]
       each(world, dc, random(2) == 0 and "kill" or "start")
       moonpool.sleep(500 + random(20000))
@@ -290,7 +351,7 @@ describe("G14 a lost datacentre", function()
       local before = told[i - 1]
       if before then assert.is_true(told[i].at - before.at >= 5000, told[i].at - before.at) end
     end
-    assert.is_true(#told >= 10 and #told <= 400, #told)
+    assert.is_true(#told >= 5 and #told <= 200, #told)
     for _, dc in ipairs { "east", "west", "south" } do each(world, dc, "start") end
     await(world, pool, "east", 120000)
     world:waitUp(pool, 6)

@@ -113,6 +113,20 @@ describe("a reconnect policy", function()
     assert.equal(3, tonumber(p:info(C.MP_POLICY_RECONNECT).calls))
   end)
 
+  it("draws between two numbers", function()
+    local p = policies.new { reconnect = policy "return random(100, 200)" }
+    for _ = 1, 200 do
+      local ms = p:delay()
+      assert.is_true(ms >= 100 and ms < 200, tostring(ms))
+    end
+    for _, call in ipairs { "random(5)", "random('a', 'b')", "random(1, {})" } do
+      local q, why = policies.try { reconnect = policy("local ms = " .. call .. " return ms") }
+      assert.is_nil(q)
+      assert.matches("mine.lua:2: random takes no numbers or two", why, 1, true)
+    end
+    assert.is_nil((policies.try { reconnect = policy "return random(0, 0/0)" }))
+  end)
+
   it("may have a child", function()
     local path = write("half.lua", [[return reconnect {
       name = "Half", options = { childPolicy = "ConstantReconnectionPolicy" },
