@@ -67,7 +67,7 @@ static bool ask(struct mp_decision *decision, struct mp_canned *canned)
 static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
 {
 	struct mp_policy_slot *slot = self;
-	uint32_t after_ms;
+	uint32_t after_ms = MP_NO_COPY;
 	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
 		return MP_NO_COPY;
 	uint64_t from_ns = mp_policy_called(slot);

@@ -255,6 +255,28 @@ describe("a failover policy", function()
     end)
   end
 
+  it("never makes C serve what is no datacentre, whatever it returns", function()
+    local p = assert(try [[
+      if home.total ~= 4 then return end
+      local value = random(0, 20) - random(0, 20)
+      local list = { home, serving, "a", "b", "nowhere", "", value, value * 1e300, 0/0, -1, 65535, 2^53, true, false,
+        {}, dcs, home.name, serving.index }
+      local one, two = list[math.floor(random(1, 19))], list[math.floor(random(1, 30))]
+      if chance(0.3) then return list[math.floor(random(1, 19))] end
+      return one, two]])
+    local answered = {}
+    for i = 1, 20000 do
+      dcs:serve(({ "home", "a", "b" })[i % 3 + 1])
+      local dc = p:serving(dcs.handle)
+      if dc then answered[dcs.names[dc]] = (answered[dcs.names[dc]] or 0) + 1 end
+      if p:info(C.MP_POLICY_FAILOVER).is_suspended then
+        p:turn()
+        p = assert(policies.try { failover = folder .. "/mine.lua" })
+      end
+    end
+    assert.is_true(answered.home > 100 and answered.a > 100 and answered.b > 100)
+  end)
+
   it("that names a datacentre which is not there stays, and is counted", function()
     for _, name in ipairs { "nowhere", "" } do
       local p = assert(try("return '" .. name .. "'"))
