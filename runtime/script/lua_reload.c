@@ -78,11 +78,12 @@ static int apply_config(lua_State *L)
 static int identity(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	if (!is_live(pool) || pool->state == MP_POOL_NEW) {
-		if (!is_live(pool))
-			lua_pushboolean(L, 0);
-		return is_live(pool) ? 0 : 1;
+	if (!is_live(pool)) {
+		lua_pushboolean(L, 0);
+		return 1;
 	}
+	if (pool->state == MP_POOL_NEW)
+		return 0;
 	lua_createtable(L, 0, 2);
 	lua_pushstring(L, mp_session_local_dc(pool->engine.session));
 	lua_setfield(L, -2, "localDataCenter");

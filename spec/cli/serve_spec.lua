@@ -110,6 +110,16 @@ describe("moonpool serve", function()
     assert.not_matches("ERROR", read(process.log))
   end)
 
+  it("runs the example, where it is looked at and told", function()
+    local process = start(("serve --embedded 3 --control %s %s/examples/daemon/pool.lua"):format(file "ctl.sock",
+      MOONPOOL_ROOT))
+    process:said "3 of 3 hosts are up"
+    process:said "is up, version "
+    assert.matches("healthy: 3 hosts up", (ctl(on "health")))
+    assert.same({ "reloaded\n", 0 }, { ctl(on "reload") })
+    assert.equal(0, process:stop())
+  end)
+
   it("ends in order on SIGINT, too", function()
     configure()
     local process = start(("serve --embedded 1 --control %s %s"):format(file "ctl.sock", file "pool.lua"),

@@ -255,6 +255,40 @@ describe("credentials", function()
     end)
 end)
 
+describe("many changes", function()
+  it_in("lose no request, keep no memory, and end where the last good file is", function(world)
+    around(function()
+      world:schema "CREATE TABLE ks.t (id int PRIMARY KEY, v text)"
+      local pool, told = open(world)
+      local load = start_load(world, pool)
+      local function turn(i)
+        if i % 3 == 0 then
+          local broken = { "return {", "return { keyspace = 'other' }", "return { requestTimeout = {} }", "error()" }
+          policies.write(file "pool.lua", broken[i / 3 % 4 + 1])
+        else
+          write(world, { requestTimeout = 2000 + i, pooling = { coreConnectionsPerHost = { ["0"] = 1 + i % 2 } },
+            loadBalancing = { policy = i % 2 == 0 and "RoundRobinPolicy" or "TokenAwarePolicy" } })
+        end
+        world.sim:touch(file "pool.lua")
+        moonpool.sleep(30)
+      end
+      for i = 1, 30 do turn(i) end
+      collectgarbage()
+      collectgarbage()
+      local before = collectgarbage "count"
+      for i = 31, 92 do turn(i) end
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(collectgarbage "count" < before + 200)
+      assert.equal(30, #told.configError)
+      assert.equal(62, #told.configReload)
+      load.finish()
+      assert.equal("RoundRobinPolicy", pool:policies().balance.name)
+      world:eventually("idle ones leave", function() return connections(pool) == 3 end, 120000)
+    end)
+  end)
+end)
+
 describe("a change without memory", function()
   after_each(function() C.mp_mem_fail_at(0, false) end)
 
