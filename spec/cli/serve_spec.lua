@@ -31,7 +31,7 @@ local function read(path)
 end
 
 local function eventually(what, condition)
-  for _ = 1, 400 do
+  for _ = 1, 1200 do
     local value = condition()
     if value then return value end
     ffi.C.usleep(25000)
@@ -361,12 +361,12 @@ end
 
 local function send(fd, bytes) return ffi.C.send(fd, bytes, #bytes, NOSIGNAL) end
 
--- A line, or nil when the other side has closed; nothing for two seconds is an error.
+-- A line, or nil when the other side has closed; nothing for twenty seconds is an error.
 local function receive(fd)
   local buf, text = ffi.new "char[65536]", rest[fd] or ""
   while not text:find "\n" do
     local wait = ffi.new("struct spec_pollfd[1]", { { fd = fd, events = 1 } })
-    assert(ffi.C.poll(wait, 1, 2000) == 1, "silence")
+    assert(ffi.C.poll(wait, 1, 20000) == 1, "silence")
     local got = tonumber(ffi.C.recv(fd, buf, 65536, 0))
     if got <= 0 then return nil end
     text = text .. ffi.string(buf, got)
