@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The corpus of attempts, one policy after the other: what each says when it is loaded, what it costs the loop on the
 -- decision's own clock, and what becomes of it. Each file of this folder tells in its head what it tries and what must
--- happen: "refused at load: MESSAGE", "error: MESSAGE" (on requests that are meant: tag "evil", or an error with 77
--- required answers), or "harmless". Traffic goes through the same files in traffic_spec.lua.
+-- happen: "refused at load: MESSAGE", "error: MESSAGE" (on requests that are meant: tag "evil", an error with 77
+-- required answers, a 77th attempt, a datacentre of priority 77), or "harmless". Traffic goes through the same files
+-- in traffic_spec.lua.
 local ffi = require "ffi"
 local C = require "spec.support.c"
 local corpus = require "spec.support.escapes"
+local datacentres = require "spec.support.datacentres"
 local memory = require "spec.support.memory"
 local policies = require "spec.support.policies"
 local topology = require "spec.support.topology"
@@ -33,14 +35,16 @@ end
 jit.off(names)
 
 describe("an attempt", function()
-  local view, known, callback
+  local view, dcs, known, callback
   setup(function()
     view = topology.view({ { dc = "datacenter1" }, { dc = "datacenter1" }, { dc = "b" } }, "datacenter1")
+    dcs = datacentres.new { { "datacenter1", 2 }, { "b", 1 } }
     known, callback = names()
     corpus.plant()
   end)
   teardown(function()
     topology.free(view)
+    dcs:free()
     callback:free()
   end)
   after_each(function()
@@ -49,13 +53,19 @@ describe("an attempt", function()
   end)
 
   local kinds = { balance = C.MP_POLICY_BALANCE, retry = C.MP_POLICY_RETRY, reconnect = C.MP_POLICY_RECONNECT,
-    speculate = C.MP_POLICY_SPECULATE }
+    speculate = C.MP_POLICY_SPECULATE, failover = C.MP_POLICY_FAILOVER }
   -- Each asks once, with or without what the attempts wait for.
   local calls = {
     balance = function(p, evil) p:plan(view, { tag = evil and EVIL or 0 }) end,
     retry = function(p, evil) p:decide { code = C.MP_SE_UNAVAILABLE, required = evil and 77 or 2 } end,
     reconnect = function(p, evil) p:delay { attempt = evil and 77 or 1 } end,
     speculate = function(p, evil) p:after(1, { tag = evil and EVIL or 0 }) end,
+    failover = function(p, evil)
+      C.mp_view_set_priority(dcs.view, 0, evil and 77 or 0)
+      dcs:look()
+      local serves = p:serving(dcs.handle)
+      assert.is_true(serves == nil or serves == 0 or serves == 1)
+    end,
   }
 
   -- Whether the policy answered.

@@ -26,7 +26,7 @@ local function give_methods(cell, bridge, dc_type)
       if not ffi.istype(dc_type, dc) then error(name .. ": write dc:" .. name .. "(hosts)", 2) end
       local ms = -1
       if hosts == nil or type(hosts) == "number" then ms = call(cell, dc.index, hosts or 1) end
-      if ms < 0 then error(name .. ": takes a number of hosts, 0 to 8192; got " .. tostring(hosts), 2) end
+      if ms < 0 then error(name .. ": takes a number of hosts, 0 to 8192; got " .. objects.show(hosts), 2) end
       return ms
     end
   end
@@ -63,11 +63,8 @@ function failover.words(made, bridge)
   function made.words.dcs() return next_dc, nil, 0 end
 end
 
--- What it said, without addresses.
-local function shown(value)
-  local kind = type(value)
-  return (kind == "table" or kind == "function") and kind or tostring(value)
-end
+-- What it said; a datacentre says its name.
+local function shown(value) return type(value) == "cdata" and tostring(value) or objects.show(value) end
 
 local function giver(bridge)
   local cell = ffi.cast("void *", bridge.cell)
@@ -85,7 +82,7 @@ local function giver(bridge)
     end
     if not ok or why ~= nil and type(why) ~= "string" then
       error("decide must return a datacentre or its name, or nothing to stay, and may add a reason; got "
-        .. shown(choice) .. ", " .. shown(why), 0)
+        .. shown(choice) .. ", " .. objects.show(why), 0)
     end
     if why then because(cell, why, #why) end
   end

@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Returns a function for a datacentre.
+-- must: error: decide must return a datacentre or its name
+return failover {
+  name = "Escape",
+  decide = function(home, serving)
+    if home.priority == 77 then return function() end end
+    if home.up > 0 then return home end
+    return serving
+  end,
+}

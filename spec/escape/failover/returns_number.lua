@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Returns a number for a datacentre.
+-- must: error: decide must return a datacentre or its name
+return failover {
+  name = "Escape",
+  decide = function(home, serving)
+    if home.priority == 77 then return 0 end
+    if home.up > 0 then return home end
+    return serving
+  end,
+}
