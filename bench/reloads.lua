@@ -80,14 +80,15 @@ end
 
 local function check_in_force(state, i)
   local info = state.pool:policies().balance
-  if info.name ~= state.in_force then
-    fail(state, i, ("%s is in force instead of %s: %s"):format(info.name, state.in_force, info.lastError))
+  local name = state.versions.in_force
+  if info.name ~= name then
+    fail(state, i, ("%s is in force instead of %s: %s"):format(info.name, name, info.lastError))
   end
 end
 
 -- Goes into force, fails when it is asked, and leaves it by itself.
 local function fail_in_service(state, i)
-  write(state.path, IN_SERVICE)
+  write(state.versions.path, IN_SERVICE)
   assert(state.pool:reload())
   for _ = 1, 4 do
     local result, err = state.pool:execute(state.read, { 0 }, { tag = "evil" })
@@ -97,20 +98,35 @@ local function fail_in_service(state, i)
   state.stepped_back = state.stepped_back + 1
 end
 
+local Versions = {}
+Versions.__index = Versions
+
+-- The versions of the file `path`, the first one written: `in_force` is the name of the one that has to serve.
+function reloads.versions(path)
+  write(path, good(0))
+  return setmetatable({ path = path, in_force = "Good0" }, Versions)
+end
+
+-- Writes the n-th version; what is wrong with it, or nil.
+function Versions:write(n)
+  local bad = n % 3 == 0 and broken[n / 3 % #broken + 1] or nil
+  write(self.path, bad and bad[2] or good(n))
+  if not bad then self.in_force = "Good" .. n end
+  return bad and bad[1]
+end
+
 local function reload(state, i)
   if i % SERVICE_EVERY == 0 then return fail_in_service(state, i) end
-  local bad = i % 3 == 0 and broken[i / 3 % #broken + 1]
-  write(state.path, bad and bad[2] or good(i))
+  local bad = state.versions:write(i)
   local from = os.clock()
   local ok, err = state.pool:reload()
   if bad then
-    if ok then fail(state, i, bad[1] .. " was let in") end
+    if ok then fail(state, i, bad .. " was let in") end
     if not tostring(err):find("p.lua", 1, true) then fail(state, i, "a refusal without a file: " .. tostring(err)) end
     state.refused = state.refused + 1
   else
     if not ok then fail(state, i, "a good version was refused: " .. tostring(err)) end
     state.times[#state.times + 1] = os.clock() - from
-    state.in_force = "Good" .. i
   end
   check_in_force(state, i)
 end
@@ -128,7 +144,7 @@ end
 local function run(state, count, report)
   local pool = moonpool.ConnectionPool {
     contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1", logging = { level = "off" },
-    loadBalancing = { policy = state.path },
+    loadBalancing = { policy = state.versions.path },
   }
   state.pool = pool
   assert(pool:connect())
@@ -153,9 +169,8 @@ function reloads.run(options, report)
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute("mkdir '" .. folder .. "'"))
-  local state = { path = folder .. "/p.lua", seed = options.seed or 1, requests = 0, failed = 0, refused = 0,
-    stepped_back = 0, times = {}, in_force = "Good0" }
-  write(state.path, good(0))
+  local state = { versions = reloads.versions(folder .. "/p.lua"), seed = options.seed or 1, requests = 0, failed = 0,
+    refused = 0, stepped_back = 0, times = {} }
   local world = sim.world { seed = state.seed, nodes = 3, rf = 3 }
   local ok, err = pcall(world.run, world, run, state, options.reloads, report)
   os.execute("rm -rf '" .. folder .. "'")

@@ -1,0 +1,81 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A policy file that changes every 10 ms, one version in three broken, while a real Cassandra is read and written.
+-- MOONPOOL_RELOAD_SECONDS=60 makes it longer.
+local live = require "spec.support.live"
+local it = live.inCoroutine(it)
+local memory = require "spec.support.memory"
+local moonpool = require "moonpool"
+local reloads = assert(loadfile(MOONPOOL_ROOT .. "/bench/reloads.lua")) "as a module"
+
+local SECONDS = tonumber(os.getenv "MOONPOOL_RELOAD_SECONDS") or 20
+local RELOAD_MS, WORKERS = 10, 16
+local KEPT = 30e6 -- bytes of the process, under the sanitizer's quarantine
+
+describe("a policy that is reloaded all the time on a real Cassandra", function()
+  setup(function() live.cluster() end)
+
+  local function prepared(pool)
+    live.keyspace(pool, "reload")
+    live.ddl(pool, "CREATE TABLE IF NOT EXISTS reload.kv (k int PRIMARY KEY, v text)")
+    local insert = assert(pool:prepare "INSERT INTO reload.kv (k, v) VALUES (?, ?)")
+    for k = 0, 99 do
+      live.eventually(60000, "all replicas take a row", function()
+        return (pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 }))
+      end)
+    end
+    return insert, assert(pool:prepare "SELECT v FROM reload.kv WHERE k = ?")
+  end
+
+  local function start_load(pool, insert, select)
+    return live.load(WORKERS, function(i, n)
+      local key = (i * 7919 + n * 31) % 100
+      moonpool.sleep(2)
+      if n % 3 == 0 then
+        return pool:execute(insert, { key, "v" .. key },
+          { consistency = "QUORUM", isIdempotent = true, timeout = 12000 })
+      end
+      local result, err = pool:execute(select, { key },
+        { consistency = "QUORUM", timeout = 12000, tag = n % 5 == 0 and "scan" or nil })
+      if not result then return nil, err end
+      local row = result:first()
+      if not row or row.v ~= "v" .. key then return nil, "a wrong row for " .. key end
+      return true
+    end)
+  end
+
+  it("costs no read and no idempotent write", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir '" .. folder .. "'"))
+    finally(function() os.execute("rm -rf '" .. folder .. "'") end)
+    local versions = reloads.versions(folder .. "/p.lua")
+    local pool = live.pool { loadBalancing = { policy = versions.path } }
+    local load = start_load(pool, prepared(pool))
+    local from, count, refused, level = moonpool.now(), 0, 0, nil
+    while moonpool.now() - from < SECONDS * 1000 do
+      count = count + 1
+      local bad = versions:write(count)
+      local ok, err = pool:reload()
+      assert.equal(not bad, ok == true, tostring(err))
+      if bad then refused = refused + 1 end
+      local info = pool:policies().balance
+      assert.equal(versions.in_force, info.name, info.lastError)
+      if count % 200 == 0 then
+        local rss = memory.rss()
+        level = level or rss
+        assert.is_true(rss - level < KEPT, rss - level .. " bytes more than before")
+      end
+      moonpool.sleep(RELOAD_MS)
+    end
+    load:stop()
+    assert.equal(0, #load.failed, tostring(load.failed[1]))
+    assert.equal(0, pool:policies().balance.errors)
+    assert.is_true(load.requests > 10 * SECONDS, load.requests)
+    assert.is_true(count > 5 * SECONDS and refused > count / 4, count)
+    if os.getenv "MOONPOOL_RELOAD_SECONDS" then
+      print(("%d reloads, %d refused, %d requests, 0 failed, RSS %d KiB"):format(count, refused, load.requests,
+        memory.rss() / 1024))
+    end
+    pool:close()
+  end)
+end)
