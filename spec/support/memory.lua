@@ -24,12 +24,4 @@ function memory.held()
   return tonumber(info.uordblks + info.hblkhd)
 end
 
--- Of the whole process, pages in memory.
-function memory.rss()
-  local file = assert(io.open "/proc/self/statm")
-  local _, pages = file:read("*n", "*n")
-  file:close()
-  return pages * 4096
-end
-
 return memory
