@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // moonpool through its C API, as a program would use it: a closed loop of requests, each answer read and followed by
 // the next request from inside its callback. Keys vary, so every request is hashed and routed, by the Lua
-// TokenAwarePolicy.
+// TokenAwarePolicy. With --policies and --swap-ms it replaces that policy's file again and again meanwhile.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +23,43 @@ struct client {
 	uint64_t next_key;
 	unsigned in_flight;
 	bool over; // answers are no longer followed by requests
+	char *policy_text;
+	size_t policy_bytes;
+	uint64_t policy_version;
+	uint64_t swap_due_ns;
 };
 
 static void die(const char *what, const char *why)
 {
 	fprintf(stderr, "c_client: %s: %s\n", what, why);
 	exit(1);
+}
+
+// Another version of the policy's file under its name, as an editor puts it there. Versions differ in a comment.
+static void swap_policy(struct client *client)
+{
+	char path[512], next[520];
+	snprintf(path, sizeof(path), "%s/token_aware.lua", client->options.policies);
+	snprintf(next, sizeof(next), "%s.new", path);
+	FILE *file = fopen(next, "w");
+	if (file == NULL)
+		die(next, "cannot be written");
+	fprintf(file, "%.*s-- version %llu\n", (int)client->policy_bytes, client->policy_text,
+	        (unsigned long long)++client->policy_version);
+	if (fclose(file) != 0 || rename(next, path) != 0)
+		die(next, "cannot be put in its place");
+}
+
+static void read_policy(struct client *client)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/token_aware.lua", client->options.policies);
+	FILE *file = fopen(path, "r");
+	client->policy_text = calloc(1, 1 << 16);
+	if (file == NULL || client->policy_text == NULL)
+		die(path, "cannot be read");
+	client->policy_bytes = fread(client->policy_text, 1, 1 << 16, file);
+	fclose(file);
 }
 
 static void on_closed(void *data)
@@ -63,6 +94,7 @@ static void look(struct client *client)
 		.allocations = moonpool_allocations(),
 		.policy_calls = stats.policy_calls,
 		.policy_fallbacks = stats.policy_fallbacks,
+		.swaps = stats.policy_reloads,
 	};
 	bench_window_next(&client->window, &counts);
 	client->over = client->window.phase == BENCH_OVER;
@@ -81,8 +113,13 @@ static void on_rows(void *data, const struct moonpool_result *result, const stru
 	if (client->window.phase == BENCH_MEASURE)
 		mp_hist_add(&client->latency_ns, moonpool_result_latency_ns(result));
 	client->in_flight--;
-	if (++client->answered % LOOK_EVERY == 0 || client->options.outstanding < LOOK_EVERY / 16)
+	if (++client->answered % LOOK_EVERY == 0 || client->options.outstanding < LOOK_EVERY / 16) {
 		look(client);
+		if (client->options.swap_ms > 0 && bench_now_ns() >= client->swap_due_ns) {
+			client->swap_due_ns = bench_now_ns() + (uint64_t)(client->options.swap_ms * 1e6);
+			swap_policy(client);
+		}
+	}
 	if (!client->over)
 		submit(client);
 	else if (client->in_flight == 0)
@@ -112,13 +149,16 @@ static void on_connected(void *data, const struct moonpool_error *error)
 
 static void open_session(struct client *client)
 {
-	char config[512], message[512];
+	char config[1024], paths[640] = "", message[512];
+	const char *policies = client->options.policies;
+	if (policies != NULL && strpbrk(policies, "'\\\n") == NULL)
+		snprintf(paths, sizeof(paths), ", policyPath = { '%s' }", policies);
 	snprintf(config, sizeof(config),
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"
 	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 } },"
-	         " loadBalancing = { policy = 'TokenAwarePolicy' } }",
-	         client->options.port, client->options.version);
+	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' }%s }",
+	         client->options.port, client->options.version, paths);
 	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));
 	if (client->session == NULL)
 		die("the configuration", message);
@@ -136,10 +176,13 @@ int main(int argc, char **argv)
 	client->loop = moonpool_loop_new(NULL);
 	if (client->loop == NULL)
 		die("moonpool_loop_new", "out of memory");
+	if (client->options.policies != NULL)
+		read_policy(client);
 	open_session(client);
 	moonpool_loop_run(client->loop);
 	moonpool_loop_free(client->loop);
 	bench_report("c", &client->options, &client->window, &client->latency_ns, true);
+	free(client->policy_text);
 	free(client);
 	return 0;
 }

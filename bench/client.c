@@ -47,6 +47,8 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		{"protocol", required_argument, NULL, 'v'},
 		{"outstanding", required_argument, NULL, 'o'},
 		{"seconds", required_argument, NULL, 's'},
+		{"policies", required_argument, NULL, 'f'},
+		{"swap-ms", required_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -58,8 +60,12 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		case 'v': options->version = (unsigned)number("--protocol", optarg, 4, 5); break;
 		case 'o': options->outstanding = (unsigned)number("--outstanding", optarg, 1, 65536); break;
 		case 's': options->seconds = number("--seconds", optarg, 0.01, 600); break;
+		case 'f': options->policies = optarg; break;
+		case 'w': options->swap_ms = number("--swap-ms", optarg, 0, 1e6); break;
 		default:
-			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]\n", argv[0]);
+			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]"
+			       " [--policies FOLDER] [--swap-ms 0]\n",
+			       argv[0]);
 			exit(option == 'h' ? 0 : 2);
 		}
 	}
@@ -110,10 +116,13 @@ void bench_report(const char *client, const struct bench_options *options, const
 	printf("client=%s version=%u outstanding=%u requests=%.0f req_s=%.0f cpu_us=%.4f", client,
 	       options->version, options->outstanding, requests, requests / seconds, cpu_us / requests);
 	if (latency_ns != NULL)
-		printf(" p50_us=%.1f p99_us=%.1f", (double)mp_hist_quantile(latency_ns, 0.5) / 1000,
-		       (double)mp_hist_quantile(latency_ns, 0.99) / 1000);
+		printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f",
+		       (double)mp_hist_quantile(latency_ns, 0.5) / 1000,
+		       (double)mp_hist_quantile(latency_ns, 0.99) / 1000,
+		       (double)mp_hist_quantile(latency_ns, 0.999) / 1000, (double)latency_ns->max / 1000);
 	if (counts_all)
-		printf(" allocations=%llu policy_calls=%llu policy_fallbacks=%llu",
+		printf(" swaps=%llu allocations=%llu policy_calls=%llu policy_fallbacks=%llu",
+		       (unsigned long long)(window->last.swaps - window->first.swaps),
 		       (unsigned long long)(window->last.allocations - window->first.allocations),
 		       (unsigned long long)(window->last.policy_calls - window->first.policy_calls),
 		       (unsigned long long)(window->last.policy_fallbacks - window->first.policy_fallbacks));

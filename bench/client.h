@@ -11,6 +11,8 @@ struct bench_options {
 	unsigned version;     // of the protocol: 4 or 5
 	unsigned outstanding; // requests in flight
 	double seconds;       // measured, after a warm-up
+	const char *policies; // a folder whose policies are used before the built-in ones; NULL: none
+	double swap_ms;       // c_client: a new policy file in that folder so often; 0: never
 };
 // Ends the process with a message when they make no sense.
 void bench_options_read(struct bench_options *options, int argc, char **argv);
@@ -22,6 +24,7 @@ struct bench_counts {
 	uint64_t allocations;
 	uint64_t policy_calls;
 	uint64_t policy_fallbacks;
+	uint64_t swaps;
 };
 struct bench_window {
 	enum { BENCH_WARM_UP, BENCH_MEASURE, BENCH_OVER } phase;

@@ -55,12 +55,26 @@ local function print_table(rows)
 end
 
 -- by_outstanding[n][client] = its entries in the order of the rounds
-local by_outstanding, order, decisions = {}, {}, {}
+local by_outstanding, order = {}, {}
+local decisions, counted, lookups, reloads, swaps = {}, {}, {}, {}, {}
 local file = arg[1] or error("usage: table.lua FILE", 0)
 for line in io.lines(file) do
   local entry = parse(line)
   if entry.decision then
-    decisions[#decisions + 1] = entry
+    local of = decisions[entry.hosts]
+    if not of then
+      of = {}
+      decisions[entry.hosts], decisions[#decisions + 1] = of, entry.hosts
+    end
+    of[#of + 1] = entry
+  elseif entry.counted then
+    counted[entry.hosts] = entry
+  elseif entry.lookup then
+    lookups[#lookups + 1] = entry
+  elseif entry.reload then
+    reloads[#reloads + 1] = entry
+  elseif entry.swapping then
+    swaps[#swaps + 1] = entry
   elseif entry.client then
     local of = by_outstanding[entry.outstanding]
     if not of then
@@ -118,16 +132,73 @@ if #order > 0 then
   print_table(rows)
 end
 
-if #decisions > 0 then
-  local rows = { { "hosts", "Lua ns", "C ns", "Lua / C", "Lua instructions", "C instructions" } }
-  for _, entry in ipairs(decisions) do
+-- A key of `decisions` that is a number of hosts may look like a place in its list; sizes begin at 12.
+local function decision_rows()
+  local rows = { { "hosts", "Lua ns", "C ns", "Lua / C", "worst / median", "bytes/call", "Lua instructions",
+    "C instructions", "of which search" } }
+  for i = 1, #decisions do
+    local hosts = decisions[i]
+    local of, count = decisions[hosts], counted[hosts]
+    local ratios, bytes = {}, 0
+    for k, entry in ipairs(of) do
+      ratios[k] = entry.lua_ns / entry.c_ns
+      bytes = math.max(bytes, entry.bytes)
+    end
+    local middle = median(ratios)
     rows[#rows + 1] = {
-      tostring(entry.hosts),
-      show("%.1f", entry.lua_ns),
-      show("%.1f", entry.c_ns),
-      show("%.2f", entry.lua_ns / entry.c_ns),
-      show("%.0f", entry.lua_instructions),
-      show("%.0f", entry.c_instructions),
+      tostring(hosts),
+      show("%.1f", median(each(of, "lua_ns"))),
+      show("%.1f", median(each(of, "c_ns"))),
+      show("%.2f", middle),
+      show("%.2f", math.max(unpack(ratios)) / middle),
+      show("%.4g", bytes),
+      show("%.0f", count and count.lua - count.loop),
+      show("%.0f", count and count.c - count.loop),
+      show("%.0f", count and count.find - count.loop),
+    }
+  end
+  return rows
+end
+
+if #decisions > 0 then
+  print(("\na decision, in %d fresh processes\n"):format(#decisions[decisions[1]]))
+  print_table(decision_rows())
+end
+
+if #lookups > 0 then
+  local rows = { { "tokens", "ns to find the replicas" } }
+  for _, entry in ipairs(lookups) do rows[#rows + 1] = { tostring(entry.tokens), show("%.1f", entry.ns) } end
+  print ""
+  print_table(rows)
+end
+
+if #reloads > 0 then
+  local phases = { "files", "contract", "again", "warm_up", "swap" }
+  local rows = { { "a reload, us", "median", "p99" } }
+  for _, entry in ipairs(reloads) do
+    rows[#rows + 1] = { "all", show("%.0f", entry.median_us), show("%.0f", entry.p99_us) }
+    for _, phase in ipairs(phases) do
+      rows[#rows + 1] = { "- " .. phase:gsub("_", " "), show("%.0f", entry[phase .. "_us"]), "" }
+    end
+    rows[#rows + 1] = { "a state, made ahead in another turn", show("%.0f", entry.prepare_us), "" }
+    rows[#rows + 1] = { "the old one freed, in another turn", show("%.0f", entry.free_us), "" }
+  end
+  print ""
+  print_table(rows)
+end
+
+if #swaps > 0 then
+  local rows = { { "outstanding", "swaps", "req/s", "p50 us", "p99 us", "p99.9 us", "max us", "allocations" } }
+  for _, entry in ipairs(swaps) do
+    rows[#rows + 1] = {
+      tostring(entry.outstanding),
+      tostring(entry.swaps),
+      show("%.0f", entry.req_s),
+      show("%.0f", entry.p50_us),
+      show("%.0f", entry.p99_us),
+      show("%.0f", entry.p999_us),
+      show("%.0f", entry.max_us),
+      tostring(entry.allocations),
     }
   end
   print ""

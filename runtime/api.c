@@ -307,5 +307,6 @@ void moonpool_session_stats(const struct moonpool_session *session, struct moonp
 		.latency_p99_us = mp_hist_quantile(latency, 0.99),
 		.policy_calls = policy.calls,
 		.policy_fallbacks = from.policy_fallbacks,
+		.policy_reloads = policy.reloads,
 	};
 }

@@ -127,6 +127,7 @@ struct moonpool_stats {
 	uint64_t latency_p50_us, latency_p99_us; // of answered requests
 	uint64_t policy_calls;     // plans made by the Lua balance policy (of its generation in force)
 	uint64_t policy_fallbacks; // plans that the default made because the policy failed
+	uint64_t policy_reloads;   // new generations of the balance policy that came into force
 };
 MOONPOOL_API void moonpool_session_stats(const struct moonpool_session *session,
                                          struct moonpool_stats *stats);

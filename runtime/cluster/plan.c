@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CANDIDATES_MAX 64 // replicas of one token that are looked at
-#define DRAWS          4
+#define DRAWS          8
 
 void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement,
                   bool has_token, int64_t token, uint64_t chance)

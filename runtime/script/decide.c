@@ -14,13 +14,13 @@
 
 #define DRIVER  MP_DECISION_DRIVER
 #define HANDLER MP_DECISION_HANDLER
+#define LOADER  3 // in the registry only
 
 // What the protected constructor works on.
 struct making {
 	struct mp_decision *decision;
 	const struct mp_decision_setup *setup;
 	struct mp_buf text; // of the policy file being read
-	uint64_t from_ns;
 };
 
 // find(name): the text and path of a policy file, or nil and a message.
@@ -121,12 +121,17 @@ static void open_libraries(lua_State *L)
 	lua_pop(L, 1);
 }
 
-// Opens the libraries for the trusted half, loads the policy, and leaves driver and handler in the registry.
-static int make(lua_State *L)
+struct preparing {
+	struct mp_decision *decision;
+	const struct mp_decide_modules *modules;
+};
+
+// The trusted half without the policy: libraries and modules. The loader is left in the registry.
+static int prepare(lua_State *L)
 {
-	struct making *making = lua_touserdata(L, 1);
-	struct mp_decision *decision = making->decision;
-	const struct mp_decision_setup *setup = making->setup;
+	const struct preparing *preparing = lua_touserdata(L, 1);
+	struct mp_decision *decision = preparing->decision;
+	const struct mp_decide_modules *modules = preparing->modules;
 	mp_vm_learn(&decision->vm);
 	// LuaJIT's own libraries lose memory when they cannot be opened: the cap holds from here on.
 	size_t cap_bytes = decision->vm.cap_bytes;
@@ -140,17 +145,28 @@ static int make(lua_State *L)
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_gc(L, LUA_GCSTOP, 0);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	for (size_t i = 0; i + 1 < modules->count; i++) {
+		load_module(L, &modules->of[i]);
+		lua_setfield(L, -2, modules->of[i].name);
+	}
+	load_module(L, &modules->of[modules->count - 1]);
+	lua_call(L, 0, 1);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -LOADER);
+	return 0;
+}
+
+// Loads the policy, and leaves driver and handler in the registry.
+static int make(lua_State *L)
+{
+	struct making *making = lua_touserdata(L, 1);
+	struct mp_decision *decision = making->decision;
+	const struct mp_decision_setup *setup = making->setup;
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
 	load_module(L, setup->own);
 	lua_setfield(L, -2, setup->own->name);
-	for (size_t i = 0; i + 1 < setup->module_count; i++) {
-		load_module(L, &setup->modules[i]);
-		lua_setfield(L, -2, setup->modules[i].name);
-	}
-	load_module(L, &setup->modules[setup->module_count - 1]);
-	lua_call(L, 0, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -LOADER);
 	push_bridge(L, making);
 	lua_gc(L, LUA_GCRESTART, -1); // when there is twice as much
-	decision->state_ns = mp_loop_clock_ns(setup->loop) - making->from_ns;
 	lua_call(L, 1, 4);
 	decision->again_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	int about = lua_gettop(L);
@@ -210,15 +226,27 @@ static bool settle(struct mp_decision *decision)
 	return true;
 }
 
-struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message, size_t message_size)
+struct mp_decision *mp_decision_prepare(const struct mp_decide_modules *modules, size_t memory_bytes,
+                                        char *message, size_t message_size)
 {
-	struct making making = {.setup = setup, .from_ns = mp_loop_clock_ns(setup->loop)};
 	struct mp_decision *decision = mp_calloc(1, sizeof(*decision));
-	if (decision == NULL || mp_vm_init(&decision->vm, setup->memory_bytes) != 0) {
+	if (decision == NULL || mp_vm_init(&decision->vm, memory_bytes) != 0) {
 		snprintf(message, message_size, "out of memory");
 		mp_free(decision);
 		return NULL;
 	}
+	struct preparing preparing = {decision, modules};
+	int status = lua_cpcall(decision->vm.L, prepare, &preparing);
+	if (status == 0)
+		return decision;
+	take_error(decision, status, message, message_size);
+	mp_decision_free(decision);
+	return NULL;
+}
+
+int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setup *setup, char *message,
+                     size_t message_size)
+{
 	decision->kind = setup->kind;
 	decision->cell.slots = setup->slots;
 	decision->cell.vm = &decision->vm;
@@ -233,18 +261,17 @@ struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char 
 	decision->cell.call = 1;
 	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
 	decision->content_hash = UINT64_C(14695981039346656037); // FNV-1a
-	making.decision = decision;
+	struct making making = {.decision = decision, .setup = setup};
 	mp_buf_init(&making.text);
 	int status = lua_cpcall(decision->vm.L, make, &making);
 	mp_buf_deinit(&making.text);
 	if (status == 0 && settle(decision))
-		return decision;
+		return 0;
 	if (status == 0)
 		snprintf(message, message_size, "out of memory");
 	else
 		take_error(decision, status, message, message_size);
-	mp_decision_free(decision);
-	return NULL;
+	return MP_ESCRIPT;
 }
 
 int mp_decision_begin(struct mp_decision *decision, const struct mp_host_view *slots,

@@ -72,6 +72,11 @@ struct mp_decide_module {
 int mp_decide_compile(struct mp_decide_module *module, const struct mp_buf *text, char *message,
                       size_t message_size) MP_MUST_CHECK;
 
+struct mp_decide_modules {
+	const struct mp_decide_module *of; // the last one is the loader
+	size_t count;
+};
+
 // What a speculate policy is asked about, beside the request.
 struct mp_decide_copy {
 	uint32_t sent;
@@ -94,7 +99,6 @@ struct mp_decision {
 	char *files[MP_DECIDE_FILES]; // as found; the policy's own first
 	uint32_t file_count;
 	uint64_t content_hash;      // of their texts
-	uint64_t state_ns;          // how long it took to make the state, without the files
 	uint32_t bytes_per_call;    // see mp_policy_info
 	int compiled_ref;           // tells whether the driver is machine code
 	int again_ref;              // runs the files once more
@@ -108,8 +112,6 @@ struct mp_decision_setup {
 	const struct mp_policy_choice *choice; // policy must be set
 	const char *where;                     // "" or "app.lua:12: "
 	const struct mp_source_path *source;
-	const struct mp_decide_module *modules; // the last one is the loader
-	size_t module_count;
 	const struct mp_decide_module *own;                       // of the kind
 	void (*push)(lua_State *L, struct mp_decision *decision); // the kind's part of the bridge; NULL: none
 	const struct mp_host_view *slots;
@@ -117,9 +119,14 @@ struct mp_decision_setup {
 	size_t memory_bytes;
 };
 
-// For trying: nothing is compiled to machine code. NULL: `message` says why, led by FILE:LINE where there is one.
-struct mp_decision *mp_decision_new(const struct mp_decision_setup *setup, char *message,
-                                    size_t message_size) MP_MUST_CHECK;
+// A state without a policy: the larger part of the work, which can be done before there is one. NULL: `message` says
+// why.
+struct mp_decision *mp_decision_prepare(const struct mp_decide_modules *modules, size_t memory_bytes,
+                                        char *message, size_t message_size) MP_MUST_CHECK;
+// The policy, for trying: nothing is compiled to machine code. MP_ESCRIPT: `message` says why, led by FILE:LINE where
+// there is one; the state can then only be freed.
+int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setup *setup, char *message,
+                     size_t message_size) MP_MUST_CHECK;
 // The same texts once more, for serving the cluster with these slots and names: what they keep between calls begins
 // anew.
 int mp_decision_begin(struct mp_decision *decision, const struct mp_host_view *slots,

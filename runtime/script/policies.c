@@ -198,6 +198,7 @@ void mp_script_policies_free(struct mp_script_policies *policies)
 		mp_buf_deinit(&policies->modules[i].code);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		mp_buf_deinit(&policies->own[kind].code);
+	mp_decision_free(policies->spare);
 	mp_canned_deinit(&policies->canned);
 	for (size_t i = 0; i < policies->source.path_count; i++)
 		mp_free(policies->source.paths[i]);
@@ -288,6 +289,7 @@ bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_
 		.refused = slot->refused,
 		.memory_bytes = decision->vm.used_bytes,
 		.allocations = decision->vm.allocs,
+		.given_bytes = decision->vm.given_bytes,
 		.has_loop = decision->loop_at[0] != '\0',
 		.is_compiled = mp_decision_is_compiled(decision),
 		.bytes_per_call = decision->bytes_per_call,
@@ -356,6 +358,9 @@ static void work(void *data)
 			mp_decision_collect(slot->current->decision);
 		slot->needs_collect = false;
 	}
+	if (policies->wants_spare)
+		mp_policy_prepare(policies);
+	policies->wants_spare = false;
 	policies->in_event = true;
 	while (policies->news_count > 0 && !policies->free_wanted)
 		tell_one(policies);

@@ -104,6 +104,7 @@ struct mp_policy_info {
 	uint64_t refused; // reloads that were refused
 	size_t memory_bytes;     // of its decision state now
 	uint64_t allocations;    // times its decision state was given memory: steady while it serves
+	uint64_t given_bytes;    // what it was given together, whatever it gave back
 	bool has_loop;           // the file loops: allowed, slow
 	bool is_compiled;        // the plan function runs as machine code
 	bool is_slow;            // it loops, is not machine code, or allocates

@@ -73,7 +73,7 @@ struct mp_policy_slot {
 
 // What a load consists of, to be measured.
 enum mp_load_phase {
-	MP_LOAD_STATE,    // a fresh lua_State with the trusted modules
+	MP_LOAD_STATE,    // a fresh lua_State with the trusted modules; almost nothing when one was made ahead
 	MP_LOAD_FILES,    // the policy's files read, checked, run
 	MP_LOAD_CONTRACT, // asked about canned clusters
 	MP_LOAD_AGAIN,    // the files run once more
@@ -111,6 +111,9 @@ struct mp_script_policies {
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
 	void *event_data;
+	struct mp_decision
+		*spare; // a state without a policy, made in a turn in which nobody waits for it; or NULL
+	bool wants_spare;
 	uint64_t phase_ns[MP_LOAD_PHASES]; // of the last load
 	uint64_t phase_from_ns;
 	bool in_event;
@@ -137,6 +140,8 @@ int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
                      size_t message_size) MP_MUST_CHECK;
 // The same texts again in a state that knows the view.
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+// A state for the next load.
+void mp_policy_prepare(struct mp_script_policies *owner);
 void mp_policy_watch(struct mp_policy_slot *slot);
 void mp_policy_unwatch(struct mp_policy_slot *slot);
 bool mp_policy_ask_plans(struct mp_decision *decision, struct mp_canned *canned);

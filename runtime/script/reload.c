@@ -10,7 +10,32 @@
 #include "base/mem.h"
 #include "script/policies_internal.h"
 
-static struct mp_decision *make(struct mp_policy_slot *slot, char *message, size_t message_size)
+static struct mp_decision *prepare(struct mp_script_policies *owner, char *message, size_t message_size)
+{
+	struct mp_decide_modules modules = {owner->modules, MP_POLICY_MODULES};
+	return mp_decision_prepare(&modules, owner->memory_bytes, message, message_size);
+}
+
+void mp_policy_prepare(struct mp_script_policies *owner)
+{
+	char message[MP_DECIDE_TEXT];
+	if (owner->spare == NULL)
+		owner->spare = prepare(owner, message, sizeof(message)); // NULL: whoever needs one will say why
+}
+
+// The state that was made ahead, or a new one.
+static struct mp_decision *take_state(struct mp_script_policies *owner, char *message, size_t message_size)
+{
+	struct mp_decision *decision = owner->spare;
+	owner->spare = NULL;
+	// Whoever reloads once will do so again.
+	owner->wants_spare = owner->view != NULL;
+	if (owner->wants_spare)
+		mp_task_post(owner->loop, &owner->task, MP_PHASE_RUN);
+	return decision != NULL ? decision : prepare(owner, message, message_size);
+}
+
+static int load(struct mp_policy_slot *slot, struct mp_decision *decision, char *message, size_t message_size)
 {
 	struct mp_script_policies *owner = slot->owner;
 	struct mp_decision_setup setup = {
@@ -19,15 +44,12 @@ static struct mp_decision *make(struct mp_policy_slot *slot, char *message, size
 		.choice = &slot->choice,
 		.where = owner->where,
 		.source = &owner->source,
-		.modules = owner->modules,
-		.module_count = MP_POLICY_MODULES,
 		.own = &owner->own[slot->kind],
 		.push = mp_policy_ops(slot->kind)->push,
 		.slots = owner->canned.view.hosts,
 		.names = owner->has_names ? &owner->names : NULL,
-		.memory_bytes = owner->memory_bytes,
 	};
-	return mp_decision_new(&setup, message, message_size);
+	return mp_decision_load(decision, &setup, message, message_size);
 }
 
 // ---- the contract check -------------------------------------------------------------------------------------------
@@ -163,13 +185,14 @@ static struct mp_decision *try_out(struct mp_policy_slot *slot, bool force, int 
 {
 	struct mp_script_policies *owner = slot->owner;
 	owner->phase_from_ns = mp_loop_clock_ns(owner->loop);
-	struct mp_decision *decision = make(slot, message, size);
+	struct mp_decision *decision = take_state(owner, message, size);
+	end_phase(owner, MP_LOAD_STATE);
+	*rc = decision == NULL ? MP_ESCRIPT : load(slot, decision, message, size);
 	end_phase(owner, MP_LOAD_FILES);
-	*rc = decision == NULL ? MP_ESCRIPT : 0;
-	if (decision == NULL)
+	if (*rc != 0) {
+		mp_decision_free(decision);
 		return NULL;
-	owner->phase_ns[MP_LOAD_STATE] = decision->state_ns;
-	owner->phase_ns[MP_LOAD_FILES] -= decision->state_ns;
+	}
 	if (!force && slot->current != NULL && slot->loaded_hash == decision->content_hash)
 		*rc = 1;
 	if (*rc == 0)

@@ -36,7 +36,9 @@ end
 local function skip_comment(text, at, drop)
   local long = byte(text, at + 2) == 91 and skip_long(text, at + 2)
   if long then return long end
-  local stop = find(text, "[\n\r]", at) or #text + 1
+  local stop = find(text, "\n", at, true) or #text + 1
+  local other = find(text, "\r", at, true)
+  if other and other < stop then stop = other end
   if drop then drop(at, stop) end
   return stop
 end
