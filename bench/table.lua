@@ -139,11 +139,8 @@ local function decision_rows()
   for i = 1, #decisions do
     local hosts = decisions[i]
     local of, count = decisions[hosts], counted[hosts]
-    local ratios, bytes = {}, 0
-    for k, entry in ipairs(of) do
-      ratios[k] = entry.lua_ns / entry.c_ns
-      bytes = math.max(bytes, entry.bytes)
-    end
+    local ratios = {}
+    for k, entry in ipairs(of) do ratios[k] = entry.lua_ns / entry.c_ns end
     local middle = median(ratios)
     rows[#rows + 1] = {
       tostring(hosts),
@@ -151,7 +148,7 @@ local function decision_rows()
       show("%.1f", median(each(of, "c_ns"))),
       show("%.2f", middle),
       show("%.2f", math.max(unpack(ratios)) / middle),
-      show("%.4g", bytes),
+      show("%.4g", median(each(of, "bytes"))),
       show("%.0f", count and count.lua - count.loop),
       show("%.0f", count and count.c - count.loop),
       show("%.0f", count and count.find - count.loop),

@@ -67,7 +67,8 @@ local function register(fn, proxy, path)
     debug.getinfo(fn, "S").linedefined)
 end
 
-local function run(text, path, proxy)
+-- Runs a handlers file with something that takes the place of the pool: true, or nil and a message.
+function handlers.run(text, path, proxy)
   local loaded, why = chunk.compile(text, path)
   if not loaded then return nil, why end
   local ok, fn = chunk.run(loaded, tostring)
@@ -83,7 +84,7 @@ function handlers.load(pool, path)
   local text, why = core.readFile(path)
   if not text then return nil, why end
   local generation = { path = path, text = text, lists = {} }
-  local ok, message = run(text, path, stand_in(pool, generation))
+  local ok, message = handlers.run(text, path, stand_in(pool, generation))
   if ok then return generation end
   if message:find(path, 1, true) ~= 1 then message = path .. ": " .. message end
   return nil, message

@@ -12,6 +12,7 @@
 #define DCS      3u
 #define RACKS    3u
 #define NODES    9u // one in each rack
+#define HUNDRED  100u
 #define THOUSAND 1000u
 
 const char *mp_canned_name(enum mp_canned_topology topology)
@@ -88,7 +89,7 @@ static struct mp_placement *place(struct mp_view *view, uint32_t nodes)
 
 int mp_canned_init(struct mp_canned *canned)
 {
-	static const uint32_t sizes[] = {THOUSAND, NODES}; // ends with the small one: it is what is there
+	static const uint32_t sizes[] = {NODES, HUNDRED, THOUSAND};
 	memset(canned, 0, sizeof(*canned));
 	int rc = mp_view_init(&canned->view);
 	if (rc == 0)
@@ -98,12 +99,12 @@ int mp_canned_init(struct mp_canned *canned)
 		fill_slots(&canned->view, sizes[i]);
 		rc = mp_view_rebuild(&canned->view);
 		if (rc == 0) {
-			struct mp_placement *placement = place(&canned->view, sizes[i]);
-			canned->placements[sizes[i] == THOUSAND] = placement;
-			rc = placement == NULL ? MP_ENOMEM : 0;
+			canned->placements[i] = place(&canned->view, sizes[i]);
+			rc = canned->placements[i] == NULL ? MP_ENOMEM : 0;
 		}
 	}
-	canned->topology = MP_CANNED_THREE_DCS;
+	if (rc == 0)
+		rc = mp_canned_set(canned, MP_CANNED_THREE_DCS);
 	if (rc != 0)
 		mp_canned_deinit(canned);
 	return rc;
@@ -121,8 +122,8 @@ void mp_canned_deinit(struct mp_canned *canned)
 int mp_canned_set(struct mp_canned *canned, enum mp_canned_topology topology)
 {
 	struct mp_view *view = &canned->view;
-	static const uint32_t counts[MP_CANNED_COUNT] = {0, 1, NODES, NODES, THOUSAND};
-	fill_slots(view, topology == MP_CANNED_THOUSAND ? THOUSAND : NODES);
+	static const uint32_t counts[] = {0, 1, NODES, NODES, THOUSAND, HUNDRED};
+	fill_slots(view, counts[topology] > NODES ? counts[topology] : NODES);
 	view->host_count = counts[topology];
 	view->local_dc = topology == MP_CANNED_EMPTY ? MP_NO_HOST : 0;
 	for (uint32_t i = 0; i < NODES; i++)
@@ -133,7 +134,11 @@ int mp_canned_set(struct mp_canned *canned, enum mp_canned_topology topology)
 
 const struct mp_placement *mp_canned_placement(const struct mp_canned *canned)
 {
-	return canned->placements[canned->topology == MP_CANNED_THOUSAND];
+	switch (canned->topology) {
+	case MP_CANNED_HUNDRED: return canned->placements[1];
+	case MP_CANNED_THOUSAND: return canned->placements[2];
+	default: return canned->placements[0];
+	}
 }
 
 void mp_canned_request(uint32_t n, struct mp_request_view *req)

@@ -11,13 +11,14 @@ enum mp_canned_topology {
 	MP_CANNED_ALL_DOWN,
 	MP_CANNED_THREE_DCS,
 	MP_CANNED_THOUSAND,
-	MP_CANNED_COUNT
+	MP_CANNED_COUNT,
+	MP_CANNED_HUNDRED = MP_CANNED_COUNT, // to measure on, not of the contract
 };
 const char *mp_canned_name(enum mp_canned_topology topology); // "three datacentres"
 
 struct mp_canned {
 	struct mp_view view;                // its slots stay where they are
-	struct mp_placement *placements[2]; // of the nine nodes, of the thousand
+	struct mp_placement *placements[3]; // of nine nodes, of a hundred, of a thousand
 	enum mp_canned_topology topology;
 };
 int mp_canned_init(struct mp_canned *canned) MP_MUST_CHECK;

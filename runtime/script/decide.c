@@ -176,6 +176,8 @@ static int make(lua_State *L)
 	decision->loop_at = copy_field(L, about, "loop");
 	lua_getfield(L, about, "compiled");
 	decision->compiled_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_getfield(L, about, "facts");
+	decision->facts_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushvalue(L, about - 2);
 	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
 	lua_pushvalue(L, about - 1);
@@ -379,19 +381,17 @@ bool mp_decision_is_compiled(struct mp_decision *decision)
 	return compiled;
 }
 
-bool mp_decision_is_slow(struct mp_decision *decision, char *why, size_t size)
+int mp_decision_facts(struct mp_decision *decision, struct mp_buf *facts)
 {
-	const char *file = decision->files[0];
-	if (decision->loop_at[0] != '\0')
-		snprintf(why, size, "%s: this policy loops", decision->loop_at);
-	else if (!mp_decision_is_compiled(decision))
-		snprintf(why, size, "%s: this policy does not become machine code", file);
-	else if (decision->bytes_per_call > 0)
-		snprintf(why, size, "%s: this policy takes %u bytes of memory for each request", file,
-		         decision->bytes_per_call);
-	else
-		return false;
-	return true;
+	lua_State *L = decision->vm.L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, decision->facts_ref);
+	bool ok = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_isstring(L, -1);
+	size_t len = 0;
+	const char *text = ok ? lua_tolstring(L, -1, &len) : "";
+	mp_buf_clear(facts);
+	mp_buf_bytes(facts, text, len);
+	lua_settop(L, DRIVER);
+	return ok ? mp_buf_status(facts) : MP_ESCRIPT;
 }
 
 static int collect(lua_State *L)

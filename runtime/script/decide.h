@@ -102,6 +102,7 @@ struct mp_decision {
 	uint32_t bytes_per_call;    // see mp_policy_info
 	int compiled_ref;           // tells whether the driver is machine code
 	int again_ref;              // runs the files once more
+	int facts_ref;              // tells what a file may say
 	bool was_fuel;              // the last failure was for lack of fuel or memory
 	char error[MP_DECIDE_TEXT]; // the last failure
 };
@@ -155,8 +156,8 @@ static inline bool mp_decision_plan(struct mp_decision *decision, const struct m
 bool mp_decision_retry(struct mp_decision *decision, const struct mp_retry_view *err,
                        enum mp_retry_verdict *verdict, uint32_t *delay_ms);
 bool mp_decision_is_compiled(struct mp_decision *decision);
-// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was asked often.
-bool mp_decision_is_slow(struct mp_decision *decision, char *why, size_t size);
+// See mp_script_policies_facts.
+int mp_decision_facts(struct mp_decision *decision, struct mp_buf *facts) MP_MUST_CHECK;
 // Give back what a failed script left behind. Not for the request path.
 void mp_decision_collect(struct mp_decision *decision);
 

@@ -1,17 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-// checkPolicy: whether a policy file would be taken, without a pool.
+// checkPolicy: whether a policy file would be taken, and what it costs, without a pool.
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "script/lua_core.h"
 #include "script/policies.h"
 #include "script/runtime.h"
 
-// checkPolicy(kind, path): true, or nil and "FILE:LINE: why".
+static void set_text(lua_State *L, const char *key, const char *text)
+{
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, key);
+}
+
+static void set_number(lua_State *L, const char *key, double number)
+{
+	lua_pushnumber(L, number);
+	lua_setfield(L, -2, key);
+}
+
+// { name, costClass, nsPerCall, bytesPerCall, facts, and, of those that each request asks, slowBecause }, or nil and a
+// message.
+static int push_findings(lua_State *L, struct mp_script_policies *policies, enum mp_policy_kind kind,
+                         struct mp_buf *facts)
+{
+	struct mp_policy_cost cost;
+	int rc = mp_script_policies_facts(policies, kind, facts);
+	if (rc == 0)
+		rc = mp_script_policies_measure(policies, kind, &cost);
+	if (rc != 0) {
+		lua_pushnil(L);
+		lua_pushliteral(L, "the policy fails when it is asked again and again");
+		return 2;
+	}
+	lua_createtable(L, 0, 6);
+	set_text(L, "name", cost.name);
+	set_text(L, "costClass", cost.is_slow ? "slow" : "fast");
+	set_number(L, "nsPerCall", (double)cost.ns_per_call);
+	set_number(L, "bytesPerCall", cost.bytes_per_call);
+	if (cost.is_slow && cost.is_hot)
+		set_text(L, "slowBecause", cost.why);
+	lua_pushlstring(L, (const char *)facts->data, facts->len);
+	lua_setfield(L, -2, "facts");
+	return 1;
+}
+
+// checkPolicy(kind, path): what can be said about a policy that would be taken, or nil and "FILE:LINE: why".
 static int check_policy(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
-	const char *path = luaL_checkstring(L, 2);
 	struct mp_script_policies_config config;
 	char message[512] = "";
 	memset(&config, 0, sizeof(config));
@@ -19,7 +57,7 @@ static int check_policy(lua_State *L)
 	while (kind < MP_POLICY_KINDS && strcmp(mp_policy_kind_name((enum mp_policy_kind)kind), name) != 0)
 		kind++;
 	luaL_argcheck(L, kind < MP_POLICY_KINDS, 1, "not a kind of policy");
-	config.choices[kind].policy = path;
+	config.choices[kind].policy = luaL_checkstring(L, 2);
 	struct mp_script_policies *policies =
 		mp_script_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
 	if (policies == NULL) {
@@ -27,9 +65,12 @@ static int check_policy(lua_State *L)
 		lua_pushstring(L, message);
 		return 2;
 	}
+	struct mp_buf facts;
+	mp_buf_init(&facts);
+	int results = push_findings(L, policies, (enum mp_policy_kind)kind, &facts);
+	mp_buf_deinit(&facts);
 	mp_script_policies_free(policies);
-	lua_pushboolean(L, 1);
-	return 1;
+	return results;
 }
 
 void mp_lua_add_check(lua_State *L)

@@ -176,6 +176,17 @@ static int want_event(lua_State *L)
 	return 0;
 }
 
+// eventNames(): a list of them.
+static int event_names(lua_State *L)
+{
+	lua_createtable(L, EVENT_COUNT, 0);
+	for (int i = 0; i < EVENT_COUNT; i++) {
+		lua_pushstring(L, kinds[i].name);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
 // Pushes what the handler gets: the host and the reason, or a table.
 static int push_arguments(lua_State *L, const struct event *event)
 {
@@ -223,6 +234,7 @@ void mp_lua_add_events(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"wantEvent", want_event},
 		{"nextEvent", next_event},
+		{"eventNames", event_names},
 		{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);

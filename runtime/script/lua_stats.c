@@ -198,16 +198,17 @@ static int get_hosts(lua_State *L)
 	return 1;
 }
 
-// policies(pool): { balance = { name, file, generation, ... }, retry = { ... } }
+// policies(pool): { balance = { name, file, generation, ... }, retry = { ... } }. since: milliseconds since 1970.
 static int get_policies(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	lua_newtable(L);
 	struct mp_policy_info info;
+	struct mp_loop *loop = mp_runtime_loop(mp_runtime_of(L));
 	for (int kind = 0; is_live(pool) && kind < MP_POLICY_KINDS; kind++) {
 		if (!mp_script_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info))
 			continue;
-		lua_createtable(L, 0, 8);
+		lua_createtable(L, 0, 13);
 		text(L, "name", info.name);
 		text(L, "file", info.file);
 		number(L, "generation", info.generation);
@@ -216,6 +217,10 @@ static int get_policies(lua_State *L)
 		number(L, "reloads", (double)info.reloads);
 		number(L, "refused", (double)info.refused);
 		number(L, "nsPerCall", (double)info.ns_per_call);
+		number(L, "bytesPerCall", info.bytes_per_call);
+		text(L, "costClass", info.is_slow ? "slow" : "fast");
+		number(L, "since", wall_ms(loop, info.since_ms));
+		number(L, "ageMs", (double)(mp_loop_now_ms(loop) - info.since_ms));
 		text(L, "lastError", info.last_error);
 		lua_setfield(L, -2, mp_policy_kind_name((enum mp_policy_kind)kind));
 	}

@@ -293,7 +293,7 @@ bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_
 		.has_loop = decision->loop_at[0] != '\0',
 		.is_compiled = mp_decision_is_compiled(decision),
 		.bytes_per_call = decision->bytes_per_call,
-		.is_slow = mp_decision_is_slow(decision, NULL, 0),
+		.is_slow = mp_policy_is_slow(decision, NULL, 0),
 		.is_suspended = slot->suspended,
 		.last_error = slot->last_error,
 	};

@@ -116,6 +116,22 @@ struct mp_policy_info {
 bool mp_script_policies_info(const struct mp_script_policies *policies, enum mp_policy_kind kind,
                              struct mp_policy_info *info);
 
+// For authors, in policies that serve no session: measures on a made-up cluster of a hundred nodes.
+struct mp_policy_cost {
+	const char *name;
+	uint64_t ns_per_call;
+	uint32_t bytes_per_call;
+	bool is_hot; // asked for each request
+	bool is_slow;
+	char why[512]; // is_slow: "FILE:LINE: ..."
+};
+int mp_script_policies_measure(struct mp_script_policies *policies, enum mp_policy_kind kind,
+                               struct mp_policy_cost *cost) MP_MUST_CHECK;
+// What its file may say, as the text of a Lua table: { entry, words, options, fields }.
+struct mp_buf;
+int mp_script_policies_facts(struct mp_script_policies *policies, enum mp_policy_kind kind,
+                             struct mp_buf *facts) MP_MUST_CHECK;
+
 enum mp_policy_event_kind {
 	MP_POLICY_RELOADED, // a new generation serves
 	MP_POLICY_ERROR, // a reload was refused, a policy failed (at most once a second), or an old generation is

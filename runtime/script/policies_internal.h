@@ -111,6 +111,7 @@ struct mp_script_policies {
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
 	void *event_data;
+	bool is_measured; // for authors: who reads the costs needs no warning
 	struct mp_decision
 		*spare; // a state without a policy, made in a turn in which nobody waits for it; or NULL
 	bool wants_spare;
@@ -146,6 +147,10 @@ void mp_policy_watch(struct mp_policy_slot *slot);
 void mp_policy_unwatch(struct mp_policy_slot *slot);
 bool mp_policy_ask_plans(struct mp_decision *decision, struct mp_canned *canned);
 bool mp_policy_ask_verdicts(struct mp_decision *decision, struct mp_canned *canned);
+// cost.c
+void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_decision *decision);
+// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
+bool mp_policy_is_slow(struct mp_decision *decision, char *why, size_t size);
 // serve.c
 // Around each decision: may the script be asked now, and what came of it.
 bool mp_policy_may_ask(const struct mp_policy_slot *slot);

@@ -105,53 +105,6 @@ static int check_contract(struct mp_policy_slot *slot, struct mp_decision *decis
 	return 0;
 }
 
-// ---- warming up ---------------------------------------------------------------------------------------------------
-
-#define COMMON_REQUEST 12u // a read by a routing key with a local consistency
-#define COMMON_CALLS   96u // most calls until it is machine code
-#define LOOK_EVERY     8u
-#define ROUNDS         6u // of all requests, so that what they have not in common is machine code, too
-#define WINDOWS        6u
-#define MEASURED       16u
-
-static bool ask_idle(struct mp_decision *decision, struct mp_view *view, uint32_t request, uint64_t chance)
-{
-	struct mp_request_view req;
-	struct mp_plan plan;
-	mp_canned_request(request, &req);
-	mp_plan_init(&plan, view, NULL, req.hasToken, (int64_t)req.token, chance);
-	return mp_decision_plan(decision, &req, &plan);
-}
-
-// Enough calls that the ways through the policy are compiled before the first request takes them, the usual one first:
-// what the compiler sees first is the trunk, everything else a branch. The copy of the view keeps the session's own
-// turn where it is.
-static void warm_up(struct mp_policy_slot *slot, struct mp_decision *decision)
-{
-	struct mp_view view = *slot->owner->view;
-	bool ok = true;
-	for (uint32_t i = 0; i < COMMON_CALLS && ok; i++) {
-		if (i % LOOK_EVERY == 0 && mp_decision_is_compiled(decision))
-			break;
-		ok = ask_idle(decision, &view, COMMON_REQUEST, i);
-	}
-	for (uint32_t i = 0; i < ROUNDS * MP_CANNED_REQUESTS && ok; i++)
-		ok = ask_idle(decision, &view, i % MP_CANNED_REQUESTS, i);
-	decision->bytes_per_call = UINT32_MAX;
-	for (uint32_t window = 0; window < WINDOWS && ok; window++) {
-		uint64_t given_bytes = decision->vm.given_bytes;
-		for (uint32_t i = 0; i < MEASURED && ok; i++)
-			ok = ask_idle(decision, &view, COMMON_REQUEST, i);
-		// The compiler takes memory, too, but not all the time.
-		uint32_t bytes = (uint32_t)((decision->vm.given_bytes - given_bytes) / MEASURED);
-		if (bytes < decision->bytes_per_call)
-			decision->bytes_per_call = bytes;
-	}
-	if (!ok)
-		decision->bytes_per_call = 0; // not known
-	decision->cell.plan = &decision->idle_plan;
-}
-
 // ---- a new generation ---------------------------------------------------------------------------------------------
 
 // The times of a load end to end: each call closes a phase.
@@ -172,7 +125,7 @@ static int make_ready(struct mp_policy_slot *slot, struct mp_decision *decision,
 		return MP_ESCRIPT;
 	end_phase(owner, MP_LOAD_AGAIN);
 	if (owner->view != NULL && mp_policy_ops(slot->kind)->is_hot)
-		warm_up(slot, decision);
+		mp_policy_warm_up(slot, decision);
 	end_phase(owner, MP_LOAD_WARM_UP);
 	decision->cell.plan = &decision->idle_plan;
 	decision->cell.fuel_limit_ns = MP_DECIDE_SERVE_NS;
@@ -247,8 +200,8 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 static void warn_of_cost(struct mp_policy_slot *slot, struct mp_decision *decision)
 {
 	char why[MP_DECIDE_TEXT];
-	bool known = mp_policy_ops(slot->kind)->is_hot && slot->owner->view != NULL;
-	if (known && mp_decision_is_slow(decision, why, sizeof(why)))
+	bool known = mp_policy_ops(slot->kind)->is_hot && slot->owner->view != NULL && !slot->owner->is_measured;
+	if (known && mp_policy_is_slow(decision, why, sizeof(why)))
 		mp_log_write(mp_loop_log(slot->owner->loop), MP_LOG_WARN, "%s: allowed, but slow", why);
 }
 

@@ -234,36 +234,3 @@ describe("moonpool sim", function()
     assert.matches("moonpool: ", said)
   end)
 end)
-
-describe("moonpool check", function()
-  it("takes what is good and names what is not, with file and line", function()
-    local policy = file_with 'return balance { name = "Mine", plan = function(plan) plan:hosts(localDc, inTurn) end }'
-    local bad_policy = file_with [[return balance {
-      name = "Mine",
-      plan = function(plan) plan:hosts(nowhere) end,
-    }]]
-    local config = file_with "return { contactPoints = { '10.0.0.1' } }"
-    local bad_config = file_with "return {\n  contactPoints = 5,\n}"
-    local app = file_with "print 'not run'"
-    local bad_app = file_with "print 'not run'\nend"
-    local said, status = moonpool("check " .. table.concat({ policy, config, app }, " "))
-    assert.equal(0, status, said)
-    assert.matches("%(balance%).*%(configuration%).*%(lua%)", said)
-    for _, case in ipairs { { bad_policy, 3 }, { bad_config, 2 }, { bad_app, 2 } } do
-      said, status = moonpool("check " .. case[1])
-      assert.equal(1, status)
-      assert.matches("^" .. case[1]:gsub("%p", "%%%0") .. ":" .. case[2] .. ":", said)
-    end
-    said, status = moonpool("check --json " .. policy .. " " .. bad_app)
-    assert.equal(1, status)
-    assert.matches('^%[{"file":"' .. policy:gsub("%p", "%%%0") .. '","kind":"balance","ok":true', said)
-    assert.matches('"ok":false,"errors":%["' .. bad_app:gsub("%p", "%%%0") .. ":2:", said)
-    assert.equal(1, select(2, moonpool "check /nonexistent.lua"))
-    for _, path in ipairs { policy, bad_policy, config, bad_config, app, bad_app } do os.remove(path) end
-  end)
-
-  it("takes the policies of moonpool itself", function()
-    local said, status = sh(string.format("'%s' check '%s'/policies/*/*.lua", build "moonpool", MOONPOOL_ROOT))
-    assert.equal(0, status, said)
-  end)
-end)

@@ -63,3 +63,32 @@ describe("a rollback", function()
     assert.equal("CLOSED", err.code)
   end)
 end)
+
+describe("the list of policies", function()
+  it_in("tells of each its file, its age and what it costs", function(world)
+    around(function()
+      policies.write(file "mine.lua", policy("One", "plan:hosts(localDc)"))
+      local pool = world:pool { loadBalancing = { policy = file "mine.lua" },
+        retry = { policy = "DefaultRetryPolicy" } }
+      world:waitUp(pool)
+      local opened = pool:getConnectionDetails()[1].createdAt
+      moonpool.sleep(2000)
+      policies.write(file "mine.lua", policy("Two", "for _, host in hosts(localDc) do plan:host(host) end"))
+      assert.is_true(pool:reload())
+      moonpool.sleep(5000)
+      local list = pool:policies()
+      local info, retry = list.balance, list.retry
+      assert.same({ "Two", file "mine.lua", 2, 0, 0, "slow" },
+        { info.name, info.file, info.generation, info.calls, info.errors, info.costClass })
+      assert.equal(5000, info.ageMs)
+      assert.is_true(info.since - opened >= 2000 and info.since - opened < 3000, info.since - opened)
+      assert.equal("number", type(info.nsPerCall))
+      assert.equal("number", type(info.bytesPerCall))
+      assert.same({ "DefaultRetryPolicy", 2, "fast" }, { retry.name, retry.generation, retry.costClass })
+      policies.write(file "mine.lua", policy("Three", "plan:hosts(localDc)"))
+      assert.is_true(pool:reload())
+      assert.equal("fast", pool:policies().balance.costClass)
+      assert.equal(0, pool:policies().balance.bytesPerCall)
+    end)
+  end)
+end)

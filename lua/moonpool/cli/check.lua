@@ -1,87 +1,224 @@
 -- SPDX-License-Identifier: Apache-2.0
--- moonpool check: policies are loaded and tried as a pool would, configurations are judged, any other Lua file must
--- compile. What a file is, it says itself: `return balance {`, `return retry {` ..., or a table with contactPoints.
+-- moonpool check: policies are loaded, tried and measured as a pool would, handlers run against a stand-in for the
+-- pool, configurations are judged with the policies and handlers that they name; any other Lua file must compile. What
+-- a file is, it says itself: `return balance {`, `return retry {` ..., `return function(pool)`, a table with
+-- contactPoints.
+local chunk = require "moonpool.chunk"
 local config = require "moonpool.config"
 local core = require "moonpool.core_loader"
+local handlers = require "moonpool.handlers"
+local json = require "moonpool.cli.json"
+local lint = require "moonpool.lint"
+local nearest = require "moonpool.nearest"
+local util = require "jit.util"
+require "moonpool.pool" -- whose methods handlers may call
 
 local check = {}
 
 function check.define(parser)
-  local command = parser:command("check", "Check policies, configurations and other Lua files without running them " ..
-    "(a configuration is evaluated).")
+  local command = parser:command("check", "Check policies, handlers, configurations and other Lua files without a " ..
+    "cluster. Exits with 0: all are good, 1: something is wrong, 2: a file cannot be read.")
   command:argument("files", "What to check."):args "+":argname "FILE"
-  command:flag("--json", "Print the findings as JSON.")
+  command:flag("--json", "Print the findings as JSON: a list with an object for each file.")
 end
 
-local function without_comments(text)
-  return (text:gsub("%-%-%[(=*)%[.-%]%1%]", ""):gsub("%-%-[^\n]*", ""))
+-- The text without what may look like code and is none. A word that stands in the way of another is left out, too.
+local function only_code(text)
+  return (text:gsub("%-%-%[(=*)%[.-%]%1%]", ""):gsub("%[(=*)%[.-%]%1%]", "''"):gsub("%-%-[^\n]*", "")
+    :gsub("(['\"])[^'\"\n]*%1", "''"))
+end
+
+local RET0 = bit.band(util.funcbc(loadstring "", 1), 0xff)
+
+-- An application ends without a result. What does not compile may be anything.
+local function has_result(text)
+  local main = chunk.compile(text, "file")
+  return not main or bit.band(util.funcbc(main, util.funcinfo(main).bytecodes - 1), 0xff) ~= RET0
 end
 
 local POLICIES = { "balance", "retry", "reconnect", "speculate", "failover" }
 
 local function kind_of(text)
-  local plain = without_comments(text)
+  if not has_result(text) then return "lua" end
+  local plain = only_code(text)
   for _, kind in ipairs(POLICIES) do
     if plain:match("%f[%w_]return%s+" .. kind .. "%f[^%w_]") then return kind end
   end
-  if plain:match "^%s*return%s*{" or plain:match "%f[%w_]contactPoints%s*=.*%f[%w_]return%f[^%w_]"
-    or plain:match "%f[%w_]return%s*{.*%f[%w_]contactPoints%s*=" then return "configuration" end
+  if plain:match "%f[%w_]return%s+function%s*%(%s*[%a_][%w_]*%s*%)" and plain:match ":%s*on%s*[%('%[]" then
+    return "handlers"
+  end
+  local is_table = plain:match "%f[%w_]return%s*{.*}%s*;?%s*$" or plain:match "%f[%w_]return%s+[%a_][%w_.]*%s*;?%s*$"
+  if plain:match "^%s*return%s*{" or is_table and plain:match "%f[%w_]contactPoints%s*=" then return "configuration" end
   return "lua"
 end
 
-local function lines(message)
-  local list = {}
-  for line in tostring(message):gmatch "[^\n]+" do list[#list + 1] = line end
-  return list
+-- Findings of one file: { file, kind, ok, problems, warnings, ... }; each problem is { line, message }.
+local Findings = {}
+Findings.__index = Findings
+
+-- A message may begin with the file and a line, which then are not said twice.
+local function finding(path, message, line)
+  local rest = message:sub(1, #path + 1) == path .. ":" and message:sub(#path + 2) or message
+  local number, tail = rest:match "^(%d+): (.*)$"
+  if number then return { line = tonumber(number), message = tail } end
+  return { line = line, message = rest == message and message or rest:gsub("^%s+", "") }
 end
 
--- What is wrong, and what is only doubtful.
-local function judge(path)
-  local file, why = io.open(path, "r")
-  local text = file and file:read "*a"
-  if file then file:close() end
-  if not text then return "file", { why or path .. ": cannot be read" }, {} end
-  local kind = kind_of(text)
-  if kind == "configuration" then
-    local checked, found = config.check(path)
-    if not checked then return kind, lines(found), {} end
-    local warnings = {}
-    for i, warning in ipairs(found or {}) do warnings[i] = tostring(warning) end
-    return kind, {}, warnings
+function Findings:problem(message, line)
+  for part in tostring(message):gmatch "[^\n]+" do
+    self.problems[#self.problems + 1] = finding(self.file, part, line)
   end
-  local chunk, message = loadfile(path)
-  if not chunk then return kind, { message }, {} end
-  if kind == "lua" then return kind, {}, {} end
-  local ok, refused = core.checkPolicy(kind, path:find "/" and path or "./" .. path)
-  return kind, ok and {} or lines(refused), {}
 end
 
-local function quoted(text)
-  return '"' .. text:gsub('[%c"\\]', function(c) return string.format("\\u%04x", c:byte()) end) .. '"'
+function Findings:warn(message, line)
+  for part in tostring(message):gmatch "[^\n]+" do
+    self.warnings[#self.warnings + 1] = finding(self.file, part, line)
+  end
 end
 
-local function quoted_list(list)
-  local parts = {}
-  for i, text in ipairs(list) do parts[i] = quoted(text) end
-  return "[" .. table.concat(parts, ",") .. "]"
+local function by_path(path) return path:find "/" and path or "./" .. path end
+
+local function judge_policy(findings, text)
+  local path = by_path(findings.file)
+  local found, refused = core.checkPolicy(findings.kind, path)
+  if not found then
+    if path ~= findings.file then refused = refused:gsub("^%./", "") end
+    return findings:problem(refused)
+  end
+  findings.name, findings.costClass = found.name, found.costClass
+  findings.nsPerCall, findings.bytesPerCall = found.nsPerCall, found.bytesPerCall
+  if found.slowBecause then
+    findings:warn((path == findings.file and found.slowBecause or found.slowBecause:gsub("^%./", "")) ..
+      ": allowed, but slow")
+  end
+  local problems, warnings = lint.policy(findings.kind, text, assert(loadstring("return " .. found.facts))(),
+    found.bytesPerCall)
+  for _, problem in ipairs(problems) do findings:problem(problem.message, problem.line) end
+  for _, warning in ipairs(warnings) do findings:warn(warning.message, warning.line) end
+end
+
+-- A pool that only listens: which events are handled, which methods it is asked for.
+local function recorder(findings, events)
+  local function line() return debug.getinfo(3, "l").currentline end
+  local methods = {}
+  function methods.on(self, event, fn)
+    if not events[event] then
+      local close = type(event) == "string" and nearest.of(event, events)
+      findings:problem(("unknown event '%s'%s"):format(tostring(event),
+        close and ", did you mean " .. close .. "?" or ""), line())
+    elseif type(fn) ~= "function" then
+      findings:problem(("the handler of '%s' must be a function, got a %s"):format(event, type(fn)), line())
+    else
+      findings.handles = findings.handles + 1
+    end
+    return self
+  end
+  function methods.off(self) return self end
+  local proxy = newproxy(true)
+  getmetatable(proxy).__index = function(_, name)
+    if methods[name] then return methods[name] end
+    if type(core.poolMethods[name]) == "function" then return function() return true end end
+    local close = type(name) == "string" and nearest.of(name, core.poolMethods)
+    findings:problem(("a pool has no method '%s'%s"):format(tostring(name),
+      close and ", did you mean " .. close .. "?" or ""), line())
+    return function() end
+  end
+  return proxy
+end
+
+local function judge_handlers(findings, text)
+  local events = {}
+  for _, name in ipairs(core.eventNames()) do events[name] = true end
+  findings.handles = 0
+  local ok, message = handlers.run(text, findings.file, recorder(findings, events))
+  if not ok then return findings:problem(message) end
+  if findings.handles == 0 and #findings.problems == 0 then findings:warn "no event is handled" end
+end
+
+-- As a pool would take it, up to the point where it would connect.
+local function judge_configuration(findings)
+  local checked, found = config.check(findings.file)
+  if not checked then return findings:problem(found) end
+  for _, warning in ipairs(found or {}) do findings:warn(tostring(warning)) end
+  local made, message = core.newPool(checked)
+  if not made then findings:problem(message) end
+  if checked.handlers then
+    local named = check.judge(checked.handlers, "handlers")
+    for _, problem in ipairs(named.problems) do
+      findings:problem(("handlers: %s:%s%s"):format(named.file, problem.line and problem.line .. ": " or " ",
+        problem.message))
+    end
+  end
+end
+
+function check.judge(path, kind)
+  local findings = setmetatable({ file = path, problems = {}, warnings = {} }, Findings)
+  local text, why = core.readFile(path)
+  if not text then
+    findings.kind, findings.unreadable = kind or "file", true
+    findings:problem(why)
+    return findings
+  end
+  findings.kind = kind or kind_of(text)
+  if findings.kind == "configuration" then
+    judge_configuration(findings)
+  elseif findings.kind == "handlers" then
+    judge_handlers(findings, text)
+  else
+    local main, message = chunk.compile(text, path)
+    if not main then
+      findings:problem(message)
+    elseif findings.kind ~= "lua" then
+      judge_policy(findings, text)
+    end
+  end
+  return findings
+end
+
+local function place(findings, found)
+  return findings.file .. ":" .. (found.line and found.line .. ":" or "") .. " " .. found.message
+end
+
+local function by_line(a, b) return (a.line or 0) < (b.line or 0) end
+
+local function report(findings)
+  for _, found in ipairs(findings.problems) do io.stderr:write(place(findings, found), "\n") end
+  for _, found in ipairs(findings.warnings) do io.stderr:write("warning: ", place(findings, found), "\n") end
+  if #findings.problems > 0 then return end
+  local more = ""
+  if findings.costClass then
+    more = ("; %s: %d ns and %d bytes for each call"):format(findings.costClass, findings.nsPerCall,
+      findings.bytesPerCall)
+  elseif findings.handles then
+    more = ("; handles %d events"):format(findings.handles)
+  end
+  print(("%s: ok (%s)%s"):format(findings.file, findings.kind, more))
+end
+
+local function as_json(findings)
+  local function list(found)
+    local entries = {}
+    for i, entry in ipairs(found) do entries[i] = { line = entry.line, message = entry.message } end
+    return json.list(entries)
+  end
+  return {
+    file = findings.file, kind = findings.kind, ok = #findings.problems == 0, name = findings.name,
+    problems = list(findings.problems), warnings = list(findings.warnings), costClass = findings.costClass,
+    nsPerCall = findings.nsPerCall, bytesPerCall = findings.bytesPerCall,
+  }
 end
 
 function check.run(options)
-  local failed, json = false, {}
-  for _, path in ipairs(options.files) do
-    local kind, errors, warnings = judge(path)
-    failed = failed or #errors > 0
-    if options.json then
-      json[#json + 1] = string.format('{"file":%s,"kind":%s,"ok":%s,"errors":%s,"warnings":%s}', quoted(path),
-        quoted(kind), tostring(#errors == 0), quoted_list(errors), quoted_list(warnings))
-    else
-      for _, message in ipairs(errors) do io.stderr:write(message, "\n") end
-      for _, message in ipairs(warnings) do io.stderr:write("warning: ", message, "\n") end
-      if #errors == 0 then print(path .. ": ok (" .. kind .. ")") end
-    end
+  local status, objects = 0, {}
+  for i, path in ipairs(options.files) do
+    local findings = check.judge(path)
+    table.sort(findings.problems, by_line)
+    table.sort(findings.warnings, by_line)
+    if #findings.problems > 0 then status = math.max(status, findings.unreadable and 2 or 1) end
+    if options.json then objects[i] = as_json(findings) else report(findings) end
   end
-  if options.json then print("[" .. table.concat(json, ",") .. "]") end
-  return failed and 1 or 0
+  if options.json then print(json.encode(json.list(objects))) end
+  return status
 end
 
 return check

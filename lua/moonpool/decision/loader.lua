@@ -210,6 +210,22 @@ end
 local FRESH = band(funcbc(function() end, 0), 0xff)
 local function is_compiled(driver) return band(funcbc(driver, 0), 0xff) == FRESH + 2 end
 
+local function quoted_keys(set)
+  local list = {}
+  for key in pairs(set) do list[#list + 1] = format("[%q]=true", tostring(key)) end
+  return "{" .. concat(list, ",") .. "}"
+end
+
+-- What the first file of a chain may say, as the text of a table for those who look over it (moonpool.lint).
+local function facts(entry, policy, env, bridge, made)
+  local options = {}
+  for key, value in pairs(policy.options or {}) do options[#options + 1] = format("[%q]=%q", key, type(value)) end
+  local fields = { "plan=" .. quoted_keys(made.plan_methods) }
+  for name, layout in pairs(bridge.layout) do fields[#fields + 1] = format("[%q]=%s", name, quoted_keys(layout)) end
+  return format("{entry=%q,words=%s,options={%s},fields={%s}}", entry, quoted_keys(env), concat(options, ","),
+    concat(fields, ","))
+end
+
 -- Called once by script/decide.c. Returns driver, message handler, description, and a function that runs the same texts
 -- again for hosts that begin at `slots`: its driver has seen nothing of what the first one was tried with.
 -- The module moonpool.decision.KIND says what is particular to a kind: `entry`, the name of a policy's function;
@@ -241,6 +257,11 @@ return function(bridge)
       place = format("%s:%d: ", chain[1].path, first_line), name = chain[1].policy.name, file = chain[1].path,
       child = chain[2] and chain[2].policy.name or "",
       loop = loop_line, compiled = function() return is_compiled(driver) end,
+      facts = function()
+        local env = environment.new(made.words)
+        rawset(env, bridge.kind, true)
+        return facts(kind.entry, chain[1].policy, env, bridge, made)
+      end,
     }
   end, new_handler(files, ""))
   -- No handler is asked when there is no memory left.

@@ -112,7 +112,7 @@ function objects.new(bridge)
   local slots -- of the hosts of the cluster that is asked about
   local hosts, dc_ids, tag_sets, list_sets
 
-  local made = { words = {}, constants = {} }
+  local made = { words = {}, constants = {}, plan_methods = {} }
   local words = made.words
 
   made.req = objects.reference("struct mp_script_req", bridge.req, "a request")
@@ -254,6 +254,7 @@ function objects.new(bridge)
     else
       function methods.child() error("plan:child: there is no child policy (option childPolicy)", 2) end
     end
+    for name in pairs(methods) do made.plan_methods[name] = true end
     local ctype = ffi.typeof "struct { const uint8_t policy; }"
     ffi.metatype(ctype, { __index = methods, __newindex = read_only "plan", __tostring = function() return "plan" end })
     return ffi.new(ctype)

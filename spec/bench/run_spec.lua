@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The benchmark runs and prints what it promises. Its figures are not judged here: other programs run meanwhile.
+local RELEASE = MOONPOOL_ROOT .. "/build/release/bench/policy_cost"
+
+local function sh(command)
+  local pipe = assert(io.popen("cd '" .. MOONPOOL_ROOT .. "' && { " .. command .. "; } 2>&1; echo \"status $?\""))
+  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
+  pipe:close()
+  return said, tonumber(status)
+end
+
+local function is_built()
+  local file = io.open(RELEASE)
+  if file then file:close() end
+  return file ~= nil
+end
+
+describe("bench/run", function()
+  it("says how it is used, and which word it does not know", function()
+    local said, status = sh "bench/run --help"
+    assert.equal(0, status)
+    for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "policies", "--quick" } do
+      assert.truthy(said:find(word, 1, true), said)
+    end
+    said, status = sh "bench/run polices"
+    assert.equal(2, status)
+    assert.truthy(said:find("unknown argument 'polices'", 1, true), said)
+  end)
+
+  it("measures what policies cost", function()
+    if not is_built() then
+      pending "the release build is not there"
+      return
+    end
+    local said, status = sh "MOONPOOL_BENCH_PORT=$((${MOONPOOL_EMBEDDED_PORT:-19042} + 700)) bench/run policies --quick"
+    assert.equal(0, status, said)
+    local decisions = {}
+    for hosts, lua, c, ratio in said:gmatch "\n| (%d+) +| +(%d+%.%d) | +(%d+%.%d) | +(%d+%.%d%d) |[^\n]*" do
+      decisions[hosts] = tonumber(lua) > 0 and tonumber(c) > 0 and tonumber(ratio) > 0
+    end
+    assert.same({ ["12"] = true, ["100"] = true, ["1000"] = true }, decisions, said)
+    for _, row in ipairs { "\n| 48 +| +[%d.]+ |", "\n| 1600 +| +[%d.]+ |", "\n| 16000 +| +[%d.]+ |",
+      "\n| all +| +[1-9]%d* |", "\n| %- files +| +%d+ |", "\n| %- contract +| +%d+ |", "\n| %- again +| +%d+ |",
+      "\n| %- warm up +| +%d+ |", "\n| a state, made ahead in another turn +| +[1-9]%d* |",
+      "\n| 64 +| +0 | +[1-9]%d* |", "\n| 64 +| +[1-9]%d* | +[1-9]%d* |" } do
+      assert.matches(row, said)
+    end
+  end)
+end)
