@@ -10,10 +10,10 @@
 #include "cluster/host_internal.h"
 #include "cluster/session_internal.h"
 
-#define STAY_MS          5000u
-#define PATIENCE_MS      5000u  // for connections of a datacentre that is to replace a broken one
-#define HOME_PATIENCE_MS 60000u // of home, which nothing hurries
-#define COMPLAIN_EVERY   10000u
+#define STAY_MS           5000u
+#define PATIENCE_MS       5000u  // for connections of a datacentre that is to replace a broken one
+#define HOME_PATIENCE_MS  60000u // of home, which nothing hurries
+#define COMPLAIN_EVERY_MS 10000u
 
 void mp_failover_init(struct mp_failover *failover, struct mp_session *session)
 {
@@ -53,7 +53,7 @@ static bool look(struct mp_failover *failover)
 	       mp_datacentres_look(&failover->dcs, view, up, total, mp_loop_now_ms(session->loop));
 }
 
-bool mp_failover_is_local_size(const struct mp_failover *failover, uint16_t dc)
+bool mp_failover_prepares(const struct mp_failover *failover, uint16_t dc)
 {
 	return dc == failover->preparing;
 }
@@ -128,7 +128,7 @@ static void complain(struct mp_failover *failover, uint16_t dc)
 {
 	uint64_t held;
 	failover->refused++;
-	if (!mp_log_gate_open(&failover->gate, failover->dcs.now_ms, COMPLAIN_EVERY, &held))
+	if (!mp_log_gate_open(&failover->gate, failover->dcs.now_ms, COMPLAIN_EVERY_MS, &held))
 		return;
 	mp_log_write(
 		&failover->session->log, MP_LOG_WARN,

@@ -38,5 +38,5 @@ void mp_failover_home_plan(const struct mp_failover *failover, const struct mp_r
                            struct mp_plan *plan);
 // A request that was planned before the last move goes on at home if it belongs there, without the hosts it asked.
 void mp_failover_bring_home(struct mp_request *request);
-// Does its pool have the size of a local one: of the datacentre that serves, or of the one that is to serve next?
-bool mp_failover_is_local_size(const struct mp_failover *failover, uint16_t dc);
+// Is it to serve next? Then its pools get the size of local ones before it is local.
+bool mp_failover_prepares(const struct mp_failover *failover, uint16_t dc);

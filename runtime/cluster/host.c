@@ -223,7 +223,7 @@ static struct mp_pool_limits limits_of(const struct mp_session *session, const s
 {
 	const struct mp_session_config *config = &session->config;
 	bool is_local = host->distance == MP_DISTANCE_LOCAL ||
-	                mp_failover_is_local_size(&session->failover, session->view.hosts[host->index].dcId);
+	                mp_failover_prepares(&session->failover, session->view.hosts[host->index].dcId);
 	struct mp_pool_limits limits = is_local ? config->local : config->remote;
 	for (size_t i = 0; i < config->region_count && host->dc != NULL; i++) {
 		uint32_t most = config->regions[i].max_connections;
