@@ -240,14 +240,21 @@ describe("a decision", function()
       assert.is_true(p:info().is_compiled)
       local requests = { {}, { hasToken = true, routingToken = 100 }, { isLwt = true, hasToken = true },
         { isLocalConsistency = false } }
-      for i = 1, 2000 do p:plan(world.view, requests[i % 4 + 1], world.placement, i) end
-      local before, bytes = p:info().allocations, p:info().memory_bytes
-      local mem = C.mp_mem_stats().allocs
-      for i = 1, 20000 do p:plan(world.view, requests[i % 4 + 1], world.placement, i) end
+      local function ask(count)
+        for i = 1, count do p:plan(world.view, requests[i % 4 + 1], world.placement, i) end
+      end
+      -- The compiler may find another branch of it worth a trace a little later, by chance; then it is at rest.
+      local rounds, before, bytes, mem = 0
+      repeat
+        rounds = rounds + 1
+        ask(2000)
+        before, bytes, mem = p:info().allocations, p:info().memory_bytes, C.mp_mem_stats().allocs
+        ask(20000)
+      until p:info().allocations == before or rounds == 3
       assert.equal(before, p:info().allocations)
       assert.equal(bytes, p:info().memory_bytes)
       assert.equal(mem, C.mp_mem_stats().allocs)
-      assert.equal(22000, tonumber(p:info().calls))
+      assert.equal(22000 * rounds, tonumber(p:info().calls))
       assert.equal(0, tonumber(p:info().errors))
       assert.is_false(p:info().has_loop)
     end)

@@ -6,7 +6,7 @@ return balance {
   name = "Escape",
   plan = function(plan, req)
     if req.tag == tags.evil then
-      for i = 1, 100 do
+      for _ = 1, 20 do
         n = n + 1
         local _ = tags["t" .. n] == keyspaces["k" .. n]
       end
