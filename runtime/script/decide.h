@@ -18,8 +18,9 @@
 #define MP_DECIDE_SETS     16 // tags and lists of hosts a policy may filter by
 #define MP_DECIDE_TEXT     512
 
-#define MP_DECIDE_SERVE_NS UINT64_C(3000000)  // a request waits for it
-#define MP_DECIDE_LOAD_NS  UINT64_C(50000000) // nobody waits, and nothing is machine code yet
+#define MP_DECIDE_SERVE_NS    UINT64_C(3000000)   // a request waits for it
+#define MP_DECIDE_LOAD_NS     UINT64_C(50000000)  // nobody waits, and nothing is machine code yet
+#define MP_DECIDE_LOAD_ALL_NS UINT64_C(200000000) // all that is asked before it serves
 
 // Hosts a policy filters by.
 struct mp_decide_set {
@@ -47,6 +48,8 @@ struct mp_decide_cell {
 	uint64_t fuel_still_ns; // the same from the beginning, looked at where the loop's clock stands still
 	uint64_t fuel_last_ns;  // when the slice before this one began
 	uint32_t fuel_slice;    // its ticks
+	uint64_t load_ns;       // of the processor, in all decisions that took more than a slice before it serves
+	uint64_t load_from_ns;  // since it was looked at in this decision, 0: not yet
 	uint64_t fuel_limit_ns; // how long one decision may take
 	uint32_t verdict;
 	uint32_t delay_ms;

@@ -254,6 +254,19 @@ static bool is_out_of_time(struct mp_decide_cell *cell, uint64_t now_ns)
 	return cpu_ns - cell->fuel_cpu_ns > cell->fuel_limit_ns / 2;
 }
 
+// Has this state used up what may be spent until it serves? A policy that is slow each time, and never slow enough to
+// be stopped, would hold up the loop for all that it is asked.
+static bool is_out_of_load_time(struct mp_decide_cell *cell)
+{
+	if (cell->fuel_limit_ns == MP_DECIDE_SERVE_NS)
+		return false;
+	uint64_t cpu_ns = mp_vm_cpu_ns();
+	if (cell->load_from_ns != 0)
+		cell->load_ns += cpu_ns - cell->load_from_ns;
+	cell->load_from_ns = cpu_ns;
+	return cell->load_ns > MP_DECIDE_LOAD_ALL_NS;
+}
+
 // As many ticks as fit between two looks, going by the slice before: one tick may stand for a lot of work.
 static uint32_t next_slice(struct mp_decide_cell *cell, uint64_t now_ns)
 {
@@ -278,10 +291,11 @@ static int call_fuel(struct mp_decide_cell *cell)
 		cell->fuel_still_ns = 0;
 		cell->fuel_last_ns = 0;
 		cell->fuel_slice = FUEL_FIRST;
+		cell->load_from_ns = 0;
 		return FUEL_FIRST;
 	}
 	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
-	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell, now_ns))
+	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell, now_ns) || is_out_of_load_time(cell))
 		return 0;
 	return (int)next_slice(cell, now_ns);
 }

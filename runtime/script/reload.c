@@ -263,6 +263,7 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 {
 	struct mp_decision *decision = slot->current->decision;
 	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
+	decision->cell.load_ns = 0;
 	int rc = make_ready(slot, decision, message, message_size);
 	if (rc == 0)
 		warn_of_cost(slot, decision);

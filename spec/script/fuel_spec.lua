@@ -125,6 +125,19 @@ describe("an endless policy", function()
     assert.matches("^policy.lua:%d: out of fuel", why)
   end)
 
+  it("is refused, or serves cold, when it is slow each time but never slow enough to be stopped", function()
+    local slow = "return balance { name = 'Slow', plan = function(plan) local x = 0\n"
+      .. "for i = 1, %d do x = x + i %% 7 end\nplan:hosts(localDc, inTurn) end }"
+    for _, case in ipairs { { 1000, true }, { 400000, false } } do
+      local from = os.clock()
+      local p, why = policies.of(slow:format(case[1]))
+      local spent = os.clock() - from
+      assert.equal(case[2], p ~= nil, why)
+      assert.is_true(spent < 0.5, ("it took %.0f ms"):format(spent * 1000))
+      if not p then assert.matches("^policy.lua:2: out of fuel: .* .asked about", why) end
+    end
+  end)
+
   it("may loop over a thousand hosts", function()
     local many = {}
     for i = 1, 1000 do many[i] = { dc = "a" } end
