@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The allocator counts what LuaJIT holds. A little beyond the cap, and to a block that is too big, it says no, which
+// The allocator counts what LuaJIT holds. Far beyond the cap, and to a block that is too big, it says no, which
 // LuaJIT turns into an ordinary error of the script that asked. Shrinking always succeeds, as LuaJIT demands.
 //
-// When memory runs out in compiled code, LuaJIT before August 2023 (its issue 1034, and Debian 12's is older) looks at
-// the function below L->base, which compiled code does not keep up to date: there may be any number, and the process
-// dies of it. So where such a field is and what a function looks like is learnt from the state itself, by what the API
-// does to it, and a base with no function below it is led back to the bottom of the stack before memory is refused.
-// Nothing but that look uses it there: leaving compiled code sets it anew. A LuaJIT with another layout is let alone.
+// When memory runs out in compiled code, LuaJIT before August 2023 (its issues 906 and 1034, and Debian 12's is older)
+// looks at the function below L->base and writes its message to L->top, and compiled code keeps neither up to date: the
+// one may stand on any number, the other on a frame that is in use, and the process dies of it. So before memory is
+// refused the top is led to the end of the stack, and a base with no function below it back to the bottom. Nothing but
+// that look uses them there: leaving compiled code sets them anew, and interpreted code has a good base and bears
+// any top. Where the fields are and what a function looks like is learnt from the state itself, by what the API does to
+// it; a LuaJIT with another layout is let alone. Above all it is seldom: see MP_VM_RESERVE.
 #include "script/vm.h"
 
 #include <string.h>
@@ -19,21 +21,23 @@
 #define FRAME_WORDS 2  // what a call puts below its base: the function, and where it returns to
 #define LOOK_WORDS  16 // the fields are among the first of a lua_State
 
-static void mend_base(struct mp_vm *vm)
+#define STACK_MAX_BYTES ((size_t)1 << 20)
+
+static void mend(struct mp_vm *vm)
 {
 	if (vm->function_tag == 0)
 		return;
 	uint64_t *words = (uint64_t *)(void *)vm->L;
 	const uint64_t *base = (const uint64_t *)(uintptr_t)words[vm->base_word];
-	uint64_t tag = base[-FRAME_WORDS] >> TAG_SHIFT;
-	if (tag != vm->function_tag && tag != vm->thread_tag)
+	if (base[-FRAME_WORDS] >> TAG_SHIFT != vm->function_tag)
 		words[vm->base_word] = words[vm->stack_word] + FRAME_WORDS * sizeof(uint64_t);
+	words[vm->base_word + 1] = words[vm->base_word + 2];
 }
 
 static void *refuse(struct mp_vm *vm)
 {
 	vm->refused++;
-	mend_base(vm);
+	mend(vm);
 	return NULL;
 }
 
@@ -126,14 +130,14 @@ static int on_panic(lua_State *L)
 	return 0;
 }
 
-// Two fields that are equal while the stack is empty and one value apart when it holds one are `base` and `top`; the
-// one behind them that is a frame below `base` is `stack`.
+// Two fields that are equal while the stack is empty and one value apart when it holds one are `base` and `top`; then
+// come the end of the stack, and `stack`, a frame below `base`.
 static void find_fields(struct mp_vm *vm)
 {
 	if (sizeof(void *) != sizeof(uint64_t))
 		return;
 	const volatile uint64_t *words = (const volatile uint64_t *)(void *)vm->L;
-	for (uint32_t i = 2; i + 1 < LOOK_WORDS && vm->base_word == 0; i++) {
+	for (uint32_t i = 2; i + 3 < LOOK_WORDS && vm->base_word == 0; i++) {
 		uint64_t base = words[i];
 		if (base == 0 || base % sizeof(uint64_t) != 0 || words[i + 1] != base)
 			continue;
@@ -141,13 +145,12 @@ static void find_fields(struct mp_vm *vm)
 		bool moved = words[i] == base && words[i + 1] == base + sizeof(uint64_t);
 		uint64_t tag = moved ? *(const uint64_t *)(uintptr_t)base >> TAG_SHIFT : 0;
 		lua_settop(vm->L, 0);
-		for (uint32_t j = i + 2; moved && j < i + 6 && vm->base_word == 0; j++) {
-			if (words[j] != base - FRAME_WORDS * sizeof(uint64_t))
-				continue;
-			vm->base_word = i;
-			vm->stack_word = j;
-			vm->thread_tag = tag;
-		}
+		if (!moved || words[i + 2] <= base || words[i + 2] - base > STACK_MAX_BYTES ||
+		    words[i + 3] != base - FRAME_WORDS * sizeof(uint64_t))
+			continue;
+		vm->base_word = i;
+		vm->stack_word = i + 3;
+		vm->thread_tag = tag;
 	}
 }
 

@@ -10,8 +10,8 @@
 	((size_t)160 << 10) // one string or table part; bounds what a single operation can cost
 
 // Beyond the cap this much is still given, so that memory hardly ever runs out inside of LuaJIT, which bears that badly
-// in compiled code. Whoever runs a script asks mp_vm_is_full() now and then.
-#define MP_VM_RESERVE ((size_t)4 << 20)
+// in compiled code. Whoever runs a script asks mp_vm_is_full() now and then, nearly always before this much is gone.
+#define MP_VM_RESERVE ((size_t)64 << 20)
 
 struct mp_vm {
 	lua_State *L;
