@@ -11,6 +11,8 @@
 #include "script/home.h"
 #include "script/policies_internal.h"
 
+#define ASIDE_MS 1u // between two things that take a part of a millisecond each
+
 // The loader comes last: it is the one that is called.
 static const char *const module_names[MP_POLICY_MODULES] = {
 	"moonpool.nearest",          "moonpool.decision.environment", "moonpool.decision.fuel",
@@ -106,6 +108,7 @@ static bool copy_config(struct mp_script_policies *policies, const struct mp_scr
 }
 
 static void work(void *data);
+static void do_aside(void *data);
 
 static struct mp_script_policies *make_empty(struct mp_loop *loop)
 {
@@ -123,6 +126,7 @@ static struct mp_script_policies *make_empty(struct mp_loop *loop)
 			mp_policy_ops((enum mp_policy_kind)kind)->is_hot ? MP_POLICY_TIMED_MASK : 0;
 	}
 	mp_task_init(&policies->task, work, policies);
+	mp_timer_init(&policies->aside, loop, do_aside, policies);
 	mp_policy_install(policies);
 	return policies;
 }
@@ -180,6 +184,7 @@ static void free_slot(struct mp_policy_slot *slot)
 	mp_generation_free(slot->previous);
 	mp_generation_free(slot->retired);
 	mp_generation_free(slot->discarded);
+	mp_decision_free(slot->tried);
 	mp_policy_free_choice(&slot->choice);
 }
 
@@ -192,6 +197,7 @@ void mp_script_policies_free(struct mp_script_policies *policies)
 		return;
 	}
 	mp_task_cancel(policies->loop, &policies->task);
+	mp_timer_stop(&policies->aside);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		free_slot(&policies->slots[kind]);
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
@@ -344,6 +350,27 @@ static void tell_one(struct mp_script_policies *policies)
 		policies->on_event(policies->event_data, &event);
 }
 
+// What takes long and can wait, one thing at a time: traffic goes on in between.
+static void do_aside(void *data)
+{
+	struct mp_script_policies *policies = data;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		if (policies->slots[kind].tried == NULL)
+			continue;
+		mp_policy_finish(&policies->slots[kind]);
+		if (mp_policy_aside(policies))
+			return;
+	}
+	if (policies->wants_spare)
+		mp_policy_prepare(policies);
+	policies->wants_spare = false;
+}
+
+bool mp_policy_aside(struct mp_script_policies *policies)
+{
+	return mp_timer_start_ms(&policies->aside, ASIDE_MS) == 0;
+}
+
 // What is not done inside of a decision: freeing what failed, collecting garbage, telling.
 static void work(void *data)
 {
@@ -358,9 +385,6 @@ static void work(void *data)
 			mp_decision_collect(slot->current->decision);
 		slot->needs_collect = false;
 	}
-	if (policies->wants_spare)
-		mp_policy_prepare(policies);
-	policies->wants_spare = false;
 	policies->in_event = true;
 	while (policies->news_count > 0 && !policies->free_wanted)
 		tell_one(policies);

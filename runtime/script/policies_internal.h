@@ -55,6 +55,7 @@ struct mp_policy_slot {
 	struct mp_generation *previous;  // the last good one before, or NULL
 	struct mp_generation *retired;   // failed in service, to be freed by the task
 	struct mp_generation *discarded; // replaced, to be freed by the task
+	struct mp_decision *tried;       // of a file that changed, to be made ready in another turn
 	uint32_t generations;            // numbers given
 	uint64_t loaded_hash;            // of the texts that were loaded last, whichever generation serves
 	uint64_t reloads, refused;
@@ -107,6 +108,7 @@ struct mp_script_policies {
 	bool has_names;
 	struct mp_policy_slot slots[MP_POLICY_KINDS];
 	struct mp_task task;
+	struct mp_timer aside; // for what takes long
 	struct mp_policy_news news[MP_POLICY_EVENTS];
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
@@ -122,6 +124,7 @@ struct mp_script_policies {
 };
 
 // policies.c
+bool mp_policy_aside(struct mp_script_policies *policies); // soon, what takes long; false: no memory
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
 void mp_generation_free(struct mp_generation *generation);
 int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
@@ -139,6 +142,8 @@ int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_
 // The same as mp_policy_load with its consequences: counted, logged, told.
 int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
                      size_t message_size) MP_MUST_CHECK;
+// What a changed file's policy lacks after it was tried.
+void mp_policy_finish(struct mp_policy_slot *slot);
 // The same texts again in a state that knows the view.
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // A state for the next load.

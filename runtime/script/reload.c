@@ -31,7 +31,7 @@ static struct mp_decision *take_state(struct mp_script_policies *owner, char *me
 	// Whoever reloads once will do so again.
 	owner->wants_spare = owner->view != NULL;
 	if (owner->wants_spare)
-		mp_task_post(owner->loop, &owner->task, MP_PHASE_RUN);
+		(void)mp_policy_aside(owner); // without it the next load makes one
 	return decision != NULL ? decision : prepare(owner, message, message_size);
 }
 
@@ -132,27 +132,22 @@ static int make_ready(struct mp_policy_slot *slot, struct mp_decision *decision,
 	return 0;
 }
 
-// NULL: refused, or unchanged (`*rc` is 1).
+// A decision that passed the contract check, cold. NULL: refused, or unchanged (`*rc` is 1).
 static struct mp_decision *try_out(struct mp_policy_slot *slot, bool force, int *rc, char *message,
                                    size_t size)
 {
 	struct mp_script_policies *owner = slot->owner;
 	owner->phase_from_ns = mp_loop_clock_ns(owner->loop);
-	struct mp_decision *decision = take_state(owner, message, size);
+	*rc = mp_policy_read_own(slot, message, size);
+	struct mp_decision *decision = *rc == 0 ? take_state(owner, message, size) : NULL;
 	end_phase(owner, MP_LOAD_STATE);
 	*rc = decision == NULL ? MP_ESCRIPT : load(slot, decision, message, size);
 	end_phase(owner, MP_LOAD_FILES);
-	if (*rc != 0) {
-		mp_decision_free(decision);
-		return NULL;
-	}
-	if (!force && slot->current != NULL && slot->loaded_hash == decision->content_hash)
+	if (*rc == 0 && !force && slot->current != NULL && slot->loaded_hash == decision->content_hash)
 		*rc = 1;
 	if (*rc == 0)
 		*rc = check_contract(slot, decision, message, size);
 	end_phase(owner, MP_LOAD_CONTRACT);
-	if (*rc == 0)
-		*rc = make_ready(slot, decision, message, size);
 	if (*rc == 0)
 		return decision;
 	mp_decision_free(decision);
@@ -179,6 +174,8 @@ static void discard(struct mp_policy_slot *slot, struct mp_generation *generatio
 
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
 {
+	mp_decision_free(slot->tried); // of a text that is older than this one
+	slot->tried = NULL;
 	slot->loaded_hash = generation->decision->content_hash;
 	generation->number = ++slot->generations;
 	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
@@ -205,26 +202,32 @@ static void warn_of_cost(struct mp_policy_slot *slot, struct mp_decision *decisi
 		mp_log_write(mp_loop_log(slot->owner->loop), MP_LOG_WARN, "%s: allowed, but slow", why);
 }
 
+// The decision becomes the generation's, or is freed.
+static struct mp_generation *generation_of(struct mp_policy_slot *slot, struct mp_decision *decision,
+                                           char *message, size_t size)
+{
+	struct mp_generation *generation = mp_calloc(1, sizeof(*generation));
+	if (generation == NULL)
+		snprintf(message, size, "out of memory");
+	if (generation == NULL || make_ready(slot, decision, message, size) != 0) {
+		mp_free(generation);
+		mp_decision_free(decision);
+		return NULL;
+	}
+	generation->decision = decision;
+	warn_of_cost(slot, decision);
+	return generation;
+}
+
 int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
                    size_t message_size)
 {
+	int rc;
 	*made = NULL;
-	int rc = mp_policy_read_own(slot, message, message_size);
-	if (rc != 0)
-		return rc;
-	struct mp_generation *generation = mp_calloc(1, sizeof(*generation));
-	if (generation == NULL) {
-		snprintf(message, message_size, "out of memory");
-		return MP_ESCRIPT;
-	}
-	generation->decision = try_out(slot, force, &rc, message, message_size);
-	if (rc != 0) {
-		mp_generation_free(generation);
-		return rc;
-	}
-	warn_of_cost(slot, generation->decision);
-	*made = generation;
-	return 0;
+	struct mp_decision *decision = try_out(slot, force, &rc, message, message_size);
+	if (decision != NULL)
+		*made = generation_of(slot, decision, message, message_size);
+	return decision != NULL && *made == NULL ? MP_ESCRIPT : rc;
 }
 
 int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
@@ -238,10 +241,10 @@ int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_
 	return rc;
 }
 
-int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+// Counted, logged, told.
+static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
 {
 	struct mp_log *log = mp_loop_log(slot->owner->loop);
-	int rc = mp_policy_load(slot, force, message, message_size);
 	if (rc > 0)
 		return 0;
 	if (rc == 0) {
@@ -259,6 +262,11 @@ int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, siz
 	return MP_ESCRIPT;
 }
 
+int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+{
+	return reloaded(slot, mp_policy_load(slot, force, message, message_size), message);
+}
+
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
 	struct mp_decision *decision = slot->current->decision;
@@ -272,12 +280,31 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 
 // ---- files that change --------------------------------------------------------------------------------------------
 
+// In two turns of the loop, so that requests wait for half of it: what passed the contract check is made ready in the
+// second.
 static void on_change(void *data)
 {
 	struct mp_policy_slot *slot = data;
 	char message[MP_DECIDE_TEXT];
-	int rc = mp_policy_reload(slot, false, message, sizeof(message));
-	(void)rc; // told and logged
+	int rc;
+	mp_decision_free(slot->tried);
+	slot->tried = try_out(slot, false, &rc, message, sizeof(message));
+	if (slot->tried == NULL)
+		(void)!reloaded(slot, rc, message); // told and logged
+	else if (!mp_policy_aside(slot->owner))
+		mp_policy_finish(slot);
+}
+
+void mp_policy_finish(struct mp_policy_slot *slot)
+{
+	char message[MP_DECIDE_TEXT];
+	struct mp_decision *decision = slot->tried;
+	slot->tried = NULL;
+	slot->owner->phase_from_ns = mp_loop_clock_ns(slot->owner->loop);
+	struct mp_generation *generation = generation_of(slot, decision, message, sizeof(message));
+	if (generation != NULL)
+		mp_policy_swap_in(slot, generation);
+	(void)!reloaded(slot, generation != NULL ? 0 : MP_ESCRIPT, message);
 }
 
 void mp_policy_unwatch(struct mp_policy_slot *slot)
