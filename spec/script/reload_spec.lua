@@ -353,6 +353,52 @@ describe("reloading", function()
   end)
 end)
 
+describe("a file that changes under traffic", function()
+  before_each(function()
+    folder = policies.folder()
+    view = topology.view({ { dc = "a" }, { dc = "a" }, { dc = "a" } }, "a")
+  end)
+  after_each(function()
+    policies.close_all()
+    topology.free(view)
+    policies.remove(folder)
+  end)
+
+  -- A policy whose changed file was tried and is not ready yet.
+  local function tried()
+    policies.write(file "p.lua", ONE)
+    local p = policies.new { policy = file "p.lua", sim = true, watch = true }
+    assert.equal(0, p:bind(view))
+    policies.write(file "p.lua", TWO)
+    C.mp_loop_sim_touch(p.loop, file "p.lua")
+    p:pass(20)
+    assert.equal(1, #p:walk(view, {}))
+    assert.equal(1, p:info().generation)
+    return p
+  end
+
+  it("is tried in one turn and made ready in a later one", function()
+    local p = tried()
+    p:pass(2)
+    assert.equal(2, #p:walk(view, {}))
+    assert.equal(2, p:info().generation)
+    assert.equal(1, tonumber(p:info().reloads))
+    assert.is_true(p:info().is_compiled)
+  end)
+
+  it("gives way to what is newer", function()
+    local p = tried()
+    policies.write(file "p.lua", policy("Three", "plan:hosts(localDc)"))
+    assert.is_true((p:reload()))
+    p:pass(100)
+    assert.equal(3, #p:walk(view, {}))
+    assert.equal(2, p:info().generation)
+    assert.equal(1, tonumber(p:info().reloads))
+  end)
+
+  it("may be closed in between", function() tried():close() end)
+end)
+
 describe("a policy that fails in service", function()
   before_each(function()
     folder = policies.folder()
