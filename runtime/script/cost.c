@@ -60,7 +60,9 @@ bool mp_policy_is_slow(struct mp_decision *decision, char *why, size_t size)
 	const char *file = decision->files[0];
 	// What is asked seldom is not worth compiling.
 	bool is_hot = mp_policy_ops(decision->kind)->is_hot;
-	if (decision->loop_at[0] != '\0')
+	if (decision->runs_dry)
+		snprintf(why, size, "%s: this policy takes too long on a cluster of a thousand nodes", file);
+	else if (decision->loop_at[0] != '\0')
 		snprintf(why, size, "%s: this policy loops", decision->loop_at);
 	else if (is_hot && !mp_decision_is_compiled(decision))
 		snprintf(why, size, "%s: this policy does not become machine code", file);

@@ -106,6 +106,7 @@ struct mp_decision {
 	int compiled_ref;           // tells whether the driver is machine code
 	int again_ref;              // runs the files once more
 	int facts_ref;              // tells what a file may say
+	bool runs_dry;              // on a cluster of a thousand nodes
 	bool was_fuel;              // the last failure was for lack of fuel or memory
 	char error[MP_DECIDE_TEXT]; // the last failure
 };

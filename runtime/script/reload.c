@@ -96,7 +96,13 @@ static int check_contract(struct mp_policy_slot *slot, struct mp_decision *decis
 			snprintf(message, size, "out of memory");
 			return MP_ESCRIPT;
 		}
-		if (!mp_policy_ops(slot->kind)->ask(decision, canned)) {
+		if (mp_policy_ops(slot->kind)->ask(decision, canned))
+			continue;
+		// What is good for a small cluster is not refused because it tires on a large one.
+		if (topology == MP_CANNED_THOUSAND && decision->was_fuel) {
+			decision->runs_dry = true;
+			mp_decision_collect(decision);
+		} else {
 			snprintf(message, size, "%s (asked about %s)", decision->error,
 			         mp_canned_name((enum mp_canned_topology)topology));
 			return MP_ESCRIPT;

@@ -281,6 +281,13 @@ describe("a decision", function()
     assert.matches("policy.lua: this policy does not become machine code: allowed, but slow", log, 1, true)
   end)
 
+  it("is not refused because a thousand nodes are too many for it", function()
+    local info, log = cost_of("for _ in hosts(allDcs) do for _ in hosts(allDcs) do end end plan:hosts(localDc)")
+    assert.is_true(info.is_slow)
+    assert.matches("policy.lua: this policy takes too long on a cluster of a thousand nodes: allowed, but slow", log, 1,
+      true)
+  end)
+
   it("remembers nothing of the clusters it was tried with", function()
     local p = assert(policies.of [[
       local most, asked = 0, 0
