@@ -84,6 +84,19 @@ return retry {
   end,
 }]]
 
+-- Times: of the next try of a host, of the next copy of a request.
+local TIMER = [[
+local function below(n)
+  local drawn = random() * n
+  return drawn - drawn %% 1
+end
+local odd = { 0 / 0, 1 / 0, -1 / 0, -1, -0.1, 3600000.5, 86400001, 2 ^ 31, 2 ^ 32, 2 ^ 53, 1e308, "5", true, {}, 5LL }
+local function time(meant)
+  if not meant or random() < 0.7 then return random() * 3600000 end
+  return odd[1 + below(#odd)]
+end
+return %s { name = "Random", %s }]]
+
 local function random_source(seed)
   local state = seed
   return function(n)
@@ -193,5 +206,43 @@ describe("random", function()
     local errors = tonumber(p:info(C.MP_POLICY_RETRY).errors)
     assert.is_true(errors > CALLS * 0.15 and errors < CALLS * 0.3, errors)
     for verdict = 0, 2 do assert.is_true(counts[verdict] > CALLS / 6, counts[verdict]) end
+  end)
+
+  local function timer(kind, entry)
+    local folder = policies.folder()
+    finally(function() policies.remove(folder) end)
+    policies.write(folder .. "/random.lua", TIMER:format(kind, entry))
+    return policies.new { [kind] = "Random", paths = { folder }, sim = true }
+  end
+
+  it("delays of a reconnect policy are milliseconds of a day at most", function()
+    local p = timer("reconnect", "delay = function(try) return time(try.attempt == 77) end")
+    local reconnect = C.mp_script_policies_get(p.handle).reconnect
+    local try = ffi.new("struct mp_reconnect_view", { attempt = 77 })
+    local delay, answered = ffi.new "uint64_t[1]", 0
+    for number = 1, CALLS / 5 do
+      if number % 10000 == 0 then p:pass(1010) end
+      if reconnect.delay(reconnect.self, try, delay) then
+        answered = answered + 1
+        if delay[0] > 86400000ULL then error("a delay of " .. tostring(delay[0])) end
+      end
+    end
+    assert.is_true(answered > CALLS / 5 * 0.65 and answered < CALLS / 5 * 0.85, answered)
+  end)
+
+  it("times of a speculate policy are milliseconds of an hour at most, or none", function()
+    local p = timer("speculate", "after = function(req) return time(req.tag == 5) end")
+    local speculate = C.mp_script_policies_get(p.handle).speculate
+    local req = ffi.new("struct mp_request_view", { attempt = 1, isRead = true, idempotent = true, tag = 5 })
+    local answered = 0
+    for number = 1, CALLS / 5 do
+      if number % 10000 == 0 then p:pass(1010) end
+      local ms = speculate.after(speculate.self, req, 1)
+      if ms ~= 0xffffffff then
+        answered = answered + 1
+        if ms > 3600000 then error("a copy after " .. ms) end
+      end
+    end
+    assert.is_true(answered > CALLS / 5 * 0.65 and answered < CALLS / 5 * 0.85, answered)
   end)
 end)
