@@ -140,6 +140,7 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_stats(L);
 	mp_lua_add_reload(L);
 	mp_lua_add_control(L);
+	mp_lua_add_control_ask(L);
 	mp_lua_add_check(L);
 	return 1;
 }

@@ -26,6 +26,7 @@ void mp_lua_add_events(lua_State *L);
 void mp_lua_add_stats(lua_State *L);
 void mp_lua_add_reload(lua_State *L);
 void mp_lua_add_control(lua_State *L);
+void mp_lua_add_control_ask(lua_State *L);
 void mp_lua_add_check(lua_State *L);
 
 // Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
