@@ -42,8 +42,8 @@ end
 -- The cluster a spec wants, started or repaired as needed. A different one that runs is replaced.
 function live.cluster(options)
   options = options or {}
-  local up = string.format("up --version %s --nodes %d%s", options.version or "5.0", options.nodes or 3,
-    options.auth and " --auth" or "")
+  local up = string.format("up --version %s --nodes %d --dcs %d%s", options.version or "5.0", options.nodes or 3,
+    options.dcs or 1, options.auth and " --auth" or "")
   os.execute(string.format("mkdir -p '%s/.cache/logs'", root))
   if not script(up) then
     live.cassandra "down"

@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A node of a real Cassandra that stops answering, and requests that do not wait for it.
+local live = require "spec.support.live"
+local it = live.inCoroutine(it)
+local moonpool = require "moonpool"
+
+describe("a second copy of a slow request", function()
+  setup(function() live.cluster() end)
+
+  -- The longest of so many reads, in ms.
+  local function slowest(pool, select, count)
+    local longest = 0
+    for n = 1, count do
+      local began = moonpool.now()
+      assert(pool:execute(select, { n % 50 }, { consistency = "ONE", timeout = 12000 }))
+      longest = math.max(longest, moonpool.now() - began)
+    end
+    return longest
+  end
+
+  it("answers while the first waits for a node that was paused", function()
+    local patient = live.pool()
+    local pool = live.pool {
+      speculativeExecution = { policy = "ConstantSpeculativeExecutionPolicy", delay = 300 },
+    }
+    live.keyspace(pool, "slow")
+    live.ddl(pool, "CREATE TABLE IF NOT EXISTS slow.kv (k int PRIMARY KEY, v text)")
+    local cql = "SELECT v FROM slow.kv WHERE k = ?"
+    local select, patiently = assert(pool:prepare(cql)), assert(patient:prepare(cql))
+    for k = 0, 49 do
+      live.eventually(60000, "all replicas take a row", function()
+        return (pool:execute("INSERT INTO slow.kv (k, v) VALUES (?, 'x')", { k },
+          { consistency = "ALL", timeout = 20000 }))
+      end)
+    end
+    slowest(pool, select, 200)
+    slowest(patient, patiently, 200)
+
+    live.cassandraWhileRunning "pause 2"
+    local waited = moonpool.spawn(function() return slowest(patient, patiently, 100) end)
+    local longest = slowest(pool, select, 100)
+    local without = assert(waited:wait())
+    live.cassandraWhileRunning "resume 2"
+    local stats = pool:getStats()
+    assert.is_true(stats.speculativeWins > 0, "no copy was needed")
+    assert.is_true(longest < without, ("%d ms with copies, %d ms without"):format(longest, without))
+    patient:close()
+    pool:close()
+  end)
+end)
