@@ -7,37 +7,7 @@ local moonpool = require "moonpool"
 describe("losing a node of a real Cassandra", function()
   setup(function() live.cluster() end)
 
-  local function prepared(pool)
-    live.keyspace(pool, "loss")
-    live.ddl(pool, "CREATE TABLE IF NOT EXISTS loss.kv (k int PRIMARY KEY, v text)")
-    local insert = assert(pool:prepare "INSERT INTO loss.kv (k, v) VALUES (?, ?)")
-    local select = assert(pool:prepare "SELECT v FROM loss.kv WHERE k = ?")
-    for k = 0, 99 do
-      live.eventually(60000, "all replicas take a row", function()
-        return (pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 }))
-      end)
-    end
-    return insert, select
-  end
-
-  -- Reads and idempotent writes at QUORUM from 16 coroutines.
-  local function start_load(pool, insert, select)
-    return live.load(16, function(i, n)
-      local key = (i * 7919 + n * 31) % 100
-      moonpool.sleep(2)
-      if n % 3 == 0 then
-        return pool:execute(insert, { key, "v" .. key },
-          { consistency = "QUORUM", isIdempotent = true, timeout = 12000 })
-      end
-      local result, err = pool:execute(select, { key }, { consistency = "QUORUM", timeout = 12000 })
-      if not result then return nil, err end
-      local row = result:first()
-      if not row or row.v ~= "v" .. key then return nil, "a wrong row for " .. key end
-      return true
-    end)
-  end
-
-  -- Requests that each host has answered so far.
+  -- Whether the host answers some of many reads.
   local function used_again(pool, select, host)
     local answered = 0
     for k = 0, 59 do
@@ -55,9 +25,9 @@ describe("losing a node of a real Cassandra", function()
 
   it("by kill -9 costs no read and no idempotent write, and the node is used again", function()
     local pool = live.pool()
-    local insert, select = prepared(pool)
+    local insert, select = live.rows(pool, "loss")
     local told = live.listen(pool, "hostDown", "hostUp", "failover", "connectionLost")
-    local load = start_load(pool, insert, select)
+    local load = live.read_and_write(pool, insert, select)
     moonpool.sleep(2000)
     live.cassandraWhileRunning "kill 2"
     live.eventually(15000, "hostDown", function() return #told.hostDown > 0 end)
@@ -78,9 +48,9 @@ describe("losing a node of a real Cassandra", function()
 
   it("by SIGSTOP costs no read and no idempotent write: an attempt has a deadline of its own", function()
     local pool = live.pool()
-    local insert, select = prepared(pool)
+    local insert, select = live.rows(pool, "loss")
     local told = live.listen(pool, "hostDown", "hostUp")
-    local load = start_load(pool, insert, select)
+    local load = live.read_and_write(pool, insert, select)
     moonpool.sleep(2000)
     live.cassandraWhileRunning "pause 3"
     moonpool.sleep(15000)

@@ -8,40 +8,11 @@ local moonpool = require "moonpool"
 local reloads = assert(loadfile(MOONPOOL_ROOT .. "/bench/reloads.lua")) "as a module"
 
 local SECONDS = tonumber(os.getenv "MOONPOOL_RELOAD_SECONDS") or 20
-local RELOAD_MS, WORKERS = 10, 16
+local RELOAD_MS = 10
 local KEPT = 3e6 -- bytes that requests in flight may hold more than when it was looked at first
 
 describe("a policy that is reloaded all the time on a real Cassandra", function()
   setup(function() live.cluster() end)
-
-  local function prepared(pool)
-    live.keyspace(pool, "reload")
-    live.ddl(pool, "CREATE TABLE IF NOT EXISTS reload.kv (k int PRIMARY KEY, v text)")
-    local insert = assert(pool:prepare "INSERT INTO reload.kv (k, v) VALUES (?, ?)")
-    for k = 0, 99 do
-      live.eventually(60000, "all replicas take a row", function()
-        return (pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 }))
-      end)
-    end
-    return insert, assert(pool:prepare "SELECT v FROM reload.kv WHERE k = ?")
-  end
-
-  local function start_load(pool, insert, select)
-    return live.load(WORKERS, function(i, n)
-      local key = (i * 7919 + n * 31) % 100
-      moonpool.sleep(2)
-      if n % 3 == 0 then
-        return pool:execute(insert, { key, "v" .. key },
-          { consistency = "QUORUM", isIdempotent = true, timeout = 12000 })
-      end
-      local result, err = pool:execute(select, { key },
-        { consistency = "QUORUM", timeout = 12000, tag = n % 5 == 0 and "scan" or nil })
-      if not result then return nil, err end
-      local row = result:first()
-      if not row or row.v ~= "v" .. key then return nil, "a wrong row for " .. key end
-      return true
-    end)
-  end
 
   it("costs no read and no idempotent write", function()
     local folder = os.tmpname()
@@ -50,7 +21,7 @@ describe("a policy that is reloaded all the time on a real Cassandra", function(
     finally(function() os.execute("rm -rf '" .. folder .. "'") end)
     local versions = reloads.versions(folder .. "/p.lua")
     local pool = live.pool { loadBalancing = { policy = versions.path }, logging = { level = "off" } }
-    local load = start_load(pool, prepared(pool))
+    local load = live.read_and_write(pool, live.rows(pool, "reload"))
     local from, count, refused, level = moonpool.now(), 0, 0, nil
     while moonpool.now() - from < SECONDS * 1000 do
       count = count + 1

@@ -114,6 +114,19 @@ function live.eventually(ms, what, condition)
   end
 end
 
+-- The table NAME.kv of a hundred rows, k = 0 .. 99 and v = "v" .. k, on all replicas: an INSERT and a SELECT of it.
+function live.rows(pool, name)
+  live.keyspace(pool, name)
+  live.ddl(pool, "CREATE TABLE IF NOT EXISTS " .. name .. ".kv (k int PRIMARY KEY, v text)")
+  local insert = assert(pool:prepare("INSERT INTO " .. name .. ".kv (k, v) VALUES (?, ?)"))
+  for k = 0, 99 do
+    live.eventually(60000, "all replicas take a row", function()
+      return (pool:execute(insert, { k, "v" .. k }, { consistency = "ALL", timeout = 20000 }))
+    end)
+  end
+  return insert, assert(pool:prepare("SELECT v FROM " .. name .. ".kv WHERE k = ?"))
+end
+
 -- Events by name, as the pool tells them.
 function live.listen(pool, ...)
   local told = {}
@@ -145,6 +158,23 @@ function live.load(workers, work)
     return self
   end
   return load
+end
+
+-- Reads and idempotent writes of live.rows at QUORUM from 16 coroutines; one request in five is tagged "scan".
+function live.read_and_write(pool, insert, select)
+  return live.load(16, function(i, n)
+    local key = (i * 7919 + n * 31) % 100
+    moonpool.sleep(2)
+    if n % 3 == 0 then
+      return pool:execute(insert, { key, "v" .. key }, { consistency = "QUORUM", isIdempotent = true, timeout = 12000 })
+    end
+    local result, err = pool:execute(select, { key },
+      { consistency = "QUORUM", timeout = 12000, tag = n % 5 == 0 and "scan" or nil })
+    if not result then return nil, err end
+    local row = result:first()
+    if not row or row.v ~= "v" .. key then return nil, "a wrong row for " .. key end
+    return true
+  end)
 end
 
 return live
