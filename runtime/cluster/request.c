@@ -135,16 +135,18 @@ static void classify(struct mp_request *request)
 	                         : request->session->keyspace_id;
 }
 
-// Counters and lightweight transactions have times of Cassandra's own.
+// The caller's time, or one for a write. Counters and lightweight transactions have times of Cassandra's own.
 static void stamp(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
-	uint8_t class = request->state->replay_class;
-	bool is_write = class == MP_REPLAY_IDEMPOTENT || class == MP_REPLAY_UNSAFE;
-	if (!is_write || request->options.has_timestamp || !session->config.client_timestamps)
+	struct mp_request_state *state = request->state;
+	state->has_timestamp = request->options.has_timestamp;
+	state->timestamp_us = request->options.timestamp_us;
+	bool is_write = state->replay_class == MP_REPLAY_IDEMPOTENT || state->replay_class == MP_REPLAY_UNSAFE;
+	if (!is_write || state->has_timestamp || !session->config.client_timestamps)
 		return;
-	request->options.has_timestamp = true;
-	request->options.timestamp_us = mp_timestamps_next(&session->timestamps, session->loop, &session->log);
+	state->has_timestamp = true;
+	state->timestamp_us = mp_timestamps_next(&session->timestamps, session->loop, &session->log);
 }
 
 static uint32_t half_of(uint32_t ms)

@@ -27,6 +27,7 @@ struct mp_request_state {
 	struct mp_deadline due;   // the attempt's or the request's, whichever comes first
 	struct mp_list_node node; // of the list that its phase says
 	uint64_t submitted_ns;
+	int64_t timestamp_us; // of all its attempts, when has_timestamp
 	uint64_t deadline_ns;
 	uint64_t epoch;               // of the view when the walk of the plan began
 	uint64_t attempt_ns;          // when the current attempt began
@@ -44,6 +45,7 @@ struct mp_request_state {
 	uint8_t phase;        // enum mp_request_phase
 	uint8_t replay_class; // enum mp_replay_class
 	bool has_token;
+	bool has_timestamp;
 	bool is_lwt;
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover

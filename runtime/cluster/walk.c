@@ -33,8 +33,8 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		.values = {(const char *)request->values.data, request->values.len},
 		.page_size = options->page_size,
 		.paging_state = request->paging_state,
-		.has_timestamp = options->has_timestamp,
-		.timestamp = options->timestamp_us,
+		.has_timestamp = state->has_timestamp,
+		.timestamp = state->timestamp_us,
 	};
 	uint8_t flags = options->trace ? MP_FLAG_TRACING : 0;
 	if (MP_LIKELY(prepared != NULL)) {
