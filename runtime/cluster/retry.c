@@ -34,17 +34,23 @@ static bool costs_budget(uint8_t outcome)
 	}
 }
 
+// What requests earned beyond the most is lost with the next payment.
+static void spend(struct mp_session *session)
+{
+	if (session->retry_tokens > RETRY_TOKENS_MAX)
+		session->retry_tokens = RETRY_TOKENS_MAX;
+	session->retry_tokens -= RETRY_COST;
+}
+
 static bool pay(struct mp_session *session, uint8_t outcome)
 {
 	if (!costs_budget(outcome))
 		return true;
-	if (session->retry_tokens > RETRY_TOKENS_MAX)
-		session->retry_tokens = RETRY_TOKENS_MAX;
 	if (session->retry_tokens < RETRY_COST) {
 		session->counters.budget_refused++;
 		return false;
 	}
-	session->retry_tokens -= RETRY_COST;
+	spend(session);
 	return true;
 }
 
@@ -58,9 +64,7 @@ bool mp_retry_budget_allows_copy(struct mp_session *session)
 
 void mp_retry_budget_pay_copy(struct mp_session *session)
 {
-	if (session->retry_tokens > RETRY_TOKENS_MAX)
-		session->retry_tokens = RETRY_TOKENS_MAX;
-	session->retry_tokens -= RETRY_COST;
+	spend(session);
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
