@@ -175,13 +175,7 @@ static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp
 	if (!mp_policy_may_ask(slot))
 		return false;
 	uint64_t from_ns = mp_policy_called(slot);
-	if (!decide(slot->current->decision, dcs, wish)) {
-		mp_policy_failed(slot);
-		return false;
-	}
-	mp_policy_timed(slot, from_ns);
-	mp_policy_worked(slot);
-	return true;
+	return mp_policy_ended(slot, from_ns, decide(slot->current->decision, dcs, wish));
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)

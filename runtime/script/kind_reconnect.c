@@ -65,13 +65,7 @@ static bool serve_delay(void *self, const struct mp_reconnect_view *view, uint64
 	if (!mp_policy_may_ask(slot))
 		return false;
 	uint64_t from_ns = mp_policy_called(slot);
-	if (!decide(slot->current->decision, view, delay_ms)) {
-		mp_policy_failed(slot);
-		return false;
-	}
-	mp_policy_timed(slot, from_ns);
-	mp_policy_worked(slot);
-	return true;
+	return mp_policy_ended(slot, from_ns, decide(slot->current->decision, view, delay_ms));
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)

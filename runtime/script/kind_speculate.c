@@ -71,13 +71,8 @@ static uint32_t serve_after(void *self, const struct mp_request_view *req, uint3
 	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
 		return MP_NO_COPY;
 	uint64_t from_ns = mp_policy_called(slot);
-	if (MP_UNLIKELY(!decide(slot->current->decision, req, sent, &after_ms))) {
-		mp_policy_failed(slot);
-		return MP_NO_COPY;
-	}
-	mp_policy_timed(slot, from_ns);
-	mp_policy_worked(slot);
-	return after_ms;
+	bool ok = decide(slot->current->decision, req, sent, &after_ms);
+	return MP_LIKELY(mp_policy_ended(slot, from_ns, ok)) ? after_ms : MP_NO_COPY;
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)

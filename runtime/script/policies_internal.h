@@ -159,11 +159,9 @@ bool mp_policy_is_slow(struct mp_decision *decision, char *why, size_t size);
 // serve.c
 // Around each decision: may the script be asked now, and what came of it.
 bool mp_policy_may_ask(const struct mp_policy_slot *slot);
-void mp_policy_worked(struct mp_policy_slot *slot);
-// Count a call of the generation in force; one in many is timed: then what to give to mp_policy_timed(), else 0.
+// Count a call of the generation in force; one in many is timed: then when it began, else 0. For mp_policy_ended().
 uint64_t mp_policy_called(struct mp_policy_slot *slot);
-void mp_policy_timed(struct mp_policy_slot *slot, uint64_t from_ns);
-void mp_policy_failed(struct mp_policy_slot *slot);
+bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok); // gives back `ok`
 void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policies *policies);
 void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policies *policies);
 // kind_reconnect.c

@@ -64,7 +64,7 @@ static bool is_stopped_too_often(struct mp_policy_slot *slot)
 	return ++generation->stops >= MP_POLICY_STOPS_MAX;
 }
 
-void mp_policy_failed(struct mp_policy_slot *slot)
+static void failed(struct mp_policy_slot *slot)
 {
 	struct mp_generation *generation = slot->current;
 	const struct mp_decision *decision = generation->decision;
@@ -82,7 +82,7 @@ void mp_policy_failed(struct mp_policy_slot *slot)
 		step_back(slot);
 }
 
-void mp_policy_worked(struct mp_policy_slot *slot)
+static void worked(struct mp_policy_slot *slot)
 {
 	slot->troubled = false;
 	slot->failed_in_row = 0;
@@ -95,12 +95,22 @@ uint64_t mp_policy_called(struct mp_policy_slot *slot)
 	                                                                   : mp_loop_clock_ns(slot->owner->loop);
 }
 
-void mp_policy_timed(struct mp_policy_slot *slot, uint64_t from_ns)
+static void timed(struct mp_policy_slot *slot, uint64_t from_ns)
 {
-	if (MP_LIKELY(from_ns == 0))
-		return;
 	slot->current->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
 	slot->current->timed_calls++;
+}
+
+bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok)
+{
+	if (MP_UNLIKELY(!ok)) {
+		failed(slot);
+		return false;
+	}
+	if (MP_UNLIKELY(from_ns != 0))
+		timed(slot, from_ns);
+	worked(slot);
+	return true;
 }
 
 // May the script be asked now?
@@ -119,14 +129,8 @@ static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot
 		return false;
 	}
 	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
-	if (!mp_decision_plan(generation->decision, req, plan)) {
-		mp_policy_failed(slot);
-		return false;
-	}
-	generation->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
-	generation->timed_calls++;
-	mp_policy_worked(slot);
-	return plan->step_count > 0 || plan->refused;
+	bool ok = mp_decision_plan(generation->decision, req, plan);
+	return mp_policy_ended(slot, from_ns, ok) && (plan->step_count > 0 || plan->refused);
 }
 
 // A policy with nothing to say about a request leaves it to the default.
@@ -137,7 +141,7 @@ static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_
 	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || slot->troubled))
 		return plan_carefully(slot, req, plan);
 	if (MP_UNLIKELY(!mp_decision_plan(generation->decision, req, plan))) {
-		mp_policy_failed(slot);
+		failed(slot);
 		return false;
 	}
 	return plan->step_count > 0 || plan->refused;
@@ -152,13 +156,11 @@ static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view 
 	if (!mp_policy_may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
 	uint64_t from_ns = mp_policy_called(slot);
-	if (!mp_decision_retry(generation->decision, err, &verdict, delay_ms)) {
-		mp_policy_failed(slot);
+	bool ok = mp_decision_retry(generation->decision, err, &verdict, delay_ms);
+	if (!mp_policy_ended(slot, from_ns, ok)) {
 		*delay_ms = 0;
 		return mp_default_retry(NULL, err, delay_ms);
 	}
-	mp_policy_timed(slot, from_ns);
-	mp_policy_worked(slot);
 	slot->lower_to = generation->decision->cell.lower_to;
 	return verdict;
 }
