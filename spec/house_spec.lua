@@ -38,7 +38,8 @@ local function no_line(pattern, offends)
   report(offences)
 end
 
--- What each folder may include of the runtime, besides itself. "file:" entries are single headers.
+-- What each folder may include of the runtime, besides itself: folders with all that is below them, or single headers.
+-- A room inside of a folder is a floor of its own.
 local floors = {
   base = {},
   wire = { "base" },
@@ -47,17 +48,29 @@ local floors = {
   pool = { "link", "wire", "loop", "base" },
   cluster = { "pool", "link", "wire", "loop", "base" },
   script = { "cluster", "pool", "link", "wire", "loop", "base" },
-  sim = { "wire", "loop", "base" },
+  ["sim/net"] = { "loop", "base" },
+  ["sim/cql"] = { "wire", "base" },
+  ["sim/store"] = { "sim/cql", "wire", "base" },
+  sim = { "sim", "wire", "loop", "base" },
   cli = { "moonpool.h", "script", "loop", "base" },
   [""] = { "moonpool.h", "script", "cluster", "loop", "base" }, -- api.c
 }
 
--- The Lua bindings of a folder stand beside what they bind and may see the script runtime.
-local function allowed_for(folder, name)
-  local allowed = { [folder] = true }
-  for _, other in ipairs(floors[folder]) do allowed[other] = true end
-  if folder == "sim" and name:match "^lua_" then allowed.script = true end
-  return allowed
+local function split(path)
+  local folder, name = path:match "^(.*)/([^/]+)$"
+  return folder or "", name or path
+end
+
+local function may_include(folder, name, included)
+  local place = split(included)
+  if place == folder and (folder ~= "" or included:match "%.h$") then return true end
+  local allowed = { unpack(floors[folder]) }
+  -- The Lua binding of the simulated cluster stands beside what it binds and sees the script runtime.
+  if folder == "sim" and name:match "^binding" then allowed[#allowed + 1] = "script" end
+  for _, other in ipairs(allowed) do
+    if included == other or (place .. "/"):sub(1, #other + 1) == other .. "/" then return true end
+  end
+  return false
 end
 
 describe("the floors", function()
@@ -65,13 +78,11 @@ describe("the floors", function()
     no_line("'runtime/*.c' 'runtime/*.h'", function(line, path)
       local included = line:match '^%s*#%s*include%s+"([^"]+)"'
       if not included then return false end
-      local folder, name = path:match "^runtime/([^/]+)/([^/]+)$"
-      folder, name = folder or "", name or path:match "([^/]+)$"
+      local folder, name = split(path:gsub("^runtime/", ""))
       assert(floors[folder], "a folder without a floor: " .. path)
-      local place = included:match "^([^/]+)/" or (folder == "" and "" or included)
       -- api.c turns wire values into C values; nothing else of the wire.
       local is_api = folder == "" and (included == "wire/value.h" or included == "wire/message.h")
-      return not allowed_for(folder, name)[place] and not is_api
+      return not may_include(folder, name, included) and not is_api
     end)
   end)
 
@@ -79,8 +90,8 @@ describe("the floors", function()
     local homes = {
       ["<uv.h>"] = { "^runtime/loop/loop_uv" },
       ["<openssl/"] = { "^runtime/link/tls" },
-      ["<lua"] = { "^runtime/script/", "^runtime/sim/lua_", "^runtime/cli/", "^runtime/api" },
-      ["<lauxlib"] = { "^runtime/script/", "^runtime/sim/lua_", "^runtime/cli/", "^runtime/api" },
+      ["<lua"] = { "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },
+      ["<lauxlib"] = { "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },
       ["<ngx"] = { "^runtime/nginx/" },
     }
     no_line("'runtime/*.c' 'runtime/*.h'", function(line, path)
@@ -183,11 +194,17 @@ end)
 
 describe("the map", function()
   it("names every file of the runtime", function()
-    local map = table.concat(lines_of(MOONPOOL_ROOT .. "/runtime/README.md"), "\n")
+    local sections, section = {}, nil -- by folder
+    for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/runtime/README.md")) do
+      section = line:match "^### (%S+)/$" or section
+      if section then sections[section] = (sections[section] or "") .. line .. "\n" end
+    end
     local offences = {}
     for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
-      local stem = path:match "([^/]+)%.[ch]$"
-      if not map:find("`" .. stem .. ".", 1, true) then offences[#offences + 1] = path end
+      local folder, name = split(path)
+      folder = folder:gsub("^runtime/", "")
+      local map = sections[folder] or error("no section of the map for " .. folder)
+      if not map:find("`" .. name:match "^[^.]+" .. ".", 1, true) then offences[#offences + 1] = path end
     end
     report(offences)
   end)

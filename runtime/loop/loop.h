@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The world as the core sees it: time, chance, timers, byte streams, names, files that change. Two bodies:
-// loop_uv.c (the real one, over libuv) and sim/loop_sim.c (virtual time, one seed). Nothing above this header
+// loop_uv.c (the real one, over libuv) and sim/net/loop_sim.c (virtual time, one seed). Nothing above this header
 // calls a clock, a random source, a resolver or a socket itself.
 //
 // One turn of a loop: sockets are read (each gives its bytes upwards), due timers fire, then the tasks of

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// SELECT, and the relations of WHERE and IF.
+#include "sim/cql/parse.h"
+
+#include "base/err.h"
+
+static int parse_operator(struct mp_sim_parser *p, enum mp_sim_op *op)
+{
+	static const struct {
+		const char *mark;
+		enum mp_sim_op op;
+	} marks[] = {{"=", MP_SIM_EQ}, {"<", MP_SIM_LT},  {"<=", MP_SIM_LE},
+	             {">", MP_SIM_GT}, {">=", MP_SIM_GE}, {"!=", MP_SIM_NE}};
+	for (size_t i = 0; i < MP_ARRAY_LEN(marks); i++) {
+		if (mp_sim_at_mark(p, marks[i].mark)) {
+			*op = marks[i].op;
+			return mp_sim_parser_step(p);
+		}
+	}
+	int taken;
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "IN"));
+	if (taken > 0) {
+		*op = MP_SIM_IN;
+		return 0;
+	}
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "CONTAINS"));
+	if (taken == 0)
+		return mp_sim_expected(p, "an operator");
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "KEY"));
+	*op = taken > 0 ? MP_SIM_CONTAINS_KEY : MP_SIM_CONTAINS;
+	return 0;
+}
+
+static int parse_left_side(struct mp_sim_parser *p, struct mp_sim_relation *rel)
+{
+	int taken;
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "TOKEN"));
+	if (taken > 0) {
+		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
+		MP_SIM_TRY(mp_sim_parse_names(p, &rel->token));
+		return mp_sim_expect_mark(p, ")");
+	}
+	if (mp_sim_at_mark(p, "("))
+		return mp_sim_fail(
+			p->err, MP_SE_INVALID,
+			"line %u:%u relations on several columns are not supported by the simulated cluster", p->tok.line,
+			p->tok.column);
+	MP_SIM_TRY(mp_sim_parse_name(p, &rel->column));
+	MP_SIM_TRY(taken = mp_sim_accept_mark(p, "["));
+	if (taken == 0)
+		return 0;
+	MP_SIM_TRY(mp_sim_parse_term(p, &rel->element));
+	return mp_sim_expect_mark(p, "]");
+}
+
+int mp_sim_parse_where(struct mp_sim_parser *p, struct mp_sim_relation **list)
+{
+	int more;
+	do {
+		struct mp_sim_relation *rel = mp_sim_parser_alloc(p, sizeof(*rel));
+		if (rel == NULL)
+			return MP_ESERVER;
+		MP_SIM_TRY(parse_left_side(p, rel));
+		MP_SIM_TRY(parse_operator(p, &rel->op));
+		MP_SIM_TRY(mp_sim_parse_term(p, &rel->value));
+		if (rel->op == MP_SIM_IN && rel->value->kind != MP_SIM_TERM_TUPLE &&
+		    rel->value->kind != MP_SIM_TERM_MARKER)
+			return mp_sim_expected(p, "( values ) behind IN");
+		*list = rel;
+		list = &rel->next;
+		MP_SIM_TRY(more = mp_sim_accept_word(p, "AND"));
+	} while (more > 0);
+	return 0;
+}
+
+// count(*), count(1), token(k), writetime(c), ttl(c), or a call without columns. `name` is the word before "(".
+static int parse_function(struct mp_sim_parser *p, struct mp_sim_selector *sel, struct mp_sim_token name)
+{
+	if (mp_str_is_nocase(name.text, "count")) {
+		sel->kind = MP_SIM_SELECT_COUNT;
+		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
+		if (!mp_sim_at_mark(p, "*") && !(p->tok.kind == MP_SIM_TOK_INT && mp_str_is(p->tok.text, "1")))
+			return mp_sim_expected(p, "* in count(*)");
+		MP_SIM_TRY(mp_sim_parser_step(p));
+		return mp_sim_expect_mark(p, ")");
+	}
+	bool time = mp_str_is_nocase(name.text, "writetime"), ttl = mp_str_is_nocase(name.text, "ttl");
+	if (time || ttl) {
+		sel->kind = time ? MP_SIM_SELECT_WRITETIME : MP_SIM_SELECT_TTL;
+		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
+		MP_SIM_TRY(mp_sim_parse_name(p, &sel->column));
+		return mp_sim_expect_mark(p, ")");
+	}
+	return mp_sim_fail(p->err, MP_SE_INVALID, "line %u:%u unknown function '%.*s' in a selection", name.line,
+	                   name.column, MP_SIM_S(name.text));
+}
+
+static bool is_value_function(struct mp_str name)
+{
+	static const char *const names[] = {"now",
+	                                    "uuid",
+	                                    "totimestamp",
+	                                    "todate",
+	                                    "tounixtimestamp",
+	                                    "currenttimeuuid",
+	                                    "currenttimestamp",
+	                                    "mintimeuuid",
+	                                    "maxtimeuuid",
+	                                    "currentdate",
+	                                    "currenttime"};
+	for (size_t i = 0; i < MP_ARRAY_LEN(names); i++) {
+		if (mp_str_is_nocase(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static int parse_selector(struct mp_sim_parser *p, struct mp_sim_selector *sel)
+{
+	struct mp_sim_token name = p->tok;
+	const char *from = p->tok.raw.data;
+	struct mp_sim_lexer ahead = p->lex;
+	struct mp_sim_token next = {0};
+	MP_SIM_TRY(mp_sim_lexer_next(&ahead, &next));
+	bool call = next.kind == MP_SIM_TOK_MARK && mp_str_is(next.text, "(");
+	int taken;
+	if (mp_sim_at_word(p, "CAST") && call)
+		return mp_sim_fail(p->err, MP_SE_INVALID, "line %u:%u CAST is not supported by the simulated cluster",
+		                   name.line, name.column);
+	if (mp_sim_at_word(p, "TOKEN")) {
+		sel->kind = MP_SIM_SELECT_TOKEN;
+		MP_SIM_TRY(mp_sim_parser_step(p));
+		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
+		MP_SIM_TRY(mp_sim_parse_names(p, &sel->token));
+		MP_SIM_TRY(mp_sim_expect_mark(p, ")"));
+	} else if (call && is_value_function(name.text)) {
+		sel->kind = MP_SIM_SELECT_TERM;
+		MP_SIM_TRY(mp_sim_parse_term(p, &sel->term));
+	} else if (call) {
+		MP_SIM_TRY(mp_sim_parser_step(p));
+		MP_SIM_TRY(parse_function(p, sel, name));
+	} else {
+		sel->kind = MP_SIM_SELECT_COLUMN;
+		MP_SIM_TRY(mp_sim_parse_name(p, &sel->column));
+	}
+	// The current token begins behind the selector and the blanks that follow it.
+	const char *to = p->tok.raw.data;
+	while (to > from && (to[-1] == ' ' || to[-1] == '\n' || to[-1] == '\t' || to[-1] == '\r'))
+		to--;
+	sel->raw = (struct mp_str){from, (size_t)(to - from)};
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "AS"));
+	return taken > 0 ? mp_sim_parse_name(p, &sel->alias) : 0;
+}
+
+static int parse_selection(struct mp_sim_parser *p)
+{
+	int rc = mp_sim_accept_mark(p, "*");
+	p->stmt->select_all = rc > 0;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	struct mp_sim_selector **tail = &p->stmt->selectors;
+	do {
+		struct mp_sim_selector *sel = mp_sim_parser_alloc(p, sizeof(*sel));
+		if (sel == NULL)
+			return MP_ESERVER;
+		MP_SIM_TRY(parse_selector(p, sel));
+		*tail = sel;
+		tail = &sel->next;
+		MP_SIM_TRY(rc = mp_sim_accept_mark(p, ","));
+	} while (rc > 0);
+	return 0;
+}
+
+static int parse_order(struct mp_sim_parser *p)
+{
+	MP_SIM_TRY(mp_sim_expect_word(p, "BY"));
+	struct mp_sim_order **tail = &p->stmt->order;
+	int more;
+	do {
+		struct mp_sim_order *order = mp_sim_parser_alloc(p, sizeof(*order));
+		if (order == NULL)
+			return MP_ESERVER;
+		MP_SIM_TRY(mp_sim_parse_name(p, &order->column));
+		int taken = mp_sim_accept_word(p, "ASC");
+		if (taken == 0) {
+			MP_SIM_TRY(taken = mp_sim_accept_word(p, "DESC"));
+			order->descending = taken > 0;
+		}
+		MP_SIM_TRY(taken);
+		*tail = order;
+		tail = &order->next;
+		MP_SIM_TRY(more = mp_sim_accept_mark(p, ","));
+	} while (more > 0);
+	return 0;
+}
+
+// What may follow the table's name, in CQL's order.
+static int parse_tail(struct mp_sim_parser *p)
+{
+	struct mp_sim_stmt *stmt = p->stmt;
+	int taken;
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "WHERE"));
+	if (taken > 0)
+		MP_SIM_TRY(mp_sim_parse_where(p, &stmt->where));
+	if (mp_sim_at_word(p, "GROUP"))
+		return mp_sim_fail(p->err, MP_SE_INVALID,
+		                   "line %u:%u GROUP BY is not supported by the simulated cluster", p->tok.line,
+		                   p->tok.column);
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "ORDER"));
+	if (taken > 0)
+		MP_SIM_TRY(parse_order(p));
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "PER"));
+	if (taken > 0) {
+		MP_SIM_TRY(mp_sim_expect_word(p, "PARTITION"));
+		MP_SIM_TRY(mp_sim_expect_word(p, "LIMIT"));
+		MP_SIM_TRY(mp_sim_parse_term(p, &stmt->partition_limit));
+	}
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "LIMIT"));
+	if (taken > 0)
+		MP_SIM_TRY(mp_sim_parse_term(p, &stmt->limit));
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "ALLOW"));
+	if (taken > 0)
+		MP_SIM_TRY(mp_sim_expect_word(p, "FILTERING"));
+	stmt->allow_filtering = taken > 0;
+	return 0;
+}
+
+int mp_sim_parse_select(struct mp_sim_parser *p)
+{
+	p->stmt->kind = MP_SIM_SELECT;
+	MP_SIM_TRY(mp_sim_parser_step(p));
+	if (mp_sim_at_word(p, "JSON"))
+		return mp_sim_fail(p->err, MP_SE_INVALID,
+		                   "line %u:%u SELECT JSON is not supported by the simulated cluster", p->tok.line,
+		                   p->tok.column);
+	int distinct = mp_sim_accept_word(p, "DISTINCT");
+	MP_SIM_TRY(distinct);
+	p->stmt->distinct = distinct > 0;
+	MP_SIM_TRY(parse_selection(p));
+	MP_SIM_TRY(mp_sim_expect_word(p, "FROM"));
+	MP_SIM_TRY(mp_sim_parse_table(p));
+	return parse_tail(p);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/cql/term.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/uuid.h"
+#include "sim/cql/compare.h"
+#include "sim/cql/parse.h"
+#include "wire/value.h"
+
+static const struct mp_type scalars[] = {
+	{.id = MP_TYPE_ASCII},   {.id = MP_TYPE_BIGINT},    {.id = MP_TYPE_BLOB},    {.id = MP_TYPE_BOOLEAN},
+	{.id = MP_TYPE_COUNTER}, {.id = MP_TYPE_DECIMAL},   {.id = MP_TYPE_DOUBLE},  {.id = MP_TYPE_FLOAT},
+	{.id = MP_TYPE_INT},     {.id = MP_TYPE_TIMESTAMP}, {.id = MP_TYPE_UUID},    {.id = MP_TYPE_VARCHAR},
+	{.id = MP_TYPE_VARINT},  {.id = MP_TYPE_TIMEUUID},  {.id = MP_TYPE_INET},    {.id = MP_TYPE_DATE},
+	{.id = MP_TYPE_TIME},    {.id = MP_TYPE_SMALLINT},  {.id = MP_TYPE_TINYINT}, {.id = MP_TYPE_DURATION},
+};
+
+const struct mp_type *mp_sim_scalar_type(uint16_t id)
+{
+	for (size_t i = 0; i < MP_ARRAY_LEN(scalars); i++) {
+		if (scalars[i].id == id)
+			return &scalars[i];
+	}
+	return NULL;
+}
+
+static int keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_bytes *out)
+{
+	uint8_t *copy = mp_arena_alloc(env->arena, len + 1);
+	if (copy == NULL)
+		return mp_sim_fail_nomem(env->err);
+	if (len > 0)
+		memcpy(copy, data, len);
+	*out = (struct mp_bytes){copy, (int32_t)len};
+	return 0;
+}
+
+// ---- functions --------------------------------------------------------------------------------------------------
+
+enum function { F_NOW, F_UUID, F_TO_TIMESTAMP, F_TO_DATE, F_TO_UNIX, F_CURRENT_TIMESTAMP, F_CURRENT_DATE };
+
+static const struct {
+	const char *name;
+	enum function function;
+	uint16_t type;
+	uint32_t arguments;
+} functions[] = {
+	{"now", F_NOW, MP_TYPE_TIMEUUID, 0},
+	{"currenttimeuuid", F_NOW, MP_TYPE_TIMEUUID, 0},
+	{"current_timeuuid", F_NOW, MP_TYPE_TIMEUUID, 0},
+	{"uuid", F_UUID, MP_TYPE_UUID, 0},
+	{"totimestamp", F_TO_TIMESTAMP, MP_TYPE_TIMESTAMP, 1},
+	{"to_timestamp", F_TO_TIMESTAMP, MP_TYPE_TIMESTAMP, 1},
+	{"todate", F_TO_DATE, MP_TYPE_DATE, 1},
+	{"to_date", F_TO_DATE, MP_TYPE_DATE, 1},
+	{"tounixtimestamp", F_TO_UNIX, MP_TYPE_BIGINT, 1},
+	{"to_unix_timestamp", F_TO_UNIX, MP_TYPE_BIGINT, 1},
+	{"currenttimestamp", F_CURRENT_TIMESTAMP, MP_TYPE_TIMESTAMP, 0},
+	{"current_timestamp", F_CURRENT_TIMESTAMP, MP_TYPE_TIMESTAMP, 0},
+	{"currentdate", F_CURRENT_DATE, MP_TYPE_DATE, 0},
+	{"current_date", F_CURRENT_DATE, MP_TYPE_DATE, 0},
+};
+
+uint16_t mp_sim_function_type(struct mp_str name)
+{
+	for (size_t i = 0; i < MP_ARRAY_LEN(functions); i++) {
+		if (mp_str_is_nocase(name, functions[i].name))
+			return functions[i].type;
+	}
+	return 0;
+}
+
+static int make_timeuuid(struct mp_sim_env *env, struct mp_bytes *out)
+{
+	uint64_t time = (uint64_t)env->now_us * 10;
+	if (time <= *env->last_uuid_time)
+		time = *env->last_uuid_time + 1;
+	*env->last_uuid_time = time;
+	uint64_t chance = mp_rand_u64(env->rand);
+	uint8_t node[6];
+	memcpy(node, &chance, sizeof(node));
+	struct mp_uuid uuid;
+	mp_uuid_v1(time, (uint16_t)(chance >> 48), node, &uuid);
+	return keep(env, uuid.bytes, sizeof(uuid.bytes), out);
+}
+
+static int put_i64(struct mp_sim_env *env, int64_t value, struct mp_bytes *out)
+{
+	uint64_t swapped = __builtin_bswap64((uint64_t)value);
+	return keep(env, &swapped, 8, out);
+}
+
+static int put_days(struct mp_sim_env *env, int64_t ms, struct mp_bytes *out)
+{
+	int64_t days = ms >= 0 ? ms / 86400000 : -((-ms + 86399999) / 86400000);
+	uint32_t swapped = __builtin_bswap32((uint32_t)(days + (INT64_C(1) << 31)));
+	return keep(env, &swapped, 4, out);
+}
+
+// The argument of toTimestamp and its like, as milliseconds since 1970: a timeuuid, date or timestamp.
+static int argument_ms(struct mp_sim_env *env, const struct mp_sim_term *call, int64_t *ms)
+{
+	const struct mp_sim_term *argument = call->items;
+	uint16_t type =
+		argument->kind == MP_SIM_TERM_CALL ? mp_sim_function_type(argument->text) : MP_TYPE_TIMEUUID;
+	if (type != MP_TYPE_TIMEUUID && type != MP_TYPE_DATE && type != MP_TYPE_TIMESTAMP)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid call to function %.*s", MP_SIM_S(call->text));
+	struct mp_bytes value;
+	MP_SIM_TRY(mp_sim_eval(env, argument, mp_sim_scalar_type(type), call->text, &value));
+	uint32_t days;
+	struct mp_uuid uuid;
+	if (type == MP_TYPE_TIMESTAMP && mp_value_i64(value, ms) == 0)
+		return 0;
+	if (type == MP_TYPE_DATE && mp_value_date(value, &days) == 0) {
+		*ms = ((int64_t)days - (INT64_C(1) << 31)) * 86400000;
+		return 0;
+	}
+	if (type != MP_TYPE_TIMEUUID || value.len != 16)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid argument of function %.*s",
+		                   MP_SIM_S(call->text));
+	memcpy(uuid.bytes, value.data, 16);
+	*ms = (int64_t)(mp_uuid_v1_unix_100ns(&uuid) / 10000);
+	return 0;
+}
+
+static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call, enum function function,
+                         struct mp_bytes *out)
+{
+	struct mp_uuid uuid;
+	int64_t ms = env->now_us / 1000;
+	if (env->random != NULL)
+		*env->random = true;
+	if (function == F_TO_TIMESTAMP || function == F_TO_DATE || function == F_TO_UNIX)
+		MP_SIM_TRY(argument_ms(env, call, &ms));
+	switch (function) {
+	case F_NOW: return make_timeuuid(env, out);
+	case F_UUID: mp_uuid_v4(env->rand, &uuid); return keep(env, uuid.bytes, sizeof(uuid.bytes), out);
+	case F_TO_DATE:
+	case F_CURRENT_DATE: return put_days(env, ms, out);
+	case F_TO_TIMESTAMP:
+	case F_TO_UNIX:
+	case F_CURRENT_TIMESTAMP: return put_i64(env, ms, out);
+	}
+	return 0;
+}
+
+static int eval_call(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                     struct mp_str column, struct mp_bytes *out)
+{
+	for (size_t i = 0; i < MP_ARRAY_LEN(functions); i++) {
+		if (!mp_str_is_nocase(term->text, functions[i].name))
+			continue;
+		if (term->count != functions[i].arguments)
+			return mp_sim_fail(
+				env->err, MP_SE_INVALID,
+				"Invalid number of arguments in call to function %.*s: %u required but %u provided",
+				MP_SIM_S(term->text), functions[i].arguments, term->count);
+		bool fits = type->id == functions[i].type ||
+		            (type->id == MP_TYPE_UUID && functions[i].type == MP_TYPE_TIMEUUID);
+		if (!fits)
+			return mp_sim_fail(
+				env->err, MP_SE_INVALID,
+				"Type error: cannot assign result of function %.*s (type %s) to %.*s (type %s)",
+				MP_SIM_S(term->text), mp_type_id_name(functions[i].type), MP_SIM_S(column),
+				mp_type_id_name(type->id));
+		return call_function(env, term, functions[i].function, out);
+	}
+	return mp_sim_fail(env->err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(term->text));
+}
+
+// ---- collections ------------------------------------------------------------------------------------------------
+
+struct item {
+	struct mp_bytes key;
+	struct mp_bytes value;
+};
+
+static int insert_sorted(struct item *items, uint32_t *count, const struct mp_type *type, struct item item)
+{
+	uint32_t low = 0, high = *count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = mp_sim_compare(type->children[0], items[middle].key, item.key);
+		if (order == 0) {
+			items[middle] = item;
+			return 0;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	memmove(items + low + 1, items + low, (*count - low) * sizeof(*items));
+	items[low] = item;
+	(*count)++;
+	return 0;
+}
+
+static int eval_item(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                     struct mp_str column, struct mp_bytes *out)
+{
+	MP_SIM_TRY(mp_sim_eval(env, term, type, column, out));
+	if (out->len == -2)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "unset value is not supported inside collections");
+	if (out->len < 0)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "null is not supported inside collections");
+	return 0;
+}
+
+static int write_items(struct mp_sim_env *env, const struct item *items, uint32_t count, bool map,
+                       struct mp_bytes *out)
+{
+	struct mp_buf buf;
+	mp_buf_init(&buf);
+	mp_buf_u32(&buf, count);
+	for (uint32_t i = 0; i < count; i++) {
+		mp_buf_i32(&buf, items[i].key.len);
+		mp_buf_bytes(&buf, items[i].key.data, (size_t)items[i].key.len);
+		if (map) {
+			mp_buf_i32(&buf, items[i].value.len);
+			mp_buf_bytes(&buf, items[i].value.data, (size_t)items[i].value.len);
+		}
+	}
+	int rc = buf.failed ? mp_sim_fail_nomem(env->err) : keep(env, buf.data, buf.len, out);
+	mp_buf_deinit(&buf);
+	return rc;
+}
+
+static int eval_collection(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                           struct mp_str column, struct mp_bytes *out)
+{
+	bool empty = term->kind == MP_SIM_TERM_SET && term->count == 0;
+	bool fits = type->id == MP_TYPE_LIST  ? term->kind == MP_SIM_TERM_LIST
+	            : type->id == MP_TYPE_SET ? term->kind == MP_SIM_TERM_SET
+	            : type->id == MP_TYPE_MAP ? term->kind == MP_SIM_TERM_MAP || empty
+	                                      : false;
+	if (!fits)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid %s literal for %.*s of type %s",
+		                   term->kind == MP_SIM_TERM_LIST  ? "list"
+		                   : term->kind == MP_SIM_TERM_SET ? "set"
+		                   : term->kind == MP_SIM_TERM_MAP ? "map"
+		                                                   : "tuple",
+		                   MP_SIM_S(column), mp_type_id_name(type->id));
+	struct item *items = mp_arena_alloc(env->arena, (term->count + 1) * sizeof(*items));
+	if (items == NULL)
+		return mp_sim_fail_nomem(env->err);
+	uint32_t count = 0;
+	bool map = type->id == MP_TYPE_MAP;
+	for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next) {
+		struct item item = {0};
+		MP_SIM_TRY(eval_item(env, at, type->children[0], column, &item.key));
+		if (map) {
+			at = at->next;
+			MP_SIM_TRY(eval_item(env, at, type->children[1], column, &item.value));
+		}
+		if (type->id == MP_TYPE_LIST)
+			items[count++] = item;
+		else
+			MP_SIM_TRY(insert_sorted(items, &count, type, item));
+	}
+	return write_items(env, items, count, map, out);
+}
+
+// ---- all --------------------------------------------------------------------------------------------------------
+
+static int eval_marker(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                       struct mp_str column, struct mp_bytes *out)
+{
+	*out = env->bound[term->marker];
+	if (mp_sim_check_value(type, *out) == 0)
+		return 0;
+	return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid value for %.*s: %d bytes are not a %s",
+	                   MP_SIM_S(column), out->len, mp_type_id_name(type->id));
+}
+
+static const char *constant_kind(enum mp_sim_term_kind kind)
+{
+	switch (kind) {
+	case MP_SIM_TERM_INT: return "INTEGER";
+	case MP_SIM_TERM_FLOAT: return "FLOAT";
+	case MP_SIM_TERM_STRING: return "STRING";
+	case MP_SIM_TERM_BOOL: return "BOOLEAN";
+	case MP_SIM_TERM_UUID: return "UUID";
+	case MP_SIM_TERM_BLOB: return "HEX";
+	default: return "DURATION";
+	}
+}
+
+int mp_sim_eval(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                struct mp_str column, struct mp_bytes *out)
+{
+	switch (term->kind) {
+	case MP_SIM_TERM_NULL: *out = (struct mp_bytes){NULL, -1}; return 0;
+	case MP_SIM_TERM_MARKER: return eval_marker(env, term, type, column, out);
+	case MP_SIM_TERM_CALL: return eval_call(env, term, type, column, out);
+	case MP_SIM_TERM_LIST:
+	case MP_SIM_TERM_SET:
+	case MP_SIM_TERM_MAP:
+	case MP_SIM_TERM_TUPLE: return eval_collection(env, term, type, column, out);
+	default: break;
+	}
+	if (term->kind == MP_SIM_TERM_STRING && type->id == MP_TYPE_VARCHAR) {
+		*out = (struct mp_bytes){(const uint8_t *)term->text.data, (int32_t)term->text.len};
+		return mp_sim_check_value(type, *out) == 0
+		           ? 0
+		           : mp_sim_fail(env->err, MP_SE_INVALID, "String didn't validate.");
+	}
+	struct mp_buf buf;
+	mp_buf_init(&buf);
+	int rc = mp_sim_literal(term->kind, term->text, type, &buf);
+	if (rc == 0)
+		rc = buf.failed ? mp_sim_fail_nomem(env->err) : keep(env, buf.data, buf.len, out);
+	mp_buf_deinit(&buf);
+	if (rc == MP_ETYPE)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid %s constant (%.*s) for \"%.*s\" of type %s",
+		                   constant_kind(term->kind), MP_SIM_S(term->text), MP_SIM_S(column),
+		                   mp_type_id_name(type->id));
+	return rc;
+}
+
+int mp_sim_eval_i64(struct mp_sim_env *env, const struct mp_sim_term *term, uint16_t type_id,
+                    const char *what, int64_t *out, bool *present)
+{
+	*present = false;
+	if (term == NULL)
+		return 0;
+	struct mp_bytes value;
+	MP_SIM_TRY(mp_sim_eval(env, term, mp_sim_scalar_type(type_id), mp_str_of(what), &value));
+	if (value.len == -2)
+		return 0;
+	if (value.len <= 0)
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid null value of %s", what);
+	int32_t narrow;
+	int rc = type_id == MP_TYPE_INT ? mp_value_i32(value, &narrow) : mp_value_i64(value, out);
+	if (rc == 0 && type_id == MP_TYPE_INT)
+		*out = narrow;
+	*present = rc == 0;
+	return rc == 0 ? 0 : mp_sim_fail(env->err, MP_SE_INVALID, "Invalid value of %s", what);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a SELECT gives: its columns, their names and types, its order.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "sim/cql/parse.h"
+#include "sim/store/plan.h"
+
+static int select_all(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	const struct mp_sim_table *table = plan->table;
+	const struct mp_sim_column **columns =
+		mp_arena_alloc(&plan->arena, table->column_count * sizeof(*columns));
+	plan->selected = mp_arena_alloc(&plan->arena, table->column_count * sizeof(*plan->selected));
+	if (columns == NULL || plan->selected == NULL)
+		return mp_sim_fail_nomem(err);
+	mp_sim_table_order(table, columns);
+	for (uint16_t i = 0; i < table->column_count; i++)
+		plan->selected[i] = (struct mp_sim_selected){.kind = MP_SIM_SELECT_COLUMN,
+		                                             .column = columns[i],
+		                                             .type = columns[i]->type,
+		                                             .name = columns[i]->name};
+	plan->selected_count = table->column_count;
+	return 0;
+}
+
+static int name_of_call(struct mp_sim_plan *plan, const struct mp_sim_selector *sel, struct mp_str *name)
+{
+	// Cassandra names functions with their keyspace and without blanks: "system.now()".
+	bool native = sel->kind == MP_SIM_SELECT_TOKEN || sel->kind == MP_SIM_SELECT_TERM;
+	char *text = mp_arena_alloc(&plan->arena, sel->raw.len + 16);
+	if (text == NULL)
+		return MP_ENOMEM;
+	size_t len = 0;
+	if (native) {
+		memcpy(text, "system.", 7);
+		len = 7;
+	}
+	for (size_t i = 0; i < sel->raw.len; i++) {
+		char c = sel->raw.data[i];
+		if (c == ' ' || c == '\n' || c == '\t')
+			continue;
+		text[len++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+		if (c == ',')
+			text[len++] = ' ';
+	}
+	*name = (struct mp_str){text, len};
+	return 0;
+}
+
+static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *sel,
+                      struct mp_sim_selected *out, struct mp_sim_error *err)
+{
+	out->kind = sel->kind;
+	out->term = sel->term;
+	if (sel->column.len > 0) {
+		out->column = mp_sim_plan_column(plan, sel->column, err);
+		if (out->column == NULL)
+			return MP_ESERVER;
+	}
+	switch (sel->kind) {
+	case MP_SIM_SELECT_COLUMN: out->type = out->column->type; break;
+	case MP_SIM_SELECT_COUNT:
+		plan->counts = true;
+		out->type = mp_sim_scalar_type(MP_TYPE_BIGINT);
+		break;
+	case MP_SIM_SELECT_TOKEN: out->type = mp_sim_scalar_type(MP_TYPE_BIGINT); break;
+	case MP_SIM_SELECT_WRITETIME:
+	case MP_SIM_SELECT_TTL:
+		if (out->column->kind != MP_SIM_REGULAR || out->column->multi)
+			return mp_sim_fail(err, MP_SE_INVALID, "Cannot use selection function %s on %s %.*s",
+			                   sel->kind == MP_SIM_SELECT_TTL ? "ttl" : "writetime",
+			                   out->column->multi ? "non-frozen collection" : "PRIMARY KEY part",
+			                   MP_SIM_S(sel->column));
+		out->type = mp_sim_scalar_type(sel->kind == MP_SIM_SELECT_TTL ? MP_TYPE_INT : MP_TYPE_BIGINT);
+		break;
+	case MP_SIM_SELECT_TERM:
+		out->type = mp_sim_scalar_type(mp_sim_function_type(sel->term->text));
+		if (out->type == NULL)
+			return mp_sim_fail(err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(sel->term->text));
+		break;
+	}
+	if (sel->alias.len > 0)
+		out->name = sel->alias;
+	else if (sel->kind == MP_SIM_SELECT_COLUMN)
+		out->name = out->column->name;
+	else if (sel->kind == MP_SIM_SELECT_COUNT)
+		out->name = mp_str_of("count");
+	else if (name_of_call(plan, sel, &out->name) < 0)
+		return mp_sim_fail_nomem(err);
+	return 0;
+}
+
+static int select_list(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	uint32_t count = 0;
+	for (const struct mp_sim_selector *sel = plan->stmt->selectors; sel != NULL; sel = sel->next)
+		count++;
+	plan->selected = mp_arena_alloc(&plan->arena, count * sizeof(*plan->selected));
+	if (plan->selected == NULL)
+		return mp_sim_fail_nomem(err);
+	for (const struct mp_sim_selector *sel = plan->stmt->selectors; sel != NULL; sel = sel->next)
+		MP_SIM_TRY(select_one(plan, sel, &plan->selected[plan->selected_count++], err));
+	return 0;
+}
+
+static int describe_result(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	plan->result = mp_metadata_new(plan->selected_count);
+	if (plan->result == NULL)
+		return mp_sim_fail_nomem(err);
+	struct mp_buf text;
+	mp_buf_init(&text);
+	for (uint32_t i = 0; i < plan->selected_count; i++) {
+		struct mp_column *column = &plan->result->columns[i];
+		column->keyspace = plan->table->keyspace;
+		column->table = plan->table->name;
+		column->name = plan->selected[i].name;
+		column->type = (struct mp_type *)(uintptr_t)plan->selected[i].type;
+		mp_buf_bytes(&text, column->name.data, column->name.len);
+		mp_buf_u8(&text, 0);
+		mp_type_format(&text, column->type);
+		mp_buf_u8(&text, 0);
+	}
+	int rc = text.failed ? mp_sim_fail_nomem(err) : 0;
+	if (rc == 0)
+		mp_sim_hash_id(plan->result_id, text.data, text.len, plan->table->id.bytes, 16);
+	mp_buf_deinit(&text);
+	return rc;
+}
+
+static int check_order(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	if (plan->stmt->order == NULL)
+		return 0;
+	if (!plan->where.full_key)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "ORDER BY is only supported when the partition key is restricted by an EQ or "
+		                   "an IN.");
+	bool first = true;
+	uint16_t position = 0;
+	for (const struct mp_sim_order *order = plan->stmt->order; order != NULL; order = order->next) {
+		const struct mp_sim_column *column = mp_sim_plan_column(plan, order->column, err);
+		if (column == NULL)
+			return MP_ESERVER;
+		if (column->kind != MP_SIM_CLUSTERING)
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Order by is currently only supported on the clustered columns of the "
+			                   "PRIMARY KEY, got %.*s",
+			                   MP_SIM_S(column->name));
+		while (position < column->position && position < plan->where.equal_count)
+			position++;
+		bool reversed = order->descending != column->descending;
+		if (column->position != position++ || (!first && reversed != plan->reversed))
+			return mp_sim_fail(err, MP_SE_INVALID, "Unsupported order by relation");
+		plan->reversed = reversed;
+		first = false;
+	}
+	return 0;
+}
+
+static int check_distinct(const struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	for (uint32_t i = 0; plan->stmt->distinct && i < plan->selected_count; i++) {
+		const struct mp_sim_column *column = plan->selected[i].column;
+		if (plan->selected[i].kind != MP_SIM_SELECT_COLUMN || column->kind != MP_SIM_PARTITION_KEY)
+			return mp_sim_fail(
+				err, MP_SE_INVALID,
+				"SELECT DISTINCT queries must only request partition key columns and/or static columns (not "
+				"%.*s)",
+				MP_SIM_S(plan->selected[i].name));
+	}
+	return 0;
+}
+
+int mp_sim_plan_select(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	const struct mp_sim_stmt *stmt = plan->stmt;
+	MP_SIM_TRY(stmt->select_all ? select_all(plan, err) : select_list(plan, err));
+	if (plan->counts && plan->selected_count > 1)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "count(*) beside other selections is not supported by the simulated cluster");
+	MP_SIM_TRY(mp_sim_plan_where(plan, err));
+	MP_SIM_TRY(check_order(plan, err));
+	MP_SIM_TRY(check_distinct(plan, err));
+	if (plan->where.filter_count > 0 && !plan->where.filters_by_key && !stmt->allow_filtering &&
+	    plan->table->source == NULL)
+		return mp_sim_fail(
+			err, MP_SE_INVALID,
+			"Cannot execute this query as it might involve data filtering and thus may have unpredictable "
+			"performance. If you want to execute this query despite the performance unpredictability, use "
+			"ALLOW FILTERING");
+	const struct mp_type *integer = mp_sim_scalar_type(MP_TYPE_INT);
+	MP_SIM_TRY(
+		mp_sim_plan_marker(plan, stmt->partition_limit, mp_str_of("[per_partition_limit]"), integer, err));
+	MP_SIM_TRY(mp_sim_plan_marker(plan, stmt->limit, mp_str_of("[limit]"), integer, err));
+	return describe_result(plan, err);
+}

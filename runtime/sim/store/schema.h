@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keyspaces and tables of the simulated cluster, one schema for all nodes. A table is shared by reference count: it
+// lives on while a prepared statement, a hint or stored data holds it. A table only grows (ALTER ... ADD), so the
+// position of a column never changes.
+#pragma once
+
+#include "base/arena.h"
+#include "base/uuid.h"
+#include "sim/cql/ast.h"
+#include "sim/cql/error.h"
+#include "sim/store/ring.h"
+#include "wire/type.h"
+
+enum mp_sim_column_kind { MP_SIM_PARTITION_KEY, MP_SIM_CLUSTERING, MP_SIM_REGULAR };
+
+struct mp_sim_column {
+	struct mp_str name;
+	struct mp_str type_text; // "frozen<list<int>>"
+	struct mp_type *type;
+	enum mp_sim_column_kind kind;
+	uint16_t index;    // in the table's columns
+	uint16_t position; // within its kind
+	bool descending;   // CLUSTERING
+	bool multi;        // a collection that is not frozen: its elements are written one by one
+	bool counter;
+};
+
+struct mp_sim_table {
+	uint32_t refs;
+	struct mp_arena arena;
+	struct mp_str keyspace;
+	struct mp_str name;
+	struct mp_uuid id;
+	struct mp_sim_column **columns; // partition key, clustering, regular (in order of creation)
+	uint16_t column_count;
+	uint16_t column_cap;
+	uint16_t partition_count;
+	uint16_t clustering_count;
+	bool counters; // has counter columns
+	bool dropped;
+	struct mp_str comment;
+	int32_t default_ttl;
+	const struct mp_sim_virtual *source; // a table made from the live state; NULL: stored
+	struct mp_sim_keyspace *owner;       // NULL once dropped
+	struct mp_sim_table *next;
+};
+
+struct mp_sim_keyspace {
+	struct mp_str name;
+	struct mp_arena arena;
+	struct mp_sim_strategy strategy;
+	struct mp_sim_placement placement;
+	bool durable_writes;
+	bool is_virtual;              // belongs to system_virtual_schema
+	struct mp_sim_table *tables;  // by name
+	struct mp_sim_keyspace *next; // by name
+};
+
+struct mp_sim_schema {
+	struct mp_sim_keyspace *keyspaces;
+	struct mp_sim_table **table_index; // open addressing over all tables
+	size_t table_cap;
+	size_t table_count;
+	uint64_t version;                      // counts the changes
+	char (*dc_names)[MP_SIM_NAME_MAX + 1]; // known datacentres, the cluster's
+	size_t dc_count;
+	uint64_t id_state; // for table ids
+};
+
+void mp_sim_schema_init(struct mp_sim_schema *schema, uint64_t seed);
+void mp_sim_schema_deinit(struct mp_sim_schema *schema);
+struct mp_sim_keyspace *mp_sim_schema_keyspace(const struct mp_sim_schema *schema,
+                                               struct mp_str name); // NULL: none
+struct mp_sim_table *mp_sim_schema_table(const struct mp_sim_schema *schema, struct mp_str keyspace,
+                                         struct mp_str name);
+
+struct mp_sim_table *mp_sim_table_ref(struct mp_sim_table *table);
+void mp_sim_table_unref(struct mp_sim_table *table); // NULL is fine
+// The columns as SELECT * gives them, into `out`: keys as declared, then the others by name.
+void mp_sim_table_order(const struct mp_sim_table *table, const struct mp_sim_column **out);
+struct mp_sim_column *mp_sim_table_column(const struct mp_sim_table *table, struct mp_str name); // NULL: none
+// Where a regular column's value lies in a row.
+#define MP_SIM_SLOT(table, column) \
+	((uint16_t)((column)->index - (table)->partition_count - (table)->clustering_count))
+
+// What a DDL statement did, for the answer and the event. `change` NULL: nothing (IF [NOT] EXISTS).
+struct mp_sim_change {
+	const char *change; // "CREATED", "UPDATED", "DROPPED"
+	const char *target; // "KEYSPACE", "TABLE"
+	struct mp_str keyspace;
+	struct mp_str name;
+	struct mp_sim_table *table; // ALTER, DROP TABLE: a reference for the caller to give back
+};
+// `keyspace` is the connection's, for names without one. The names of `change` borrow from the statement.
+int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
+                          struct mp_str keyspace, struct mp_sim_change *change,
+                          struct mp_sim_error *err) MP_MUST_CHECK;
+bool mp_sim_is_system(struct mp_str keyspace); // cannot be changed by clients
+
+// ---- making (also for the system tables) ------------------------------------------------------------------------
+struct mp_sim_keyspace *mp_sim_schema_add_keyspace(struct mp_sim_schema *schema, struct mp_str name,
+                                                   const struct mp_sim_strategy *strategy) MP_MUST_CHECK;
+struct mp_sim_table *mp_sim_schema_add_table(struct mp_sim_schema *schema, struct mp_sim_keyspace *keyspace,
+                                             const struct mp_sim_stmt *create,
+                                             struct mp_sim_error *err) MP_MUST_CHECK;
+
+// ---- for schema_ddl.c ---------------------------------------------------------------------------------------
+int mp_sim_schema_reserve(struct mp_sim_schema *schema) MP_MUST_CHECK; // room for one more table
+void mp_sim_schema_link_table(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks,
+                              struct mp_sim_table *table);
+void mp_sim_schema_unlink_table(struct mp_sim_schema *schema,
+                                struct mp_sim_table *table); // gives its reference back
+void mp_sim_schema_unlink_keyspace(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks);
