@@ -209,3 +209,23 @@ describe("the map", function()
     report(offences)
   end)
 end)
+
+describe("the list of faults", function()
+  local list = table.concat(lines_of(MOONPOOL_ROOT .. "/docs/faults.md"), "\n")
+
+  it("names specs that exist", function()
+    local offences = {}
+    for path in list:gmatch "`(spec/[%w_/]+%.lua)`" do
+      local file = io.open(MOONPOOL_ROOT .. "/" .. path)
+      if file then file:close() else offences[#offences + 1] = "docs/faults.md: no " .. path end
+    end
+    report(offences)
+  end)
+
+  it("knows every number that the name of a spec cites", function()
+    no_line("'spec/*_spec.lua'", function(line)
+      local number = line:match "%f[%w]it%(%s*\"([TPGASIRLCNX]%d+) "
+      return number ~= nil and not list:find("\n| " .. number .. " |", 1, true)
+    end)
+  end)
+end)
