@@ -81,7 +81,7 @@ int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const
 {
 	if (i >= error_of(error)->attempt_count)
 		return MOONPOOL_INVALID_ARGUMENT;
-	const struct mp_attempt *attempt = &error_of(error)->attempts[i];
+	const struct mp_error_attempt *attempt = &error_of(error)->attempts[i];
 	if (host != NULL)
 		*host = attempt->host;
 	if (message != NULL)

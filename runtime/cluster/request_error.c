@@ -45,7 +45,7 @@ void mp_error_add(struct mp_error *error, const char *host, int err, int32_t ser
 		memmove(error->attempts, error->attempts + 1, (MP_ATTEMPTS_KEPT - 1) * sizeof(error->attempts[0]));
 		error->attempt_count--;
 	}
-	struct mp_attempt *attempt = &error->attempts[error->attempt_count++];
+	struct mp_error_attempt *attempt = &error->attempts[error->attempt_count++];
 	error->attempt_total++;
 	attempt->err = err;
 	attempt->server_code = server_code;
@@ -67,7 +67,7 @@ static size_t add(struct mp_error *error, size_t at, const char *format, ...)
 	return at + (len > 0 ? (size_t)len : 0);
 }
 
-static const char *attempt_name(const struct mp_attempt *attempt)
+static const char *attempt_name(const struct mp_error_attempt *attempt)
 {
 	return attempt->err == MP_ESERVER && attempt->server_code >= 0
 	           ? mp_server_error_name(attempt->server_code)
@@ -79,7 +79,7 @@ void mp_error_tell(struct mp_error *error, int err)
 	error->err = err;
 	if (error->attempt_count == 0)
 		return;
-	const struct mp_attempt *last = &error->attempts[error->attempt_count - 1];
+	const struct mp_error_attempt *last = &error->attempts[error->attempt_count - 1];
 	if (err == MP_ESERVER)
 		error->server_code = last->server_code;
 	char message[sizeof(last->message)];

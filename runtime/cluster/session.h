@@ -121,7 +121,7 @@ void mp_session_free(struct mp_session *session); // only after close is done
 // ---- errors -----------------------------------------------------------------------------------------------
 #define MP_ATTEMPTS_KEPT 8 // more are counted, the last ones kept
 
-struct mp_attempt {
+struct mp_error_attempt {
 	char host[MP_ADDR_TEXT];
 	int err;             // MP_E*
 	int32_t server_code; // -1: none
@@ -137,7 +137,7 @@ struct mp_error {
 	char message[256];
 	uint32_t attempt_total;
 	uint32_t attempt_count; // entries in attempts
-	struct mp_attempt attempts[MP_ATTEMPTS_KEPT];
+	struct mp_error_attempt attempts[MP_ATTEMPTS_KEPT];
 };
 // The user's name: mp_err_name(), or the server's error name for MP_ESERVER ("UNAVAILABLE").
 const char *mp_error_code(const struct mp_error *error);

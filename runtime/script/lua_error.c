@@ -39,7 +39,7 @@ static void push_attempts(lua_State *L, const struct mp_error *error)
 {
 	lua_createtable(L, (int)error->attempt_count, 0);
 	for (uint32_t i = 0; i < error->attempt_count; i++) {
-		const struct mp_attempt *attempt = &error->attempts[i];
+		const struct mp_error_attempt *attempt = &error->attempts[i];
 		lua_createtable(L, 0, 4);
 		lua_pushstring(L, attempt->host);
 		lua_setfield(L, -2, "host");
