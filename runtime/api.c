@@ -143,6 +143,18 @@ struct opening {
 	size_t message_size;
 };
 
+// A list of warnings, whatever level the configuration asks for: a key without effect is never taken in silence.
+static void warn(lua_State *L, int index, struct mp_loop *loop)
+{
+	for (int i = 1; i <= (int)lua_objlen(L, index); i++) {
+		lua_getglobal(L, "tostring");
+		lua_rawgeti(L, index, i);
+		lua_call(L, 1, 1);
+		mp_log_write(mp_loop_log(loop), MP_LOG_WARN, "%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+}
+
 // Protected: the configuration's own code runs in here.
 static int open_protected(lua_State *L)
 {
@@ -166,6 +178,7 @@ static int open_protected(lua_State *L)
 		snprintf(opening->message, opening->message_size, "%s", luaL_checkstring(L, -1));
 		return 0;
 	}
+	warn(L, lua_gettop(L), loop_of(opening->loop));
 	int rc = mp_engine_open(&opening->session->engine, L, lua_gettop(L) - 1, loop_of(opening->loop),
 	                        opening->message, opening->message_size);
 	lua_pushboolean(L, rc == 0);

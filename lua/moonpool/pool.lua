@@ -74,14 +74,14 @@ Pool.setHostTags = core.setHostTags
 Pool.explain = core.explain
 
 -- ---- events ---------------------------------------------------------------------------------------------------
--- The pool's environment holds its state: handlers = { hostUp = { fn, ... } } of the application, handlerErrors = n,
--- and what reload.lua keeps there.
+-- The pool's environment holds its state: pool (itself), handlers = { hostUp = { fn, ... } } of the application,
+-- handlerErrors = n, and what reload.lua keeps there.
 
 local function handle(state, name, fn, ...)
   local ok, message = xpcall(fn, async.withTraceback, ...)
   if ok then return end
   state.handlerErrors = state.handlerErrors + 1
-  core.log("error", "a handler of '" .. name .. "' failed: " .. tostring(message))
+  core.log("error", "a handler of '" .. name .. "' failed: " .. tostring(message), state.pool)
 end
 
 -- To those of the application, then to those of the file that serves now.
@@ -173,11 +173,11 @@ function pool.new(input, level)
   local checked, warnings = config.check(input, where, core.readFile)
   if not checked then error(warnings, 0) end
   reload.complete(checked)
-  for _, warning in ipairs(warnings or {}) do core.log("warn", tostring(warning)) end
+  reload.warn(warnings)
   local self, message = core.newPool(checked)
   if not self then error(message, 0) end
   local state = debug.getfenv(self)
-  state.handlers, state.handlerErrors = {}, 0
+  state.pool, state.handlers, state.handlerErrors = self, {}, 0
   local ok, why = reload.begin(self, state, checked)
   if not ok then
     core.discard(self)

@@ -3,8 +3,8 @@
 -- because somebody asks. The new text is judged as at the start; what cannot be taken leaves the old as it was, as a
 -- whole, is logged and told by an event.
 --
--- A pool's state (its environment) holds: checked (the configuration in force), file (where it is from, or nil), given
--- (its handlers file as the configuration names it), loaded (the generation of handlers in force), numbers.
+-- A pool's state (its environment) holds: pool (itself), checked (the configuration in force), file (where it is from,
+-- or nil), given (its handlers file as the configuration names it), loaded (the handlers in force), numbers.
 local core = require "moonpool.core_loader"
 local change_of = require "moonpool.config_change"
 local config = require "moonpool.config"
@@ -84,6 +84,11 @@ local function refusals(pool, checked, changes)
   return #lines > 0 and table.concat(lines, "\n") or nil
 end
 
+-- Of a configuration, whatever level it asks for: a key without effect is never taken in silence.
+function reload.warn(warnings)
+  for _, warning in ipairs(warnings) do core.log("warn", tostring(warning)) end
+end
+
 -- ---- handlers -----------------------------------------------------------------------------------------------------
 
 local function is_there(path)
@@ -100,7 +105,7 @@ end
 
 local function watch(pool, what, path)
   local ok, why = core.watch(pool, what, path)
-  if not ok then core.log("warn", format("%s: changes will not be noticed: %s", path, why)) end
+  if not ok then core.log("warn", format("%s: changes will not be noticed: %s", path, why), pool) end
 end
 
 local function take_handlers(pool, state, generation)
@@ -119,12 +124,12 @@ local function drop_handlers(pool, state)
 end
 
 local function tell_handlers(state)
-  core.log("info", format("handlers: generation %d serves (%s)", state.loaded.number, state.loaded.path))
+  core.log("info", format("handlers: generation %d serves (%s)", state.loaded.number, state.loaded.path), state.pool)
   reload.hand_out(state, "handlersReload", { file = state.loaded.path, generation = state.loaded.number })
 end
 
 local function refuse_handlers(state, message)
-  core.log("error", format("handlers refused, generation %d goes on: %s", state.loaded.number, message))
+  core.log("error", format("handlers refused, generation %d goes on: %s", state.loaded.number, message), state.pool)
   reload.hand_out(state, "handlersError", { file = state.loaded.path, message = message,
     generation = state.loaded.number })
 end
@@ -181,7 +186,7 @@ local function apply(pool, state)
   end
   local ok, why = core.applyConfig(pool, checked)
   if not ok then return nil, why end
-  for _, warning in ipairs(warnings) do core.log("warn", tostring(warning)) end
+  reload.warn(warnings)
   state.checked = checked
   if generation then take_handlers(pool, state, generation) end
   if new_path and not path then drop_handlers(pool, state) end
@@ -193,12 +198,12 @@ function reload.config(pool, state)
   if not state.file then return true end
   local changes, extra = apply(pool, state)
   if not changes then
-    core.log("error", "configuration refused, the one in force goes on unchanged: " .. extra)
+    core.log("error", "configuration refused, the one in force goes on unchanged: " .. extra, pool)
     reload.hand_out(state, "configError", { file = state.file, message = extra })
     return nil, extra
   end
   if #changes == 0 then return true end
-  core.log("info", format("configuration %s: %s", state.file, texts(changes)))
+  core.log("info", format("configuration %s: %s", state.file, texts(changes)), pool)
   reload.hand_out(state, "configReload", { file = state.file, changes = public(changes) })
   if extra then tell_handlers(state) end
   return true

@@ -145,6 +145,7 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 		.tcp = config->tcp,
 		.last_id = &session->last_conn_id,
 		.late_answers = &session->late_answers,
+		.log = &session->log,
 	};
 }
 

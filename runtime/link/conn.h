@@ -89,8 +89,9 @@ struct mp_conn_settings {
 	size_t write_high_bytes; // bytes waiting for the kernel above which mp_conn_call() says MP_EBUSY
 	uint32_t max_body_bytes;
 	struct mp_sock_options tcp;
-	uint64_t *last_id;      // counter that numbers the connections (mp_conn_id); NULL: random numbers
-	uint64_t *late_answers; // counter of answers to abandoned calls; NULL: not counted
+	uint64_t *last_id;        // counter that numbers the connections (mp_conn_id); NULL: random numbers
+	uint64_t *late_answers;   // counter of answers to abandoned calls; NULL: not counted
+	const struct mp_log *log; // of its session; NULL: the loop's
 };
 
 struct mp_conn_events {

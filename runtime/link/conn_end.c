@@ -53,7 +53,7 @@ static int reason_err(enum mp_close_reason reason)
 
 void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *format, ...)
 {
-	const struct mp_log *log = mp_loop_log(conn->loop);
+	const struct mp_log *log = conn->settings.log != NULL ? conn->settings.log : mp_loop_log(conn->loop);
 	if (!mp_log_on(log, level))
 		return;
 	char text[320], addr[MP_ADDR_TEXT];

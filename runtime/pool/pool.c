@@ -66,13 +66,18 @@ void mp_pool_set_part(struct mp_member *member, enum mp_member_part part)
 		++*count_of(pool, part);
 }
 
+const struct mp_log *mp_pool_log(const struct mp_pool *pool)
+{
+	return pool->settings->log != NULL ? pool->settings->log : mp_loop_log(pool->loop);
+}
+
 // ---- retries ------------------------------------------------------------------------------------------
 
 static void wait_ms(struct mp_pool *pool, uint64_t delay_ms, bool backing_off)
 {
 	pool->backing_off = backing_off;
 	if (mp_timer_start_ms(&pool->retry_timer, delay_ms) != 0)
-		mp_log_write(mp_loop_log(pool->loop), MP_LOG_ERROR,
+		mp_log_write(mp_pool_log(pool), MP_LOG_ERROR,
 		             "out of memory for a retry timer: trying with the next request");
 }
 
@@ -179,7 +184,7 @@ static void on_conn_closed(void *owner, struct mp_conn *conn, const struct mp_co
 	if (lost && !end->was_ready && pool->rotating && pool->ready_count > 0) {
 		char addr[MP_ADDR_TEXT];
 		mp_addr_format(&pool->addr, addr);
-		mp_log_write(mp_loop_log(pool->loop), MP_LOG_WARN,
+		mp_log_write(mp_pool_log(pool), MP_LOG_WARN,
 		             "%s: a connection could not be replaced, the old ones stay: %s", addr, end->message);
 	}
 	// The connection of an address that the host has left says nothing about the host.

@@ -18,6 +18,7 @@ struct mp_member {
 };
 
 // ---- pool.c
+const struct mp_log *mp_pool_log(const struct mp_pool *pool);              // its session's, or the loop's
 void mp_pool_set_part(struct mp_member *member, enum mp_member_part part); // the one writer; keeps the counts
 void mp_pool_review_later(struct mp_pool *pool);
 

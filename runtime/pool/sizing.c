@@ -36,7 +36,7 @@ static void watch_idle(struct mp_pool *pool)
 	if (pool->limits.idle_timeout_ms == 0 || mp_timer_active(&pool->idle_timer))
 		return;
 	if (mp_timer_start_ms(&pool->idle_timer, idle_tick_ms(pool)) != 0)
-		mp_log_write(mp_loop_log(pool->loop), MP_LOG_ERROR, "out of memory for an idle timer");
+		mp_log_write(mp_pool_log(pool), MP_LOG_ERROR, "out of memory for an idle timer");
 }
 
 static void grow(struct mp_pool *pool)

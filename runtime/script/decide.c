@@ -253,6 +253,7 @@ int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setu
 	decision->cell.slots = setup->slots;
 	decision->cell.vm = &decision->vm;
 	decision->cell.loop = setup->loop;
+	decision->cell.log = setup->log;
 	decision->cell.names = setup->names;
 	decision->idle_view.local_dc = MP_NO_HOST;
 	// From a copy: making a state, also one that is only tried, changes nothing for others.

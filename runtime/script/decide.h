@@ -37,6 +37,7 @@ struct mp_decide_cell {
 	struct mp_plan *plan;             // of the decision that is running
 	const struct mp_host_view *slots; // what host references point to; other views have no hosts for scripts
 	struct mp_loop *loop;
+	const struct mp_log *log;
 	const struct mp_vm *vm;
 	const struct mp_policy_names *names;
 	uint32_t names_asked;   // of the session, which never forgets one
@@ -113,6 +114,7 @@ struct mp_decision {
 
 struct mp_decision_setup {
 	struct mp_loop *loop;
+	const struct mp_log *log;
 	enum mp_policy_kind kind;
 	const struct mp_policy_choice *choice; // policy must be set
 	const char *where;                     // "" or "app.lua:12: "

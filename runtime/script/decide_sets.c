@@ -128,7 +128,7 @@ static int call_log(struct mp_decide_cell *cell, const char *text, size_t len)
 	for (size_t i = 0; i < count; i++)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
-	mp_log_write(mp_loop_log(cell->loop), MP_LOG_WARN, "policy %s: %s (%llu more since the last line)",
+	mp_log_write(cell->log, MP_LOG_WARN, "policy %s: %s (%llu more since the last line)",
 	             cell->policy_name != NULL ? cell->policy_name : "?", line, (unsigned long long)held);
 	return DONE;
 }

@@ -8,13 +8,18 @@
 static int build(struct mp_engine *engine, const struct mp_script_config *config, char *message,
                  size_t message_size)
 {
-	engine->policies = mp_script_policies_new(engine->loop, &config->policies, message, message_size);
+	engine->session = mp_session_new(engine->loop, &config->session, NULL);
+	if (engine->session == NULL) {
+		snprintf(message, message_size, "%s", mp_err_text(MP_ENOMEM));
+		return MP_ENOMEM;
+	}
+	struct mp_script_policies_config policies = config->policies;
+	policies.log = mp_session_log(engine->session);
+	engine->policies = mp_script_policies_new(engine->loop, &policies, message, message_size);
 	if (engine->policies == NULL)
 		return MP_EPOLICY;
-	engine->session =
-		mp_session_new(engine->loop, &config->session, mp_script_policies_get(engine->policies));
-	int rc =
-		engine->session == NULL ? MP_ENOMEM : mp_script_policies_attach(engine->policies, engine->session);
+	mp_session_set_policies(engine->session, mp_script_policies_get(engine->policies));
+	int rc = mp_script_policies_attach(engine->policies, engine->session);
 	if (rc != 0)
 		snprintf(message, message_size, "%s", mp_err_text(rc));
 	return rc;
@@ -31,7 +36,6 @@ int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_
 		return rc;
 	}
 	engine->close_drain_ms = config.close_drain_ms;
-	mp_loop_log(loop)->level = config.session.log_level; // connections log there
 	rc = build(engine, &config, message, message_size);
 	mp_script_config_deinit(&config);
 	return rc;
@@ -54,7 +58,6 @@ static int apply(struct mp_engine *engine, const struct mp_script_config *config
 	}
 	mp_script_policies_take(engine->policies, change);
 	mp_session_set_policies(engine->session, mp_script_policies_get(engine->policies));
-	mp_loop_log(engine->loop)->level = config->session.log_level;
 	return 0;
 }
 

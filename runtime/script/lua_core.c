@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "script/home.h"
+#include "script/lua_pool.h"
 #include "script/runtime.h"
 
 static const char unset = 'u';
@@ -67,13 +68,15 @@ static int end(lua_State *L)
 	return 0;
 }
 
+// log(level, text, pool): by the pool's level, or, without a pool, by the process's.
 static int write_log(lua_State *L)
 {
 	int level;
 	luaL_argcheck(L, mp_log_level_from(luaL_checkstring(L, 1), &level) == 0 && level >= 0, 1,
 	              "not a log level");
-	mp_log_write(mp_loop_log(mp_runtime_loop(mp_runtime_of(L))), (enum mp_log_level)level, "%s",
-	             luaL_checkstring(L, 2));
+	const struct mp_log *log = lua_isnoneornil(L, 3) ? mp_loop_log(mp_runtime_loop(mp_runtime_of(L)))
+	                                                 : mp_lua_pool_log(mp_lua_check_pool(L, 3));
+	mp_log_write(log, (enum mp_log_level)level, "%s", luaL_checkstring(L, 2));
 	return 0;
 }
 

@@ -25,6 +25,12 @@ struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
 	return *holder;
 }
 
+const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool)
+{
+	const struct mp_engine *engine = &pool->engine;
+	return engine->session != NULL ? mp_session_log(engine->session) : mp_loop_log(engine->loop);
+}
+
 // ---- waiters ----------------------------------------------------------------------------------------------------
 
 static int push_error_of(lua_State *L)

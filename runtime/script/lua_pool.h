@@ -56,6 +56,8 @@ struct mp_lua_statement {
 
 // The pool at `index`; raises when it is something else. `method` as for messages.
 struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index);
+// Where its level counts; once it is closed, the loop's.
+const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
 

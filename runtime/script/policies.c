@@ -104,6 +104,7 @@ static bool copy_config(struct mp_script_policies *policies, const struct mp_scr
 	policies->source.home = policies->home;
 	policies->memory_bytes = config->memory_bytes != 0 ? config->memory_bytes : MP_POLICY_MEMORY;
 	policies->watch = config->watch;
+	policies->log = config->log != NULL ? config->log : mp_loop_log(policies->loop);
 	return ok;
 }
 
@@ -232,8 +233,8 @@ int mp_script_policies_bind(struct mp_script_policies *policies, struct mp_view 
 		if (slot->current == NULL)
 			continue;
 		if (mp_policy_rebind(slot, message, sizeof(message)) != 0) {
-			mp_log_write(mp_loop_log(policies->loop), MP_LOG_ERROR, "policy %s: %s",
-			             slot->current->decision->name, message);
+			mp_log_write(policies->log, MP_LOG_ERROR, "policy %s: %s", slot->current->decision->name,
+			             message);
 			return MP_ESCRIPT;
 		}
 	}

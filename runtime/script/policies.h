@@ -39,9 +39,10 @@ struct mp_script_policies_config {
 	const char *const *paths; // policyPath: folders searched before the built-ins
 	size_t path_count;
 	struct mp_policy_choice choices[MP_POLICY_KINDS];
-	const char *where;   // "app.lua:12", put before messages about options; NULL: nothing
-	size_t memory_bytes; // most a decision state may use; 0: 16 MiB
-	bool watch;          // reload when a file changes
+	const char *where;        // "app.lua:12", put before messages about options; NULL: nothing
+	size_t memory_bytes;      // most a decision state may use; 0: 16 MiB
+	bool watch;               // reload when a file changes
+	const struct mp_log *log; // outlives the policies; NULL: the loop's
 };
 
 // Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`.

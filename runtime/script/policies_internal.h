@@ -94,6 +94,7 @@ struct mp_policy_news {
 
 struct mp_script_policies {
 	struct mp_loop *loop;
+	const struct mp_log *log;
 	struct mp_policies policies;
 	struct mp_source_path source;
 	char *home;

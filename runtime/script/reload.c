@@ -40,6 +40,7 @@ static int load(struct mp_policy_slot *slot, struct mp_decision *decision, char 
 	struct mp_script_policies *owner = slot->owner;
 	struct mp_decision_setup setup = {
 		.loop = owner->loop,
+		.log = owner->log,
 		.kind = slot->kind,
 		.choice = &slot->choice,
 		.where = owner->where,
@@ -205,7 +206,7 @@ static void warn_of_cost(struct mp_policy_slot *slot, struct mp_decision *decisi
 	char why[MP_DECIDE_TEXT];
 	bool known = mp_policy_ops(slot->kind)->is_hot && slot->owner->view != NULL && !slot->owner->is_measured;
 	if (known && mp_policy_is_slow(decision, why, sizeof(why)))
-		mp_log_write(mp_loop_log(slot->owner->loop), MP_LOG_WARN, "%s: allowed, but slow", why);
+		mp_log_write(slot->owner->log, MP_LOG_WARN, "%s: allowed, but slow", why);
 }
 
 // The decision becomes the generation's, or is freed.
@@ -250,7 +251,7 @@ int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_
 // Counted, logged, told.
 static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
 {
-	struct mp_log *log = mp_loop_log(slot->owner->loop);
+	const struct mp_log *log = slot->owner->log;
 	if (rc > 0)
 		return 0;
 	if (rc == 0) {
@@ -348,7 +349,7 @@ void mp_policy_watch(struct mp_policy_slot *slot)
 		slot->watched[i] = mp_strdup(decision->files[i]);
 		slot->watches[i] = mp_loop_watch(owner->loop, decision->files[i], on_change, slot, &err);
 		if (slot->watches[i] == NULL)
-			mp_log_write(mp_loop_log(owner->loop), MP_LOG_WARN, "%s: changes will not be noticed: %s",
-			             decision->files[i], mp_err_text(err));
+			mp_log_write(owner->log, MP_LOG_WARN, "%s: changes will not be noticed: %s", decision->files[i],
+			             mp_err_text(err));
 	}
 }

@@ -17,7 +17,7 @@ static void complain(struct mp_policy_slot *slot, const char *text)
 	uint64_t held;
 	if (!mp_log_gate_open(&slot->gate, mp_loop_now_ms(loop), TELL_EVERY_MS, &held))
 		return;
-	mp_log_write(mp_loop_log(loop), MP_LOG_WARN,
+	mp_log_write(slot->owner->log, MP_LOG_WARN,
 	             "policy %s (generation %u) failed, the default answers: %s (%llu more since the last time)",
 	             slot->current->decision->name, slot->current->number, text, (unsigned long long)held);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);
@@ -31,7 +31,7 @@ static void step_back(struct mp_policy_slot *slot)
 	slot->current->stops = 0;
 	if (slot->previous == NULL || slot->retired != NULL) {
 		if (!slot->suspended)
-			mp_log_write(mp_loop_log(loop), MP_LOG_ERROR,
+			mp_log_write(slot->owner->log, MP_LOG_ERROR,
 			             "policy %s (generation %u) keeps failing and rests: %s",
 			             slot->current->decision->name, slot->current->number, slot->last_error);
 		slot->suspended = true;
@@ -45,7 +45,7 @@ static void step_back(struct mp_policy_slot *slot)
 	char text[MP_DECIDE_TEXT];
 	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
 	         slot->current->number);
-	mp_log_write(mp_loop_log(loop), MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
+	mp_log_write(slot->owner->log, MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
 	             slot->retired->decision->name, slot->retired->number, text);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);
 	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);

@@ -2,6 +2,7 @@
 -- The C API as a C program sees it: the installed header, real sockets, callbacks.
 local api = require "spec.support.capi"
 local C, ffi = api.C, api.ffi
+ffi.cdef "int dup(int); int dup2(int, int); int close(int); int fileno(void *);"
 
 local function on_cluster(name, body)
   it(name, function() api.on_cluster(body) end)
@@ -251,6 +252,36 @@ describe("a configuration of the C API", function()
     assert.matches("pool.lua", refused "return 5")
     assert.matches("boom", refused "error 'boom'")
     assert.matches("nowhere", refused "return { loadBalancing = { policy = 'nowhere' } }")
+  end)
+
+  -- What a function writes to the standard error, however it gets there.
+  local function said_by(fn)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    local kept = ffi.C.dup(2)
+    ffi.C.dup2(ffi.C.fileno(file), 2)
+    local ok, err = pcall(fn)
+    ffi.C.dup2(kept, 2)
+    ffi.C.close(kept)
+    file:close()
+    local text = assert(io.open(path)):read "*a"
+    os.remove(path)
+    if not ok then error(err, 0) end
+    return text
+  end
+
+  it("that is unwise tells its warnings, whatever level it has", function()
+    local said = said_by(function()
+      local message = ffi.new "char[512]"
+      local session = C.moonpool_session_from_text(loop,
+        "return { contactPoints = { '127.0.0.1' },\n  logging = { level = 'off', logRequests = true } }", "pool.lua",
+        message, 512)
+      assert(session ~= nil, ffi.string(message))
+      C.moonpool_session_close(session, nil, nil)
+      C.moonpool_loop_run(loop)
+    end)
+    assert.matches("^moonpool warn: pool.lua:2: logging.logRequests: ", said)
+    assert.equal(1, select(2, said:gsub("\n", "")))
   end)
 
   it("comes from a file as well", function()
