@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool in a LuaJIT process that is not ours: found by the place of its own Lua files, or where MOONPOOL_LIB says.
+local ports = require "spec.support.ports"
+
 local function sh(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
   local said = pipe:read "*a"
@@ -12,7 +14,7 @@ end
 local function luajit(script, environment)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
-  file:write(script)
+  file:write((script:gsub("PORT", ports.at(22))))
   file:close()
   local asan = sh("cc -print-file-name=libasan.so"):gsub("%s+$", "")
   local said, status = sh(string.format("cd /tmp && LD_PRELOAD='%s' ASAN_OPTIONS=detect_leaks=0 " ..
@@ -26,8 +28,8 @@ describe("a plain LuaJIT process", function()
   it("requires moonpool and uses it inside of moonpool.run", function()
     local said, status = luajit [[
       local moonpool = require "moonpool"
-      local cluster = require("moonpool.sim").cluster { nodes = 2, port = 19396 }
-      local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = 19396,
+      local cluster = require("moonpool.sim").cluster { nodes = 2, port = PORT }
+      local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = PORT,
         localDataCenter = "datacenter1" }
       print(moonpool.run(function()
         assert(pool:connect())
@@ -43,8 +45,8 @@ describe("a plain LuaJIT process", function()
   it("ends in order with a pool that is open and coroutines that wait", function()
     local said, status = luajit [[
       local moonpool = require "moonpool"
-      cluster = require("moonpool.sim").cluster { nodes = 2, port = 19396 }
-      pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = 19396, localDataCenter = "datacenter1" }
+      cluster = require("moonpool.sim").cluster { nodes = 2, port = PORT }
+      pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = PORT, localDataCenter = "datacenter1" }
       moonpool.run(function()
         assert(pool:connect())
         moonpool.spawn(function() moonpool.sleep(1e6) print "never" end)

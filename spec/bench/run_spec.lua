@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The benchmark runs and prints what it promises. Its figures are not judged here: other programs run meanwhile.
+local ports = require "spec.support.ports"
+
 local RELEASE = MOONPOOL_ROOT .. "/build/release/bench/policy_cost"
 
 local function sh(command)
@@ -32,7 +34,7 @@ describe("bench/run", function()
       pending "the release build is not there"
       return
     end
-    local said, status = sh "MOONPOOL_BENCH_PORT=$((${MOONPOOL_EMBEDDED_PORT:-19042} + 700)) bench/run policies --quick"
+    local said, status = sh("MOONPOOL_BENCH_PORT=" .. ports.at(25) .. " bench/run policies --quick")
     assert.equal(0, status, said)
     local decisions = {}
     for hosts, lua, c, ratio in said:gmatch "\n| (%d+) +| +(%d+%.%d) | +(%d+%.%d) | +(%d+%.%d%d) |[^\n]*" do

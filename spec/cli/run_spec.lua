@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The executable as a user meets it: output, errors, exit status, signals.
+local ports = require "spec.support.ports"
+
 local function build(name) return MOONPOOL_BUILD_DIR .. "/" .. name end
 
 local function file_with(text, suffix)
@@ -205,11 +207,16 @@ describe("the command line", function()
   end)
 end)
 
+-- Shell: waits until somebody listens there, ten seconds at most.
+local function listening(port)
+  return string.format("timeout 10 bash -c 'until (: </dev/tcp/127.0.0.1/%d) 2>/dev/null; do sleep 0.05; done'", port)
+end
+
 describe("moonpool sim", function()
   it("serves other processes until it is told to stop", function()
-    local app = file_with [[
+    local app = file_with([[
       local moonpool = require "moonpool"
-      local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = 19397,
+      local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = ]] .. ports.at(23) .. [[,
         localDataCenter = "datacenter2" }
       assert(pool:connect())
       local dcs = {}
@@ -217,10 +224,10 @@ describe("moonpool sim", function()
       table.sort(dcs)
       print(table.concat(dcs, " "))
       pool:close()
-    ]]
+    ]])
     local exe = build "moonpool"
-    local said, status = sh(string.format("'%s' sim --nodes 4 --dcs 2 --port 19397 & sim=$!; sleep 1; " ..
-      "'%s' run '%s'; kill -TERM $sim; wait $sim", exe, exe, app))
+    local said, status = sh(string.format("'%s' sim --nodes 4 --dcs 2 --port %d & sim=$!; %s; " ..
+      "'%s' run '%s'; kill -TERM $sim; wait $sim", exe, ports.at(23), listening(ports.at(23)), exe, app))
     os.remove(app)
     assert.matches("datacenter1 datacenter1 datacenter2 datacenter2", said)
     assert.equal(0, status)
@@ -228,8 +235,9 @@ describe("moonpool sim", function()
 
   it("says why it cannot start", function()
     local exe = build "moonpool"
-    local said, status = sh(string.format("'%s' sim --nodes 1 --port 19398 >/dev/null & sim=$!; sleep 1; " ..
-      "'%s' sim --nodes 1 --port 19398; status=$?; kill -TERM $sim; wait $sim; (exit $status)", exe, exe))
+    local said, status = sh(string.format("'%s' sim --nodes 1 --port %d >/dev/null & sim=$!; %s; " ..
+      "'%s' sim --nodes 1 --port %d; status=$?; kill -TERM $sim; wait $sim; (exit $status)",
+      exe, ports.at(24), listening(ports.at(24)), exe, ports.at(24)))
     assert.equal(1, status, said)
     assert.matches("moonpool: ", said)
   end)

@@ -5,11 +5,12 @@
 local moonpool = require "moonpool"
 local sim = require "moonpool.sim"
 local loops = require "spec.support.loops"
+local ports = require "spec.support.ports"
 local support = require "spec.support.world"
 local workload = require "spec.support.workload"
 local inside = support.inside(it)
 
-local PORT = 19200
+local PORT = ports.at(60)
 
 local function random_bytes(count)
   local random, bytes = support.random(7), {}

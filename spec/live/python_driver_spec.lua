@@ -2,6 +2,7 @@
 -- The simulated cluster's honesty: the DataStax Python driver runs one script against it and against a real Cassandra,
 -- and gets the same answers, line by line.
 local live = require "spec.support.live"
+local ports = require "spec.support.ports"
 local sim = require "moonpool.sim"
 local it = live.inCoroutine(it)
 
@@ -44,8 +45,8 @@ describe("the Python driver", function()
   for _, version in ipairs { 5, 4 } do
     it("gets from the simulated cluster what it gets from a real one, over v" .. version, function()
       local interpreter = python()
-      local cluster = sim.cluster{ nodes = 3, port = 19444 }
-      local simulated = crud(interpreter, version, 19444)
+      local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
+      local simulated = crud(interpreter, version, ports.at(20))
       cluster:close()
       live.cluster()
       local real = crud(interpreter, version, 9042)
@@ -55,8 +56,8 @@ describe("the Python driver", function()
   end
 
   it("works against the simulated cluster over v3 as well", function()
-    local cluster = sim.cluster{ nodes = 3, port = 19444 }
-    assert.is_true(#crud(python(), 3, 19444) >= 28)
+    local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
+    assert.is_true(#crud(python(), 3, ports.at(20)) >= 28)
     cluster:close()
   end)
 end)

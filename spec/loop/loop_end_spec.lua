@@ -2,14 +2,15 @@
 -- How streams end, and that nothing is heard after a close: the same sentences on both bodies.
 local C = require "spec.support.c"
 local loops = require "spec.support.loops"
+local ports = require "spec.support.ports"
 
 local pattern, close_all = loops.pattern, loops.close_all
 
 for _, body in ipairs(loops.bodies) do
   describe("a stream (" .. body.name .. ")", function()
     local loop
-    local at = loops.addr("127.0.0.1", 19001)
-    local nobody = loops.addr("127.0.0.1", 19002)
+    local at = loops.addr("127.0.0.1", ports.at(1))
+    local nobody = loops.addr("127.0.0.1", ports.at(2))
 
     before_each(function() loop = body.open(7) end)
     after_each(function() loop:close() end)

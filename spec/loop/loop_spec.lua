@@ -3,14 +3,15 @@
 local ffi = require "ffi"
 local C = require "spec.support.c"
 local loops = require "spec.support.loops"
+local ports = require "spec.support.ports"
 
 local pattern, close_all = loops.pattern, loops.close_all
 
 for _, body in ipairs(loops.bodies) do
   describe("the loop (" .. body.name .. ")", function()
     local loop
-    local at = loops.addr("127.0.0.1", 19001)
-    local nobody = loops.addr("127.0.0.1", 19002)
+    local at = loops.addr("127.0.0.1", ports.at(1))
+    local nobody = loops.addr("127.0.0.1", ports.at(2))
 
     before_each(function() loop = body.open(7) end)
     after_each(function() loop:close() end)
@@ -234,7 +235,7 @@ for _, body in ipairs(loops.bodies) do
       end)
 
       it("works on IPv6", function()
-        local v6 = loops.addr("::1", 19001)
+        local v6 = loops.addr("::1", ports.at(1))
         local listener = loop:listen(v6, function()
           return { read = function(sock, text) sock:send(text) end }
         end)
@@ -246,8 +247,8 @@ for _, body in ipairs(loops.bodies) do
       end)
 
       it("on every address of the machine is found by each of them", function()
-        local listener = assert(loop:listen(loops.addr("0.0.0.0", 19003)))
-        local client = assert(loop:connect(loops.addr("127.0.0.2", 19003)))
+        local listener = assert(loop:listen(loops.addr("0.0.0.0", ports.at(3))))
+        local client = assert(loop:connect(loops.addr("127.0.0.2", ports.at(3))))
         loop:until_true(function() return client.connected and listener.accepted[1] end)
         assert.equal(0, client.connected)
         listener.close()

@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local C = require "spec.support.c"
 local loops = require "spec.support.loops"
+local ports = require "spec.support.ports"
 
 ffi.cdef [[
   size_t uv_loop_size(void);
@@ -21,7 +22,7 @@ ffi.cdef [[
 
 local NOFILE, SIGPIPE = 7, 13
 local RUN_DEFAULT, RUN_ONCE, RUN_NOWAIT = 0, 1, 2
-local at = loops.addr("127.0.0.1", 19010)
+local at = loops.addr("127.0.0.1", ports.at(10))
 
 local function open_descriptors()
   local count = 0
@@ -168,7 +169,7 @@ describe("the libuv loop", function()
   end)
 
   it("tells an unreachable network from a refusal and from its own trouble", function()
-    local client, err = loop:connect(loops.addr("255.255.255.255", 19010))
+    local client, err = loop:connect(loops.addr("255.255.255.255", ports.at(10)))
     assert.is_nil(client)
     assert.equal(C.MP_ECONNECT, err)
   end)

@@ -2,6 +2,7 @@
 -- The cluster as Lua sees it, with a real pool as its client: in virtual time and on real sockets.
 local moonpool = require "moonpool"
 local sim = require "moonpool.sim"
+local ports = require "spec.support.ports"
 
 local function connect(options)
   options = options or {}
@@ -141,9 +142,9 @@ end)
 
 describe("a cluster on real sockets", function()
   it("serves the loop of this Lua state", function()
-    local cluster = sim.cluster{ nodes = 2, port = 19442, rf = 2 }
+    local cluster = sim.cluster{ nodes = 2, port = ports.at(20), rf = 2 }
     moonpool.run(function()
-      local pool = connect { port = 19442 }
+      local pool = connect { port = ports.at(20) }
       assert(pool:execute "CREATE TABLE ks.t (k int PRIMARY KEY, v text)")
       for i = 1, 50 do assert(pool:execute("INSERT INTO ks.t (k, v) VALUES (?, ?)", { i, "v" .. i })) end
       local count = assert(pool:execute "SELECT count(*) FROM ks.t"):first().count
@@ -155,8 +156,8 @@ describe("a cluster on real sockets", function()
   end)
 
   it("says where it cannot listen", function()
-    local cluster = sim.cluster{ nodes = 1, port = 19443 }
-    local ok, why = pcall(sim.cluster, { nodes = 1, port = 19443 })
+    local cluster = sim.cluster{ nodes = 1, port = ports.at(21) }
+    local ok, why = pcall(sim.cluster, { nodes = 1, port = ports.at(21) })
     assert.is_false(ok)
     assert.matches("cannot listen", why)
     cluster:close()

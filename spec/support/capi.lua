@@ -7,6 +7,7 @@ local assert = require "luassert"
 local ffi = require "ffi"
 local moonpool = require "moonpool"
 local sim = require "moonpool.sim"
+local ports = require "spec.support.ports"
 
 local function declarations()
   local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/moonpool.h"))
@@ -19,7 +20,7 @@ ffi.cdef(declarations())
 local C = ffi.C
 
 local api = { C = C, ffi = ffi }
-local FIRST_PORT = 19350
+local FIRST_PORT = ports.at(90)
 
 local Env = {}
 Env.__index = Env
@@ -113,7 +114,7 @@ function api.on_cluster(body)
   repeat
     ok, cluster = pcall(sim.cluster, { nodes = 3, port = port, rf = 3 })
     port = port + 1
-  until ok or port > FIRST_PORT + 40
+  until ok or port > FIRST_PORT + 9
   assert(ok, cluster)
   local env = setmetatable({ cluster = cluster, port = port - 1, callbacks = {} }, Env)
   env.config = string.format("return { contactPoints = { '127.0.0.1' }, port = %d, keyspace = 'ks', " ..

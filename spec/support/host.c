@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The spec host: a LuaJIT with all of moonpool's C code inside, so that busted specs call it through FFI
-// under the sanitizers. usage: moonpool-spec [--results FILE] [--filter PATTERN] PATH...   (run from
+// under the sanitizers. usage: moonpool-spec [--results FILE] [--filter PATTERN] [--fail-fast] PATH...   (run from
 // anywhere)
 #include <lauxlib.h>
 #include <libgen.h>

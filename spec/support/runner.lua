@@ -9,12 +9,14 @@ package.path = table.concat({
 package.cpath = "/usr/lib/x86_64-linux-gnu/lua/5.1/?.so;/usr/lib/aarch64-linux-gnu/lua/5.1/?.so;" .. package.cpath
 MOONPOOL_ROOT = root
 
-local results_file, filter
+local results_file, filter, fail_fast
 local paths = {}
 local i = 1
 while arg[i] do
   if arg[i] == "--results" then
     results_file, i = arg[i + 1], i + 1
+  elseif arg[i] == "--fail-fast" then
+    fail_fast = true
   elseif arg[i] == "--filter" then
     filter, i = arg[i + 1], i + 1
   else
@@ -23,9 +25,11 @@ while arg[i] do
   i = i + 1
 end
 if #paths == 0 then
-  io.stderr:write("usage: moonpool-spec [--results FILE] [--filter PATTERN] PATH...\n")
+  io.stderr:write("usage: moonpool-spec [--results FILE] [--filter PATTERN] [--fail-fast] PATH...\n")
   return 2
 end
+
+require "spec.support.ports" -- embedded clusters of programs that specs start find theirs
 
 local counts = { success = 0, failure = 0, error = 0, pending = 0 }
 local exit_code = 0
@@ -40,6 +44,7 @@ end
 
 arg = { [0] = "moonpool-spec", "--output=" .. root .. "/spec/support/report.lua", "--pattern=_spec%.lua$",
   "--lpath=" .. root .. "/?.lua", "--no-auto-insulate" }
+if fail_fast then arg[#arg + 1] = "--no-keep-going" end
 if filter then arg[#arg + 1] = "--filter=" .. filter end
 for _, path in ipairs(paths) do arg[#arg + 1] = path end
 MOONPOOL_SPEC_COUNTS = counts
