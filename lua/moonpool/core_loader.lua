@@ -22,6 +22,7 @@ local function candidates()
     end
   end
   list[#list + 1] = "libmoonpool.so"
+  list[#list + 1] = "libmoonpool.so.0" -- where the files for development are not installed
   return list
 end
 
@@ -40,7 +41,11 @@ local function load_core()
     local message = "no such file"
     if not path:find "/" or exists(path) then
       open, message = package.loadlib(path, symbol)
-      if open then return open() end
+      if open then
+        local core = open()
+        core.library = path -- for the others that it holds
+        return core
+      end
     end
     tried[#tried + 1] = "  " .. path .. ": " .. message
   end

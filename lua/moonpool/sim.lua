@@ -7,13 +7,12 @@
 --                              beginMs = what moonpool.now() is at first (1000)
 --
 -- Nodes count from 1. Times are milliseconds.
-require "moonpool.core_loader"
+local core = require "moonpool.core_loader"
 
 local function load_simcore()
   local symbol = "luaopen_moonpool_simcore"
-  -- core_loader has loaded the library already, so its own name is enough.
   local open = package.preload["moonpool.simcore"] or package.loadlib("", symbol)
-    or assert(package.loadlib("libmoonpool.so", symbol))
+    or assert(package.loadlib(core.library, symbol))
   return open()
 end
 local simcore = load_simcore()
