@@ -22,12 +22,23 @@ static void on_answer(struct mp_call *call, int rc, const struct mp_envelope *an
 	finish(MP_CONTAINER_OF(call, struct mp_query, call), rc, answer);
 }
 
+#define EXTENSIONS_MAX 8
+
+static bool waits_on(struct mp_query *query)
+{
+	return query->patient && query->extended++ < EXTENSIONS_MAX &&
+	       mp_call_is_arriving(&query->call, query->sent_ns) &&
+	       mp_timer_start_ms(&query->timer, query->timeout_ms) == 0;
+}
+
 // A node that leaves a question of ours without an answer is asked for a sign of life.
 static void on_timer(void *data)
 {
 	struct mp_query *query = data;
-	mp_call_abandon(&query->call);
 	mp_conn_probe(query->conn);
+	if (waits_on(query))
+		return;
+	mp_call_abandon(&query->call);
 	finish(query, MP_ETIMEOUT, NULL);
 }
 
@@ -64,6 +75,9 @@ static int send(struct mp_query *query, struct mp_conn *conn, struct question *q
 		return rc;
 	}
 	query->conn = conn;
+	query->timeout_ms = timeout_ms;
+	query->sent_ns = mp_loop_now_ns(query->timer.loop);
+	query->extended = 0;
 	query->waits = true;
 	return 0;
 }

@@ -15,6 +15,11 @@ struct mp_query {
 	void *data;
 	struct mp_conn *conn; // where it was sent; valid while it waits and in on_done
 	bool waits;
+	// The deadline is for a node that says nothing: one whose answer is arriving gets a few more times of it.
+	bool patient;
+	uint32_t timeout_ms;
+	uint64_t sent_ns;
+	uint8_t extended;
 };
 
 void mp_query_init(struct mp_query *query, struct mp_loop *loop,

@@ -118,6 +118,7 @@ static void fail(struct mp_topology *topology, int rc, const char *table, struct
 
 static void ask(struct mp_topology *topology, struct mp_query *query, const char *cql, const char *table)
 {
+	query->patient = !topology->first; // connect() has a deadline of its own
 	int rc = mp_query_send_cql(query, topology->conn, cql, topology->session->config.connect_timeout_ms);
 	if (rc == 0)
 		topology->pending++;

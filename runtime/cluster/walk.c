@@ -283,12 +283,25 @@ void mp_request_leave(struct mp_request *request)
 
 // ---- deadlines --------------------------------------------------------------------------------------------
 
+// What comes already need not be asked for again: the attempt has all of the request's time. Should the answer stop,
+// the probe will notice.
+static bool is_arriving(const struct mp_request_state *state)
+{
+	if (state->phase != MP_REQUEST_SENT || !mp_call_is_arriving(&state->call, state->attempt_ns))
+		return false;
+	mp_conn_probe(state->conn);
+	return true;
+}
+
 void mp_request_on_due(void *owner, struct mp_deadline *deadline)
 {
 	struct mp_session *session = owner;
 	struct mp_request_state *state = MP_CONTAINER_OF(deadline, struct mp_request_state, due);
 	bool attempt_only = mp_loop_now_ns(session->loop) < state->deadline_ns;
 	if (MP_UNLIKELY(state->is_copy) && attempt_only && mp_copies_wait_on(request_of(state)))
+		return;
+	if (attempt_only && is_arriving(state) &&
+	    mp_deadline_start_at(&session->deadlines, deadline, state->deadline_ns) == 0)
 		return;
 	mp_request_timed_out(request_of(state), attempt_only);
 }

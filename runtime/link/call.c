@@ -87,6 +87,16 @@ enum mp_sent mp_call_sent(const struct mp_call *call)
 	return mp_output_took_any(&conn->out, call->start_pos) ? MP_SENT_PART : MP_SENT_NOTHING;
 }
 
+bool mp_call_is_arriving(const struct mp_call *call, uint64_t since_ns)
+{
+	const struct mp_conn *conn = call->conn;
+	if (conn == NULL)
+		return false;
+	struct mp_decoder_pending pending = mp_decoder_pending(&conn->dec);
+	uint64_t ms = (mp_loop_now_ns(conn->loop) - since_ns) / 1000000;
+	return pending.known && pending.stream == call->stream && pending.bytes >= ms * MP_LEAST_BYTES_PER_MS;
+}
+
 static void detach(struct mp_call *call)
 {
 	call->sent = mp_call_sent(call);

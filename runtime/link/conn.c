@@ -145,7 +145,7 @@ static void on_timer(void *data)
 	if (conn->out.failed)
 		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was lost while writing");
 	else if (conn->state == MP_CONN_OPENING)
-		mp_conn_fail(conn, MP_CLOSE_HANDSHAKE_TIMEOUT, "nothing but silence for %u ms while waiting for %s",
+		mp_conn_fail(conn, MP_CLOSE_HANDSHAKE_TIMEOUT, "no handshake within %u ms: it waits for %s",
 		             conn->settings.connect_timeout_ms, mp_handshake_step_name(conn->handshake.step));
 	else
 		mp_conn_heartbeat_tick(conn);

@@ -138,6 +138,8 @@ void mp_call_abandon(struct mp_call *call);
 // A call that waits (or was answered) goes on in other storage, whose on_answer it gets; `to` must not be waiting.
 void mp_call_move(struct mp_call *from, struct mp_call *to);
 enum mp_sent mp_call_sent(const struct mp_call *call);
+// Its answer has begun to come, and as fast as a connection has to move to be alive, counted from `since_ns`.
+bool mp_call_is_arriving(const struct mp_call *call, uint64_t since_ns);
 
 // No new calls; closes after the last answer, not waiting for orphans.
 void mp_conn_drain(struct mp_conn *conn, enum mp_close_reason reason);

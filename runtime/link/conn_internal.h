@@ -40,7 +40,11 @@ struct mp_conn {
 	struct mp_call heartbeat; // the OPTIONS that is under way, conn set; otherwise conn NULL
 	bool probing;             // an answer is awaited until probe_deadline_ns
 	bool probe_graced;        // its deadline was moved once, because this process slept
+	bool probe_slow;          // the question was still on its way when it should have been there
 	uint64_t probe_deadline_ns;
+	uint64_t probe_end;       // position in `out` behind the question
+	uint64_t probe_confirmed; // when this window began: how far the node's machine had got in `out`,
+	size_t probe_pending;     // and how much of an answer lay here
 
 	uint64_t answered_ns; // when the last whole answer was read: the only sign of life
 	bool answered;        // one came in this read
@@ -79,5 +83,6 @@ void mp_conn_check_room(struct mp_conn *conn); // after ids or bytes became free
 void mp_conn_check_drained(struct mp_conn *conn);
 
 // ---- heartbeat.c
+#define MP_LEAST_BYTES_PER_MS 1u // what moves slower than that does not move
 void mp_conn_heartbeat_start(struct mp_conn *conn);
 void mp_conn_heartbeat_tick(struct mp_conn *conn); // the timer of a READY or DRAINING connection fired

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Is the node still there? After an interval without an answer an OPTIONS asks; without any whole answer
-// within the heartbeat's own timeout the connection ends. Single bytes are no sign of life, and neither are
-// events.
+// within the heartbeat's own timeout the connection ends, unless something moves that takes so long by its
+// size: an answer that comes at MP_LEAST_BYTES_PER_MS or faster over the whole of the timeout, or what stands
+// in front of the question on its way to the node. Single bytes are no sign of life, and neither are events.
 //
 //   quiet --interval without an answer, or probe()--> probing --an answer--> quiet
-//                                                        |
-//                                                        +-- deadline --> (one grace if this process slept)
-//                                                        --> closed
+//                                                       | ^
+//                                          at its deadline, a window of one timeout:
+//                                                       | +-- it moves, or (once) this process slept
+//                                                       +--> closed
 //
 // The timer is not moved by answers: it wakes, looks at the stamp of the last one, and sleeps on.
 #include "link/conn_internal.h"
@@ -55,6 +57,20 @@ static void on_heartbeat_answer(struct mp_call *call, int rc, const struct mp_en
 	(void)answer;
 }
 
+// How far the node's machine has got in what this connection writes.
+static uint64_t confirmed(const struct mp_conn *conn)
+{
+	return mp_output_taken_end(&conn->out) - mp_sock_unconfirmed(conn->sock);
+}
+
+static void begin_window(struct mp_conn *conn, uint64_t now)
+{
+	conn->probe_deadline_ns = now + timeout_ns(conn);
+	conn->probe_confirmed = confirmed(conn);
+	conn->probe_pending = mp_decoder_pending(&conn->dec).bytes;
+	wake_at(conn, now + timeout_ns(conn) / 2);
+}
+
 static void ask(struct mp_conn *conn)
 {
 	// One that is still unanswered while others were is not doubled. Without a free id, thousands of requests
@@ -69,8 +85,9 @@ static void ask(struct mp_conn *conn)
 	}
 	conn->probing = true;
 	conn->probe_graced = false;
-	conn->probe_deadline_ns = mp_loop_now_ns(conn->loop) + timeout_ns(conn);
-	wake_at(conn, conn->probe_deadline_ns);
+	conn->probe_slow = false;
+	conn->probe_end = mp_output_end(&conn->out);
+	begin_window(conn, mp_loop_now_ns(conn->loop));
 }
 
 void mp_conn_probe(struct mp_conn *conn)
@@ -92,21 +109,57 @@ void mp_conn_set_heartbeat(struct mp_conn *conn, uint32_t interval_ms, uint32_t 
 		wake_for_next(conn);
 }
 
+static bool is_enough(const struct mp_conn *conn, uint64_t bytes)
+{
+	return bytes >= (uint64_t)conn->settings.heartbeat_timeout_ms * MP_LEAST_BYTES_PER_MS;
+}
+
+static bool answer_moves(const struct mp_conn *conn)
+{
+	struct mp_decoder_pending pending = mp_decoder_pending(&conn->dec);
+	if (pending.known && pending.opcode == MP_OP_EVENT)
+		return false;
+	bool same = pending.bytes >= conn->probe_pending; // or an event has ended, and another envelope began
+	return is_enough(conn, same ? pending.bytes - conn->probe_pending : pending.bytes);
+}
+
+// The end of a window. A node cannot answer what it has not got: from the one in which a slow question
+// reached it, it has a whole window to answer.
+static bool moves(struct mp_conn *conn)
+{
+	uint64_t reached = confirmed(conn);
+	bool was_slow = conn->probe_slow;
+	conn->probe_slow = reached < conn->probe_end;
+	if (answer_moves(conn))
+		return true;
+	return conn->probe_slow ? is_enough(conn, reached - conn->probe_confirmed) : was_slow;
+}
+
+// The middle of a window: by now the question should be there.
+static void look(struct mp_conn *conn, uint64_t now)
+{
+	bool was_slow = conn->probe_slow;
+	conn->probe_slow = confirmed(conn) < conn->probe_end;
+	if (was_slow && !conn->probe_slow)
+		begin_window(conn, now);
+	else
+		wake_at(conn, conn->probe_deadline_ns);
+}
+
 static void judge(struct mp_conn *conn, uint64_t now)
 {
 	if (now < conn->probe_deadline_ns) {
-		wake_at(conn, conn->probe_deadline_ns);
+		look(conn, now);
 		return;
 	}
 	// A tick this late means that this process stood still, and the node's answer may lie behind in the
 	// network: once, the deadline starts anew.
-	if (!conn->probe_graced && now - conn->probe_deadline_ns > timeout_ns(conn) / 2) {
-		conn->probe_graced = true;
-		conn->probe_deadline_ns = now + timeout_ns(conn);
-		wake_at(conn, conn->probe_deadline_ns);
-		return;
-	}
-	mp_conn_fail(conn, MP_CLOSE_HEARTBEAT, "no answer within %u ms", conn->settings.heartbeat_timeout_ms);
+	bool slept = !conn->probe_graced && now - conn->probe_deadline_ns > timeout_ns(conn) / 2;
+	conn->probe_graced |= slept;
+	if (slept || moves(conn))
+		begin_window(conn, now);
+	else
+		mp_conn_fail(conn, MP_CLOSE_HEARTBEAT, "no answer within %u ms", conn->settings.heartbeat_timeout_ms);
 }
 
 void mp_conn_heartbeat_tick(struct mp_conn *conn)

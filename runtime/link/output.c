@@ -236,6 +236,16 @@ int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
 	return 0;
 }
 
+uint64_t mp_output_end(const struct mp_output *out)
+{
+	return out->base + out->buf.len;
+}
+
+uint64_t mp_output_taken_end(const struct mp_output *out)
+{
+	return out->base + out->taken;
+}
+
 bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
 {
 	return end_pos <= out->whole_pos;
@@ -243,5 +253,5 @@ bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
 
 bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos)
 {
-	return start_pos < out->base + out->taken;
+	return start_pos < mp_output_taken_end(out);
 }

@@ -49,6 +49,9 @@ bool mp_output_is_due(const struct mp_output *out); // so much waits that it sho
 int mp_output_flush(struct mp_output *out, struct mp_sock *sock) MP_MUST_CHECK;
 void mp_output_trim(struct mp_output *out); // give a large buffer back if it is empty
 
+uint64_t mp_output_end(const struct mp_output *out);       // the position behind all that was appended
+uint64_t mp_output_taken_end(const struct mp_output *out); // and behind all that the kernel took
+
 // May the peer have the envelope that ends there? Has the kernel taken any of the one that starts there?
 bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos);
 bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos);

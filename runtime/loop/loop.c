@@ -186,6 +186,12 @@ ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size
 	return sock->loop->ops->writev(sock, spans, count);
 }
 
+size_t mp_sock_unconfirmed(struct mp_sock *sock)
+{
+	mp_assert(!sock->closed);
+	return sock->loop->ops->unconfirmed(sock);
+}
+
 void mp_sock_read_stop(struct mp_sock *sock)
 {
 	mp_assert(!sock->closed);

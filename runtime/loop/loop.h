@@ -126,6 +126,8 @@ struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr
 // Offer bytes: how many the system took (0 .. all; on_writable follows when it was not all), or MP_ELOST. At
 // most 16 spans. One system call.
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count) MP_MUST_CHECK;
+// How many of the bytes that the system took the peer's machine has not confirmed. One system call.
+size_t mp_sock_unconfirmed(struct mp_sock *sock);
 void mp_sock_read_stop(struct mp_sock *sock); // back-pressure: no on_read until read_start
 void mp_sock_read_start(struct mp_sock *sock);
 // `reset`: abort with RST instead of FIN. Allowed in every state and inside callbacks; no callback follows.

@@ -36,6 +36,7 @@ struct mp_loop_ops {
 	struct mp_sock *(*connect)(struct mp_loop *loop, const struct mp_addr *addr,
 	                           const struct mp_sock_options *options, int *err);
 	ptrdiff_t (*writev)(struct mp_sock *sock, const struct mp_span *spans, size_t count);
+	size_t (*unconfirmed)(struct mp_sock *sock);
 	void (*read_changed)(struct mp_sock *sock); // sock->reading was switched, or the socket was adopted
 	void (*close)(struct mp_sock *sock, bool reset);
 	void (*shutdown)(struct mp_sock *sock);

@@ -185,6 +185,7 @@ static const struct mp_loop_ops uv_ops = {
 	.keep = uv_body_keep,
 	.connect = mp_uv_connect,
 	.writev = mp_uv_writev,
+	.unconfirmed = mp_uv_unconfirmed,
 	.read_changed = mp_uv_read_changed,
 	.close = mp_uv_close,
 	.shutdown = mp_uv_shutdown,

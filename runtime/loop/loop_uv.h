@@ -39,6 +39,7 @@ struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
 struct mp_sock *mp_uv_connect_local(struct mp_loop *loop, const char *path, int *err);
 struct mp_sock *mp_uv_sock_accepted(struct mp_loop *loop, int fd); // NULL: out of memory, fd closed
 ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
+size_t mp_uv_unconfirmed(struct mp_sock *sock);
 void mp_uv_read_changed(struct mp_sock *sock);
 void mp_uv_close(struct mp_sock *sock, bool reset);
 void mp_uv_shutdown(struct mp_sock *sock);

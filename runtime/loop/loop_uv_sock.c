@@ -10,9 +10,11 @@
 #include "loop/loop_uv.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -265,6 +267,13 @@ ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t
 		arm(self);
 	}
 	return took;
+}
+
+size_t mp_uv_unconfirmed(struct mp_sock *sock)
+{
+	int waiting = 0;
+	bool known = ioctl(uv_sock_of(sock)->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+	return known ? (size_t)waiting : 0;
 }
 
 void mp_uv_read_changed(struct mp_sock *sock)

@@ -348,6 +348,21 @@ static int feed_segments(struct mp_decoder *dec, struct span *in, struct sink si
 	return 0;
 }
 
+struct mp_decoder_pending mp_decoder_pending(const struct mp_decoder *dec)
+{
+	struct mp_decoder_pending pending = {.bytes = dec->rest.len + dec->whole.len};
+	// A segment that is cut: its first envelope is that of the others before, or begins behind its header.
+	size_t skip = dec->segmented && dec->whole.len == 0 ? MP_SEGMENT_HEADER : 0;
+	const struct mp_buf *buf = dec->whole.len > 0 ? &dec->whole : &dec->rest;
+	if (buf->len < skip + MP_ENVELOPE_HEADER)
+		return pending;
+	const uint8_t *at = buf->data + skip;
+	pending.known = true;
+	pending.opcode = at[4];
+	pending.stream = (int16_t)(uint16_t)(at[2] << 8 | at[3]);
+	return pending;
+}
+
 int mp_decoder_feed(struct mp_decoder *dec, const uint8_t *bytes, size_t len,
                     int (*on_envelope)(void *data, const struct mp_envelope *envelope), void *data)
 {

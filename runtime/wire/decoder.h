@@ -29,6 +29,16 @@ void mp_decoder_deinit(struct mp_decoder *dec);
 // From now on the bytes are segments. Allowed inside on_envelope: the fed bytes behind that envelope are segments.
 void mp_decoder_use_segments(struct mp_decoder *dec);
 
+// The envelope that has come in part: how many bytes of it lie here (of a segment that is cut, all of its bytes), and
+// what its header says.
+struct mp_decoder_pending {
+	size_t bytes;
+	bool known; // the header is there, as far as that can be seen: the fields below are set
+	uint8_t opcode;
+	int16_t stream;
+};
+struct mp_decoder_pending mp_decoder_pending(const struct mp_decoder *dec);
+
 // Feed bytes. `on_envelope` is called for each whole envelope; it returns 0, or non-zero to stop (that value is
 // returned and the rest of the bytes is forgotten). The envelope's body is valid during the call. Errors: MP_EPROTO
 // (bad version, direction, opcode, CRC), MP_ETOOBIG, MP_ENOMEM; after one the decoder takes nothing more.

@@ -313,6 +313,21 @@ for _, body in ipairs(loops.bodies) do
         close_all(client, server)
       end)
 
+      it("are confirmed once they have arrived, read or not", function()
+        local client, server = pair()
+        local function unconfirmed() return tonumber(C.mp_sock_unconfirmed(client.handle)) end
+        assert.equal(0, unconfirmed())
+        server:stop()
+        local took = client:write(pattern(2000))
+        assert.is_true(unconfirmed() <= took)
+        loop:until_true(function() return unconfirmed() == 0 end)
+        assert.equal(0, server.received)
+        server:start()
+        loop:until_true(function() return server.received == took end)
+        assert.equal(0, unconfirmed())
+        close_all(client, server)
+      end)
+
       it("are not read while reading is stopped, also from inside on_read", function()
         local client, server
         client, server = pair({}, { read = function(sock)

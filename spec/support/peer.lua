@@ -281,6 +281,7 @@ local function make_callbacks(peer, loop)
   events.on_read = loop:callback("void (*)(void *, const uint8_t *, size_t)", function(data, bytes, len)
     local link = links[id_of(data)]
     link.received = link.received + tonumber(len)
+    if peer.sips then link:stop() end -- a thin line: one piece, until the spec lets it go on
     if peer.deaf then return end
     local rc = C.mp_decoder_feed(link.decoder, bytes, len, peer.on_envelope, data)
     if rc == C.MP_ENOMEM then return link:close() end

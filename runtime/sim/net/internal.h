@@ -147,6 +147,7 @@ void mp_sim_resume(struct mp_sim_sock *self); // a fault ended: what was held ba
 
 // send.c: what leaves an end
 ptrdiff_t mp_sim_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
+size_t mp_sim_unconfirmed(struct mp_sock *sock);
 void mp_sim_on_writable(void *data);
 void mp_sim_shutdown(struct mp_sock *sock);
 void mp_sim_send_fin(struct mp_sim_sock *from);

@@ -235,6 +235,7 @@ static const struct mp_loop_ops sim_ops = {
 	.keep = sim_keep,
 	.connect = mp_sim_connect,
 	.writev = mp_sim_writev,
+	.unconfirmed = mp_sim_unconfirmed,
 	.read_changed = mp_sim_read_changed,
 	.close = mp_sim_close,
 	.shutdown = mp_sim_shutdown,

@@ -103,6 +103,11 @@ ptrdiff_t mp_sim_writev(struct mp_sock *sock, const struct mp_span *spans, size_
 	return (ptrdiff_t)take;
 }
 
+size_t mp_sim_unconfirmed(struct mp_sock *sock)
+{
+	return sim_sock_of(sock)->peer->in_flight;
+}
+
 void mp_sim_send_fin(struct mp_sim_sock *from)
 {
 	if (from->fin_sent || from->lost)
