@@ -43,7 +43,7 @@ describe("the mutants of a C file", function()
 
   it("are those one would make", function()
     local seen = {}
-    for _, mutant in ipairs(mutants.of(SOURCE)) do seen[mutant.line .. " " .. mutant.from .. " " .. mutant.to] = true end
+    for _, m in ipairs(mutants.of(SOURCE)) do seen[m.line .. " " .. m.from .. " " .. m.to] = true end
     for _, expected in ipairs { "9 + -", "10 < <=", "10 (a < b) (!(a < b))", "12 note(sum); ;", "13 (sum > 7) (0)",
       "13 7 8", "14 sum--; ;", "15 sum 0" } do
       assert.is_true(seen[expected], expected)
