@@ -86,6 +86,19 @@ describe("the floors", function()
     end)
   end)
 
+  it("keep the session out of the topology: it is told by callbacks", function()
+    local topology = { "contacts", "control", "topology", "node_row", "hosts?", "host_%l+", "ring", "keyspaces",
+      "datacentres", "marks", "names", "cluster" }
+    no_line("'runtime/cluster/*.c' 'runtime/cluster/*.h'", function(line, path)
+      local included = line:match '^%s*#%s*include%s+"cluster/(%l*session[%l_]*)%.h"'
+      if not included then return false end
+      for _, name in ipairs(topology) do
+        if path:match("/" .. name .. "%.[ch]$") then return true end
+      end
+      return false
+    end)
+  end)
+
   it("keep each third party in its one home", function()
     local homes = {
       ["<uv.h>"] = { "^runtime/loop/loop_uv" },

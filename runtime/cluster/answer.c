@@ -146,7 +146,7 @@ static void succeeded(struct mp_request *request, const struct mp_response_prefi
 		mp_copies_end(request);
 	}
 	if (result->metadata != NULL && request->prepared != NULL)
-		learn(request->prepared, result, session->version);
+		learn(request->prepared, result, session->cluster.version);
 	bool others = session->view.up_count > 1;
 	if (MP_UNLIKELY(result->kind == MP_RESULT_SCHEMA) && others &&
 	    mp_agreement_start(request, prefix, result) == 0)

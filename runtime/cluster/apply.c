@@ -19,11 +19,11 @@ static const char *fixed_key(const struct mp_session *session, const struct mp_s
 	if (session->state == MP_SESSION_NEW)
 		return NULL;
 	bool same_version = config->protocol_version == now->protocol_version ||
-	                    (now->protocol_version == 0 && config->protocol_version == session->version);
+	                    (now->protocol_version == 0 && config->protocol_version == session->cluster.version);
 	if (!same_version)
 		return "protocolVersion";
 	if (!same_text(config->local_dc, now->local_dc) &&
-	    (now->local_dc != NULL || !same_text(config->local_dc, session->local_dc)))
+	    (now->local_dc != NULL || !same_text(config->local_dc, session->cluster.local_dc)))
 		return "localDataCenter";
 	if (!same_text(config->keyspace, now->keyspace))
 		return "keyspace";
@@ -45,7 +45,7 @@ static int prepare(struct mp_session *session, const struct mp_session_config *c
 {
 	*ready = (struct preparation){.keyspace_id = session->keyspace_id};
 	int rc = mp_session_config_copy(&ready->config, config);
-	ready->contacts = mp_control_new_contacts(&session->control, config->contact_point_count);
+	ready->contacts = mp_contacts_new(&session->control.contacts, config->contact_point_count);
 	if (ready->contacts == NULL)
 		rc = MP_ENOMEM;
 	if (rc == 0 && session->state == MP_SESSION_NEW) {
@@ -90,10 +90,10 @@ static void take_identity(struct mp_session *session, struct preparation *ready)
 {
 	if (session->state != MP_SESSION_NEW)
 		return;
-	session->version = session->config.protocol_version;
+	session->cluster.version = session->config.protocol_version;
 	session->keyspace_id = ready->keyspace_id;
-	mp_free(session->local_dc);
-	session->local_dc = ready->local_dc;
+	mp_free(session->cluster.local_dc);
+	session->cluster.local_dc = ready->local_dc;
 	session->view.local_dc = MP_NO_HOST;
 }
 
@@ -101,13 +101,14 @@ static void take(struct mp_session *session, struct preparation *ready)
 {
 	bool new_contacts = !same_contacts(&session->config, &ready->config);
 	if (new_contacts)
-		mp_control_forget_contacts(&session->control);
+		mp_contacts_forget(&session->control.contacts);
 	mp_session_config_free(&session->config);
 	session->config = ready->config;
 	if (new_contacts)
-		mp_control_take_contacts(&session->control, ready->contacts);
+		mp_contacts_take(&session->control.contacts, ready->contacts);
 	else
 		mp_free(ready->contacts);
+	mp_control_reconfigure(&session->control);
 	session->log.level = session->config.log_level;
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;

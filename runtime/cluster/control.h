@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/list.h"
 #include "base/uuid.h"
+#include "cluster/contacts.h"
 #include "link/conn.h"
 #include "pool/reconnect.h"
 
@@ -42,31 +43,21 @@ struct mp_candidate {
 	char message[160];
 };
 
-// A contact point that has to be resolved.
-struct mp_contact {
-	struct mp_control *control;
-	struct mp_resolve *resolve; // under way
-	bool failed;
-	bool done;
-};
-
-struct mp_session;
 struct mp_control {
-	struct mp_session *session;
+	struct mp_cluster *cluster;
 	enum mp_control_state state;
 	struct mp_list candidates;
 	struct mp_candidate *chosen;
-	struct mp_contact *contacts; // one for each of the configuration
-	bool asked_contacts;         // this round has come to the contact points
-	bool was_standing;           // connected once: seek for ever
-	struct mp_addr lost_addr;    // where it stood last: tried last
-	struct mp_timer timer;       // SEEKING: names take too long; WAITING: backoff
+	struct mp_contacts contacts;
+	bool asked_contacts;      // this round has come to the contact points
+	bool was_standing;        // connected once: seek for ever
+	struct mp_addr lost_addr; // where it stood last: tried last
+	struct mp_timer timer;    // WAITING: backoff
 	struct mp_reconnect backoff;
 	uint64_t errors; // attempts that failed and connections lost
-	struct mp_log_gate complaints;
 };
 
-int mp_control_init(struct mp_control *control, struct mp_session *session) MP_MUST_CHECK;
+int mp_control_init(struct mp_control *control, struct mp_cluster *cluster) MP_MUST_CHECK;
 void mp_control_deinit(struct mp_control *control);
 void mp_control_start(struct mp_control *control);
 void mp_control_stop(struct mp_control *control); // closes everything; quiet later
@@ -75,12 +66,12 @@ struct mp_conn *mp_control_conn(const struct mp_control *control); // READING, S
 // The topology was read through the chosen connection (rc 0), or could not be.
 void mp_control_read_done(struct mp_control *control, int rc, const char *why);
 void mp_control_move(struct mp_control *control, const char *why); // give this node up and seek another
-// The contact points change: forget before the session's configuration does, take behind it. A round that has asked the
-// old ones asks the new ones, too.
-struct mp_contact *mp_control_new_contacts(struct mp_control *control, size_t count) MP_MUST_CHECK;
-void mp_control_forget_contacts(struct mp_control *control);
-void mp_control_take_contacts(struct mp_control *control, struct mp_contact *contacts);
+// The contact points have changed (mp_contacts_take): a round that has asked the old ones asks the new ones, too.
+void mp_control_reconfigure(struct mp_control *control);
+// What became of each contact point and address of the last round.
+void mp_control_each_failure(const struct mp_control *control,
+                             void (*on_failure)(void *data, const char *host, int err, int32_t server_code,
+                                                const char *message),
+                             void *data);
 void mp_control_set_heartbeat(struct mp_control *control, uint32_t interval_ms, uint32_t timeout_ms);
 void mp_control_hint(struct mp_control *control); // a host came back: no need to wait long
-// The highest version to try below `version` after a refusal; 0: none.
-uint8_t mp_version_below(const struct mp_session *session, uint8_t version, uint8_t hint);

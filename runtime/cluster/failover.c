@@ -41,8 +41,8 @@ static bool look(struct mp_failover *failover)
 	struct mp_view *view = &session->view;
 	uint32_t up[MP_DCS_MAX];
 	uint32_t total[MP_DCS_MAX] = {0};
-	if (failover->dcs.home == MP_NO_HOST && session->local_dc != NULL) {
-		int home = mp_view_dc_id(view, session->local_dc);
+	if (failover->dcs.home == MP_NO_HOST && session->cluster.local_dc != NULL) {
+		int home = mp_view_dc_id(view, session->cluster.local_dc);
 		failover->dcs.home = failover->dcs.serving = home < 0 ? MP_NO_HOST : (uint16_t)home;
 	}
 	for (uint16_t dc = 0; dc < view->dc_count; dc++)

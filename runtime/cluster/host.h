@@ -16,10 +16,10 @@ enum mp_host_state {
 };
 const char *mp_host_state_name(enum mp_host_state state); // "up"
 
-struct mp_session;
+struct mp_cluster;
 
 struct mp_host {
-	struct mp_session *session;
+	struct mp_cluster *cluster;
 	uint16_t index; // slot in the view
 	struct mp_uuid host_id;
 	struct mp_addr addr;

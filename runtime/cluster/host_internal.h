@@ -6,7 +6,7 @@
 #include "cluster/host.h"
 #include "cluster/node_row.h"
 
-struct mp_host *mp_host_new(struct mp_session *session, uint16_t index,
+struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index,
                             const struct mp_node_row *row) MP_MUST_CHECK;
 void mp_host_free(struct mp_host *host);
 void mp_host_update(struct mp_host *host, const struct mp_node_row *row);
@@ -14,9 +14,17 @@ void mp_host_open(struct mp_host *host);
 // The session's configuration has changed: sizes, distance, rack, heartbeats. `rotate`: also what only a new connection
 // can have; NULL: none of it, otherwise why.
 void mp_host_reconfigure(struct mp_host *host, const char *rotate);
+struct mp_host_view *mp_host_view_of(const struct mp_host *host); // its slot
 // The one writer of its state: keeps the view, tells the listener.
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
+void mp_host_tick(struct mp_host *host); // once a second
+
+// ---- host_place.c
 // Limits follow its distance, and whether its datacentre is about to serve.
 void mp_host_resize(struct mp_host *host);
 void mp_host_relocate(struct mp_host *host); // another datacentre serves: its distance follows
-void mp_host_tick(struct mp_host *host);     // once a second
+// Where it stands: names, ids, distance. False: out of memory or too many datacentres; the old stays.
+bool mp_host_place(struct mp_host *host, const struct mp_node_row *row) MP_MUST_CHECK;
+void mp_host_weigh_place(struct mp_host *host); // what the configuration makes of the place
+void mp_host_tell_names(struct mp_host *host);  // what lists know it by
+struct mp_pool_limits mp_host_limits(const struct mp_host *host);

@@ -7,15 +7,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cluster/cluster.h"
 #include "cluster/host_internal.h"
-#include "cluster/session_internal.h"
+#include "cluster/keyspaces.h"
+#include "cluster/names.h"
 
 #define LONELY_ANSWERS_MAX 3 // then the node that names no other is believed
 #define COMPLAIN_EVERY_MS  10000u
 
-int mp_hosts_init(struct mp_hosts *hosts, struct mp_session *session)
+int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster)
 {
-	*hosts = (struct mp_hosts){.session = session};
+	*hosts = (struct mp_hosts){.cluster = cluster};
 	hosts->slots = mp_calloc(MP_HOSTS_MAX, sizeof(struct mp_host *));
 	return hosts->slots == NULL ? MP_ENOMEM : 0;
 }
@@ -41,6 +43,11 @@ struct mp_host *mp_hosts_by_addr(const struct mp_hosts *hosts, const struct mp_a
 		if (mp_addr_eq(&hosts->live[i]->addr, addr))
 			return hosts->live[i];
 	return NULL;
+}
+
+static void tell(struct mp_hosts *hosts, enum mp_host_news news, struct mp_host *host)
+{
+	hosts->cluster->events->on_host(hosts->cluster->owner, news, host, NULL);
 }
 
 // ---- coming -----------------------------------------------------------------------------------------------
@@ -71,16 +78,16 @@ static struct mp_host *add_host(struct mp_hosts *hosts, const struct mp_node_row
 	uint16_t index = free_slot(hosts);
 	struct mp_host *host = NULL;
 	if (index != MP_NO_HOST && reserve_live(hosts))
-		host = mp_host_new(hosts->session, index, row);
+		host = mp_host_new(hosts->cluster, index, row);
 	if (host == NULL) {
-		mp_log_write(&hosts->session->log, MP_LOG_WARN, "a node was left out: no memory or no slot for it");
+		mp_log_write(hosts->cluster->log, MP_LOG_WARN, "a node was left out: no memory or no slot for it");
 		return NULL;
 	}
 	hosts->slots[index] = host;
 	hosts->live[hosts->live_count++] = host;
-	mp_log_write(&hosts->session->log, MP_LOG_INFO, "%s (%s, %s) is a node of the cluster", host->addr_text,
+	mp_log_write(hosts->cluster->log, MP_LOG_INFO, "%s (%s, %s) is a node of the cluster", host->addr_text,
 	             host->dc, host->rack);
-	mp_session_tell(hosts->session, MP_EVENT_HOST_ADDED, host, NULL, NULL);
+	tell(hosts, MP_NEWS_ADDED, host);
 	if (hosts->opened)
 		mp_host_open(host);
 	return host;
@@ -106,9 +113,9 @@ static void remove_unseen(struct mp_hosts *hosts, bool lonely)
 		struct mp_host *host = hosts->live[i];
 		if (host->seen || (lonely && host->state == MP_HOST_UP))
 			continue;
-		mp_log_write(&hosts->session->log, MP_LOG_INFO, "%s left the cluster", host->addr_text);
+		mp_log_write(hosts->cluster->log, MP_LOG_INFO, "%s left the cluster", host->addr_text);
 		remove_host(hosts, i, true);
-		mp_session_tell(hosts->session, MP_EVENT_HOST_REMOVED, host, NULL, NULL);
+		tell(hosts, MP_NEWS_REMOVED, host);
 	}
 }
 
@@ -117,14 +124,14 @@ void mp_hosts_close(struct mp_hosts *hosts, bool drain)
 	hosts->opened = false;
 	while (hosts->live_count > 0)
 		remove_host(hosts, hosts->live_count - 1, drain);
-	for (uint32_t i = 0; !drain && i < hosts->session->view.host_count; i++)
+	for (uint32_t i = 0; !drain && i < hosts->cluster->view->host_count; i++)
 		if (hosts->slots[i] != NULL)
 			mp_pool_close(&hosts->slots[i]->pool, false);
 }
 
 void mp_hosts_sweep(struct mp_hosts *hosts)
 {
-	for (uint32_t i = 0; hosts->removed_count > 0 && i < hosts->session->view.host_count; i++) {
+	for (uint32_t i = 0; hosts->removed_count > 0 && i < hosts->cluster->view->host_count; i++) {
 		struct mp_host *host = hosts->slots[i];
 		if (host == NULL || host->state != MP_HOST_REMOVED || !host->empty || host->pins > 0)
 			continue;
@@ -145,11 +152,11 @@ bool mp_hosts_are_gone(const struct mp_hosts *hosts)
 static void complain(struct mp_hosts *hosts, const struct mp_node_row *row)
 {
 	uint64_t held;
-	if (!mp_log_gate_open(&hosts->odd_rows, mp_loop_now_ms(hosts->session->loop), COMPLAIN_EVERY_MS, &held))
+	if (!mp_log_gate_open(&hosts->odd_rows, mp_loop_now_ms(hosts->cluster->loop), COMPLAIN_EVERY_MS, &held))
 		return;
 	char addr[MP_ADDR_TEXT];
 	mp_addr_format_ip(row->peer.ip_len != 0 ? &row->peer : &row->addr, addr);
-	mp_log_write(&hosts->session->log, MP_LOG_WARN,
+	mp_log_write(hosts->cluster->log, MP_LOG_WARN,
 	             "a row of system.peers (%s) lacks what a node needs and was skipped (%llu more like it)",
 	             addr, (unsigned long long)held);
 }
@@ -172,7 +179,7 @@ static void apply_row(struct mp_hosts *hosts, const struct mp_node_row *row)
 		return;
 	}
 	struct mp_host *host = mp_hosts_by_id(hosts, &row->host_id);
-	if (host == NULL && hosts->opened && !hosts->session->config.auto_discovery)
+	if (host == NULL && hosts->opened && !hosts->cluster->config->auto_discovery)
 		return; // whom it knew when it connected, it knows
 	if (host == NULL) {
 		host = add_host(hosts, row);
@@ -205,7 +212,7 @@ static void apply_tokens(struct mp_hosts *hosts, const struct mp_node_rows *node
 		return;
 	size_t count = 0;
 	uint64_t print = 0;
-	for (size_t i = 0; i < nodes->count && hosts->session->is_murmur; i++) {
+	for (size_t i = 0; i < nodes->count && hosts->cluster->is_murmur; i++) {
 		const struct mp_node_row *row = &nodes->rows[i];
 		const struct mp_host *host = row->complete ? mp_hosts_by_id(hosts, &row->host_id) : NULL;
 		if (host == NULL)
@@ -214,7 +221,7 @@ static void apply_tokens(struct mp_hosts *hosts, const struct mp_node_rows *node
 		for (uint32_t t = 0; t < row->token_count; t++)
 			tokens[count++] = (struct mp_ring_token){row->tokens[t], host->index};
 	}
-	mp_keyspaces_set_ring(&hosts->session->keyspaces, tokens, count, print);
+	mp_keyspaces_set_ring(hosts->cluster->keyspaces, tokens, count, print);
 	mp_free(tokens);
 }
 
@@ -236,12 +243,12 @@ bool mp_hosts_apply(struct mp_hosts *hosts, const struct mp_node_rows *nodes)
 	for (size_t i = 0; i < nodes->count; i++)
 		apply_row(hosts, &nodes->rows[i]);
 	if (keep) {
-		mp_log_write(&hosts->session->log, MP_LOG_WARN, "a node names no other: the known hosts stay");
+		mp_log_write(hosts->cluster->log, MP_LOG_WARN, "a node names no other: the known hosts stay");
 		return true;
 	}
 	remove_unseen(hosts, lonely);
 	apply_tokens(hosts, nodes);
-	mp_session_view_changed(hosts->session);
+	hosts->cluster->events->on_view(hosts->cluster->owner);
 	return lonely && hosts->live_count > 1;
 }
 

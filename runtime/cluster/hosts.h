@@ -7,7 +7,7 @@
 #include "cluster/node_row.h"
 
 struct mp_hosts {
-	struct mp_session *session;
+	struct mp_cluster *cluster;
 	struct mp_host **slots; // MP_HOSTS_MAX
 	struct mp_host **live;  // all but the removed ones, in the order of their coming
 	uint32_t live_count;
@@ -21,7 +21,7 @@ struct mp_hosts {
 	struct mp_log_gate odd_rows;
 };
 
-int mp_hosts_init(struct mp_hosts *hosts, struct mp_session *session) MP_MUST_CHECK;
+int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster) MP_MUST_CHECK;
 void mp_hosts_deinit(struct mp_hosts *hosts); // asserts that all are freed
 struct mp_host *mp_hosts_by_id(const struct mp_hosts *hosts, const struct mp_uuid *host_id);
 struct mp_host *mp_hosts_by_addr(const struct mp_hosts *hosts, const struct mp_addr *addr);

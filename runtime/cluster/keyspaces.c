@@ -5,18 +5,18 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cluster/session_internal.h"
+#include "cluster/cluster.h"
 
 #define SLICE_MS     1u
 #define NO_MEMORY_MS 1000u
 
 static void on_slice(void *data);
 
-void mp_keyspaces_init(struct mp_keyspaces *keyspaces, struct mp_session *session)
+void mp_keyspaces_init(struct mp_keyspaces *keyspaces, const struct mp_cluster *cluster)
 {
-	*keyspaces = (struct mp_keyspaces){.session = session};
+	*keyspaces = (struct mp_keyspaces){.cluster = cluster};
 	mp_names_init(&keyspaces->names, MP_KEYSPACES_MAX);
-	mp_timer_init(&keyspaces->slice, session->loop, on_slice, keyspaces);
+	mp_timer_init(&keyspaces->slice, cluster->loop, on_slice, keyspaces);
 }
 
 static void drop_building(struct mp_keyspaces *keyspaces)
@@ -77,7 +77,7 @@ static void build_later(struct mp_keyspaces *keyspaces)
 {
 	// Without memory for a timer the next refresh or first use tries again.
 	if (!mp_timer_active(&keyspaces->slice) && mp_timer_start_ms(&keyspaces->slice, SLICE_MS) != 0)
-		mp_log_write(&keyspaces->session->log, MP_LOG_WARN, "out of memory for a timer of the token ring");
+		mp_log_write(keyspaces->cluster->log, MP_LOG_WARN, "out of memory for a timer of the token ring");
 }
 
 static void make_stale(struct mp_keyspaces *keyspaces, struct mp_keyspace *keyspace)
@@ -128,7 +128,7 @@ static bool begin_next(struct mp_keyspaces *keyspaces)
 			continue;
 		}
 		keyspaces->building =
-			mp_placement_new(keyspaces->ring, &keyspace->replication, &keyspaces->session->view);
+			mp_placement_new(keyspaces->ring, &keyspace->replication, keyspaces->cluster->view);
 		keyspaces->building_id = id;
 		if (keyspaces->building == NULL)
 			return false;
@@ -141,14 +141,14 @@ static void on_slice(void *data)
 	struct mp_keyspaces *keyspaces = data;
 	bool has_memory = begin_next(keyspaces);
 	if (keyspaces->building != NULL &&
-	    mp_placement_step(keyspaces->building, &keyspaces->session->view, MP_PLACEMENT_ROWS_PER_TURN)) {
+	    mp_placement_step(keyspaces->building, keyspaces->cluster->view, MP_PLACEMENT_ROWS_PER_TURN)) {
 		finish(keyspaces->entries[keyspaces->building_id], keyspaces->building);
 		keyspaces->building = NULL;
 	}
 	if (keyspaces->building == NULL && next_to_build(keyspaces) == 0)
 		return;
 	if (mp_timer_start_ms(&keyspaces->slice, has_memory ? SLICE_MS : NO_MEMORY_MS) != 0)
-		mp_log_write(&keyspaces->session->log, MP_LOG_WARN, "out of memory for a timer of the token ring");
+		mp_log_write(keyspaces->cluster->log, MP_LOG_WARN, "out of memory for a timer of the token ring");
 }
 
 // ---- what the cluster says --------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ void mp_keyspaces_row(void *data, const struct mp_keyspace_row *row)
 		return;
 	struct mp_replication replication;
 	memset(&replication, 0, sizeof(replication)); // padding too: replications are compared as bytes
-	mp_replication_parse(&replication, &keyspaces->session->view, row->option_count, row->keys, row->values);
+	mp_replication_parse(&replication, keyspaces->cluster->view, row->option_count, row->keys, row->values);
 	keyspaces->entries[id]->seen = true;
 	set_replication(keyspaces, id, &replication);
 }
@@ -201,7 +201,7 @@ void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring_token 
 		return;
 	struct mp_ring *ring = mp_ring_new(tokens, count);
 	if (ring == NULL) {
-		mp_log_write(&keyspaces->session->log, MP_LOG_WARN,
+		mp_log_write(keyspaces->cluster->log, MP_LOG_WARN,
 		             "out of memory for a new token ring: the old one stays");
 		return;
 	}

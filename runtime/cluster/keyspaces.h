@@ -19,8 +19,10 @@ struct mp_keyspace {
 	bool seen;                    // during a refresh
 };
 
+struct mp_cluster;
+
 struct mp_keyspaces {
-	struct mp_session *session;
+	const struct mp_cluster *cluster;
 	struct mp_names names;
 	struct mp_keyspace **entries; // by id; entry 0 is never used
 	uint32_t capacity;
@@ -31,7 +33,7 @@ struct mp_keyspaces {
 	struct mp_timer slice;
 };
 
-void mp_keyspaces_init(struct mp_keyspaces *keyspaces, struct mp_session *session);
+void mp_keyspaces_init(struct mp_keyspaces *keyspaces, const struct mp_cluster *cluster);
 void mp_keyspaces_deinit(struct mp_keyspaces *keyspaces);
 void mp_keyspaces_stop(struct mp_keyspaces *keyspaces);                       // no more slices
 uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name); // 0: none

@@ -142,17 +142,17 @@ uint32_t mp_session_timeout_ms(const struct mp_session *session)
 
 uint8_t mp_session_version(const struct mp_session *session)
 {
-	return session->version;
+	return session->cluster.version;
 }
 
 const char *mp_session_local_dc(const struct mp_session *session)
 {
-	return session->local_dc;
+	return session->cluster.local_dc;
 }
 
 const char *mp_session_serving_dc(const struct mp_session *session)
 {
-	return session->away ? session->view.dc_names[session->failover.dcs.serving] : session->local_dc;
+	return session->away ? session->view.dc_names[session->failover.dcs.serving] : session->cluster.local_dc;
 }
 
 const char *mp_session_keyspace(const struct mp_session *session)
@@ -162,7 +162,7 @@ const char *mp_session_keyspace(const struct mp_session *session)
 
 const char *mp_session_cluster_name(const struct mp_session *session)
 {
-	return session->cluster_name;
+	return session->cluster.name;
 }
 
 uint16_t mp_session_keyspace_id(struct mp_session *session, struct mp_str name)

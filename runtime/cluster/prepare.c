@@ -312,7 +312,7 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 		return MP_ECLOSED;
 	if (cql.len == 0)
 		return MP_EINVAL;
-	if ((elsewhere && session->version < 5) || mp_cql_is_use(cql))
+	if ((elsewhere && session->cluster.version < 5) || mp_cql_is_use(cql))
 		return MP_EUNSUPPORTED;
 	*cached = mp_prepares_find(prepares, cql, keyspace);
 	if (*cached != NULL)

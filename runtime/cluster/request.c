@@ -112,7 +112,7 @@ static int check(const struct mp_request *request)
 	const char *own = session->config.keyspace;
 	bool elsewhere =
 		is_query && request->keyspace.len > 0 && !(own != NULL && mp_str_is(request->keyspace, own));
-	return elsewhere && session->version < 5 ? MP_EUNSUPPORTED : 0;
+	return elsewhere && session->cluster.version < 5 ? MP_EUNSUPPORTED : 0;
 }
 
 static void classify(struct mp_request *request)

@@ -82,14 +82,14 @@ static int init_parts(struct mp_session *session)
 	if (rc == 0)
 		rc = init_regions(session);
 	if (rc == 0)
-		rc = mp_hosts_init(&session->hosts, session);
+		rc = mp_hosts_init(&session->hosts, &session->cluster);
 	if (rc == 0)
 		rc = mp_prepares_init(&session->prepares, session);
 	if (rc == 0)
-		rc = mp_control_init(&session->control, session);
+		rc = mp_control_init(&session->control, &session->cluster);
 	if (rc == 0 && session->config.local_dc != NULL) {
-		session->local_dc = mp_strdup(session->config.local_dc);
-		rc = session->local_dc == NULL ? MP_ENOMEM : 0;
+		session->cluster.local_dc = mp_strdup(session->config.local_dc);
+		rc = session->cluster.local_dc == NULL ? MP_ENOMEM : 0;
 	}
 	if (rc == 0 && session->config.keyspace != NULL) {
 		session->keyspace_id = mp_keyspaces_id(&session->keyspaces, mp_str_of(session->config.keyspace));
@@ -105,15 +105,14 @@ static void init_simple_parts(struct mp_session *session)
 	session->log.level = session->config.log_level;
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
-	session->version = session->config.protocol_version;
-	session->is_murmur = true;
 	mp_task_init(&session->chores, on_chores, session);
 	mp_timer_init(&session->tick, loop, on_tick, session);
 	mp_timer_init(&session->first_tries, loop, on_first_tries, session);
 	mp_names_init(&session->tags, TAGS_MAX);
 	mp_events_init(&session->events);
-	mp_keyspaces_init(&session->keyspaces, session);
-	mp_topology_init(&session->topology, session);
+	mp_session_init_cluster(session);
+	mp_keyspaces_init(&session->keyspaces, &session->cluster);
+	mp_topology_init(&session->topology, &session->cluster);
 	mp_failover_init(&session->failover, session);
 	mp_requests_init(session);
 	mp_session_make_settings(session);
@@ -130,8 +129,8 @@ static void free_parts(struct mp_session *session)
 	mp_view_deinit(&session->view);
 	mp_names_deinit(&session->tags);
 	mp_session_config_free(&session->config);
-	mp_free(session->cluster_name);
-	mp_free(session->local_dc);
+	mp_free(session->cluster.name);
+	mp_free(session->cluster.local_dc);
 	mp_free(session->connecting.more);
 	mp_free(session->closing.more);
 	mp_free(session);
@@ -217,15 +216,15 @@ static bool is_quiet(const struct mp_session *session)
 // Another try may meet another cluster.
 static void forget_cluster(struct mp_session *session)
 {
-	session->version = session->config.protocol_version;
-	mp_free(session->cluster_name);
-	session->cluster_name = NULL;
+	session->cluster.version = session->config.protocol_version;
+	mp_free(session->cluster.name);
+	session->cluster.name = NULL;
 	mp_session_make_settings(session);
 	mp_failover_forget(&session->failover);
 	if (session->config.local_dc != NULL)
 		return;
-	mp_free(session->local_dc);
-	session->local_dc = NULL;
+	mp_free(session->cluster.local_dc);
+	session->cluster.local_dc = NULL;
 	session->view.local_dc = MP_NO_HOST;
 }
 
@@ -305,7 +304,7 @@ static void close_all(struct mp_session *session, bool drain)
 	mp_session_post(session);
 }
 
-static void fail_connect(struct mp_session *session)
+void mp_session_fail_connect(struct mp_session *session)
 {
 	mp_log_write(&session->log, MP_LOG_WARN, "connect failed: %s", session->connect_error.message);
 	set_state(session, MP_SESSION_FAILING);
@@ -324,55 +323,6 @@ void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, 
 	session->hosts.open_tokens = session->config.connects_per_second;
 	session->hosts.open_tokens_ns = mp_loop_now_ns(session->loop);
 	mp_control_start(&session->control);
-}
-
-void mp_session_no_contact(struct mp_session *session, const struct mp_error *error)
-{
-	if (error != &session->connect_error)
-		session->connect_error = *error;
-	if (session->state == MP_SESSION_CONNECTING)
-		fail_connect(session);
-}
-
-static void list_dcs(const struct mp_session *session, char *text, size_t size)
-{
-	size_t at = 0;
-	text[0] = '\0';
-	for (uint16_t i = 0; i < session->view.dc_count && at < size; i++) {
-		bool has_host = false;
-		for (uint32_t h = 0; h < session->hosts.live_count; h++)
-			has_host |= session->view.hosts[session->hosts.live[h]->index].dcId == i;
-		if (has_host)
-			at +=
-				(size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "", session->view.dc_names[i]);
-	}
-}
-
-static void describe_hosts(struct mp_session *session)
-{
-	struct mp_error *error = &session->connect_error;
-	mp_error_set(error, MP_ENOHOST, -1, "no host could be used");
-	int headline = MP_ENOHOST;
-	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
-		const struct mp_host *host = session->hosts.live[i];
-		if (host->distance == MP_DISTANCE_IGNORED)
-			continue;
-		const char *why = host->down_err != 0 ? host->down_why : "no connection in time";
-		int err = host->down_err != 0 ? host->down_err : MP_ETIMEOUT;
-		mp_error_add(error, host->addr_text, err, host->down_code, 0, mp_str_of(why));
-		if (err == MP_EAUTH || err == MP_ESERVER || err == MP_ECLUSTER)
-			headline = err;
-	}
-	mp_error_tell(error, headline);
-}
-
-static void has_no_local_host(struct mp_session *session)
-{
-	char dcs[160];
-	list_dcs(session, dcs, sizeof(dcs));
-	mp_error_set(&session->connect_error, MP_ENOHOST, -1,
-	             "no host is in the local datacentre '%s'; the cluster has: %s",
-	             session->local_dc != NULL ? session->local_dc : "", dcs);
 }
 
 static void become_open(struct mp_session *session)
@@ -404,30 +354,19 @@ static void on_first_tries(void *data)
 		become_open(session);
 		return;
 	}
-	describe_hosts(session);
-	fail_connect(session);
+	mp_session_describe_hosts(session);
+	mp_session_fail_connect(session);
 }
 
-void mp_session_topology_read(struct mp_session *session)
+void mp_session_open_hosts(struct mp_session *session)
 {
-	if (session->state != MP_SESSION_CONNECTING || session->hosts.opened)
-		return;
-	mp_keyspaces_use(&session->keyspaces, session->keyspace_id);
-	if (session->view.local_dc == MP_NO_HOST)
-		mp_log_write(&session->log, MP_LOG_WARN, "no host is in the local datacentre '%s'",
-		             session->local_dc != NULL ? session->local_dc : "");
-	if (mp_hosts_in_use(&session->hosts) == 0) {
-		has_no_local_host(session);
-		fail_connect(session);
-		return;
-	}
 	mp_hosts_open(&session->hosts);
 	session->give_up_ns =
 		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000;
 	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 ||
 	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0) {
 		mp_error_set(&session->connect_error, MP_ENOMEM, -1, "out of memory");
-		fail_connect(session);
+		mp_session_fail_connect(session);
 	}
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/recent.h"
+#include "cluster/cluster.h"
 #include "cluster/control.h"
 #include "cluster/deadline.h"
 #include "cluster/events.h"
@@ -81,6 +82,7 @@ struct mp_session {
 	struct mp_list repreparing; // struct mp_reprepare
 	struct mp_list agreeing;    // struct mp_agreement
 	struct mp_prepares prepares;
+	struct mp_cluster cluster;
 	struct mp_control control;
 	struct mp_topology topology;
 	struct mp_failover failover;
@@ -94,10 +96,7 @@ struct mp_session {
 	struct mp_auth_plain plain;
 	uint64_t last_conn_id;
 	uint64_t late_answers; // counted by the connections
-	uint8_t version;       // pinned by the first control connection; 0: not yet
-	char *cluster_name;
-	char *local_dc; // NULL: not known yet
-	bool is_murmur; // the partitioner is the one whose tokens we know
+	struct mp_log_gate unreachable;
 	bool view_changed;
 	bool control_is_old; // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;
@@ -115,13 +114,14 @@ struct mp_session {
 // ---- session.c
 void mp_session_post(struct mp_session *session); // the chores run later in this turn
 void mp_session_view_changed(struct mp_session *session);
-// The control connection stands and the topology was applied; called for each refresh.
-void mp_session_topology_read(struct mp_session *session);
-// No contact point could be used; only before the first success.
-void mp_session_no_contact(struct mp_session *session, const struct mp_error *error);
+void mp_session_fail_connect(struct mp_session *session); // connect_error says why
+void mp_session_open_hosts(
+	struct mp_session *session); // CONNECTING: the topology was read for the first time
 bool mp_session_is_ending(const struct mp_session *session); // no new work
 
 // ---- config.c
-int mp_session_config_copy(struct mp_session_config *to, const struct mp_session_config *from) MP_MUST_CHECK;
-void mp_session_config_free(struct mp_session_config *config);
 void mp_session_make_settings(struct mp_session *session);
+
+// ---- session_topology.c
+void mp_session_init_cluster(struct mp_session *session);
+void mp_session_describe_hosts(struct mp_session *session); // connect_error: what became of each host in use

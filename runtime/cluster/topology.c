@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cluster/session_internal.h"
+#include "cluster/cluster.h"
+#include "cluster/control.h"
+#include "cluster/hosts.h"
+#include "cluster/keyspaces.h"
 
 #define LOCAL_CQL     "SELECT * FROM system.local WHERE key='local'"
 #define PEERS_V2_CQL  "SELECT * FROM system.peers_v2"
@@ -20,10 +23,10 @@ static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer);
 static void on_next(void *data);
 static void on_periodic(void *data);
 
-void mp_topology_init(struct mp_topology *topology, struct mp_session *session)
+void mp_topology_init(struct mp_topology *topology, struct mp_cluster *cluster)
 {
-	struct mp_loop *loop = session->loop;
-	*topology = (struct mp_topology){.session = session};
+	struct mp_loop *loop = cluster->loop;
+	*topology = (struct mp_topology){.cluster = cluster};
 	mp_arena_init(&topology->arena);
 	mp_query_init(&topology->local, loop, on_local, topology);
 	mp_query_init(&topology->peers, loop, on_peers, topology);
@@ -40,7 +43,7 @@ static void end_refresh(struct mp_topology *topology)
 	mp_arena_deinit(&topology->arena);
 	mp_arena_init(&topology->arena);
 	topology->nodes = (struct mp_node_rows){.rows = NULL};
-	topology->cluster = (struct mp_cluster_row){.cluster_name = NULL};
+	topology->said = (struct mp_cluster_row){.cluster_name = NULL};
 	topology->pending = 0;
 }
 
@@ -59,12 +62,12 @@ void mp_topology_stop(struct mp_topology *topology)
 static void start_timer(struct mp_topology *topology, struct mp_timer *timer, uint64_t delay_ms)
 {
 	if (mp_timer_start_ms(timer, delay_ms) != 0)
-		mp_log_write(&topology->session->log, MP_LOG_ERROR, "out of memory for a timer of the topology");
+		mp_log_write(topology->cluster->log, MP_LOG_ERROR, "out of memory for a timer of the topology");
 }
 
 static void start_next(struct mp_topology *topology, uint64_t delay_ms)
 {
-	uint64_t due_ns = mp_loop_now_ns(topology->session->loop) + delay_ms * 1000000;
+	uint64_t due_ns = mp_loop_now_ns(topology->cluster->loop) + delay_ms * 1000000;
 	if (!mp_timer_active(&topology->next) || topology->next.deadline_ns > due_ns)
 		start_timer(topology, &topology->next, delay_ms);
 }
@@ -81,7 +84,7 @@ void mp_topology_want(struct mp_topology *topology, bool nodes, bool keyspaces, 
 // A storm of events costs one refresh a second, however long it lasts.
 static uint64_t gather_ms(const struct mp_topology *topology)
 {
-	uint64_t since_ms = mp_loop_now_ms(topology->session->loop) - topology->began_ms;
+	uint64_t since_ms = mp_loop_now_ms(topology->cluster->loop) - topology->began_ms;
 	if (topology->events < MP_TOPOLOGY_GATHER)
 		return MP_TOPOLOGY_GATHER_MS;
 	return since_ms >= MP_TOPOLOGY_GATHER_MS ? 0 : MP_TOPOLOGY_GATHER_MS - since_ms;
@@ -91,12 +94,12 @@ static void on_periodic(void *data)
 {
 	struct mp_topology *topology = data;
 	mp_topology_want(topology, true, true, 0);
-	start_timer(topology, &topology->periodic, topology->session->config.discovery_interval_ms);
+	start_timer(topology, &topology->periodic, topology->cluster->config->discovery_interval_ms);
 }
 
 void mp_topology_set_interval(struct mp_topology *topology)
 {
-	const struct mp_session_config *config = &topology->session->config;
+	const struct mp_session_config *config = topology->cluster->config;
 	mp_timer_stop(&topology->periodic);
 	if (topology->conn == NULL || !config->auto_discovery)
 		return;
@@ -119,7 +122,7 @@ static void fail(struct mp_topology *topology, int rc, const char *table, struct
 static void ask(struct mp_topology *topology, struct mp_query *query, const char *cql, const char *table)
 {
 	query->patient = !topology->first; // connect() has a deadline of its own
-	int rc = mp_query_send_cql(query, topology->conn, cql, topology->session->config.connect_timeout_ms);
+	int rc = mp_query_send_cql(query, topology->conn, cql, topology->cluster->config->connect_timeout_ms);
 	if (rc == 0)
 		topology->pending++;
 	else
@@ -135,7 +138,7 @@ static void begin(struct mp_topology *topology)
 	topology->reads_keyspaces = topology->wants_keyspaces;
 	topology->wants_nodes = topology->wants_keyspaces = false;
 	topology->events = 0;
-	topology->began_ms = mp_loop_now_ms(topology->session->loop);
+	topology->began_ms = mp_loop_now_ms(topology->cluster->loop);
 	topology->rc = 0;
 	topology->has_local = false;
 	if (topology->reads_nodes) {
@@ -161,7 +164,7 @@ void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn)
 	topology->old_peers = false;
 	topology->failures = 0;
 	topology->wants_nodes = topology->wants_keyspaces = true;
-	const struct mp_session_config *config = &topology->session->config;
+	const struct mp_session_config *config = topology->cluster->config;
 	if (config->auto_discovery && config->discovery_interval_ms > 0)
 		start_timer(topology, &topology->periodic, config->discovery_interval_ms);
 	begin(topology);
@@ -169,26 +172,26 @@ void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn)
 
 static void apply(struct mp_topology *topology)
 {
-	struct mp_session *session = topology->session;
+	struct mp_cluster *cluster = topology->cluster;
 	if (topology->reads_keyspaces)
-		mp_keyspaces_end(&session->keyspaces);
+		mp_keyspaces_end(cluster->keyspaces);
 	if (!topology->reads_nodes)
 		return;
-	const char *partitioner = topology->cluster.partitioner;
-	session->is_murmur = partitioner == NULL || strstr(partitioner, "Murmur3Partitioner") != NULL;
-	if (session->cluster_name == NULL && topology->cluster.cluster_name != NULL) {
-		session->cluster_name = mp_strdup(topology->cluster.cluster_name);
-		mp_session_make_settings(session);
+	const char *partitioner = topology->said.partitioner;
+	cluster->is_murmur = partitioner == NULL || strstr(partitioner, "Murmur3Partitioner") != NULL;
+	if (cluster->name == NULL && topology->said.cluster_name != NULL) {
+		cluster->name = mp_strdup(topology->said.cluster_name);
+		cluster->events->on_identified(cluster->owner);
 	}
-	if (session->local_dc == NULL)
-		session->local_dc = mp_strdup(topology->nodes.rows[0].dc);
-	if (mp_hosts_apply(&session->hosts, &topology->nodes))
+	if (cluster->local_dc == NULL)
+		cluster->local_dc = mp_strdup(topology->nodes.rows[0].dc);
+	if (mp_hosts_apply(cluster->hosts, &topology->nodes))
 		mp_topology_want(topology, true, false, MP_TOPOLOGY_GATHER_MS * 2);
 }
 
 static void finish(struct mp_topology *topology)
 {
-	struct mp_session *session = topology->session;
+	struct mp_cluster *cluster = topology->cluster;
 	bool nodes_complete =
 		topology->has_local && topology->nodes.count > 0 && topology->nodes.rows[0].complete;
 	if (topology->rc == 0 && topology->reads_nodes && !nodes_complete)
@@ -201,7 +204,7 @@ static void finish(struct mp_topology *topology)
 		topology->failures++;
 		topology->wants_nodes |= topology->reads_nodes;
 		topology->wants_keyspaces |= topology->reads_keyspaces;
-		mp_log_write(&session->log, MP_LOG_WARN, "%s", topology->why);
+		mp_log_write(cluster->log, MP_LOG_WARN, "%s", topology->why);
 	}
 	topology->rc = 0;
 	end_refresh(topology);
@@ -209,16 +212,16 @@ static void finish(struct mp_topology *topology)
 	if (was_first && rc == 0) {
 		topology->first = false;
 		// What happened between REGISTER and the read is in neither.
-		mp_topology_want(topology, session->config.auto_discovery, true, MP_TOPOLOGY_AGAIN_MS);
+		mp_topology_want(topology, cluster->config->auto_discovery, true, MP_TOPOLOGY_AGAIN_MS);
 	} else if (!was_first && (topology->wants_nodes || topology->wants_keyspaces)) {
 		start_next(topology, gather_ms(topology));
 	}
 	if (was_first)
-		mp_control_read_done(&session->control, rc, topology->why);
+		mp_control_read_done(cluster->control, rc, topology->why);
 	else if (topology->failures >= MP_TOPOLOGY_FAILURES)
-		mp_control_move(&session->control, topology->why);
+		mp_control_move(cluster->control, topology->why);
 	if (rc == 0)
-		mp_session_topology_read(session);
+		cluster->events->on_read(cluster->owner);
 }
 
 static void answered(struct mp_topology *topology)
@@ -285,7 +288,7 @@ static void on_local(void *data, int rc, const struct mp_envelope *answer)
 	struct mp_result_body result;
 	if (read_rows(topology, rc, answer, "system.local", &result)) {
 		size_t before = topology->nodes.count;
-		read_nodes(topology, &result, "system.local", &topology->cluster);
+		read_nodes(topology, &result, "system.local", &topology->said);
 		topology->has_local = topology->nodes.count == before + 1;
 		put_local_first(topology);
 	}
@@ -324,7 +327,7 @@ static void on_peers(void *data, int rc, const struct mp_envelope *answer)
 static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer)
 {
 	struct mp_topology *topology = data;
-	struct mp_keyspaces *keyspaces = &topology->session->keyspaces;
+	struct mp_keyspaces *keyspaces = topology->cluster->keyspaces;
 	struct mp_result_body result;
 	if (read_rows(topology, rc, answer, "system_schema.keyspaces", &result)) {
 		mp_keyspaces_begin(keyspaces);
@@ -340,7 +343,7 @@ static void on_keyspaces(void *data, int rc, const struct mp_envelope *answer)
 
 static void gather(struct mp_topology *topology, bool nodes, bool keyspaces)
 {
-	if (nodes && !topology->session->config.auto_discovery)
+	if (nodes && !topology->cluster->config->auto_discovery)
 		return;
 	topology->events++;
 	mp_topology_want(topology, nodes, keyspaces, gather_ms(topology));
@@ -348,7 +351,7 @@ static void gather(struct mp_topology *topology, bool nodes, bool keyspaces)
 
 static void on_status(struct mp_topology *topology, const struct mp_event_body *event)
 {
-	struct mp_host *host = mp_hosts_by_addr(&topology->session->hosts, &event->addr);
+	struct mp_host *host = mp_hosts_by_addr(topology->cluster->hosts, &event->addr);
 	if (mp_str_is(event->change, "UP")) {
 		if (host == NULL)
 			gather(topology, true, false);
@@ -363,8 +366,9 @@ static void on_schema(struct mp_topology *topology, const struct mp_event_body *
 {
 	bool is_keyspace = mp_str_is(event->target, "KEYSPACE");
 	bool is_table = mp_str_is(event->target, "TABLE");
-	mp_session_tell_schema(topology->session, event->keyspace,
-	                       is_table ? event->name : (struct mp_str){"", 0}, event->change);
+	const struct mp_cluster *cluster = topology->cluster;
+	struct mp_str table = is_table ? event->name : (struct mp_str){"", 0};
+	cluster->events->on_schema(cluster->owner, event->keyspace, table, event->change);
 	if (is_keyspace)
 		gather(topology, false, true);
 }
@@ -375,7 +379,7 @@ void mp_topology_on_event(struct mp_topology *topology, const struct mp_envelope
 	struct mp_event_body event;
 	if (mp_decode_prefix(envelope, &prefix) != 0 ||
 	    mp_decode_event(prefix.body, envelope->version, &event) != 0) {
-		mp_log_write(&topology->session->log, MP_LOG_WARN, "an unreadable event was ignored");
+		mp_log_write(topology->cluster->log, MP_LOG_WARN, "an unreadable event was ignored");
 		return;
 	}
 	switch (event.kind) {

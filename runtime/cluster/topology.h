@@ -13,14 +13,16 @@
 #define MP_TOPOLOGY_AGAIN_MS 1000 // after the first read of a connection
 #define MP_TOPOLOGY_FAILURES 3    // in a row: the control connection moves
 
+struct mp_cluster;
+
 struct mp_topology {
-	struct mp_session *session;
+	struct mp_cluster *cluster;
 	struct mp_conn *conn; // the control connection; NULL: none
 	struct mp_query local, peers, keyspaces;
 	struct mp_arena arena; // of the refresh under way
 	struct mp_node_rows nodes;
-	struct mp_cluster_row cluster;
-	uint32_t pending; // answers awaited
+	struct mp_cluster_row said; // of the cluster as a whole
+	uint32_t pending;           // answers awaited
 	bool has_local;
 	bool reads_nodes, reads_keyspaces; // what the refresh under way reads
 	bool wants_nodes, wants_keyspaces; // what the next one shall read
@@ -35,7 +37,7 @@ struct mp_topology {
 	struct mp_timer periodic;
 };
 
-void mp_topology_init(struct mp_topology *topology, struct mp_session *session);
+void mp_topology_init(struct mp_topology *topology, struct mp_cluster *cluster);
 void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn); // read all, then keep current
 void mp_topology_stop(struct mp_topology *topology);                        // the connection is gone
 // Ask for a refresh in at most `delay_ms`.

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of a session. All strings are copied by mp_session_new(). Zero-initialise, call
+// mp_session_config_defaults(), then set.
+#pragma once
+
+#include "pool/pool.h"
+
+struct mp_contact_point {
+	const char *host;
+	uint16_t port; // 0: config.port
+};
+
+// A datacentre's own settings.
+struct mp_region {
+	const char *dc;
+	uint32_t max_connections; // to each of its hosts; 0: as its distance says
+	uint16_t priority;        // place among the remote datacentres, 1 first; 0: after those
+};
+
+// Whether a request goes on to another host after a failed attempt. What certainly was not sent always does, at once:
+// no attempt has failed there.
+struct mp_failover_limits {
+	bool enabled;
+	uint32_t max_moves; // of one request
+	uint32_t delay_ms;  // before the first move, if the retry policy does not say more
+	double multiplier;  // of that delay with each further move; 1 or more
+};
+
+struct mp_session_config {
+	const struct mp_region *regions;
+	size_t region_count;
+	const struct mp_contact_point *contact_points;
+	size_t contact_point_count;
+	uint16_t port;                   // 9042
+	const char *local_dc;            // NULL: the datacentre of the first contact point that answers
+	const char *local_rack;          // NULL: none
+	const char *keyspace;            // NULL: none
+	const char *username, *password; // NULL: no authentication
+	uint8_t protocol_version;        // 0: negotiate downwards from 5; otherwise this one only
+	struct mp_pool_limits local, remote;
+	bool connect_remote;                  // open connections to remote hosts (their core > 0)
+	uint32_t max_requests_per_connection; // stream ids
+	uint32_t connect_timeout_ms;
+	uint32_t heartbeat_interval_ms, heartbeat_timeout_ms;
+	uint32_t request_timeout_ms;    // deadline of a request unless it has its own
+	uint32_t attempt_timeout_ms;    // deadline of one attempt of a safe request; 0: half of the request's
+	uint32_t max_queued;            // requests waiting for room, session-wide; beyond it MP_EBUSY
+	bool auto_discovery;            // nodes that come after connect are used
+	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
+	struct mp_failover_limits failover;
+	bool failover_allows_local;   // requests with a local consistency follow to the datacentre that serves
+	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
+	size_t prepared_max;          // statements in the cache
+	bool client_timestamps;       // writes carry a time of the session's own (cluster/timestamp.h)
+	struct mp_sock_options tcp;
+	int log_level;
+};
+void mp_session_config_defaults(struct mp_session_config *config);
+// A copy with strings of its own; to be freed also when it fails: MP_ENOMEM.
+int mp_session_config_copy(struct mp_session_config *to, const struct mp_session_config *from) MP_MUST_CHECK;
+void mp_session_config_free(struct mp_session_config *config);
