@@ -2,7 +2,6 @@
 #include "base/cursor.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/err.h"
 
@@ -134,7 +133,16 @@ bool mp_str_is(struct mp_str a, const char *text)
 	return mp_str_eq(a, mp_str_of(text));
 }
 
+// Not tolower(): what that does depends on the process's locale.
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 bool mp_str_is_nocase(struct mp_str a, const char *text)
 {
-	return a.len == strlen(text) && strncasecmp(a.data, text, a.len) == 0;
+	for (size_t i = 0; i < a.len; i++)
+		if (text[i] == '\0' || lower(a.data[i]) != lower(text[i]))
+			return false;
+	return text[a.len] == '\0';
 }

@@ -35,8 +35,7 @@ static bool may_run_twice(const struct mp_request *request)
 	bool is_safe = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT;
 	if (!is_safe || is_serial(options->consistency) || options->pinned_host != MP_NO_HOST)
 		return false;
-	return request->prepared != NULL ? request->prepared->is_plain
-	                                 : mp_replay_is_plain(request->cql.data, request->cql.len);
+	return state->is_plain;
 }
 
 static uint32_t ask_policy(struct mp_request *request)

@@ -124,24 +124,12 @@ void mp_prepared_set_result(struct mp_prepared *prepared, struct mp_str metadata
 	mp_metadata_unref(old);
 }
 
-// By its bind markers: 1 some are counters, 0 it adds nothing but bind markers that are none, -1 not known.
-static int find_counters(struct mp_str cql, const struct mp_metadata *params)
+static enum mp_markers markers_of(const struct mp_metadata *params)
 {
 	for (uint32_t i = 0; i < params->column_count; i++)
 		if (params->columns[i].type != NULL && params->columns[i].type->id == MP_TYPE_COUNTER)
-			return 1;
-	for (size_t i = 0; i < cql.len; i++) {
-		char c = cql.data[i];
-		if (c != '+' && c != '-')
-			continue;
-		size_t next = i + 1;
-		while (next < cql.len && (cql.data[next] == ' ' || cql.data[next] == '=' || cql.data[next] == '\n'))
-			next++;
-		bool is_marker = next < cql.len && (cql.data[next] == '?' || cql.data[next] == ':');
-		if (!is_marker)
-			return -1;
-	}
-	return 0;
+			return MP_MARKERS_COUNTER;
+	return MP_MARKERS_NO_COUNTER;
 }
 
 static void describe(struct mp_session *session, struct mp_prepared *prepared)
@@ -154,12 +142,11 @@ static void describe(struct mp_session *session, struct mp_prepared *prepared)
 	prepared->keyspace_id = mp_session_keyspace_id(session, keyspace);
 	// So that the first request finds its replicas.
 	mp_keyspaces_use(&session->keyspaces, prepared->keyspace_id);
-	prepared->counters = find_counters(*cql, params);
-	for (int idempotent = 0; idempotent < 2; idempotent++)
-		prepared->replay_class[idempotent] =
-			(uint8_t)mp_replay_classify(cql->data, cql->len, idempotent == 1, prepared->counters);
-	prepared->is_lwt = mp_replay_classify(cql->data, cql->len, false, 0) == MP_REPLAY_FRAGILE;
-	prepared->is_plain = mp_replay_is_plain(cql->data, cql->len);
+	struct mp_statement statement = mp_statement_read(cql->data, cql->len, markers_of(params));
+	prepared->replay_class[0] = (uint8_t)mp_statement_class(&statement, false);
+	prepared->replay_class[1] = (uint8_t)mp_statement_class(&statement, true);
+	prepared->is_lwt = statement.is_lwt;
+	prepared->is_plain = statement.is_plain;
 }
 
 static bool copy_texts(struct mp_prepared *prepared, struct mp_str cql, struct mp_str keyspace,

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table and the reader of statements. Whatever is not certain counts as applied.
+// The table. Whatever is not certain counts as applied.
 #include "cluster/replay.h"
 
-#include <strings.h>
-
-#include "base/cursor.h"
 #include "wire/message.h"
 
 // ---- the table

@@ -44,12 +44,25 @@ enum mp_replay_outcome mp_replay_outcome_of_error(int32_t server_code, int write
 // The outcome of a connection that ended before the answer.
 enum mp_replay_outcome mp_replay_outcome_of_loss(enum mp_sent sent);
 
-// What a statement is by its text alone: SELECT is READ; a condition (IF) is FRAGILE; a write with
-// `idempotent` true is IDEMPOTENT unless FRAGILE; everything else, also what cannot be read, is UNSAFE, or FRAGILE when
-// it may be a counter update (x = x + ..., unless what is added is a collection literal, and unless
-// `counters` says by prepared metadata that it has none: 0 no counter, 1 counter, -1 not known).
-enum mp_replay_class mp_replay_classify(const char *cql, size_t len, bool idempotent, int counters);
-// Whether a statement whose class allows it may also run twice at the same time: it reads or writes rows, and what it
-// writes does not depend on where, when and how often it runs, as now(), uuid() and an addition to a list do. Its
-// caller's word does not count here.
-bool mp_replay_is_plain(const char *cql, size_t len);
+// ---- classify.c ---------------------------------------------------------------------------------------------------
+// What is known of the types of a statement's bind markers.
+enum mp_markers {
+	MP_MARKERS_UNKNOWN,
+	MP_MARKERS_NO_COUNTER,
+	MP_MARKERS_COUNTER,
+};
+
+// What a statement is by its text alone. Every answer that is not certain is the one that has it sent less often.
+struct mp_statement {
+	bool is_known;  // one statement that begins with a word
+	bool is_read;   // one SELECT
+	bool is_lwt;    // a write with a condition (IF), a transaction
+	bool may_count; // a write that may add to a counter
+	// Reads or writes rows, and what it writes does not depend on where, when and how often it runs, as now(),
+	// uuid() and an addition to a list do: it may run twice at the same time, if its class allows it at all.
+	bool is_plain;
+};
+struct mp_statement mp_statement_read(const char *cql, size_t len, enum mp_markers markers);
+// A read is READ. A lightweight transaction and what may be a counter update are FRAGILE, whatever the caller says.
+// Another known statement is IDEMPOTENT if its caller says so. All else is UNSAFE.
+enum mp_replay_class mp_statement_class(const struct mp_statement *statement, bool idempotent);

@@ -123,13 +123,15 @@ static void classify(struct mp_request *request)
 	if (MP_LIKELY(prepared != NULL)) {
 		state->replay_class = prepared->replay_class[idempotent ? 1 : 0];
 		state->is_lwt = prepared->is_lwt;
+		state->is_plain = prepared->is_plain;
 		state->keyspace_id = prepared->keyspace_id;
 		return;
 	}
 	const struct mp_str *cql = &request->cql;
-	state->replay_class = (uint8_t)mp_replay_classify(cql->data, cql->len, idempotent, -1);
-	state->is_lwt = state->replay_class == MP_REPLAY_FRAGILE &&
-	                mp_replay_classify(cql->data, cql->len, idempotent, 0) == MP_REPLAY_FRAGILE;
+	struct mp_statement statement = mp_statement_read(cql->data, cql->len, MP_MARKERS_UNKNOWN);
+	state->replay_class = (uint8_t)mp_statement_class(&statement, idempotent);
+	state->is_lwt = statement.is_lwt;
+	state->is_plain = statement.is_plain;
 	state->keyspace_id = request->keyspace.len > 0
 	                         ? mp_session_keyspace_id(request->session, request->keyspace)
 	                         : request->session->keyspace_id;

@@ -47,6 +47,7 @@ struct mp_request_state {
 	bool has_token;
 	bool has_timestamp;
 	bool is_lwt;
+	bool is_plain; // may run twice at the same time
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host

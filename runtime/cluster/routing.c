@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the session reads off statements and values: the answer to PREPARE, the routing token of encoded values, and
 // whether a text is a USE.
-#include <string.h>
-
 #include "cluster/prepare.h"
+#include "cluster/words.h"
 #include "wire/murmur3.h"
 
 #define COMPONENTS_MAX 64 // of a partition key
@@ -84,37 +83,9 @@ bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *v
 
 // ---- USE --------------------------------------------------------------------------------------------------
 
-static const char *skip_until(const char *at, const char *end, const char *close)
-{
-	size_t len = strlen(close);
-	for (; (size_t)(end - at) >= len; at++)
-		if (memcmp(at, close, len) == 0)
-			return at + len;
-	return end;
-}
-
-static const char *skip_blank(const char *at, const char *end)
-{
-	while (at < end) {
-		size_t left = (size_t)(end - at);
-		if (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' || *at == '\f')
-			at++;
-		else if (left >= 2 && (memcmp(at, "--", 2) == 0 || memcmp(at, "//", 2) == 0))
-			at = skip_until(at, end, "\n");
-		else if (left >= 2 && memcmp(at, "/*", 2) == 0)
-			at = skip_until(at + 2, end, "*/");
-		else
-			break;
-	}
-	return at;
-}
-
 bool mp_cql_is_use(struct mp_str cql)
 {
-	const char *end = cql.data + cql.len;
-	const char *at = skip_blank(cql.data, end);
-	if (end - at < 4 || !mp_str_is_nocase((struct mp_str){at, 3}, "USE"))
-		return false;
-	char c = at[3];
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '/' || c == '-';
+	struct mp_words words = mp_words_of(cql.data, cql.len);
+	struct mp_word first = mp_words_next(&words);
+	return mp_word_is(&first, "USE");
 }

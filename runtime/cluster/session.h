@@ -103,10 +103,9 @@ struct mp_prepared {
 	struct mp_metadata *result; // NULL or no columns: not a SELECT
 	uint16_t keyspace_id;       // for routing
 	bool is_lwt;                // by its text
-	int counters;               // for mp_replay_classify
 	uint8_t replay_class[2];    // enum mp_replay_class; [1]: the caller says that it is idempotent
-	bool is_plain; // rows, read or written; the values are all in the statement (mp_replay_is_plain)
-	void *user;    // one slot for the layer above (its compiled row shape), freed by user_free
+	bool is_plain;              // may run twice at the same time (struct mp_statement)
+	void *user;                 // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);
 };
 struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
