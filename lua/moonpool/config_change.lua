@@ -21,7 +21,7 @@ change.live = {
   },
   contactPoints = "the next time contact points are needed",
   localRack = AT_ONCE,
-  auth = { username = ROTATE, password = ROTATE },
+  auth = { username = ROTATE, password = ROTATE, required = ROTATE },
   tls = NO_EFFECT,
   compression = NO_EFFECT,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,

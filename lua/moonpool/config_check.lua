@@ -174,6 +174,10 @@ local function compare(self)
   if flat.heartbeatInterval == 0 then
     self:warn({ "pooling", "heartBeatInterval" }, "", "0 switches heartbeats off: a silent connection is not noticed")
   end
+  if flat.authRequired == false then
+    self:warn({ "auth", "required" }, "", "false lets in a node that asks for no password, be it another cluster's; "
+      .. "take it out once every node asks")
+  end
   local used = flat.balance and flat.balance.options.usedHostsPerRemoteDc
   if type(used) == "number" and used > 0 and core.remote == 0 then
     self:warn({ "loadBalancing", "usedHostsPerRemoteDc" }, "",

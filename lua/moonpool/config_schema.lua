@@ -66,6 +66,7 @@ return section {
   { "auth", section {
     { "username", kind = "text", to = "username", needs = "password" },
     { "password", kind = "text", to = "password", needs = "username", secret = true, empty = true },
+    { "required", kind = "boolean", to = "authRequired", needs = "username" },
   } },
   { "tls", section({
     { "ca", kind = "text" }, { "cert", kind = "text" }, { "key", kind = "text" }, { "verify", kind = "boolean" },

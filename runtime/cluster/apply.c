@@ -64,11 +64,17 @@ static int prepare(struct mp_session *session, const struct mp_session_config *c
 	return rc;
 }
 
+static bool same_credentials(const struct mp_session_config *now, const struct mp_session_config *then)
+{
+	return same_text(now->username, then->username) && same_text(now->password, then->password) &&
+	       now->auth_optional == then->auth_optional;
+}
+
 // Why every connection has to be replaced, or NULL.
 static const char *needs_new_connections(const struct mp_session_config *now,
                                          const struct mp_session_config *then)
 {
-	if (!same_text(now->username, then->username) || !same_text(now->password, then->password))
+	if (!same_credentials(now, then))
 		return "the credentials have changed";
 	if (now->max_requests_per_connection != then->max_requests_per_connection)
 		return "maxRequestsPerConnection has changed";
@@ -139,8 +145,7 @@ int mp_session_apply(struct mp_session *session, const struct mp_session_config 
 	if (rc != 0)
 		return rc;
 	const char *rotate = needs_new_connections(&session->config, &ready.config);
-	bool credentials = !same_text(session->config.username, ready.config.username) ||
-	                   !same_text(session->config.password, ready.config.password);
+	bool credentials = !same_credentials(&session->config, &ready.config);
 	bool new_interval = session->config.discovery_interval_ms != ready.config.discovery_interval_ms ||
 	                    session->config.auto_discovery != ready.config.auto_discovery;
 	take(session, &ready);

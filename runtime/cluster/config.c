@@ -137,6 +137,7 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 		.version = version,
 		.auth = config->username != NULL ? &session->auth : NULL,
 		.cluster_name = session->cluster.name,
+		.auth_optional = config->auth_optional,
 		.connect_timeout_ms = config->connect_timeout_ms,
 		.heartbeat_interval_ms = config->heartbeat_interval_ms,
 		.heartbeat_timeout_ms = config->heartbeat_timeout_ms,

@@ -36,6 +36,7 @@ struct mp_session_config {
 	const char *local_rack;          // NULL: none
 	const char *keyspace;            // NULL: none
 	const char *username, *password; // NULL: no authentication
+	bool auth_optional;              // a node that does not ask for them is used all the same
 	uint8_t protocol_version;        // 0: negotiate downwards from 5; otherwise this one only
 	struct mp_pool_limits local, remote;
 	bool connect_remote;                  // open connections to remote hosts (their core > 0)

@@ -77,11 +77,12 @@ int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct 
 
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.
 struct mp_conn_settings {
-	uint8_t version;                // the protocol version to speak
-	const char *keyspace;           // USEd in the handshake; NULL: none
-	const struct mp_auth *auth;     // NULL: none. Set, but not asked for by the node: refused (MP_CLOSE_AUTH)
-	const char *cluster_name;       // must match system.local of the node; NULL: not checked
-	uint32_t connect_timeout_ms;    // one deadline from connect to ready
+	uint8_t version;             // the protocol version to speak
+	const char *keyspace;        // USEd in the handshake; NULL: none
+	const struct mp_auth *auth;  // NULL: none. Set, but not asked for by the node: refused (MP_CLOSE_AUTH),
+	bool auth_optional;          // or let in with a warning: while passwords are rolled out node by node
+	const char *cluster_name;    // must match system.local of the node; NULL: not checked
+	uint32_t connect_timeout_ms; // one deadline from connect to ready
 	uint32_t heartbeat_interval_ms; // 0: none
 	uint32_t heartbeat_timeout_ms;
 	uint32_t max_streams;    // 1 .. 32768

@@ -193,10 +193,15 @@ static int on_ready(struct mp_conn *conn)
 {
 	// Credentials that nobody asks for hint at the wrong server; it must not get statements meant for
 	// another.
-	if (conn->settings.auth != NULL) {
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "credentials are configured, but the node does not ask for them");
+	if (conn->settings.auth != NULL && !conn->settings.auth_optional) {
+		mp_conn_fail(conn, MP_CLOSE_AUTH,
+		             "credentials are configured, but the node does not ask for them; "
+		             "auth.required = false would let it in");
 		return MP_EAUTH;
 	}
+	if (conn->settings.auth != NULL)
+		mp_conn_log(conn, MP_LOG_WARN,
+		            "the node asks for no password; auth.required = false lets it in all the same");
 	switch_framing(conn);
 	return proceed(conn, MP_STEP_STARTUP);
 }

@@ -140,6 +140,9 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_text(L, reading, "keyspace", &session->keyspace);
 	get_text(L, reading, "username", &session->username);
 	get_text(L, reading, "password", &session->password);
+	bool auth_required = true;
+	get_bool(L, "authRequired", &auth_required);
+	session->auth_optional = !auth_required;
 	get_limits(L, "localCore", "localMax", &session->local);
 	get_limits(L, "remoteCore", "remoteMax", &session->remote);
 	get_bool(L, "connectRemote", &session->connect_remote);

@@ -198,6 +198,35 @@ describe("the handshake", function()
       local ended = world:refused()
       assert.equal(REASON.AUTH, ended.reason)
       assert.equal(2, #world.peer:last().seen)
+      assert.truthy(ended.message:find("auth.required", 1, true)) -- the cure
+    end)
+
+    for version = 3, 5 do
+      it("uses a node that does not ask for them if it may, and says so, on v" .. version, function()
+        open { settings = { version = version, auth = good, auth_optional = true, keyspace = "ks" } }
+        local lines = {}
+        local log = C.mp_loop_log(world.loop.handle)
+        log.level = C.MP_LOG_WARN
+        log.sink = world.loop:callback("void (*)(void *, enum mp_log_level, const char *)", function(_, _, line)
+          lines[#lines + 1] = ffi.string(line)
+        end)
+        world:ready()
+        log.level, log.sink = C.MP_LOG_OFF, nil
+        assert.equal(1, #lines)
+        assert.matches("127.0.0.1:9042#%d+: the node asks for no password", lines[1])
+      end)
+
+      it("gives them to a node that asks, also if they may be left out, on v" .. version, function()
+        open { settings = { version = version, auth = good, auth_optional = true }, peer = { auth = good } }
+        world:ready()
+        assert.equal("\0ana\0secret", world.peer:last().tokens[1])
+      end)
+    end
+
+    it("does not let wrong ones pass where they may be left out", function()
+      local guess = { username = "ana", password = "guess" }
+      open { settings = { auth = guess, auth_optional = true }, peer = { auth = good } }
+      assert.equal(REASON.AUTH, world:refused().reason)
     end)
 
     -- A struct by value cannot reach Lua; as two words it comes in the same registers.

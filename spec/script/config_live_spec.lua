@@ -96,6 +96,15 @@ local live = {
         return count >= 3 and all_new(world.before.pool_ids, now)
       end)
     end },
+  { "auth.required", { auth = { username = "ana", password = "secret", required = false } },
+    { auth = { username = "ana", password = "secret", required = true } },
+    function(world, pool)
+      world.cluster:kill(3)
+      world:eventually("it is down", function() return world:upCount(pool) == 2 end)
+      world.cluster:start(3)
+      moonpool.sleep(5000)
+      assert.equal(2, world:upCount(pool)) -- it asks for none
+    end, nil, { quiet = true } },
   { "pooling.enableTcpNoDelay", {}, { pooling = { enableTcpNoDelay = false } },
     function(world, pool)
       world:eventually("all are new", function() return all_new(world.before.pool_ids, (ids(pool))) end)

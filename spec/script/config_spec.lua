@@ -46,7 +46,10 @@ local bad = {
   { { auth = "secret" }, 'auth: got "secret" (string); must be a table' },
   { { auth = { username = "me" } }, "auth.password: must be given beside username" },
   { { auth = { username = "me", password = 12345 } }, "auth.password: got a number; must be a text" },
-  { { auth = { user = "me" } }, "auth.user: there is no such key; known here: password, username" },
+  { { auth = { user = "me" } }, "auth.user: there is no such key; known here: password, required, username" },
+  { { auth = { required = false } }, "auth.username: must be given beside required" },
+  { { auth = { username = "me", password = "secret", required = "no" } },
+    'auth.required: got "no" (string); must be true or false' },
   { { tls = { ca = "x" } }, "tls: is not available yet; connecting without it would not be what was asked for" },
   { { compression = "zip" }, 'compression: got "zip" (string); must be one of none, lz4, snappy' },
   { { protocolVersion = 2 }, "protocolVersion: got 2 (number); must be an integer, 3 to 5" },
@@ -169,6 +172,16 @@ describe("a wrong configuration", function()
 end)
 
 describe("a doubtful configuration", function()
+  it("that a node without a password is let in is told at each start", function()
+    local auth = { username = "me", password = "secret" }
+    assert.same({}, (warnings_of { contactPoints = { "a" }, auth = auth }))
+    auth.required = true
+    assert.same({}, (warnings_of { contactPoints = { "a" }, auth = auth }))
+    auth.required = false
+    assert.same({ "auth.required: false lets in a node that asks for no password, be it another cluster's; take it out "
+      .. "once every node asks" }, (warnings_of { contactPoints = { "a" }, auth = auth }))
+  end)
+
   it("is the seed document's example of what to avoid: three precise warnings", function()
     local warnings = warnings_of { pooling = { maxConnectionsPerHost = { ["0"] = 1000 }, heartBeatInterval = 1000,
       idleTimeout = 1000 } }
@@ -407,7 +420,8 @@ describe("what C gets", function()
   it("is every key in its place", function()
     local session, chosen = of [[{
       contactPoints = { "one", "two:9043", "[::1]:9044", "::1" }, port = 9999, localDataCenter = "dc1",
-      localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret" }, protocolVersion = 4,
+      localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret", required = false },
+      protocolVersion = 4,
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
       clientTimestamps = false,
       policyPath = { "/a", "/b" },
@@ -436,6 +450,7 @@ describe("what C gets", function()
       assert.same({ limits[2], limits[3], 90000, 10, 20 }, { limits[1].core, limits[1].max, limits[1].idle_timeout_ms,
         limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
     end
+    assert.is_true(session.auth_optional)
     assert.is_true(session.failover_allows_local)
     assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
