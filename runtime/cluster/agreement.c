@@ -29,35 +29,33 @@ struct mp_agreement {
 
 static void look(struct mp_agreement *agreement);
 
-// It does nothing any more; its copy of the answer is still there.
-static void stop(struct mp_agreement *agreement)
+void mp_agreement_drop(struct mp_agreement *agreement)
 {
 	mp_query_cancel(&agreement->query);
 	mp_timer_stop(&agreement->timer);
 	mp_list_remove(&agreement->session->agreeing, &agreement->node);
-}
-
-static void free_agreement(struct mp_agreement *agreement)
-{
 	mp_arena_deinit(&agreement->arena);
 	mp_free(agreement);
 }
 
+// The agreement ends with its request, the copy of the answer after it was told.
 static void finish(struct mp_agreement *agreement, bool agreed)
 {
 	struct mp_session *session = agreement->session;
+	struct mp_result_body result = agreement->result;
+	struct mp_arena arena = agreement->arena;
+	mp_arena_init(&agreement->arena);
 	if (!agreed)
 		mp_log_write(&session->log, MP_LOG_WARN, "the hosts do not agree on the schema yet");
 	struct mp_outcome outcome = {
-		.result = &agreement->result,
+		.result = &result,
 		.host = session->hosts.slots[agreement->host],
 		.schema_disagrees = !agreed,
 		.has_trace_id = agreement->prefix.has_trace_id,
 		.trace_id = agreement->prefix.trace_id,
 	};
-	stop(agreement);
 	mp_request_end(agreement->request, &outcome);
-	free_agreement(agreement);
+	mp_arena_deinit(&arena);
 }
 
 static void look_again(struct mp_agreement *agreement)
@@ -210,8 +208,8 @@ int mp_agreement_start(struct mp_request *request, const struct mp_response_pref
 		return MP_ENOMEM;
 	}
 	mp_list_push_back(&session->agreeing, &agreement->node);
-	mp_deadline_stop(&state->due);
-	state->phase = MP_REQUEST_AGREEING;
+	state->agreement = agreement;
+	mp_request_enter(request, MP_REQUEST_AGREEING);
 	return 0;
 }
 
@@ -224,19 +222,5 @@ void mp_agreements_hurry(struct mp_session *session)
 		mp_query_cancel(&agreement->query);
 		if (mp_timer_start_ms(&agreement->timer, 0) != 0)
 			mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a timer of a schema statement");
-	}
-}
-
-void mp_agreement_leave(struct mp_request *request)
-{
-	struct mp_list *agreeing = &request->session->agreeing;
-	struct mp_list_node *node = mp_list_first(agreeing);
-	for (; node != NULL; node = mp_list_next(agreeing, node)) {
-		struct mp_agreement *agreement = MP_CONTAINER_OF(node, struct mp_agreement, node);
-		if (agreement->request == request) {
-			stop(agreement);
-			free_agreement(agreement);
-			return;
-		}
 	}
 }

@@ -10,5 +10,5 @@
 // `prefix` are copied); otherwise it is the caller's to end now.
 int mp_agreement_start(struct mp_request *request, const struct mp_response_prefix *prefix,
                        const struct mp_result_body *result) MP_MUST_CHECK;
-void mp_agreement_leave(struct mp_request *request);  // AGREEING: its caller is gone
-void mp_agreements_hurry(struct mp_session *session); // closing: nobody waits for agreement any more
+void mp_agreement_drop(struct mp_agreement *agreement); // its request waits no longer
+void mp_agreements_hurry(struct mp_session *session);   // closing: nobody waits for agreement any more

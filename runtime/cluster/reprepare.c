@@ -7,11 +7,6 @@
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
-static struct mp_request *request_at(struct mp_list_node *node)
-{
-	return &MP_CONTAINER_OF(node, struct mp_request_cell, state.node)->request;
-}
-
 static struct mp_reprepare *find(struct mp_session *session, const struct mp_prepared *prepared,
                                  uint16_t host)
 {
@@ -38,17 +33,16 @@ static void free_flight(struct mp_reprepare *flight)
 static void fail_waiters(struct mp_reprepare *flight, const struct mp_failure *failure)
 {
 	struct mp_list_node *node;
-	while ((node = mp_list_pop_front(&flight->waiters)) != NULL)
-		mp_request_failed(request_at(node), failure);
+	while ((node = mp_list_first(&flight->waiters)) != NULL)
+		mp_request_failed(mp_request_at(node), failure);
 }
 
 static void resume_waiters(struct mp_reprepare *flight)
 {
 	struct mp_list_node *node;
-	while ((node = mp_list_pop_front(&flight->waiters)) != NULL) {
-		struct mp_request *request = request_at(node);
+	while ((node = mp_list_first(&flight->waiters)) != NULL) {
+		struct mp_request *request = mp_request_at(node);
 		request->state->same_host = true;
-		mp_deadline_stop(&request->state->due);
 		mp_request_go_on(request);
 	}
 }
@@ -155,17 +149,9 @@ void mp_request_reprepare(struct mp_request *request)
 		mp_request_failed(request, &failure);
 		return;
 	}
-	state->phase = MP_REQUEST_PREPARING;
-	mp_list_push_back(&flight->waiters, &state->node);
+	state->reprepare = flight;
+	mp_request_enter(request, MP_REQUEST_PREPARING);
 	// The flight has a deadline of its own, so only the request's counts here.
 	if (mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns) != 0)
 		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: that of PREPARE stands in");
-}
-
-// It is in the list of the flight for its statement and host.
-void mp_reprepare_leave(struct mp_request *request)
-{
-	struct mp_reprepare *flight = find(request->session, request->prepared, request->state->host);
-	mp_assert(flight != NULL);
-	mp_list_remove(&flight->waiters, &request->state->node);
 }

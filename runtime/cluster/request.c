@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a request: taken, filled, submitted, ended once, given back.
+// The beginning of a request: taken, filled, submitted. How it ends is in end.c, what is between in phase.c.
 //
-// Invariants: `live` counts the requests that are submitted and not ended; a request is in the list that its phase says
-// and in no other; on_done is the last thing that happens to a request before it is the caller's again.
+// Invariant: `live` counts the requests that are submitted and not ended.
 #include <string.h>
 
-#include "cluster/agreement.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -70,12 +68,8 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	reset(&cell->request);
 	cell->request.session = session;
 	cell->request.state = state;
-	state->call = (struct mp_call){.on_answer = mp_request_on_answer};
-	state->phase = MP_REQUEST_TAKEN;
-	state->metadata = NULL;
-	state->placement = NULL;
-	state->error = NULL;
-	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory; later requests find these at rest
+	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory, zeroed; later requests find these at rest
+		state->call.on_answer = mp_request_on_answer;
 		mp_list_node_init(&state->node);
 		mp_deadline_init(&session->deadlines, &state->due);
 		mp_deadline_init(&session->ahead, &state->ahead);
@@ -244,25 +238,6 @@ static void make_plan(struct mp_request *request)
 	mp_session_make_plan(session, &view, state->placement, state->token, &state->plan);
 }
 
-static void release(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	if (MP_UNLIKELY(state->may_copy))
-		mp_copies_end(request);
-	mp_deadline_stop(&state->due);
-	mp_placement_unref(state->placement);
-	state->placement = NULL;
-}
-
-static void refuse_use(struct mp_request *request)
-{
-	mp_error_set(
-		mp_request_error(request), MP_EUNSUPPORTED, -1,
-		"USE would change one connection of many: name the keyspace in the configuration, in the request's "
-		"options, or before the table");
-	mp_request_end_later(request);
-}
-
 static void count_in(struct mp_session *session)
 {
 	session->live++;
@@ -274,19 +249,25 @@ static void count_in(struct mp_session *session)
 static void start_failed(struct mp_request *request, int rc)
 {
 	struct mp_session *session = request->session;
-	struct mp_error *error = mp_request_error(request);
+	uint32_t known = session->hosts.live_count;
 	if (rc != MP_ENOHOST)
-		mp_error_set(error, rc, -1, "%s", mp_err_text(rc));
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_err_text(rc));
 	else if (request->state->plan.refused)
-		mp_error_set(error, MP_EBUSY, -1, "the load-balancing policy refused the request");
+		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
 	else if (request->options.pinned_host != MP_NO_HOST)
-		mp_error_set(error, rc, -1, "the host that the request names is not up");
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "the host that the request names is not up");
 	else if (session->view.up_count == 0)
-		mp_error_set(error, rc, -1, "none of the %u known hosts is up", session->hosts.live_count);
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "none of the %u known hosts is up", known);
 	else
-		mp_error_set(error, rc, -1, "the plan names no host that is up (%u of %u are)",
-		             session->view.up_count, session->hosts.live_count);
-	mp_request_end_later(request);
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "the plan names no host that is up (%u of %u are)",
+		                session->view.up_count, known);
+}
+
+static void refuse_use(struct mp_request *request)
+{
+	mp_request_fail(request, MP_REQUEST_LATER, MP_EUNSUPPORTED,
+	                "USE would change one connection of many: name the keyspace in the configuration, in the "
+	                "request's options, or before the table");
 }
 
 int mp_request_submit(struct mp_request *request)
@@ -314,7 +295,7 @@ int mp_request_submit(struct mp_request *request)
 		mp_session_post(session);
 	}
 	if (rc == MP_EBUSY || rc == MP_ENOMEM || rc == MP_EUNSUPPORTED) {
-		release(request);
+		mp_request_reject(request);
 		return rc;
 	}
 	count_in(session);
@@ -324,140 +305,4 @@ int mp_request_submit(struct mp_request *request)
 	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
 		mp_copies_begin(request);
 	return 0;
-}
-
-// ---- the end ----------------------------------------------------------------------------------------------
-
-static void count_end(struct mp_session *session, const struct mp_outcome *outcome)
-{
-	mp_assert(session->live > 0);
-	session->live--;
-	mp_hist_add(&session->latency_us, outcome->latency_ns / 1000);
-	if (MP_LIKELY(outcome->error == NULL))
-		return;
-	session->counters.errors++;
-	if (outcome->error->err == MP_ETIMEOUT)
-		session->counters.timeouts++;
-}
-
-void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
-{
-	struct mp_session *session = request->session;
-	struct mp_request_state *state = request->state;
-	struct mp_error *error = state->error;
-	struct mp_metadata *metadata = state->metadata;
-	release(request);
-	outcome->attempts = state->attempts;
-	outcome->latency_ns = mp_loop_now_ns(session->loop) - state->submitted_ns;
-	state->error = NULL;
-	state->metadata = NULL;
-	state->phase = MP_REQUEST_TAKEN;
-	count_end(session, outcome);
-	request->on_done(request, outcome);
-	if (MP_UNLIKELY(error != NULL))
-		mp_slab_give(&session->errors, error);
-	mp_metadata_unref(metadata);
-	if (MP_UNLIKELY(session->state != MP_SESSION_OPEN))
-		mp_session_post(session);
-}
-
-void mp_request_end_later(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	if (MP_UNLIKELY(state->may_copy))
-		mp_copies_end(request);
-	mp_deadline_stop(&state->due);
-	state->phase = MP_REQUEST_ENDING;
-	mp_list_push_back(&request->session->ending, &state->node);
-	mp_session_post(request->session);
-}
-
-static struct mp_request *request_at(struct mp_list_node *node)
-{
-	return &MP_CONTAINER_OF(node, struct mp_request_cell, state.node)->request;
-}
-
-static void end_with_error(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	struct mp_error *error = mp_request_error(request);
-	error->maybe_applied = state->maybe_applied;
-	struct mp_outcome outcome = {
-		.error = error,
-		.host = state->host != MP_NO_HOST ? request->session->hosts.slots[state->host] : NULL,
-	};
-	mp_request_end(request, &outcome);
-}
-
-void mp_requests_tell_ended(struct mp_session *session)
-{
-	for (size_t left = session->ending.count; left > 0; left--) {
-		struct mp_list_node *node = mp_list_pop_front(&session->ending);
-		if (node == NULL)
-			return;
-		end_with_error(request_at(node));
-	}
-	if (session->ending.count > 0)
-		mp_session_post(session);
-}
-
-static void leave_phase(struct mp_request *request)
-{
-	struct mp_session *session = request->session;
-	struct mp_request_state *state = request->state;
-	switch (state->phase) {
-	case MP_REQUEST_WAITING: mp_list_remove(&session->waiting, &state->node); break;
-	case MP_REQUEST_ENDING: mp_list_remove(&session->ending, &state->node); break;
-	case MP_REQUEST_PREPARING: mp_reprepare_leave(request); break;
-	case MP_REQUEST_AGREEING: mp_agreement_leave(request); break;
-	case MP_REQUEST_DELAYED:
-		mp_timer_stop(&state->delay);
-		mp_list_remove(&session->delayed, &state->node);
-		break;
-	case MP_REQUEST_SENT:
-		mp_call_abandon(&state->call);
-		mp_request_leave(request);
-		break;
-	default: break;
-	}
-}
-
-void mp_request_abandon(struct mp_request *request)
-{
-	struct mp_session *session = request->session;
-	struct mp_request_state *state = request->state;
-	if (state->phase != MP_REQUEST_TAKEN) {
-		leave_phase(request);
-		release(request);
-		if (state->error != NULL)
-			mp_slab_give(&session->errors, state->error);
-		mp_metadata_unref(state->metadata);
-		state->error = NULL;
-		state->metadata = NULL;
-		state->phase = MP_REQUEST_TAKEN;
-		session->live--;
-		mp_session_post(session);
-	}
-	mp_request_give(request);
-}
-
-static void fail_list(struct mp_list *list)
-{
-	struct mp_list_node *node;
-	while ((node = mp_list_first(list)) != NULL) {
-		struct mp_request *request = request_at(node);
-		leave_phase(request);
-		struct mp_error *error = mp_request_error(request);
-		mp_error_tell(error, MP_ECLOSED);
-		if (error->attempt_count == 0)
-			mp_error_set(error, MP_ECLOSED, -1, "the session was closed");
-		mp_request_end_later(request);
-	}
-}
-
-void mp_requests_fail_idle(struct mp_session *session)
-{
-	fail_list(&session->waiting);
-	fail_list(&session->delayed);
-	mp_agreements_hurry(session);
 }

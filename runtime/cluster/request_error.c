@@ -13,7 +13,7 @@ const char *mp_error_code(const struct mp_error *error)
 	                                                           : mp_err_name(error->err);
 }
 
-void mp_error_set(struct mp_error *error, int err, int32_t server_code, const char *format, ...)
+void mp_error_vset(struct mp_error *error, int err, int32_t server_code, const char *format, va_list args)
 {
 	error->err = err;
 	error->server_code = server_code;
@@ -21,9 +21,14 @@ void mp_error_set(struct mp_error *error, int err, int32_t server_code, const ch
 	error->host[0] = '\0';
 	error->attempt_total = 0;
 	error->attempt_count = 0;
+	vsnprintf(error->message, sizeof(error->message), format, args);
+}
+
+void mp_error_set(struct mp_error *error, int err, int32_t server_code, const char *format, ...)
+{
 	va_list args;
 	va_start(args, format);
-	vsnprintf(error->message, sizeof(error->message), format, args);
+	mp_error_vset(error, err, server_code, format, args);
 	va_end(args);
 }
 

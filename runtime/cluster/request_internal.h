@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request on its way: what request.c (life), walk.c (finding a place), answer.c (reading answers), retry.c (the
-// gate), copies.c and reprepare.c share. The objects come from slabs; in steady state nothing is allocated for one.
-//
-//   TAKEN --submit--> WAITING <--no room-- walk --room--> SENT --answer--> TAKEN (told)
-//                        |                  ^              |  failed: the gate
-//                        +----- room -------+--- DELAYED <-+--> PREPARING --prepared--> SENT
-//   A request that fails where no callback may be called is ENDING until the session's task tells it.
+// A request on its way: what request.c (its beginning), phase.c (where it is), walk.c (finding a place), answer.c
+// (reading answers), retry.c (the gate), copies.c, reprepare.c and end.c share. The objects come from slabs; in steady
+// state nothing is allocated for one.
 #pragma once
+
+#include <stdarg.h>
 
 #include "cluster/deadline.h"
 #include "cluster/query.h"
 #include "cluster/session.h"
 
 enum mp_request_phase {
-	MP_REQUEST_TAKEN,
-	MP_REQUEST_WAITING,
+	MP_REQUEST_TAKEN, // its caller's
 	MP_REQUEST_SENT,
-	MP_REQUEST_PREPARING,
-	MP_REQUEST_DELAYED,
-	MP_REQUEST_AGREEING, // a schema statement: answered, waiting for the other hosts
-	MP_REQUEST_ENDING,
+	MP_REQUEST_WAITING,   // for room
+	MP_REQUEST_PREPARING, // its host forgot the statement and is told it again
+	MP_REQUEST_DELAYED,   // until its retry
+	MP_REQUEST_AGREEING,  // a schema statement: answered, waiting for the other hosts
+	MP_REQUEST_ENDING,    // failed; told in the chores
+	MP_REQUEST_PHASES
 };
 
 struct mp_request_state {
@@ -33,6 +32,10 @@ struct mp_request_state {
 	uint64_t attempt_ns;          // when the current attempt began
 	struct mp_conn *conn;         // of the current attempt
 	struct mp_metadata *metadata; // SENT: how rows without metadata are to be read; captured when it was sent
+	union {
+		struct mp_reprepare *reprepare; // PREPARING
+		struct mp_agreement *agreement; // AGREEING
+	};
 	struct mp_placement *placement;
 	struct mp_error *error; // NULL until something failed
 	uint32_t timeout_ms;
@@ -105,20 +108,58 @@ struct mp_reprepare {
 	struct mp_list waiters; // requests, by state.node
 };
 
+static inline struct mp_request *mp_request_of(struct mp_request_state *state)
+{
+	return &MP_CONTAINER_OF(state, struct mp_request_cell, state)->request;
+}
+
+static inline struct mp_request *mp_request_at(struct mp_list_node *node)
+{
+	return mp_request_of(MP_CONTAINER_OF(node, struct mp_request_state, node));
+}
+
 // ---- request.c
 void mp_requests_init(struct mp_session *session);
 void mp_requests_deinit(struct mp_session *session);
-// Everything is over: tell the caller. The request is the caller's again before on_done and not touched after it.
-void mp_request_end(struct mp_request *request, struct mp_outcome *outcome);
-// The same with the error that was gathered, later in this turn.
-void mp_request_end_later(struct mp_request *request);
-void mp_requests_tell_ended(struct mp_session *session);
-void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection end
 void mp_request_view(const struct mp_request *request, struct mp_request_view *view);
 
 // A fresh plan by the policy, or by the default when that fails.
 void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
                           struct mp_placement *placement, int64_t token, struct mp_plan *plan);
+
+// ---- phase.c
+extern const uint8_t mp_request_followers[MP_REQUEST_PHASES]; // of each phase: bits of those that may follow
+void mp_request_leave_phase(struct mp_request *request);
+void mp_request_join_phase(struct mp_request *request);
+void mp_request_rest(struct mp_request *request);
+
+// The one writer of a request's phase: what the phase before held is left, what the new one holds is joined. PREPARING
+// and AGREEING: `reprepare` or `agreement` is set. Inline because most requests are only SENT and answered, which must
+// not cost more than two stores.
+MP_INLINE void mp_request_enter(struct mp_request *request, enum mp_request_phase phase)
+{
+	struct mp_request_state *state = request->state;
+	mp_assert(mp_request_followers[state->phase] >> phase & 1);
+	if (MP_UNLIKELY(state->phase > MP_REQUEST_SENT))
+		mp_request_leave_phase(request);
+	state->phase = (uint8_t)phase;
+	if (phase == MP_REQUEST_TAKEN || phase == MP_REQUEST_AGREEING || phase == MP_REQUEST_ENDING)
+		mp_request_rest(request);
+	if (phase > MP_REQUEST_SENT)
+		mp_request_join_phase(request);
+}
+
+// ---- end.c
+// It is answered: the caller is told. The request is the caller's again before on_done and not touched after it.
+void mp_request_end(struct mp_request *request, struct mp_outcome *outcome);
+// It fails, with `err` and what its attempts met; the sentence is for one that made none. LATER: in the chores of this
+// turn, where no callback may be called.
+enum mp_request_when { MP_REQUEST_NOW, MP_REQUEST_LATER };
+void mp_request_fail(struct mp_request *request, enum mp_request_when when, int err, const char *format, ...)
+	MP_PRINTF(4, 5);
+void mp_requests_tell_ended(struct mp_session *session);
+void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection fail
+void mp_request_reject(struct mp_request *request);     // submit returns an error: as if nothing had happened
 
 // ---- walk.c
 // Send to the next host of the plan that has room: 0, MP_EBUSY (some were full), MP_ENOHOST (no more), or why the
@@ -144,8 +185,6 @@ void mp_request_go_on(struct mp_request *request); // the next host, or the queu
 void mp_request_on_delay(void *data);
 // By the failover limits: may it go to another host when the current attempt fails?
 bool mp_request_may_move(const struct mp_request *request);
-// No host can take it any more (MP_ENOHOST), or it cannot be sent (another MP_E*): told later in this turn.
-void mp_request_give_up(struct mp_request *request, int rc);
 void mp_retry_budget_tick(struct mp_session *session);
 bool mp_retry_budget_allows_copy(struct mp_session *session);
 void mp_retry_budget_pay_copy(struct mp_session *session);
@@ -162,7 +201,6 @@ bool mp_copies_wait_on(struct mp_request *request) MP_MUST_CHECK;
 void mp_copies_end(struct mp_request *request);
 
 // ---- reprepare.c
-void mp_reprepare_leave(struct mp_request *request); // PREPARING: it waits no longer
 void mp_request_reprepare(struct mp_request *request);
 void mp_reprepare_host(struct mp_request *request); // for those that come later: this one goes on elsewhere
 
@@ -172,6 +210,8 @@ void mp_reprepare_host(struct mp_request *request); // for those that come later
 struct mp_error *mp_request_error(struct mp_request *request);
 void mp_error_set(struct mp_error *error, int err, int32_t server_code, const char *format, ...)
 	MP_PRINTF(4, 5);
+void mp_error_vset(struct mp_error *error, int err, int32_t server_code, const char *format, va_list args)
+	MP_PRINTF(4, 0);
 void mp_error_add(struct mp_error *error, const char *host, int err, int32_t server_code, uint32_t ms,
                   struct mp_str message);
 // The headline of a request that ends for lack of hosts, time or room, from what its attempts say.

@@ -67,44 +67,6 @@ void mp_retry_budget_pay_copy(struct mp_session *session)
 	spend(session);
 }
 
-// ---- the end ----------------------------------------------------------------------------------------------
-
-// Without another attempt: the error says what the last one met.
-static void end_failed(struct mp_request *request, int err)
-{
-	struct mp_error *error = mp_request_error(request);
-	mp_error_tell(error, err);
-	error->maybe_applied = request->state->maybe_applied;
-	struct mp_outcome outcome = {
-		.error = error,
-		.host = request->session->hosts.slots[request->state->host],
-	};
-	mp_request_end(request, &outcome);
-}
-
-// The headline of a request that has no host left to try: the last server error or timeout, or that nobody could serve.
-static int headline(const struct mp_error *error, int rc)
-{
-	if (rc != MP_ENOHOST || error->attempt_count == 0)
-		return rc;
-	int last = error->attempts[error->attempt_count - 1].err;
-	return last == MP_ESERVER || last == MP_ETIMEOUT ? last : MP_ENOHOST;
-}
-
-void mp_request_give_up(struct mp_request *request, int rc)
-{
-	struct mp_request_state *state = request->state;
-	struct mp_error *error = mp_request_error(request);
-	int err = headline(error, rc);
-	if (error->attempt_count > 0)
-		mp_error_tell(error, err);
-	else
-		mp_error_set(error, err, -1, "%s",
-		             err == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(err));
-	error->maybe_applied = state->maybe_applied;
-	mp_request_end_later(request);
-}
-
 // ---- the gate ---------------------------------------------------------------------------------------------
 
 static void note(struct mp_request *request, const struct mp_failure *failure)
@@ -234,6 +196,11 @@ static bool gate(struct mp_request *request, const struct mp_failure *failure, s
 	return true;
 }
 
+static void fail(struct mp_request *request, int err)
+{
+	mp_request_fail(request, MP_REQUEST_NOW, err, "%s", mp_err_text(err));
+}
+
 static void delay(struct mp_request *request, uint32_t delay_ms)
 {
 	struct mp_session *session = request->session;
@@ -241,21 +208,17 @@ static void delay(struct mp_request *request, uint32_t delay_ms)
 	uint64_t due_ns = mp_loop_now_ns(session->loop) + (uint64_t)delay_ms * 1000000;
 	// A retry that could only begin after the deadline is none.
 	if (due_ns >= state->deadline_ns || mp_timer_start_at_ns(&state->delay, due_ns) != 0) {
-		const struct mp_error *error = mp_request_error(request);
-		end_failed(request, headline(error, MP_ENOHOST));
+		fail(request, MP_ENOHOST);
 		return;
 	}
-	state->phase = MP_REQUEST_DELAYED;
-	mp_list_push_back(&session->delayed, &state->node);
+	mp_request_enter(request, MP_REQUEST_DELAYED);
 	if (mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns) != 0)
 		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: the retry's timer stands in");
 }
 
 void mp_request_on_delay(void *data)
 {
-	struct mp_request *request = data;
-	mp_list_remove(&request->session->delayed, &request->state->node);
-	mp_request_go_on(request);
+	mp_request_go_on(data);
 }
 
 // Another attempt is in flight already: that was this one's retry. A host that forgot the statement was told it again,
@@ -282,13 +245,13 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 		return;
 	mp_deadline_stop(&state->due);
 	if (session->state != MP_SESSION_OPEN) {
-		end_failed(request, failure->err);
+		fail(request, failure->err);
 		return;
 	}
 	uint32_t delay_ms;
 	enum mp_retry_verdict verdict = ask_policy(request, failure, &delay_ms);
 	if (verdict == MP_GIVE_UP || !gate(request, failure, rule, &verdict, &delay_ms)) {
-		end_failed(request, failure->err);
+		fail(request, failure->err);
 		return;
 	}
 	lower(request);
@@ -323,7 +286,7 @@ void mp_request_go_on(struct mp_request *request)
 		mp_copies_again(request);
 	if (rc == 0)
 		return;
-	end_failed(request, headline(mp_request_error(request), rc));
+	fail(request, rc);
 }
 
 // ---- time is up -------------------------------------------------------------------------------------------
@@ -375,36 +338,17 @@ static void sent_timed_out(struct mp_request *request, bool attempt_only)
 		return;
 	while (mp_copies_take_over(request))
 		attempt_timed_out(request, true);
-	end_failed(request, MP_ETIMEOUT);
-}
-
-// Never on its way when the time was up.
-static void idle_timed_out(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	struct mp_error *error = mp_request_error(request);
-	if (error->attempt_count > 0)
-		mp_error_tell(error, MP_ETIMEOUT);
-	else
-		mp_error_set(error, MP_ETIMEOUT, -1, "no connection had room within %u ms", state->timeout_ms);
-	error->maybe_applied = state->maybe_applied;
-	struct mp_outcome outcome = {.error = error};
-	mp_request_end(request, &outcome);
+	fail(request, MP_ETIMEOUT);
 }
 
 void mp_request_timed_out(struct mp_request *request, bool attempt_only)
 {
-	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
-	switch (state->phase) {
-	case MP_REQUEST_SENT: sent_timed_out(request, attempt_only); return;
-	case MP_REQUEST_WAITING: mp_list_remove(&session->waiting, &state->node); break;
-	case MP_REQUEST_PREPARING: mp_reprepare_leave(request); break;
-	case MP_REQUEST_DELAYED:
-		mp_timer_stop(&state->delay);
-		mp_list_remove(&session->delayed, &state->node);
-		break;
-	default: return;
-	}
-	idle_timed_out(request);
+	if (state->phase == MP_REQUEST_SENT)
+		sent_timed_out(request, attempt_only);
+	else
+		mp_request_fail(request, MP_REQUEST_NOW, MP_ETIMEOUT, "no %s within %u ms",
+		                state->phase == MP_REQUEST_WAITING ? "connection had room"
+		                                                   : "host knew the statement",
+		                state->timeout_ms);
 }

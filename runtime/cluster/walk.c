@@ -4,11 +4,6 @@
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
-static struct mp_request *request_of(struct mp_request_state *state)
-{
-	return &MP_CONTAINER_OF(state, struct mp_request_cell, state)->request;
-}
-
 // ---- sending ----------------------------------------------------------------------------------------------
 
 // The rows of a v5 answer may come without their metadata when we name the metadata that we have: it is kept with the
@@ -95,13 +90,11 @@ static int send(struct mp_request *request, struct mp_host *host, struct mp_conn
 		rc = mp_conn_call(conn, &state->call, encode, request);
 	if (MP_UNLIKELY(rc != 0))
 		return rc;
-	if (MP_UNLIKELY(state->phase == MP_REQUEST_WAITING))
-		mp_list_remove(&session->waiting, &state->node);
 	if (MP_UNLIKELY(state->failed_over)) {
 		state->failed_over = false;
 		tell_failover(request, state->host, host);
 	}
-	state->phase = MP_REQUEST_SENT;
+	mp_request_enter(request, MP_REQUEST_SENT);
 	state->host = host->index;
 	state->conn = conn;
 	state->attempts++;
@@ -238,8 +231,7 @@ int mp_request_wait(struct mp_request *request)
 		return rc;
 	rewind_plan(state);
 	state->waited = true;
-	state->phase = MP_REQUEST_WAITING;
-	mp_list_push_back(&session->waiting, &state->node);
+	mp_request_enter(request, MP_REQUEST_WAITING);
 	return 0;
 }
 
@@ -253,8 +245,8 @@ void mp_requests_wake(struct mp_session *session)
 	struct mp_list_node *node = mp_list_first(&session->waiting);
 	while (node != NULL) {
 		struct mp_list_node *next = mp_list_next(&session->waiting, node);
-		struct mp_request_state *state = MP_CONTAINER_OF(node, struct mp_request_state, node);
-		struct mp_request *request = request_of(state);
+		struct mp_request *request = mp_request_at(node);
+		struct mp_request_state *state = request->state;
 		int rc = mp_request_next(request);
 		if (rc == 0 && state->may_copy)
 			mp_copies_again(request);
@@ -264,8 +256,8 @@ void mp_requests_wake(struct mp_session *session)
 			if (all_full)
 				return;
 		} else if (rc != 0) {
-			mp_list_remove(&session->waiting, node);
-			mp_request_give_up(request, rc);
+			mp_request_fail(request, MP_REQUEST_LATER, rc, "%s",
+			                rc == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(rc));
 		}
 		node = next;
 	}
@@ -298,10 +290,10 @@ void mp_request_on_due(void *owner, struct mp_deadline *deadline)
 	struct mp_session *session = owner;
 	struct mp_request_state *state = MP_CONTAINER_OF(deadline, struct mp_request_state, due);
 	bool attempt_only = mp_loop_now_ns(session->loop) < state->deadline_ns;
-	if (MP_UNLIKELY(state->is_copy) && attempt_only && mp_copies_wait_on(request_of(state)))
+	if (MP_UNLIKELY(state->is_copy) && attempt_only && mp_copies_wait_on(mp_request_of(state)))
 		return;
 	if (attempt_only && is_arriving(state) &&
 	    mp_deadline_start_at(&session->deadlines, deadline, state->deadline_ns) == 0)
 		return;
-	mp_request_timed_out(request_of(state), attempt_only);
+	mp_request_timed_out(mp_request_of(state), attempt_only);
 }

@@ -25,9 +25,9 @@ local function speculate(world, delays, retry)
       return delays[sent] or 0xffffffff -- MP_NO_COPY
     end)
   policies.retry.decide = world.loop:callback(
-    "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)", function(_, view)
+    "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)", function(_, view, delay_ms)
       world.verdicts = (world.verdicts or 0) + 1
-      return retry and retry(view) or C.MP_GIVE_UP
+      return retry and retry(view, delay_ms) or C.MP_GIVE_UP
     end)
   C.mp_session_set_policies(world.session, policies)
 end
