@@ -168,7 +168,8 @@ MOONPOOL_API int moonpool_bind_text(struct moonpool_request *request, const char
 MOONPOOL_API int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len);
 MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16]);
 MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
-MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request); // leaves the column as it is
+// Leaves the column as it is. On protocol v3, which cannot say that, the request fails with MOONPOOL_UNSUPPORTED.
+MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request);
 
 enum moonpool_consistency {
 	MOONPOOL_ANY,

@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "cluster/feature.h"
+#include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
 #define HOSTS_MAX 4 // hosts that are asked before the error of the last one is believed
@@ -24,6 +26,8 @@ struct mp_prepare_flight {
 	uint64_t attempt_ns;
 	uint32_t asked;
 	uint16_t host;
+	uint8_t lacks_in; // the version of a connection that cannot name the keyspace
+	bool is_use;
 	bool waits_for_room;
 };
 
@@ -188,6 +192,10 @@ static int ask(struct mp_prepare_flight *flight, uint16_t index)
 	struct mp_conn *conn = mp_pool_take(&host->pool);
 	if (conn == NULL)
 		return MP_EBUSY;
+	if (flight->sent_keyspace.len > 0 && mp_conn_version(conn) < 5) {
+		flight->lacks_in = mp_conn_version(conn);
+		return MP_EUNSUPPORTED;
+	}
 	flight->attempt_ns = mp_loop_now_ns(session->loop);
 	flight->host = index;
 	return mp_query_send_prepare(&flight->query, conn, flight->cql, flight->sent_keyspace,
@@ -202,22 +210,32 @@ static void make_plan(struct mp_prepare_flight *flight)
 	mp_session_make_plan(flight->prepares->session, &view, NULL, 0, &flight->plan);
 }
 
-// 0: asked. MP_EBUSY: hosts are there, but full. MP_ENOHOST.
+// 0: asked. MP_EBUSY: hosts are there, but full. MP_EUNSUPPORTED: they are there, but too old. MP_ENOHOST.
 static int try_hosts(struct mp_prepare_flight *flight)
 {
-	bool busy = false;
-	while (flight->asked < HOSTS_MAX) {
+	bool busy = false, too_old = false;
+	while (flight->asked < HOSTS_MAX && !flight->is_use) {
 		uint16_t index = mp_plan_next(&flight->plan, NULL);
 		if (index == MP_NO_HOST)
-			return busy ? MP_EBUSY : MP_ENOHOST;
+			return busy ? MP_EBUSY : too_old && flight->asked == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 		int rc = ask(flight, index);
 		if (rc == 0) {
 			flight->asked++;
 			return 0;
 		}
-		busy |= rc != MP_ENOHOST;
+		too_old |= rc == MP_EUNSUPPORTED;
+		busy |= rc != MP_ENOHOST && rc != MP_EUNSUPPORTED;
 	}
-	return MP_ENOHOST;
+	return flight->is_use ? MP_EUNSUPPORTED : MP_ENOHOST;
+}
+
+static void refuse(struct mp_prepare_flight *flight)
+{
+	char text[MP_FEATURE_TEXT];
+	const char *why =
+		flight->is_use ? MP_USE_REFUSAL : mp_feature_say(MP_FEATURE_KEYSPACE, flight->lacks_in, text);
+	mp_error_set(&flight->error, MP_EUNSUPPORTED, -1, "%s", why);
+	end_flight(flight, NULL);
 }
 
 static void walk(struct mp_prepare_flight *flight)
@@ -226,6 +244,10 @@ static void walk(struct mp_prepare_flight *flight)
 	flight->waits_for_room = rc == MP_EBUSY;
 	if (rc == 0 || rc == MP_EBUSY)
 		return;
+	if (rc == MP_EUNSUPPORTED) {
+		refuse(flight);
+		return;
+	}
 	const struct mp_error *error = &flight->error;
 	int last = error->attempt_count > 0 ? error->attempts[error->attempt_count - 1].err : 0;
 	fail_flight(flight, last == MP_ESERVER || last == MP_ETIMEOUT ? last : MP_ENOHOST);
@@ -290,6 +312,7 @@ static struct mp_prepare_flight *new_flight(struct mp_prepares *prepares, struct
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : session->request_timeout_ms / 2;
 	flight->cql = mp_str_copy(cql);
 	flight->keyspace = mp_str_copy(keyspace);
+	flight->is_use = mp_cql_is_use(cql);
 	flight->sent_keyspace = elsewhere ? flight->keyspace : (struct mp_str){"", 0};
 	if (flight->cql.data == NULL || flight->keyspace.data == NULL) {
 		free_flight(flight);
@@ -312,8 +335,6 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 		return MP_ECLOSED;
 	if (cql.len == 0)
 		return MP_EINVAL;
-	if ((elsewhere && session->cluster.version < 5) || mp_cql_is_use(cql))
-		return MP_EUNSUPPORTED;
 	*cached = mp_prepares_find(prepares, cql, keyspace);
 	if (*cached != NULL)
 		return 0;

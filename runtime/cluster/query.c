@@ -54,8 +54,10 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 {
 	const struct question *question = arg;
 	if (question->prepare) {
-		struct mp_str keyspace = version >= 5 ? question->keyspace : (struct mp_str){NULL, 0};
-		mp_encode_prepare(out, version, 0, stream, question->cql, keyspace);
+		// Without it this would be another statement.
+		if (question->keyspace.len > 0 && version < 5)
+			return MP_EUNSUPPORTED;
+		mp_encode_prepare(out, version, 0, stream, question->cql, question->keyspace);
 	} else {
 		struct mp_query_params params = {.consistency = MP_CL_ONE};
 		mp_encode_query(out, version, 0, stream, question->cql, &params);

@@ -26,7 +26,7 @@ void mp_query_init(struct mp_query *query, struct mp_loop *loop,
                    void (*on_done)(void *data, int rc, const struct mp_envelope *answer), void *data);
 int mp_query_send_cql(struct mp_query *query, struct mp_conn *conn, const char *cql,
                       uint32_t timeout_ms) MP_MUST_CHECK;
-// `keyspace` is sent where the protocol can say it (v5).
+// MP_EUNSUPPORTED: a `keyspace`, and the connection is older than v5.
 int mp_query_send_prepare(struct mp_query *query, struct mp_conn *conn, struct mp_str cql,
                           struct mp_str keyspace, uint32_t timeout_ms) MP_MUST_CHECK;
 void mp_query_cancel(struct mp_query *query); // also when it does not wait

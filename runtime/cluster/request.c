@@ -4,6 +4,7 @@
 // Invariant: `live` counts the requests that are submitted and not ended.
 #include <string.h>
 
+#include "cluster/feature.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -103,10 +104,7 @@ static int check(const struct mp_request *request)
 	if (is_query == is_execute || request->on_done == NULL || request->state->phase != MP_REQUEST_TAKEN ||
 	    (request->named_values && is_execute))
 		return MP_EINVAL;
-	const char *own = session->config.keyspace;
-	bool elsewhere =
-		is_query && request->keyspace.len > 0 && !(own != NULL && mp_str_is(request->keyspace, own));
-	return elsewhere && session->cluster.version < 5 ? MP_EUNSUPPORTED : 0;
+	return 0;
 }
 
 static void classify(struct mp_request *request)
@@ -170,6 +168,7 @@ static void reset_state(struct mp_request *request)
 	state->epoch = session->view.epoch;
 	state->host = MP_NO_HOST;
 	state->maybe_applied = false;
+	state->lacks = MP_FEATURE_NONE;
 	state->failed_over = false;
 	state->same_host = false;
 	state->waited = false;
@@ -250,7 +249,10 @@ static void start_failed(struct mp_request *request, int rc)
 {
 	struct mp_session *session = request->session;
 	uint32_t known = session->hosts.live_count;
-	if (rc != MP_ENOHOST)
+	char text[MP_FEATURE_TEXT];
+	if (rc == MP_EUNSUPPORTED)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_feature_text(request, text));
+	else if (rc != MP_ENOHOST)
 		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_err_text(rc));
 	else if (request->state->plan.refused)
 		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
@@ -265,9 +267,7 @@ static void start_failed(struct mp_request *request, int rc)
 
 static void refuse_use(struct mp_request *request)
 {
-	mp_request_fail(request, MP_REQUEST_LATER, MP_EUNSUPPORTED,
-	                "USE would change one connection of many: name the keyspace in the configuration, in the "
-	                "request's options, or before the table");
+	mp_request_fail(request, MP_REQUEST_LATER, MP_EUNSUPPORTED, "%s", MP_USE_REFUSAL);
 }
 
 int mp_request_submit(struct mp_request *request)
@@ -294,7 +294,7 @@ int mp_request_submit(struct mp_request *request)
 		session->room = true;
 		mp_session_post(session);
 	}
-	if (rc == MP_EBUSY || rc == MP_ENOMEM || rc == MP_EUNSUPPORTED) {
+	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
 		mp_request_reject(request);
 		return rc;
 	}

@@ -47,6 +47,8 @@ struct mp_request_state {
 	uint16_t keyspace_id;
 	uint8_t phase;        // enum mp_request_phase
 	uint8_t replay_class; // enum mp_replay_class
+	uint8_t lacks;        // enum mp_feature: a connection could not say this, in its version
+	uint8_t lacks_in;
 	bool has_token;
 	bool has_timestamp;
 	bool is_lwt;

@@ -170,8 +170,8 @@ struct mp_request {
 struct mp_request *mp_request_take(struct mp_session *session) MP_MUST_CHECK; // NULL: out of memory
 // After on_done, or instead of submit. Never inside... it may be called inside on_done.
 void mp_request_give(struct mp_request *request);
-// 0: on_done comes exactly once, later. Otherwise MP_E* and nothing happens (MP_ECLOSED, MP_EBUSY, MP_EINVAL,
-// MP_EUNSUPPORTED); the request is still the caller's.
+// 0: on_done comes exactly once, later. Otherwise MP_E* and nothing happens (MP_ECLOSED, MP_EBUSY, MP_EINVAL); the
+// request is still the caller's. What is not supported is told later, with what and why.
 int mp_request_submit(struct mp_request *request) MP_MUST_CHECK;
 // The caller is gone: on_done will not be called; the request is given back by itself.
 void mp_request_abandon(struct mp_request *request);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding a place for a request: the hosts of its plan one after the other, the least busy connection of each;
 // the queue of those that found none; and the deadlines of both.
+#include "cluster/feature.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -32,6 +33,12 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		.timestamp = state->timestamp_us,
 	};
 	uint8_t flags = options->trace ? MP_FLAG_TRACING : 0;
+	enum mp_feature lacking = mp_feature_lacking(request, version);
+	if (MP_UNLIKELY(lacking != MP_FEATURE_NONE)) {
+		state->lacks = (uint8_t)lacking;
+		state->lacks_in = version;
+		return MP_EUNSUPPORTED;
+	}
 	if (MP_LIKELY(prepared != NULL)) {
 		mp_metadata_unref(state->metadata);
 		params.skip_metadata = may_skip_metadata(prepared, version);
@@ -39,14 +46,9 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		mp_encode_execute(out, version, flags, stream, prepared->id, prepared->result_metadata_id, &params);
 		return 0;
 	}
-	if (request->keyspace.len > 0) {
-		const char *own = request->session->config.keyspace;
-		bool elsewhere = own == NULL || !mp_str_is(request->keyspace, own);
-		if (elsewhere && version < 5)
-			return MP_EUNSUPPORTED;
-		if (elsewhere)
-			params.keyspace = request->keyspace;
-	}
+	const char *own = request->session->config.keyspace;
+	if (request->keyspace.len > 0 && (own == NULL || !mp_str_is(request->keyspace, own)))
+		params.keyspace = request->keyspace;
 	mp_encode_query(out, version, flags, stream, request->cql, &params);
 	return 0;
 }
@@ -172,6 +174,14 @@ static uint16_t next_host(struct mp_request_state *state)
 	return mp_plan_next(&state->plan, NULL);
 }
 
+// Why no host of the plan took it.
+static int nowhere(const struct mp_request_state *state)
+{
+	if (state->passed != 0)
+		return MP_EBUSY;
+	return state->lacks != MP_FEATURE_NONE && state->attempts == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
+}
+
 // `copy` NULL: the current attempt itself.
 static inline int walk(struct mp_request *request, struct mp_copy *copy)
 {
@@ -182,13 +192,13 @@ static inline int walk(struct mp_request *request, struct mp_copy *copy)
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))
-			return state->passed != 0 ? MP_EBUSY : MP_ENOHOST;
+			return nowhere(state);
 		int rc = copy == NULL ? mp_request_to_host(request, index) : copy_to_host(request, copy, index);
 		if (MP_LIKELY(rc == 0))
 			return 0;
 		if (rc == MP_EBUSY)
 			state->passed |= UINT32_C(1) << (state->plan.seen_count - 1);
-		else if (rc != MP_ENOHOST)
+		else if (rc != MP_ENOHOST && rc != MP_EUNSUPPORTED)
 			return rc;
 	}
 }
@@ -256,8 +266,11 @@ void mp_requests_wake(struct mp_session *session)
 			if (all_full)
 				return;
 		} else if (rc != 0) {
-			mp_request_fail(request, MP_REQUEST_LATER, rc, "%s",
-			                rc == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(rc));
+			char text[MP_FEATURE_TEXT];
+			const char *why = rc == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(rc);
+			if (rc == MP_EUNSUPPORTED)
+				why = mp_feature_text(request, text);
+			mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", why);
 		}
 		node = next;
 	}

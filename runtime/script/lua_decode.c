@@ -203,7 +203,8 @@ PUSH(push_map)
 	for (uint32_t i = 0; i < count; i++) {
 		int rc = push_element(L, codec, type->children[0], &elements);
 		if (rc == 0 && lua_type(L, -1) == LUA_TNUMBER && isnan(lua_tonumber(L, -1)))
-			rc = mp_codec_fail(codec, MP_EUNSUPPORTED, "a map with a NaN as key");
+			rc =
+				mp_codec_fail(codec, MP_EUNSUPPORTED, "a map with a NaN as key, which no Lua table can have");
 		if (rc == 0)
 			rc = push_element(L, codec, type->children[1], &elements);
 		if (rc != 0) {
@@ -221,7 +222,17 @@ PUSH(push_nothing)
 		lua_pushnil(L);
 		return 0;
 	}
-	return mp_codec_fail(codec, MP_EUNSUPPORTED, "type %s", mp_type_id_name(type->id));
+	return mp_codec_no_form(codec, type);
+}
+
+int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type)
+{
+	mp_buf_clear(&codec->scratch);
+	mp_type_format(&codec->scratch, type);
+	bool known = mp_buf_status(&codec->scratch) == 0;
+	int len = (int)(known && codec->scratch.len < 90 ? codec->scratch.len : known ? 90 : 0);
+	return mp_codec_fail(codec, MP_EUNSUPPORTED, "no form in Lua yet for values of type %.*s", len,
+	                     (const char *)codec->scratch.data);
 }
 
 mp_value_push *mp_value_pusher(const struct mp_type *type)

@@ -284,7 +284,7 @@ static int write_by_type(lua_State *L, int index, const struct mp_type *type, st
 	case MP_TYPE_TIMEUUID:
 	case MP_TYPE_INET:
 	case MP_TYPE_DATE: return write_text(L, index, type, codec, out);
-	default: return mp_codec_fail(codec, MP_EUNSUPPORTED, "values of this type cannot be written");
+	default: return mp_codec_no_form(codec, type);
 	}
 }
 

@@ -41,6 +41,8 @@ int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct m
 // Without a type (prepare = false): string as text, number as int, bigint or double, boolean, int64_t as bigint.
 int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, struct mp_buf *out) MP_MUST_CHECK;
 
+// MP_EUNSUPPORTED: the type has no Lua values.
+int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type);
 int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
 
 // ---- lua_int64.c ------------------------------------------------------------------------------------------------

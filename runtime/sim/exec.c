@@ -44,6 +44,8 @@ static int bind_values(struct mp_sim_request *req, const struct mp_sim_plan *pla
 		if (params->named_values)
 			name = mp_cursor_string(&cur);
 		struct mp_bytes value = mp_cursor_bytes(&cur);
+		if (req->envelope.version < 4 && value.len == -2)
+			value.len = -1; // there, each negative length is null
 		for (uint32_t m = 0; params->named_values && m < wanted; m++) {
 			if (mp_str_eq(plan->params->columns[m].name, name))
 				bound[m] = value;

@@ -17,6 +17,32 @@ describe("the C API", function()
     assert.equal("UNKNOWN", ffi.string(C.moonpool_code_name(-999)))
   end)
 
+  on_cluster("says what a protocol version lacks, and leaves the value that is stored", function(env)
+    env.cluster:schema "CREATE TABLE ks.kept (id int PRIMARY KEY, v int)"
+    for version = 3, 5 do
+      local session = assert(env:open((env.config:gsub("keyspace", "protocolVersion = " .. version .. ", keyspace"))))
+      assert.is_nil(env:connect(session))
+      assert(env:query(session, "INSERT INTO ks.kept (id, v) VALUES (1, 7)"))
+      local update = assert(env:prepare(session, "UPDATE ks.kept SET v = ? WHERE id = 1"))
+      local request = C.moonpool_request_new(update)
+      assert.equal(0, C.moonpool_bind_unset(request))
+      local done, err = env:execute(request)
+      if version == 3 then
+        assert.is_nil(done)
+        assert.same({ C.MOONPOOL_UNSUPPORTED, "UNSUPPORTED", false }, { err.code, err.name, err.maybe })
+        assert.matches("^an unset value needs protocol v4, and this connection speaks v3", err.message)
+      else
+        assert(done, err)
+      end
+      local statement, why = env:prepare(session, "USE ks")
+      assert.is_nil(statement)
+      assert.matches("one connection of many", why.message)
+      local kept = "SELECT v FROM ks.kept WHERE id = 1 AND v = 7 ALLOW FILTERING"
+      assert.equal(1, env:query(session, kept, function(result) return C.moonpool_result_rows(result) end))
+      env:close(session)
+    end
+  end)
+
   on_cluster("connects, writes, reads and closes", function(env)
     local session = assert(env:open())
     assert.is_nil(env:connect(session))

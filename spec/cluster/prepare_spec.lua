@@ -150,8 +150,13 @@ describe("prepared statements", function()
 
   it("refuse USE, and other keyspaces before v5", function()
     connected { nodes = { { versions = { 3, 4 } } } }
-    assert.equal(C.MP_EUNSUPPORTED, world:begin_prepare("USE ks").rc)
-    assert.equal(C.MP_EUNSUPPORTED, world:begin_prepare(select, { keyspace = "other" }).rc)
+    local _, err = world:prepare "USE ks"
+    assert.equal("UNSUPPORTED", err.code)
+    assert.truthy(err.message:find("one connection of many", 1, true))
+    _, err = world:prepare(select, { keyspace = "other" })
+    assert.equal("UNSUPPORTED", err.code)
+    assert.truthy(err.message:find("needs protocol v5, and this connection speaks v4", 1, true), err.message)
+    assert.equal(0, world:statement_count())
     world:close()
     connected { config = { keyspace = "ks" } }
     local here, there = world:prepare(select), world:prepare(select, { keyspace = "other" })

@@ -106,7 +106,10 @@ describe("a request", function()
 
     it("for another keyspace than the session's before v5", function()
       connected { nodes = { { versions = { 3, 4 } } }, config = { keyspace = "ks" } }
-      assert.equal(C.MP_EUNSUPPORTED, world:submit("SELECT v FROM t", { keyspace = "other" }).rc)
+      local record = world:execute("SELECT v FROM t", { keyspace = "other" })
+      assert.equal("UNSUPPORTED", record.err.code)
+      assert.equal("a keyspace of the request's own needs protocol v5, and this connection speaks v4: name the "
+        .. "keyspace in front of the table", record.err.message)
       assert.is_nil(world:execute("SELECT v FROM t", { keyspace = "ks" }).err)
       world:close()
       connected { config = { keyspace = "ks" } }

@@ -184,6 +184,14 @@ describe("the simulated cluster's data", function()
     assert.same({ k = 1 }, rows("SELECT * FROM t")[1])
   end)
 
+  it("takes not set for null before v4", function()
+    run "CREATE TABLE t (k int PRIMARY KEY, a int)"
+    run "INSERT INTO t (k, a) VALUES (1, 1)"
+    local old = world:connect(1, { version = 3 })
+    old:query("INSERT INTO ks.t (k, a) VALUES (1, ?)", { values = { raw.unset } })
+    assert.same({ k = 1 }, rows("SELECT * FROM t")[1])
+  end)
+
   describe("by clustering key", function()
     before_each(function()
       run "CREATE TABLE t (k int, a int, b text, v int, PRIMARY KEY (k, a, b)) WITH CLUSTERING ORDER BY (a DESC, b ASC)"

@@ -425,8 +425,8 @@ function session_world.connected(options)
   return world
 end
 
--- what: CQL text, or a prepared statement. options: the fields of mp_request_options, values (list of byte strings),
--- keyspace. A record: done, err, rows, host, attempts.
+-- what: CQL text, or a prepared statement. options: the fields of mp_request_options, values (list of byte strings;
+-- false: null, true: unset), names of the values, keyspace. A record: done, err, rows, host, attempts.
 function World:submit(what, options)
   options = options or {}
   local request = C.mp_request_take(self.session)
@@ -440,16 +440,22 @@ function World:submit(what, options)
   end
   for key, value in pairs(options) do
     if key == "values" then
-      for _, bytes in ipairs(value) do
-        C.mp_buf_i32(request.values, #bytes)
-        C.mp_buf_bytes(request.values, bytes, #bytes)
+      for i, bytes in ipairs(value) do
+        if options.names then
+          C.mp_buf_u16(request.values, #options.names[i])
+          C.mp_buf_bytes(request.values, options.names[i], #options.names[i])
+        end
+        local there = type(bytes) == "string"
+        C.mp_buf_i32(request.values, there and #bytes or bytes and -2 or -1)
+        if there then C.mp_buf_bytes(request.values, bytes, #bytes) end
       end
       request.value_count = #value
+      request.named_values = options.names ~= nil
     elseif key == "keyspace" then
       request.keyspace = str(value)
     elseif key == "on_done" or key == "kept" then
       record[key] = value
-    else
+    elseif key ~= "names" then -- which are with the values
       request.options[key] = value
     end
   end

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What later versions of the protocol brought and a request may use. It is judged when it is encoded, by the version of
+// the connection in hand: nodes of one cluster may speak different ones, and a request may move between them. A host
+// that lacks what the request needs is passed over; when no other is left, the error says what is missing.
+//
+// Of the rest of v4 and v5, custom payloads and now_in_seconds are never sent; segments, the id of a result's metadata
+// and STARTUP's THROW_ON_OVERLOAD follow the version by themselves; the indexes of the partition key, warnings and the
+// details of errors are read where they come. Types that came later are CUSTOM ones before (wire/type.c), with the same
+// bytes. Named values and a timestamp are as old as v3.
+#pragma once
+
+#include "cluster/session.h"
+
+// X(symbol, since, "what", "what to do instead")
+// clang-format off
+#define MP_FEATURES(X)                                                                                \
+	X(UNSET, 4, "an unset value", "bind a value or null, or leave the column out of the statement")   \
+	X(KEYSPACE, 5, "a keyspace of the request's own", "name the keyspace in front of the table")
+// clang-format on
+enum mp_feature {
+	MP_FEATURE_NONE,
+#define X(name, since, what, cure) MP_FEATURE_##name,
+	MP_FEATURES(X)
+#undef X
+};
+
+// The first one that the request uses and this version has not.
+enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version);
+// "an unset value needs protocol v4, and this connection speaks v3: bind ...", of what a request lacked.
+#define MP_FEATURE_TEXT 192
+const char *mp_feature_text(const struct mp_request *request, char text[MP_FEATURE_TEXT]);
+const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[MP_FEATURE_TEXT]);
