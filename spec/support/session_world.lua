@@ -267,7 +267,7 @@ local function set_contacts(world, config, contacts)
   config.contact_points, config.contact_point_count = points, #contacts
 end
 
-local function finish(record, outcome)
+local function finish(world, record, outcome)
   assert(not record.done, "a request was completed twice")
   assert(not record.abandoned, "an abandoned request was completed")
   record.done = true
@@ -283,7 +283,11 @@ local function finish(record, outcome)
       record.rows, record.columns = {}, {}
       for i = 0, count - 1 do record.columns[i + 1] = text(outcome.metadata.columns[i].name) end
       for r = 1, outcome.result.row_count do
-        assert(C.mp_row_read(cursor, values, count) == 0)
+        if C.mp_row_read(cursor, values, count) ~= 0 then
+          assert(world.hostile, "a row that cannot be read")
+          record.malformed = true
+          break
+        end
         local row = {}
         for i = 0, count - 1 do
           row[i + 1] = values[i].len >= 0 and ffi.string(values[i].data, values[i].len) or false
@@ -300,7 +304,7 @@ local function make_callbacks(world)
     function(request, outcome)
       local id = tonumber(ffi.cast("uintptr_t", request.data[0]))
       local record = assert(world.requests[id], "a completion for nothing")
-      finish(record, outcome)
+      finish(world, record, outcome)
       world.open_requests = world.open_requests - 1
       if record.on_done then record.on_done(record) end
       if not record.kept then C.mp_request_give(request) end

@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The long run of one generator, for scripts/hunt: moonpool-spec --run spec/hunt/hunt.lua NAME FIRST_SEED SECONDS FILE
+-- Before each seed its number is written to FILE, so that a process that dies has said what it was at. Findings go to
+-- standard output; the last line is "done: N seeds, N findings".
+io.stdout:setvbuf "line" -- who dies has said what he found
+local name, first, seconds, path = ...
+local generator = require("spec.hunt." .. name)
+local seed, findings, till = tonumber(first), 0, os.time() + tonumber(seconds)
+while os.time() < till do
+  local file = assert(io.open(path, "w"))
+  file:write(seed, "\n")
+  file:close()
+  local ok, found = xpcall(generator.run, function(err)
+    return type(err) == "table" and tostring(err.message or err) or debug.traceback(tostring(err))
+  end, seed)
+  if not ok or found then
+    findings = findings + 1
+    print(("FOUND %s, seed %d: %s"):format(name, seed, tostring(found)))
+  end
+  if seed % 16 == 0 then collectgarbage() end
+  seed = seed + 1
+end
+print(("done: %d seeds, %d findings"):format(seed - tonumber(first), findings))
+return findings == 0 and 0 or 1
