@@ -139,7 +139,8 @@ struct mp_listener;
 struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *addr,
                                    void (*on_accept)(void *data, struct mp_sock *sock), void *data,
                                    int *err) MP_MUST_CHECK;
-// The same at a path of the file system, for processes of this user (mode 0600); it is removed with the listener. *err:
+// The same at a path of the file system, for processes of this user and of root: the socket has mode 0600, and whoever
+// else comes in, because that was changed, is shut out and logged. The socket is removed with the listener. *err:
 // MP_EBUSY (a living process listens there), MP_EINVAL (something that is no socket is there), MP_ETOOBIG (over 107
 // bytes), MP_ENOTFOUND (no such folder), MP_EAUTH (not allowed), MP_ELOCAL; MP_EUNSUPPORTED in virtual time.
 struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,

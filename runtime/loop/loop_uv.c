@@ -9,8 +9,10 @@
 // turns. That works in the same way whether we run the uv loop or its owner does.
 #include "loop/loop_uv.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -18,6 +20,8 @@
 #define NS_PER_MS       1000000u
 #define WAKE_MS_MAX     3600000u // a deadline further away is looked at again every hour
 #define GRACE_TURNS_MAX 16
+
+#define PROBED_DESCRIPTORS 4
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -220,6 +224,18 @@ static void start_handles(struct mp_loop_uv *self)
 	uv_unref((uv_handle_t *)&self->timer);
 }
 
+// libuv ends the process when it finds no descriptors for its first pipe.
+static bool has_descriptors(void)
+{
+	int fds[PROBED_DESCRIPTORS];
+	int count = 0;
+	while (count < PROBED_DESCRIPTORS && (fds[count] = open("/", O_RDONLY | O_CLOEXEC)) >= 0)
+		count++;
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	return count == PROBED_DESCRIPTORS;
+}
+
 struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
 {
 	struct mp_loop_uv *self = mp_calloc(1, sizeof(*self));
@@ -231,7 +247,7 @@ struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
 		return NULL;
 	}
 	self->own = uv_loop == NULL;
-	if (self->own && uv_loop_init(&self->own_uv) != 0) {
+	if (self->own && (!has_descriptors() || uv_loop_init(&self->own_uv) != 0)) {
 		mp_free(self->read_buf);
 		mp_free(self);
 		return NULL;

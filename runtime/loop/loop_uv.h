@@ -55,6 +55,7 @@ bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out);
 // loop_uv_local.c: descriptors, or -1 with *err
 int mp_uv_local_listen(const char *path, int *err);
 int mp_uv_local_connect(const char *path, int *err);
+bool mp_uv_local_is_ours(int fd, uint32_t *user); // is its other end a process of this user, or of root?
 void mp_uv_local_mark(const char *path, uint64_t *device, uint64_t *inode); // which file is there now
 void mp_uv_local_remove(const char *path, uint64_t device, uint64_t inode); // if it is still that one
 

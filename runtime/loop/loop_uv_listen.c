@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listeners of the libuv body, and what sockets and listeners share: addresses and kinds of errors. When this
-// machine has no descriptor left for a new connection the listener rests for 100 ms: the connection stays in
-// the kernel's queue and would otherwise be reported again and again.
+// machine has no descriptor left for a new connection the listener says so and rests for 100 ms: the connection
+// stays in the kernel's queue and would otherwise be reported again and again.
 #include "loop/loop_uv.h"
 
 #include <errno.h>
@@ -11,15 +11,18 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 
-#define ACCEPTS_PER_TURN 64
-#define REST_MS          100
+#define ACCEPTS_PER_TURN  64
+#define REST_MS           100
+#define COMPLAIN_EVERY_MS 10000
 
 struct uv_listener {
 	struct mp_listener base;
 	uv_poll_t poll;
 	struct mp_timer rest;
+	struct mp_log_gate complaints;
 	int fd;
 	char *path; // of a local one
 	uint64_t device, inode;
@@ -76,12 +79,38 @@ static void accept_again(void *data)
 	mp_assert(rc == 0);
 }
 
+static bool may_complain(struct uv_listener *self)
+{
+	return mp_log_gate_open(&self->complaints, mp_loop_now_ms(self->base.loop), COMPLAIN_EVERY_MS, NULL);
+}
+
 static void take_a_rest(struct uv_listener *self)
 {
 	uv_poll_stop(&self->poll);
 	// Without memory for a timer the listener goes on at once.
 	if (mp_timer_start_ms(&self->rest, REST_MS) != 0)
 		accept_again(self);
+}
+
+// At a path of the file system only those of this user and of root are let in, whatever the file's mode has become.
+static bool is_welcome(struct uv_listener *self, int fd)
+{
+	uint32_t user;
+	if (self->path == NULL || mp_uv_local_is_ours(fd, &user))
+		return true;
+	if (may_complain(self))
+		mp_log_write(mp_loop_log(self->base.loop), MP_LOG_WARN,
+		             "%s: a process of user %u was not let in: only this user and root are", self->path,
+		             user);
+	return false;
+}
+
+static void tell_shortage(struct uv_listener *self, int code)
+{
+	if (may_complain(self))
+		mp_log_write(mp_loop_log(self->base.loop), MP_LOG_WARN, "%s: a connection has to wait: %s",
+		             self->path != NULL ? self->path : "a listener", strerror(code));
+	take_a_rest(self);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -96,13 +125,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	for (int i = 0; i < ACCEPTS_PER_TURN && !self->base.closed; i++) {
 		int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && mp_uv_errno_is_local(errno)) {
-			take_a_rest(self);
+			tell_shortage(self, errno);
 			return;
 		}
 		if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 		if (fd < 0) // the connection died in the queue, or a signal came
 			continue;
+		if (!is_welcome(self, fd)) {
+			close(fd);
+			continue;
+		}
 		struct mp_sock *sock = mp_uv_sock_accepted(self->base.loop, fd);
 		if (sock != NULL)
 			mp_loop_accepted(&self->base, sock);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets at a path of the file system, of the libuv body: who may listen there, and who is asked. A path is taken over
 // only from a process that is gone, which is found by knocking; two that start at once are kept apart by a lock on the
-// folder. Nobody but this user can connect (the socket has mode 0600), and nobody else's socket is spoken to.
+// folder. Nobody but this user can connect (the socket has mode 0600), nobody else is let in if that mode was changed
+// (the kernel says who a peer is), and nobody else's socket is spoken to.
 #include "loop/loop_uv.h"
 
 #include <errno.h>
@@ -119,13 +120,13 @@ int mp_uv_local_listen(const char *path, int *err)
 	return fd;
 }
 
-// A process of somebody else that was quicker with a name in /tmp must not be told anything.
-static bool is_ours(int fd)
+bool mp_uv_local_is_ours(int fd, uint32_t *user)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == geteuid() || peer.uid == 0);
+	bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
+	*user = known ? peer.uid : UINT32_MAX;
+	return known && (peer.uid == geteuid() || peer.uid == 0);
 }
 
 int mp_uv_local_connect(const char *path, int *err)
@@ -135,11 +136,13 @@ int mp_uv_local_connect(const char *path, int *err)
 	if (*err != 0)
 		return -1;
 	int fd = open_socket();
+	uint32_t user;
 	if (fd < 0)
 		*err = MP_ELOCAL;
 	else if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		*err = error_of(errno);
-	else if (!is_ours(fd))
+	// A process of somebody else that was quicker with a name in /tmp must not be told anything.
+	else if (!mp_uv_local_is_ours(fd, &user))
 		*err = MP_EAUTH;
 	if (*err != 0 && fd >= 0)
 		close(fd);

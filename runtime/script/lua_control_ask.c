@@ -5,10 +5,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "script/lua_control.h"
 #include "script/lua_core.h"
 #include "script/runtime.h"
-
-#define ANSWER_MAX_LEN (4u << 20)
 
 struct question {
 	struct mp_runtime *runtime;
@@ -65,7 +64,7 @@ static void on_answer(void *data, const uint8_t *bytes, size_t len)
 	struct question *question = data;
 	const uint8_t *end = memchr(bytes, '\n', len);
 	mp_buf_bytes(&question->answer, bytes, end != NULL ? (size_t)(end - bytes) : len);
-	if (mp_buf_status(&question->answer) != 0 || question->answer.len > ANSWER_MAX_LEN)
+	if (mp_buf_status(&question->answer) != 0 || question->answer.len > MP_CONTROL_ANSWER_MAX)
 		settle(question, "the answer is too long");
 	else if (end != NULL)
 		settle(question, NULL);
@@ -101,6 +100,7 @@ static const char *why_no_answer(int err)
 	case MP_ENOTFOUND: return "no process serves it";
 	case MP_EREFUSED: return "no process serves it any more";
 	case MP_EAUTH: return "it belongs to another user";
+	case MP_ELOCAL: return "no descriptor is free (ulimit -n), or no memory";
 	case MP_ETOOBIG: return "a path of 1 to 107 bytes expected";
 	default: return mp_err_text(err);
 	}

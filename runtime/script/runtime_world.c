@@ -73,7 +73,7 @@ struct mp_runtime *mp_runtime_of(lua_State *L)
 		return nest->own;
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
-		luaL_error(L, "the event loop could not be made");
+		luaL_error(L, "the event loop could not be made: no descriptor is free (ulimit -n), or no memory");
 	mp_loop_log(loop)->level = MP_LOG_WARN;
 	nest->own = mp_runtime_new(L, loop, true);
 	if (nest->own == NULL) {

@@ -3,21 +3,13 @@
 local ffi = require "ffi"
 local json = dofile(MOONPOOL_ROOT .. "/lua/moonpool/cli/json.lua")
 local policies = require "spec.support.policies"
+local unix = require "spec.support.unix"
 
 ffi.cdef [[
-struct spec_sockaddr_un { unsigned short family; char path[108]; };
-struct spec_pollfd { int fd; short events, revents; };
-int socket(int domain, int type, int protocol);
-int connect(int fd, const void *addr, unsigned len);
-long send(int fd, const void *bytes, size_t len, int flags);
-long recv(int fd, void *bytes, size_t len, int flags);
-int shutdown(int fd, int how);
-int close(int fd);
-int poll(struct spec_pollfd *fds, unsigned long count, int timeout_ms);
 int kill(int pid, int signal);
 int usleep(unsigned us);
 ]]
-local HUP, TERM, INT, KILL, NOSIGNAL = 1, 15, 2, 9, 0x4000
+local HUP, TERM, INT, KILL = 1, 15, 2, 9
 
 local exe = MOONPOOL_BUILD_DIR .. "/moonpool"
 local folder, processes
@@ -349,31 +341,14 @@ end)
 
 -- ---- hostile clients ----------------------------------------------------------------------------------------------
 
-local rest = {} -- what came behind a line, by descriptor
+local close, send = unix.close, unix.send
 
-local function dial()
-  local fd = ffi.C.socket(1, 1, 0)
-  local at = ffi.new("struct spec_sockaddr_un", { family = 1, path = file "ctl.sock" })
-  assert(ffi.C.connect(fd, at, ffi.sizeof(at)) == 0, "nobody listens")
-  rest[fd] = nil
-  return fd
-end
+local function dial() return assert(unix.dial(file "ctl.sock"), "nobody listens") end
 
-local function send(fd, bytes) return ffi.C.send(fd, bytes, #bytes, NOSIGNAL) end
-
--- A line, or nil when the other side has closed; nothing for twenty seconds is an error.
+-- An answer, or nil when the other side has closed.
 local function receive(fd)
-  local buf, text = ffi.new "char[65536]", rest[fd] or ""
-  while not text:find "\n" do
-    local wait = ffi.new("struct spec_pollfd[1]", { { fd = fd, events = 1 } })
-    assert(ffi.C.poll(wait, 1, 20000) == 1, "silence")
-    local got = tonumber(ffi.C.recv(fd, buf, 65536, 0))
-    if got <= 0 then return nil end
-    text = text .. ffi.string(buf, got)
-  end
-  local line
-  line, rest[fd] = text:match "^(.-)\n(.*)"
-  return json.decode(line)
+  local line = unix.receive(fd)
+  return line and json.decode(line)
 end
 
 describe("the control socket", function()
@@ -389,7 +364,7 @@ describe("the control socket", function()
       local fd = dial()
       send(fd, '{"verb":"health"}\n')
       local answer = receive(fd)
-      ffi.C.close(fd)
+      close(fd)
       return answer and answer.ok
     end)
   end
@@ -402,10 +377,10 @@ describe("the control socket", function()
     for byte in ('{"verb":"health"}\n'):gmatch "." do send(fd, byte) end
     assert.is_true(receive(fd).ok)
     send(fd, '{"verb":"health"}\n')
-    ffi.C.shutdown(fd, 1) -- no more questions, but this answer
+    unix.finish(fd) -- no more questions, but this answer
     assert.is_true(receive(fd).ok)
     assert.is_nil(receive(fd))
-    ffi.C.close(fd)
+    close(fd)
     assert.equal(0, process:stop())
   end)
 
@@ -422,7 +397,7 @@ describe("the control socket", function()
       local answer = receive(fd)
       assert.is_false(answer.ok, line)
       assert.is_true(type(answer.error) == "string" or answer.pools[1].ok == false)
-      ffi.C.close(fd)
+      close(fd)
     end
     works()
     assert.equal(0, process:stop())
@@ -432,16 +407,23 @@ describe("the control socket", function()
   it("closes on a line that is too long, and on those who do not wait", function()
     local fd = dial()
     send(fd, ("x"):rep(4097))
+    assert.equal("a line has at most 4096 bytes", receive(fd).error)
     assert.is_nil(receive(fd))
-    ffi.C.close(fd)
+    close(fd)
+    fd = dial()
+    send(fd, '{"verb":"health"')
+    unix.finish(fd)
+    assert.equal("the line has no end", receive(fd).error)
+    assert.is_nil(receive(fd))
+    close(fd)
     fd = dial()
     send(fd, ("x"):rep(4095) .. "\n")
     assert.is_false(receive(fd).ok)
-    ffi.C.close(fd)
+    close(fd)
     for _ = 1, 200 do
       fd = dial()
       send(fd, '{"verb":"stats"}\n')
-      ffi.C.close(fd)
+      close(fd)
     end
     works()
     assert.equal(0, process:stop())
@@ -455,15 +437,65 @@ describe("the control socket", function()
       assert.is_true(receive(fds[i]).ok)
     end
     local other = dial()
+    assert.equal("sixteen clients are served already", receive(other).error)
     assert.is_nil(receive(other))
-    ffi.C.close(other)
+    close(other)
     for _, fd in ipairs(fds) do
       send(fd, '{"verb":"health"}\n')
       assert.is_true(receive(fd).ok)
-      ffi.C.close(fd)
+      close(fd)
     end
     works()
     assert.equal(0, process:stop())
+  end)
+
+  it("lets nobody else in, whatever has become of its mode", function()
+    if not unix.is_root() then return pending "only root can be somebody else" end
+    assert(os.execute(("chmod 666 '%s' && chmod 755 '%s'"):format(file "ctl.sock", folder)) == 0)
+    local fd = unix.as_user(65534, dial)
+    unix.offer(fd, '{"verb":"health"}\n')
+    assert.is_nil(receive(fd))
+    close(fd)
+    process:said "a process of user 65534 was not let in: only this user and root are"
+    works()
+    assert.equal(0, process:stop())
+  end)
+
+  it("says so when no descriptor is left for a client", function()
+    assert.equal(0, process:stop())
+    policies.write(file "app.lua", [[
+      local files = {}
+      for _ = 1, 50 do files[#files + 1] = io.open "/dev/null" end
+      print "full" io.stdout:flush()
+      local moonpool = require "moonpool"
+      moonpool.sleep(300)
+      for _, each in ipairs(files) do each:close() end
+      moonpool.sleep(1e6)
+    ]])
+    process = start(("run --control %s %s"):format(file "ctl.sock", file "app.lua"), "ulimit -n 40;")
+    process:said "full"
+    local text, status = ctl(on "stats")
+    assert.same({ "moonpool: there is no pool\n", 1 }, { text, status })
+    process:said "ctl.sock: a connection has to wait: Too many open files"
+    process:stop()
+  end)
+
+  it("says so when no descriptor is left for itself", function()
+    assert.equal(0, process:stop())
+    policies.write(file "app.lua", 'print "fine"')
+    local said = {}
+    for limit = 5, 40 do
+      local pipe = assert(io.popen(("exec 2>&1; ulimit -n %d; '%s' run --control %s %s; echo \"status $?\"")
+        :format(limit, exe, file "ctl.sock", file "app.lua")))
+      local text, status = pipe:read "*a":match "^(.*)status (%d+)\n$"
+      pipe:close()
+      if status == "0" then break end
+      assert.equal("1", status, text)
+      said[#said + 1] = text:match "[^\n]*no descriptor is free[^\n]*" or text:match "[^\n]*Too many open files[^\n]*"
+      assert.is_string(said[#said], text)
+    end
+    assert.matches(file "ctl.sock" .. " cannot be made: no descriptor is free for it (ulimit -n)",
+      table.concat(said, "\n"), 1, true)
   end)
 
   it("does not wait for somebody who takes no answers", function()
@@ -471,7 +503,7 @@ describe("the control socket", function()
     for _ = 1, 500 do send(fd, '{"verb":"stats"}\n') end
     works()
     assert.equal(0, process:stop())
-    ffi.C.close(fd)
+    close(fd)
   end)
 end)
 

@@ -3,6 +3,7 @@
 local core = require "moonpool.core_loader"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
+local unix = require "spec.support.unix"
 local it_in = require("spec.support.world").inside(it)
 
 describe("a control socket", function()
@@ -29,10 +30,64 @@ describe("a control socket", function()
       for _, line in ipairs { "", "hello", ("x"):rep(4000) } do
         assert.equal(line:rep(1000), core.askControl(path, line, 5000))
       end
-      local answer, why = core.askControl(path, ("x"):rep(4096), 5000)
-      assert.is_nil(answer)
-      assert.equal("the process closed the connection without an answer", why)
+      assert.equal('{"error":"a line has at most 4096 bytes","ok":false}',
+        core.askControl(path, ("x"):rep(4096), 5000))
     end)
+  end)
+
+  it("carries sixteen megabytes, and says so when an answer is longer", function()
+    local most = core.controlAnswerMax
+    local told = {}
+    with_server(function(server, client, line)
+      told[line] = { core.replyControl(server, client, ("x"):rep(tonumber(line))) }
+    end, function()
+      assert.equal(most, #assert(core.askControl(path, tostring(most), 20000)))
+      assert.equal('{"error":"the answer is too long","ok":false}', core.askControl(path, tostring(most + 1), 20000))
+      assert.same({ true }, told[tostring(most)])
+      assert.same({ nil, "the answer is too long" }, told[tostring(most + 1)])
+    end)
+  end)
+
+  it("answers for a handler that fails, whatever it raises, and gives its client's place back", function()
+    local errors = { "no", {}, 5, false, setmetatable({}, { __tostring = function() error "no" end }) }
+    local function failing(server, client, line)
+      local number = tonumber(line)
+      if number % 2 == 0 then moonpool.sleep(1) end
+      if number == 99 then return core.replyControl(server, client, "well") end
+      if number % 7 == 0 then core.replyControl(server, client, "before") end
+      error(errors[number % (#errors + 1)])
+    end
+    local said = unix.said_by(function() with_server(failing, function()
+      for number = 1, 60 do
+        assert.equal(number % 7 == 0 and "before" or '{"error":"the question failed; the log says how","ok":false}',
+          core.askControl(path, tostring(number), 5000))
+      end
+      local futures = {}
+      for i = 1, 16 do futures[i] = moonpool.spawn(core.askControl, path, "99", 5000) end
+      for _, answer in ipairs(assert(moonpool.all(futures))) do assert.equal("well", answer) end
+    end) end)
+    assert.matches("^moonpool error: a question at the control socket failed: [^\n]*control_spec.lua:%d+: [^\n]*\n$",
+      said)
+  end)
+
+  it("is for its user and for root", function()
+    if not unix.is_root() then return pending "only root can be somebody else" end
+    os.execute("chmod 777 '" .. folder .. "'")
+    unix.as_user(65534, with_server, function(server, client, line) core.replyControl(server, client, line) end,
+      function()
+        local function ask_as(user)
+          local fd = assert(unix.as_user(user, unix.dial, path))
+          unix.offer(fd, "x\n")
+          moonpool.sleep(20)
+          local line = unix.receive(fd)
+          unix.close(fd)
+          return line
+        end
+        assert.equal("x", ask_as(65534))
+        assert.equal("x", ask_as(0))
+        os.execute("chmod 666 '" .. path .. "'")
+        assert.is_nil(ask_as(65533))
+      end)
   end)
 
   it("serves many at once, and answers those that wait for a handler", function()

@@ -3,8 +3,11 @@
 --
 --   {"verb":"rollback","argument":"balance"}  ->  {"ok":true,"pools":[{"number":1,"ok":true,"generation":3}]}
 --                                             ->  {"ok":false,"error":"..."}
+--
+-- With "pool":N it is meant for that pool alone. Whatever goes wrong is an answer.
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
+local nearest = require "moonpool.nearest"
 local pool = require "moonpool.pool"
 
 local control = {}
@@ -68,37 +71,84 @@ local function names()
   return table.concat(list, ", ")
 end
 
--- The answer to a request that was read from a line.
-function control.answer(request)
-  local verb = type(request) == "table" and verbs[request.verb]
-  if not verb then return { ok = false, error = "unknown verb, one of these expected: " .. names() } end
+local KEYS = { verb = true, argument = true, pool = true }
+
+-- What is wrong with a request that was read from a line, or nil.
+local function mistake(request)
+  if type(request) ~= "table" then return "a question is an object: {\"verb\":\"health\"}" end
+  local verb = type(request.verb) == "string" and verbs[request.verb]
+  if not verb then
+    local close = type(request.verb) == "string" and nearest.of(request.verb, verbs)
+    return ("unknown verb%s, one of these expected: %s"):format(close and ", did you mean " .. close .. "?" or "",
+      names())
+  end
+  for key in pairs(request) do
+    if not KEYS[key] then return "a question has a verb, an argument and the number of a pool, nothing else" end
+  end
   if verb.argument and type(request.argument) ~= "string" then
-    return { ok = false, error = request.verb .. " wants an argument: " .. verb.argument }
+    return request.verb .. " wants an argument: " .. verb.argument
   end
-  local answer = { ok = true, pools = json.list {} }
-  for i, each in ipairs(pools()) do
-    local result = verb[2](each, request.argument)
-    result.number = pool.all[each]
-    answer.ok = answer.ok and result.ok
-    answer.pools[i] = result
-  end
-  if #answer.pools == 0 then return { ok = false, error = "there is no pool" } end
-  return answer
+  if not verb.argument and request.argument ~= nil then return request.verb .. " takes no argument" end
+  if request.pool ~= nil and type(request.pool) ~= "number" then return "pool: a number expected" end
 end
 
-local function answer_line(line)
+local function ask_one(each, request)
+  local called, result = pcall(verbs[request.verb][2], each, request.argument)
+  if not called then result = failure(result) end
+  result.number = pool.all[each]
+  return result
+end
+
+-- Does what a request wants and calls tell(result) for each pool that is meant, each in a turn of the loop of its own:
+-- traffic goes on in between. true, or nil and a message.
+local function ask(request, tell)
+  local wrong = mistake(request)
+  if wrong then return nil, wrong end
+  local asked = 0
+  for _, each in ipairs(pools()) do
+    local number = pool.all[each]
+    if request.pool == nil or request.pool == number then
+      if asked > 0 then core.sleep(0) end
+      if core.identity(each) ~= false then
+        asked = asked + 1
+        local ok, why = tell(ask_one(each, request))
+        if not ok then return nil, why end
+      end
+    end
+  end
+  if asked > 0 then return true end
+  return nil, request.pool and ("there is no pool %s"):format(json.encode(request.pool)) or "there is no pool"
+end
+
+local function too_long(request)
+  return ("the answer has more than %d bytes%s"):format(core.controlAnswerMax, request.pool == nil
+    and ": ask for one pool at a time (moonpool ctl --pool N " .. request.verb .. ")" or "")
+end
+
+-- The answer to a line, as a line.
+function control.answer(line)
   local request, why = json.decode(line)
-  if request == nil then return { ok = false, error = "this is no line of JSON: " .. tostring(why) } end
-  return control.answer(request)
+  if request == nil then return json.encode { ok = false, error = "this is no line of JSON: " .. tostring(why) } end
+  local parts, length, all_ok = {}, 64, true
+  local ok
+  ok, why = ask(request, function(result)
+    parts[#parts + 1] = json.encode(result)
+    length = length + #parts[#parts] + 1
+    all_ok = all_ok and result.ok
+    if length > core.controlAnswerMax then return nil, too_long(request) end
+    return true
+  end)
+  if not ok then return json.encode { ok = false, error = why } end
+  return ('{"ok":%s,"pools":[%s]}'):format(tostring(all_ok), table.concat(parts, ","))
 end
 
 -- Answer at `path` until the process ends: the server, or nil and a message.
 function control.listen(path)
   local server, why
   server, why = core.listenControl(path, function(client, line)
-    local ok, answer = pcall(answer_line, line)
-    if not ok then answer = { ok = false, error = tostring(answer) } end
-    core.replyControl(server, client, json.encode(answer))
+    local ok, answer = pcall(control.answer, line)
+    if not ok then answer = json.encode { ok = false, error = tostring(answer) } end
+    core.replyControl(server, client, answer)
   end)
   if not server then return nil, "the control socket " .. path .. " cannot be made: " .. why end
   return server
@@ -106,10 +156,10 @@ end
 
 -- SIGHUP: everything again from its files. What is refused says so in the log and by events, too.
 function control.on_hangup()
-  local answer = control.answer { verb = "reload" }
-  for _, result in ipairs(answer.pools or {}) do
+  ask({ verb = "reload" }, function(result)
     io.stderr:write(("moonpool: SIGHUP: pool %d: %s\n"):format(result.number, result.ok and "reloaded" or result.error))
-  end
+    return true
+  end)
 end
 
 return control

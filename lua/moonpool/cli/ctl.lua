@@ -22,6 +22,8 @@ function ctl.define(parser)
   command:argument("verb", "What is wanted:\n" .. table.concat(lines, "\n")):argname "VERB":choices(names)
   command:argument("argument", "What the verb wants to know."):args "?":argname "ARG"
   command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
+  command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
+    :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
   command:flag("--json", "Print the answer as it comes.")
 end
 
@@ -75,7 +77,7 @@ end
 local function print_answer(answer, options)
   if not answer.pools then return tell(answer.error) end
   for _, result in ipairs(answer.pools) do
-    if #answer.pools > 1 then print("pool " .. result.number) end
+    if #answer.pools > 1 or options.pool then print("pool " .. result.number) end
     if result.error then tell(result.error) else printers[options.verb](result, options.argument) end
   end
   return answer.ok and 0 or 1
@@ -88,7 +90,7 @@ function ctl.run(options)
     return 2
   end
   local path = options.control or serve.default_path()
-  local line = json.encode { verb = options.verb, argument = options.argument }
+  local line = json.encode { verb = options.verb, argument = options.argument, pool = options.pool }
   local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
   core.finish()
   if not ran then return tell(tostring(text)) end
