@@ -159,14 +159,15 @@ MOONPOOL_API void moonpool_request_free(struct moonpool_request *request); // on
 // be executed, so it is enough to look there.
 MOONPOOL_API int moonpool_bind_int32(struct moonpool_request *request, int32_t value);
 MOONPOOL_API int moonpool_bind_int64(struct moonpool_request *request,
-                                     int64_t value); // also timestamp, time, counter
+                                     int64_t value); // also timestamp, time (of a day), counter
 MOONPOOL_API int moonpool_bind_double(struct moonpool_request *request, double value); // double, float
 MOONPOOL_API int moonpool_bind_bool(struct moonpool_request *request, bool value);
-// ascii, text; or the text of a uuid, inet, date, varint or decimal. `len` -1: up to the NUL.
+// ascii, text (UTF-8); or the text of a uuid, inet, date, varint or decimal. `len` -1: up to the NUL.
 MOONPOOL_API int moonpool_bind_text(struct moonpool_request *request, const char *text, ptrdiff_t len);
 // The bytes of the value as the protocol has them, of any type: nothing is checked.
 MOONPOOL_API int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len);
-MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16]);
+MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request,
+                                    const uint8_t uuid[16]); // a timeuuid is of version 1
 MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
 // Leaves the column as it is. On protocol v3, which cannot say that, the request fails with MOONPOOL_UNSUPPORTED.
 MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request);

@@ -44,6 +44,16 @@ int mp_addr_parse_ip(const char *text, uint16_t port, struct mp_addr *addr)
 	return 0;
 }
 
+int mp_addr_parse_ip_text(const char *text, size_t len, uint16_t port, struct mp_addr *addr)
+{
+	char literal[MP_ADDR_TEXT];
+	if (len >= sizeof(literal) || memchr(text, '\0', len) != NULL)
+		return MP_EINVAL;
+	memcpy(literal, text, len);
+	literal[len] = '\0';
+	return mp_addr_parse_ip(literal, port, addr);
+}
+
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
 {
 	mp_assert(addr->ip_len == 0 || addr->ip_len == 4 || addr->ip_len == 16);

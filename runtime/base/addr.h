@@ -16,7 +16,8 @@ bool mp_addr_eq(const struct mp_addr *a, const struct mp_addr *b); // ip and por
 bool mp_addr_same_ip(const struct mp_addr *a, const struct mp_addr *b);
 bool mp_addr_is_any(const struct mp_addr *addr); // 0.0.0.0 or ::, or none
 struct mp_addr mp_addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
-int mp_addr_parse_ip(const char *text, uint16_t port,
-                     struct mp_addr *addr) MP_MUST_CHECK;                    // literal only; MP_EINVAL
+// Literals only; MP_EINVAL. Text of a known length need not end in a NUL, and holds none.
+int mp_addr_parse_ip(const char *text, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK;
+int mp_addr_parse_ip_text(const char *text, size_t len, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK;
 void mp_addr_format(const struct mp_addr *addr, char text[MP_ADDR_TEXT]);    // "127.0.0.1:9042", "[::1]:9042"
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT]); // "127.0.0.1", "::1"

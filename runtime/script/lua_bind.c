@@ -2,15 +2,12 @@
 #include "script/lua_bind.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
 
 static int bad_parameter(struct mp_codec *codec, int rc, const struct mp_column *column, size_t i)
 {
-	char why[sizeof(codec->why)];
-	snprintf(why, sizeof(why), "%s", codec->why);
 	int len = (int)(column->name.len < 40 ? column->name.len : 40);
-	return mp_codec_fail(codec, rc, "parameter %zu (%.*s, %s): %.80s", i + 1, len, column->name.data,
-	                     mp_type_id_name(column->type->id), why);
+	return mp_codec_within(codec, rc, "parameter %zu (%.*s, %s)", i + 1, len, column->name.data,
+	                       mp_type_id_name(column->type->id));
 }
 
 // Lua cannot see a nil at the end of a list, so a shorter list ends in nulls; a longer one is a mistake.

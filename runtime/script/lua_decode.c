@@ -9,8 +9,8 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/uuid.h"
-#include "script/date.h"
 #include "script/lua_value.h"
+#include "wire/date.h"
 #include "wire/value.h"
 
 #define PRESIZE_MAX 65536 // a table made at once; a larger one grows with what really comes
@@ -25,6 +25,17 @@ int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...)
 	vsnprintf(codec->why, sizeof(codec->why), format, args);
 	va_end(args);
 	return err;
+}
+
+int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...)
+{
+	char why[sizeof(codec->why)], where[96];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(where, sizeof(where), format, args);
+	va_end(args);
+	snprintf(why, sizeof(why), "%s", codec->why);
+	return mp_codec_fail(codec, err, "%s: %.150s", where, why);
 }
 
 // Empty bytes of a type that has no empty value: what old clients could store; read as null.
@@ -168,6 +179,14 @@ static int push_element(lua_State *L, struct mp_codec *codec, const struct mp_ty
 	return rc;
 }
 
+// Bytes behind the last element would be lost.
+static int check_end(struct mp_codec *codec, const struct mp_cursor *elements)
+{
+	if (MP_LIKELY(mp_cursor_left(elements) == 0))
+		return 0;
+	return mp_codec_fail(codec, MP_ETYPE, "a collection with bytes behind its last element");
+}
+
 PUSH(push_list)
 {
 	struct mp_cursor elements;
@@ -186,7 +205,17 @@ PUSH(push_list)
 		}
 		lua_rawseti(L, -2, (int)i);
 	}
-	return 0;
+	int rc = check_end(codec, &elements);
+	if (rc != 0)
+		lua_pop(L, 1);
+	return rc;
+}
+
+// No key of a Lua table: NaN is none, and -0 is 0.
+static bool is_no_key(lua_State *L, int index)
+{
+	double key = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 1;
+	return isnan(key) || (key == 0 && signbit(key));
 }
 
 PUSH(push_map)
@@ -202,9 +231,9 @@ PUSH(push_map)
 	int table = lua_gettop(L);
 	for (uint32_t i = 0; i < count; i++) {
 		int rc = push_element(L, codec, type->children[0], &elements);
-		if (rc == 0 && lua_type(L, -1) == LUA_TNUMBER && isnan(lua_tonumber(L, -1)))
-			rc =
-				mp_codec_fail(codec, MP_EUNSUPPORTED, "a map with a NaN as key, which no Lua table can have");
+		if (rc == 0 && is_no_key(L, -1))
+			rc = mp_codec_fail(codec, MP_EUNSUPPORTED,
+			                   "a map with NaN or -0 as a key, which no Lua table can have");
 		if (rc == 0)
 			rc = push_element(L, codec, type->children[1], &elements);
 		if (rc != 0) {
@@ -213,7 +242,10 @@ PUSH(push_map)
 		}
 		lua_rawset(L, table);
 	}
-	return 0;
+	int rc = check_end(codec, &elements);
+	if (rc != 0)
+		lua_settop(L, table - 1);
+	return rc;
 }
 
 PUSH(push_nothing)

@@ -25,7 +25,7 @@
 struct mp_codec {
 	struct mp_buf scratch;
 	struct mp_lua_host_numbers *hosts; // of lua_host_number.c; NULL: not needed yet
-	char why[160];                     // after an error: what is wrong, without the value itself
+	char why[256];                     // after an error: what is wrong, without the value itself
 };
 
 // Push a value. 0; MP_ETYPE: the bytes do not fit the type (nothing is pushed); MP_EUNSUPPORTED. May raise for lack of
@@ -38,12 +38,18 @@ mp_value_push *mp_value_pusher(const struct mp_type *type); // chosen once per c
 // codec->why.
 int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                    struct mp_buf *out) MP_MUST_CHECK;
-// Without a type (prepare = false): string as text, number as int, bigint or double, boolean, int64_t as bigint.
+// The same of a list, a set or a map.
+int mp_collection_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                        struct mp_buf *out) MP_MUST_CHECK;
+// Without a type (prepare = false): a string as its bytes, a number as int, bigint or double, a
+// boolean, an int64_t as bigint.
 int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, struct mp_buf *out) MP_MUST_CHECK;
 
 // MP_EUNSUPPORTED: the type has no Lua values.
 int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type);
 int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
+// Puts in front of `why` where it happened: "element 3: got string". Returns err.
+int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4);
 
 // ---- lua_int64.c ------------------------------------------------------------------------------------------------
 void mp_int64_push(lua_State *L, int64_t value);

@@ -92,6 +92,73 @@ describe("a value", function()
     assert.is_nil(err)
   end)
 
+  it("that is outside of its type is refused, whatever carries it", function()
+    for _, case in ipairs { { "time", -1 }, { "time", 86400000000000 }, { "time", "86400000000000" }, { "time", -1LL },
+      { "inet", "1.2.3.4\0junk" }, { "inet", "1.2.3.4\0" }, { "inet", "::1%lo" }, { "text", "\255" },
+      { "text", "a\237\160\128" }, { "ascii", "\195\188" }, { "float", 1e-300 }, { "varint", "1\0" },
+      { "timeuuid", "550e8400-e29b-41d4-a716-446655440000" }, { "duration", { month = 1 } }, { "duration", { 1, 2,
+        3 } },
+      { "duration", { months = 1, ["days\0"] = 1 } } } do
+      local kind, value = case[1], case[2]
+      refused(kind, value, "got ")
+      refused("list<" .. kind .. ">", { value }, "element 1: got ")
+      refused("map<int, " .. kind .. ">", { [5] = value }, "the value of a key: got ")
+    end
+    refused("map<time, int>", { [-1] = 1 }, "a key: got a number out of range")
+    refused("map<text, int>", { ["\255"] = 1 }, "a key: got a string that is not UTF-8")
+  end)
+
+  it("that is a list has the places 1 to n and nothing else, at every depth", function()
+    local holes = {
+      [{ 1, nil, 3 }] = "nothing at 2", [{ [1] = 1, [3] = 3 }] = "nothing at 2", [{ [2] = 2 }] = "nothing at 1",
+      [{ 1, 2, extra = 3 }] = "a key of type string", [{ [0] = 0, 1 }] = "a place 0", [{ 1,
+        [1.5] = 2 }] = "a place 1.5",
+      [{ [-1] = 1 }] = "a place -1", [{ 1, [true] = 2 }] = "a key of type boolean", [{ 1,
+        [1e15] = 2 }] = "nothing at 2",
+      [{ [math.huge] = 1 }] = "nothing at 1", [{ 1, [{}] = 1 }] = "a key of type table",
+    }
+    for value, why in pairs(holes) do
+      refused("list<int>", value, why)
+      refused("set<int>", value, why)
+      refused("list<frozen<list<int>>>", { { 1 }, value }, "element 2: got a table that is no list")
+      refused("map<text, frozen<list<frozen<set<int>>>>>", { a = { { 1 }, {}, value } },
+        "the value of a key: element 3: got")
+      refused("map<frozen<list<int>>, int>", { [value] = 1 }, "a key: got a table that is no list")
+    end
+    for _, null in ipairs { moonpool.null, moonpool.unset } do
+      refused("list<int>", { 1, null }, "element 2: a collection cannot hold")
+      refused("set<int>", { null }, "element 1: a collection cannot hold")
+      refused("map<int, int>", { [1] = null }, "the value of a key: a collection cannot hold")
+      refused("map<text, frozen<list<int>>>", { a = { null } },
+        "the value of a key: element 1: a collection cannot hold")
+    end
+    local shuffled = {}
+    for _, place in ipairs { 5, 3, 1, 4, 2 } do shuffled[place] = place * 10 end
+    assert.same({ 10, 20, 30, 40, 50 }, (moonpool.decode("list<int>", (assert(moonpool.encode("list<int>",
+      shuffled))))))
+  end)
+
+  it("that is a map has no two keys that are one", function()
+    refused("map<bigint, int>", { [1] = 1, ["1"] = 2 }, "two keys that are the same key")
+    refused("map<bigint, int>", { [1] = 1, [1LL] = 2 }, "two keys that are the same key")
+    refused("map<varint, int>", { ["1"] = 1, ["01"] = 2 }, "two keys that are the same key")
+    refused("map<inet, int>", { ["::1"] = 1, ["0::1"] = 2 }, "two keys that are the same key")
+    refused("map<float, int>", { [0.1] = 1, [0.1 + 1e-15] = 2 }, "two keys that are the same key")
+    refused("map<frozen<list<int>>, int>", { [{ 1 }] = 1, [{ 1 }] = 2 }, "two keys that are the same key")
+    refused("map<uuid, int>", { ["550e8400-e29b-41d4-a716-446655440000"] = 1,
+      ["550E8400-E29B-41D4-A716-446655440000"] = 2 }, "two keys that are the same key")
+    refused("list<frozen<map<bigint, int>>>", { { [1] = 1, ["1"] = 2 } }, "element 1: got a table with two keys")
+    assert.truthy(moonpool.encode("map<bigint, int>", { [1] = 1, ["2"] = 2, [3LL] = 3 }))
+  end)
+
+  it("of decimal is written with a point in any locale", function()
+    ffi.cdef "char *setlocale(int, const char *);"
+    for _, locale in ipairs { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "C" } do
+      ffi.C.setlocale(1, locale) -- LC_NUMERIC; where a locale is not installed nothing changes
+      assert.equal("0.1", (moonpool.decode("decimal", (moonpool.encode("decimal", 0.1)))))
+    end
+  end)
+
   it("that is an infinity or a NaN stays one", function()
     for _, kind in ipairs { "double", "float" } do
       assert.equal(math.huge, (moonpool.decode(kind, (moonpool.encode(kind, math.huge)))))
@@ -145,7 +212,9 @@ describe("bytes of a node", function()
       { "float", "0000000000" }, { "boolean", "0000" }, { "uuid", "00" }, { "inet", "00" }, { "date", "00" },
       { "time", "00" }, { "decimal", "000000" }, { "duration", "ffffffffffffffffff" }, { "list<int>", "00" },
       { "list<int>", "7fffffff" }, { "list<int>", "00000001 000000ff 00" }, { "list<int>", "ffffffff" },
-      { "map<int, int>", "00000001 00000004 00000001" }, { "list<int>", "00000001 00000003 000000" },
+      { "map<int, int>", "00000001 00000004 00000001" }, { "list<int>", "00000000 00" },
+      { "list<int>", "00000001 00000004 00000001 00" }, { "map<int, int>", "00000000 00000000" }, { "list<int>",
+        "00000001 00000003 000000" },
     } do
       local value, err = moonpool.decode(case[1], bytes(case[2]))
       assert.is_nil(value)
@@ -153,8 +222,11 @@ describe("bytes of a node", function()
     end
   end)
 
-  it("that would make a key of NaN are refused", function()
+  it("that would make a key of NaN or -0 are refused", function()
     local value, err = moonpool.decode("map<double, int>", bytes "00000001 00000008 7ff8000000000000 00000004 00000001")
+    assert.is_nil(value)
+    assert.equal("UNSUPPORTED", err.code)
+    value, err = moonpool.decode("map<float, int>", bytes "00000001 00000004 80000000 00000004 00000001")
     assert.is_nil(value)
     assert.equal("UNSUPPORTED", err.code)
   end)

@@ -128,11 +128,12 @@ static int compare_decimal(struct mp_bytes a, struct mp_bytes b)
 	return order;
 }
 
+// As Java's Double.compare() does it: -0 is before 0, NaN is behind all.
 static int compare_doubles(double a, double b)
 {
 	if (isnan(a) || isnan(b))
 		return (isnan(a) != 0) - (isnan(b) != 0);
-	return (a > b) - (a < b);
+	return a != b ? (a > b) - (a < b) : (signbit(b) != 0) - (signbit(a) != 0);
 }
 
 static int compare_float(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)

@@ -81,9 +81,8 @@ static int put_uuid(struct mp_str text, bool time, struct mp_buf *out)
 
 static int put_inet(struct mp_str text, struct mp_buf *out)
 {
-	char copy[LITERAL_MAX];
 	struct mp_addr addr;
-	if (copy_text(text, copy) < 0 || mp_addr_parse_ip(copy, 0, &addr) < 0)
+	if (mp_addr_parse_ip_text(text.data, text.len, 0, &addr) < 0)
 		return MP_ETYPE;
 	mp_buf_bytes(out, addr.ip, addr.ip_len);
 	return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The proleptic Gregorian calendar.
-#include "script/date.h"
+#include "wire/date.h"
 
 #include <stdio.h>
 #include <string.h>
