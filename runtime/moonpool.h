@@ -67,6 +67,7 @@ enum moonpool_code {
 	MOONPOOL_SCRIPT_ERROR = -22,
 	MOONPOOL_CONNECTION_REFUSED = -23,
 	MOONPOOL_END_OF_STREAM = -24,
+	MOONPOOL_FORKED = -25, // it was made before fork(): this process has to make its own
 };
 MOONPOOL_API const char *moonpool_code_name(int code); // "TIMEOUT", as err.code in Lua
 MOONPOOL_API const char *moonpool_code_text(int code); // "no answer before the deadline"

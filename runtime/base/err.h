@@ -30,7 +30,8 @@
 	X(MP_ECLUSTER, -21, "WRONG_CLUSTER", "the node belongs to another cluster")           \
 	X(MP_ESCRIPT, -22, "SCRIPT_ERROR", "a Lua script failed")                             \
 	X(MP_EREFUSED, -23, "CONNECTION_REFUSED", "the node refused the connection")          \
-	X(MP_EEOF, -24, "END_OF_STREAM", "the peer closed its side")
+	X(MP_EEOF, -24, "END_OF_STREAM", "the peer closed its side")                          \
+	X(MP_EFORKED, -25, "FORKED", "it was made before fork(): this process has to make its own")
 
 enum mp_err {
 	MP_OK = 0,

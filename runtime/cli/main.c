@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fork.h"
 #include "script/home.h"
 #include "script/lua_core.h"
 #include "script/lua_memory.h"
@@ -21,9 +22,15 @@
 // Written by the signal handlers, so they cannot hang from anything.
 static volatile sig_atomic_t caught;
 static volatile sig_atomic_t hung_up;
+static uint32_t watching; // the process
 
+// A child of fork() has nobody who looks at the flag: the second one, which is this one's, ends it.
 static void on_signal(int number)
 {
+	if (mp_fork_generation() != watching) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 	caught = number;
 }
 
@@ -96,6 +103,7 @@ static int watch_signals(lua_State *L)
 	// The first of them ends the program in order; a second one of the same kind at once.
 	watch(SIGINT, on_signal, (int)SA_RESETHAND);
 	watch(SIGTERM, on_signal, (int)SA_RESETHAND);
+	watching = mp_fork_generation();
 	check_signal(signals);
 	return 0;
 }

@@ -331,6 +331,8 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 	bool elsewhere = keyspace.len > 0 && !mp_str_eq(keyspace, own);
 	if (keyspace.len == 0)
 		keyspace = own;
+	if (mp_loop_is_forked(session->loop))
+		return MP_EFORKED;
 	if (session->state != MP_SESSION_OPEN)
 		return MP_ECLOSED;
 	if (cql.len == 0)

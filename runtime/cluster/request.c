@@ -95,6 +95,8 @@ void mp_request_give(struct mp_request *request)
 static int check(const struct mp_request *request)
 {
 	const struct mp_session *session = request->session;
+	if (MP_UNLIKELY(mp_loop_is_forked(session->loop)))
+		return MP_EFORKED;
 	if (session->state != MP_SESSION_OPEN)
 		return MP_ECLOSED;
 	bool is_query = request->cql.len > 0;

@@ -6,15 +6,28 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fork.h"
 
 #define HOST_NAME_MAX_LEN 253
 #define SPANS_MAX         16
 
 // ---- life ------------------------------------------------------------------------------------------------
 
+bool mp_loop_is_forked(const struct mp_loop *loop)
+{
+	return MP_UNLIKELY(loop->process != mp_fork_generation());
+}
+
+// Whoever may touch descriptors: in a child of fork() nobody.
+static const struct mp_loop_ops *body(const struct mp_loop *loop)
+{
+	return MP_LIKELY(!mp_loop_is_forked(loop)) ? loop->ops : &mp_loop_forked_ops;
+}
+
 void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t seed)
 {
-	*loop = (struct mp_loop){.ops = ops};
+	mp_fork_watch();
+	*loop = (struct mp_loop){.ops = ops, .process = mp_fork_generation()};
 	mp_rand_seed(&loop->rand, seed);
 	mp_log_init(&loop->log);
 	mp_timer_heap_init(&loop->timers);
@@ -31,6 +44,10 @@ void mp_loop_free(struct mp_loop *loop)
 {
 	if (loop == NULL)
 		return;
+	if (mp_loop_is_forked(loop)) {
+		mp_loop_leave(loop);
+		return;
+	}
 	mp_assert(!loop->running);
 	mp_assert(loop->open.sockets == 0);
 	mp_assert(loop->open.listeners == 0);
@@ -41,6 +58,8 @@ void mp_loop_free(struct mp_loop *loop)
 
 void mp_loop_run(struct mp_loop *loop)
 {
+	if (mp_loop_is_forked(loop))
+		return;
 	mp_assert(!loop->running);
 	loop->running = true;
 	loop->stopping = false;
@@ -50,6 +69,8 @@ void mp_loop_run(struct mp_loop *loop)
 
 bool mp_loop_turn(struct mp_loop *loop, int wait_ms)
 {
+	if (mp_loop_is_forked(loop))
+		return false;
 	mp_assert(!loop->running);
 	loop->running = true;
 	loop->stopping = false;
@@ -65,6 +86,8 @@ void mp_loop_stop(struct mp_loop *loop)
 
 void mp_loop_flush(struct mp_loop *loop)
 {
+	if (mp_loop_is_forked(loop))
+		return;
 	bool outside = !loop->stamped;
 	mp_loop_stamp(loop);
 	mp_loop_run_tasks(loop);
@@ -163,33 +186,33 @@ struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr
 		*err = MP_EINVAL;
 		return NULL;
 	}
-	return opened(loop, loop->ops->connect(loop, addr, options, err), events, data);
+	return opened(loop, body(loop)->connect(loop, addr, options, err), events, data);
 }
 
 struct mp_sock *mp_loop_connect_local(struct mp_loop *loop, const char *path,
                                       const struct mp_sock_events *events, void *data, int *err)
 {
 	mp_assert(events != NULL);
-	if (loop->ops->connect_local == NULL) {
+	if (body(loop)->connect_local == NULL) {
 		*err = MP_EUNSUPPORTED;
 		return NULL;
 	}
-	struct mp_sock *sock = opened(loop, loop->ops->connect_local(loop, path, err), events, data);
+	struct mp_sock *sock = opened(loop, body(loop)->connect_local(loop, path, err), events, data);
 	if (sock != NULL)
-		loop->ops->read_changed(sock);
+		body(loop)->read_changed(sock);
 	return sock;
 }
 
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count)
 {
 	mp_assert(!sock->closed && count <= SPANS_MAX);
-	return sock->loop->ops->writev(sock, spans, count);
+	return body(sock->loop)->writev(sock, spans, count);
 }
 
 size_t mp_sock_unconfirmed(struct mp_sock *sock)
 {
 	mp_assert(!sock->closed);
-	return sock->loop->ops->unconfirmed(sock);
+	return body(sock->loop)->unconfirmed(sock);
 }
 
 void mp_sock_read_stop(struct mp_sock *sock)
@@ -198,7 +221,7 @@ void mp_sock_read_stop(struct mp_sock *sock)
 	if (!sock->reading)
 		return;
 	sock->reading = false;
-	sock->loop->ops->read_changed(sock);
+	body(sock->loop)->read_changed(sock);
 }
 
 void mp_sock_read_start(struct mp_sock *sock)
@@ -207,7 +230,7 @@ void mp_sock_read_start(struct mp_sock *sock)
 	if (sock->reading)
 		return;
 	sock->reading = true;
-	sock->loop->ops->read_changed(sock);
+	body(sock->loop)->read_changed(sock);
 }
 
 void mp_sock_close(struct mp_sock *sock, bool reset)
@@ -216,14 +239,14 @@ void mp_sock_close(struct mp_sock *sock, bool reset)
 	struct mp_loop *loop = sock->loop;
 	sock->closed = true;
 	loop->open.sockets--;
-	loop->ops->close(sock, reset);
+	body(loop)->close(sock, reset);
 	mp_loop_release(loop);
 }
 
 void mp_sock_shutdown(struct mp_sock *sock)
 {
 	mp_assert(!sock->closed);
-	sock->loop->ops->shutdown(sock);
+	body(sock->loop)->shutdown(sock);
 }
 
 static struct mp_listener *listens(struct mp_loop *loop, struct mp_listener *listener,
@@ -246,7 +269,7 @@ struct mp_listener *mp_loop_listen(struct mp_loop *loop, const struct mp_addr *a
 		*err = MP_EINVAL;
 		return NULL;
 	}
-	return listens(loop, loop->ops->listen(loop, addr, err), on_accept, data);
+	return listens(loop, body(loop)->listen(loop, addr, err), on_accept, data);
 }
 
 struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,
@@ -254,11 +277,11 @@ struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,
                                          int *err)
 {
 	mp_assert(on_accept != NULL);
-	if (loop->ops->listen_local == NULL) {
+	if (body(loop)->listen_local == NULL) {
 		*err = MP_EUNSUPPORTED;
 		return NULL;
 	}
-	return listens(loop, loop->ops->listen_local(loop, path, err), on_accept, data);
+	return listens(loop, body(loop)->listen_local(loop, path, err), on_accept, data);
 }
 
 struct mp_addr mp_listener_addr(const struct mp_listener *listener)
@@ -272,7 +295,7 @@ void mp_listener_close(struct mp_listener *listener)
 	struct mp_loop *loop = listener->loop;
 	listener->closed = true;
 	loop->open.listeners--;
-	loop->ops->unlisten(listener);
+	body(loop)->unlisten(listener);
 	mp_loop_release(loop);
 }
 
@@ -292,7 +315,7 @@ void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, vo
 	sock->events = events;
 	sock->data = data;
 	sock->reading = true;
-	sock->loop->ops->read_changed(sock);
+	body(sock->loop)->read_changed(sock);
 }
 
 // ---- names -----------------------------------------------------------------------------------------------
@@ -308,7 +331,7 @@ struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint1
 		*err = MP_EINVAL;
 		return NULL;
 	}
-	struct mp_resolve *resolve = loop->ops->resolve(loop, host, port, err);
+	struct mp_resolve *resolve = body(loop)->resolve(loop, host, port, err);
 	if (resolve == NULL)
 		return NULL;
 	resolve->on_done = on_done;
@@ -322,7 +345,7 @@ void mp_resolve_cancel(struct mp_resolve *resolve)
 {
 	struct mp_loop *loop = resolve->loop;
 	loop->open.resolves--;
-	loop->ops->cancel(resolve);
+	body(loop)->cancel(resolve);
 	mp_loop_release(loop);
 }
 
@@ -352,7 +375,7 @@ struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on
                                void *data, int *err)
 {
 	mp_assert(on_change != NULL);
-	struct mp_watch *watch = loop->ops->watch(loop, path, err);
+	struct mp_watch *watch = body(loop)->watch(loop, path, err);
 	if (watch == NULL)
 		return NULL;
 	watch->on_change = on_change;
@@ -368,6 +391,6 @@ void mp_watch_close(struct mp_watch *watch)
 	struct mp_loop *loop = watch->loop;
 	watch->closed = true;
 	loop->open.watches--;
-	loop->ops->unwatch(watch);
+	body(loop)->unwatch(watch);
 	mp_loop_release(loop);
 }

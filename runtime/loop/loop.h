@@ -7,6 +7,9 @@
 // phase RUN are run until none is left (bounded), then those of phase FLUSH, then the loop waits. So whatever
 // became runnable in a turn leaves in the same write.
 //
+// After fork() a loop is the parent's. In the child nothing of it reaches a descriptor any more, because those are
+// shared: it does not turn, nothing can be opened on it, what is closed is only forgotten.
+//
 // One thread. Callbacks come from the loop only, never from inside a call of this header. After a `close` or
 // `stop` of a thing none of its callbacks comes any more, and its owner may free itself at once.
 #pragma once
@@ -25,10 +28,12 @@ struct mp_loop;
 struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed) MP_MUST_CHECK;
 // Asserts that no socket, listener, watch or resolve is open; timers and tasks may remain and are forgotten.
 // With a caller's uv_loop_t its last handles close in the next uv_run, so run it once more before closing it.
+// In a child of fork() it gives the descriptors back that the child has inherited, whatever is open; the memory stays.
 void mp_loop_free(struct mp_loop *loop);
+bool mp_loop_is_forked(const struct mp_loop *loop); // it was made before fork(): see above
 
 // Run until mp_loop_stop(), or until nothing (socket, timer, task, resolve) is left that could happen. A
-// listener, a watch or a timer keeps it alive. Not reentrant.
+// listener, a watch or a timer keeps it alive. Not reentrant. In a child that was forked meanwhile it returns at once.
 void mp_loop_run(struct mp_loop *loop);
 // One turn, waiting at most `wait_ms` (0: do not wait; -1: until something happens). True when anything ran.
 bool mp_loop_turn(struct mp_loop *loop, int wait_ms);

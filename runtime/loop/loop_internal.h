@@ -27,6 +27,8 @@ struct mp_timer *mp_timer_heap_first(const struct mp_timer_heap *heap); // NULL 
 
 struct mp_loop_ops {
 	void (*free)(struct mp_loop *loop);
+	void (*leave)(
+		struct mp_loop *loop); // in a child of fork(): close its copies of descriptors; NULL: has none
 	void (*run)(struct mp_loop *loop);
 	bool (*turn)(struct mp_loop *loop, int wait_ms);
 	uint64_t (*clock_ns)(struct mp_loop *loop);
@@ -56,10 +58,11 @@ struct mp_loop_ops {
 
 struct mp_loop {
 	const struct mp_loop_ops *ops;
-	uint64_t now_ns; // the stamp of this turn, when `stamped`
-	bool stamped;    // inside a turn
-	bool running;    // inside mp_loop_run
-	bool stopping;   // mp_loop_stop was called
+	uint32_t process; // mp_fork_generation() of the one that made it
+	uint64_t now_ns;  // the stamp of this turn, when `stamped`
+	bool stamped;     // inside a turn
+	bool running;     // inside mp_loop_run
+	bool stopping;    // mp_loop_stop was called
 	bool in_tasks;
 	bool ran; // a callback ran since the body cleared this
 	size_t holds;
@@ -68,6 +71,7 @@ struct mp_loop {
 	struct mp_log log;
 	struct mp_timer_heap timers;
 	struct mp_list tasks[MP_PHASE_COUNT];
+	struct mp_loop *next_left; // of those that a child of fork() has left
 };
 
 // Heads of the bodies' own structs.
@@ -104,6 +108,10 @@ void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t 
 void mp_loop_deinit(struct mp_loop *loop);
 void mp_loop_hold(struct mp_loop *loop);
 void mp_loop_release(struct mp_loop *loop);
+
+// fork.c: the body of a loop in a child of fork(), for what concerns descriptors.
+extern const struct mp_loop_ops mp_loop_forked_ops;
+void mp_loop_leave(struct mp_loop *loop); // instead of freeing it there
 
 // A body accepted a connection: count it and give it to the listener's owner, who adopts or closes it at
 // once.

@@ -51,6 +51,42 @@ static void uv_body_free(struct mp_loop *loop)
 	mp_free(self);
 }
 
+// ---- a child of fork() -------------------------------------------------------------------------------------
+
+static void uv_body_leave(struct mp_loop *loop)
+{
+	struct mp_loop_uv *self = mp_loop_uv_of(loop);
+	// Closing takes descriptors off the epoll, which is the parent's until the loop has another one.
+	if (self->left || uv_loop_fork(self->uv) != 0)
+		return;
+	self->left = true;
+	while (self->held.count > 0) {
+		struct mp_uv_held *held = MP_CONTAINER_OF(mp_list_pop_front(&self->held), struct mp_uv_held, node);
+		held->leave(held);
+	}
+	uv_close((uv_handle_t *)&self->prepare, NULL);
+	uv_close((uv_handle_t *)&self->check, NULL);
+	uv_close((uv_handle_t *)&self->idle, NULL);
+	uv_close((uv_handle_t *)&self->timer, NULL);
+	if (!self->own)
+		return;
+	// A lookup that was under way never ends: its thread is the parent's. Then libuv keeps its part, too.
+	uv_run(self->uv, UV_RUN_NOWAIT);
+	(void)uv_loop_close(self->uv);
+}
+
+void mp_uv_hold(struct mp_loop *loop, struct mp_uv_held *held, void (*leave)(struct mp_uv_held *held))
+{
+	mp_list_node_init(&held->node);
+	held->leave = leave;
+	mp_list_push_back(&mp_loop_uv_of(loop)->held, &held->node);
+}
+
+void mp_uv_drop(struct mp_loop *loop, struct mp_uv_held *held)
+{
+	mp_list_remove(&mp_loop_uv_of(loop)->held, &held->node);
+}
+
 static uint64_t uv_body_clock_ns(struct mp_loop *loop)
 {
 	(void)loop;
@@ -115,13 +151,14 @@ static void on_idle(uv_idle_t *idle)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct mp_loop_uv *self = prepare->data;
-	if (mp_loop_has_tasks(&self->base)) {
+	if (mp_loop_has_tasks(&self->base) && !mp_loop_is_forked(&self->base)) {
 		mp_loop_stamp(&self->base);
 		mp_loop_run_tasks(&self->base);
 		mp_loop_unstamp(&self->base);
 	}
-	// A poll that may not sleep: tasks are left, or one of them has just asked the run to stop.
-	if (mp_loop_has_tasks(&self->base) || (self->base.running && self->base.stopping))
+	// A poll that may not sleep: tasks are left, or one of them has just asked the run to stop, or forked.
+	if (mp_loop_has_tasks(&self->base) || (self->base.running && self->base.stopping) ||
+	    mp_loop_is_forked(&self->base))
 		uv_idle_start(&self->idle, on_idle);
 	else
 		uv_idle_stop(&self->idle);
@@ -146,6 +183,12 @@ static bool timers_must_wait(struct mp_loop_uv *self)
 static void on_check(uv_check_t *check)
 {
 	struct mp_loop_uv *self = check->data;
+	// A program that goes on with its own loop in a child goes on without us.
+	if (mp_loop_is_forked(&self->base)) {
+		if (!self->own)
+			uv_body_leave(&self->base);
+		return;
+	}
 	mp_loop_stamp(&self->base);
 	if (!timers_must_wait(self))
 		mp_loop_fire_timers(&self->base);
@@ -157,7 +200,7 @@ static void on_check(uv_check_t *check)
 static void uv_body_run(struct mp_loop *loop)
 {
 	struct mp_loop_uv *self = mp_loop_uv_of(loop);
-	while (!loop->stopping && loop->holds > 0)
+	while (!loop->stopping && loop->holds > 0 && !mp_loop_is_forked(loop))
 		uv_run(self->uv, UV_RUN_ONCE);
 }
 
@@ -175,13 +218,14 @@ static bool uv_body_turn(struct mp_loop *loop, int wait_ms)
 	// host's.
 	do {
 		uv_run(self->uv, UV_RUN_ONCE);
-	} while (!loop->ran && loop->holds > 0 && uv_hrtime() < self->turn_limit_ns);
+	} while (!loop->ran && loop->holds > 0 && uv_hrtime() < self->turn_limit_ns && !mp_loop_is_forked(loop));
 	self->turn_limit_ns = UINT64_MAX;
 	return loop->ran;
 }
 
 static const struct mp_loop_ops uv_ops = {
 	.free = uv_body_free,
+	.leave = uv_body_leave,
 	.run = uv_body_run,
 	.turn = uv_body_turn,
 	.clock_ns = uv_body_clock_ns,
@@ -255,6 +299,7 @@ struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
 	self->uv = self->own ? &self->own_uv : uv_loop;
 	self->armed_ns = UINT64_MAX;
 	self->turn_limit_ns = UINT64_MAX;
+	mp_list_init(&self->held);
 	mp_loop_init(&self->base, &uv_ops, seed);
 	start_handles(self);
 	return &self->base;

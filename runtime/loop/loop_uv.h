@@ -11,6 +11,12 @@
 
 #define MP_UV_READ_BYTES (256u * 1024)
 
+// A handle with a descriptor of ours, so that a child of fork() can give its copy back.
+struct mp_uv_held {
+	struct mp_list_node node;
+	void (*leave)(struct mp_uv_held *held); // closes, and touches nothing else of the world
+};
+
 struct mp_loop_uv {
 	struct mp_loop base;
 	uv_loop_t *uv;
@@ -25,6 +31,8 @@ struct mp_loop_uv {
 	unsigned grace;         // turns in a row in which late timers waited for sockets
 	bool has_read;          // a socket gave bytes in this turn
 	uint8_t *read_buf;      // MP_UV_READ_BYTES
+	struct mp_list held;    // sockets, listeners, watches that are open
+	bool left;              // by a child of fork()
 	uv_loop_t own_uv;
 };
 
@@ -32,6 +40,10 @@ static inline struct mp_loop_uv *mp_loop_uv_of(struct mp_loop *loop)
 {
 	return MP_CONTAINER_OF(loop, struct mp_loop_uv, base);
 }
+
+// loop_uv.c
+void mp_uv_hold(struct mp_loop *loop, struct mp_uv_held *held, void (*leave)(struct mp_uv_held *held));
+void mp_uv_drop(struct mp_loop *loop, struct mp_uv_held *held);
 
 // loop_uv_sock.c
 struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,

@@ -40,6 +40,7 @@ struct watched_dir {
 
 struct uv_watch {
 	struct mp_watch base;
+	struct mp_uv_held held;
 	struct mp_timer settle;
 	struct file_mark mark;
 	bool named; // an event named the file since the last call
@@ -156,6 +157,8 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
 {
 	(void)events;
 	struct watched_dir *dir = event->data;
+	if (mp_loop_is_forked(dir->watch->base.loop))
+		return;
 	mp_loop_stamp(dir->watch->base.loop);
 	bool named = status == 0 && (name == NULL || strcmp(name, dir->name) == 0);
 	if (dir->only_name && !named)
@@ -184,6 +187,13 @@ static void on_dir_closed(uv_handle_t *handle)
 	struct uv_watch *self = dir->watch;
 	if (--self->handles_open == 0)
 		mp_free(self);
+}
+
+static void leave(struct mp_uv_held *held)
+{
+	struct uv_watch *self = MP_CONTAINER_OF(held, struct uv_watch, held);
+	for (size_t i = 0; i < MP_ARRAY_LEN(self->dirs); i++)
+		uv_close((uv_handle_t *)&self->dirs[i].event, NULL);
 }
 
 static void close_dirs(struct uv_watch *self)
@@ -225,12 +235,14 @@ struct mp_watch *mp_uv_watch(struct mp_loop *loop, const char *path, int *err)
 		return NULL;
 	}
 	self->mark = mark_of(self->path);
+	mp_uv_hold(loop, &self->held, leave);
 	return &self->base;
 }
 
 void mp_uv_unwatch(struct mp_watch *watch)
 {
 	struct uv_watch *self = MP_CONTAINER_OF(watch, struct uv_watch, base);
+	mp_uv_drop(watch->loop, &self->held);
 	mp_timer_stop(&self->settle);
 	close_dirs(self);
 }

@@ -20,6 +20,7 @@
 
 struct uv_listener {
 	struct mp_listener base;
+	struct mp_uv_held held;
 	uv_poll_t poll;
 	struct mp_timer rest;
 	struct mp_log_gate complaints;
@@ -117,12 +118,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	(void)events;
 	struct uv_listener *self = poll->data;
+	if (mp_loop_is_forked(self->base.loop))
+		return;
 	mp_loop_stamp(self->base.loop);
 	if (status < 0) {
 		take_a_rest(self);
 		return;
 	}
-	for (int i = 0; i < ACCEPTS_PER_TURN && !self->base.closed; i++) {
+	for (int i = 0; i < ACCEPTS_PER_TURN && !self->base.closed && !mp_loop_is_forked(self->base.loop); i++) {
 		int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && mp_uv_errno_is_local(errno)) {
 			tell_shortage(self, errno);
@@ -162,6 +165,14 @@ static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
 	return fd;
 }
 
+// The path stays: the parent listens there.
+static void leave(struct mp_uv_held *held)
+{
+	struct uv_listener *self = MP_CONTAINER_OF(held, struct uv_listener, held);
+	uv_close((uv_handle_t *)&self->poll, NULL);
+	close(self->fd);
+}
+
 static bool begin(struct mp_loop *loop, struct uv_listener *self)
 {
 	self->base.loop = loop;
@@ -170,6 +181,7 @@ static bool begin(struct mp_loop *loop, struct uv_listener *self)
 	uv_unref((uv_handle_t *)&self->poll);
 	self->poll.data = self;
 	mp_timer_init(&self->rest, loop, accept_again, self);
+	mp_uv_hold(loop, &self->held, leave);
 	accept_again(self);
 	return true;
 }
@@ -221,6 +233,7 @@ static void on_poll_closed(uv_handle_t *handle)
 void mp_uv_unlisten(struct mp_listener *listener)
 {
 	struct uv_listener *self = MP_CONTAINER_OF(listener, struct uv_listener, base);
+	mp_uv_drop(listener->loop, &self->held);
 	mp_timer_stop(&self->rest);
 	uv_poll_stop(&self->poll);
 	uv_close((uv_handle_t *)&self->poll, on_poll_closed);

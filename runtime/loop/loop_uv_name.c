@@ -42,7 +42,7 @@ static void collect(const struct addrinfo *list, int family, uint16_t port, stru
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
 	struct uv_resolve *self = request->data;
-	if (!self->cancelled) {
+	if (!self->cancelled && !mp_loop_is_forked(self->base.loop)) {
 		struct mp_addr addrs[MP_RESOLVE_MAX];
 		size_t count = 0;
 		if (status == 0) {

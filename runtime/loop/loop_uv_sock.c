@@ -26,6 +26,7 @@
 
 struct uv_sock {
 	struct mp_sock base;
+	struct mp_uv_held held;
 	uv_poll_t poll;
 	int fd;
 	int armed; // what libuv watches now
@@ -63,12 +64,22 @@ static void on_poll_closed(uv_handle_t *handle)
 void mp_uv_close(struct mp_sock *sock, bool reset)
 {
 	struct uv_sock *self = uv_sock_of(sock);
+	mp_uv_drop(sock->loop, &self->held);
 	uv_poll_stop(&self->poll);
 	if (reset) {
 		struct linger linger = {.l_onoff = 1, .l_linger = 0};
 		(void)setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	}
 	uv_close((uv_handle_t *)&self->poll, on_poll_closed);
+	close(self->fd);
+	self->fd = -1;
+}
+
+// The connection is the parent's: neither an end nor a reset may be sent.
+static void leave(struct mp_uv_held *held)
+{
+	struct uv_sock *self = MP_CONTAINER_OF(held, struct uv_sock, held);
+	uv_close((uv_handle_t *)&self->poll, NULL);
 	close(self->fd);
 	self->fd = -1;
 }
@@ -87,6 +98,7 @@ static struct uv_sock *sock_new(struct mp_loop *loop, int fd)
 	self->poll.data = self;
 	self->base.loop = loop;
 	self->fd = fd;
+	mp_uv_hold(loop, &self->held, leave);
 	return self;
 }
 
@@ -213,6 +225,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct uv_sock *self = poll->data;
 	struct mp_loop *loop = self->base.loop;
 	bool failed = status < 0;
+	if (mp_loop_is_forked(loop))
+		return;
 	if (failed) {
 		// The socket has an error; libuv has stopped the handle. Reading and writing will tell which.
 		uv_poll_stop(poll);

@@ -74,6 +74,12 @@ int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *mes
 	return rc;
 }
 
+void mp_engine_leave(struct mp_engine *engine)
+{
+	mp_script_policies_free(engine->policies);
+	engine->policies = NULL;
+}
+
 void mp_engine_free(struct mp_engine *engine)
 {
 	if (engine->session != NULL)

@@ -21,5 +21,7 @@ int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_
 // nothing has changed.
 int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *message,
                     size_t message_size) MP_MUST_CHECK;
+// Instead, in a child of fork(): frees the policies. The session is the parent's and is left as it is.
+void mp_engine_leave(struct mp_engine *engine);
 // Only when the session is closed, not inside of its callbacks. Also after a failed open.
 void mp_engine_free(struct mp_engine *engine);

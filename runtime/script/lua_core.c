@@ -74,8 +74,9 @@ static int write_log(lua_State *L)
 	int level;
 	luaL_argcheck(L, mp_log_level_from(luaL_checkstring(L, 1), &level) == 0 && level >= 0, 1,
 	              "not a log level");
-	const struct mp_log *log = lua_isnoneornil(L, 3) ? mp_loop_log(mp_runtime_loop(mp_runtime_of(L)))
-	                                                 : mp_lua_pool_log(mp_lua_check_pool(L, 3));
+	const struct mp_log *log = lua_isnoneornil(L, 3) ? NULL : mp_lua_pool_log(mp_lua_pool_at(L, 3));
+	if (log == NULL)
+		log = mp_loop_log(mp_runtime_loop(mp_runtime_of(L)));
 	mp_log_write(log, (enum mp_log_level)level, "%s", luaL_checkstring(L, 2));
 	return 0;
 }

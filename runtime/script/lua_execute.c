@@ -314,8 +314,10 @@ static int submit_call(lua_State *L)
 {
 	lua_settop(L, 5);
 	struct mp_lua_pool **holder = test_fast(L, 1, 1);
-	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
 	check_arguments(L, "execute");
+	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
+		return mp_lua_forked(L);
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 4, &options);
@@ -346,11 +348,13 @@ static int submit_call(lua_State *L)
 static int prepare_call(lua_State *L)
 {
 	lua_settop(L, 3);
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		mp_lua_bad_argument(L, "prepare", 2, "statement", "a string");
 	if (lua_type(L, 3) != LUA_TTABLE && !lua_isnil(L, 3))
 		mp_lua_bad_argument(L, "prepare", 3, "options", "a table");
+	if (mp_lua_pool_is_forked(pool))
+		return mp_lua_forked(L);
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 3, &options);
@@ -372,7 +376,7 @@ static int prepare_call(lua_State *L)
 static int check_call(lua_State *L)
 {
 	lua_settop(L, 5);
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	const char *method = luaL_checkstring(L, 5);
 	check_arguments(L, method);
 	if (lua_type(L, 2) != LUA_TSTRING)
@@ -387,20 +391,23 @@ static int check_call(lua_State *L)
 static int submit_async(lua_State *L)
 {
 	lua_settop(L, 5);
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	struct mp_lua_options options;
 	mp_lua_options_read(L, 4, &options);
 	struct mp_str cql = {NULL, 0};
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);
+	bool forked = mp_lua_pool_is_forked(pool);
 	bool prepare_first =
-		statement == NULL && (options.prepare > 0 || (options.prepare < 0 && has_parameters(L)));
+		!forked && statement == NULL && (options.prepare > 0 || (options.prepare < 0 && has_parameters(L)));
 	struct op *op = NULL;
 	lua_pushboolean(L, !prepare_first);
 	if (prepare_first)
 		return 1;
-	if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
+	if (forked)
+		mp_lua_forked(L);
+	else if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
 		not_open(L, pool);
 	else
 		op = submit(L, pool, statement != NULL ? statement->prepared : NULL, cql, &options);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fork.h"
 #include "base/mem.h"
 #include "script/lua_core.h"
 #include "script/lua_result.h"
@@ -16,7 +17,7 @@ static struct mp_lua_pool **test_pool(lua_State *L, int index)
 	return luaL_testudata(L, index, MP_LUA_POOL);
 }
 
-struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
+struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index)
 {
 	struct mp_lua_pool **holder = test_pool(L, index);
 	if (holder == NULL)
@@ -25,10 +26,30 @@ struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
 	return *holder;
 }
 
+// Not asked of its loop, which a closed pool may outlive.
+bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool)
+{
+	return MP_UNLIKELY(pool->process != mp_fork_generation());
+}
+
+int mp_lua_forked(lua_State *L)
+{
+	return mp_lua_fail(L, MP_EFORKED, "the pool was made before fork(): this process has to make its own");
+}
+
+struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index)
+{
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, index);
+	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool))) {
+		mp_lua_forked(L);
+		lua_error(L);
+	}
+	return pool;
+}
+
 const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool)
 {
-	const struct mp_engine *engine = &pool->engine;
-	return engine->session != NULL ? mp_session_log(engine->session) : mp_loop_log(engine->loop);
+	return pool->engine.session != NULL ? mp_session_log(pool->engine.session) : NULL;
 }
 
 // ---- waiters ----------------------------------------------------------------------------------------------------
@@ -128,6 +149,10 @@ static int collect(lua_State *L)
 	if (pool == NULL)
 		return 0;
 	*holder = NULL;
+	if (mp_lua_pool_is_forked(pool)) {
+		mp_engine_leave(&pool->engine);
+		return 0;
+	}
 	pool->collected = true;
 	if (pool->state == MP_POOL_CLOSED)
 		free_pool(pool);
@@ -161,6 +186,7 @@ static int create(lua_State *L)
 		lua_pushstring(L, message);
 		return 2;
 	}
+	pool->process = mp_fork_generation();
 	pool->runtime = runtime;
 	mp_list_init(&pool->connecting);
 	mp_list_init(&pool->closing);
@@ -188,7 +214,9 @@ static void on_connected(void *data, const struct mp_error *error)
 // connect(pool): true, or nil and err. Several may wait for the same attempt.
 static int connect_pool(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	if (mp_lua_pool_is_forked(pool))
+		return mp_lua_forked(L);
 	mp_runtime_check(pool->runtime, L);
 	if (pool->state >= MP_POOL_CLOSING)
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
@@ -206,7 +234,9 @@ static int connect_pool(lua_State *L)
 // close(pool): true, when its last connection is closed. Requests in flight may finish, queued ones fail.
 static int close_pool(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	if (mp_lua_pool_is_forked(pool))
+		return mp_lua_forked(L);
 	if (pool->state == MP_POOL_CLOSED) {
 		lua_pushboolean(L, 1);
 		return 1;
@@ -226,7 +256,7 @@ static int discard(lua_State *L)
 static int to_string(lua_State *L)
 {
 	static const char *const names[] = {"new", "connecting", "open", "closing", "closed"};
-	lua_pushfstring(L, "moonpool pool (%s)", names[mp_lua_check_pool(L, 1)->state]);
+	lua_pushfstring(L, "moonpool pool (%s)", names[mp_lua_pool_at(L, 1)->state]);
 	return 1;
 }
 

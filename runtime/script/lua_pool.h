@@ -18,6 +18,7 @@ enum { MP_LUA_WATCH_CONFIG, MP_LUA_WATCH_HANDLERS, MP_LUA_WATCHES };
 struct op;
 
 struct mp_lua_pool {
+	uint32_t process; // mp_fork_generation() of the one that made it
 	struct mp_runtime *runtime;
 	struct mp_engine engine; // gone when CLOSED
 	enum mp_lua_pool_state state;
@@ -54,9 +55,14 @@ struct mp_lua_statement {
 #define MP_LUA_POOL      "moonpool.pool"
 #define MP_LUA_STATEMENT "moonpool.statement"
 
-// The pool at `index`; raises when it is something else. `method` as for messages.
+// The pool at `index`; raises when it is something else.
+struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index);
+// The same for what has no `nil, err`: raises also when it was made before fork().
 struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index);
-// Where its level counts; once it is closed, the loop's.
+// Pushes nil and the error of a pool that was made before fork(): 2.
+int mp_lua_forked(lua_State *L);
+bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool); // it was made before fork()
+// Where its level counts; NULL once it is closed.
 const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/lua_core.h"
 #include "script/runtime_internal.h"
 
 #define IDLE_MAX 4096  // coroutines kept for reuse
@@ -142,6 +143,8 @@ static void ended(struct mp_waiter *waiter, int rc)
 static void resume(struct mp_waiter *waiter, int nargs)
 {
 	struct mp_runtime *runtime = waiter->runtime;
+	if (mp_loop_is_forked(runtime->loop)) // it goes on in the parent
+		return;
 	struct mp_waiter *outer = runtime->current;
 	runtime->current = waiter;
 	waiter->state = RUNNING;
@@ -179,8 +182,23 @@ static void run_ready(void *data)
 
 // ---- waiting ----------------------------------------------------------------------------------------------------
 
+static void raise_forked(lua_State *L)
+{
+	mp_lua_fail(L, MP_EFORKED,
+	            "this call waits for what was begun before fork(): in a child use "
+	            "moonpool.run(function() ... end) and pools of its own");
+	lua_error(L);
+}
+
+bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co)
+{
+	return runtime->current != NULL && runtime->current->co == co;
+}
+
 void mp_runtime_check(struct mp_runtime *runtime, lua_State *L)
 {
+	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
+		raise_forked(L);
 	if (MP_LIKELY(runtime->current != NULL && runtime->current->co == L))
 		return;
 	if (runtime->current == NULL)
@@ -322,6 +340,8 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 	note_state(L);
 	if (!frame.done) {
 		waiter->frame = NULL;
+		if (mp_loop_is_forked(runtime->loop))
+			raise_forked(L);
 		return luaL_error(L, runtime->stopped
 		                         ? "interrupted"
 		                         : "the coroutine waits, but nothing is left that could ever wake it");
@@ -339,7 +359,7 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 void mp_runtime_settle(struct mp_runtime *runtime)
 {
 	runtime->stopped = false;
-	while (runtime->live > 0 && !runtime->stopped) {
+	while (runtime->live > 0 && !runtime->stopped && !mp_loop_is_forked(runtime->loop)) {
 		runtime->running = runtime->settling = true;
 		mp_loop_run(runtime->loop);
 		runtime->running = runtime->settling = false;
@@ -390,6 +410,8 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 
 void mp_runtime_end(struct mp_runtime *runtime)
 {
+	if (mp_loop_is_forked(runtime->loop))
+		return;
 	uint64_t until = mp_loop_clock_ns(runtime->loop) + END_MS * UINT64_C(1000000);
 	runtime->ending = true;
 	struct mp_list_node *node = mp_list_first(&runtime->guests);

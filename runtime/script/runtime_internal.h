@@ -18,8 +18,15 @@ struct mp_runtime {
 	size_t live; // coroutines that have not ended and do not serve
 	struct mp_list all, idle, ready;
 	struct mp_list guests;
+	struct mp_runtime *next_left; // of those that a child of fork() has left
 	struct mp_task drain;
 	uint64_t uuid_last; // of the last timeuuid, in 100 ns since 1970
 	uint16_t uuid_clock;
 	uint8_t uuid_node[6];
 };
+
+// runtime.c
+bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
+
+// runtime_world.c. In a child of fork(): the coroutine began before it, and goes on in the parent as well.
+bool mp_runtime_left(lua_State *co);

@@ -21,12 +21,33 @@ struct nest {
 	size_t capacity;
 };
 
+static struct mp_runtime *left; // by children of fork(): what points to them is not freed
+
+bool mp_runtime_left(lua_State *co)
+{
+	for (struct mp_runtime *runtime = left; runtime != NULL; runtime = runtime->next_left)
+		if (mp_runtime_is_current(runtime, co))
+			return true;
+	return false;
+}
+
+// A child of fork() begins anew: the loop and the coroutines of before are the parent's.
+static void leave(struct nest *nest)
+{
+	nest->own->next_left = left;
+	left = nest->own;
+	mp_loop_free(nest->own->loop);
+	nest->own = NULL;
+}
+
 static int finish(lua_State *L)
 {
 	struct nest *nest = lua_touserdata(L, 1);
 	mp_free(nest->entered);
 	nest->entered = NULL;
 	nest->count = nest->capacity = 0;
+	if (nest->own != NULL && mp_loop_is_forked(nest->own->loop))
+		leave(nest);
 	struct mp_runtime *own = nest->own;
 	nest->own = NULL;
 	if (own == NULL)
@@ -69,8 +90,10 @@ struct mp_runtime *mp_runtime_of(lua_State *L)
 	struct nest *nest = nest_of(L);
 	if (nest->count > 0)
 		return nest->entered[nest->count - 1];
-	if (MP_LIKELY(nest->own != NULL))
+	if (MP_LIKELY(nest->own != NULL && !mp_loop_is_forked(nest->own->loop)))
 		return nest->own;
+	if (nest->own != NULL)
+		leave(nest);
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
 		luaL_error(L, "the event loop could not be made: no descriptor is free (ulimit -n), or no memory");
