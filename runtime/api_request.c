@@ -268,7 +268,7 @@ int moonpool_execute(struct moonpool_request *request,
 	request->data = data;
 	to->data[0] = request;
 	to->on_done = on_done;
-	to->value_count = (uint16_t)request->next;
+	to->value_count = request->next;
 	int rc = request->rc != 0 ? request->rc : mp_buf_status(&request->text);
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);

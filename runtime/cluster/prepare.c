@@ -335,8 +335,10 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 		return MP_EFORKED;
 	if (session->state != MP_SESSION_OPEN)
 		return MP_ECLOSED;
-	if (cql.len == 0)
+	if (cql.len == 0 || keyspace.len > UINT16_MAX)
 		return MP_EINVAL;
+	if (cql.len > MP_REQUEST_PART_MAX)
+		return MP_ETOOBIG;
 	*cached = mp_prepares_find(prepares, cql, keyspace);
 	if (*cached != NULL)
 		return 0;

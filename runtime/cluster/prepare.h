@@ -48,7 +48,7 @@ struct mp_str mp_str_copy(struct mp_str text);
 int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *result,
                     struct mp_error_body *error) MP_MUST_CHECK;
 // The routing token of encoded values: true and *token when all components of the partition key are there.
-bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint16_t value_count,
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
                       struct mp_buf *scratch, int64_t *token);
 // The text begins with the word USE, behind white space and comments.
 bool mp_cql_is_use(struct mp_str cql);

@@ -92,6 +92,16 @@ void mp_request_give(struct mp_request *request)
 
 // ---- submit -----------------------------------------------------------------------------------------------
 
+// What does not fit the fields of the protocol is refused here, where there is a caller to tell it to.
+static int check_sizes(const struct mp_request *request)
+{
+	if (MP_UNLIKELY(request->value_count > UINT16_MAX || request->keyspace.len > UINT16_MAX))
+		return MP_EINVAL;
+	bool is_long = request->cql.len > MP_REQUEST_PART_MAX || request->values.len > MP_REQUEST_PART_MAX ||
+	               request->paging_state.len > MP_REQUEST_PART_MAX;
+	return MP_UNLIKELY(is_long) ? MP_ETOOBIG : 0;
+}
+
 static int check(const struct mp_request *request)
 {
 	const struct mp_session *session = request->session;
@@ -106,7 +116,7 @@ static int check(const struct mp_request *request)
 	if (is_query == is_execute || request->on_done == NULL || request->state->phase != MP_REQUEST_TAKEN ||
 	    (request->named_values && is_execute))
 		return MP_EINVAL;
-	return 0;
+	return check_sizes(request);
 }
 
 static void classify(struct mp_request *request)

@@ -54,7 +54,7 @@ static bool join(struct mp_buf *out, const struct mp_bytes *found, const uint16_
 	return mp_buf_status(out) == 0;
 }
 
-bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint16_t value_count,
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
                       struct mp_buf *scratch, int64_t *token)
 {
 	const struct mp_metadata *params = prepared->params;

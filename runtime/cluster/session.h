@@ -155,7 +155,7 @@ struct mp_request {
 	struct mp_str cql;            // QUERY: borrowed until on_done
 	struct mp_prepared *prepared; // EXECUTE: ref held by the request; exactly one of cql, prepared
 	struct mp_buf values;         // encoded [value]s; cleared by take, memory kept
-	uint16_t value_count;
+	uint32_t value_count;
 	bool named_values;            // QUERY only
 	struct mp_str keyspace;       // borrowed until on_done; len 0: the session's. Needs v5 when it differs
 	struct mp_bytes paging_state; // borrowed until on_done; data NULL: first page

@@ -146,3 +146,31 @@ bool mp_word_is(const struct mp_word *word, const char *keyword)
 {
 	return word->kind == MP_WORD_NAME && mp_str_is_nocase(word->text, keyword);
 }
+
+static bool is_sign_of(const struct mp_word *word, const char *signs)
+{
+	return word->kind == MP_WORD_SIGN && word->sign != '\0' && strchr(signs, word->sign) != NULL;
+}
+
+struct mp_marker_count mp_words_count_markers(const char *cql, size_t len)
+{
+	struct mp_marker_count count = {0, 0};
+	struct mp_words words = mp_words_of(cql, len);
+	struct mp_word before = {.kind = MP_WORD_END};
+	size_t braces = 0;
+	for (struct mp_word word = mp_words_next(&words); word.kind != MP_WORD_END;
+	     word = mp_words_next(&words)) {
+		// In braces the colon behind a part of a term stands between a key and its value.
+		bool opens_term = before.kind == MP_WORD_SIGN && !is_sign_of(&before, "?)]}");
+		if (is_sign_of(&word, "?"))
+			count.places++;
+		else if (is_sign_of(&word, ":") && (braces == 0 || opens_term))
+			count.names++;
+		else if (is_sign_of(&word, "{"))
+			braces++;
+		else if (is_sign_of(&word, "}") && braces > 0)
+			braces--;
+		before = word;
+	}
+	return count;
+}

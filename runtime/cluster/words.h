@@ -29,3 +29,10 @@ struct mp_words mp_words_of(const char *cql, size_t len);
 struct mp_word mp_words_next(struct mp_words *words); // END for ever at the end
 struct mp_word mp_words_peek(const struct mp_words *words);
 bool mp_word_is(const struct mp_word *word, const char *keyword); // an unquoted name, in any case
+
+// Bind markers of a statement: ? and :name.
+struct mp_marker_count {
+	uint32_t places;
+	uint32_t names;
+};
+struct mp_marker_count mp_words_count_markers(const char *cql, size_t len);

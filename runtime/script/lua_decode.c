@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -25,6 +26,15 @@ int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...)
 	vsnprintf(codec->why, sizeof(codec->why), format, args);
 	va_end(args);
 	return err;
+}
+
+void mp_codec_add(struct mp_codec *codec, const char *format, ...)
+{
+	size_t used = strlen(codec->why);
+	va_list args;
+	va_start(args, format);
+	vsnprintf(codec->why + used, sizeof(codec->why) - used, format, args);
+	va_end(args);
 }
 
 int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...)

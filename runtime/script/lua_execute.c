@@ -235,7 +235,8 @@ static struct op *submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepa
 	if (rc != 0)
 		return refuse(L, pool, rc, "option 'host': the cluster has no such host");
 	codec->why[0] = '\0';
-	rc = prepared != NULL ? mp_lua_bind(L, 3, codec, request) : mp_lua_bind_untyped(L, 3, codec, request);
+	rc =
+		prepared != NULL ? mp_lua_bind(L, 3, codec, request) : mp_lua_bind_untyped(L, 3, cql, codec, request);
 	if (rc == 0)
 		rc = mp_buf_status(&request->values);
 	if (MP_UNLIKELY(rc != 0))
@@ -273,15 +274,10 @@ static void check_arguments(lua_State *L, const char *method)
 		mp_lua_bad_argument(L, method, 4, "options", "a table");
 }
 
-static bool has_parameters(lua_State *L)
+// A text with parameters is prepared, unless the option says otherwise.
+static bool is_prepared_first(lua_State *L, struct mp_str cql, const struct mp_lua_options *options)
 {
-	if (lua_type(L, 3) != LUA_TTABLE)
-		return false;
-	lua_pushnil(L);
-	if (lua_next(L, 3) == 0)
-		return false;
-	lua_pop(L, 2);
-	return true;
+	return options->prepare >= 0 ? options->prepare > 0 : mp_lua_has_parameters(L, 3, cql);
 }
 
 static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool, const char *method)
@@ -335,7 +331,7 @@ static int submit_call(lua_State *L)
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
 		return not_open(L, pool);
-	if (options.prepare == 0 || (options.prepare < 0 && !has_parameters(L)))
+	if (!is_prepared_first(L, cql, &options))
 		return wait_for(L, submit(L, pool, NULL, cql, &options));
 	struct mp_prepared *prepared;
 	int rc = prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
@@ -399,8 +395,7 @@ static int submit_async(lua_State *L)
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);
 	bool forked = mp_lua_pool_is_forked(pool);
-	bool prepare_first =
-		!forked && statement == NULL && (options.prepare > 0 || (options.prepare < 0 && has_parameters(L)));
+	bool prepare_first = !forked && statement == NULL && is_prepared_first(L, cql, &options);
 	struct op *op = NULL;
 	lua_pushboolean(L, !prepare_first);
 	if (prepare_first)

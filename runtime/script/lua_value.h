@@ -48,6 +48,7 @@ int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, stru
 // MP_EUNSUPPORTED: the type has no Lua values.
 int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type);
 int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
+void mp_codec_add(struct mp_codec *codec, const char *format, ...) MP_PRINTF(2, 3); // to the end of `why`
 // Puts in front of `why` where it happened: "element 3: got string". Returns err.
 int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4);
 

@@ -66,13 +66,16 @@ struct mp_pair {
 	struct mp_str value;
 };
 
+// A text, the values or the paging state of a request are no longer, so that an envelope's length never overflows.
+#define MP_REQUEST_PART_MAX (INT32_MAX / 4)
+
 // <query_parameters> of QUERY and EXECUTE. Zero is a usable default except for consistency.
 struct mp_query_params {
 	uint16_t consistency;
 	uint16_t serial_consistency; // 0: not sent
 	bool skip_metadata;
-	bool named_values; // each value in `values` is preceded by its [string] name
-	uint16_t value_count;
+	bool named_values;            // each value in `values` is preceded by its [string] name
+	uint32_t value_count;         // at most 65535
 	struct mp_str values;         // value_count encoded [value]s
 	int32_t page_size;            // 0: not sent
 	struct mp_bytes paging_state; // data NULL: not sent

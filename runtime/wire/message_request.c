@@ -138,7 +138,7 @@ static uint8_t *put_params(uint8_t *to, uint8_t version, const struct mp_query_p
 	else
 		*to++ = (uint8_t)flags;
 	if (flags & MP_QUERY_VALUES) {
-		to = put_u16(to, params->value_count);
+		to = put_u16(to, (uint16_t)params->value_count);
 		to = put_raw(to, params->values.data, params->values.len);
 	}
 	if (flags & MP_QUERY_PAGE_SIZE)
@@ -177,8 +177,9 @@ static void finish(struct mp_buf *buf, const uint8_t *end)
 // Room for a header, `more` bytes and the parameters; NULL and failed when a length does not fit its field.
 static uint8_t *begin_request(struct mp_buf *buf, size_t more, const struct mp_query_params *params)
 {
-	if (more > INT32_MAX / 4 || params->values.len > INT32_MAX / 4 || params->keyspace.len > UINT16_MAX ||
-	    params->paging_state.len > INT32_MAX / 4) {
+	if (more > MP_REQUEST_PART_MAX + UINT16_MAX * 2 || params->values.len > MP_REQUEST_PART_MAX ||
+	    params->paging_state.len > MP_REQUEST_PART_MAX || params->keyspace.len > UINT16_MAX ||
+	    params->value_count > UINT16_MAX) {
 		buf->failed = true;
 		return NULL;
 	}

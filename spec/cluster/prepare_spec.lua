@@ -197,6 +197,19 @@ describe("prepared statements", function()
       for _, node in ipairs(world.nodes) do assert.equal(1, node.prepares) end
     end)
 
+    it("have as many parameters as a request can carry, and no more", function()
+      connected()
+      local many = {}
+      for i = 1, 65535 do many[i] = { "p", "int" } end
+      world.shapes.most = { params = many }
+      assert(world:prepare "most")
+      many[65536] = { "p", "int" }
+      world.shapes.more = { params = many }
+      local prepared, err = world:prepare "more"
+      assert.is_nil(prepared)
+      assert.is_truthy(err.message:find "broke the protocol")
+    end)
+
     it("are not prepared for ever", function()
       connected()
       local prepared = world:prepare(select)

@@ -93,6 +93,30 @@ describe("a request", function()
       assert.equal(C.MP_ECLOSED, world:submit("SELECT v FROM t").rc) -- not connected
     end)
 
+    it("because it does not fit the fields of the protocol", function()
+      connected()
+      local str = require("spec.support.peer").str
+      local function submit(change)
+        local request = C.mp_request_take(world.session)
+        request.cql, request.on_done = str "SELECT v FROM t", world.on_done
+        change(request)
+        local rc = C.mp_request_submit(request)
+        C.mp_request_give(request)
+        return rc
+      end
+      local huge = 2 ^ 29 -- more than is there: nobody looks at what is too long
+      assert.equal(C.MP_EINVAL, submit(function(request) request.value_count = 65536 end))
+      assert.equal(C.MP_EINVAL, submit(function(request) request.keyspace = str(("k"):rep(65536)) end))
+      assert.equal(C.MP_ETOOBIG, submit(function(request) request.cql.len = huge end))
+      assert.equal(C.MP_ETOOBIG, submit(function(request) request.paging_state = { data = request.cql.data,
+        len = huge } end))
+      assert.equal(C.MP_ETOOBIG, submit(function(request)
+        request.values.len = huge
+      end))
+      local anchor = ("k"):rep(65536)
+      assert.equal(C.MP_EINVAL, world:begin_prepare("SELECT v FROM t", { keyspace = anchor }).rc)
+    end)
+
     it("because USE would change one connection of many", function()
       connected()
       for _, cql in ipairs { "USE ks", " use ks", "/* hm */ USE\nks", "-- no\nUse \"ks\"" } do
