@@ -126,6 +126,7 @@ static void spread(struct mp_session *session, bool new_interval, const char *ro
 {
 	const struct mp_session_config *config = &session->config;
 	mp_control_set_heartbeat(&session->control, config->heartbeat_interval_ms, config->heartbeat_timeout_ms);
+	session->hosts.open_pace_ns = 0;
 	for (uint32_t i = 0; i < session->hosts.live_count; i++)
 		mp_host_reconfigure(session->hosts.live[i], rotate);
 	if (new_interval)

@@ -187,7 +187,7 @@ static void on_ready(void *owner, struct mp_conn *conn)
 		control->cluster->version = candidate->version;
 		mp_log_write(control->cluster->log, MP_LOG_INFO, "protocol version %u", candidate->version);
 	}
-	mp_topology_start(control->cluster->topology, conn);
+	mp_topology_start(control->cluster->topology, conn, control->settles);
 }
 
 static void on_event(void *owner, struct mp_conn *conn, const struct mp_envelope *event)
@@ -314,6 +314,23 @@ static void ask_contacts(struct mp_control *control)
 	mp_contacts_ask(&control->contacts);
 }
 
+// Nodes that did answer, but not who else there is, are better than none.
+static bool settle(struct mp_control *control)
+{
+	bool found = false;
+	struct mp_list_node *node = control->settles ? NULL : mp_list_first(&control->candidates);
+	for (; node != NULL; node = mp_list_next(&control->candidates, node)) {
+		struct mp_candidate *candidate = candidate_of(node);
+		if (!candidate->lacks_peers)
+			continue;
+		candidate->tried = false;
+		candidate->err = 0;
+		found = true;
+	}
+	control->settles = control->settles || found;
+	return found;
+}
+
 static void pump(struct mp_control *control)
 {
 	if (control->state != MP_CONTROL_SEEKING)
@@ -323,7 +340,9 @@ static void pump(struct mp_control *control)
 		ask_contacts(control);
 		opening = open_untried(control);
 	}
-	if (opening == 0 && !mp_contacts_are_resolving(&control->contacts))
+	if (opening > 0 || mp_contacts_are_resolving(&control->contacts))
+		return;
+	if (!settle(control) || open_untried(control) == 0)
 		end_round(control);
 }
 
@@ -363,7 +382,7 @@ void mp_control_start(struct mp_control *control)
 	mp_assert(control->chosen == NULL);
 	clear_round(control);
 	set_state(control, MP_CONTROL_SEEKING);
-	control->asked_contacts = false;
+	control->asked_contacts = control->settles = false;
 	mp_contacts_begin(&control->contacts);
 	if (control->was_standing)
 		add_known(control);
@@ -372,13 +391,14 @@ void mp_control_start(struct mp_control *control)
 	pump(control);
 }
 
-void mp_control_read_done(struct mp_control *control, int rc, const char *why)
+void mp_control_read_done(struct mp_control *control, int rc, const char *why, bool lacks_peers)
 {
 	struct mp_candidate *candidate = control->chosen;
 	if (candidate == NULL)
 		return;
 	if (rc != 0) {
 		fail_candidate(candidate, rc, -1, why);
+		candidate->lacks_peers = lacks_peers;
 		mp_conn_close(candidate->conn, MP_CLOSE_ASKED, why);
 		return;
 	}

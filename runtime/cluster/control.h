@@ -35,6 +35,7 @@ struct mp_candidate {
 	struct mp_uuid host_id; // nil: whoever answers
 	struct mp_conn *conn;   // opening, chosen, or closing
 	bool tried;             // failed, or is the chosen one
+	bool lacks_peers;       // failed, because it would not say who else there is
 	bool dropped;           // its connection is being closed because another one won
 	uint8_t version;
 	uint8_t steps;
@@ -50,6 +51,7 @@ struct mp_control {
 	struct mp_candidate *chosen;
 	struct mp_contacts contacts;
 	bool asked_contacts;      // this round has come to the contact points
+	bool settles;             // and to nodes that do not say who else there is, since there is no other
 	bool was_standing;        // connected once: seek for ever
 	struct mp_addr lost_addr; // where it stood last: tried last
 	struct mp_timer timer;    // WAITING: backoff
@@ -63,8 +65,8 @@ void mp_control_start(struct mp_control *control);
 void mp_control_stop(struct mp_control *control); // closes everything; quiet later
 bool mp_control_is_quiet(const struct mp_control *control);
 struct mp_conn *mp_control_conn(const struct mp_control *control); // READING, STANDING; otherwise NULL
-// The topology was read through the chosen connection (rc 0), or could not be.
-void mp_control_read_done(struct mp_control *control, int rc, const char *why);
+// The topology was read through the chosen connection (rc 0), or could not be. `lacks_peers`: but for its neighbours.
+void mp_control_read_done(struct mp_control *control, int rc, const char *why, bool lacks_peers);
 void mp_control_move(struct mp_control *control, const char *why); // give this node up and seek another
 // The contact points have changed (mp_contacts_take): a round that has asked the old ones asks the new ones, too.
 void mp_control_reconfigure(struct mp_control *control);

@@ -47,15 +47,18 @@ static bool look(struct mp_failover *failover)
 	}
 	for (uint16_t dc = 0; dc < view->dc_count; dc++)
 		up[dc] = view->dcs[dc].count;
-	for (uint32_t i = 0; i < session->hosts.live_count; i++)
-		total[view->hosts[session->hosts.live[i]->index].dcId]++;
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		uint16_t dc = view->hosts[session->hosts.live[i]->index].dcId;
+		if (dc < MP_DCS_MAX)
+			total[dc]++;
+	}
 	return failover->dcs.home != MP_NO_HOST &&
 	       mp_datacentres_look(&failover->dcs, view, up, total, mp_loop_now_ms(session->loop));
 }
 
 bool mp_failover_prepares(const struct mp_failover *failover, uint16_t dc)
 {
-	return dc == failover->preparing;
+	return dc != MP_NO_HOST && dc == failover->preparing;
 }
 
 // ---- preparing ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@
 #include "cluster/topology.h"
 
 #define NEWLY_UP_MS 60000u
+#define NS_PER_S    UINT64_C(1000000000)
+#define NS_PER_MS   UINT64_C(1000000)
 
 const char *mp_host_state_name(enum mp_host_state state)
 {
@@ -134,24 +136,26 @@ static void on_room(void *owner)
 	host->cluster->events->on_room(host->cluster->owner);
 }
 
-// One bucket for all hosts of the session: a cluster that comes back is not stormed.
-static bool may_open(void *owner)
+// One pace for all hosts of the session, so that a cluster that comes back is not stormed; what was not used of it in
+// the last second may come at once. A host that must wait is told when its turn is, and asks again only then.
+static uint64_t open_delay_ms(void *owner)
 {
 	struct mp_host *host = owner;
-	struct mp_cluster *cluster = host->cluster;
+	const struct mp_cluster *cluster = host->cluster;
 	struct mp_hosts *hosts = cluster->hosts;
-	double rate = cluster->config->connects_per_second;
-	if (rate <= 0)
-		return true;
+	uint32_t rate = cluster->config->connects_per_second;
+	if (rate == 0)
+		return 0;
 	uint64_t now_ns = mp_loop_now_ns(cluster->loop);
-	hosts->open_tokens += rate * (double)(now_ns - hosts->open_tokens_ns) / 1e9;
-	hosts->open_tokens_ns = now_ns;
-	if (hosts->open_tokens > rate)
-		hosts->open_tokens = rate;
-	if (hosts->open_tokens < 1)
-		return false;
-	hosts->open_tokens -= 1;
-	return true;
+	if (host->turn_ns == 0) {
+		uint64_t start_ns = hosts->open_pace_ns > now_ns ? hosts->open_pace_ns : now_ns;
+		hosts->open_pace_ns = start_ns + NS_PER_S / rate;
+		host->turn_ns = hosts->open_pace_ns > NS_PER_S ? hosts->open_pace_ns - NS_PER_S : 1;
+	}
+	if (host->turn_ns > now_ns)
+		return (host->turn_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	host->turn_ns = 0;
+	return 0;
 }
 
 static enum mp_reconnect_reason reason_of(enum mp_close_reason why)
@@ -196,7 +200,7 @@ static const struct mp_pool_events pool_events = {
 	.on_added = on_added,
 	.on_removed = on_removed,
 	.on_room = on_room,
-	.may_open = may_open,
+	.open_delay_ms = open_delay_ms,
 	.retry_delay = retry_delay,
 	.on_empty = on_empty,
 };
@@ -269,7 +273,9 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 	if (!mp_addr_eq(&host->addr, &row->addr)) {
 		char old[MP_ADDR_TEXT];
 		memcpy(old, host->addr_text, sizeof(old));
+		mp_hosts_forget_addr(host->cluster->hosts, host);
 		set_addr(host, &row->addr);
+		mp_hosts_note_addr(host->cluster->hosts, host);
 		mp_log_write(host->cluster->log, MP_LOG_INFO, "%s has moved to %s", old, host->addr_text);
 		mp_pool_set_addr(&host->pool, &host->addr);
 	}
@@ -286,6 +292,7 @@ static void set_heartbeat(void *data, struct mp_conn *conn)
 
 void mp_host_reconfigure(struct mp_host *host, const char *rotate)
 {
+	host->turn_ns = 0; // the pace may be another one
 	mp_host_weigh_place(host);
 	mp_pool_each(&host->pool, set_heartbeat, (void *)(uintptr_t)host->cluster->config);
 	mp_host_resize(host);

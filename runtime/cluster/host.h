@@ -18,6 +18,9 @@ const char *mp_host_state_name(enum mp_host_state state); // "up"
 
 struct mp_cluster;
 
+// The datacentre and the rack of a node that does not say them.
+#define MP_UNKNOWN_PLACE "unknown"
+
 struct mp_host {
 	struct mp_cluster *cluster;
 	uint16_t index; // slot in the view
@@ -29,12 +32,13 @@ struct mp_host {
 	char *release_version;
 	enum mp_distance distance;
 	enum mp_host_state state;
-	bool seen; // during a refresh: named by the node
+	uint32_t seen; // the refresh that named it last
 	struct mp_pool pool;
 	uint64_t requests; // attempts sent
 	uint64_t errors;   // attempts that failed (timeouts, losses, server errors)
 	uint64_t timeouts;
 	uint64_t state_since_ms;
+	uint64_t turn_ns;          // when it may open a connection that it waits with; 0: it does not wait
 	uint64_t failover_told_ms; // when the last failover event from this host was given, + 1; 0: never
 	uint8_t version;           // protocol version of its connections
 	bool empty;                // the pool told that its last connection is gone

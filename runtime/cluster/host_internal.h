@@ -3,8 +3,7 @@
 // states by what its pool reports (host.c).
 #pragma once
 
-#include "cluster/host.h"
-#include "cluster/node_row.h"
+#include "cluster/hosts.h"
 
 struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index,
                             const struct mp_node_row *row) MP_MUST_CHECK;
@@ -28,3 +27,13 @@ bool mp_host_place(struct mp_host *host, const struct mp_node_row *row) MP_MUST_
 void mp_host_weigh_place(struct mp_host *host); // what the configuration makes of the place
 void mp_host_tell_names(struct mp_host *host);  // what lists know it by
 struct mp_pool_limits mp_host_limits(const struct mp_host *host);
+
+// ---- hosts.c
+struct mp_host *mp_hosts_add(struct mp_hosts *hosts,
+                             const struct mp_node_row *row); // NULL: no room, and was told
+// At most `most` at once; true when no other leaves. They drain.
+bool mp_hosts_remove_where(struct mp_hosts *hosts, bool (*leaves)(void *data, const struct mp_host *host),
+                           void *data, uint32_t most);
+// Before and after its address changes.
+void mp_hosts_forget_addr(struct mp_hosts *hosts, struct mp_host *host);
+void mp_hosts_note_addr(struct mp_hosts *hosts, struct mp_host *host);

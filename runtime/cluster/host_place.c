@@ -65,13 +65,27 @@ static bool replace_text(char **to, const char *text)
 	return true;
 }
 
+// A number of a name, or one that stands for none when there are too many of them; -1: out of memory.
+static int id_or_none(struct mp_host *host, int id, const char *what)
+{
+	if (id >= 0)
+		return id;
+	if (id != MP_ETOOBIG)
+		return -1;
+	mp_log_write(host->cluster->log, MP_LOG_WARN, "%s: too many %s: its own is not told apart from others",
+	             host->addr_text, what);
+	return MP_NO_HOST;
+}
+
 bool mp_host_place(struct mp_host *host, const struct mp_node_row *row)
 {
 	struct mp_view *cluster_view = host->cluster->view;
-	int dc_id = mp_view_dc_id(cluster_view, row->dc);
-	int rack_id = mp_view_rack_id(cluster_view, row->dc, row->rack);
-	if (dc_id < 0 || rack_id < 0 || !replace_text(&host->dc, row->dc) ||
-	    !replace_text(&host->rack, row->rack) || !replace_text(&host->release_version, row->release_version))
+	const char *dc = row->dc != NULL ? row->dc : host->dc != NULL ? host->dc : MP_UNKNOWN_PLACE;
+	const char *rack = row->rack != NULL ? row->rack : host->rack != NULL ? host->rack : MP_UNKNOWN_PLACE;
+	int dc_id = id_or_none(host, mp_view_dc_id(cluster_view, dc), "datacentres");
+	int rack_id = id_or_none(host, mp_view_rack_id(cluster_view, dc, rack), "racks");
+	if (dc_id < 0 || rack_id < 0 || !replace_text(&host->dc, dc) || !replace_text(&host->rack, rack) ||
+	    !replace_text(&host->release_version, row->release_version))
 		return false;
 	struct mp_host_view *view = mp_host_view_of(host);
 	view->dcId = (uint16_t)dc_id;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hosts of a session: slots in the view, their pools, what the cluster says about them and what their connections
-// say. A host is freed only from the session's own task, when its pool is empty and no waiting event names it.
+// The hosts of a session: slots in the view, their pools, and what their connections say. What the cluster says about
+// them comes from membership.c. A host is freed only from the session's own task, when its pool is empty and no waiting
+// event names it.
 #pragma once
 
+#include "base/index.h"
 #include "cluster/host.h"
 #include "cluster/node_row.h"
 
@@ -12,23 +14,21 @@ struct mp_hosts {
 	struct mp_host **live;  // all but the removed ones, in the order of their coming
 	uint32_t live_count;
 	uint32_t live_capacity;
+	uint16_t lowest_free;    // no slot below is free
 	uint32_t removed_count;  // removed ones that are not freed yet
-	uint32_t lonely_answers; // refreshes in a row that named one node while more were known
+	struct mp_index by_id;   // slots of the living
+	struct mp_index by_addr; // the same
 	uint64_t gone_errors;    // connection errors of hosts that are freed
 	bool opened;             // pools of hosts in use are open
-	double open_tokens;      // connections that may be opened now
-	uint64_t open_tokens_ns; // when that was counted
-	struct mp_log_gate odd_rows;
+	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
+	struct mp_log_gate refusals;
 };
 
 int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster) MP_MUST_CHECK;
 void mp_hosts_deinit(struct mp_hosts *hosts); // asserts that all are freed
-struct mp_host *mp_hosts_by_id(const struct mp_hosts *hosts, const struct mp_uuid *host_id);
-struct mp_host *mp_hosts_by_addr(const struct mp_hosts *hosts, const struct mp_addr *addr);
+struct mp_host *mp_hosts_by_id(struct mp_hosts *hosts, const struct mp_uuid *host_id);
+struct mp_host *mp_hosts_by_addr(struct mp_hosts *hosts, const struct mp_addr *addr);
 
-// The nodes that the cluster names now: new ones get a slot, changed ones are changed, others are removed. True: the
-// answer was odd and should be asked for again.
-bool mp_hosts_apply(struct mp_hosts *hosts, const struct mp_node_rows *nodes);
 void mp_hosts_open(struct mp_hosts *hosts);              // pools of the hosts in use, also of those to come
 void mp_hosts_close(struct mp_hosts *hosts, bool drain); // all; again without `drain` to hurry
 void mp_hosts_sweep(struct mp_hosts *hosts);             // free what is removed and quiet

@@ -172,9 +172,8 @@ static void set_replication(struct mp_keyspaces *keyspaces, uint32_t id,
 	make_stale(keyspaces, keyspace);
 }
 
-void mp_keyspaces_row(void *data, const struct mp_keyspace_row *row)
+void mp_keyspaces_row(struct mp_keyspaces *keyspaces, const struct mp_keyspace_row *row)
 {
-	struct mp_keyspaces *keyspaces = data;
 	uint16_t id = mp_keyspaces_id(keyspaces, row->name);
 	if (id == 0)
 		return;
@@ -194,17 +193,13 @@ void mp_keyspaces_end(struct mp_keyspaces *keyspaces)
 			set_replication(keyspaces, id, &none);
 }
 
-void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring_token *tokens, size_t count,
-                           uint64_t print)
+bool mp_keyspaces_have_ring(const struct mp_keyspaces *keyspaces, uint64_t print)
 {
-	if (keyspaces->ring != NULL && keyspaces->ring_print == print)
-		return;
-	struct mp_ring *ring = mp_ring_new(tokens, count);
-	if (ring == NULL) {
-		mp_log_write(keyspaces->cluster->log, MP_LOG_WARN,
-		             "out of memory for a new token ring: the old one stays");
-		return;
-	}
+	return keyspaces->ring != NULL && keyspaces->ring_print == print;
+}
+
+void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring *ring, uint64_t print)
+{
 	mp_ring_unref(keyspaces->ring);
 	keyspaces->ring = ring;
 	keyspaces->ring_print = print;

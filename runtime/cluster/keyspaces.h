@@ -3,12 +3,12 @@
 // requests use. A placement is computed in slices by a timer; the one before serves until it is complete.
 #pragma once
 
+#include "cluster/keyspace_row.h"
 #include "cluster/names.h"
-#include "cluster/node_row.h"
-#include "cluster/ring.h"
+#include "cluster/placement.h"
 #include "loop/loop.h"
 
-#define MP_KEYSPACES_MAX           4095
+enum { MP_KEYSPACES_MAX = 4095 };
 #define MP_PLACEMENT_ROWS_PER_TURN 2000
 
 struct mp_keyspace {
@@ -41,8 +41,8 @@ uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name); //
 struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id);
 // All keyspaces of the cluster were read: begin, each row, end.
 void mp_keyspaces_begin(struct mp_keyspaces *keyspaces);
-void mp_keyspaces_row(void *keyspaces, const struct mp_keyspace_row *row);
+void mp_keyspaces_row(struct mp_keyspaces *keyspaces, const struct mp_keyspace_row *row);
 void mp_keyspaces_end(struct mp_keyspaces *keyspaces);
-// The tokens of the hosts that are known now. `print` names them: the same print again changes nothing.
-void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring_token *tokens, size_t count,
-                           uint64_t print);
+// The ring of the hosts that are known now, or NULL; the reference becomes its own. `print` names what it is made of.
+void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring *ring, uint64_t print);
+bool mp_keyspaces_have_ring(const struct mp_keyspaces *keyspaces, uint64_t print);

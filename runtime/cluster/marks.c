@@ -117,7 +117,8 @@ static bool list_has(const struct mp_view *view, const char *lines, uint32_t slo
 	const struct mp_host_view *host = &view->hosts[slot];
 	const struct mp_host_label *names = &view->names[slot];
 	const char *dc = host->dcId < view->dc_count ? view->dc_names[host->dcId] : "";
-	const char *rack = host->rackId < view->rack_count ? view->rack_names[host->rackId] : "";
+	const char *rack = mp_names_text(&view->racks, host->rackId + 1u);
+	rack = rack != NULL ? rack : "";
 	while (*lines != '\0') {
 		size_t len = strcspn(lines, "\n");
 		if (len > 0 && (line_is_address(lines, len, names->address) || line_is(lines, len, names->id) ||

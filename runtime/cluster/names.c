@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/index.h"
 #include "base/mem.h"
 
 uint64_t mp_names_hash(uint64_t seed, const void *bytes, size_t len)
@@ -33,7 +34,7 @@ void mp_names_deinit(struct mp_names *names)
 static uint32_t *slot_of(const struct mp_names *names, struct mp_str text)
 {
 	uint32_t mask = names->slot_count - 1;
-	uint32_t at = (uint32_t)mp_names_hash(0, text.data, text.len) & mask;
+	uint32_t at = (uint32_t)mp_index_hash((uintptr_t)names->slots, text.data, text.len) & mask;
 	while (names->slots[at] != 0 && !mp_str_is(text, names->texts[names->slots[at] - 1]))
 		at = (at + 1) & mask;
 	return &names->slots[at];

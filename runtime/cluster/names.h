@@ -10,7 +10,7 @@ struct mp_names {
 	char **texts; // by number - 1
 	uint32_t count;
 	uint32_t limit;
-	uint32_t *slots; // open addressing; 0: free
+	uint32_t *slots; // open addressing; 0: free; its address is the seed of the hash
 	uint32_t slot_count;
 };
 
@@ -21,4 +21,4 @@ uint32_t mp_names_id(struct mp_names *names, struct mp_str text);
 uint32_t mp_names_find(const struct mp_names *names, struct mp_str text); // 0: not known
 const char *mp_names_text(const struct mp_names *names, uint32_t id);     // NULL: no such number
 
-uint64_t mp_names_hash(uint64_t seed, const void *bytes, size_t len); // FNV-1a
+uint64_t mp_names_hash(uint64_t seed, const void *bytes, size_t len); // FNV-1a, the same in every process

@@ -1,53 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-// Columns are found by name and read by length, so versions that have more or fewer of them are all the same here.
+// Columns are found by name, once for all rows, and read by length, so versions that have more or fewer of them are all
+// the same here.
 #include "cluster/node_row.h"
 
 #include <string.h>
 
 #include "base/err.h"
+#include "cluster/view.h"
 #include "wire/value.h"
 
-// A row under the reader: its columns' names and its values.
-struct row {
-	const struct mp_metadata *metadata;
-	struct mp_bytes *values;
+// clang-format off
+#define COLUMNS(X)                                                                              \
+	X(HOST_ID, "host_id") X(NATIVE_ADDRESS, "native_address") X(RPC_ADDRESS, "rpc_address")     \
+	X(PEER, "peer") X(NATIVE_PORT, "native_port") X(RPC_PORT, "rpc_port")                       \
+	X(DC, "data_center") X(RACK, "rack") X(VERSION, "release_version") X(TOKENS, "tokens")      \
+	X(CLUSTER_NAME, "cluster_name") X(PARTITIONER, "partitioner")
+// clang-format on
+enum column {
+#define X(symbol, name) COLUMN_##symbol,
+	COLUMNS(X)
+#undef X
+		COLUMN_COUNT
 };
 
-static struct mp_bytes column(const struct row *row, const char *name)
+static const char *const column_names[] = {
+#define X(symbol, name) name,
+	COLUMNS(X)
+#undef X
+};
+
+// ---- columns ----------------------------------------------------------------------------------------------
+
+static struct mp_bytes column(const struct mp_node_reader *reader, enum column which)
 {
-	int index = mp_metadata_find(row->metadata, mp_str_of(name));
-	return index < 0 ? (struct mp_bytes){NULL, -1} : row->values[index];
+	int16_t at = reader->columns[which];
+	return at < 0 ? (struct mp_bytes){NULL, -1} : reader->values[at];
 }
 
-// A copy of a text column, or NULL when it is null, empty, or holds a NUL.
-static const char *text_column(const struct row *row, const char *name, struct mp_arena *arena, int *err)
+static bool is_name(struct mp_bytes value)
 {
-	struct mp_bytes value = column(row, name);
-	if (value.len <= 0 || memchr(value.data, '\0', (size_t)value.len) != NULL)
+	if (value.len <= 0 || value.len > MP_NODE_NAME_MAX)
+		return false;
+	for (int32_t i = 0; i < value.len; i++)
+		if (value.data[i] < ' ' || value.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+// A copy of a text column, or NULL when it is null, empty, too long, or holds what no name has.
+static const char *text_column(const struct mp_node_reader *reader, enum column which, int *err)
+{
+	struct mp_bytes value = column(reader, which);
+	if (!is_name(value))
 		return NULL;
-	struct mp_str copy = mp_arena_str(arena, (struct mp_str){(const char *)value.data, (size_t)value.len});
+	struct mp_str text = {(const char *)value.data, (size_t)value.len};
+	struct mp_str copy = mp_arena_str(reader->arena, text);
 	if (copy.data == NULL)
 		*err = MP_ENOMEM;
 	return copy.data;
 }
 
-static bool addr_column(const struct row *row, const char *name, struct mp_addr *addr)
+static bool addr_column(const struct mp_node_reader *reader, enum column which, struct mp_addr *addr)
 {
 	size_t ip_len;
 	memset(addr, 0, sizeof(*addr));
-	if (mp_value_inet(column(row, name), addr->ip, &ip_len) != 0)
+	if (mp_value_inet(column(reader, which), addr->ip, &ip_len) != 0)
 		return false;
 	addr->ip_len = (uint8_t)ip_len;
 	return !mp_addr_is_any(addr);
 }
 
-static uint16_t port_column(const struct row *row, const char *name, uint16_t otherwise)
+static uint16_t port_column(const struct mp_node_reader *reader, enum column which, uint16_t otherwise)
 {
 	int32_t port;
-	if (mp_value_i32(column(row, name), &port) != 0 || port < 1 || port > UINT16_MAX)
+	if (mp_value_i32(column(reader, which), &port) != 0 || port < 1 || port > UINT16_MAX)
 		return otherwise;
 	return (uint16_t)port;
 }
+
+// ---- tokens -----------------------------------------------------------------------------------------------
 
 static bool parse_token(struct mp_bytes text, int64_t *token)
 {
@@ -68,57 +99,62 @@ static bool parse_token(struct mp_bytes text, int64_t *token)
 	return true;
 }
 
-static int read_tokens(const struct row *row, struct mp_arena *arena, struct mp_node_row *node)
+static int read_tokens(const struct mp_node_reader *reader, struct mp_node_row *node)
 {
 	struct mp_cursor elements;
 	uint32_t count;
-	struct mp_bytes value = column(row, "tokens");
-	if (value.len < 0 || mp_value_elements(value, &elements, &count) != 0 || count == 0)
+	struct mp_bytes value = column(reader, COLUMN_TOKENS);
+	if (value.len < 0)
 		return 0;
-	node->tokens = mp_arena_alloc(arena, count * sizeof(*node->tokens));
+	node->odd_tokens = mp_value_elements(value, &elements, &count) != 0 || count > MP_NODE_TOKENS_MAX;
+	if (node->odd_tokens || count == 0)
+		return 0;
+	node->tokens = mp_arena_alloc(reader->arena, count * sizeof(*node->tokens));
 	if (node->tokens == NULL)
 		return MP_ENOMEM;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		if (parse_token(mp_cursor_bytes(&elements), &node->tokens[node->token_count]))
 			node->token_count++;
+		else
+			node->odd_tokens = true;
+	}
 	return 0;
 }
 
+// ---- rows -------------------------------------------------------------------------------------------------
+
 // Where clients reach the node: what it advertises, unless that is no address; then how its neighbours call it; for the
 // node that was asked, the address that was used to ask it.
-static void read_addr(const struct row *row, const struct mp_addr *asked, struct mp_node_row *node)
+static void read_addr(const struct mp_node_reader *reader, struct mp_node_row *node)
 {
-	bool advertised =
-		addr_column(row, "native_address", &node->addr) || addr_column(row, "rpc_address", &node->addr);
-	bool has_peer = addr_column(row, "peer", &node->peer);
+	uint16_t port = reader->asked.port;
+	bool advertised = addr_column(reader, COLUMN_NATIVE_ADDRESS, &node->addr) ||
+	                  addr_column(reader, COLUMN_RPC_ADDRESS, &node->addr);
+	bool has_peer = addr_column(reader, COLUMN_PEER, &node->peer);
 	if (node->is_local) {
 		if (!advertised)
-			node->addr = *asked;
+			node->addr = reader->asked;
 		else
-			node->addr.port = port_column(row, "rpc_port", asked->port);
+			node->addr.port = port_column(reader, COLUMN_RPC_PORT, port);
 		return;
 	}
 	if (!advertised && has_peer)
 		node->addr = node->peer;
-	node->addr.port = port_column(row, "native_port", asked->port);
+	node->addr.port = port_column(reader, COLUMN_NATIVE_PORT, port);
 }
 
-static int read_node(const struct row *row, struct mp_arena *arena, const struct mp_addr *asked,
-                     struct mp_node_row *node)
+static int read_node(const struct mp_node_reader *reader, struct mp_node_row *node)
 {
 	int rc = 0;
-	struct mp_bytes id = column(row, "host_id");
+	struct mp_bytes id = column(reader, COLUMN_HOST_ID);
 	if (id.len == (int32_t)sizeof(node->host_id.bytes))
 		memcpy(node->host_id.bytes, id.data, sizeof(node->host_id.bytes));
-	read_addr(row, asked, node);
-	node->dc = text_column(row, "data_center", arena, &rc);
-	node->rack = text_column(row, "rack", arena, &rc);
-	node->release_version = text_column(row, "release_version", arena, &rc);
-	if (rc == 0)
-		rc = read_tokens(row, arena, node);
-	node->complete = !mp_uuid_is_nil(&node->host_id) && !mp_addr_is_any(&node->addr) && node->dc != NULL &&
-	                 node->rack != NULL && (node->is_local || node->token_count > 0);
-	return rc;
+	read_addr(reader, node);
+	node->dc = text_column(reader, COLUMN_DC, &rc);
+	node->rack = text_column(reader, COLUMN_RACK, &rc);
+	node->release_version = text_column(reader, COLUMN_VERSION, &rc);
+	node->complete = !mp_uuid_is_nil(&node->host_id) && !mp_addr_is_any(&node->addr);
+	return rc == 0 ? read_tokens(reader, node) : rc;
 }
 
 static struct mp_node_row *append(struct mp_node_rows *nodes, struct mp_arena *arena)
@@ -136,74 +172,67 @@ static struct mp_node_row *append(struct mp_node_rows *nodes, struct mp_arena *a
 	return &nodes->rows[nodes->count++];
 }
 
-int mp_node_rows_read(struct mp_node_rows *nodes, struct mp_arena *arena, const struct mp_result_body *result,
-                      const struct mp_addr *asked, struct mp_cluster_row *cluster)
+static int read_row(struct mp_node_reader *reader, int64_t *work)
+{
+	struct mp_node_rows *nodes = reader->nodes;
+	int rc = mp_row_read(&reader->rows, reader->values, reader->column_count);
+	if (rc != 0)
+		return rc;
+	struct mp_node_row *node = append(nodes, reader->arena);
+	if (node == NULL)
+		return MP_ENOMEM;
+	node->is_local = reader->cluster != NULL;
+	rc = read_node(reader, node);
+	nodes->complete_count += node->complete ? 1 : 0;
+	if (rc == 0 && reader->cluster != NULL) {
+		reader->cluster->cluster_name = text_column(reader, COLUMN_CLUSTER_NAME, &rc);
+		reader->cluster->partitioner = text_column(reader, COLUMN_PARTITIONER, &rc);
+	}
+	*work -= 10 + reader->column_count / 4 + node->token_count;
+	return rc;
+}
+
+static void find_columns(struct mp_node_reader *reader, const struct mp_metadata *metadata)
+{
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		int at = mp_metadata_find(metadata, mp_str_of(column_names[i]));
+		reader->columns[i] = (int16_t)(at <= INT16_MAX ? at : -1);
+	}
+}
+
+int mp_node_reader_begin(struct mp_node_reader *reader, struct mp_node_rows *nodes, struct mp_arena *arena,
+                         const struct mp_result_body *result, const struct mp_addr *asked,
+                         struct mp_cluster_row *cluster)
 {
 	if (result->kind != MP_RESULT_ROWS || result->metadata == NULL)
 		return MP_EPROTO;
-	struct mp_cursor rows = result->rows;
-	struct row row = {result->metadata,
-	                  mp_arena_alloc(arena, (result->column_count + 1) * sizeof(*row.values))};
-	if (row.values == NULL)
+	*reader = (struct mp_node_reader){
+		.nodes = nodes,
+		.arena = arena,
+		.asked = *asked,
+		.cluster = cluster,
+		.rows = result->rows,
+		.left = result->row_count,
+		.column_count = result->column_count,
+		.values = mp_arena_alloc(arena, (result->column_count + 1) * sizeof(*reader->values)),
+		.columns = mp_arena_alloc(arena, COLUMN_COUNT * sizeof(*reader->columns)),
+	};
+	if (reader->values == NULL || reader->columns == NULL)
 		return MP_ENOMEM;
-	for (uint32_t i = 0; i < result->row_count; i++) {
-		int rc = mp_row_read(&rows, row.values, result->column_count);
-		if (rc != 0)
-			return rc;
-		struct mp_node_row *node = append(nodes, arena);
-		if (node == NULL)
-			return MP_ENOMEM;
-		node->is_local = cluster != NULL;
-		rc = read_node(&row, arena, asked, node);
-		if (rc == 0 && cluster != NULL) {
-			cluster->cluster_name = text_column(&row, "cluster_name", arena, &rc);
-			cluster->partitioner = text_column(&row, "partitioner", arena, &rc);
-		}
-		if (rc != 0)
-			return rc;
-	}
+	find_columns(reader, result->metadata);
 	return 0;
 }
 
-static void read_options(struct mp_bytes map, struct mp_keyspace_row *out)
+int mp_node_reader_step(struct mp_node_reader *reader, size_t most, int64_t *work)
 {
-	struct mp_cursor elements;
-	uint32_t count;
-	if (map.len < 0 || mp_value_elements(map, &elements, &count) != 0)
-		return;
-	for (uint32_t i = 0; i < count && out->option_count < MP_KEYSPACE_OPTIONS_MAX; i++) {
-		struct mp_bytes key = mp_cursor_bytes(&elements);
-		struct mp_bytes value = mp_cursor_bytes(&elements);
-		if (elements.failed)
-			return;
-		if (key.len <= 0 || value.len < 0)
-			continue;
-		out->keys[out->option_count] = (struct mp_str){(const char *)key.data, (size_t)key.len};
-		out->values[out->option_count++] = (struct mp_str){(const char *)value.data, (size_t)value.len};
-	}
-}
-
-int mp_keyspace_rows_read(const struct mp_result_body *result,
-                          void (*on_row)(void *data, const struct mp_keyspace_row *row), void *data)
-{
-	if (result->kind != MP_RESULT_ROWS || result->metadata == NULL)
-		return MP_EPROTO;
-	int name_at = mp_metadata_find(result->metadata, mp_str_of("keyspace_name"));
-	int replication_at = mp_metadata_find(result->metadata, mp_str_of("replication"));
-	struct mp_bytes values[64];
-	if (name_at < 0 || replication_at < 0 || result->column_count > MP_ARRAY_LEN(values))
-		return MP_EPROTO;
-	struct mp_cursor rows = result->rows;
-	for (uint32_t i = 0; i < result->row_count; i++) {
-		int rc = mp_row_read(&rows, values, result->column_count);
+	const struct mp_node_rows *nodes = reader->nodes;
+	while (reader->left > 0 && nodes->complete_count < most && nodes->count < 2 * most) {
+		if (*work <= 0)
+			return MP_EAGAIN;
+		int rc = read_row(reader, work);
 		if (rc != 0)
 			return rc;
-		struct mp_bytes name = values[name_at];
-		if (name.len <= 0)
-			continue;
-		struct mp_keyspace_row row = {.name = {(const char *)name.data, (size_t)name.len}};
-		read_options(values[replication_at], &row);
-		on_row(data, &row);
+		reader->left--;
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
 // the steps and finds each next host only when it is asked for, by what is up at that moment. No host comes twice.
 #pragma once
 
-#include "cluster/ring.h"
+#include "cluster/placement.h"
 #include "cluster/view.h"
 
 enum { MP_PLAN_STEPS = 8 };

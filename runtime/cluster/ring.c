@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+// A merge sort from below, which may be left at any token: runs of a few tokens are sorted in place, then two and two
+// are merged. Of equal tokens the lower slot comes first, whatever order they came in.
 #include "cluster/ring.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 
-// ---- tokens
-// -------------------------------------------------------------------------------------------------------
+#define RUN  64u
+#define SCAN 8u // tokens of a bucket that are looked at one by one
 
 static int by_token(const void *a, const void *b)
 {
@@ -16,7 +17,6 @@ static int by_token(const void *a, const void *b)
 	const struct mp_ring_token *y = b;
 	if (x->token != y->token)
 		return x->token < y->token ? -1 : 1;
-	// qsort is not stable: of equal tokens the lower slot wins, whatever order they came in.
 	return x->owner < y->owner ? -1 : x->owner > y->owner;
 }
 
@@ -26,55 +26,164 @@ static uint64_t unsigned_order(int64_t token)
 	return (uint64_t)token ^ (UINT64_C(1) << 63);
 }
 
-// Twice as many buckets as tokens, so that a lookup scans less than one token on average.
-static int index_tokens(struct mp_ring *ring)
+static size_t lower(size_t a, size_t b)
 {
-	uint32_t bits = 1;
-	while ((UINT64_C(1) << bits) < 2 * (uint64_t)ring->count)
-		bits++;
-	size_t bucket_count = (size_t)1 << bits;
-	ring->bucket_shift = 64 - bits;
-	ring->buckets = mp_alloc(bucket_count * sizeof(*ring->buckets));
-	if (ring->buckets == NULL)
-		return MP_ENOMEM;
-	uint32_t i = 0;
-	for (size_t b = 0; b < bucket_count; b++) {
-		while (i < ring->count && unsigned_order(ring->tokens[i]) >> ring->bucket_shift < b)
-			i++;
-		ring->buckets[b] = i;
+	return a < b ? a : b;
+}
+
+// ---- building ---------------------------------------------------------------------------------------------
+
+void mp_ring_builder_init(struct mp_ring_builder *builder)
+{
+	*builder = (struct mp_ring_builder){.tokens = NULL};
+}
+
+void mp_ring_builder_deinit(struct mp_ring_builder *builder)
+{
+	mp_free(builder->tokens);
+	mp_free(builder->spare);
+	mp_ring_unref(builder->ring);
+	*builder = (struct mp_ring_builder){.tokens = NULL};
+}
+
+int mp_ring_builder_add(struct mp_ring_builder *builder, int64_t token, uint16_t owner)
+{
+	mp_assert(builder->width == 0 && builder->ring == NULL);
+	if (builder->count == MP_RING_TOKENS_MAX)
+		return MP_ETOOBIG;
+	if (builder->count == builder->capacity) {
+		size_t capacity = builder->capacity == 0 ? RUN : builder->capacity * 2;
+		struct mp_ring_token *tokens = mp_realloc(builder->tokens, capacity * sizeof(*tokens));
+		if (tokens == NULL)
+			return MP_ENOMEM;
+		builder->tokens = tokens;
+		builder->capacity = capacity;
 	}
+	builder->tokens[builder->count++] = (struct mp_ring_token){token, owner};
 	return 0;
 }
 
-struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count)
+static void sort_runs(struct mp_ring_builder *builder, int64_t *work)
 {
-	if (count > UINT32_MAX / 4)
-		return NULL;
+	for (; builder->low<builder->count && * work> 0; builder->low += RUN, *work -= 4 * (int64_t)RUN)
+		qsort(builder->tokens + builder->low, lower(RUN, builder->count - builder->low),
+		      sizeof(*builder->tokens), by_token);
+	if (builder->low < builder->count)
+		return;
+	builder->low = builder->a = builder->b = 0;
+	builder->width = RUN;
+}
+
+// Two runs of `width` become one of twice that, in `spare`; behind the last the two arrays change places.
+static void merge_runs(struct mp_ring_builder *builder, int64_t *work)
+{
+	size_t a_end = lower(builder->low + builder->width, builder->count);
+	size_t b_end = lower(builder->low + 2 * builder->width, builder->count);
+	if (builder->a == builder->low && builder->b <= a_end)
+		builder->b = a_end;
+	for (; (builder->a < a_end || builder->b < b_end) && *work > 0; --*work) {
+		bool takes_a =
+			builder->b == b_end ||
+			(builder->a < a_end && by_token(&builder->tokens[builder->a], &builder->tokens[builder->b]) <= 0);
+		size_t to = builder->a + builder->b - a_end;
+		builder->spare[to] = builder->tokens[takes_a ? builder->a++ : builder->b++];
+	}
+	if (builder->a < a_end || builder->b < b_end)
+		return;
+	builder->low = builder->a = builder->b = b_end;
+	if (b_end < builder->count)
+		return;
+	struct mp_ring_token *sorted = builder->spare;
+	builder->spare = builder->tokens;
+	builder->tokens = sorted;
+	builder->low = builder->a = builder->b = 0;
+	builder->width *= 2;
+}
+
+// Twice as many buckets as tokens, so that a lookup scans less than one token on average.
+static int new_ring(struct mp_ring_builder *builder)
+{
 	struct mp_ring *ring = mp_calloc(1, sizeof(*ring));
 	if (ring == NULL)
-		return NULL;
+		return MP_ENOMEM;
+	builder->ring = ring;
+	uint32_t bits = 1;
+	while ((UINT64_C(1) << bits) < 2 * (uint64_t)builder->count)
+		bits++;
 	ring->refs = 1;
-	ring->tokens = mp_alloc((count + 1) * sizeof(*ring->tokens));
-	ring->owners = mp_alloc(count * sizeof(*ring->owners));
-	if (ring->tokens == NULL || ring->owners == NULL) {
-		mp_ring_unref(ring);
-		return NULL;
-	}
-	if (count > 1)
-		qsort(tokens, count, sizeof(*tokens), by_token);
-	for (size_t i = 0; i < count; i++) {
-		if (ring->count > 0 && ring->tokens[ring->count - 1] == tokens[i].token)
+	ring->bucket_shift = 64 - bits;
+	ring->tokens = mp_alloc((builder->count + 1) * sizeof(*ring->tokens));
+	ring->owners = mp_alloc((builder->count + 1) * sizeof(*ring->owners));
+	ring->buckets = mp_alloc(((size_t)1 << bits) * sizeof(*ring->buckets));
+	return ring->tokens == NULL || ring->owners == NULL || ring->buckets == NULL ? MP_ENOMEM : 0;
+}
+
+static bool take_tokens(struct mp_ring_builder *builder, int64_t *work)
+{
+	struct mp_ring *ring = builder->ring;
+	for (; builder->taken<builder->count && * work> 0; builder->taken++, --*work) {
+		const struct mp_ring_token *token = &builder->tokens[builder->taken];
+		if (ring->count > 0 && ring->tokens[ring->count - 1] == token->token)
 			continue;
-		ring->tokens[ring->count] = tokens[i].token;
-		ring->owners[ring->count++] = tokens[i].owner;
+		ring->tokens[ring->count] = token->token;
+		ring->owners[ring->count++] = token->owner;
 	}
 	ring->tokens[ring->count] = INT64_MAX;
-	if (index_tokens(ring) != 0) {
-		mp_ring_unref(ring);
-		return NULL;
+	return builder->taken == builder->count;
+}
+
+static bool fill_buckets(struct mp_ring_builder *builder, int64_t *work)
+{
+	const struct mp_ring *ring = builder->ring;
+	size_t bucket_count = (size_t)1 << (64 - ring->bucket_shift);
+	size_t i = builder->bucket == 0 ? 0 : ring->buckets[builder->bucket - 1];
+	for (; builder->bucket<bucket_count && * work> 0; builder->bucket++, --*work) {
+		while (i < ring->count && unsigned_order(ring->tokens[i]) >> ring->bucket_shift < builder->bucket)
+			i++;
+		ring->buckets[builder->bucket] = (uint32_t)i;
 	}
+	return builder->bucket == bucket_count;
+}
+
+int mp_ring_builder_step(struct mp_ring_builder *builder, int64_t *work, struct mp_ring **ring)
+{
+	if (builder->spare == NULL && builder->count > RUN)
+		builder->spare = mp_alloc(builder->count * sizeof(*builder->spare));
+	if (builder->spare == NULL && builder->count > RUN)
+		return MP_ENOMEM;
+	while (builder->ring == NULL && builder->width<builder->count && * work> 0) {
+		if (builder->width == 0)
+			sort_runs(builder, work);
+		else
+			merge_runs(builder, work);
+	}
+	if (builder->ring == NULL && builder->width < builder->count)
+		return MP_EAGAIN;
+	if (builder->ring == NULL && new_ring(builder) != 0)
+		return MP_ENOMEM;
+	if (!take_tokens(builder, work) || !fill_buckets(builder, work))
+		return MP_EAGAIN;
+	*ring = builder->ring;
+	builder->ring = NULL;
+	return 0;
+}
+
+struct mp_ring *mp_ring_new(const struct mp_ring_token *tokens, size_t count)
+{
+	struct mp_ring_builder builder;
+	struct mp_ring *ring = NULL;
+	int64_t work = INT64_MAX;
+	int rc = 0;
+	mp_ring_builder_init(&builder);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = mp_ring_builder_add(&builder, tokens[i].token, tokens[i].owner);
+	if (rc == 0 && mp_ring_builder_step(&builder, &work, &ring) != 0)
+		ring = NULL;
+	mp_ring_builder_deinit(&builder);
 	return ring;
 }
+
+// ---- rings ------------------------------------------------------------------------------------------------
 
 struct mp_ring *mp_ring_ref(struct mp_ring *ring)
 {
@@ -92,277 +201,27 @@ void mp_ring_unref(struct mp_ring *ring)
 	mp_free(ring);
 }
 
+// Tokens that lie close together (a server may choose them so) fill one bucket: there it is bisected.
+static uint32_t bisect(const struct mp_ring *ring, uint32_t low, int64_t token)
+{
+	uint32_t high = ring->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (ring->tokens[middle] < token)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 uint32_t mp_ring_find(const struct mp_ring *ring, int64_t token)
 {
 	uint32_t i = ring->buckets[unsigned_order(token) >> ring->bucket_shift];
-	while (ring->tokens[i] < token)
+	uint32_t scanned = 0;
+	while (ring->tokens[i] < token && scanned++ < SCAN)
 		i++;
+	if (MP_UNLIKELY(scanned > SCAN))
+		i = bisect(ring, i, token);
 	return i < ring->count ? i : 0;
-}
-
-// ---- replication
-// --------------------------------------------------------------------------------------------------
-
-// "3" and, with transient replicas, "3/1". Anything else is 0.
-static uint16_t parse_rf(struct mp_str text)
-{
-	uint32_t rf = 0;
-	for (size_t i = 0; i < text.len && text.data[i] != '/'; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 0;
-		rf = rf * 10 + (uint32_t)(text.data[i] - '0');
-		if (rf > MP_HOSTS_MAX)
-			return MP_HOSTS_MAX;
-	}
-	return (uint16_t)rf;
-}
-
-static enum mp_strategy parse_class(struct mp_str name)
-{
-	size_t start = name.len;
-	while (start > 0 && name.data[start - 1] != '.')
-		start--;
-	struct mp_str simple = {name.data + start, name.len - start};
-	if (mp_str_is(simple, "SimpleStrategy"))
-		return MP_STRATEGY_SIMPLE;
-	if (mp_str_is(simple, "NetworkTopologyStrategy"))
-		return MP_STRATEGY_NETWORK;
-	if (mp_str_is(simple, "EverywhereStrategy"))
-		return MP_STRATEGY_EVERYWHERE;
-	return MP_STRATEGY_NONE;
-}
-
-static void add_dc(struct mp_replication *replication, struct mp_view *view, struct mp_str dc, uint16_t rf)
-{
-	char name[256];
-	if (rf == 0 || dc.len >= sizeof(name) || replication->dc_count == MP_DCS_MAX)
-		return;
-	memcpy(name, dc.data, dc.len);
-	name[dc.len] = '\0';
-	int id = mp_view_dc_id(view, name);
-	if (id < 0)
-		return;
-	replication->dcs[replication->dc_count].dc_id = (uint16_t)id;
-	replication->dcs[replication->dc_count++].rf = rf;
-}
-
-void mp_replication_parse(struct mp_replication *replication, struct mp_view *view, size_t count,
-                          const struct mp_str *keys, const struct mp_str *values)
-{
-	memset(replication, 0, sizeof(*replication));
-	for (size_t i = 0; i < count; i++)
-		if (mp_str_is(keys[i], "class"))
-			replication->strategy = parse_class(values[i]);
-	for (size_t i = 0; i < count; i++) {
-		if (mp_str_is(keys[i], "class"))
-			continue;
-		if (replication->strategy == MP_STRATEGY_NETWORK)
-			add_dc(replication, view, keys[i], parse_rf(values[i]));
-		else if (mp_str_is(keys[i], "replication_factor"))
-			replication->rf = parse_rf(values[i]);
-	}
-}
-
-// ---- placement
-// ----------------------------------------------------------------------------------------------------
-
-struct dc_census {
-	uint32_t hosts;
-	uint32_t racks;
-};
-
-// Distinct hosts and racks per datacentre among the owners of tokens.
-static int take_census(const struct mp_ring *ring, const struct mp_view *view, struct dc_census *census,
-                       uint32_t *host_total)
-{
-	uint8_t *seen_host = mp_calloc(MP_HOSTS_MAX, 1);
-	uint8_t *seen_rack = mp_calloc((size_t)view->rack_count + 1, 1);
-	int rc = seen_host != NULL && seen_rack != NULL ? 0 : MP_ENOMEM;
-	for (uint32_t i = 0; rc == 0 && i < ring->count; i++) {
-		const struct mp_host_view *host = &view->hosts[ring->owners[i]];
-		if (seen_host[ring->owners[i]])
-			continue;
-		seen_host[ring->owners[i]] = 1;
-		(*host_total)++;
-		if (host->dcId >= MP_DCS_MAX)
-			continue;
-		census[host->dcId].hosts++;
-		if (host->rackId < view->rack_count && !seen_rack[host->rackId]) {
-			seen_rack[host->rackId] = 1;
-			census[host->dcId].racks++;
-		}
-	}
-	mp_free(seen_host);
-	mp_free(seen_rack);
-	return rc;
-}
-
-static uint32_t lower(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-// How many replicas a token can have at most; caps the wish of each datacentre at its hosts.
-static uint32_t cap_replication(struct mp_replication *replication, const struct dc_census *census,
-                                uint32_t host_total)
-{
-	uint32_t stride = 0;
-	switch (replication->strategy) {
-	case MP_STRATEGY_NONE: break;
-	case MP_STRATEGY_SIMPLE: stride = lower(replication->rf, host_total); break;
-	case MP_STRATEGY_EVERYWHERE: stride = host_total; break;
-	case MP_STRATEGY_NETWORK:
-		for (uint16_t i = 0; i < replication->dc_count; i++)
-			stride += lower(replication->dcs[i].rf, census[replication->dcs[i].dc_id].hosts);
-		break;
-	}
-	return stride;
-}
-
-struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
-                                      const struct mp_view *view)
-{
-	struct mp_placement *placement = mp_calloc(1, sizeof(*placement));
-	if (placement == NULL)
-		return NULL;
-	placement->refs = 1;
-	placement->ring = mp_ring_ref(ring);
-	placement->replication = *replication;
-	struct dc_census census[MP_DCS_MAX] = {{0, 0}};
-	uint32_t host_total = 0;
-	if (take_census(ring, view, census, &host_total) != 0)
-		goto fail;
-	uint32_t stride = cap_replication(&placement->replication, census, host_total);
-	if (stride > UINT16_MAX || (stride > 0 && ring->count > SIZE_MAX / 2 / stride))
-		goto fail;
-	placement->stride = (uint16_t)stride;
-	placement->hosts = mp_alloc((size_t)ring->count * stride * sizeof(*placement->hosts));
-	placement->racks = mp_alloc((size_t)stride * sizeof(*placement->racks));
-	if (placement->hosts == NULL || placement->racks == NULL)
-		goto fail;
-	for (uint16_t i = 0; i < placement->replication.dc_count; i++) {
-		const struct dc_census *dc = &census[placement->replication.dcs[i].dc_id];
-		placement->dc_hosts[i] = (uint16_t)lower(dc->hosts, MP_HOSTS_MAX);
-		placement->dc_racks[i] = (uint16_t)lower(dc->racks, MP_HOSTS_MAX);
-	}
-	return placement;
-fail:
-	mp_placement_unref(placement);
-	return NULL;
-}
-
-static bool contains(const uint16_t *list, uint32_t count, uint16_t value)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (list[i] == value)
-			return true;
-	return false;
-}
-
-// SimpleStrategy, and EverywhereStrategy with the number of hosts as factor: the next distinct hosts on the
-// ring. Returns the tokens it walked.
-static uint32_t place_simple(struct mp_placement *placement, uint32_t at, uint16_t *row)
-{
-	const struct mp_ring *ring = placement->ring;
-	uint32_t found = 0;
-	uint32_t walked = 0;
-	for (; walked < ring->count && found < placement->stride; walked++) {
-		uint16_t owner = ring->owners[(at + walked) % ring->count];
-		if (!contains(row, found, owner))
-			row[found++] = owner;
-	}
-	while (found < placement->stride)
-		row[found++] = MP_NO_HOST;
-	return walked;
-}
-
-// NetworkTopologyStrategy: walk the ring; each datacentre takes hosts until its factor is reached, a second
-// one from a rack only while there are more replicas to place than racks.
-static uint32_t place_network(struct mp_placement *placement, const struct mp_view *view, uint32_t at,
-                              uint16_t *row)
-{
-	const struct mp_ring *ring = placement->ring;
-	const struct mp_replication *replication = &placement->replication;
-	int32_t left[MP_DCS_MAX];
-	int32_t repeats[MP_DCS_MAX];
-	for (uint16_t i = 0; i < replication->dc_count; i++) {
-		left[i] =
-			replication->dcs[i].rf < placement->dc_hosts[i] ? replication->dcs[i].rf : placement->dc_hosts[i];
-		repeats[i] = (int32_t)replication->dcs[i].rf - placement->dc_racks[i];
-	}
-	uint32_t found = 0;
-	uint32_t walked = 0;
-	for (; walked < ring->count && found < placement->stride; walked++) {
-		uint16_t owner = ring->owners[(at + walked) % ring->count];
-		const struct mp_host_view *host = &view->hosts[owner];
-		uint16_t dc = 0;
-		while (dc < replication->dc_count && replication->dcs[dc].dc_id != host->dcId)
-			dc++;
-		if (dc == replication->dc_count || left[dc] == 0 || contains(row, found, owner))
-			continue;
-		if (contains(placement->racks, found, host->rackId)) {
-			if (repeats[dc] <= 0)
-				continue;
-			repeats[dc]--;
-		}
-		placement->racks[found] = host->rackId;
-		row[found++] = owner;
-		left[dc]--;
-	}
-	while (found < placement->stride)
-		row[found++] = MP_NO_HOST;
-	return walked;
-}
-
-bool mp_placement_step(struct mp_placement *placement, const struct mp_view *view, uint32_t rows)
-{
-	const struct mp_ring *ring = placement->ring;
-	if (placement->stride == 0) {
-		placement->done = ring->count;
-		return true;
-	}
-	// A lopsided cluster walks far for each token: the budget is in tokens walked, so that a slice stays a
-	// slice.
-	uint64_t budget = (uint64_t)rows * 64;
-	uint64_t walked = 0;
-	for (uint32_t n = 0; n < rows && walked < budget && placement->done < ring->count; n++) {
-		uint16_t *row = placement->hosts + (size_t)placement->done * placement->stride;
-		walked += placement->replication.strategy == MP_STRATEGY_NETWORK
-		              ? place_network(placement, view, placement->done, row)
-		              : place_simple(placement, placement->done, row);
-		placement->done++;
-	}
-	return placement->done == ring->count;
-}
-
-struct mp_placement *mp_placement_ref(struct mp_placement *placement)
-{
-	placement->refs++;
-	return placement;
-}
-
-void mp_placement_unref(struct mp_placement *placement)
-{
-	if (placement == NULL || --placement->refs > 0)
-		return;
-	mp_ring_unref(placement->ring);
-	mp_free(placement->hosts);
-	mp_free(placement->racks);
-	mp_free(placement);
-}
-
-const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t token, uint32_t *count)
-{
-	*count = 0;
-	if (MP_UNLIKELY(placement == NULL || placement->stride == 0))
-		return NULL;
-	uint32_t at = mp_ring_find(placement->ring, token);
-	if (MP_UNLIKELY(at >= placement->done))
-		return NULL;
-	const uint16_t *row = placement->hosts + (size_t)at * placement->stride;
-	uint32_t used = placement->stride;
-	while (used > 0 && row[used - 1] == MP_NO_HOST)
-		used--;
-	*count = used;
-	return row;
 }

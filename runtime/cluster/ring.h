@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens to replicas. A ring is sorted tokens with a bucket index on the top bits (a lookup costs a few nanoseconds);
-// a placement is one keyspace's replicas for every token, computed in slices so that the loop never stalls.
-// Placement as Cassandra's SimpleStrategy and NetworkTopologyStrategy (org.apache.cassandra.locator) do it.
+// Who owns which token: sorted tokens with a bucket index on the top bits, so that a lookup costs a few nanoseconds. A
+// ring is built in steps, because a cluster may have a million tokens, and never changes afterwards.
 #pragma once
 
 #include "base/cursor.h"
 #include "base/defs.h"
-#include "cluster/view.h"
+
+#define MP_RING_TOKENS_MAX (1u << 21)
 
 struct mp_ring {
 	int64_t *tokens;  // ascending, distinct; one more, INT64_MAX, where a search ends
@@ -21,44 +21,27 @@ struct mp_ring_token {
 	int64_t token;
 	uint16_t owner;
 };
-// Sorts `tokens` in place; of equal tokens the lower slot wins. An empty ring is valid.
-struct mp_ring *mp_ring_new(struct mp_ring_token *tokens, size_t count) MP_MUST_CHECK;
+// From a list of tokens, at once; of equal tokens the lower slot wins. An empty ring is valid.
+struct mp_ring *mp_ring_new(const struct mp_ring_token *tokens, size_t count) MP_MUST_CHECK;
 struct mp_ring *mp_ring_ref(struct mp_ring *ring);
 void mp_ring_unref(struct mp_ring *ring); // NULL is fine
 uint32_t mp_ring_find(const struct mp_ring *ring,
                       int64_t token); // index of the owning token; count must be > 0
 
-enum mp_strategy { MP_STRATEGY_NONE, MP_STRATEGY_SIMPLE, MP_STRATEGY_NETWORK, MP_STRATEGY_EVERYWHERE };
-struct mp_replication {
-	enum mp_strategy strategy; // NONE: unknown or local: no replicas are known
-	uint16_t rf;               // SIMPLE
-	uint16_t dc_count;         // NETWORK
-	struct {
-		uint16_t dc_id;
-		uint16_t rf;
-	} dcs[MP_DCS_MAX];
+// The same in steps.
+struct mp_ring_builder {
+	struct mp_ring_token *tokens; // sorted in runs of `width`
+	struct mp_ring_token *spare;
+	size_t count, capacity;
+	size_t width;         // 0: not sorted at all yet
+	size_t low, a, b;     // the runs being merged begin at `low`; next of the first and of the second
+	size_t taken;         // tokens that are in the ring
+	size_t bucket;        // the next to be filled
+	struct mp_ring *ring; // NULL: still sorting
 };
-// Options as in system_schema.keyspaces.replication: "class" and the rest. "3/1" (transient) counts the full number.
-// An unknown class gives NONE. Nonsense numbers count as 0.
-void mp_replication_parse(struct mp_replication *replication, struct mp_view *view, size_t count,
-                          const struct mp_str *keys, const struct mp_str *values);
-
-struct mp_placement {
-	struct mp_ring *ring;
-	struct mp_replication replication;
-	uint16_t stride; // most replicas a token can have
-	uint16_t *hosts; // ring->count rows of `stride` slots, in placement order, filled up with MP_NO_HOST
-	uint32_t done;   // rows computed
-	uint32_t refs;
-	uint16_t dc_hosts[MP_DCS_MAX]; // by position in replication.dcs: hosts and racks that own tokens
-	uint16_t dc_racks[MP_DCS_MAX];
-	uint16_t *racks; // room for one row
-};
-struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
-                                      const struct mp_view *view) MP_MUST_CHECK;
-// Compute up to `rows` more rows; true when complete. Any input ends: RF above the number of hosts gives them all.
-bool mp_placement_step(struct mp_placement *placement, const struct mp_view *view, uint32_t rows);
-struct mp_placement *mp_placement_ref(struct mp_placement *placement);
-void mp_placement_unref(struct mp_placement *placement); // NULL is fine
-// The replicas of a token: `stride` slots, those in use first. NULL when nothing is known.
-const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t token, uint32_t *count);
+void mp_ring_builder_init(struct mp_ring_builder *builder);
+void mp_ring_builder_deinit(struct mp_ring_builder *builder);
+// Before the first step. MP_ENOMEM, MP_ETOOBIG over MP_RING_TOKENS_MAX.
+int mp_ring_builder_add(struct mp_ring_builder *builder, int64_t token, uint16_t owner) MP_MUST_CHECK;
+// A unit of work is about a token. 0: *ring is ready, and the caller's; MP_EAGAIN: there is more to do; MP_ENOMEM.
+int mp_ring_builder_step(struct mp_ring_builder *builder, int64_t *work, struct mp_ring **ring) MP_MUST_CHECK;

@@ -219,6 +219,7 @@ static void forget_cluster(struct mp_session *session)
 	session->cluster.version = session->config.protocol_version;
 	mp_free(session->cluster.name);
 	session->cluster.name = NULL;
+	session->unknown_is_local = false;
 	mp_session_make_settings(session);
 	mp_failover_forget(&session->failover);
 	if (session->config.local_dc != NULL)
@@ -320,8 +321,7 @@ void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, 
 		return;
 	}
 	set_state(session, MP_SESSION_CONNECTING);
-	session->hosts.open_tokens = session->config.connects_per_second;
-	session->hosts.open_tokens_ns = mp_loop_now_ns(session->loop);
+	session->hosts.open_pace_ns = 0;
 	mp_control_start(&session->control);
 }
 

@@ -97,6 +97,7 @@ struct mp_session {
 	uint64_t last_conn_id;
 	uint64_t late_answers; // counted by the connections
 	struct mp_log_gate unreachable;
+	bool unknown_is_local; // hosts that do not say their datacentre: no other one is local
 	bool view_changed;
 	bool control_is_old; // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/host_internal.h"
 #include "cluster/session_internal.h"
 
 #define COMPLAIN_EVERY_MS 10000u
@@ -109,14 +110,42 @@ static void on_identified(void *owner)
 	mp_session_make_settings(owner);
 }
 
+// Hosts that do not say their datacentre are better than none: they count as local while no other one is.
+static void review_unknown(struct mp_session *session)
+{
+	const char *local_dc = session->cluster.local_dc;
+	bool has_local = false;
+	bool has_unknown = false;
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		const char *dc = session->hosts.live[i]->dc;
+		has_local |= local_dc != NULL && strcmp(dc, local_dc) == 0;
+		has_unknown |= strcmp(dc, MP_UNKNOWN_PLACE) == 0;
+	}
+	bool counts = has_unknown && !has_local;
+	if (counts == session->unknown_is_local)
+		return;
+	session->unknown_is_local = counts;
+	if (counts)
+		mp_log_write(&session->log, MP_LOG_WARN,
+		             "no host is in the local datacentre '%s': those that do not say theirs count as local",
+		             local_dc != NULL ? local_dc : "");
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		struct mp_host *host = session->hosts.live[i];
+		if (strcmp(host->dc, MP_UNKNOWN_PLACE) == 0)
+			mp_host_relocate(host);
+	}
+	mp_session_view_changed(session);
+}
+
 static void on_read(void *owner)
 {
 	struct mp_session *session = owner;
+	review_unknown(session);
 	const char *local_dc = session->cluster.local_dc != NULL ? session->cluster.local_dc : "";
 	if (session->state != MP_SESSION_CONNECTING || session->hosts.opened)
 		return;
 	mp_keyspaces_use(&session->keyspaces, session->keyspace_id);
-	if (session->view.local_dc == MP_NO_HOST)
+	if (session->view.local_dc == MP_NO_HOST && !session->unknown_is_local)
 		mp_log_write(&session->log, MP_LOG_WARN, "no host is in the local datacentre '%s'", local_dc);
 	if (mp_hosts_in_use(&session->hosts) > 0) {
 		mp_session_open_hosts(session);
@@ -153,7 +182,8 @@ static enum mp_distance distance(void *owner, const char *dc)
 {
 	const struct mp_session *session = owner;
 	const char *serving = mp_session_serving_dc(session);
-	if (serving != NULL && strcmp(serving, dc) == 0)
+	bool is_unknown = session->unknown_is_local && strcmp(dc, MP_UNKNOWN_PLACE) == 0;
+	if (is_unknown || (serving != NULL && strcmp(serving, dc) == 0))
 		return MP_DISTANCE_LOCAL;
 	bool connects =
 		session->config.connect_remote || session->policies.failover.decide != NULL || session->away;

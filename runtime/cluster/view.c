@@ -3,6 +3,7 @@
 // script may keep the address of a slot for as long as its state lives.
 #include "cluster/view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -15,6 +16,7 @@ int mp_view_init(struct mp_view *view)
 {
 	memset(view, 0, sizeof(*view));
 	view->local_dc = MP_NO_HOST;
+	mp_names_init(&view->racks, UINT16_MAX);
 	view->hosts = mp_calloc(MP_HOSTS_MAX, sizeof(*view->hosts));
 	view->names = mp_calloc(MP_HOSTS_MAX, sizeof(*view->names));
 	view->marks = mp_calloc(1, sizeof(*view->marks));
@@ -44,9 +46,7 @@ void mp_view_deinit(struct mp_view *view)
 		group_deinit(&view->dcs[i]);
 		mp_free(view->dc_names[i]);
 	}
-	for (uint32_t i = 0; i < view->rack_count; i++)
-		mp_free(view->rack_names[i]);
-	mp_free(view->rack_names);
+	mp_names_deinit(&view->racks);
 	mp_view_marks_deinit(view);
 	mp_free(view->names);
 	mp_free(view->hosts);
@@ -69,27 +69,14 @@ int mp_view_dc_id(struct mp_view *view, const char *dc)
 
 int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack)
 {
-	size_t dc_len = strlen(dc);
-	size_t rack_len = strlen(rack);
-	for (uint32_t i = 0; i < view->rack_count; i++) {
-		const char *name = view->rack_names[i];
-		if (strncmp(name, dc, dc_len) == 0 && name[dc_len] == '/' && strcmp(name + dc_len + 1, rack) == 0)
-			return (int)i;
-	}
-	if (view->rack_count >= UINT16_MAX)
+	char name[2 * MP_NODE_NAME_MAX + 2];
+	int len = snprintf(name, sizeof(name), "%s/%s", dc, rack);
+	if (len < 0 || (size_t)len >= sizeof(name))
 		return MP_ETOOBIG;
-	char **names = mp_realloc(view->rack_names, (view->rack_count + 1) * sizeof(*names));
-	if (names == NULL)
-		return MP_ENOMEM;
-	view->rack_names = names;
-	char *name = mp_alloc(dc_len + rack_len + 2);
-	if (name == NULL)
-		return MP_ENOMEM;
-	memcpy(name, dc, dc_len);
-	name[dc_len] = '/';
-	memcpy(name + dc_len + 1, rack, rack_len + 1);
-	names[view->rack_count] = name;
-	return (int)view->rack_count++;
+	uint32_t id = mp_names_id(&view->racks, (struct mp_str){name, (size_t)len});
+	if (id == 0)
+		return view->racks.count == view->racks.limit ? MP_ETOOBIG : MP_ENOMEM;
+	return (int)id - 1;
 }
 
 static int group_add(struct mp_group *group, uint16_t host)

@@ -5,11 +5,13 @@
 #pragma once
 
 #include "base/defs.h"
+#include "cluster/names.h"
 
 enum { MP_HOSTS_MAX = 8192 }; // slots; further hosts are refused with a warning
 enum { MP_DCS_MAX = 64 };
-enum { MP_NO_HOST = 65535 }; // the slot of no host
-enum { MP_MARKS_MAX = 32 };  // tags and lists of hosts
+enum { MP_NODE_NAME_MAX = 255 }; // bytes of the name of a datacentre or rack
+enum { MP_NO_HOST = 65535 };     // the slot of no host
+enum { MP_MARKS_MAX = 32 };      // tags and lists of hosts
 
 struct mp_host_view {
 	uint32_t index;      // its slot
@@ -67,9 +69,8 @@ struct mp_view {
 	uint16_t dc_count;
 	uint16_t remote_order[MP_DCS_MAX]; // dcIds of remote datacentres, most wanted first
 	uint16_t remote_count;
-	uint16_t local_dc; // dcId, or MP_NO_HOST when no host of it was seen
-	char **rack_names; // by rackId: "dc/rack"
-	uint32_t rack_count;
+	uint16_t local_dc;                // dcId, or MP_NO_HOST when no host of it was seen
+	struct mp_names racks;            // "dc/rack", by rackId + 1
 	uint64_t epoch;                   // counts rebuilds
 	uint32_t turn;                    // counter of inTurn orders
 	uint16_t dc_priority[MP_DCS_MAX]; // by dcId: 1 comes first in remote_order, 0: after all that have one
@@ -80,7 +81,7 @@ struct mp_view {
 
 int mp_view_init(struct mp_view *view) MP_MUST_CHECK;
 void mp_view_deinit(struct mp_view *view);
-// The id of a datacentre or rack name, made on first sight. MP_ETOOBIG over MP_DCS_MAX, MP_ENOMEM.
+// The id of a datacentre or rack name, made on first sight. MP_ETOOBIG (number or length), MP_ENOMEM.
 int mp_view_dc_id(struct mp_view *view, const char *dc) MP_MUST_CHECK;
 int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack) MP_MUST_CHECK;
 // The datacentre's place among the remote ones: 1 and up, 0: after those. Takes effect with the next rebuild.

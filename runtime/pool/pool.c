@@ -12,8 +12,7 @@
 #include "base/mem.h"
 #include "pool/pool_internal.h"
 
-#define POSTPONE_MS 25u   // until the limiter is asked again, and as much at random
-#define STABLE_MS   1000u // a connection that lived so long was a success: the backoff starts anew
+#define STABLE_MS 1000u // a connection that lived so long was a success: the backoff starts anew
 // Wrong credentials or the wrong node: trying often helps nobody and locks accounts.
 #define REFUSED_MS     10000u
 #define REFUSED_JITTER 5000u
@@ -273,8 +272,10 @@ static bool wants_more(const struct mp_pool *pool)
 static void fill(struct mp_pool *pool)
 {
 	while (wants_more(pool)) {
-		if (pool->events->may_open != NULL && !pool->events->may_open(pool->owner)) {
-			wait_ms(pool, POSTPONE_MS + mp_rand_below(mp_loop_rand(pool->loop), POSTPONE_MS), false);
+		uint64_t delay_ms =
+			pool->events->open_delay_ms != NULL ? pool->events->open_delay_ms(pool->owner) : 0;
+		if (delay_ms > 0) {
+			wait_ms(pool, delay_ms, false);
 			return;
 		}
 		if (pool->closing)

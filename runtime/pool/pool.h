@@ -5,7 +5,7 @@
 //
 // The pool is up while it has a ready connection; on_up and on_down tell each change, until the pool is
 // closed. A pool that is wanted (target > 0) tries for ever, as often as its backoff allows. No event comes
-// from inside a function of this header (but may_open from a timer or task), and in an event everything is
+// from inside a function of this header (but open_delay_ms from a timer or task), and in an event everything is
 // allowed but mp_pool_deinit().
 //
 //   one connection:  opening --ready--> ready --surplus, idle, old address, orphans--> draining
@@ -39,8 +39,9 @@ struct mp_pool_events {
 	// A connection that was ready ended; it is freed after the call. `lost`: not by our own will.
 	void (*on_removed)(void *owner, struct mp_conn *conn, const struct mp_conn_end *end, bool lost);
 	void (*on_room)(void *owner); // room after there was none: waiting requests may try again
-	// Asked before each connection is opened: false postpones it (a limit shared by all hosts). May be NULL.
-	bool (*may_open)(void *owner);
+	// Asked before each connection is opened: for how long it is postponed (a limit shared by all hosts), 0: not at
+	// all. It is asked again when that time is over. May be NULL.
+	uint64_t (*open_delay_ms)(void *owner);
 	// Asked after a failure (`failures` in a row, 1: the first) for the time until the next attempt; it is
 	// kept at MP_POOL_RETRY_LEAST_MS or more. False: the pool's own backoff. May be NULL.
 	bool (*retry_delay)(void *owner, uint32_t failures, enum mp_close_reason why, uint64_t *delay_ms);

@@ -168,6 +168,8 @@ void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limit
 	pool->reconnect.max_ms = limits->reconnect_max_ms;
 	if (!pool->opened)
 		return;
+	if (!pool->backing_off)
+		mp_timer_stop(&pool->retry_timer); // who limits all hosts may say something else now
 	if (pool->target < limits->core)
 		pool->target = limits->core;
 	if (pool->target > limits->max)

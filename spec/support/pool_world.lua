@@ -44,10 +44,9 @@ local function make_events(world, loop)
     end)
   events.on_room = loop:callback("void (*)(void *)", function() tell "room" end)
   events.on_empty = loop:callback("void (*)(void *)", function() tell "empty" end)
-  events.may_open = loop:callback("bool (*)(void *)", function()
+  events.open_delay_ms = loop:callback("uint64_t (*)(void *)", function()
     world.asked[#world.asked + 1] = loop:now_ms()
-    if world.may_open then return world.may_open() end
-    return true
+    return world.may_open and not world.may_open() and 25 or 0
   end)
   return events
 end

@@ -82,6 +82,27 @@ function rows.send(link, request, columns, data, options)
   end)
 end
 
+-- The same of rows that are bytes already, `count` of them.
+function rows.send_bytes(link, request, columns, bytes, count)
+  link.owed[request.stream] = nil
+  link:send(function(buf)
+    local metadata = rows.metadata(columns)
+    local head = ffi.new "struct mp_rows_head"
+    head.metadata = metadata
+    local mark = C.mp_encode_rows_begin(buf, link.version, request.stream, head)
+    C.mp_buf_bytes(buf, bytes, #bytes)
+    C.mp_encode_rows_end(buf, mark, count)
+    C.mp_metadata_unref(metadata)
+  end)
+end
+
+-- A row of byte strings (false: null) as bytes.
+function rows.bytes(values)
+  local out = {}
+  for i, value in ipairs(values) do out[i] = value and rows.int(#value) .. value or "\255\255\255\255" end
+  return table.concat(out)
+end
+
 function rows.void(link, request)
   link.owed[request.stream] = nil
   link:send(function(buf) C.mp_encode_result_void(buf, link.version, request.stream) end)

@@ -33,6 +33,7 @@ local local_columns = columns_of {
 }
 local peers_v2_columns = columns_of { { "peer", "inet" }, { "native_address", "inet" }, { "native_port", "int" } }
 local peers_columns = columns_of { { "peer", "inet" }, { "rpc_address", "inet" } }
+session_world.peers_v2_columns = peers_v2_columns
 
 local function node_values(node, extra)
   local values = {}
@@ -377,11 +378,12 @@ function World:received(op, executed)
 end
 
 -- options: nodes (list of node options) or cluster (mp_sim_options), config, contacts (default: the first node's
--- address), keyspaces, policies, seed
+-- address), keyspaces, policies, seed; real: on real sockets
 function session_world.open(options)
   options = options or {}
   local world = setmetatable({
-    loop = sim_world.loop(options.seed or 1), nodes = {}, events = {}, requests = {}, connects = {}, prepares = {},
+    loop = (options.real and sim_world.real or sim_world.loop)(options.seed or 1),
+    nodes = {}, events = {}, requests = {}, connects = {}, prepares = {},
     kept = {}, shapes = {}, refreshes = 0, open_requests = 0, closed_count = 0,
     cluster_name = "test cluster", keyspaces = options.keyspaces or {
       ks = { class = "org.apache.cassandra.locator.SimpleStrategy", replication_factor = "2" },

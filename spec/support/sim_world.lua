@@ -15,6 +15,13 @@ function sim_world.loop(seed)
   return setmetatable({ handle = handle, callbacks = {}, kept = {} }, Loop)
 end
 
+-- The same on real sockets and in real time.
+function sim_world.real(seed)
+  local handle = C.mp_loop_uv_new(nil, seed)
+  assert(handle ~= nil)
+  return setmetatable({ handle = handle, callbacks = {}, kept = {}, is_real = true }, Loop)
+end
+
 function sim_world.addr(text, port)
   local addr = ffi.new "struct mp_addr"
   assert(C.mp_addr_parse_ip(text, port, addr) == 0)
@@ -67,6 +74,11 @@ function Loop:until_true(done, limit_ms)
 end
 
 function Loop:pass(ms)
+  if self.is_real then
+    local ends = self:now_ms() + ms
+    while self:now_ms() < ends do self:turn(math.max(0, math.ceil(ends - self:now_ms()))) end
+    return
+  end
   C.mp_loop_sim_run_for(self.handle, ffi.cast("uint64_t", math.floor(ms * 1e6)))
   self:check()
 end
