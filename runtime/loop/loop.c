@@ -249,6 +249,11 @@ void mp_sock_shutdown(struct mp_sock *sock)
 	body(sock->loop)->shutdown(sock);
 }
 
+bool mp_sock_is_abandoned(struct mp_sock *sock)
+{
+	return sock->loop->ops->is_abandoned != NULL && sock->loop->ops->is_abandoned(sock);
+}
+
 static struct mp_listener *listens(struct mp_loop *loop, struct mp_listener *listener,
                                    void (*on_accept)(void *data, struct mp_sock *sock), void *data)
 {

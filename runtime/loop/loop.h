@@ -138,6 +138,8 @@ void mp_sock_read_start(struct mp_sock *sock);
 // `reset`: abort with RST instead of FIN. Allowed in every state and inside callbacks; no callback follows.
 void mp_sock_close(struct mp_sock *sock, bool reset);
 void mp_sock_shutdown(struct mp_sock *sock); // FIN: no more writes, reads go on
+// Has the peer closed both sides, so that nobody takes what is written? Seen of local sockets also while reading rests.
+bool mp_sock_is_abandoned(struct mp_sock *sock);
 
 struct mp_listener;
 // `on_accept` gets a socket that is not reading yet: it must call mp_sock_adopt() or mp_sock_close() on it.

@@ -42,6 +42,7 @@ struct mp_loop_ops {
 	void (*read_changed)(struct mp_sock *sock); // sock->reading was switched, or the socket was adopted
 	void (*close)(struct mp_sock *sock, bool reset);
 	void (*shutdown)(struct mp_sock *sock);
+	bool (*is_abandoned)(struct mp_sock *sock); // NULL: never seen before something is read
 
 	struct mp_listener *(*listen)(struct mp_loop *loop, const struct mp_addr *addr, int *err);
 	void (*unlisten)(struct mp_listener *listener);

@@ -237,6 +237,7 @@ static const struct mp_loop_ops uv_ops = {
 	.read_changed = mp_uv_read_changed,
 	.close = mp_uv_close,
 	.shutdown = mp_uv_shutdown,
+	.is_abandoned = mp_uv_is_abandoned,
 	.listen = mp_uv_listen,
 	.unlisten = mp_uv_unlisten,
 	.listen_local = mp_uv_listen_local,

@@ -55,6 +55,7 @@ size_t mp_uv_unconfirmed(struct mp_sock *sock);
 void mp_uv_read_changed(struct mp_sock *sock);
 void mp_uv_close(struct mp_sock *sock, bool reset);
 void mp_uv_shutdown(struct mp_sock *sock);
+bool mp_uv_is_abandoned(struct mp_sock *sock);
 
 // loop_uv_listen.c
 struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err);

@@ -13,6 +13,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -293,6 +294,12 @@ size_t mp_uv_unconfirmed(struct mp_sock *sock)
 void mp_uv_read_changed(struct mp_sock *sock)
 {
 	arm(uv_sock_of(sock));
+}
+
+bool mp_uv_is_abandoned(struct mp_sock *sock)
+{
+	struct pollfd at = {.fd = uv_sock_of(sock)->fd};
+	return poll(&at, 1, 0) == 1 && (at.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void mp_uv_shutdown(struct mp_sock *sock)

@@ -70,6 +70,29 @@ describe("a control socket", function()
       said)
   end)
 
+  it("knows who went while an answer is being made, and gives the place to the next", function()
+    local began, stop = 0, false
+    with_server(function(server, client, line)
+      if line ~= "slow" then return core.replyControl(server, client, line) end
+      began = began + 1
+      assert.is_true(core.waitsControl(server, client))
+      while not stop do moonpool.sleep(5) end
+      assert.is_false(core.waitsControl(server, client))
+    end, function()
+      local fds = {}
+      for i = 1, 16 do
+        fds[i] = assert(unix.dial(path))
+        unix.offer(fds[i], "slow\n")
+      end
+      while began < 16 do moonpool.sleep(5) end
+      assert.matches("sixteen clients are served already", assert(core.askControl(path, "x", 5000)), 1, true)
+      for _, fd in ipairs(fds) do unix.close(fd) end
+      assert.equal("x", core.askControl(path, "x", 5000))
+      stop = true
+      moonpool.sleep(20)
+    end)
+  end)
+
   it("is for its user and for root", function()
     if not unix.is_root() then return pending "only root can be somebody else" end
     os.execute("chmod 777 '" .. folder .. "'")

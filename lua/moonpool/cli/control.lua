@@ -125,8 +125,8 @@ local function too_long(request)
     and ": ask for one pool at a time (moonpool ctl --pool N " .. request.verb .. ")" or "")
 end
 
--- The answer to a line, as a line.
-function control.answer(line)
+-- The answer to a line, as a line. `is_wanted` says after each pool whether anybody still waits for it.
+function control.answer(line, is_wanted)
   local request, why = json.decode(line)
   if request == nil then return json.encode { ok = false, error = "this is no line of JSON: " .. tostring(why) } end
   local parts, length, all_ok = {}, 64, true
@@ -136,7 +136,7 @@ function control.answer(line)
     length = length + #parts[#parts] + 1
     all_ok = all_ok and result.ok
     if length > core.controlAnswerMax then return nil, too_long(request) end
-    return true
+    return not is_wanted or is_wanted(), "nobody waits for it any more"
   end)
   if not ok then return json.encode { ok = false, error = why } end
   return ('{"ok":%s,"pools":[%s]}'):format(tostring(all_ok), table.concat(parts, ","))
@@ -146,7 +146,7 @@ end
 function control.listen(path)
   local server, why
   server, why = core.listenControl(path, function(client, line)
-    local ok, answer = pcall(control.answer, line)
+    local ok, answer = pcall(control.answer, line, function() return core.waitsControl(server, client) end)
     if not ok then answer = json.encode { ok = false, error = tostring(answer) } end
     core.replyControl(server, client, answer)
   end)

@@ -7,6 +7,7 @@ local json = require "moonpool.cli.json"
 local serve = require "moonpool.cli.serve"
 
 local TIMEOUT_MS = 30000
+local MOST_HOSTS = 20 -- on one line
 
 local ctl = {}
 
@@ -65,8 +66,10 @@ function printers.hosts(result)
 end
 
 function printers.health(result)
-  print(("%s: %d hosts up%s"):format(result.overall, result.hostsUp,
-    #result.hostsDown > 0 and ", down: " .. table.concat(result.hostsDown, ", ") or ""))
+  local down, more = result.hostsDown, ""
+  if #down > MOST_HOSTS then more = (" and %d more"):format(#down - MOST_HOSTS) end
+  print(("%s: %d hosts up%s%s"):format(result.overall, result.hostsUp,
+    #down > 0 and ", down: " .. table.concat(down, ", ", 1, math.min(#down, MOST_HOSTS)) or "", more))
 end
 
 local function tell(message)

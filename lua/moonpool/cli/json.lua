@@ -21,7 +21,34 @@ local function text(value)
   return (cjson.encode(value):gsub("\\/", "/"))
 end
 
-function json.encode(value)
+local function by_text(a, b) return tostring(a) < tostring(b) end
+
+-- Lists have many tables of the same keys: those are put in order once, and written once.
+local function new_writer()
+  local last, names = {}, {}
+  local function sorted(value)
+    local count = 0
+    for _ in pairs(value) do count = count + 1 end
+    local same = count == #last
+    for i = 1, same and count or 0 do same = same and value[last[i]] ~= nil end
+    if same then return last end
+    local keys = {}
+    for key in pairs(value) do keys[#keys + 1] = key end
+    table.sort(keys, by_text)
+    last = keys
+    return keys
+  end
+  return sorted, function(key)
+    local name = names[key]
+    if not name then
+      name = text(tostring(key)) .. ":"
+      names[key] = name
+    end
+    return name
+  end
+end
+
+local function write(value, sorted, name)
   local kind = type(value)
   if kind == "string" then return text(value) end
   if kind == "number" then
@@ -30,14 +57,15 @@ function json.encode(value)
   if kind ~= "table" then return tostring(value) end
   local parts = {}
   if lists[value] then
-    for i, item in ipairs(value) do parts[i] = json.encode(item) end
+    for i, item in ipairs(value) do parts[i] = write(item, sorted, name) end
     return "[" .. table.concat(parts, ",") .. "]"
   end
-  local keys = {}
-  for key in pairs(value) do keys[#keys + 1] = tostring(key) end
-  table.sort(keys)
-  for i, key in ipairs(keys) do parts[i] = text(key) .. ":" .. json.encode(value[key]) end
+  for i, key in ipairs(sorted(value)) do parts[i] = name(key) .. write(value[key], sorted, name) end
   return "{" .. table.concat(parts, ",") .. "}"
+end
+
+function json.encode(value)
+  return write(value, new_writer())
 end
 
 local function without_null(value)
