@@ -12,7 +12,7 @@ endforeach()
 
 install(TARGETS moonpool)
 install(TARGETS moonpool_shared EXPORT moonpool-shared)
-install(TARGETS moonpool_static EXPORT moonpool-static) # apart: who links it needs the packages of its libraries, too
+install(TARGETS moonpool_static mp_libraries EXPORT moonpool-static) # apart: who links it needs the packages of its libraries, too
 install(FILES runtime/moonpool.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY lua policies DESTINATION ${CMAKE_INSTALL_DATADIR}/moonpool)
 
@@ -28,5 +28,7 @@ install(FILES ${PROJECT_BINARY_DIR}/moonpool-config.cmake ${PROJECT_BINARY_DIR}/
 file(RELATIVE_PATH mp_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" mp_up ${mp_up})
 string(JOIN " " mp_pc_flags ${mp_sanitizers})
+list(TRANSFORM mp_modules REPLACE ".*=" "" OUTPUT_VARIABLE mp_pc_modules)
+string(JOIN " " mp_pc_modules ${mp_pc_modules} zlib)
 configure_file(runtime/moonpool.pc.in moonpool.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/moonpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

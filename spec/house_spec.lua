@@ -103,6 +103,8 @@ describe("the floors", function()
   it("keep each third party in its one home", function()
     local homes = {
       ["<uv.h>"] = { "^runtime/loop/loop_uv" },
+      ["<lz4"] = { "^runtime/wire/compress" },
+      ["<snappy"] = { "^runtime/wire/compress" },
       ["<openssl/"] = { "^runtime/link/tls" },
       ["<lua"] = { "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },
       ["<lauxlib"] = { "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },

@@ -23,8 +23,6 @@
 #define KEEP_BYTES (1u << 20)
 #endif
 
-#define SEGMENT_OVERHEAD (MP_SEGMENT_HEADER + MP_SEGMENT_TRAILER)
-
 struct sink {
 	int (*fn)(void *data, const struct mp_envelope *envelope);
 	void *data;
@@ -40,17 +38,24 @@ void mp_decoder_init(struct mp_decoder *dec, bool want_response, uint32_t max_bo
 	*dec = (struct mp_decoder){.want_response = want_response, .max_body = max_body};
 	mp_buf_init(&dec->rest);
 	mp_buf_init(&dec->whole);
+	mp_buf_init(&dec->inflated);
 }
 
 void mp_decoder_deinit(struct mp_decoder *dec)
 {
 	mp_buf_deinit(&dec->rest);
 	mp_buf_deinit(&dec->whole);
+	mp_buf_deinit(&dec->inflated);
 }
 
 void mp_decoder_use_segments(struct mp_decoder *dec)
 {
 	dec->segmented = true;
+}
+
+void mp_decoder_use_compression(struct mp_decoder *dec, enum mp_compression kind)
+{
+	dec->compression = kind;
 }
 
 static int refuse(struct mp_decoder *dec, int rc, const char *format, ...) MP_PRINTF(3, 4);
@@ -137,8 +142,16 @@ static int read_header(struct mp_decoder *dec, const uint8_t *at, struct mp_enve
 	return 0;
 }
 
+static void release_if_large(struct mp_buf *buf)
+{
+	if (buf->cap > KEEP_BYTES)
+		mp_buf_deinit(buf);
+	else
+		mp_buf_clear(buf);
+}
+
 // Nothing of the decoder may be touched after a callback that returns non-zero.
-static int deliver(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
+static int hand_over(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
 {
 	dec->error = MP_ECLOSED;
 	int rc = sink.fn(sink.data, env);
@@ -147,12 +160,33 @@ static int deliver(struct mp_decoder *dec, const struct mp_envelope *env, struct
 	return rc;
 }
 
-static void release_if_large(struct mp_buf *buf)
+static int deliver_inflated(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
 {
-	if (buf->cap > KEEP_BYTES)
-		mp_buf_deinit(buf);
-	else
-		mp_buf_clear(buf);
+	if (dec->compression == MP_COMPRESSION_NONE)
+		return refuse(dec, MP_EPROTO, "a compressed body, although no compression was agreed on");
+	mp_buf_clear(&dec->inflated);
+	int rc = mp_decompress_body(dec->compression, env->body, env->body_len, dec->max_body, &dec->inflated);
+	if (rc == MP_ENOMEM)
+		return refuse(dec, rc, "out of memory");
+	if (rc != 0)
+		return refuse(dec, rc, "a %s body of %u bytes %s", mp_compression_name(dec->compression),
+		              env->body_len, rc == MP_ETOOBIG ? "makes more than the limit" : "is not what it says");
+	struct mp_envelope plain = *env;
+	plain.flags &= (uint8_t)~MP_FLAG_COMPRESSED;
+	plain.body = dec->inflated.data;
+	plain.body_len = (uint32_t)dec->inflated.len;
+	rc = hand_over(dec, &plain, sink);
+	if (rc == 0)
+		release_if_large(&dec->inflated);
+	return rc;
+}
+
+// The flag means nothing any more on v5, whose segments are compressed.
+static int deliver(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
+{
+	if (MP_UNLIKELY((env->flags & MP_FLAG_COMPRESSED) != 0 && env->version < 5))
+		return deliver_inflated(dec, env, sink);
+	return hand_over(dec, env, sink);
 }
 
 // Move bytes of the span to `buf` until it holds `want`, or the span ends.
@@ -169,8 +203,7 @@ static int gather(struct mp_decoder *dec, struct mp_buf *buf, struct span *in, s
 	return 0;
 }
 
-// ---- envelopes that stand by themselves
-// -------------------------------------------------------------------------
+// ---- envelopes that stand by themselves -------------------------------------------------------------------
 
 static int finish_rest_envelope(struct mp_decoder *dec, struct span *in, struct sink sink)
 {
@@ -221,24 +254,42 @@ static int feed_envelopes(struct mp_decoder *dec, struct span *in, struct sink s
 	return 0;
 }
 
-// ---- segments
-// ---------------------------------------------------------------------------------------------------
+// ---- segments ---------------------------------------------------------------------------------------------
 
 struct segment {
-	size_t payload_len;
+	size_t payload_len;  // as it was sent
+	size_t inflated_len; // 0: as it is
 	bool self_contained;
 };
 
+static size_t header_len(const struct mp_decoder *dec)
+{
+	return dec->compression == MP_COMPRESSION_NONE ? MP_SEGMENT_HEADER : MP_SEGMENT_LZ4_HEADER;
+}
+
+static size_t overhead(const struct mp_decoder *dec)
+{
+	return header_len(dec) + MP_SEGMENT_TRAILER;
+}
+
 static int read_segment_header(struct mp_decoder *dec, const uint8_t *at, struct segment *seg)
 {
-	uint32_t expected = mp_crc24(at, 3);
-	uint32_t found = load_u24_le(at + 3);
+	size_t bytes = header_len(dec) - 3;
+	uint32_t expected = mp_crc24(at, bytes);
+	uint32_t found = load_u24_le(at + bytes);
 	if (MP_UNLIKELY(expected != found))
 		return refuse(dec, MP_EPROTO, "segment header %02x%02x%02x: CRC24 %06x instead of %06x", at[0], at[1],
 		              at[2], found, expected);
 	uint32_t header = load_u24_le(at);
 	seg->payload_len = header & MP_SEGMENT_PAYLOAD_MAX;
-	seg->self_contained = (header >> 17 & 1) != 0;
+	seg->inflated_len = 0;
+	if (MP_LIKELY(dec->compression == MP_COMPRESSION_NONE)) {
+		seg->self_contained = (header >> 17 & 1) != 0;
+		return 0;
+	}
+	uint64_t bits = header | (uint64_t)at[3] << 24 | (uint64_t)at[4] << 32;
+	seg->inflated_len = bits >> 17 & MP_SEGMENT_PAYLOAD_MAX;
+	seg->self_contained = (bits >> 34 & 1) != 0;
 	return 0;
 }
 
@@ -288,6 +339,19 @@ static int take_part(struct mp_decoder *dec, struct span in, struct sink sink)
 	return rc;
 }
 
+static int inflate_payload(struct mp_decoder *dec, const struct segment *seg, const uint8_t *payload)
+{
+	mp_buf_clear(&dec->inflated);
+	uint8_t *room = mp_buf_reserve(&dec->inflated, seg->inflated_len);
+	if (room == NULL)
+		return refuse(dec, MP_ENOMEM, "out of memory");
+	int rc = mp_lz4_unpack(payload, seg->payload_len, room, seg->inflated_len);
+	if (rc != 0)
+		return refuse(dec, rc, "a compressed segment of %zu bytes is not what it says", seg->payload_len);
+	dec->inflated.len = seg->inflated_len;
+	return 0;
+}
+
 static int take_segment(struct mp_decoder *dec, const struct segment *seg, const uint8_t *payload,
                         struct sink sink)
 {
@@ -298,24 +362,30 @@ static int take_segment(struct mp_decoder *dec, const struct segment *seg, const
 		return refuse(dec, MP_EPROTO, "segment of %zu bytes: CRC32 %08x instead of %08x", seg->payload_len,
 		              found, expected);
 	struct span in = {payload, seg->payload_len};
+	if (MP_UNLIKELY(seg->inflated_len > 0)) {
+		int rc = inflate_payload(dec, seg, payload);
+		if (rc != 0)
+			return rc;
+		in = (struct span){dec->inflated.data, seg->inflated_len};
+	}
 	return seg->self_contained ? take_self_contained(dec, in, sink) : take_part(dec, in, sink);
 }
 
 static int finish_rest_segment(struct mp_decoder *dec, struct span *in, struct sink sink)
 {
-	int rc = gather(dec, &dec->rest, in, MP_SEGMENT_HEADER);
-	if (rc != 0 || dec->rest.len < MP_SEGMENT_HEADER)
+	int rc = gather(dec, &dec->rest, in, header_len(dec));
+	if (rc != 0 || dec->rest.len < header_len(dec))
 		return rc;
 	struct segment seg;
 	rc = read_segment_header(dec, dec->rest.data, &seg);
 	if (rc != 0)
 		return rc;
-	size_t size = SEGMENT_OVERHEAD + seg.payload_len;
+	size_t size = overhead(dec) + seg.payload_len;
 	rc = gather(dec, &dec->rest, in, size);
 	if (rc != 0 || dec->rest.len < size)
 		return rc;
 	dec->rest.len = 0;
-	rc = take_segment(dec, &seg, dec->rest.data + MP_SEGMENT_HEADER, sink);
+	rc = take_segment(dec, &seg, dec->rest.data + header_len(dec), sink);
 	if (rc == 0)
 		release_if_large(&dec->rest);
 	return rc;
@@ -329,16 +399,16 @@ static int feed_segments(struct mp_decoder *dec, struct span *in, struct sink si
 			return rc;
 	}
 	while (in->left > 0) {
-		if (in->left < MP_SEGMENT_HEADER)
-			return gather(dec, &dec->rest, in, MP_SEGMENT_HEADER);
+		if (in->left < header_len(dec))
+			return gather(dec, &dec->rest, in, header_len(dec));
 		struct segment seg;
 		int rc = read_segment_header(dec, in->pos, &seg);
 		if (MP_UNLIKELY(rc != 0))
 			return rc;
-		size_t size = SEGMENT_OVERHEAD + seg.payload_len;
+		size_t size = overhead(dec) + seg.payload_len;
 		if (in->left < size)
 			return gather(dec, &dec->rest, in, size);
-		const uint8_t *payload = in->pos + MP_SEGMENT_HEADER;
+		const uint8_t *payload = in->pos + header_len(dec);
 		in->pos += size;
 		in->left -= size;
 		rc = take_segment(dec, &seg, payload, sink);
@@ -352,7 +422,7 @@ struct mp_decoder_pending mp_decoder_pending(const struct mp_decoder *dec)
 {
 	struct mp_decoder_pending pending = {.bytes = dec->rest.len + dec->whole.len};
 	// A segment that is cut: its first envelope is that of the others before, or begins behind its header.
-	size_t skip = dec->segmented && dec->whole.len == 0 ? MP_SEGMENT_HEADER : 0;
+	size_t skip = dec->segmented && dec->whole.len == 0 ? header_len(dec) : 0;
 	const struct mp_buf *buf = dec->whole.len > 0 ? &dec->whole : &dec->rest;
 	if (buf->len < skip + MP_ENVELOPE_HEADER)
 		return pending;

@@ -8,15 +8,18 @@
 
 #include "base/buf.h"
 #include "base/defs.h"
+#include "wire/compress.h"
 #include "wire/frame.h"
 
 struct mp_decoder {
 	bool segmented;
-	bool want_response;   // direction accepted: true on a client, false on a server
-	uint8_t version;      // the only version accepted once known; 0: any of 3 .. 5
-	uint32_t max_body;    // a larger body is MP_ETOOBIG before any memory is taken
-	struct mp_buf rest;   // an incomplete header, envelope or segment
-	struct mp_buf whole;  // segmented: an envelope being put together from several segments
+	bool want_response;     // direction accepted: true on a client, false on a server
+	uint8_t version;        // the only version accepted once known; 0: any of 3 .. 5
+	uint32_t max_body;      // a larger body is MP_ETOOBIG before any memory is taken
+	struct mp_buf rest;     // an incomplete header, envelope or segment
+	struct mp_buf whole;    // segmented: an envelope being put together from several segments
+	struct mp_buf inflated; // the body or payload that is being handed over, if it came compressed
+	enum mp_compression compression;
 	char why[96];         // after an error: what was wrong, for the close reason
 	uint8_t seen_version; // the version byte (without direction) of the last header, also of a refused one
 	int16_t
@@ -28,6 +31,9 @@ void mp_decoder_init(struct mp_decoder *dec, bool want_response, uint32_t max_bo
 void mp_decoder_deinit(struct mp_decoder *dec);
 // From now on the bytes are segments. Allowed inside on_envelope: the fed bytes behind that envelope are segments.
 void mp_decoder_use_segments(struct mp_decoder *dec);
+// What was agreed on in STARTUP: bodies with the flag are compressed so (v3, v4), or all segments (v5, LZ4). Without it
+// the flag is an error. Before the first segment.
+void mp_decoder_use_compression(struct mp_decoder *dec, enum mp_compression kind);
 
 // The envelope that has come in part: how many bytes of it lie here (of a segment that is cut, all of its bytes), and
 // what its header says.

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/err.h"
+#include "wire/compress.h"
 #include "wire/crc32.h"
 
 #define CRC24_INIT 0x875060u
@@ -111,4 +113,47 @@ void mp_segment_end(struct mp_buf *buf, size_t begin)
 		return;
 	seal(buf->data + begin, (uint32_t)len, true);
 	buf->len += MP_SEGMENT_TRAILER;
+}
+
+// ---- compressed -------------------------------------------------------------------------------------------
+
+static void seal_lz4(uint8_t *header, uint32_t sent, uint32_t full, bool self_contained)
+{
+	uint64_t bits = (uint64_t)sent | (uint64_t)full << 17 | (self_contained ? UINT64_C(1) << 34 : 0);
+	put_le(header, (uint32_t)bits, 4);
+	put_le(header + 4, (uint32_t)(bits >> 32), 1);
+	put_le(header + 5, mp_crc24(header, 5), 3);
+	uint8_t *payload = header + MP_SEGMENT_LZ4_HEADER;
+	put_le(payload + sent, mp_crc32_segment(payload, sent), 4);
+}
+
+static int append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len, bool self_contained)
+{
+	size_t bound = mp_lz4_bound(len);
+	uint8_t *header = mp_buf_reserve(buf, MP_SEGMENT_LZ4_HEADER + bound + MP_SEGMENT_TRAILER);
+	if (header == NULL)
+		return MP_ENOMEM;
+	uint8_t *to = header + MP_SEGMENT_LZ4_HEADER;
+	size_t sent = mp_lz4_pack(payload, len, to);
+	bool pays = sent > 0 && sent < len;
+	if (!pays) {
+		memcpy(to, payload, len);
+		sent = len;
+	}
+	seal_lz4(header, (uint32_t)sent, pays ? (uint32_t)len : 0, self_contained);
+	buf->len += MP_SEGMENT_LZ4_HEADER + sent + MP_SEGMENT_TRAILER;
+	return 0;
+}
+
+int mp_segment_append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len)
+{
+	if (len <= MP_SEGMENT_PAYLOAD_MAX)
+		return append_lz4(buf, payload, len, true);
+	for (size_t from = 0; from < len; from += MP_SEGMENT_PAYLOAD_MAX) {
+		size_t piece = len - from < MP_SEGMENT_PAYLOAD_MAX ? len - from : MP_SEGMENT_PAYLOAD_MAX;
+		int rc = append_lz4(buf, payload + from, piece, false);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
 }

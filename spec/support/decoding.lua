@@ -26,13 +26,14 @@ jit.off(feed)
 local Decoder = {}
 Decoder.__index = Decoder
 
--- options: server, segmented, version, max_body, on_envelope(self, envelope) -> rc
+-- options: server, segmented, compression, version, max_body, on_envelope(self, envelope) -> rc
 function M.new(options)
   options = options or {}
   local self = setmetatable({ envelopes = {}, dec = ffi.new "struct mp_decoder" }, Decoder)
   C.mp_decoder_init(self.dec, not options.server, options.max_body or 16777216)
   self.dec.version = options.version or 0
   if options.segmented then C.mp_decoder_use_segments(self.dec) end
+  if options.compression then C.mp_decoder_use_compression(self.dec, options.compression) end
   self.callback = ffi.cast(callback_type, function(_, env)
     self.envelopes[#self.envelopes + 1] = copy(env)
     self.last_body = ffi.cast("uintptr_t", env.body)

@@ -1,0 +1,181 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Compressed bodies (v3, v4) and segments (v5): what goes in comes out, cut anywhere; what lies about itself is refused
+-- before memory is taken.
+local bytes = require "spec.support.bytes"
+local decoding = require "spec.support.decoding"
+local ffi = require "ffi"
+local random = require "spec.hunt.random"
+local C = require "spec.support.c"
+
+local LZ4, SNAPPY = tonumber(C.MP_COMPRESSION_LZ4), tonumber(C.MP_COMPRESSION_SNAPPY)
+local MAX = 131071
+
+local function be32(number)
+  return string.char(math.floor(number / 16777216) % 256, math.floor(number / 65536) % 256,
+    math.floor(number / 256) % 256, number % 256)
+end
+
+local function packed(kind, text)
+  local buf = bytes.buf()
+  assert.equal(0, C.mp_compress_body(kind, text, #text, buf))
+  return bytes.content(buf)
+end
+
+local function unpacked(kind, text, max)
+  local buf = bytes.buf()
+  local rc = C.mp_decompress_body(kind, text, #text, max or 16777216, buf)
+  return rc == 0 and bytes.content(buf) or nil, rc, tonumber(buf.cap)
+end
+
+-- Texts of every nature: empty, repeated, random, half and half.
+local function texts(count)
+  local r, list = random.new(5), { "", "x", ("ab"):rep(50000), ("\0"):rep(200000) }
+  for i = 1, count do
+    local parts = {}
+    for _ = 1, 1 + r.below(30) do
+      local part = {}
+      for j = 1, 1 + r.below(40) do part[j] = string.char(r.below(256)) end
+      parts[#parts + 1] = r.chance(2) and table.concat(part) or table.concat(part):rep(1 + r.below(200))
+    end
+    list[#list + 1], i = table.concat(parts), i
+  end
+  return list
+end
+
+for name, kind in pairs { lz4 = LZ4, snappy = SNAPPY } do
+  describe("a body compressed with " .. name, function()
+    it("comes back as it was", function()
+      for _, text in ipairs(texts(40)) do assert.equal(text, (unpacked(kind, packed(kind, text)))) end
+    end)
+
+    it("is refused when it makes more than the limit, before memory is taken", function()
+      local bomb = packed(kind, ("\0"):rep(8000000))
+      local _, rc, taken = unpacked(kind, bomb, 1000000)
+      assert.equal(C.MP_ETOOBIG, rc)
+      assert.equal(0, taken)
+    end)
+
+    it("is refused when it claims what so few bytes cannot make", function()
+      local claim = kind == LZ4 and be32(250000000) or "\128\229\154\119"
+      local _, rc, taken = unpacked(kind, claim .. "\16abcdefgh", 268435456)
+      assert.equal(C.MP_EPROTO, rc)
+      assert.equal(0, taken)
+    end)
+
+    it("is refused or another text when it was changed, cut or drawn out", function()
+      local r = random.new(9)
+      for _, text in ipairs(texts(20)) do
+        local good = packed(kind, text)
+        for _ = 1, 40 do
+          local at = 1 + r.below(#good)
+          local bad = r.pick {
+            good:sub(1, at - 1) .. string.char(r.below(256)) .. good:sub(at + 1), good:sub(1, at - 1), good .. "\0",
+          }
+          local out, rc = unpacked(kind, bad, 1000000)
+          assert.is_true(out ~= nil or rc == C.MP_EPROTO or rc == C.MP_ETOOBIG, rc)
+        end
+      end
+      assert.is_nil((unpacked(kind, "", 1000)))
+    end)
+
+    it("is read by the decoder where it was agreed on, in pieces of any size", function()
+      local body = ("row "):rep(3000)
+      local small = packed(kind, body)
+      local wire = "\132\1\0\7\8" .. be32(#small) .. small .. "\132\0\0\9\8\0\0\0\5plain"
+      for size = 1, 200, 13 do
+        local d = decoding.new { compression = kind }
+        for at = 1, #wire, size do assert.equal(0, d:feed(wire:sub(at, at + size - 1))) end
+        assert.same({ body, "plain" }, { d.envelopes[1].body, d.envelopes[2].body })
+        assert.equal(0, d.envelopes[1].flags)
+        d:close()
+      end
+    end)
+  end)
+end
+
+describe("the flag of a compressed body", function()
+  it("is an error where nothing was agreed on", function()
+    local small = packed(LZ4, "something")
+    local d = decoding.new()
+    assert.equal(C.MP_EPROTO, d:feed("\132\1\0\7\8" .. be32(#small) .. small))
+    assert.matches("no compression was agreed on", ffi.string(d.dec.why))
+    d:close()
+  end)
+
+  it("keeps the limit of bodies", function()
+    local small = packed(LZ4, ("\0"):rep(100000))
+    local d = decoding.new { compression = LZ4, max_body = 50000 }
+    assert.equal(C.MP_ETOOBIG, d:feed("\132\1\0\7\8" .. be32(#small) .. small))
+    assert.matches("more than the limit", ffi.string(d.dec.why))
+    d:close()
+  end)
+end)
+
+describe("compressed segments", function()
+  local function envelope(body, stream)
+    return "\133\0\0" .. string.char(stream or 1) .. "\8" .. be32(#body) .. body
+  end
+
+  local function segments(payload)
+    local buf = bytes.buf()
+    assert.equal(0, C.mp_segment_append_lz4(buf, payload, #payload))
+    return bytes.content(buf)
+  end
+
+  it("carry envelopes, small and large, in pieces of any size", function()
+    local large = {}
+    local r = random.new(3)
+    for i = 1, 40000 do large[i] = string.char(r.below(256), r.below(3)) .. "abcdef" end
+    large = table.concat(large)
+    local wire = segments(envelope("one", 1) .. envelope(("two"):rep(500), 2)) .. segments(envelope(large, 3)) ..
+      segments(envelope("x", 4))
+    assert.is_true(#wire < #large)
+    for _, size in ipairs { 1, 7, 1000, 70000, #wire } do
+      local d = decoding.new { compression = LZ4, segmented = true, version = 5 }
+      for at = 1, #wire, size do assert.equal(0, d:feed(wire:sub(at, at + size - 1))) end
+      assert.equal(4, #d.envelopes)
+      assert.equal(large, d.envelopes[3].body)
+      assert.equal(("two"):rep(500), d.envelopes[2].body)
+      d:close()
+    end
+  end)
+
+  it("stand as they are where compressing makes them no smaller", function()
+    local wire = segments(envelope("one"))
+    assert.equal(8 + 12 + 4, #wire)
+    assert.equal(12, wire:byte(1))
+  end)
+
+  it("that were changed anywhere are refused", function()
+    local wire = segments(envelope(("text "):rep(60)))
+    for at = 1, #wire do
+      local d = decoding.new { compression = LZ4, segmented = true, version = 5 }
+      local rc = d:feed(wire:sub(1, at - 1) .. string.char((wire:byte(at) + 1) % 256) .. wire:sub(at + 1))
+      assert.equal(0, #d.envelopes)
+      -- A length that became larger waits for more, and its checksum has failed before that.
+      assert.equal(C.MP_EPROTO, rc)
+      d:close()
+    end
+  end)
+
+  it("that make another length than they say are refused", function()
+    local payload = ("y"):rep(1000)
+    local room = ffi.new("uint8_t[?]", C.mp_lz4_bound(#payload))
+    local len = tonumber(C.mp_lz4_pack(payload, #payload, room))
+    local out = ffi.new("uint8_t[?]", MAX)
+    assert.equal(0, C.mp_lz4_unpack(room, len, out, 1000))
+    for _, size in ipairs { 0, 999, 1001, MAX } do assert.equal(C.MP_EPROTO, C.mp_lz4_unpack(room, len, out, size)) end
+  end)
+end)
+
+describe("the names of compressions", function()
+  it("are those of STARTUP, in any case", function()
+    local function find(name)
+      return C.mp_compression_find(ffi.new("struct mp_str", ffi.cast("const char *", name), #name))
+    end
+    assert.same({ LZ4, SNAPPY, 0, -1, -1 }, { find "LZ4", find "snappy", find "none", find "zstd", find "" })
+    assert.is_false(C.mp_compression_serves(SNAPPY, 5))
+    assert.is_true(C.mp_compression_serves(SNAPPY, 4))
+    assert.is_true(C.mp_compression_serves(LZ4, 5))
+  end)
+end)
