@@ -182,7 +182,7 @@ static bool copy_result(struct mp_agreement *agreement, const struct mp_result_b
 	       copy_text(arena, &copy->change_keyspace) && copy_text(arena, &copy->change_name);
 }
 
-int mp_agreement_start(struct mp_request *request, const struct mp_response_prefix *prefix,
+int mp_agreement_start(struct mp_request *request, uint16_t host, const struct mp_response_prefix *prefix,
                        const struct mp_result_body *result)
 {
 	struct mp_session *session = request->session;
@@ -194,7 +194,7 @@ int mp_agreement_start(struct mp_request *request, const struct mp_response_pref
 	agreement->session = session;
 	agreement->request = request;
 	agreement->prefix = *prefix;
-	agreement->host = state->host;
+	agreement->host = host;
 	agreement->pause_ms = FIRST_PAUSE_MS;
 	uint64_t patience_ns = mp_loop_now_ns(session->loop) + (uint64_t)PATIENCE_MS * 1000000;
 	agreement->give_up_ns = patience_ns < state->deadline_ns ? patience_ns : state->deadline_ns;

@@ -32,8 +32,6 @@ static void release_all(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
 	release(state);
-	mp_metadata_unref(state->metadata);
-	state->metadata = NULL;
 	if (state->error != NULL)
 		mp_slab_give(&request->session->errors, state->error);
 	state->error = NULL;
@@ -44,18 +42,15 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
 	struct mp_error *error = state->error;
-	struct mp_metadata *metadata = state->metadata;
 	mp_request_enter(request, MP_REQUEST_TAKEN);
 	release(state);
-	outcome->attempts = state->attempts;
+	outcome->attempts = state->attempt_count;
 	outcome->latency_ns = mp_loop_now_ns(session->loop) - state->submitted_ns;
 	state->error = NULL;
-	state->metadata = NULL;
 	count(session, outcome);
 	request->on_done(request, outcome);
 	if (MP_UNLIKELY(error != NULL))
 		mp_slab_give(&session->errors, error);
-	mp_metadata_unref(metadata);
 	if (MP_UNLIKELY(session->state != MP_SESSION_OPEN))
 		mp_session_post(session);
 }
@@ -140,10 +135,8 @@ static void forget(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
-	if (state->phase == MP_REQUEST_SENT) {
-		mp_call_abandon(&state->call);
-		mp_request_leave(request);
-	}
+	while (state->attempts != NULL) // says nothing about their hosts
+		mp_attempt_end(state->attempts);
 	mp_request_enter(request, MP_REQUEST_TAKEN);
 	release_all(request);
 	session->live--;

@@ -193,7 +193,7 @@ void mp_failover_home_plan(const struct mp_failover *failover, const struct mp_r
 	mp_plan_hosts(plan, MP_SCOPE_DC, MP_ORDER_IN_TURN, 0, home);
 }
 
-void mp_failover_bring_home(struct mp_request *request)
+__attribute__((noinline)) void mp_failover_bring_home(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
 	const struct mp_failover *failover = &request->session->failover;

@@ -59,10 +59,18 @@ void mp_request_join_phase(struct mp_request *request)
 		mp_session_post(request->session);
 }
 
-// No attempt is under way any more, and none will be.
-void mp_request_rest(struct mp_request *request)
+// Attempts that are still under way lost: to the one that was answered, or because no answer is needed any more.
+static void lose(struct mp_attempt *attempt)
 {
-	mp_deadline_stop(&request->state->due);
-	if (MP_UNLIKELY(request->state->may_copy))
-		mp_copies_end(request);
+	if (attempt->call.conn != NULL)
+		mp_attempt_was_silent(attempt);
+	mp_attempt_end(attempt);
+}
+
+void mp_request_drop_attempts(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	mp_speculation_end(request);
+	while (state->attempts != NULL)
+		lose(state->attempts);
 }

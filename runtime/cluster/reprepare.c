@@ -34,7 +34,7 @@ static void fail_waiters(struct mp_reprepare *flight, const struct mp_failure *f
 {
 	struct mp_list_node *node;
 	while ((node = mp_list_first(&flight->waiters)) != NULL)
-		mp_request_failed(mp_request_at(node), failure);
+		mp_attempt_failed(mp_request_at(node)->state->attempts, failure);
 }
 
 static void resume_waiters(struct mp_reprepare *flight)
@@ -42,8 +42,11 @@ static void resume_waiters(struct mp_reprepare *flight)
 	struct mp_list_node *node;
 	while ((node = mp_list_first(&flight->waiters)) != NULL) {
 		struct mp_request *request = mp_request_at(node);
-		request->state->same_host = true;
-		mp_request_go_on(request);
+		struct mp_request_state *state = request->state;
+		state->host = state->attempts->host;
+		state->same_host = true;
+		mp_attempt_end(state->attempts);
+		mp_request_try_again(request);
 	}
 }
 
@@ -93,26 +96,21 @@ static void on_prepared(void *data, int rc, const struct mp_envelope *answer)
 	free_flight(flight);
 }
 
-static uint32_t timeout_of(const struct mp_request *request)
+static struct mp_reprepare *start(struct mp_attempt *attempt)
 {
-	const struct mp_request_state *state = request->state;
-	return state->attempt_ms > 0 ? state->attempt_ms : state->timeout_ms;
-}
-
-static struct mp_reprepare *start(struct mp_request *request)
-{
+	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
 	struct mp_prepared *prepared = request->prepared;
 	struct mp_reprepare *flight = mp_calloc(1, sizeof(*flight));
 	if (flight == NULL)
 		return NULL;
 	flight->session = session;
-	flight->host = request->state->host;
+	flight->host = attempt->host;
 	mp_list_init(&flight->waiters);
 	mp_list_node_init(&flight->node);
 	mp_query_init(&flight->query, session->loop, on_prepared, flight);
-	int rc = mp_query_send_prepare(&flight->query, request->state->conn, prepared->cql,
-	                               prepared->sent_keyspace, timeout_of(request));
+	int rc = mp_query_send_prepare(&flight->query, attempt->conn, prepared->cql, prepared->sent_keyspace,
+	                               request->state->attempt_ms);
 	if (rc != 0) {
 		mp_free(flight);
 		return NULL;
@@ -123,20 +121,27 @@ static struct mp_reprepare *start(struct mp_request *request)
 	return flight;
 }
 
-void mp_reprepare_host(struct mp_request *request)
+static struct mp_reprepare *find_or_start(struct mp_attempt *attempt)
 {
-	if (find(request->session, request->prepared, request->state->host) == NULL && start(request) == NULL)
-		mp_log_write(&request->session->log, MP_LOG_DEBUG, "a host could not be told a statement again");
+	struct mp_request *request = attempt->request;
+	struct mp_reprepare *flight = find(request->session, request->prepared, attempt->host);
+	return flight != NULL ? flight : start(attempt);
 }
 
-void mp_request_reprepare(struct mp_request *request)
+void mp_reprepare_host(struct mp_attempt *attempt)
 {
+	if (find_or_start(attempt) == NULL)
+		mp_log_write(&attempt->request->session->log, MP_LOG_DEBUG,
+		             "a host could not be told a statement again");
+}
+
+void mp_attempt_reprepare(struct mp_attempt *attempt)
+{
+	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
 	state->used[MP_OUTCOME_UNPREPARED]++;
-	struct mp_reprepare *flight = find(session, request->prepared, state->host);
-	if (flight == NULL)
-		flight = start(request);
+	struct mp_reprepare *flight = find_or_start(attempt);
 	if (flight == NULL) {
 		// No room for PREPARE on that connection, or it closes: another host may know the statement.
 		struct mp_failure failure = {
@@ -146,12 +151,12 @@ void mp_request_reprepare(struct mp_request *request)
 			.harmless = true,
 			.message = mp_str_of("the statement could not be prepared again"),
 		};
-		mp_request_failed(request, &failure);
+		mp_attempt_failed(attempt, &failure);
 		return;
 	}
 	state->reprepare = flight;
 	mp_request_enter(request, MP_REQUEST_PREPARING);
 	// The flight has a deadline of its own, so only the request's counts here.
-	if (mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns) != 0)
+	if (mp_request_watch(request) != 0)
 		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: that of PREPARE stands in");
 }

@@ -28,9 +28,9 @@ void mp_requests_init(struct mp_session *session)
 {
 	mp_slab_init(&session->requests, sizeof(struct mp_request_cell), construct_cell, destruct_cell);
 	mp_slab_init(&session->errors, sizeof(struct mp_error), NULL, NULL);
-	mp_slab_init(&session->copies, sizeof(struct mp_copy), NULL, NULL);
+	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
-	mp_deadlines_init(&session->ahead, session->loop, mp_copies_on_due, session);
+	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
 	mp_list_init(&session->waiting);
 	mp_list_init(&session->ending);
 	mp_list_init(&session->delayed);
@@ -44,8 +44,8 @@ void mp_requests_deinit(struct mp_session *session)
 {
 	mp_assert(session->live == 0);
 	mp_deadlines_deinit(&session->deadlines);
-	mp_deadlines_deinit(&session->ahead);
-	mp_slab_deinit(&session->copies);
+	mp_deadlines_deinit(&session->speculating);
+	mp_slab_deinit(&session->attempts);
 	mp_slab_deinit(&session->errors);
 	mp_slab_deinit(&session->requests);
 	mp_buf_deinit(&session->scratch);
@@ -70,10 +70,13 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	cell->request.session = session;
 	cell->request.state = state;
 	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory, zeroed; later requests find these at rest
-		state->call.on_answer = mp_request_on_answer;
+		state->first = (struct mp_attempt){
+			.call = {.on_answer = mp_attempt_on_answer},
+			.request = &cell->request,
+		};
 		mp_list_node_init(&state->node);
 		mp_deadline_init(&session->deadlines, &state->due);
-		mp_deadline_init(&session->ahead, &state->ahead);
+		mp_deadline_init(&session->speculating, &state->speculation.due);
 		mp_timer_init(&state->delay, session->loop, mp_request_on_delay, &cell->request);
 	}
 	return &cell->request;
@@ -174,8 +177,8 @@ static void reset_state(struct mp_request *request)
 	state->moves = 0;
 	state->planned_moves = session->failover.moves;
 	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
-	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : 0;
-	state->attempts = 0;
+	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : state->timeout_ms;
+	state->attempt_count = 0;
 	state->passed = 0;
 	state->epoch = session->view.epoch;
 	state->host = MP_NO_HOST;
@@ -183,9 +186,7 @@ static void reset_state(struct mp_request *request)
 	state->lacks = MP_FEATURE_NONE;
 	state->failed_over = false;
 	state->same_host = false;
-	state->waited = false;
-	state->is_copy = false;
-	state->may_copy = false;
+	state->speculation.on = false;
 	memset(state->used, 0, sizeof(state->used));
 }
 
@@ -203,7 +204,7 @@ void mp_request_view(const struct mp_request *request, struct mp_request_view *v
 			(options->serial_consistency != 0 && mp_consistency_is_local(options->serial_consistency)),
 		.consistency = options->consistency,
 		.keyspaceId = state->keyspace_id,
-		.attempt = (uint16_t)(state->attempts + 1),
+		.attempt = (uint16_t)(state->attempt_count + 1),
 		.tag = options->tag,
 		.token = (double)state->token,
 	};
@@ -288,19 +289,18 @@ int mp_request_submit(struct mp_request *request)
 	if (MP_UNLIKELY(rc != 0))
 		return rc;
 	struct mp_session *session = request->session;
+	classify(request);
+	reset_state(request);
 	if (MP_UNLIKELY(request->cql.len > 0 && mp_cql_is_use(request->cql))) {
-		reset_state(request);
 		count_in(session);
 		refuse_use(request);
 		return 0;
 	}
-	classify(request);
 	stamp(request);
-	reset_state(request);
 	make_plan(request);
 	// Whoever waits for room was here before.
 	bool may_go = MP_LIKELY(session->waiting.count == 0) || request->state->plan.refused;
-	rc = MP_LIKELY(may_go) ? mp_request_next(request) : MP_EBUSY;
+	rc = MP_LIKELY(may_go) ? mp_attempt_to_next_host(&request->state->first) : MP_EBUSY;
 	if (MP_UNLIKELY(rc == MP_EBUSY)) {
 		rc = mp_request_wait(request);
 		session->room = true;
@@ -315,6 +315,6 @@ int mp_request_submit(struct mp_request *request)
 	if (MP_UNLIKELY(rc != 0))
 		start_failed(request, rc);
 	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
-		mp_copies_begin(request);
+		mp_speculation_begin(request);
 	return 0;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request on its way: what request.c (its beginning), phase.c (where it is), walk.c (finding a place), answer.c
-// (reading answers), retry.c (the gate), copies.c, reprepare.c and end.c share. The objects come from slabs; in steady
-// state nothing is allocated for one.
+// A request on its way: what request.c (its beginning), phase.c (where it is), walk.c (finding a place), retry.c (the
+// gate), timeout.c, reprepare.c and end.c share. The objects come from slabs; in steady state nothing is allocated.
 #pragma once
 
 #include <stdarg.h>
 
+#include "cluster/attempt.h"
 #include "cluster/deadline.h"
 #include "cluster/query.h"
 #include "cluster/session.h"
+#include "cluster/speculative.h"
 
 enum mp_request_phase {
 	MP_REQUEST_TAKEN, // its caller's
@@ -22,16 +23,15 @@ enum mp_request_phase {
 };
 
 struct mp_request_state {
-	struct mp_call call;
-	struct mp_deadline due;   // the attempt's or the request's, whichever comes first
+	struct mp_attempt first; // the one that is alone
+	struct mp_attempt
+		*attempts;            // under way, oldest first: SENT, and the one whose host is told the statement
+	struct mp_deadline due;   // of the oldest attempt, or the request's
 	struct mp_list_node node; // of the list that its phase says
 	uint64_t submitted_ns;
 	int64_t timestamp_us; // of all its attempts, when has_timestamp
 	uint64_t deadline_ns;
-	uint64_t epoch;               // of the view when the walk of the plan began
-	uint64_t attempt_ns;          // when the current attempt began
-	struct mp_conn *conn;         // of the current attempt
-	struct mp_metadata *metadata; // SENT: how rows without metadata are to be read; captured when it was sent
+	uint64_t epoch; // of the view when the walk of the plan began
 	union {
 		struct mp_reprepare *reprepare; // PREPARING
 		struct mp_agreement *agreement; // AGREEING
@@ -39,11 +39,11 @@ struct mp_request_state {
 	struct mp_placement *placement;
 	struct mp_error *error; // NULL until something failed
 	uint32_t timeout_ms;
-	uint32_t attempt_ms; // 0: an attempt may take all the time that is left
-	uint32_t attempts;
-	uint32_t passed; // bit i: plan.seen[i] had no room
+	uint32_t attempt_ms;    // for one attempt; timeout_ms when none may follow one that is silent
+	uint32_t attempt_count; // ever
+	uint32_t passed;        // bit i: plan.seen[i] had no room
 	int64_t token;
-	uint16_t host; // of the current or last attempt
+	uint16_t host; // of the attempt that was over last without an answer for the caller; MP_NO_HOST
 	uint16_t keyspace_id;
 	uint8_t phase;        // enum mp_request_phase
 	uint8_t replay_class; // enum mp_replay_class
@@ -56,30 +56,12 @@ struct mp_request_state {
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
-	bool waited;                    // for room, at least once
-	bool is_copy;                   // the current attempt began as a copy
-	bool may_copy;                  // copies.c has something to end: a deadline in `ahead`, or copies
-	uint8_t copies_sent;            // ever
 	uint8_t moves;                  // to another host after a failed attempt
 	uint32_t planned_moves;         // of the datacentre that serves, when the plan was made
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
-	struct mp_timer delay;    // DELAYED
-	struct mp_copy *copies;   // SENT: the other attempts in flight
-	uint32_t copy_after_ms;   // from the last attempt to the next copy; MP_NO_COPY
-	struct mp_deadline ahead; // when it is due
-};
-
-// An attempt in flight beside the request's current one. Oldest last.
-struct mp_copy {
-	struct mp_call call;
-	struct mp_copy *next;
-	struct mp_request *request;
-	struct mp_conn *conn;
-	struct mp_metadata *metadata;
-	uint64_t attempt_ns;
-	uint16_t host;
-	bool is_copy; // the first attempt may stand here, too
+	struct mp_timer delay; // DELAYED
+	struct mp_speculation speculation;
 };
 
 struct mp_request_cell {
@@ -133,7 +115,7 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 extern const uint8_t mp_request_followers[MP_REQUEST_PHASES]; // of each phase: bits of those that may follow
 void mp_request_leave_phase(struct mp_request *request);
 void mp_request_join_phase(struct mp_request *request);
-void mp_request_rest(struct mp_request *request);
+void mp_request_drop_attempts(struct mp_request *request);
 
 // The one writer of a request's phase: what the phase before held is left, what the new one holds is joined. PREPARING
 // and AGREEING: `reprepare` or `agreement` is set. Inline because most requests are only SENT and answered, which must
@@ -145,8 +127,11 @@ MP_INLINE void mp_request_enter(struct mp_request *request, enum mp_request_phas
 	if (MP_UNLIKELY(state->phase > MP_REQUEST_SENT))
 		mp_request_leave_phase(request);
 	state->phase = (uint8_t)phase;
-	if (phase == MP_REQUEST_TAKEN || phase == MP_REQUEST_AGREEING || phase == MP_REQUEST_ENDING)
-		mp_request_rest(request);
+	if (phase == MP_REQUEST_TAKEN || phase == MP_REQUEST_AGREEING || phase == MP_REQUEST_ENDING) {
+		mp_deadline_stop(&state->due);
+		if (MP_UNLIKELY(state->attempts != NULL || state->speculation.on))
+			mp_request_drop_attempts(request);
+	}
 	if (phase > MP_REQUEST_SENT)
 		mp_request_join_phase(request);
 }
@@ -164,47 +149,34 @@ void mp_requests_fail_idle(struct mp_session *session); // closing: those that a
 void mp_request_reject(struct mp_request *request);     // submit returns an error: as if nothing had happened
 
 // ---- walk.c
-// Send to the next host of the plan that has room: 0, MP_EBUSY (some were full), MP_ENOHOST (no more), or why the
-// request cannot be sent at all.
-int mp_request_next(struct mp_request *request) MP_MUST_CHECK;
-int mp_request_to_host(struct mp_request *request, uint16_t host) MP_MUST_CHECK;
-// The same as mp_request_next(), but beside the current attempt.
-int mp_request_send_copy(struct mp_request *request, struct mp_copy *copy) MP_MUST_CHECK;
 int mp_request_wait(struct mp_request *request) MP_MUST_CHECK; // MP_EBUSY: the queue is full
-void mp_request_leave(struct mp_request *request);             // the current attempt is over: counters only
 void mp_requests_wake(struct mp_session *session);             // there may be room for those that wait
+
+// ---- timeout.c
+// The deadline of its request is the request's own from now on. MP_ENOMEM: it has none.
+int mp_request_watch(struct mp_request *request) MP_MUST_CHECK;
+// Whether any attempt is, with a deadline.
+bool mp_request_is_under_way(struct mp_request *request);
 void mp_request_on_due(void *session, struct mp_deadline *deadline);
 
-// ---- answer.c
-void mp_request_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer);
-// `us` more in the host's moving mean.
-void mp_request_measure(struct mp_session *session, const struct mp_host *host, uint64_t us);
-
 // ---- retry.c
-void mp_request_failed(struct mp_request *request, const struct mp_failure *failure);
-void mp_request_timed_out(struct mp_request *request, bool attempt_only);
-void mp_request_go_on(struct mp_request *request); // the next host, or the queue, or the end
+// The next attempt: on the same host if that was decided, else on the next; or the queue, or the end. None is left.
+void mp_request_try_again(struct mp_request *request);
 void mp_request_on_delay(void *data);
-// By the failover limits: may it go to another host when the current attempt fails?
-bool mp_request_may_move(const struct mp_request *request);
 void mp_retry_budget_tick(struct mp_session *session);
 bool mp_retry_budget_allows_copy(struct mp_session *session);
 void mp_retry_budget_pay_copy(struct mp_session *session);
 
-// ---- copies.c
-void mp_copies_begin(struct mp_request *request); // it was submitted: will it have copies, and when?
-void mp_copies_again(struct mp_request *request); // another attempt was sent: the delay begins anew
-void mp_copies_on_due(void *session, struct mp_deadline *deadline);
-// The current attempt is over. Another one in flight is the current one from now on; false: there is none.
-bool mp_copies_take_over(struct mp_request *request) MP_MUST_CHECK;
-// The deadline that ended was an older attempt's: the current one has another now. false: it is over, too.
-bool mp_copies_wait_on(struct mp_request *request) MP_MUST_CHECK;
-// The others in flight lost, and no more will go.
-void mp_copies_end(struct mp_request *request);
+// ---- moves.c
+bool mp_move_is_allowed(
+	struct mp_request *request); // to another host, now that an attempt has failed; no is counted
+uint32_t mp_move_make(struct mp_request *request); // it moves: not before so many ms
 
 // ---- reprepare.c
-void mp_request_reprepare(struct mp_request *request);
-void mp_reprepare_host(struct mp_request *request); // for those that come later: this one goes on elsewhere
+// Its host forgot the statement and is told it again; then the attempt is made again there. It is alone.
+void mp_attempt_reprepare(struct mp_attempt *attempt);
+void mp_reprepare_host(
+	struct mp_attempt *attempt); // for those that come later: this one's request goes on elsewhere
 
 // ---- request_error.c
 // The request's error, made on first need; with what happened as the headline. Never NULL: without memory it is the

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // After a failed attempt: note it, ask the gate what is allowed, ask the policy what is wanted, and do the
 // lesser of the two. The gate is a table in C; a policy that asks for more is counted and refused.
-#include <stdio.h>
-
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
@@ -10,8 +8,6 @@
 #define RETRY_COST       10
 #define RETRIES_A_SECOND 10
 #define RETRY_TOKENS_MAX (1000 * RETRY_COST)
-
-#define MOVE_DELAY_MAX_MS 3600000u
 
 void mp_retry_budget_tick(struct mp_session *session)
 {
@@ -69,12 +65,22 @@ void mp_retry_budget_pay_copy(struct mp_session *session)
 
 // ---- the gate ---------------------------------------------------------------------------------------------
 
-static void note(struct mp_request *request, const struct mp_failure *failure)
+// The gate's rule for what the attempt met.
+static struct mp_replay_rule rule_of(const struct mp_request *request, const struct mp_failure *failure)
 {
-	struct mp_request_state *state = request->state;
-	struct mp_host *host = request->session->hosts.slots[state->host];
-	uint64_t ms = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000000;
+	return mp_replay_rule(failure->outcome,
+	                      failure->harmless ? MP_REPLAY_READ : request->state->replay_class);
+}
+
+void mp_attempt_note(struct mp_attempt *attempt, const struct mp_failure *failure)
+{
+	struct mp_request *request = attempt->request;
+	struct mp_session *session = request->session;
+	struct mp_host *host = session->hosts.slots[attempt->host];
+	uint64_t ms = (mp_loop_now_ns(session->loop) - attempt->began_ns) / 1000000;
 	host->errors++;
+	request->state->host = attempt->host;
+	request->state->maybe_applied |= rule_of(request, failure).maybe_applied;
 	mp_error_add(mp_request_error(request), host->addr_text, failure->err, failure->server_code,
 	             ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms, failure->message);
 }
@@ -123,7 +129,7 @@ static enum mp_retry_verdict ask_policy(struct mp_request *request, const struct
 	struct mp_retry_view view = {
 		.code = failure->server_code,
 		.err = failure->err,
-		.attempt = (uint16_t)(state->attempts > UINT16_MAX ? UINT16_MAX : state->attempts),
+		.attempt = (uint16_t)(state->attempt_count > UINT16_MAX ? UINT16_MAX : state->attempt_count),
 		.consistency = request->options.consistency,
 		.required = failure->required,
 		.received = failure->received,
@@ -146,42 +152,13 @@ static bool leaves(uint8_t outcome, enum mp_retry_verdict verdict)
 	return verdict == MP_NEXT_HOST && outcome != MP_OUTCOME_NOT_SENT && outcome != MP_OUTCOME_PART_SENT;
 }
 
-// It goes on to another host, not before the time that this returns: the retry policy's delay or the one of failover,
-// whichever is longer.
-static uint32_t move(struct mp_request *request, uint32_t delay_ms)
-{
-	struct mp_request_state *state = request->state;
-	const struct mp_failover_limits *limits = &request->session->config.failover;
-	double wait_ms = limits->delay_ms;
-	for (uint32_t i = 0; i < state->moves && wait_ms < MOVE_DELAY_MAX_MS; i++)
-		wait_ms *= limits->multiplier;
-	if (wait_ms > MOVE_DELAY_MAX_MS)
-		wait_ms = MOVE_DELAY_MAX_MS;
-	if (state->moves < UINT8_MAX)
-		state->moves++;
-	request->session->counters.moved++;
-	return wait_ms > delay_ms ? (uint32_t)wait_ms : delay_ms;
-}
-
-bool mp_request_may_move(const struct mp_request *request)
-{
-	const struct mp_failover_limits *limits = &request->session->config.failover;
-	return limits->enabled && request->state->moves < limits->max_moves;
-}
-
-static bool may_move(struct mp_request *request)
-{
-	bool may = mp_request_may_move(request);
-	request->session->counters.move_refused += may ? 0 : 1;
-	return may;
-}
-
 // Whether the gate lets another attempt follow; *verdict may become stricter, the delay longer.
-static bool gate(struct mp_request *request, const struct mp_failure *failure, struct mp_replay_rule rule,
-                 enum mp_retry_verdict *verdict, uint32_t *delay_ms)
+static bool gate(struct mp_request *request, const struct mp_failure *failure, enum mp_retry_verdict *verdict,
+                 uint32_t *delay_ms)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
+	struct mp_replay_rule rule = rule_of(request, failure);
 	if (state->used[failure->outcome] >= rule.most) {
 		session->counters.unsafe_retries_refused++;
 		return false;
@@ -189,10 +166,11 @@ static bool gate(struct mp_request *request, const struct mp_failure *failure, s
 	if (rule.next_host_only && *verdict == MP_SAME_HOST)
 		*verdict = MP_NEXT_HOST;
 	bool moves = leaves(failure->outcome, *verdict);
-	if ((moves && !may_move(request)) || !pay(session, failure->outcome))
+	if ((moves && !mp_move_is_allowed(request)) || !pay(session, failure->outcome))
 		return false;
-	if (moves)
-		*delay_ms = move(request, *delay_ms);
+	uint32_t wait_ms = moves ? mp_move_make(request) : 0;
+	if (wait_ms > *delay_ms)
+		*delay_ms = wait_ms;
 	return true;
 }
 
@@ -212,50 +190,38 @@ static void delay(struct mp_request *request, uint32_t delay_ms)
 		return;
 	}
 	mp_request_enter(request, MP_REQUEST_DELAYED);
-	if (mp_deadline_start_at(&session->deadlines, &state->due, state->deadline_ns) != 0)
+	if (mp_request_watch(request) != 0)
 		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: the retry's timer stands in");
 }
 
 void mp_request_on_delay(void *data)
 {
-	mp_request_go_on(data);
+	mp_request_try_again(data);
 }
 
-// Another attempt is in flight already: that was this one's retry. A host that forgot the statement was told it again,
-// which the last of the attempts may still need for itself.
-static bool goes_on(struct mp_request *request, const struct mp_failure *failure)
+void mp_attempt_failed(struct mp_attempt *attempt, const struct mp_failure *failure)
 {
-	struct mp_request_state *state = request->state;
-	if (MP_LIKELY(state->copies == NULL) || !mp_copies_take_over(request))
-		return false;
-	if (failure->outcome != MP_OUTCOME_UNPREPARED)
-		state->used[failure->outcome]++;
-	return true;
-}
-
-void mp_request_failed(struct mp_request *request, const struct mp_failure *failure)
-{
+	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
-	enum mp_replay_class class = failure->harmless ? MP_REPLAY_READ : state->replay_class;
-	struct mp_replay_rule rule = mp_replay_rule(failure->outcome, class);
-	note(request, failure);
-	state->maybe_applied |= rule.maybe_applied;
-	if (goes_on(request, failure))
-		return;
-	mp_deadline_stop(&state->due);
-	if (session->state != MP_SESSION_OPEN) {
-		fail(request, failure->err);
+	mp_attempt_note(attempt, failure);
+	mp_attempt_end(attempt);
+	if (MP_UNLIKELY(mp_request_is_under_way(request))) {
+		// That was this one's retry. A host that forgot the statement was told it again, which the last of the
+		// attempts may still need for itself.
+		if (failure->outcome != MP_OUTCOME_UNPREPARED)
+			state->used[failure->outcome]++;
 		return;
 	}
-	uint32_t delay_ms;
-	enum mp_retry_verdict verdict = ask_policy(request, failure, &delay_ms);
-	if (verdict == MP_GIVE_UP || !gate(request, failure, rule, &verdict, &delay_ms)) {
+	uint32_t delay_ms = 0;
+	enum mp_retry_verdict verdict = MP_GIVE_UP;
+	if (session->state == MP_SESSION_OPEN)
+		verdict = ask_policy(request, failure, &delay_ms);
+	if (verdict == MP_GIVE_UP || !gate(request, failure, &verdict, &delay_ms)) {
 		fail(request, failure->err);
 		return;
 	}
 	lower(request);
-	state->is_copy = false;
 	state->used[failure->outcome]++;
 	session->counters.retries++;
 	state->same_host = verdict == MP_SAME_HOST;
@@ -263,92 +229,36 @@ void mp_request_failed(struct mp_request *request, const struct mp_failure *fail
 	if (delay_ms > 0)
 		delay(request, delay_ms);
 	else
-		mp_request_go_on(request);
+		mp_request_try_again(request);
 }
 
-void mp_request_go_on(struct mp_request *request)
+// The host that was decided upon has no room, or is gone: as good as a move, for which nobody waits.
+static bool leave_same_host(struct mp_request *request, int rc)
+{
+	if ((rc != MP_EBUSY && rc != MP_ENOHOST) || !mp_move_is_allowed(request))
+		return false;
+	(void)mp_move_make(request);
+	return true;
+}
+
+static int send_again(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
-	int rc = MP_ENOHOST;
-	bool may_leave = true;
 	if (state->same_host) {
 		state->same_host = false;
-		rc = mp_request_to_host(request, state->host);
-		may_leave = (rc == MP_EBUSY || rc == MP_ENOHOST) && may_move(request);
-		if (may_leave)
-			move(request, 0);
+		int rc = mp_attempt_to_host(&state->first, state->host);
+		if (rc == 0 || !leave_same_host(request, rc))
+			return rc;
 	}
-	if ((rc == MP_EBUSY || rc == MP_ENOHOST) && may_leave)
-		rc = mp_request_next(request);
-	if (rc == MP_EBUSY && may_leave)
-		rc = mp_request_wait(request);
-	if (rc == 0 && state->may_copy)
-		mp_copies_again(request);
+	int rc = mp_attempt_to_next_host(&state->first);
+	return rc == MP_EBUSY ? mp_request_wait(request) : rc;
+}
+
+void mp_request_try_again(struct mp_request *request)
+{
+	int rc = send_again(request);
 	if (rc == 0)
-		return;
-	fail(request, rc);
-}
-
-// ---- time is up -------------------------------------------------------------------------------------------
-
-// The call becomes an orphan, and its connection is asked for a sign of life. What was not sent yet will be: a request
-// that was abandoned may always be applied.
-static void abandon_call(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	mp_call_abandon(&state->call);
-	mp_request_leave(request);
-	mp_conn_probe(state->conn);
-	struct mp_host *host = request->session->hosts.slots[state->host];
-	host->timeouts++;
-	uint64_t us = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000;
-	struct mp_host_view *view = &request->session->view.hosts[host->index];
-	uint32_t *mean = &view->latencyUs;
-	view->latencyAtMs = (double)mp_loop_now_ms(request->session->loop);
-	// Who does not answer is at least that slow.
-	if (us > *mean)
-		*mean = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)us;
-}
-
-static void attempt_timed_out(struct mp_request *request, bool is_last)
-{
-	struct mp_request_state *state = request->state;
-	abandon_call(request);
-	char message[96];
-	uint64_t ms = (mp_loop_now_ns(request->session->loop) - state->attempt_ns) / 1000000;
-	snprintf(message, sizeof(message), "no answer within %llu ms", (unsigned long long)ms);
-	struct mp_failure failure = {
-		.outcome = MP_OUTCOME_TIMEOUT,
-		.err = MP_ETIMEOUT,
-		.server_code = -1,
-		.message = mp_str_of(message),
-	};
-	if (!is_last) {
-		mp_request_failed(request, &failure);
-		return;
-	}
-	note(request, &failure);
-	state->maybe_applied |= mp_replay_rule(failure.outcome, state->replay_class).maybe_applied;
-}
-
-static void sent_timed_out(struct mp_request *request, bool attempt_only)
-{
-	attempt_timed_out(request, !attempt_only);
-	if (attempt_only)
-		return;
-	while (mp_copies_take_over(request))
-		attempt_timed_out(request, true);
-	fail(request, MP_ETIMEOUT);
-}
-
-void mp_request_timed_out(struct mp_request *request, bool attempt_only)
-{
-	struct mp_request_state *state = request->state;
-	if (state->phase == MP_REQUEST_SENT)
-		sent_timed_out(request, attempt_only);
+		mp_speculation_again(request);
 	else
-		mp_request_fail(request, MP_REQUEST_NOW, MP_ETIMEOUT, "no %s within %u ms",
-		                state->phase == MP_REQUEST_WAITING ? "connection had room"
-		                                                   : "host knew the statement",
-		                state->timeout_ms);
+		fail(request, rc);
 }

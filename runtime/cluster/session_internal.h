@@ -75,12 +75,12 @@ struct mp_session {
 	bool away; // another datacentre than home serves
 
 	// the rest
-	struct mp_slab copies;
-	struct mp_deadlines ahead;  // of requests that may get a copy
-	struct mp_list ending;      // requests that ended where no callback may be called
-	struct mp_list delayed;     // requests before a retry
-	struct mp_list repreparing; // struct mp_reprepare
-	struct mp_list agreeing;    // struct mp_agreement
+	struct mp_slab attempts;         // beside the first one of a request
+	struct mp_deadlines speculating; // of requests that may get such attempts
+	struct mp_list ending;           // requests that ended where no callback may be called
+	struct mp_list delayed;          // requests before a retry
+	struct mp_list repreparing;      // struct mp_reprepare
+	struct mp_list agreeing;         // struct mp_agreement
 	struct mp_prepares prepares;
 	struct mp_cluster cluster;
 	struct mp_control control;

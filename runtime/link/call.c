@@ -118,19 +118,6 @@ void mp_call_abandon(struct mp_call *call)
 	}
 }
 
-void mp_call_move(struct mp_call *from, struct mp_call *to)
-{
-	mp_assert(to->conn == NULL);
-	void (*on_answer)(struct mp_call *, int, const struct mp_envelope *) = to->on_answer;
-	*to = *from;
-	to->on_answer = on_answer;
-	from->conn = NULL;
-	if (to->conn == NULL)
-		return;
-	mp_assert(to->conn->streams.calls[to->stream] == from);
-	to->conn->streams.calls[to->stream] = to;
-}
-
 // ---- answers ------------------------------------------------------------------------------------------
 
 static bool answers(uint8_t request, uint8_t response)

@@ -136,8 +136,6 @@ int mp_conn_call(struct mp_conn *conn, struct mp_call *call,
                  void *arg) MP_MUST_CHECK;
 // The owner no longer waits (deadline, speculation lost): the id becomes an orphan. on_answer will not come.
 void mp_call_abandon(struct mp_call *call);
-// A call that waits (or was answered) goes on in other storage, whose on_answer it gets; `to` must not be waiting.
-void mp_call_move(struct mp_call *from, struct mp_call *to);
 enum mp_sent mp_call_sent(const struct mp_call *call);
 // Its answer has begun to come, and as fast as a connection has to move to be alive, counted from `since_ns`.
 bool mp_call_is_arriving(const struct mp_call *call, uint64_t since_ns);

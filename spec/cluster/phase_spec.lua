@@ -118,7 +118,7 @@ describe("a request", function()
     end
     assert.equal(0, session.live)
     assert.equal(0, copies.in_flight(world))
-    for _, set in ipairs { session.deadlines, session.ahead } do
+    for _, set in ipairs { session.deadlines, session.speculating } do
       for i = 0, ffi.sizeof(set.classes) / ffi.sizeof(set.classes[0]) - 1 do
         assert.equal(0, tonumber(set.classes[i].entries.count))
       end

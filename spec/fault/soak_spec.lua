@@ -196,7 +196,7 @@ describe("a session under random faults", function()
     assert.is_true(stats.speculative_wins <= stats.speculative)
     local seconds = world.loop:now_ms() / 1000
     assert.is_true(stats.speculative <= 500 + stats.requests / 10 + 10 * seconds)
-    assert.equal(0, world.session.copies.in_use)
+    assert.equal(0, world.session.attempts.in_use)
   end
 
   for seed = 1, 6 do

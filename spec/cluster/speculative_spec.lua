@@ -455,9 +455,9 @@ describe("a request with copies", function()
       local request = record.request
       -- The copy is sent by hand: the nodes of this world take memory, too.
       local allocs = C.mp_mem_stats().allocs
-      request.state.copy_after_ms = 0
-      C.mp_deadline_stop(request.state.ahead)
-      C.mp_copies_on_due(world.session, request.state.ahead)
+      request.state.speculation.after_ms = 0
+      C.mp_deadline_stop(request.state.speculation.due)
+      C.mp_speculation_on_due(world.session, request.state.speculation.due)
       before = tonumber(C.mp_mem_stats().allocs - allocs)
       if round > 3 then assert.equal(0, before) end
       world:until_true(function() return #world.arrived == 2 end)

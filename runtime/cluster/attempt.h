@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// An attempt: one message of a request to one host. A request makes one after the other; while it is speculative, up to
+// 1 + MP_COPIES_MAX at a time, and the first success among them is its answer.
+//
+//   idle --send--> under way --answered, failed, timed out, lost to another one, its caller gone--> over
+//
+// Invariant: an attempt is under way exactly while it stands in the list of its request and counts in inFlight of its
+// host. It stays there when its host forgot the statement, until the host was told it again (PREPARING).
+//
+// The one that is alone lies in its request and costs no memory; those that go beside it come from a slab.
+#pragma once
+
+#include "link/conn.h"
+
+struct mp_failure;
+struct mp_host;
+struct mp_request;
+
+struct mp_attempt {
+	struct mp_call call;
+	struct mp_request *request;
+	struct mp_attempt *next; // of its request: the one that began after it
+	struct mp_conn *conn;
+	struct mp_metadata *metadata; // how rows without metadata are to be read: what was named when it was sent
+	uint64_t began_ns;
+	uint16_t host; // its slot
+	bool is_speculative;
+};
+
+// ---- attempt.c
+// 0: its request is SENT. Otherwise MP_EBUSY (no room after all), or why the request cannot be sent at all.
+int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn) MP_MUST_CHECK;
+bool mp_attempt_is_alone(const struct mp_attempt *attempt);
+// It is over, and given back; an answer that is still owed is nobody's.
+void mp_attempt_end(struct mp_attempt *attempt);
+// Its host did not answer up to now: it is at least that slow, and asked for a sign of life. With speculation a silent
+// host would otherwise cost nobody a timeout and be noticed late.
+void mp_attempt_was_silent(struct mp_attempt *attempt);
+
+// ---- timeout.c
+// It begins now, and is the oldest one of its request, whose deadline is its own. MP_ENOMEM: it has none.
+int mp_attempt_watch(struct mp_attempt *attempt) MP_MUST_CHECK;
+
+// ---- walk.c
+// Through the least busy connection of a host: 0, MP_ENOHOST (it is not up), MP_EBUSY (it has no room), or why the
+// request cannot be sent at all.
+int mp_attempt_to_host(struct mp_attempt *attempt, uint16_t host) MP_MUST_CHECK;
+// To the next host of the plan that has room: 0, MP_EBUSY (some were full), MP_ENOHOST (no more), or why the request
+// cannot be sent at all.
+int mp_attempt_to_next_host(struct mp_attempt *attempt) MP_MUST_CHECK;
+
+// ---- answer.c
+void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer);
+
+// ---- retry.c
+// It is over, and so may its request be.
+void mp_attempt_failed(struct mp_attempt *attempt, const struct mp_failure *failure);
+// The same, noted only: something else ends the request.
+void mp_attempt_note(struct mp_attempt *attempt, const struct mp_failure *failure);
