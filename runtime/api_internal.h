@@ -1,17 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the opaque handles of moonpool.h. A loop is a struct mp_loop, an error a struct mp_error.
+// The objects behind the handles of moonpool.h, and what the files of the C API share. Each public function first asks
+// for the object of its handle, which notes why there is none; nothing else looks at a handle.
 #pragma once
 
-#include "base/slab.h"
+#include "api_handle.h"
+#include "base/list.h"
+#include "loop/loop.h"
 #include "moonpool.h"
 #include "script/engine.h"
 
-struct moonpool_result {
-	struct moonpool_session *session;
-	const struct mp_outcome *outcome;
+struct mp_api_loop;
+
+// A callback's result or error: there is one at a time.
+struct mp_api_answer {
+	struct mp_api_object object;
+	struct mp_api_loop *loop;
+	const struct mp_error *error;     // or
+	const struct mp_outcome *outcome; // and how far its rows were read
+	struct mp_cursor rows;
+	uint32_t rows_left;
+	bool has_row;
 };
 
-struct moonpool_session {
+struct mp_api_loop {
+	struct mp_api_object object;
+	struct mp_loop *loop;
+	uint32_t inside; // callbacks on the stack
+	struct mp_list sessions;
+	struct mp_api_answer *answer;
+	struct mp_bytes *values; // of the current row
+	uint32_t value_capacity;
+	struct mp_api_object *requests; // at hand
+};
+
+struct mp_api_session {
+	struct mp_api_object object;
+	struct mp_api_loop *loop;
+	struct mp_list_node node; // in loop->sessions
 	struct mp_engine engine;
 	bool connecting;
 	bool closing;
@@ -21,28 +46,22 @@ struct moonpool_session {
 	void *close_data;
 	struct mp_task reap;       // after the session is closed
 	struct mp_list statements; // of the program
-	struct mp_list prepares;   // under way
 	struct mp_list unsent;     // requests that are being filled
-	struct mp_slab requests;
-	// The result that is being read: there is one at a time.
-	struct mp_cursor rows;
-	uint32_t rows_left;
-	bool has_row;
-	struct mp_bytes *values; // of the current row
-	uint32_t value_capacity;
 };
 
-struct moonpool_statement {
-	struct moonpool_session *session;
+struct mp_api_statement {
+	struct mp_api_object object;
+	struct mp_api_session *session;
 	struct mp_prepared *prepared;
 	struct mp_list_node node;
 };
 
-struct moonpool_request {
-	struct moonpool_session *session; // first word: not kept by the slab
+struct mp_api_request {
+	struct mp_api_object object;
+	struct mp_api_session *session;
 	struct mp_request *request;
 	uint32_t next;      // parameter
-	int rc;             // the first error of a bind
+	int rc;             // the first error of a bind or an option
 	struct mp_buf text; // of a query, and the paging state
 	size_t cql_len;
 	size_t state_len;
@@ -51,6 +70,37 @@ struct moonpool_request {
 	struct mp_list_node node; // in unsent
 };
 
-// api_request.c, for the session's life.
-void moonpool_requests_init(struct moonpool_session *session);
-void moonpool_requests_deinit(struct moonpool_session *session);
+// ---- api.c
+struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const char *function) MP_MUST_CHECK;
+// Around each callback. False: this is a child of fork(), the callback is the parent's.
+bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
+void mp_api_leave(struct mp_api_loop *loop);
+
+// ---- api_result.c: around a callback that brings something, inside of enter and leave.
+void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
+                         const struct mp_error *error);
+void mp_api_answer_end(struct mp_api_loop *loop);
+const struct moonpool_result *mp_api_result(struct mp_api_loop *loop); // NULL: an error, or neither
+const struct moonpool_error *mp_api_error(struct mp_api_loop *loop);   // NULL: none
+
+// ---- api_session.c
+struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
+                                         const char *function) MP_MUST_CHECK;
+// The same, and it is not closing.
+struct mp_api_session *mp_api_open_session(const struct moonpool_session *handle,
+                                           const char *function) MP_MUST_CHECK;
+
+// ---- api_statement.c
+struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,
+                                             const char *function) MP_MUST_CHECK;
+void mp_api_statement_drop(struct mp_api_statement *statement);
+// A text of a call: `len` -1 means up to its NUL. 0, or the code that was noted.
+int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char *function) MP_MUST_CHECK;
+
+// ---- api_request.c
+// NULL also when moonpool_request_new() has just failed: its reason is kept.
+struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,
+                                         const char *function) MP_MUST_CHECK;
+void mp_api_request_drop(struct mp_api_request *request); // one that was not executed
+// Note the first error of a request and return its code; it will not be executed.
+int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);

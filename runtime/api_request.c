@@ -1,131 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C API: statements, requests and their values. Requests come from a slab and values are encoded into the request's
-// own buffer, so nothing is allocated once as many requests were in flight before.
+// The C API: requests. Their objects stand by at the loop and values are encoded into the request's own buffer, so
+// nothing is allocated once as many requests were in flight before. From execute on the object's handle is void: the
+// request is the library's until its callback has returned.
 #include "api_internal.h"
-#include "base/mem.h"
 #include "wire/message.h"
 
-static struct mp_str text_of(const char *text, ptrdiff_t len)
+static const char makes_executed[] = "moonpool_request_new";
+static const char makes_query[] = "moonpool_request_new_query"; // begins with the other one
+
+struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle, const char *function)
 {
-	return len < 0 ? mp_str_of(text) : (struct mp_str){text, (size_t)len};
-}
-
-// ---- statements -------------------------------------------------------------------------------------------------
-
-struct prepare {
-	struct moonpool_session *session;
-	struct mp_task task; // the statement was in the cache already
-	struct mp_prepared *cached;
-	void (*on_done)(void *data, struct moonpool_statement *statement, const struct moonpool_error *error);
-	void *data;
-};
-
-static void prepared(void *data, struct mp_prepared *from, const struct mp_error *error)
-{
-	struct prepare *prepare = data;
-	struct moonpool_statement *statement = from != NULL ? mp_calloc(1, sizeof(*statement)) : NULL;
-	struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
-	if (statement != NULL) {
-		statement->session = prepare->session;
-		statement->prepared = mp_prepared_ref(from);
-		mp_list_node_init(&statement->node);
-		mp_list_push_back(&prepare->session->statements, &statement->node);
-	} else if (error == NULL) {
-		error = &no_memory;
-	}
-	struct prepare done = *prepare;
-	mp_free(prepare);
-	done.on_done(done.data, statement, (const struct moonpool_error *)error);
-}
-
-static void give_cached(void *data)
-{
-	struct prepare *prepare = data;
-	struct mp_prepared *cached = prepare->cached;
-	prepared(prepare, cached, NULL);
-	mp_prepared_unref(cached);
-}
-
-int moonpool_prepare(struct moonpool_session *session, const char *cql, ptrdiff_t len,
-                     void (*on_done)(void *data, struct moonpool_statement *statement,
-                                     const struct moonpool_error *error),
-                     void *data)
-{
-	if (session->closing)
-		return MOONPOOL_CLOSED;
-	if (cql == NULL || on_done == NULL)
-		return MOONPOOL_INVALID_ARGUMENT;
-	struct prepare *prepare = mp_calloc(1, sizeof(*prepare));
-	if (prepare == NULL)
-		return MOONPOOL_NO_MEMORY;
-	prepare->session = session;
-	prepare->on_done = on_done;
-	prepare->data = data;
-	struct mp_prepared *cached = NULL;
-	int rc = mp_session_prepare(session->engine.session, text_of(cql, len), (struct mp_str){NULL, 0}, 0,
-	                            &cached, prepared, prepare);
-	if (rc != 0) {
-		mp_free(prepare);
-		return rc;
-	}
-	if (cached != NULL) {
-		prepare->cached = mp_prepared_ref(cached);
-		mp_task_init(&prepare->task, give_cached, prepare);
-		mp_task_post(session->engine.loop, &prepare->task, MP_PHASE_RUN);
-	}
-	return 0;
-}
-
-void moonpool_statement_free(struct moonpool_statement *statement)
-{
-	if (statement == NULL)
-		return;
-	mp_list_remove(&statement->session->statements, &statement->node);
-	mp_prepared_unref(statement->prepared);
-	mp_free(statement);
-}
-
-uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement)
-{
-	const struct mp_metadata *params = statement->prepared->params;
-	return params != NULL ? params->column_count : 0;
-}
-
-// ---- requests ---------------------------------------------------------------------------------------------------
-
-static void free_text(void *object)
-{
-	mp_buf_deinit(&((struct moonpool_request *)object)->text);
-}
-
-void moonpool_requests_init(struct moonpool_session *session)
-{
-	mp_list_init(&session->statements);
-	mp_list_init(&session->unsent);
-	mp_slab_init(&session->requests, sizeof(struct moonpool_request), NULL, free_text);
-}
-
-void moonpool_requests_deinit(struct moonpool_session *session)
-{
-	while (session->unsent.count > 0)
-		moonpool_request_free(
-			MP_CONTAINER_OF(mp_list_first(&session->unsent), struct moonpool_request, node));
-	while (session->statements.count > 0)
-		moonpool_statement_free(
-			MP_CONTAINER_OF(mp_list_first(&session->statements), struct moonpool_statement, node));
-	mp_slab_deinit(&session->requests);
-}
-
-static struct moonpool_request *take(struct moonpool_session *session)
-{
-	if (session->closing)
+	// execute(new(...)): the reason of the inner call is the one to tell.
+	if (MP_UNLIKELY(handle == NULL && mp_api_failed_in(makes_executed)))
 		return NULL;
-	struct moonpool_request *request = mp_slab_take(&session->requests);
+	return mp_api_object(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
+}
+
+// ---- life -------------------------------------------------------------------------------------------------------
+
+static struct mp_api_request *take(struct mp_api_loop *loop)
+{
+	struct mp_api_object *object = loop->requests;
+	if (MP_UNLIKELY(object == NULL))
+		return mp_api_take(MP_API_REQUEST, sizeof(struct mp_api_request));
+	loop->requests = object->next;
+	mp_api_reuse(object);
+	return (struct mp_api_request *)object;
+}
+
+// Its handle was voided before.
+static void keep(struct mp_api_loop *loop, struct mp_api_request *request)
+{
+	request->object.next = loop->requests;
+	loop->requests = &request->object;
+}
+
+static struct mp_api_request *make(struct mp_api_session *session)
+{
+	struct mp_api_request *request = take(session->loop);
 	if (request == NULL)
 		return NULL;
 	request->request = mp_request_take(session->engine.session);
 	if (request->request == NULL) {
-		mp_slab_give(&session->requests, request);
+		mp_api_retire(request);
+		keep(session->loop, request);
 		return NULL;
 	}
 	request->session = session;
@@ -138,153 +56,238 @@ static struct moonpool_request *take(struct moonpool_session *session)
 	return request;
 }
 
-struct moonpool_request *moonpool_request_new(struct moonpool_statement *statement)
+struct moonpool_request *moonpool_request_new(struct moonpool_statement *handle)
 {
-	struct moonpool_request *request = take(statement->session);
-	if (request != NULL)
-		request->request->prepared = mp_prepared_ref(statement->prepared);
-	return request;
+	struct mp_api_statement *statement = mp_api_statement_of(handle, makes_executed);
+	if (statement == NULL)
+		return NULL;
+	if (MP_UNLIKELY(statement->session->closing)) {
+		mp_api_refuse(makes_executed, MOONPOOL_CLOSED, "the session is being closed");
+		return NULL;
+	}
+	struct mp_api_request *request = make(statement->session);
+	if (request == NULL) {
+		mp_api_refuse(makes_executed, MOONPOOL_NO_MEMORY, NULL);
+		return NULL;
+	}
+	request->request->prepared = mp_prepared_ref(statement->prepared);
+	return mp_api_handle(request);
 }
 
-struct moonpool_request *moonpool_request_new_query(struct moonpool_session *session, const char *cql,
+struct moonpool_request *moonpool_request_new_query(struct moonpool_session *handle, const char *cql,
                                                     ptrdiff_t len)
 {
-	struct moonpool_request *request = take(session);
-	if (request == NULL)
+	struct mp_api_session *session = mp_api_open_session(handle, makes_query);
+	struct mp_str text;
+	if (session == NULL || mp_api_text(cql, len, &text, makes_query) != 0)
 		return NULL;
-	struct mp_str text = text_of(cql, len);
+	if (text.len == 0) {
+		mp_api_mistake(makes_query, MOONPOOL_INVALID_ARGUMENT, "the text is empty");
+		return NULL;
+	}
+	struct mp_api_request *request = make(session);
+	if (request == NULL) {
+		mp_api_refuse(makes_query, MOONPOOL_NO_MEMORY, NULL);
+		return NULL;
+	}
 	mp_buf_bytes(&request->text, text.data, text.len);
 	request->cql_len = text.len;
-	return request;
+	return mp_api_handle(request);
 }
 
-// Back to the slab; the core's request is given back by the caller.
-static void drop(struct moonpool_request *request)
+// Out of the program's hands.
+static void withdraw(struct mp_api_request *request)
 {
-	mp_slab_give(&request->session->requests, request);
-}
-
-void moonpool_request_free(struct moonpool_request *request)
-{
-	if (request == NULL)
-		return;
 	mp_list_remove(&request->session->unsent, &request->node);
+	mp_api_retire(request);
+}
+
+static void give_back(struct mp_api_request *request)
+{
 	mp_request_give(request->request);
-	drop(request);
+	keep(request->session->loop, request);
 }
 
-static struct mp_request_options *options_of(struct moonpool_request *request)
+void mp_api_request_drop(struct mp_api_request *request)
 {
-	return &request->request->options;
+	withdraw(request);
+	give_back(request);
 }
 
-void moonpool_request_set_consistency(struct moonpool_request *request, enum moonpool_consistency value)
+int moonpool_request_free(struct moonpool_request *handle)
 {
-	options_of(request)->consistency = (uint16_t)value;
+	if (handle == NULL)
+		return 0;
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	mp_api_request_drop(request);
+	return 0;
 }
 
-void moonpool_request_set_serial_consistency(struct moonpool_request *request,
-                                             enum moonpool_consistency value)
+// ---- options ----------------------------------------------------------------------------------------------------
+
+int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why)
 {
-	options_of(request)->serial_consistency = (uint16_t)value;
+	if (request->rc == 0)
+		request->rc = code;
+	return code == MOONPOOL_INVALID_ARGUMENT ? mp_api_mistake(function, code, why)
+	                                         : mp_api_refuse(function, code, why);
 }
 
-void moonpool_request_set_timeout(struct moonpool_request *request, uint32_t ms)
+static bool is_serial(enum moonpool_consistency value)
 {
-	options_of(request)->timeout_ms = ms;
+	return value == MOONPOOL_SERIAL || value == MOONPOOL_LOCAL_SERIAL;
 }
 
-void moonpool_request_set_idempotent(struct moonpool_request *request, bool value)
+int moonpool_request_set_consistency(struct moonpool_request *handle, enum moonpool_consistency value)
 {
-	options_of(request)->idempotent = value;
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if ((int)value < MOONPOOL_ANY || (int)value > MOONPOOL_LOCAL_ONE)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "a value of enum moonpool_consistency expected");
+	request->request->options.consistency = (uint16_t)value;
+	return 0;
 }
 
-void moonpool_request_set_page_size(struct moonpool_request *request, int32_t rows)
+int moonpool_request_set_serial_consistency(struct moonpool_request *handle, enum moonpool_consistency value)
 {
-	options_of(request)->page_size = rows;
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if (!is_serial(value))
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "MOONPOOL_SERIAL or MOONPOOL_LOCAL_SERIAL expected");
+	request->request->options.serial_consistency = (uint16_t)value;
+	return 0;
 }
 
-int moonpool_request_set_paging_state(struct moonpool_request *request, const void *bytes, size_t len)
+int moonpool_request_set_timeout(struct moonpool_request *handle, uint32_t ms)
 {
-	if (request->state_len > 0 || len > INT32_MAX)
-		return MOONPOOL_INVALID_ARGUMENT;
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	request->request->options.timeout_ms = ms;
+	return 0;
+}
+
+int moonpool_request_set_idempotent(struct moonpool_request *handle, bool value)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	request->request->options.idempotent = value;
+	return 0;
+}
+
+int moonpool_request_set_page_size(struct moonpool_request *handle, int32_t rows)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if (rows < 0)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "a number of rows of 0 (all) or more expected");
+	request->request->options.page_size = rows;
+	return 0;
+}
+
+int moonpool_request_set_paging_state(struct moonpool_request *handle, const void *bytes, size_t len)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if (bytes == NULL && len > 0)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the bytes are NULL");
+	if (request->state_len > 0)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "the request has a paging state already");
+	if (len > INT32_MAX)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "a paging state of more than 2 GiB");
 	mp_buf_bytes(&request->text, bytes, len);
 	request->state_len = len;
-	return mp_buf_status(&request->text);
+	int rc = mp_buf_status(&request->text);
+	return rc == 0 ? 0 : mp_api_spoil(request, __func__, rc, NULL);
 }
 
-void moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us)
+int moonpool_request_set_timestamp(struct moonpool_request *handle, int64_t us)
 {
-	options_of(request)->has_timestamp = true;
-	options_of(request)->timestamp_us = us;
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	request->request->options.has_timestamp = true;
+	request->request->options.timestamp_us = us;
+	return 0;
 }
 
 // ---- execute ----------------------------------------------------------------------------------------------------
 
-// Room for one row's values. 0 or MP_ENOMEM.
-static int reserve_values(struct moonpool_session *session, uint32_t count)
-{
-	if (MP_LIKELY(count <= session->value_capacity))
-		return 0;
-	struct mp_bytes *values = mp_realloc(session->values, count * sizeof(*values));
-	if (values == NULL)
-		return MP_ENOMEM;
-	session->values = values;
-	session->value_capacity = count;
-	return 0;
-}
-
-// Large, so not made anew for each answer.
-static const struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
-
 static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
 {
-	struct moonpool_request *request = from->data[0];
-	struct moonpool_session *session = request->session;
-	struct moonpool_result result = {session, outcome};
-	const struct mp_error *error = outcome->error;
-	session->has_row = false;
-	session->rows_left = 0;
-	if (error == NULL && outcome->result->kind == MP_RESULT_ROWS) {
-		session->rows = outcome->result->rows;
-		session->rows_left = outcome->result->row_count;
-		if (reserve_values(session, outcome->result->column_count) != 0)
-			error = &no_memory;
-	}
-	request->on_done(request->data, error == NULL ? &result : NULL, (const struct moonpool_error *)error);
-	mp_request_give(from);
-	drop(request);
+	struct mp_api_request *request = from->data[0];
+	struct mp_api_loop *loop = request->session->loop;
+	if (!mp_api_enter(loop))
+		return;
+	mp_api_answer_begin(loop, outcome, outcome->error);
+	const struct moonpool_error *error = mp_api_error(loop);
+	request->on_done(request->data, mp_api_result(loop), error);
+	mp_api_answer_end(loop);
+	mp_api_leave(loop);
+	give_back(request);
 }
 
-int moonpool_execute(struct moonpool_request *request,
-                     void (*on_answer)(void *data, const struct moonpool_result *result,
-                                       const struct moonpool_error *error),
-                     void *data)
+static const char *why_not(int rc)
+{
+	return rc == MP_ECLOSED ? "the session is not connected" : NULL;
+}
+
+// 0, or why the request cannot be sent as it is.
+static int prepare_to_send(struct mp_api_request *request)
 {
 	struct mp_request *to = request->request;
-	mp_assert(on_answer != NULL);
-	mp_list_remove(&request->session->unsent, &request->node);
-	request->on_done = on_answer;
-	request->data = data;
-	to->data[0] = request;
-	to->on_done = on_done;
-	to->value_count = request->next;
-	int rc = request->rc != 0 ? request->rc : mp_buf_status(&request->text);
-	if (rc == 0)
-		rc = mp_buf_status(&to->values);
+	const struct mp_metadata *params = to->prepared != NULL ? to->prepared->params : NULL;
 	const uint8_t *text = request->text.data;
+	to->value_count = request->next;
 	if (request->cql_len > 0)
 		to->cql = (struct mp_str){(const char *)text, request->cql_len};
 	if (request->state_len > 0)
 		to->paging_state = (struct mp_bytes){text + request->cql_len, (int32_t)request->state_len};
-	if (rc == 0 && to->prepared != NULL && to->prepared->params != NULL &&
-	    request->next < to->prepared->params->column_count)
-		rc = MOONPOOL_INVALID_ARGUMENT;
+	int rc = request->rc != 0 ? request->rc : mp_buf_status(&request->text);
 	if (rc == 0)
+		rc = mp_buf_status(&to->values);
+	if (rc == 0 && params != NULL && request->next < params->column_count)
+		return mp_api_mistake("moonpool_execute", MOONPOOL_INVALID_ARGUMENT,
+		                      "not every parameter has a value");
+	if (request->rc != 0)
+		return mp_api_refuse("moonpool_execute", rc, "a value or an option of the request was refused");
+	return rc == 0 ? 0 : mp_api_refuse("moonpool_execute", rc, NULL);
+}
+
+int moonpool_execute(struct moonpool_request *handle,
+                     void (*on_answer)(void *data, const struct moonpool_result *result,
+                                       const struct moonpool_error *error),
+                     void *data)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	struct mp_request *to = request->request;
+	withdraw(request);
+	request->on_done = on_answer;
+	request->data = data;
+	to->data[0] = request;
+	to->on_done = on_done;
+	int rc = on_answer != NULL ? prepare_to_send(request)
+	                           : mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
+	if (MP_LIKELY(rc == 0)) {
 		rc = mp_request_submit(to);
-	if (rc != 0) {
-		mp_request_give(to);
-		drop(request);
+		if (MP_UNLIKELY(rc != 0))
+			mp_api_refuse(__func__, rc, why_not(rc));
 	}
+	if (MP_UNLIKELY(rc != 0))
+		give_back(request);
 	return rc;
 }

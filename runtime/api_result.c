@@ -1,49 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C API: results, read in place.
+// The C API: results, read in place. A result is the loop's one answer while its callback runs; then its handle is
+// void. What is asked of none, or of a column that is not there, gives 0, NULL or false, and a noted reason.
 #include <string.h>
 
 #include "api_internal.h"
+#include "base/mem.h"
 #include "wire/message.h"
 #include "wire/value.h"
 
-static const struct mp_column *column_of(const struct moonpool_result *result, uint32_t column)
+static const char no_place[] = "the place for the value is NULL";
+static const char no_column[] = "there is no such column";
+
+// ---- while a callback runs --------------------------------------------------------------------------------------
+
+// Room for one row's values. 0 or MP_ENOMEM.
+static int reserve_values(struct mp_api_loop *loop, uint32_t count)
 {
-	const struct mp_metadata *metadata = result->outcome->metadata;
-	return metadata != NULL && column < metadata->column_count ? &metadata->columns[column] : NULL;
+	if (MP_LIKELY(count <= loop->value_capacity))
+		return 0;
+	struct mp_bytes *values = mp_realloc(loop->values, count * sizeof(*values));
+	if (values == NULL)
+		return MP_ENOMEM;
+	loop->values = values;
+	loop->value_capacity = count;
+	return 0;
 }
 
-uint32_t moonpool_result_columns(const struct moonpool_result *result)
+void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
+                         const struct mp_error *error)
 {
-	const struct mp_metadata *metadata = result->outcome->metadata;
+	// Large, so not made anew for each answer.
+	static const struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
+	struct mp_api_answer *answer = loop->answer;
+	mp_api_answer_end(loop); // of a callback in which a program turns its own loop
+	mp_api_reuse(answer);
+	answer->loop = loop;
+	answer->has_row = false;
+	answer->rows_left = 0;
+	if (error == NULL && outcome != NULL && outcome->result->kind == MP_RESULT_ROWS) {
+		answer->rows = outcome->result->rows;
+		answer->rows_left = outcome->result->row_count;
+		if (reserve_values(loop, outcome->result->column_count) != 0)
+			error = &no_memory;
+	}
+	answer->error = error;
+	answer->outcome = error == NULL ? outcome : NULL;
+}
+
+void mp_api_answer_end(struct mp_api_loop *loop)
+{
+	if (loop->answer->object.in_use)
+		mp_api_retire(loop->answer);
+}
+
+const struct moonpool_result *mp_api_result(struct mp_api_loop *loop)
+{
+	return loop->answer->outcome != NULL ? mp_api_handle(loop->answer) : NULL;
+}
+
+const struct moonpool_error *mp_api_error(struct mp_api_loop *loop)
+{
+	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
+}
+
+// ---- columns ----------------------------------------------------------------------------------------------------
+
+// NULL, and why was noted.
+static struct mp_api_answer *answer_of(const struct moonpool_result *handle, const char *function)
+{
+	struct mp_api_answer *answer = mp_api_object(handle, MP_API_ANSWER, MOONPOOL_INVALID_ARGUMENT, function);
+	if (answer == NULL || answer->outcome != NULL)
+		return answer;
+	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "an error is no result");
+	return NULL;
+}
+
+static const struct mp_column *column_of(const struct moonpool_result *handle, uint32_t column,
+                                         const char *function)
+{
+	const struct mp_api_answer *answer = answer_of(handle, function);
+	const struct mp_metadata *metadata = answer != NULL ? answer->outcome->metadata : NULL;
+	if (metadata != NULL && column < metadata->column_count)
+		return &metadata->columns[column];
+	if (answer != NULL)
+		mp_api_refuse(function, MOONPOOL_INVALID_ARGUMENT, no_column);
+	return NULL;
+}
+
+uint32_t moonpool_result_columns(const struct moonpool_result *handle)
+{
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	const struct mp_metadata *metadata = answer != NULL ? answer->outcome->metadata : NULL;
 	return metadata != NULL ? metadata->column_count : 0;
 }
 
 const char *moonpool_result_column_name(const struct moonpool_result *result, uint32_t column)
 {
-	const struct mp_column *found = column_of(result, column);
+	const struct mp_column *found = column_of(result, column, __func__);
 	return found != NULL ? found->name.data : NULL; // in an arena, NUL-terminated
 }
 
-int moonpool_result_column(const struct moonpool_result *result, const char *name)
+int moonpool_result_column(const struct moonpool_result *handle, const char *name)
 {
-	const struct mp_metadata *metadata = result->outcome->metadata;
-	return metadata != NULL ? mp_metadata_find(metadata, mp_str_of(name)) : MOONPOOL_NOT_FOUND;
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	if (answer == NULL)
+		return moonpool_last_code();
+	if (name == NULL)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the name is NULL");
+	const struct mp_metadata *metadata = answer->outcome->metadata;
+	int index = metadata != NULL ? mp_metadata_find(metadata, mp_str_of(name)) : MP_ENOTFOUND;
+	return index >= 0 ? index : mp_api_refuse(__func__, index, "there is no such column");
 }
 
 uint16_t moonpool_result_column_type(const struct moonpool_result *result, uint32_t column)
 {
-	const struct mp_column *found = column_of(result, column);
+	const struct mp_column *found = column_of(result, column, __func__);
 	return found != NULL ? found->type->id : 0;
 }
 
-uint32_t moonpool_result_rows(const struct moonpool_result *result)
+uint32_t moonpool_result_rows(const struct moonpool_result *handle)
 {
-	return result->outcome->result->kind == MP_RESULT_ROWS ? result->outcome->result->row_count : 0;
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	const struct mp_result_body *body = answer != NULL ? answer->outcome->result : NULL;
+	return body != NULL && body->kind == MP_RESULT_ROWS ? body->row_count : 0;
 }
 
-bool moonpool_result_paging_state(const struct moonpool_result *result, const void **bytes, size_t *len)
+bool moonpool_result_paging_state(const struct moonpool_result *handle, const void **bytes, size_t *len)
 {
-	const struct mp_result_body *body = result->outcome->result;
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	if (answer == NULL)
+		return false;
+	if (bytes == NULL || len == NULL) {
+		mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, no_place);
+		return false;
+	}
+	const struct mp_result_body *body = answer->outcome->result;
 	if (body->kind != MP_RESULT_ROWS || !body->has_more_pages || body->paging_state.data == NULL)
 		return false;
 	*bytes = body->paging_state.data;
@@ -51,52 +142,73 @@ bool moonpool_result_paging_state(const struct moonpool_result *result, const vo
 	return true;
 }
 
-const char *moonpool_result_host(const struct moonpool_result *result)
+const char *moonpool_result_host(const struct moonpool_result *handle)
 {
-	return result->outcome->host != NULL ? result->outcome->host->addr_text : "";
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	return answer != NULL && answer->outcome->host != NULL ? answer->outcome->host->addr_text : "";
 }
 
-uint64_t moonpool_result_latency_ns(const struct moonpool_result *result)
+uint64_t moonpool_result_latency_ns(const struct moonpool_result *handle)
 {
-	return result->outcome->latency_ns;
+	const struct mp_api_answer *answer = answer_of(handle, __func__);
+	return answer != NULL ? answer->outcome->latency_ns : 0;
 }
 
-int moonpool_result_next(const struct moonpool_result *result)
+// ---- rows -------------------------------------------------------------------------------------------------------
+
+int moonpool_result_next(const struct moonpool_result *handle)
 {
-	struct moonpool_session *session = result->session;
-	session->has_row = false;
-	if (session->rows_left == 0)
+	struct mp_api_answer *answer = answer_of(handle, __func__);
+	if (answer == NULL)
+		return moonpool_last_code();
+	answer->has_row = false;
+	if (answer->rows_left == 0)
 		return 0;
-	session->rows_left--;
-	int rc = mp_row_read(&session->rows, session->values, result->outcome->result->column_count);
+	answer->rows_left--;
+	int rc = mp_row_read(&answer->rows, answer->loop->values, answer->outcome->result->column_count);
 	if (rc != 0) {
-		session->rows_left = 0;
-		return rc;
+		answer->rows_left = 0;
+		return mp_api_refuse(__func__, rc, "the node sent less than it said");
 	}
-	session->has_row = true;
+	answer->has_row = true;
 	return 1;
 }
 
-// The value and its type. 0, or MOONPOOL_INVALID_ARGUMENT, MOONPOOL_NOT_FOUND.
-static int value_at(const struct moonpool_result *result, uint32_t column, struct mp_bytes *value,
-                    uint16_t *type)
+// The value and its type for a place of the program's. 0, or the code that was noted; null is no mistake.
+static int value_at(const struct moonpool_result *handle, uint32_t column, const void *place,
+                    struct mp_bytes *value, uint16_t *type, const char *function)
 {
-	const struct mp_column *found = column_of(result, column);
-	if (found == NULL || !result->session->has_row || column >= result->outcome->result->column_count)
-		return MOONPOOL_INVALID_ARGUMENT;
-	*value = result->session->values[column];
-	*type = found->type->id;
+	const struct mp_api_answer *answer = answer_of(handle, function);
+	if (MP_UNLIKELY(answer == NULL))
+		return moonpool_last_code();
+	if (MP_UNLIKELY(place == NULL))
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_place);
+	const struct mp_metadata *metadata = answer->outcome->metadata;
+	if (MP_UNLIKELY(metadata == NULL || column >= metadata->column_count ||
+	                column >= answer->outcome->result->column_count))
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_column);
+	if (MP_UNLIKELY(!answer->has_row))
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+		                      "there is no row: moonpool_result_next() comes first");
+	*value = answer->loop->values[column];
+	*type = metadata->columns[column].type->id;
 	return value->len < 0 ? MOONPOOL_NOT_FOUND : 0;
 }
 
-int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, int64_t *value)
+static int other_type(const char *function)
+{
+	return mp_api_refuse(function, MOONPOOL_TYPE_MISMATCH, NULL);
+}
+
+static int get_whole(const struct moonpool_result *result, uint32_t column, const void *place, int64_t *value,
+                     const char *function)
 {
 	struct mp_bytes bytes;
 	uint16_t type;
 	int8_t tiny = 0;
 	int16_t small = 0;
 	int32_t normal = 0;
-	int rc = value_at(result, column, &bytes, &type);
+	int rc = value_at(result, column, place, &bytes, &type, function);
 	if (rc != 0)
 		return rc;
 	switch (type) {
@@ -116,18 +228,23 @@ int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, in
 	case MP_TYPE_COUNTER:
 	case MP_TYPE_TIMESTAMP:
 	case MP_TYPE_TIME: return mp_value_i64(bytes, value);
-	default: return MOONPOOL_TYPE_MISMATCH;
+	default: return other_type(function);
 	}
+}
+
+int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, int64_t *value)
+{
+	return get_whole(result, column, value, value, __func__);
 }
 
 int moonpool_get_int32(const struct moonpool_result *result, uint32_t column, int32_t *value)
 {
-	int64_t wide;
-	int rc = moonpool_get_int64(result, column, &wide);
+	int64_t wide = 0;
+	int rc = get_whole(result, column, value, &wide, __func__);
 	if (rc != 0)
 		return rc;
 	if (wide < INT32_MIN || wide > INT32_MAX)
-		return MOONPOOL_TYPE_MISMATCH;
+		return other_type(__func__);
 	*value = (int32_t)wide;
 	return 0;
 }
@@ -137,13 +254,13 @@ int moonpool_get_double(const struct moonpool_result *result, uint32_t column, d
 	struct mp_bytes bytes;
 	uint16_t type;
 	float single;
-	int rc = value_at(result, column, &bytes, &type);
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
 	if (rc != 0)
 		return rc;
 	if (type == MP_TYPE_DOUBLE)
 		return mp_value_f64(bytes, value);
 	if (type != MP_TYPE_FLOAT)
-		return MOONPOOL_TYPE_MISMATCH;
+		return other_type(__func__);
 	rc = mp_value_f32(bytes, &single);
 	if (rc == 0)
 		*value = (double)single;
@@ -154,21 +271,21 @@ int moonpool_get_bool(const struct moonpool_result *result, uint32_t column, boo
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	int rc = value_at(result, column, &bytes, &type);
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
 	if (rc != 0)
 		return rc;
-	return type == MP_TYPE_BOOLEAN ? mp_value_bool(bytes, value) : MOONPOOL_TYPE_MISMATCH;
+	return type == MP_TYPE_BOOLEAN ? mp_value_bool(bytes, value) : other_type(__func__);
 }
 
 int moonpool_get_uuid(const struct moonpool_result *result, uint32_t column, uint8_t value[16])
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	int rc = value_at(result, column, &bytes, &type);
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
 	if (rc != 0)
 		return rc;
 	if ((type != MP_TYPE_UUID && type != MP_TYPE_TIMEUUID) || bytes.len != 16)
-		return MOONPOOL_TYPE_MISMATCH;
+		return other_type(__func__);
 	memcpy(value, bytes.data, 16);
 	return 0;
 }
@@ -177,11 +294,11 @@ int moonpool_get_text(const struct moonpool_result *result, uint32_t column, con
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	int rc = value_at(result, column, &bytes, &type);
+	int rc = value_at(result, column, len != NULL ? text : NULL, &bytes, &type, __func__);
 	if (rc != 0)
 		return rc;
 	if (type != MP_TYPE_ASCII && type != MP_TYPE_VARCHAR)
-		return MOONPOOL_TYPE_MISMATCH;
+		return other_type(__func__);
 	*text = (const char *)bytes.data;
 	*len = (size_t)bytes.len;
 	return 0;
@@ -191,7 +308,7 @@ int moonpool_get_bytes(const struct moonpool_result *result, uint32_t column, co
 {
 	struct mp_bytes value;
 	uint16_t type;
-	int rc = value_at(result, column, &value, &type);
+	int rc = value_at(result, column, len != NULL ? bytes : NULL, &value, &type, __func__);
 	if (rc != 0)
 		return rc;
 	*bytes = value.data;

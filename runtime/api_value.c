@@ -1,105 +1,141 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C API: C values as parameters.
+// The C API: C values as parameters. Whatever is refused spoils the request, so that no later value takes the place of
+// one that was not bound.
+#include <stdio.h>
+
 #include "api_internal.h"
 #include "wire/scalar.h"
 #include "wire/value.h"
 
-static int failed(struct moonpool_request *request, int rc)
-{
-	if (request->rc == 0)
-		request->rc = rc;
-	return rc;
-}
+// The next parameter of a request; type NULL: there is none, and why was noted.
+struct place {
+	struct mp_api_request *request;
+	const struct mp_type *type;
+	struct mp_buf *out;
+};
 
-// The type of the next parameter, or NULL when there is none.
-static const struct mp_type *next_type(struct moonpool_request *request)
+static struct place next(const struct moonpool_request *handle, const char *function)
 {
-	const struct mp_prepared *prepared = request->request->prepared;
-	if (prepared == NULL || prepared->params == NULL || request->next >= prepared->params->column_count)
-		return NULL;
-	return prepared->params->columns[request->next++].type;
-}
-
-static struct mp_buf *values_of(struct moonpool_request *request)
-{
-	return &request->request->values;
+	struct place place = {.request = mp_api_request_of(handle, function)};
+	if (MP_UNLIKELY(place.request == NULL))
+		return place;
+	struct mp_request *request = place.request->request;
+	const struct mp_metadata *params = request->prepared != NULL ? request->prepared->params : NULL;
+	place.out = &request->values;
+	if (MP_LIKELY(params != NULL && place.request->next < params->column_count))
+		place.type = params->columns[place.request->next++].type;
+	else
+		mp_api_spoil(place.request, function, MOONPOOL_INVALID_ARGUMENT,
+		             "the statement has no more parameters");
+	return place;
 }
 
 // NULL: it was appended.
-static int bound(struct moonpool_request *request, const char *why_not)
+static int bound(const struct place *place, const char *function, const char *why_not)
 {
-	return MP_LIKELY(why_not == NULL) ? 0 : failed(request, MOONPOOL_TYPE_MISMATCH);
+	if (MP_LIKELY(why_not == NULL))
+		return 0;
+	char text[160];
+	snprintf(text, sizeof(text), "parameter %u (%s): got %s", place->request->next,
+	         mp_type_id_name(place->type->id), why_not);
+	mp_api_spoil(place->request, function, MOONPOOL_TYPE_MISMATCH, NULL);
+	return mp_api_refuse_text(function, MOONPOOL_TYPE_MISMATCH, text);
+}
+
+static int missing(const struct place *place, const char *function, const char *what)
+{
+	return mp_api_spoil(place->request, function, MOONPOOL_INVALID_ARGUMENT, what);
+}
+
+static int bind_whole(struct moonpool_request *request, int64_t value, const char *function)
+{
+	struct place place = next(request, function);
+	if (MP_UNLIKELY(place.type == NULL))
+		return moonpool_last_code();
+	return bound(&place, function, mp_scalar_put_whole(place.out, place.type->id, value));
 }
 
 int moonpool_bind_int64(struct moonpool_request *request, int64_t value)
 {
-	const struct mp_type *type = next_type(request);
-	if (type == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	return bound(request, mp_scalar_put_whole(values_of(request), type->id, value));
+	return bind_whole(request, value, __func__);
 }
 
 int moonpool_bind_int32(struct moonpool_request *request, int32_t value)
 {
-	return moonpool_bind_int64(request, value);
+	return bind_whole(request, value, __func__);
 }
 
 int moonpool_bind_double(struct moonpool_request *request, double value)
 {
-	const struct mp_type *type = next_type(request);
-	if (type == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	return bound(request, mp_scalar_put_real(values_of(request), type->id, value));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	return bound(&place, __func__, mp_scalar_put_real(place.out, place.type->id, value));
 }
 
 int moonpool_bind_bool(struct moonpool_request *request, bool value)
 {
-	const struct mp_type *type = next_type(request);
-	if (type == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	return bound(request, mp_scalar_put_boolean(values_of(request), type->id, value));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	return bound(&place, __func__, mp_scalar_put_boolean(place.out, place.type->id, value));
 }
 
 int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdiff_t len)
 {
-	const struct mp_type *type = next_type(request);
-	struct mp_str text = len < 0 ? mp_str_of(data) : (struct mp_str){data, (size_t)len};
-	if (type == NULL || text.len > INT32_MAX)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	if (type->id == MP_TYPE_BLOB)
-		return failed(request, MOONPOOL_TYPE_MISMATCH);
-	return bound(request, mp_scalar_put_text(values_of(request), type->id, text));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	if (data == NULL && len != 0)
+		return missing(&place, __func__, "the text is NULL");
+	if (len < -1)
+		return missing(&place, __func__, "a length of the text of -1 (up to its NUL) or more expected");
+	struct mp_str text = len == -1 ? mp_str_of(data) : (struct mp_str){data != NULL ? data : "", (size_t)len};
+	if (text.len > INT32_MAX)
+		return missing(&place, __func__, "a text of more than 2 GiB");
+	if (place.type->id == MP_TYPE_BLOB)
+		return bound(&place, __func__, "a text: moonpool_bind_bytes() takes bytes");
+	return bound(&place, __func__, mp_scalar_put_text(place.out, place.type->id, text));
 }
 
 int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len)
 {
-	if (next_type(request) == NULL || len > INT32_MAX)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	mp_buf_i32(values_of(request), (int32_t)len);
-	mp_buf_bytes(values_of(request), bytes, len);
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	if (bytes == NULL && len > 0)
+		return missing(&place, __func__, "the bytes are NULL");
+	if (len > INT32_MAX)
+		return missing(&place, __func__, "a value of more than 2 GiB");
+	mp_buf_i32(place.out, (int32_t)len);
+	mp_buf_bytes(place.out, bytes != NULL ? bytes : "", len);
 	return 0;
 }
 
 int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16])
 {
-	const struct mp_type *type = next_type(request);
-	if (type == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	return bound(request, mp_scalar_put_uuid(values_of(request), type->id, uuid));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	if (uuid == NULL)
+		return missing(&place, __func__, "the uuid is NULL");
+	return bound(&place, __func__, mp_scalar_put_uuid(place.out, place.type->id, uuid));
 }
 
 int moonpool_bind_null(struct moonpool_request *request)
 {
-	if (next_type(request) == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	mp_write_null(values_of(request));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	mp_write_null(place.out);
 	return 0;
 }
 
 int moonpool_bind_unset(struct moonpool_request *request)
 {
-	if (next_type(request) == NULL)
-		return failed(request, MOONPOOL_INVALID_ARGUMENT);
-	mp_write_unset(values_of(request));
+	struct place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	mp_write_unset(place.out);
 	return 0;
 }

@@ -18,8 +18,19 @@
 // share nothing.
 // Callbacks come from the loop, never from inside a call of this API. A call that takes a callback either returns an
 // error and never calls it, or returns 0 and calls it exactly once. Inside a callback every call is allowed, also
-// moonpool_session_close(), except the moonpool_*_free() of what the callback was called for.
+// moonpool_session_close(), but those that turn the loop or free it.
 // Results: 0 or a positive number is success, a negative number one of enum moonpool_code.
+//
+// Mistakes: what is called wrongly (NULL, twice, too late, in the wrong order, out of range, with a handle of something
+// that is gone) does nothing and returns a negative code, or NULL, false or 0 where no code can be returned;
+// moonpool_last_message() says why, and the first mistake of each kind is written to the standard error. Handles are
+// looked at, not followed: one that was good once is known for ever (until 128 others had its place). Undefined are
+// pointers that are not from here or to memory that is not there, calls from another thread, and uv_run() of the
+// program's own loop, or its end, inside of a callback.
+//
+// fork(): what was made before belongs to the parent. In the child every call on it returns MOONPOOL_FORKED and none of
+// its callbacks comes; the parent notices nothing. The child makes a loop and sessions of its own; it may give the
+// descriptors of its copies back by moonpool_loop_free(), also with open sessions. Its random numbers are its own.
 #pragma once
 
 #include <stdbool.h>
@@ -71,8 +82,12 @@ enum moonpool_code {
 };
 MOONPOOL_API const char *moonpool_code_name(int code); // "TIMEOUT", as err.code in Lua
 MOONPOOL_API const char *moonpool_code_text(int code); // "no answer before the deadline"
+// Of the last call of this thread that failed, also by NULL, false or 0: its code (MOONPOOL_OK: none did), and a
+// sentence that is valid until the next one fails: "moonpool_execute: the session is not connected".
+MOONPOOL_API int moonpool_last_code(void);
+MOONPOOL_API const char *moonpool_last_message(void);
 
-// An error of a request, valid during the callback that brings it.
+// An error of a request, valid during the callback that brings it. NULL is no error: MOONPOOL_OK, "OK", "no error".
 MOONPOOL_API int moonpool_error_code(const struct moonpool_error *error);
 MOONPOOL_API const char *moonpool_error_name(const struct moonpool_error *error); // "UNAVAILABLE", "TIMEOUT"
 MOONPOOL_API int32_t moonpool_error_server_code(const struct moonpool_error *error); // 0x1000 ..., -1: none
@@ -88,22 +103,22 @@ MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint
 
 // ---- the loop ---------------------------------------------------------------------------------------------------
 // `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
-// NULL: out of memory.
+// NULL: no memory or descriptors are left.
 MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
 // Until moonpool_loop_stop(), or until nothing is left that could happen: an open session keeps it running.
-MOONPOOL_API void moonpool_loop_run(struct moonpool_loop *loop);
-// One turn, waiting at most `wait_ms` for something to happen (0: not at all, -1: for ever). True if anything ran.
-MOONPOOL_API bool moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
-MOONPOOL_API void moonpool_loop_stop(struct moonpool_loop *loop);
+MOONPOOL_API int moonpool_loop_run(struct moonpool_loop *loop);
+// One turn, waiting at most `wait_ms` for something to happen (0: not at all, -1: for ever). 1: something ran, 0: no.
+MOONPOOL_API int moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
+MOONPOOL_API int moonpool_loop_stop(struct moonpool_loop *loop);
 // With the program's own uv_loop_t: send what was submitted outside of a callback now, not when its loop turns next.
-MOONPOOL_API void moonpool_loop_flush(struct moonpool_loop *loop);
-// After the sessions on it were closed, not inside a callback. With the program's own uv_loop_t, run that once more
-// before closing it.
-MOONPOOL_API void moonpool_loop_free(struct moonpool_loop *loop);
+MOONPOOL_API int moonpool_loop_flush(struct moonpool_loop *loop);
+// When all sessions on it are closed, not inside a callback; otherwise it stays. NULL is fine. With the program's own
+// uv_loop_t, run that once more before closing it.
+MOONPOOL_API int moonpool_loop_free(struct moonpool_loop *loop);
 
 // ---- sessions ---------------------------------------------------------------------------------------------------
 // The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
-// `message` says why ("pool.lua:3: ..."), cut to `message_size`.
+// `message` (may be NULL) says why ("pool.lua:3: ..."), cut to `message_size`. Warnings go to the standard error.
 MOONPOOL_API struct moonpool_session *moonpool_session_from_file(struct moonpool_loop *loop, const char *path,
                                                                  char *message, size_t message_size);
 // `text`: "return { contactPoints = { ... } }"; `name` stands for the file's name in messages.
@@ -115,9 +130,10 @@ MOONPOOL_API int moonpool_session_connect(struct moonpool_session *session,
                                           void (*on_done)(void *data, const struct moonpool_error *error),
                                           void *data);
 // Lets requests in flight finish (for a bounded time), closes everything, calls `on_closed` (may be NULL) and frees the
-// session with its statements. Once; valid at any time. Requests that were not executed are void, too.
-MOONPOOL_API void moonpool_session_close(struct moonpool_session *session, void (*on_closed)(void *data),
-                                         void *data);
+// session with its statements. Valid at any time; a second call gets MOONPOOL_CLOSED, and so does every other call from
+// now on. Requests that were not executed are void.
+MOONPOOL_API int moonpool_session_close(struct moonpool_session *session, void (*on_closed)(void *data),
+                                        void *data);
 
 struct moonpool_stats {
 	uint32_t connections_total, connections_active, connections_idle;
@@ -130,8 +146,7 @@ struct moonpool_stats {
 	uint64_t policy_fallbacks; // plans that the default made because the policy failed
 	uint64_t policy_reloads;   // new generations of the balance policy that came into force
 };
-MOONPOOL_API void moonpool_session_stats(const struct moonpool_session *session,
-                                         struct moonpool_stats *stats);
+MOONPOOL_API int moonpool_session_stats(const struct moonpool_session *session, struct moonpool_stats *stats);
 // How often moonpool asked for memory in this thread so far: flat while requests run.
 MOONPOOL_API uint64_t moonpool_allocations(void);
 
@@ -142,18 +157,19 @@ MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *
                                   void (*on_done)(void *data, struct moonpool_statement *statement,
                                                   const struct moonpool_error *error),
                                   void *data);
-MOONPOOL_API void
-moonpool_statement_free(struct moonpool_statement *statement); // before its session is closed
+MOONPOOL_API int moonpool_statement_free(struct moonpool_statement *statement); // NULL is fine
 MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
 
 // ---- requests ---------------------------------------------------------------------------------------------------
 // A request is made, gets one value for each parameter, in order, and is executed, which takes it away from the caller.
-// No memory is asked for once as many requests have been in flight before. NULL: out of memory.
+// No memory is asked for once as many requests have been in flight before. NULL: moonpool_last_code() says why
+// (MOONPOOL_CLOSED while the session is closing); a call with that NULL returns the same code.
 MOONPOOL_API struct moonpool_request *moonpool_request_new(struct moonpool_statement *statement);
 // A statement that is not prepared and has no parameters (CREATE TABLE ...). The text is copied.
 MOONPOOL_API struct moonpool_request *moonpool_request_new_query(struct moonpool_session *session,
                                                                  const char *cql, ptrdiff_t len);
-MOONPOOL_API void moonpool_request_free(struct moonpool_request *request); // only instead of executing it
+MOONPOOL_API int
+moonpool_request_free(struct moonpool_request *request); // instead of executing it; NULL is fine
 
 // The next parameter's value. It is converted to the parameter's type if that loses nothing; MOONPOOL_TYPE_MISMATCH
 // otherwise, MOONPOOL_INVALID_ARGUMENT when there are no more parameters. A request that had such an error refuses to
@@ -186,22 +202,25 @@ enum moonpool_consistency {
 	MOONPOOL_LOCAL_SERIAL,
 	MOONPOOL_LOCAL_ONE,
 };
-MOONPOOL_API void moonpool_request_set_consistency(struct moonpool_request *request,
-                                                   enum moonpool_consistency value);
-MOONPOOL_API void moonpool_request_set_serial_consistency(struct moonpool_request *request,
-                                                          enum moonpool_consistency value);
-MOONPOOL_API void moonpool_request_set_timeout(struct moonpool_request *request, uint32_t ms);
+// A value that is refused spoils the request, as one of a parameter does.
+MOONPOOL_API int moonpool_request_set_consistency(struct moonpool_request *request,
+                                                  enum moonpool_consistency value);
+// Of the condition of a lightweight transaction: MOONPOOL_SERIAL or MOONPOOL_LOCAL_SERIAL.
+MOONPOOL_API int moonpool_request_set_serial_consistency(struct moonpool_request *request,
+                                                         enum moonpool_consistency value);
+MOONPOOL_API int moonpool_request_set_timeout(struct moonpool_request *request,
+                                              uint32_t ms); // 0: the session's
 // Applying it twice does no harm, so it may be sent again after a failure that leaves its fate open.
-MOONPOOL_API void moonpool_request_set_idempotent(struct moonpool_request *request, bool value);
-MOONPOOL_API void moonpool_request_set_page_size(struct moonpool_request *request,
-                                                 int32_t rows); // 0: all rows at once
-// Go on behind a page; the bytes are copied.
+MOONPOOL_API int moonpool_request_set_idempotent(struct moonpool_request *request, bool value);
+MOONPOOL_API int moonpool_request_set_page_size(struct moonpool_request *request,
+                                                int32_t rows); // 0: all at once
+// Go on behind a page; the bytes are copied. Once.
 MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *request, const void *bytes,
                                                    size_t len);
-MOONPOOL_API void moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
+MOONPOOL_API int moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
 
 // Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the
-// same.
+// same: it is never the program's again.
 MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
                                   void (*on_done)(void *data, const struct moonpool_result *result,
                                                   const struct moonpool_error *error),

@@ -72,8 +72,10 @@ static void query(struct app *app, const char *cql,
                                   const struct moonpool_error *error))
 {
 	struct moonpool_request *request = moonpool_request_new_query(app->session, cql, -1);
-	if (request == NULL || moonpool_execute(request, on_done, app) != 0)
+	if (moonpool_execute(request, on_done, app) != 0) {
+		fprintf(stderr, "%s\n", moonpool_last_message()); // also of the call that made the request
 		finish(app, EXIT_FAILURE);
+	}
 }
 
 static void on_written(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
@@ -100,17 +102,13 @@ static void on_prepared(void *data, struct moonpool_statement *statement, const 
 		char name[32];
 		snprintf(name, sizeof(name), "user %" PRId32, id);
 		struct moonpool_request *request = moonpool_request_new(statement);
-		if (request == NULL) {
-			finish(app, EXIT_FAILURE);
-			return;
-		}
 		moonpool_bind_int32(request, id);
 		moonpool_bind_text(request, name, -1);
 		moonpool_request_set_consistency(request, MOONPOOL_ONE);
 		moonpool_request_set_idempotent(request, true);
 		int rc = moonpool_execute(request, on_written, app);
 		if (rc != 0) {
-			fprintf(stderr, "writing: %s\n", moonpool_code_text(rc));
+			fprintf(stderr, "writing: %s\n", moonpool_last_message());
 			finish(app, EXIT_FAILURE);
 			return;
 		}

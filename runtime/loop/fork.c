@@ -2,8 +2,19 @@
 // A loop in a child of fork(). Its sockets, its epoll and its watches are the parent's, too: what is read here is lost
 // there, and what is taken off the epoll here is no longer reported there. So this body does nothing, and what is open
 // counts as closed as soon as somebody says so.
+#include "base/fork.h"
 #include "base/err.h"
 #include "loop/loop_internal.h"
+
+bool mp_loop_is_forked(const struct mp_loop *loop)
+{
+	return MP_UNLIKELY(loop->process != mp_fork_generation());
+}
+
+bool mp_loop_is_running(const struct mp_loop *loop)
+{
+	return loop->running;
+}
 
 void mp_loop_leave(struct mp_loop *loop)
 {

@@ -13,11 +13,6 @@
 
 // ---- life ------------------------------------------------------------------------------------------------
 
-bool mp_loop_is_forked(const struct mp_loop *loop)
-{
-	return MP_UNLIKELY(loop->process != mp_fork_generation());
-}
-
 // Whoever may touch descriptors: in a child of fork() nobody.
 static const struct mp_loop_ops *body(const struct mp_loop *loop)
 {
@@ -56,24 +51,28 @@ void mp_loop_free(struct mp_loop *loop)
 	loop->ops->free(loop);
 }
 
-void mp_loop_run(struct mp_loop *loop)
-{
-	if (mp_loop_is_forked(loop))
-		return;
-	mp_assert(!loop->running);
-	loop->running = true;
-	loop->stopping = false;
-	loop->ops->run(loop);
-	loop->running = false;
-}
-
-bool mp_loop_turn(struct mp_loop *loop, int wait_ms)
+static bool begin(struct mp_loop *loop)
 {
 	if (mp_loop_is_forked(loop))
 		return false;
 	mp_assert(!loop->running);
 	loop->running = true;
 	loop->stopping = false;
+	return true;
+}
+
+void mp_loop_run(struct mp_loop *loop)
+{
+	if (!begin(loop))
+		return;
+	loop->ops->run(loop);
+	loop->running = false;
+}
+
+bool mp_loop_turn(struct mp_loop *loop, int wait_ms)
+{
+	if (!begin(loop))
+		return false;
 	bool ran = loop->ops->turn(loop, wait_ms);
 	loop->running = false;
 	return ran;

@@ -30,7 +30,8 @@ struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed) MP_MUST_CHECK;
 // With a caller's uv_loop_t its last handles close in the next uv_run, so run it once more before closing it.
 // In a child of fork() it gives the descriptors back that the child has inherited, whatever is open; the memory stays.
 void mp_loop_free(struct mp_loop *loop);
-bool mp_loop_is_forked(const struct mp_loop *loop); // it was made before fork(): see above
+bool mp_loop_is_running(const struct mp_loop *loop); // inside of run or turn
+bool mp_loop_is_forked(const struct mp_loop *loop);  // it was made before fork(): see above
 
 // Run until mp_loop_stop(), or until nothing (socket, timer, task, resolve) is left that could happen. A
 // listener, a watch or a timer keeps it alive. Not reentrant. In a child that was forked meanwhile it returns at once.

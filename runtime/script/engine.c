@@ -76,6 +76,8 @@ int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *mes
 
 void mp_engine_leave(struct mp_engine *engine)
 {
+	if (mp_loop_is_running(engine->loop)) // who forked stands on the stack of a loop that may still ask them
+		return;
 	mp_script_policies_free(engine->policies);
 	engine->policies = NULL;
 }

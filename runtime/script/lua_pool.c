@@ -149,7 +149,7 @@ static int collect(lua_State *L)
 	if (pool == NULL)
 		return 0;
 	*holder = NULL;
-	if (mp_lua_pool_is_forked(pool)) {
+	if (mp_lua_pool_is_forked(pool) && pool->state != MP_POOL_CLOSED) {
 		mp_engine_leave(&pool->engine);
 		return 0;
 	}

@@ -2,8 +2,8 @@
 -- A simulated cluster in a process of its own (moonpool sim), for programs that are processes themselves.
 --
 --   local cluster = sim_process.start(2)   cluster.port   cluster:stop()
---   sim_process.program(folder, "name", text)   builds a C program against this build's library; its path
---   sim_process.output(command)                 what it said, and its exit status
+--   cluster:run("misuse")         a C program of spec/api: what it said, and its exit status
+--   sim_process.output(command)   the same of any command
 local ffi = require "ffi"
 local policies = require "spec.support.policies"
 local ports = require "spec.support.ports"
@@ -69,15 +69,9 @@ function sim_process.output(command)
   return text, tonumber(status)
 end
 
--- Compiled as this build is, so that the sanitizers see the program, too.
-function sim_process.program(folder, name, text)
-  local path = folder .. "/" .. name
-  policies.write(path .. ".c", text)
-  local said, status = sim_process.output(("cc -std=c11 -D_GNU_SOURCE -g -fsanitize=address,undefined " ..
-    "-fno-sanitize-recover=undefined -fno-omit-frame-pointer -I '%s/runtime' -o '%s' '%s.c' -L '%s' -lmoonpool " ..
-    "-luv -Wl,-rpath,'%s'"):format(MOONPOOL_ROOT, path, path, MOONPOOL_BUILD_DIR, MOONPOOL_BUILD_DIR))
-  if status ~= 0 then error(said, 2) end
-  return path
+-- Runs a C program of spec/api against it.
+function Cluster:run(program, arguments)
+  return sim_process.output(("'%s/spec/api_%s' %d %s"):format(MOONPOOL_BUILD_DIR, program, self.port, arguments or ""))
 end
 
 return sim_process

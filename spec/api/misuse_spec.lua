@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Mistakes with the C API (docs/faults.md, X4), made by a C program under the sanitizers.
+local sim_process = require "spec.support.sim_process"
+
+describe("X4 the C API called wrongly", function()
+  it("gives a code and a sentence for every mistake, and goes on", function()
+    local cluster = sim_process.start(1)
+    finally(function() cluster:stop() end)
+    local said, status = cluster:run "misuse"
+    assert.equal(0, status, said)
+    assert.matches("%d%d%d checks, 0 failures\n", said)
+    -- Each kind of mistake is told once, with what was called.
+    local told = {}
+    for line in said:gmatch "moonpool error: (.-) %(a mistake of this program, which is told once%)" do
+      local sentence = line:match "^moonpool_[%w_]+: (.+)$"
+      assert.is_truthy(sentence, line)
+      assert.is_nil(told[sentence], line)
+      told[sentence] = true
+    end
+    for _, sentence in ipairs { "the session is NULL", "the callback is NULL", "there is no such column" } do
+      assert.is_true(told[sentence], said)
+    end
+  end)
+end)
