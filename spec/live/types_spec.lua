@@ -63,7 +63,7 @@ describe("every type of a real Cassandra", function()
   for i, case in ipairs(cases) do
     it(case[1] .. " comes back as it went in", function()
       for n = 2, #case do assert.same(case[n], round_trip("c" .. i, case[n])) end
-      assert.is_nil(round_trip("c" .. i, nil))
+      assert.is_nil(round_trip("c" .. i, moonpool.null))
     end)
   end
 
