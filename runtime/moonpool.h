@@ -212,8 +212,8 @@ MOONPOOL_API int moonpool_request_set_timeout(struct moonpool_request *request,
                                               uint32_t ms); // 0: the session's
 // Applying it twice does no harm, so it may be sent again after a failure that leaves its fate open.
 MOONPOOL_API int moonpool_request_set_idempotent(struct moonpool_request *request, bool value);
-MOONPOOL_API int moonpool_request_set_page_size(struct moonpool_request *request,
-                                                int32_t rows); // 0: all at once
+// 0, the default: all rows at once, in one answer.
+MOONPOOL_API int moonpool_request_set_page_size(struct moonpool_request *request, int32_t rows);
 // Go on behind a page; the bytes are copied. Once.
 MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *request, const void *bytes,
                                                    size_t len);

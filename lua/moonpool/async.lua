@@ -5,9 +5,15 @@ local core = require "moonpool.core_loader"
 local async = {}
 local Future = core.futureMethods
 
+-- Raises, for the caller of the method `name`, that it was given something.
+function async.no_arguments(name, given)
+  error(("'%s' takes no arguments, got %s"):format(name, type(given)), 3)
+end
+
 -- The results of the function or the call; `nil, err` when it failed or raised an error (a text then carries its
--- traceback). Waits if it must.
-function Future:wait()
+-- traceback). Waits if it must, as long as it takes: a deadline is an option of the request.
+function Future:wait(...)
+  if ... ~= nil then async.no_arguments("wait", ...) end
   core.futurePark(self)
   return core.futureValues(self)
 end

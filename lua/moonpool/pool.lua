@@ -29,18 +29,25 @@ function Pool.executeAsync(self, statement, parameters, options)
   return async.spawn(execute, self, statement, parameters, options)
 end
 
+local function copy(options)
+  local kept = {}
+  for name, value in pairs(options or {}) do kept[name] = value end
+  return kept
+end
+
 -- pool:prepare(cql, options): statement | nil, err
 function Pool.prepare(self, cql, options)
-  local statement, err = core.prepare(self, cql, options)
+  local kept = type(options) == "table" and copy(options) or options -- it may change while the answer is awaited
+  local statement, err = core.prepare(self, cql, kept)
   if err == prepared then err = nil end
+  if statement and kept then core.statementDefaults(statement, kept) end
   return statement, err
 end
 
 -- for row in pool:rows(statement, parameters, options): all rows, page by page; raises on an error.
 function Pool.rows(self, statement, parameters, options)
   core.checkRequest(self, statement, parameters, options, "rows")
-  local paged = {}
-  for name, value in pairs(options or {}) do paged[name] = value end
+  local paged = copy(options)
   local rows, i
   return function()
     while true do
@@ -60,18 +67,31 @@ function Pool.rows(self, statement, parameters, options)
   end
 end
 
-Pool.connect = core.connect
-Pool.initialize = core.connect
-Pool.close = core.close
-Pool.getStats = core.getStats
-Pool.getMetrics = core.getMetrics
-Pool.getConnectionDetails = core.getConnectionDetails
-Pool.getHosts = core.getHosts
-Pool.policies = core.policies
-Pool.rollback = core.rollback
+-- What takes no arguments takes none in silence either: pool:close{ timeout = 5 } would not do what it says.
+for name, method in pairs {
+  connect = core.connect, initialize = core.connect, close = core.close, getStats = core.getStats,
+  getMetrics = core.getMetrics, getConnectionDetails = core.getConnectionDetails, getHosts = core.getHosts,
+  policies = core.policies,
+} do
+  Pool[name] = function(self, ...)
+    if ... ~= nil then async.no_arguments(name, ...) end
+    local result, err = method(self) -- no tail call: messages name the caller's line
+    return result, err
+  end
+end
+
+function Pool.rollback(self, kind)
+  local ok, generation = core.rollback(self, kind)
+  return ok, generation
+end
+
+function Pool.explain(self, request)
+  local found, err = core.explain(self, request)
+  return found, err
+end
+
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags
-Pool.explain = core.explain
 
 -- ---- events ---------------------------------------------------------------------------------------------------
 -- The pool's environment holds its state: pool (itself), handlers = { hostUp = { fn, ... } } of the application,
@@ -128,14 +148,16 @@ function Pool.off(self, event, fn)
 end
 
 -- How many handlers have raised an error so far.
-function Pool.getHandlerErrors(self)
+function Pool.getHandlerErrors(self, ...)
+  if ... ~= nil then async.no_arguments("getHandlerErrors", ...) end
   return debug.getfenv(self).handlerErrors
 end
 
 -- ---- reload ---------------------------------------------------------------------------------------------------
 
 -- pool:reload(): configuration, handlers and policies again from their files; true | nil, err.
-function Pool.reload(self)
+function Pool.reload(self, ...)
+  if ... ~= nil then async.no_arguments("reload", ...) end
   return reload.all(self, debug.getfenv(self))
 end
 

@@ -98,7 +98,8 @@ void mp_request_give(struct mp_request *request)
 // What does not fit the fields of the protocol is refused here, where there is a caller to tell it to.
 static int check_sizes(const struct mp_request *request)
 {
-	if (MP_UNLIKELY(request->value_count > UINT16_MAX || request->keyspace.len > UINT16_MAX))
+	if (MP_UNLIKELY(request->value_count > UINT16_MAX || request->keyspace.len > UINT16_MAX ||
+	                request->options.page_size < 0))
 		return MP_EINVAL;
 	bool is_long = request->cql.len > MP_REQUEST_PART_MAX || request->values.len > MP_REQUEST_PART_MAX ||
 	               request->paging_state.len > MP_REQUEST_PART_MAX;

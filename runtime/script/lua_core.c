@@ -139,6 +139,7 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_codec(L);
 	mp_lua_add_result(L);
 	mp_lua_add_pool(L);
+	mp_lua_add_statement(L);
 	mp_lua_add_execute(L);
 	mp_lua_add_events(L);
 	mp_lua_add_stats(L);

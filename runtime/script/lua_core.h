@@ -5,6 +5,7 @@
 
 #include <lua.h>
 
+#include "base/cursor.h"
 #include "base/defs.h"
 #include "base/err.h"
 
@@ -21,6 +22,7 @@ void mp_lua_add_int64(lua_State *L);
 void mp_lua_add_codec(lua_State *L);
 void mp_lua_add_result(lua_State *L);
 void mp_lua_add_pool(lua_State *L);
+void mp_lua_add_statement(lua_State *L);
 void mp_lua_add_execute(lua_State *L);
 void mp_lua_add_events(lua_State *L);
 void mp_lua_add_stats(lua_State *L);
@@ -33,6 +35,11 @@ void mp_lua_add_check(lua_State *L);
 //   bad argument #1 to 'execute' (statement: a string expected, got number)
 int mp_lua_bad_argument(lua_State *L, const char *method, int arg, const char *name, const char *expected);
 int mp_lua_raise(lua_State *L, const char *format, ...) MP_PRINTF(2, 3);
+// The message, and behind it what `given` may have meant and what there is: "..., did you mean timeout? There are: ..."
+int mp_lua_raise_unknown(lua_State *L, struct mp_str given, const char *const *names, size_t count,
+                         const char *format, ...) MP_PRINTF(5, 6);
+// Raises if there is an argument at `index`: a method that takes none honours none.
+void mp_lua_no_argument(lua_State *L, int index, const char *method);
 
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cluster/session.h"
 #include "script/lua_core.h"
 
@@ -26,6 +27,27 @@ int mp_lua_raise(lua_State *L, const char *format, ...)
 	lua_pushstring(L, text);
 	lua_concat(L, 2);
 	return lua_error(L);
+}
+
+int mp_lua_raise_unknown(lua_State *L, struct mp_str given, const char *const *names, size_t count,
+                         const char *format, ...)
+{
+	char text[768];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text) / 2, format, args);
+	va_end(args);
+	mp_nearest_tell(text, sizeof(text), given, names, count);
+	luaL_where(L, USER_LEVEL);
+	lua_pushstring(L, text);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+void mp_lua_no_argument(lua_State *L, int index, const char *method)
+{
+	if (lua_type(L, index) > LUA_TNIL)
+		mp_lua_raise(L, "'%s' takes no arguments, got %s", method, luaL_typename(L, index));
 }
 
 // `self` is not counted, as it is not seen in pool:method().

@@ -160,17 +160,17 @@ void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 static int want_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	const char *name = lua_tostring(L, 2);
-	int kind = 0;
-	while (kind < EVENT_COUNT && (name == NULL || strcmp(kinds[kind].name, name) != 0))
-		kind++;
-	if (kind == EVENT_COUNT) {
-		lua_pushliteral(L, "unknown event, one of these expected:");
-		for (int i = 0; i < EVENT_COUNT; i++)
-			lua_pushfstring(L, " %s", kinds[i].name);
-		lua_concat(L, EVENT_COUNT + 1);
-		return mp_lua_raise(L, "%s", lua_tostring(L, -1));
+	const char *names[EVENT_COUNT];
+	struct mp_str name = {"", 0};
+	if (lua_type(L, 2) == LUA_TSTRING)
+		name.data = lua_tolstring(L, 2, &name.len);
+	int kind = EVENT_COUNT;
+	for (int i = 0; i < EVENT_COUNT; i++) {
+		names[i] = kinds[i].name;
+		kind = mp_str_is(name, names[i]) ? i : kind;
 	}
+	if (kind == EVENT_COUNT)
+		return mp_lua_raise_unknown(L, name, names, EVENT_COUNT, "unknown event '%.60s'", name.data);
 	if (!lua_toboolean(L, 3))
 		pool->wanted |= UINT32_C(1) << kind;
 	return 0;

@@ -316,17 +316,21 @@ static int submit_call(lua_State *L)
 		return mp_lua_forked(L);
 	mp_runtime_check(pool->runtime, L);
 	struct mp_lua_options options;
-	mp_lua_options_read(L, 4, &options);
 	if (lua_type(L, 2) != LUA_TSTRING) {
 		struct mp_lua_statement *statement = test_fast(L, 2, 2);
 		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
 			statement = statement_argument(L, pool, "execute");
+		bool was_text = lua_type(L, 5) == LUA_TNUMBER;
+		options = statement->defaults;
+		mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
 			return not_open(L, pool);
-		if (MP_UNLIKELY(lua_type(L, 5) == LUA_TNUMBER))
+		if (MP_UNLIKELY(was_text))
 			shorten(pool, &options.request, lua_tonumber(L, 5));
 		return wait_for(L, submit(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options));
 	}
+	options = mp_lua_options_none;
+	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, &options);
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
@@ -352,8 +356,8 @@ static int prepare_call(lua_State *L)
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
 	mp_runtime_check(pool->runtime, L);
-	struct mp_lua_options options;
-	mp_lua_options_read(L, 3, &options);
+	struct mp_lua_options options = mp_lua_options_none;
+	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, &options);
 	if (pool->state != MP_POOL_OPEN)
 		return not_open(L, pool);
 	struct mp_str cql;
@@ -375,10 +379,11 @@ static int check_call(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	const char *method = luaL_checkstring(L, 5);
 	check_arguments(L, method);
-	if (lua_type(L, 2) != LUA_TSTRING)
+	bool is_text = lua_type(L, 2) == LUA_TSTRING;
+	if (!is_text)
 		statement_argument(L, pool, method);
-	struct mp_lua_options options;
-	mp_lua_options_read(L, 4, &options);
+	struct mp_lua_options options = mp_lua_options_none;
+	mp_lua_options_read(L, 4, is_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
 	return 0;
 }
 
@@ -389,8 +394,8 @@ static int submit_async(lua_State *L)
 	lua_settop(L, 5);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
-	struct mp_lua_options options;
-	mp_lua_options_read(L, 4, &options);
+	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;
+	mp_lua_options_read(L, 4, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT, &options);
 	struct mp_str cql = {NULL, 0};
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);

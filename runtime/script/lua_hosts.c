@@ -9,6 +9,7 @@
 #include "script/lua_core.h"
 #include "script/lua_options.h"
 #include "script/lua_pool.h"
+#include "script/lua_value.h"
 #include "wire/murmur3.h"
 
 #define TAGS_MOST 32
@@ -65,6 +66,32 @@ static int set_host_tags(lua_State *L)
 
 // ---- explain ----------------------------------------------------------------------------------------------------
 
+// Fields of the request that explain() is asked about, by their Lua type.
+static const char *const fields[] = {"keyspace", "routingKey", "token", "consistency",
+                                     "tag",      "isRead",     "isLwt", "idempotent"};
+#define TEXT_FIELDS 5 // the first are texts, the others booleans
+
+static void check_fields(lua_State *L)
+{
+	lua_pushnil(L);
+	while (lua_next(L, 2) != 0) {
+		struct mp_str name = {"", 0};
+		if (lua_type(L, -2) == LUA_TSTRING)
+			name.data = lua_tolstring(L, -2, &name.len);
+		size_t i = 0;
+		while (i < MP_ARRAY_LEN(fields) && !mp_str_is(name, fields[i]))
+			i++;
+		if (i == MP_ARRAY_LEN(fields))
+			mp_lua_raise_unknown(L, name, fields, MP_ARRAY_LEN(fields), "explain: unknown field '%.60s'",
+			                     name.data);
+		int wanted = i < TEXT_FIELDS ? LUA_TSTRING : LUA_TBOOLEAN;
+		if (lua_type(L, -1) != wanted)
+			mp_lua_raise(L, "explain: %s: a %s expected, got %s", name.data, lua_typename(L, wanted),
+			             luaL_typename(L, -1));
+		lua_pop(L, 1);
+	}
+}
+
 static bool get_flag(lua_State *L, const char *key)
 {
 	lua_getfield(L, 2, key);
@@ -83,36 +110,41 @@ static struct mp_str get_text(lua_State *L, const char *key)
 	return text;
 }
 
-// The request that the table describes; true: *token is its token.
-static bool read_request(lua_State *L, struct mp_session *session, struct mp_request_view *req,
+// The token that the table names or whose key it has; false: neither.
+static bool read_token(lua_State *L, int64_t *token)
+{
+	struct mp_str key = get_text(L, "routingKey");
+	struct mp_str text = get_text(L, "token");
+	if (key.len > 0 && text.len > 0)
+		mp_lua_raise(L, "explain: a routingKey or a token expected, not both");
+	if (text.len > 0 && mp_int64_parse(text.data, text.len, token) != 0)
+		mp_lua_raise(L, "explain: token: the digits of a number of 64 bits expected");
+	if (key.len > 0)
+		*token = mp_murmur3_token(key.data, key.len);
+	return key.len > 0 || text.len > 0;
+}
+
+// The request that the table describes, and its token if it has one.
+static void read_request(lua_State *L, struct mp_session *session, struct mp_request_view *req,
                          int64_t *token)
 {
 	memset(req, 0, sizeof(*req));
+	check_fields(L);
 	struct mp_str tag = get_text(L, "tag");
 	struct mp_str keyspace = get_text(L, "keyspace");
 	if (keyspace.len == 0 && mp_session_keyspace(session) != NULL)
 		keyspace = mp_str_of(mp_session_keyspace(session));
 	struct mp_str level = get_text(L, "consistency");
-	int consistency = level.len > 0 ? mp_consistency_parse(level) : MP_CL_LOCAL_ONE;
-	if (consistency < 0)
-		mp_lua_raise(L, "explain: there is no consistency \"%s\"", level.data);
-	req->consistency = (uint16_t)consistency;
+	req->consistency = level.len > 0 ? mp_lua_consistency(L, "explain", level) : MP_CL_LOCAL_ONE;
 	req->attempt = 1;
 	req->isLwt = get_flag(L, "isLwt");
 	req->isRead = get_flag(L, "isRead");
 	req->idempotent = get_flag(L, "idempotent");
 	req->isLocalConsistency = mp_consistency_is_local(req->consistency);
+	req->hasToken = read_token(L, token);
+	req->token = (double)*token;
 	req->tag = tag.len > 0 ? mp_session_tag_id(session, tag) : 0;
 	req->keyspaceId = mp_session_keyspace_id(session, keyspace);
-	struct mp_str key = get_text(L, "routingKey");
-	struct mp_str text = get_text(L, "token");
-	if (key.len > 0)
-		*token = mp_murmur3_token(key.data, key.len);
-	else if (text.len > 0)
-		*token = (int64_t)strtoll(text.data, NULL, 10);
-	req->hasToken = key.len > 0 || text.len > 0;
-	req->token = (double)*token;
-	return req->hasToken;
 }
 
 static void number(lua_State *L, const char *name, double value)

@@ -3,38 +3,73 @@
 
 #include <lauxlib.h>
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "script/lua_core.h"
+#include "script/lua_value.h"
 #include "wire/murmur3.h"
 
 #define NOT_GIVEN  UINT16_MAX
 #define FETCH_SIZE 5000 // rows of a page unless fetchSize says otherwise
 
-#define OPTIONS(X)       \
-	X(consistency)       \
-	X(serialConsistency) \
-	X(timeout)           \
-	X(isIdempotent)      \
-	X(fetchSize) X(pageState) X(keyspace) X(routingKey) X(timestamp) X(traceQuery) X(host) X(tag) X(prepare)
+#define TEXT      MP_LUA_CALL_TEXT
+#define STATEMENT MP_LUA_CALL_STATEMENT
+#define REQUEST   (TEXT | STATEMENT)
+#define PREPARE   MP_LUA_CALL_PREPARE
+
+// X(name, the calls that honour it)
+// clang-format off
+#define OPTIONS(X)                                                                                     \
+	X(consistency, REQUEST | PREPARE) X(serialConsistency, REQUEST | PREPARE)                          \
+	X(timeout, REQUEST | PREPARE) X(isIdempotent, REQUEST | PREPARE) X(fetchSize, REQUEST | PREPARE)   \
+	X(pageState, REQUEST) X(keyspace, TEXT | PREPARE) X(routingKey, REQUEST) X(timestamp, REQUEST)     \
+	X(traceQuery, REQUEST | PREPARE) X(host, REQUEST) X(tag, REQUEST | PREPARE) X(prepare, TEXT)
+// clang-format on
 enum option {
-#define X(name) OPTION_##name,
+#define X(name, calls) OPTION_##name,
 	OPTIONS(X)
 #undef X
 		OPTION_COUNT
 };
 static const char *const names[] = {
-#define X(name) #name,
+#define X(name, calls) #name,
+	OPTIONS(X)
+#undef X
+};
+static const uint8_t honoured[] = {
+#define X(name, calls) (calls),
 	OPTIONS(X)
 #undef X
 };
 
-static enum option option_of(const char *name)
+const struct mp_lua_options mp_lua_options_none = {
+	.prepare = -1,
+	.request = {.consistency = NOT_GIVEN, .page_size = FETCH_SIZE},
+};
+
+static enum option option_of(struct mp_str name)
 {
 	int i = 0;
-	while (i < OPTION_COUNT && strcmp(names[i], name) != 0)
+	while (i < OPTION_COUNT && !mp_str_is(name, names[i]))
 		i++;
 	return (enum option)i;
+}
+
+// The name is none, or it means nothing to this call.
+static int refuse(lua_State *L, struct mp_str name, enum option option, enum mp_lua_call call)
+{
+	const char *taken[OPTION_COUNT];
+	size_t count = 0;
+	for (int i = 0; i < OPTION_COUNT; i++)
+		if (honoured[i] & call)
+			taken[count++] = names[i];
+	if (option == OPTION_COUNT)
+		return mp_lua_raise_unknown(L, name, taken, count, "unknown option '%.60s'", name.data);
+	if (call == PREPARE)
+		return mp_lua_raise(L, "option '%s' means nothing to prepare(): give it with each request",
+		                    name.data);
+	return mp_lua_raise(L, "option '%s' means nothing to a prepared statement%s", name.data,
+	                    option == OPTION_keyspace ? ": give it to prepare()" : "");
 }
 
 static int wrong(lua_State *L, const char *name, const char *expected)
@@ -69,14 +104,25 @@ static struct mp_str text(lua_State *L, const char *name)
 	return value;
 }
 
+uint16_t mp_lua_consistency(lua_State *L, const char *what, struct mp_str name)
+{
+	static const char *const levels[] = {
+#define X(level, value) #level,
+		MP_CONSISTENCIES(X)
+#undef X
+	};
+	int code = mp_consistency_parse(name);
+	if (code < 0)
+		mp_lua_raise_unknown(L, name, levels, MP_ARRAY_LEN(levels),
+		                     "%s: a consistency expected, got \"%.60s\"", what, name.data);
+	return (uint16_t)code;
+}
+
 static uint16_t consistency(lua_State *L, const char *name)
 {
-	struct mp_str value = text(L, name);
-	int code = mp_consistency_parse(value);
-	if (code < 0)
-		mp_lua_raise(L, "option '%s': a consistency like \"LOCAL_QUORUM\" expected, got \"%s\"", name,
-		             value.data);
-	return (uint16_t)code;
+	char what[64];
+	snprintf(what, sizeof(what), "option '%s'", name);
+	return mp_lua_consistency(L, what, text(L, name));
 }
 
 static uint16_t serial(lua_State *L, const char *name)
@@ -94,6 +140,14 @@ static int64_t timestamp(lua_State *L, const char *name)
 	int64_t value = 0;
 	if (mp_int64_read(L, lua_gettop(L), &codec, &value) != 0)
 		mp_lua_raise(L, "option '%s': microseconds since 1970 expected: %s", name, codec.why);
+	return value;
+}
+
+static struct mp_str keyspace(lua_State *L, const char *name)
+{
+	struct mp_str value = text(L, name);
+	if (value.len > UINT16_MAX)
+		mp_lua_raise(L, "option '%s': the name of a keyspace has at most 65535 bytes", name);
 	return value;
 }
 
@@ -115,9 +169,9 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 	case OPTION_serialConsistency: request->serial_consistency = serial(L, name); break;
 	case OPTION_timeout: request->timeout_ms = (uint32_t)number(L, name, 1, INT32_MAX); break;
 	case OPTION_isIdempotent: request->idempotent = flag(L, name); break;
-	case OPTION_fetchSize: request->page_size = (int32_t)number(L, name, 1, INT32_MAX); break;
+	case OPTION_fetchSize: request->page_size = (int32_t)number(L, name, 0, INT32_MAX); break;
 	case OPTION_pageState: options->page_state = page_state(L, name); break;
-	case OPTION_keyspace: options->keyspace = text(L, name); break;
+	case OPTION_keyspace: options->keyspace = keyspace(L, name); break;
 	case OPTION_routingKey: options->routing_key = text(L, name); break;
 	case OPTION_timestamp:
 		request->has_timestamp = true;
@@ -131,21 +185,19 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 	}
 }
 
-void mp_lua_options_read(lua_State *L, int index, struct mp_lua_options *options)
+void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options)
 {
-	memset(options, 0, sizeof(*options));
-	options->prepare = -1;
-	options->request.consistency = NOT_GIVEN;
-	options->request.page_size = FETCH_SIZE;
 	if (lua_type(L, index) != LUA_TTABLE)
 		return;
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			mp_lua_raise(L, "options: names expected as keys, got a %s", luaL_typename(L, -2));
-		enum option option = option_of(lua_tostring(L, -2));
-		if (option == OPTION_COUNT)
-			mp_lua_raise(L, "unknown option '%s'", lua_tostring(L, -2));
+		struct mp_str name;
+		name.data = lua_tolstring(L, -2, &name.len);
+		enum option option = option_of(name);
+		if (MP_UNLIKELY(option == OPTION_COUNT || (honoured[option] & call) == 0))
+			refuse(L, name, option, call);
 		read_one(L, option, options);
 		lua_pop(L, 1);
 	}

@@ -4,7 +4,14 @@
 
 #include <lua.h>
 
-#include "script/lua_pool.h"
+#include "cluster/session.h"
+
+// What takes options. Each takes those that it honours, and refuses the others by name.
+enum mp_lua_call {
+	MP_LUA_CALL_TEXT = 1,      // a request whose statement is text
+	MP_LUA_CALL_STATEMENT = 2, // a request whose statement is prepared
+	MP_LUA_CALL_PREPARE = 4,   // prepare(): the defaults of the statement's requests
+};
 
 struct mp_lua_options {
 	struct mp_request_options request; // consistency 0xffff: not given
@@ -16,8 +23,12 @@ struct mp_lua_options {
 	int prepare;                       // -1: not given
 };
 
-// From the table at `index`, or nothing. Raises what is wrong with it.
-void mp_lua_options_read(lua_State *L, int index, struct mp_lua_options *options);
+extern const struct mp_lua_options mp_lua_options_none; // where nothing is given
+
+// From the table at `index`, or nothing, into `options`, which has the defaults. Raises what is wrong with it.
+void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options);
 // Into a request that was just taken. 0, or MP_ENOTFOUND: the host is not known.
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
                          struct mp_request *request) MP_MUST_CHECK;
+// "LOCAL_QUORUM" as the number of the level. Raises what it is not; `what` begins the message.
+uint16_t mp_lua_consistency(lua_State *L, const char *what, struct mp_str name);

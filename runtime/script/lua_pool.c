@@ -260,54 +260,6 @@ static int to_string(lua_State *L)
 	return 1;
 }
 
-// ---- statements -------------------------------------------------------------------------------------------------
-
-struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index)
-{
-	return luaL_testudata(L, index, MP_LUA_STATEMENT);
-}
-
-void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared)
-{
-	struct mp_lua_statement *statement = lua_newuserdata(L, sizeof(*statement));
-	statement->pool = pool;
-	statement->prepared = mp_prepared_ref(prepared);
-	mp_list_node_init(&statement->node);
-	mp_list_push_back(&pool->statements, &statement->node);
-	luaL_getmetatable(L, MP_LUA_STATEMENT);
-	lua_setmetatable(L, -2);
-}
-
-static int collect_statement(lua_State *L)
-{
-	struct mp_lua_statement *statement = lua_touserdata(L, 1);
-	if (statement->prepared == NULL)
-		return 0;
-	mp_list_remove(&statement->pool->statements, &statement->node);
-	mp_prepared_unref(statement->prepared);
-	statement->prepared = NULL;
-	return 0;
-}
-
-// statement.cql, statement.parameters, statement.columns
-static int index_statement(lua_State *L)
-{
-	struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
-	const char *key = luaL_checkstring(L, 2);
-	const struct mp_prepared *prepared = statement->prepared;
-	if (prepared == NULL)
-		return 0;
-	if (strcmp(key, "cql") == 0)
-		lua_pushlstring(L, prepared->cql.data, prepared->cql.len);
-	else if (strcmp(key, "parameters") == 0 && prepared->params != NULL)
-		mp_lua_push_columns(L, prepared->params);
-	else if (strcmp(key, "columns") == 0 && prepared->result != NULL)
-		mp_lua_push_columns(L, prepared->result);
-	else
-		return 0;
-	return 1;
-}
-
 void mp_lua_add_pool(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -323,12 +275,6 @@ void mp_lua_add_pool(lua_State *L)
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "__index");
 	lua_setfield(L, -3, "poolMethods"); // filled by lua/moonpool/pool.lua
-	lua_pop(L, 1);
-	luaL_newmetatable(L, MP_LUA_STATEMENT);
-	lua_pushcfunction(L, collect_statement);
-	lua_setfield(L, -2, "__gc");
-	lua_pushcfunction(L, index_statement);
-	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	luaL_setfuncs(L, functions, 0);
 }

@@ -8,6 +8,7 @@
 
 #include "base/slab.h"
 #include "script/engine.h"
+#include "script/lua_options.h"
 #include "script/lua_value.h"
 #include "script/runtime.h"
 
@@ -49,6 +50,7 @@ struct mp_lua_pool {
 struct mp_lua_statement {
 	struct mp_lua_pool *pool;
 	struct mp_prepared *prepared; // NULL: the pool is closed
+	struct mp_lua_options defaults;
 	struct mp_list_node node;
 };
 
@@ -64,6 +66,7 @@ int mp_lua_forked(lua_State *L);
 bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool); // it was made before fork()
 // Where its level counts; NULL once it is closed.
 const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
+// ---- lua_statement.c --------------------------------------------------------------------------------------------
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
 

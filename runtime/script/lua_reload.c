@@ -33,24 +33,23 @@ static int reload_policies(lua_State *L)
 static int rollback(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
-	int kind = 0;
-	while (kind < MP_POLICY_KINDS &&
-	       (name == NULL || strcmp(name, mp_policy_kind_name((enum mp_policy_kind)kind)) != 0))
-		kind++;
-	if (kind == MP_POLICY_KINDS) {
-		lua_pushfstring(L, "unknown kind of policy %s, one of these expected:",
-		                name != NULL ? name : luaL_typename(L, 2));
-		for (int i = 0; i < MP_POLICY_KINDS; i++)
-			lua_pushfstring(L, " %s", mp_policy_kind_name((enum mp_policy_kind)i));
-		lua_concat(L, MP_POLICY_KINDS + 1);
-		return mp_lua_raise(L, "%s", lua_tostring(L, -1));
+	const char *names[MP_POLICY_KINDS];
+	struct mp_str name = {"", 0};
+	if (lua_type(L, 2) == LUA_TSTRING)
+		name.data = lua_tolstring(L, 2, &name.len);
+	int kind = MP_POLICY_KINDS;
+	for (int i = 0; i < MP_POLICY_KINDS; i++) {
+		names[i] = mp_policy_kind_name((enum mp_policy_kind)i);
+		kind = mp_str_is(name, names[i]) ? i : kind;
 	}
+	if (kind == MP_POLICY_KINDS)
+		return mp_lua_raise_unknown(L, name, names, MP_POLICY_KINDS, "unknown kind of policy '%.60s'",
+		                            name.data);
 	if (!is_live(pool))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	int rc = mp_script_policies_rollback(pool->engine.policies, (enum mp_policy_kind)kind);
 	if (rc != 0)
-		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy", name);
+		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy", name.data);
 	struct mp_policy_info info;
 	bool known = mp_script_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info);
 	lua_pushboolean(L, 1);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/nearest.h"
 
 static int refuse(char *message, size_t size, int rc, const char *path, const char *why)
 {
@@ -107,24 +108,33 @@ static bool exists(char *path, size_t size, const char *folder, const char *file
 	return len > 0 && (size_t)len < size && access(path, F_OK) == 0;
 }
 
-// Is there a line `name = "NAME"` in the text?
-static bool declares(const char *text, const char *name)
+// The next NAME of a line `name = "NAME"` behind *at; data NULL: there is no more.
+static struct mp_str next_declared(const char **at)
 {
-	size_t len = strlen(name);
-	for (const char *at = strstr(text, "name"); at != NULL; at = strstr(at + 4, "name")) {
-		const char *pos = at + 4;
+	while ((*at = strstr(*at, "name")) != NULL) {
+		const char *pos = *at += 4;
 		pos += strspn(pos, " \t");
 		if (*pos++ != '=')
 			continue;
 		pos += strspn(pos, " \t");
-		char quote = *pos;
-		if ((quote == '"' || quote == '\'') && strncmp(pos + 1, name, len) == 0 && pos[1 + len] == quote)
-			return true;
+		const char *end = *pos == '"' || *pos == '\'' ? strchr(pos + 1, *pos) : NULL;
+		if (end != NULL)
+			return (struct mp_str){pos + 1, (size_t)(end - pos - 1)};
 	}
+	return (struct mp_str){NULL, 0};
+}
+
+static bool declares(const char *text, const char *name)
+{
+	for (struct mp_str found = next_declared(&text); found.data != NULL; found = next_declared(&text))
+		if (mp_str_is(found, name))
+			return true;
 	return false;
 }
 
-static bool declared_in(char *path, size_t size, const char *folder, const char *name)
+// Each Lua file of a folder, until `on_file` is content with one, whose path is then in `path`.
+static bool each_file(char *path, size_t size, const char *folder,
+                      bool (*on_file)(void *data, const char *text), void *data)
 {
 	DIR *dir = opendir(folder);
 	if (dir == NULL)
@@ -140,11 +150,21 @@ static bool declared_in(char *path, size_t size, const char *folder, const char 
 		int written = snprintf(path, size, "%s/%s", folder, entry->d_name);
 		found = written > 0 && (size_t)written < size &&
 		        mp_source_read(path, MP_SOURCE_MAX_BYTES, &text, message, sizeof(message)) == 0 &&
-		        declares((const char *)text.data, name);
+		        on_file(data, (const char *)text.data);
 	}
 	mp_buf_deinit(&text);
 	closedir(dir);
 	return found;
+}
+
+static bool has_name(void *data, const char *text)
+{
+	return declares(text, data);
+}
+
+static bool declared_in(char *path, size_t size, const char *folder, const char *name)
+{
+	return each_file(path, size, folder, has_name, (void *)(uintptr_t)name);
 }
 
 static bool find_in(const char *folder, const char *name, const char *snake, char *path, size_t size)
@@ -180,6 +200,52 @@ static void cut_question(char *snake, const char *folder)
 	}
 }
 
+// ---- a name that is none ------------------------------------------------------------------------------------------
+
+#define KNOWN_MOST 48
+
+struct known {
+	char names[KNOWN_MOST][64];
+	const char *list[KNOWN_MOST];
+	size_t count;
+};
+
+// The first name of a policy's file is its own; in order, because folders have none.
+static bool note_name(void *data, const char *text)
+{
+	struct known *known = data;
+	struct mp_str name = next_declared(&text);
+	if (name.data == NULL || name.len == 0 || name.len >= sizeof(known->names[0]) ||
+	    known->count == KNOWN_MOST)
+		return false;
+	char *own = known->names[known->count];
+	memcpy(own, name.data, name.len);
+	own[name.len] = '\0';
+	size_t place = known->count++;
+	for (; place > 0 && strcmp(known->list[place - 1], own) > 0; place--)
+		known->list[place] = known->list[place - 1];
+	known->list[place] = own;
+	return false;
+}
+
+static void tell_unknown(const struct mp_source_path *where, const char *folder, const char *name,
+                         const char *snake, char *message, size_t size)
+{
+	char path[PATH_MAX], in[PATH_MAX];
+	struct known known = {.count = 0};
+	int used =
+		snprintf(message, size, "there is no %s policy \"%s\": looked for %s.lua in ", folder, name, snake);
+	for (size_t i = 0; i <= where->path_count; i++) {
+		bool last = i == where->path_count;
+		const char *root = last ? where->home : where->paths[i];
+		snprintf(in, sizeof(in), last ? "%s/policies/%s" : "%s/%s", root, folder);
+		each_file(path, sizeof(path), in, note_name, &known);
+		if (used >= 0 && (size_t)used < size)
+			used += snprintf(message + used, size - (size_t)used, "%s%s", last ? in : root, last ? "" : ", ");
+	}
+	mp_nearest_tell(message, size, mp_str_of(name), known.list, known.count);
+}
+
 int mp_source_find(const struct mp_source_path *where, const char *folder, const char *name, char *path,
                    size_t path_size, char *message, size_t message_size)
 {
@@ -193,23 +259,15 @@ int mp_source_find(const struct mp_source_path *where, const char *folder, const
 	mp_source_snake(name, snake, sizeof(snake));
 	cut_question(snake, folder);
 	char in[PATH_MAX];
-	struct mp_buf looked;
-	mp_buf_init(&looked);
 	bool found = false;
 	for (size_t i = 0; i < where->path_count && !found; i++) {
 		snprintf(in, sizeof(in), "%s/%s", where->paths[i], folder);
 		found = find_in(where->paths[i], name, snake, path, path_size) ||
 		        find_in(in, name, snake, path, path_size);
-		mp_buf_printf(&looked, "%s, ", where->paths[i]);
 	}
 	snprintf(in, sizeof(in), "%s/policies/%s", where->home, folder);
-	if (!found)
-		found = find_in(in, name, snake, path, path_size);
-	mp_buf_printf(&looked, "%s", in);
-	mp_buf_u8(&looked, 0);
-	if (!found)
-		snprintf(message, message_size, "there is no %s policy \"%s\": looked for %s.lua in %s", folder, name,
-		         snake, mp_buf_status(&looked) == 0 ? (const char *)looked.data : in);
-	mp_buf_deinit(&looked);
-	return found ? 0 : MP_ENOTFOUND;
+	if (found || find_in(in, name, snake, path, path_size))
+		return 0;
+	tell_unknown(where, folder, name, snake, message, message_size);
+	return MP_ENOTFOUND;
 }

@@ -74,7 +74,8 @@ describe("moonpool explain", function()
     assert.matches('^moonpool: loadBalancing%.policy: there is no balance policy "Nix"[^\n]*\n$', out)
     out, status = explain "--embedded 3 --consistency nix"
     assert.equal(1, status)
-    assert.equal('moonpool: explain: there is no consistency "nix"\n', out)
+    assert.equal('moonpool: explain: a consistency expected, got "nix"; there are: ANY, ONE, TWO, THREE, QUORUM, ALL, '
+      .. 'LOCAL_QUORUM, EACH_QUORUM, SERIAL, LOCAL_SERIAL, LOCAL_ONE\n', out)
     out, status = explain "--embedded 3 --keyspace ks --table nix --key 1"
     assert.equal(1, status)
     assert.equal("moonpool: there is no table ks.nix\n", out)

@@ -106,6 +106,7 @@ describe("a request", function()
       end
       local huge = 2 ^ 29 -- more than is there: nobody looks at what is too long
       assert.equal(C.MP_EINVAL, submit(function(request) request.value_count = 65536 end))
+      assert.equal(C.MP_EINVAL, submit(function(request) request.options.page_size = -1 end))
       assert.equal(C.MP_EINVAL, submit(function(request) request.keyspace = str(("k"):rep(65536)) end))
       assert.equal(C.MP_ETOOBIG, submit(function(request) request.cql.len = huge end))
       assert.equal(C.MP_ETOOBIG, submit(function(request) request.paging_state = { data = request.cql.data,

@@ -60,7 +60,15 @@ describe("finding a policy", function()
     local p, why = policies.try { policy = "NoSuchPolicy", paths = { folder }, where = "app.lua:12" }
     assert.is_nil(p)
     assert.equal(('app.lua:12: loadBalancing.policy: there is no balance policy "NoSuchPolicy": looked for no_such.lua '
-      .. "in %s, %s/policies/balance"):format(folder, MOONPOOL_ROOT), why)
+      .. "in %s, %s/policies/balance; there are: AllowListPolicy, DCAwareRoundRobinPolicy, DenyListPolicy, "
+      .. "LatencyAwarePolicy, LeastLoadedPolicy, RegionPriorityPolicy, RoundRobinPolicy, TokenAwarePolicy, "
+      .. "WeightedPolicy"):format(folder, MOONPOOL_ROOT), why)
+    policies.write(file "mine.lua", policy("Mine", "plan:hosts(localDc)"))
+    for near, name in pairs { TokenAwarPolicy = "TokenAwarePolicy", roundrobinpolicy = "RoundRobinPolicy" } do
+      p, why = policies.try { policy = near, paths = { folder } }
+      assert.is_nil(p)
+      assert.matches(", did you mean " .. name .. "? There are: AllowListPolicy, ", why, 1, true)
+    end
     p, why = policies.try { policy = "./no/such.lua" }
     assert.is_nil(p)
     assert.equal("loadBalancing.policy: ./no/such.lua: there is no such file", why)

@@ -53,7 +53,9 @@ describe("a rollback", function()
     for _, kind in ipairs { "balances", 5, false } do
       local ok, why = pcall(pool.rollback, pool, kind)
       assert.is_false(ok)
-      assert.matches("unknown kind of policy .*, one of these expected: balance retry", why)
+      local meant = kind == "balances" and ", did you mean balance? There are: " or "; there are: "
+      assert.matches(("unknown kind of policy '%s'%sbalance, retry, "):format(kind == "balances" and kind or "", meant),
+        why, 1, true)
     end
     assert.is_false((pcall(pool.rollback, pool)))
     assert.is_nil((pool:rollback "retry"))

@@ -1,0 +1,226 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Every option has its effect where it is taken, and is refused by name where it would have none.
+local moonpool = require "moonpool"
+local it_in = require("spec.support.world").inside(it)
+
+local CREATE = "CREATE TABLE ks.u (id int PRIMARY KEY, name text)"
+local SELECT = "SELECT name FROM u WHERE id = ?"
+
+local function raised(fn, ...)
+  local ok, why = pcall(fn, ...)
+  assert.is_false(ok)
+  return why
+end
+
+-- A value of the right type for each option, and the calls that honour it: a request of text, one of a prepared
+-- statement, prepare().
+local OPTIONS = {
+  consistency = { "ONE", "text", "statement", "prepare" }, serialConsistency = { "SERIAL", "text", "statement",
+    "prepare" },
+  timeout = { 1000, "text", "statement", "prepare" }, isIdempotent = { true, "text", "statement", "prepare" },
+  fetchSize = { 10, "text", "statement", "prepare" }, traceQuery = { false, "text", "statement", "prepare" },
+  tag = { "t", "text", "statement", "prepare" }, keyspace = { "ks", "text", "prepare" }, prepare = { true, "text" },
+  pageState = { false, "text", "statement" }, routingKey = { "\0\0\0\1", "text", "statement" },
+  timestamp = { 5, "text", "statement" }, host = { "127.0.0.1", "text", "statement" },
+}
+
+describe("options", function()
+  it_in("are taken by the calls that honour them, and refused by name by the others", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    local select = assert(pool:prepare(SELECT))
+    local state = assert(pool:execute("SELECT key FROM system.local", nil, { fetchSize = 1 })).pageState or "state"
+    local function call_of(method, ...) -- no tail call: the error names this line
+      local result, err = pool[method](pool, ...)
+      return result, err
+    end
+    local calls = {
+      text = function(options) return call_of("execute", SELECT, { 1 }, options) end,
+      statement = function(options) return call_of("execute", select, { 1 }, options) end,
+      prepare = function(options) return call_of("prepare", SELECT, options) end,
+    }
+    for name, spec in pairs(OPTIONS) do
+      local value, honoured = spec[1], {}
+      if name == "pageState" then value = state end
+      for i = 2, #spec do honoured[spec[i]] = true end
+      for call, fn in pairs(calls) do
+        if honoured[call] then
+          local result, err = fn { [name] = value }
+          if name ~= "pageState" then assert.truthy(result, tostring(err)) end
+        else
+          local why = raised(fn, { [name] = value })
+          local to = call == "prepare" and "prepare()" or "a prepared statement"
+          assert.matches("lua_options_spec.lua:%d+: ", why)
+          assert.matches(("option '%s' means nothing to %s"):format(name, to), why, 1, true)
+        end
+      end
+    end
+    for _, call in ipairs { "rows", "executeAsync" } do
+      assert.matches("'keyspace' means nothing to a prepared statement: give it to prepare()",
+        raised(pool[call], pool, select, { 1 }, { keyspace = "ks" }), 1, true)
+      assert.matches("unknown option 'timout', did you mean timeout?",
+        raised(pool[call], pool, select, { 1 }, { timout = 5 }), 1, true)
+    end
+  end)
+
+  it_in("of an unknown name get the nearest one and the list of those that mean something", function(world)
+    local pool = world:pool()
+    local all = "consistency, serialConsistency, timeout, isIdempotent, fetchSize, pageState, keyspace, routingKey, "
+      .. "timestamp, traceQuery, host, tag, prepare"
+    assert.matches("unknown option 'idempotent', did you mean isIdempotent? There are: " .. all,
+      raised(pool.execute, pool, "x", nil, { idempotent = true }), 1, true)
+    assert.matches("unknown option 'x'; there are: " .. all, raised(pool.execute, pool, "x", nil, { x = 1 }), 1, true)
+    assert.matches("There are: consistency, serialConsistency, timeout, isIdempotent, fetchSize, keyspace, "
+      .. "traceQuery, tag",
+      raised(pool.prepare, pool, "x", { timeuot = 1 }), 1, true)
+    assert.matches("unknown option 'timeout", raised(pool.execute, pool, "x", nil, { ["timeout\0"] = 1 }))
+    assert.matches('option \'consistency\': a consistency expected, got "LOCALQUORM", did you mean LOCAL_QUORUM? '
+      .. "There are: ANY, ONE, TWO, THREE, QUORUM, ALL, LOCAL_QUORUM, EACH_QUORUM, SERIAL, LOCAL_SERIAL, LOCAL_ONE",
+      raised(pool.execute, pool, "x", nil, { consistency = "LOCALQUORM" }), 1, true)
+    assert.matches('option \'serialConsistency\': a consistency expected, got "SERAIL", did you mean SERIAL?',
+      raised(pool.execute, pool, "x", nil, { serialConsistency = "SERAIL" }), 1, true)
+    assert.matches("unknown event 'hostUpp', did you mean hostUp? There are: hostUp, ",
+      raised(pool.on, pool, "hostUpp", print), 1, true)
+    assert.matches("unknown event 'hostUp", raised(pool.on, pool, "hostUp\0", print))
+    assert.matches("the name of a keyspace has at most 65535 bytes",
+      raised(pool.execute, pool, "x", nil, { keyspace = ("k"):rep(65536) }), 1, true)
+  end)
+
+  it_in("of explain are checked like those of a request", function(world)
+    local pool = world:pool()
+    for field, why in pairs {
+      consistensy = "unknown field 'consistensy', did you mean consistency? There are: keyspace, ",
+      isread = "did you mean isRead?", nothing = "unknown field 'nothing'; there are: keyspace" } do
+      assert.matches(why, raised(pool.explain, pool, { [field] = true }), 1, true)
+    end
+    for _, case in ipairs {
+      { { token = 5 }, "token: a string expected, got number" }, { { isRead = 1 },
+        "isRead: a boolean expected, got number" },
+      { { token = "abc" }, "token: the digits" }, { { token = "1", routingKey = "k" },
+        "a routingKey or a token expected" },
+      { { token = "9223372036854775808" }, "token: the digits" }, { { "x" }, "unknown field ''" },
+      { { consistency = "LOCAL_QORUM" }, "did you mean LOCAL_QUORUM?" },
+    } do
+      local why = raised(pool.explain, pool, case[1])
+      assert.matches(case[2], why, 1, true)
+    end
+    assert.truthy(pool:explain { token = "-9223372036854775808", isRead = true, consistency = "one" })
+  end)
+end)
+
+describe("methods without arguments", function()
+  it_in("say so when they get one", function(world)
+    local pool = world:pool()
+    for _, name in ipairs { "connect", "initialize", "close", "getStats", "getMetrics", "getConnectionDetails",
+      "getHosts",
+      "policies", "reload", "getHandlerErrors" } do
+      local why = raised(function() pool[name](pool, { timeout = 5 }) end)
+      assert.matches(("lua_options_spec.lua:%%d+: '%s' takes no arguments, got table"):format(name), why)
+    end
+    local future = pool:executeAsync "SELECT key FROM system.local"
+    assert.matches("'wait' takes no arguments, got number", raised(function() future:wait(500) end), 1, true)
+    assert.truthy(future:wait())
+    assert(pool:execute "SELECT key FROM system.local")
+  end)
+end)
+
+describe("options given to prepare()", function()
+  it_in("are those of every request of the statement, unless it says otherwise", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    world:waitUp(pool)
+    local all = assert(pool:prepare(SELECT, { consistency = "ALL" }))
+    local plain = assert(pool:prepare(SELECT))
+    world.cluster:kill(2)
+    world:eventually("the node is down", function() return world:status(pool, 2) ~= "up" end)
+    moonpool.sleep(1500) -- the other nodes have noticed, too
+    for _, call in ipairs {
+      function(...) return pool:execute(...) end, function(...) return pool:executeAsync(...):wait() end,
+      function(...)
+        local ok, err = pcall(function(...) return pool:rows(...)() end, ...)
+        return ok and {} or nil, err
+      end,
+    } do
+      local result, err = call(all, { 1 })
+      assert.is_nil(result)
+      assert.equal("UNAVAILABLE", err.code)
+      assert(call(all, { 1 }, { consistency = "ONE" }))
+      assert(call(plain, { 1 }))
+      assert(call(SELECT, { 1 })) -- the same text, prepared once
+    end
+  end)
+
+  it_in("set the size of a page, the deadline, idempotence, the trace and the tag", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    for id = 1, 20 do assert(pool:execute("INSERT INTO u (id, name) VALUES (?, 'x')", { id })) end
+    local paged = assert(pool:prepare("SELECT id FROM u", { fetchSize = 5, traceQuery = true }))
+    local page = assert(pool:execute(paged, {}))
+    assert.equal(5, #page.rows)
+    assert.is_string(page.info.traceId)
+    assert.equal(20, #assert(pool:execute(paged, nil, { fetchSize = 0, traceQuery = false })).rows)
+    assert.is_nil(assert(pool:execute(paged, nil, { traceQuery = false })).info.traceId)
+
+    local slow = assert(pool:prepare(SELECT, { timeout = 70 }))
+    world.cluster:rule { statement = "SELECT name", delay = 60000 }
+    local from = moonpool.now()
+    local result, err = pool:execute(slow, { 1 })
+    assert.is_nil(result)
+    assert.equal("TIMEOUT", err.code)
+    assert.is_true(moonpool.now() - from <= 80)
+    world:calm()
+
+    local write = "UPDATE u SET name = ? WHERE id = ?"
+    local safe, unsafe = assert(pool:prepare(write, { isIdempotent = true })), assert(pool:prepare(write))
+    local function attempts(statement, options)
+      for node = 1, 3 do assert(pool:execute(statement, { "x", 1 }, { host = world:host(node) })) end
+      world.cluster:rule { opcode = "EXECUTE", error = "OVERLOADED", times = 1 }
+      local answer, why = pool:execute(statement, { "y", 1 }, options)
+      world.cluster:clearRules()
+      return answer and answer.info.attempts or "failed: " .. why.code
+    end
+    assert.equal(2, attempts(safe))
+    assert.equal("failed: OVERLOADED", attempts(unsafe))
+    assert.equal("failed: OVERLOADED", attempts(safe, { isIdempotent = false }))
+    assert.equal(2, attempts(unsafe, { isIdempotent = true }))
+  end)
+
+  it_in("are the statement's own: a table that changes later, and the text's other statements, are others",
+    function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    for id = 1, 8 do assert(pool:execute("INSERT INTO u (id, name) VALUES (?, 'x')", { id })) end
+    local options = { fetchSize = 3 }
+    local changed = moonpool.spawn(function() options.fetchSize, options.nonsense = 4, true end)
+    local three = assert(pool:prepare("SELECT id FROM u", options))
+    assert.is_true(changed:done()) -- while PREPARE was on its way
+    local five = assert(pool:prepare("SELECT id FROM u", { fetchSize = 5 }))
+    collectgarbage()
+    assert.equal(3, #assert(pool:execute(three)).rows)
+    assert.equal(5, #assert(pool:execute(five)).rows)
+    assert.equal(8, #assert(pool:execute(assert(pool:prepare "SELECT id FROM u"))).rows)
+    assert.equal("moonpool statement (0 parameters)", tostring(three))
+    pool:close()
+    assert.equal("moonpool statement (closed)", tostring(three))
+  end)
+end)
+
+describe("fetchSize", function()
+  it_in("0 is all rows at once, any other number a page", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    for id = 1, 30 do assert(pool:execute("INSERT INTO u (id, name) VALUES (?, 'x')", { id })) end
+    for size, rows in pairs { [0] = 30, [7] = 7, [30] = 30, [2 ^ 31 - 1] = 30 } do
+      local result = assert(pool:execute("SELECT id FROM u", nil, { fetchSize = size }))
+      assert.equal(rows, #result.rows)
+      assert.equal(size == 7, result.pageState ~= nil)
+      local seen = 0
+      for _ in pool:rows("SELECT id FROM u", nil, { fetchSize = size }) do seen = seen + 1 end
+      assert.equal(30, seen)
+    end
+    for _, wrong in ipairs { -1, 1.5, 2 ^ 31, 0 / 0 } do
+      assert.matches("option 'fetchSize': a whole number from 0 to 2147483647 expected",
+        raised(pool.execute, pool, "SELECT id FROM u", nil, { fetchSize = wrong }), 1, true)
+    end
+  end)
+end)
