@@ -6,7 +6,7 @@
 
 #include "base/rand.h"
 #include "client.h"
-#include "cluster/ring.h"
+#include "cluster/placement.h"
 
 #define TOKENS_PER_HOST 16
 #define REPLICAS        3

@@ -132,7 +132,7 @@ static void spread(struct mp_session *session, bool new_interval, const char *ro
 	if (new_interval)
 		mp_topology_set_interval(&session->topology);
 	mp_prepares_trim(&session->prepares);
-	session->room = true; // those that wait for a place may have one now
+	mp_room_came_free(&session->room);
 	mp_session_view_changed(session);
 }
 

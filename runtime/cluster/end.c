@@ -117,7 +117,7 @@ static void fail_list(struct mp_list *list)
 
 void mp_requests_fail_idle(struct mp_session *session)
 {
-	fail_list(&session->waiting);
+	fail_list(&session->room.waiting);
 	fail_list(&session->delayed);
 	mp_agreements_hurry(session);
 }

@@ -119,8 +119,7 @@ static void move(struct mp_failover *failover, const struct mp_failover_wish *wi
 	// Plans that are made from now on see nothing in between.
 	if (mp_view_rebuild(&session->view) != 0)
 		mp_session_view_changed(session);
-	session->room = true;
-	mp_session_post(session);
+	mp_room_came_free(&session->room);
 	mp_log_write(&session->log, MP_LOG_WARN, "datacentre %s serves instead of %s: %s",
 	             name_of(failover, wish->dc), name_of(failover, from), wish->why);
 	mp_session_tell_dc(session, name_of(failover, from), name_of(failover, wish->dc), wish->why);

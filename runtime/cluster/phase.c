@@ -30,7 +30,7 @@ static struct mp_list *list_of(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	switch (request->state->phase) {
-	case MP_REQUEST_WAITING: return &session->waiting;
+	case MP_REQUEST_WAITING: return &session->room.waiting;
 	case MP_REQUEST_PREPARING: return &request->state->reprepare->waiters;
 	case MP_REQUEST_DELAYED: return &session->delayed;
 	case MP_REQUEST_ENDING: return &session->ending;

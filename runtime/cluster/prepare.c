@@ -360,9 +360,7 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 	// Failures are told from the loop: a flight that finds nobody waits for the chores, which try once more.
 	rc = try_hosts(flight);
 	flight->waits_for_room = rc != 0;
-	if (rc != 0) {
-		session->room = true;
-		mp_session_post(session);
-	}
+	if (rc != 0)
+		mp_room_came_free(&session->room);
 	return 0;
 }

@@ -31,13 +31,13 @@ void mp_requests_init(struct mp_session *session)
 	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
 	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
-	mp_list_init(&session->waiting);
 	mp_list_init(&session->ending);
 	mp_list_init(&session->delayed);
 	mp_list_init(&session->repreparing);
 	mp_list_init(&session->agreeing);
 	mp_buf_init(&session->scratch);
-	mp_retry_budget_tick(session);
+	mp_room_init(&session->room, session);
+	mp_budget_init(&session->budget);
 }
 
 void mp_requests_deinit(struct mp_session *session)
@@ -255,7 +255,7 @@ static void count_in(struct mp_session *session)
 {
 	session->live++;
 	session->counters.requests++;
-	session->retry_tokens++;
+	mp_budget_earn(&session->budget);
 }
 
 // Nothing was sent: the error is told later in this turn.
@@ -300,12 +300,11 @@ int mp_request_submit(struct mp_request *request)
 	stamp(request);
 	make_plan(request);
 	// Whoever waits for room was here before.
-	bool may_go = MP_LIKELY(session->waiting.count == 0) || request->state->plan.refused;
+	bool may_go = MP_LIKELY(session->room.waiting.count == 0) || request->state->plan.refused;
 	rc = MP_LIKELY(may_go) ? mp_attempt_to_next_host(&request->state->first) : MP_EBUSY;
 	if (MP_UNLIKELY(rc == MP_EBUSY)) {
-		rc = mp_request_wait(request);
-		session->room = true;
-		mp_session_post(session);
+		rc = mp_room_wait(&session->room, request);
+		mp_room_came_free(&session->room); // it may have, since the others looked
 	}
 	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
 		mp_request_reject(request);

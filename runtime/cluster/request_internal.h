@@ -149,8 +149,8 @@ void mp_requests_fail_idle(struct mp_session *session); // closing: those that a
 void mp_request_reject(struct mp_request *request);     // submit returns an error: as if nothing had happened
 
 // ---- walk.c
-int mp_request_wait(struct mp_request *request) MP_MUST_CHECK; // MP_EBUSY: the queue is full
-void mp_requests_wake(struct mp_session *session);             // there may be room for those that wait
+// The plan from the start again, without the hosts that were really asked.
+void mp_request_rewind(struct mp_request *request);
 
 // ---- timeout.c
 // The deadline of its request is the request's own from now on. MP_ENOMEM: it has none.
@@ -163,9 +163,6 @@ void mp_request_on_due(void *session, struct mp_deadline *deadline);
 // The next attempt: on the same host if that was decided, else on the next; or the queue, or the end. None is left.
 void mp_request_try_again(struct mp_request *request);
 void mp_request_on_delay(void *data);
-void mp_retry_budget_tick(struct mp_session *session);
-bool mp_retry_budget_allows_copy(struct mp_session *session);
-void mp_retry_budget_pay_copy(struct mp_session *session);
 
 // ---- moves.c
 bool mp_move_is_allowed(

@@ -4,19 +4,6 @@
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
 
-// The budget of retries, in tenths: every request earns one, every second ten retries' worth, a retry costs ten.
-#define RETRY_COST       10
-#define RETRIES_A_SECOND 10
-#define RETRY_TOKENS_MAX (1000 * RETRY_COST)
-
-void mp_retry_budget_tick(struct mp_session *session)
-{
-	bool fresh = session->counters.requests == 0 && session->retry_tokens == 0;
-	session->retry_tokens += fresh ? RETRY_TOKENS_MAX : RETRIES_A_SECOND * RETRY_COST;
-	if (session->retry_tokens > RETRY_TOKENS_MAX)
-		session->retry_tokens = RETRY_TOKENS_MAX;
-}
-
 // What piles up where a cluster is overloaded. A lost connection is not: its requests are moved, not multiplied.
 static bool costs_budget(uint8_t outcome)
 {
@@ -30,37 +17,16 @@ static bool costs_budget(uint8_t outcome)
 	}
 }
 
-// What requests earned beyond the most is lost with the next payment.
-static void spend(struct mp_session *session)
-{
-	if (session->retry_tokens > RETRY_TOKENS_MAX)
-		session->retry_tokens = RETRY_TOKENS_MAX;
-	session->retry_tokens -= RETRY_COST;
-}
-
 static bool pay(struct mp_session *session, uint8_t outcome)
 {
 	if (!costs_budget(outcome))
 		return true;
-	if (session->retry_tokens < RETRY_COST) {
+	if (!mp_budget_allows_retry(&session->budget)) {
 		session->counters.budget_refused++;
 		return false;
 	}
-	spend(session);
+	mp_budget_pay(&session->budget);
 	return true;
-}
-
-// Half of the budget is left to retries: a copy only makes a request faster, a retry saves one.
-bool mp_retry_budget_allows_copy(struct mp_session *session)
-{
-	bool allows = session->retry_tokens >= RETRY_TOKENS_MAX / 2 + RETRY_COST;
-	session->counters.speculative_refused += allows ? 0 : 1;
-	return allows;
-}
-
-void mp_retry_budget_pay_copy(struct mp_session *session)
-{
-	spend(session);
 }
 
 // ---- the gate ---------------------------------------------------------------------------------------------
@@ -251,7 +217,7 @@ static int send_again(struct mp_request *request)
 			return rc;
 	}
 	int rc = mp_attempt_to_next_host(&state->first);
-	return rc == MP_EBUSY ? mp_request_wait(request) : rc;
+	return rc == MP_EBUSY ? mp_room_wait(&request->session->room, request) : rc;
 }
 
 void mp_request_try_again(struct mp_request *request)

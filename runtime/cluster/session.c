@@ -17,48 +17,12 @@
 static void on_chores(void *data);
 static void on_tick(void *data);
 static void on_first_tries(void *data);
+static void on_drained(void *data);
 
-// ---- those who wait for connect or close ------------------------------------------------------------------
-
-static void add_waiter(struct mp_session *session, struct mp_waiters *waiters, struct mp_waiter_slot slot)
+static void add_waiter(struct mp_session *session, struct mp_waiters *waiters, struct mp_waiter waiter)
 {
-	if (waiters->count < MP_SESSION_WAITERS) {
-		waiters->first[waiters->count++] = slot;
-		return;
-	}
-	size_t at = waiters->count - MP_SESSION_WAITERS;
-	if (at == waiters->capacity) {
-		size_t capacity = waiters->capacity == 0 ? 16 : waiters->capacity * 2;
-		struct mp_waiter_slot *more = mp_realloc(waiters->more, capacity * sizeof(*more));
-		if (more == NULL) {
-			mp_log_write(&session->log, MP_LOG_ERROR,
-			             "out of memory: a callback of connect or close is lost");
-			return;
-		}
-		waiters->more = more;
-		waiters->capacity = capacity;
-	}
-	waiters->more[at] = slot;
-	waiters->count++;
-}
-
-// The waiters leave the session before the first is told: it may free the session.
-static void tell_waiters(struct mp_waiters *from, const struct mp_error *error)
-{
-	struct mp_waiters waiters = *from;
-	struct mp_error copy;
-	if (error != NULL)
-		copy = *error;
-	*from = (struct mp_waiters){.count = 0};
-	for (size_t i = 0; i < waiters.count; i++) {
-		const struct mp_waiter_slot *slot =
-			i < MP_SESSION_WAITERS ? &waiters.first[i] : &waiters.more[i - MP_SESSION_WAITERS];
-		if (slot->on_done != NULL)
-			slot->on_done(slot->data);
-		if (slot->on_error != NULL)
-			slot->on_error(slot->data, error != NULL ? &copy : NULL);
-	}
-	mp_free(waiters.more);
+	if (mp_waiters_add(waiters, waiter) != 0)
+		mp_log_write(&session->log, MP_LOG_ERROR, "out of memory: a callback of connect or close is lost");
 }
 
 // ---- life -------------------------------------------------------------------------------------------------
@@ -108,6 +72,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_task_init(&session->chores, on_chores, session);
 	mp_timer_init(&session->tick, loop, on_tick, session);
 	mp_timer_init(&session->first_tries, loop, on_first_tries, session);
+	mp_drain_init(&session->drain, loop, on_drained, session);
 	mp_names_init(&session->tags, TAGS_MAX);
 	mp_events_init(&session->events);
 	mp_session_init_cluster(session);
@@ -131,8 +96,8 @@ static void free_parts(struct mp_session *session)
 	mp_session_config_free(&session->config);
 	mp_free(session->cluster.name);
 	mp_free(session->cluster.local_dc);
-	mp_free(session->connecting.more);
-	mp_free(session->closing.more);
+	mp_waiters_deinit(&session->connecting);
+	mp_waiters_deinit(&session->closing);
 	mp_free(session);
 }
 
@@ -234,18 +199,19 @@ static void settle(struct mp_session *session)
 {
 	mp_timer_stop(&session->tick);
 	mp_timer_stop(&session->first_tries);
+	mp_drain_stop(&session->drain);
 	mp_keyspaces_stop(&session->keyspaces);
 	if (session->state == MP_SESSION_FAILING) {
 		set_state(session, MP_SESSION_NEW);
 		forget_cluster(session);
-		tell_waiters(&session->connecting, &session->connect_error);
+		mp_waiters_tell(&session->connecting, &session->connect_error);
 		return;
 	}
 	set_state(session, MP_SESSION_CLOSED);
 	struct mp_waiters closing = session->closing;
 	session->closing = (struct mp_waiters){.count = 0};
-	tell_waiters(&session->connecting, &session->connect_error);
-	tell_waiters(&closing, NULL);
+	mp_waiters_tell(&session->connecting, &session->connect_error);
+	mp_waiters_tell(&closing, NULL);
 }
 
 static void tell_connected(struct mp_session *session)
@@ -255,7 +221,7 @@ static void tell_connected(struct mp_session *session)
 	bool failed = session->state != MP_SESSION_OPEN;
 	if (failed)
 		mp_error_set(&session->connect_error, MP_ECLOSED, -1, "the session is closed");
-	tell_waiters(&session->connecting, failed ? &session->connect_error : NULL);
+	mp_waiters_tell(&session->connecting, failed ? &session->connect_error : NULL);
 }
 
 static void on_chores(void *data)
@@ -269,11 +235,7 @@ static void on_chores(void *data)
 	}
 	mp_requests_tell_ended(session);
 	mp_prepares_tell_failed(&session->prepares);
-	if (session->room) {
-		session->room = false;
-		mp_requests_wake(session);
-		mp_prepares_wake(&session->prepares);
-	}
+	mp_room_serve(&session->room);
 	mp_events_deliver(&session->events);
 	mp_hosts_sweep(&session->hosts);
 	bool ends = session->state == MP_SESSION_FAILING || session->state == MP_SESSION_CLOSING;
@@ -288,7 +250,7 @@ static void on_tick(void *data)
 	struct mp_session *session = data;
 	mp_hosts_tick(&session->hosts);
 	mp_failover_review(&session->failover);
-	mp_retry_budget_tick(session);
+	mp_budget_tick(&session->budget);
 	if (session->view_changed)
 		mp_session_post(session);
 	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0)
@@ -315,7 +277,7 @@ void mp_session_fail_connect(struct mp_session *session)
 void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, const struct mp_error *err),
                         void *data)
 {
-	add_waiter(session, &session->connecting, (struct mp_waiter_slot){.on_error = on_done, .data = data});
+	add_waiter(session, &session->connecting, (struct mp_waiter){.on_error = on_done, .data = data});
 	if (session->state != MP_SESSION_NEW) {
 		mp_session_post(session);
 		return;
@@ -338,11 +300,6 @@ static void become_open(struct mp_session *session)
 static void on_first_tries(void *data)
 {
 	struct mp_session *session = data;
-	if (session->state == MP_SESSION_CLOSING) {
-		mp_hosts_close(&session->hosts, false);
-		mp_session_post(session);
-		return;
-	}
 	bool late = mp_loop_now_ns(session->loop) >= session->give_up_ns;
 	if (!mp_hosts_are_tried(&session->hosts) && !late &&
 	    mp_timer_start_ms(&session->first_tries, LOOK_MS) == 0)
@@ -382,9 +339,16 @@ static void begin_close(struct mp_session *session, bool drain)
 	close_all(session, drain);
 }
 
+static void on_drained(void *data)
+{
+	struct mp_session *session = data;
+	mp_hosts_close(&session->hosts, false);
+	mp_session_post(session);
+}
+
 void mp_session_close(struct mp_session *session, uint32_t drain_ms, void (*on_done)(void *data), void *data)
 {
-	add_waiter(session, &session->closing, (struct mp_waiter_slot){.on_done = on_done, .data = data});
+	add_waiter(session, &session->closing, (struct mp_waiter){.on_done = on_done, .data = data});
 	bool closed = session->state == MP_SESSION_CLOSED;
 	if (closed)
 		set_state(session, MP_SESSION_CLOSING); // quiet at once: told by the chores
@@ -393,10 +357,6 @@ void mp_session_close(struct mp_session *session, uint32_t drain_ms, void (*on_d
 	mp_session_post(session);
 	if (closed)
 		return;
-	uint64_t due_ns = mp_loop_now_ns(session->loop) + (uint64_t)drain_ms * 1000000;
-	bool sooner = !mp_timer_active(&session->first_tries) || due_ns < session->first_tries.deadline_ns;
-	if (sooner && (drain_ms == 0 || mp_timer_start_at_ns(&session->first_tries, due_ns) != 0)) {
-		mp_timer_stop(&session->first_tries);
+	if (!mp_drain_within(&session->drain, drain_ms))
 		mp_hosts_close(&session->hosts, false);
-	}
 }

@@ -7,9 +7,11 @@
 #pragma once
 
 #include "base/recent.h"
+#include "cluster/budget.h"
 #include "cluster/cluster.h"
 #include "cluster/control.h"
 #include "cluster/deadline.h"
+#include "cluster/drain.h"
 #include "cluster/events.h"
 #include "cluster/failover.h"
 #include "cluster/hosts.h"
@@ -17,9 +19,11 @@
 #include "cluster/names.h"
 #include "cluster/prepare.h"
 #include "cluster/request_internal.h"
+#include "cluster/room.h"
 #include "cluster/session.h"
 #include "cluster/timestamp.h"
 #include "cluster/topology.h"
+#include "cluster/waiters.h"
 
 enum mp_session_state {
 	MP_SESSION_NEW,
@@ -28,20 +32,6 @@ enum mp_session_state {
 	MP_SESSION_FAILING, // connect failed; what it opened is closing
 	MP_SESSION_CLOSING,
 	MP_SESSION_CLOSED,
-};
-
-#define MP_SESSION_WAITERS 8 // connect or close calls that wait without memory of their own
-
-// Callbacks of connect or close, in the order of the calls.
-struct mp_waiters {
-	struct mp_waiter_slot {
-		void (*on_error)(void *data, const struct mp_error *err); // connect
-		void (*on_done)(void *data);                              // close
-		void *data;
-	} first[MP_SESSION_WAITERS];
-	struct mp_waiter_slot *more;
-	size_t count;
-	size_t capacity; // of `more`
 };
 
 struct mp_session_counters {
@@ -60,12 +50,11 @@ struct mp_session {
 	struct mp_session_counters counters;
 	uint32_t request_timeout_ms;
 	uint32_t attempt_timeout_ms;
-	struct mp_list waiting; // requests without a place, in the order they came
-	bool room;              // some may have found one
+	struct mp_room room;
 	struct mp_slab requests;
 	struct mp_slab errors;
 	struct mp_buf scratch; // routing keys
-	int64_t retry_tokens;  // tenths of retries that the budget still allows
+	struct mp_budget budget;
 	struct mp_view view;
 	struct mp_hosts hosts;
 	struct mp_keyspaces keyspaces;
@@ -102,8 +91,9 @@ struct mp_session {
 	bool control_is_old; // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;
 	struct mp_timer tick;        // once a second while there are hosts
-	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried; CLOSING: the drain's end
+	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried
 	uint64_t give_up_ns;         // of first_tries
+	struct mp_drain drain;       // CLOSING
 	struct mp_error connect_error;
 	struct mp_error last_resort; // of a request that found no memory for its own
 	struct mp_waiters connecting;

@@ -96,8 +96,7 @@ static void on_view(void *owner)
 static void on_room(void *owner)
 {
 	struct mp_session *session = owner;
-	session->room = true;
-	mp_session_post(session);
+	mp_room_came_free(&session->room);
 }
 
 static void on_quiet(void *owner)

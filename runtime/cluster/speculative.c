@@ -44,8 +44,10 @@ static uint32_t ask_policy(struct mp_request *request)
 static bool send_one(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
-	if (!mp_retry_budget_allows_copy(session))
+	if (!mp_budget_allows_speculation(&session->budget)) {
+		session->counters.speculative_refused++;
 		return false;
+	}
 	struct mp_attempt *attempt = mp_slab_take(&session->attempts);
 	if (attempt == NULL)
 		return false;
@@ -58,7 +60,7 @@ static bool send_one(struct mp_request *request)
 		mp_slab_give(&session->attempts, attempt);
 		return false;
 	}
-	mp_retry_budget_pay_copy(session);
+	mp_budget_pay(&session->budget);
 	request->state->speculation.sent++;
 	session->counters.speculative++;
 	return true;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding a place for a request: the hosts of its plan one after the other, and the queue of those that found none.
+// Finding a place for an attempt: the hosts of the plan one after the other, the least busy connection of each.
 #include "cluster/feature.h"
 #include "cluster/request_internal.h"
 #include "cluster/session_internal.h"
-
-// ---- the plan ---------------------------------------------------------------------------------------------
 
 static void restart_plan(struct mp_plan *plan)
 {
@@ -69,11 +67,9 @@ int mp_attempt_to_next_host(struct mp_attempt *attempt)
 	}
 }
 
-// ---- waiting for room -------------------------------------------------------------------------------------
-
-// From the start again, without the hosts that were really asked.
-static void rewind_plan(struct mp_request_state *state)
+void mp_request_rewind(struct mp_request *request)
 {
+	struct mp_request_state *state = request->state;
 	struct mp_plan *plan = &state->plan;
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < plan->seen_count; i++)
@@ -82,49 +78,4 @@ static void rewind_plan(struct mp_request_state *state)
 	plan->seen_count = kept;
 	restart_plan(plan);
 	state->passed = 0;
-}
-
-int mp_request_wait(struct mp_request *request)
-{
-	struct mp_session *session = request->session;
-	struct mp_request_state *state = request->state;
-	if (session->waiting.count >= session->config.max_queued)
-		return MP_EBUSY;
-	int rc = mp_request_watch(request);
-	if (rc != 0)
-		return rc;
-	rewind_plan(state);
-	mp_request_enter(request, MP_REQUEST_WAITING);
-	return 0;
-}
-
-static uint32_t count_bits(uint32_t bits)
-{
-	return (uint32_t)__builtin_popcount(bits);
-}
-
-void mp_requests_wake(struct mp_session *session)
-{
-	struct mp_list_node *node = mp_list_first(&session->waiting);
-	while (node != NULL) {
-		struct mp_list_node *next = mp_list_next(&session->waiting, node);
-		struct mp_request *request = mp_request_at(node);
-		struct mp_request_state *state = request->state;
-		int rc = mp_attempt_to_next_host(&state->first);
-		if (rc == 0)
-			mp_speculation_again(request);
-		if (rc == MP_EBUSY) {
-			bool all_full = count_bits(state->passed) >= session->view.up_count;
-			rewind_plan(state);
-			if (all_full)
-				return;
-		} else if (rc != 0) {
-			char text[MP_FEATURE_TEXT];
-			const char *why = rc == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(rc);
-			if (rc == MP_EUNSUPPORTED)
-				why = mp_feature_text(request, text);
-			mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", why);
-		}
-		node = next;
-	}
 }
