@@ -145,7 +145,7 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 		.max_body_bytes = MP_BODY_MAX_DEFAULT,
 		.tcp = config->tcp,
 		.last_id = &session->last_conn_id,
-		.late_answers = &session->late_answers,
+		.late_answers = &session->counters.late_answers,
 		.log = &session->log,
 	};
 }

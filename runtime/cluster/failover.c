@@ -112,6 +112,7 @@ static void move(struct mp_failover *failover, const struct mp_failover_wish *wi
 	failover->preparing = MP_NO_HOST;
 	failover->moved_ms = failover->dcs.now_ms;
 	failover->moves++;
+	session->counters.dc_moves++;
 	session->away = wish->dc != failover->dcs.home;
 	for (uint32_t i = 0; i < session->hosts.live_count; i++)
 		mp_host_relocate(session->hosts.live[i]);

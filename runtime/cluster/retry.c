@@ -22,7 +22,7 @@ static bool pay(struct mp_session *session, uint8_t outcome)
 	if (!costs_budget(outcome))
 		return true;
 	if (!mp_budget_allows_retry(&session->budget)) {
-		session->counters.budget_refused++;
+		session->counters.retries_refused++;
 		return false;
 	}
 	mp_budget_pay(&session->budget);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "cluster/config.h"
+#include "cluster/counters.h"
 #include "cluster/host.h"
 #include "cluster/policy.h"
 #include "cluster/replay.h"
@@ -178,21 +179,11 @@ void mp_request_abandon(struct mp_request *request);
 
 // ---- looking ----------------------------------------------------------------------------------------------
 struct mp_session_stats {
-	// Ready; with and without a request in flight.
-	uint32_t connections_total, connections_active, connections_idle;
-	uint32_t requests_in_flight, requests_queued;
 	uint32_t hosts_total, hosts_up, hosts_down;
-	uint64_t connection_errors; // attempts to connect that failed and connections lost, since the start
-	uint64_t requests, errors, attempts, retries, timeouts;
-	uint64_t unsafe_retries_refused, late_answers, reprepared, policy_fallbacks;
-	uint64_t downgraded;          // attempts that a retry policy sent with a lower consistency
-	uint64_t refused;             // requests that a balance policy refused
-	uint64_t speculative;         // copies of slow requests that were sent
-	uint64_t speculative_wins;    // requests that a copy answered
-	uint64_t speculative_refused; // copies that the retry budget had no room for
-	uint64_t moved;               // attempts that failed and went on to another host
-	uint64_t move_refused;        // that the failover limits kept from it
-	uint64_t dc_moves;            // of the datacentre that serves
+#define X(type, field, name, meaning) type field;
+	MP_SESSION_GAUGES(X)
+	MP_SESSION_COUNTERS(X)
+#undef X
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session);

@@ -34,13 +34,6 @@ enum mp_session_state {
 	MP_SESSION_CLOSED,
 };
 
-struct mp_session_counters {
-	uint64_t requests, errors, attempts, retries, timeouts;
-	uint64_t unsafe_retries_refused, budget_refused, reprepared, policy_fallbacks, downgraded, refused;
-	uint64_t moved, move_refused;
-	uint64_t speculative, speculative_wins, speculative_refused;
-};
-
 struct mp_session {
 	// what each request touches
 	struct mp_loop *loop;
@@ -84,7 +77,6 @@ struct mp_session {
 	struct mp_auth auth;
 	struct mp_auth_plain plain;
 	uint64_t last_conn_id;
-	uint64_t late_answers; // counted by the connections
 	struct mp_log_gate unreachable;
 	bool unknown_is_local; // hosts that do not say their datacentre: no other one is local
 	bool view_changed;

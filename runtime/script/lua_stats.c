@@ -36,30 +36,11 @@ static int get_stats(lua_State *L)
 {
 	struct mp_session_stats stats;
 	read_stats(mp_lua_check_pool(L, 1), &stats);
-	lua_createtable(L, 0, 22);
-	number(L, "activeConnections", stats.connections_active);
-	number(L, "idleConnections", stats.connections_idle);
-	number(L, "totalConnections", stats.connections_total);
-	number(L, "requestsInFlight", stats.requests_in_flight);
-	number(L, "requestsQueued", stats.requests_queued);
-	number(L, "connectionErrors", (double)stats.connection_errors);
-	number(L, "requests", (double)stats.requests);
-	number(L, "errors", (double)stats.errors);
-	number(L, "attempts", (double)stats.attempts);
-	number(L, "retries", (double)stats.retries);
-	number(L, "timeouts", (double)stats.timeouts);
-	number(L, "unsafeRetriesRefused", (double)stats.unsafe_retries_refused);
-	number(L, "lateAnswers", (double)stats.late_answers);
-	number(L, "reprepared", (double)stats.reprepared);
-	number(L, "policyFallbacks", (double)stats.policy_fallbacks);
-	number(L, "downgraded", (double)stats.downgraded);
-	number(L, "refused", (double)stats.refused);
-	number(L, "failovers", (double)stats.moved);
-	number(L, "failoversRefused", (double)stats.move_refused);
-	number(L, "dataCenterFailovers", (double)stats.dc_moves);
-	number(L, "speculative", (double)stats.speculative);
-	number(L, "speculativeWins", (double)stats.speculative_wins);
-	number(L, "speculativeRefused", (double)stats.speculative_refused);
+	lua_createtable(L, 0, 32);
+#define X(type, field, name, meaning) number(L, name, (double)stats.field);
+	MP_SESSION_GAUGES(X)
+	MP_SESSION_COUNTERS(X)
+#undef X
 	return 1;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at a session: counters, hosts, names, connections. Nothing here changes it, but names become numbers.
+// What a session tells of itself: figures, hosts, names, connections. Nothing here changes it, but names get numbers.
 #include <stdio.h>
 #include <string.h>
 
@@ -16,31 +16,16 @@ static void count_host(const struct mp_host *host, struct mp_session_stats *stat
 
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats)
 {
-	const struct mp_session_counters *counters = &session->counters;
 	const struct mp_hosts *hosts = &session->hosts;
 	*stats = (struct mp_session_stats){
 		.requests_queued = (uint32_t)session->room.waiting.count,
 		.requests_in_flight = session->live - (uint32_t)session->room.waiting.count,
 		.hosts_total = hosts->live_count,
 		.connection_errors = hosts->gone_errors + session->control.errors,
-		.requests = counters->requests,
-		.errors = counters->errors,
-		.attempts = counters->attempts,
-		.retries = counters->retries,
-		.timeouts = counters->timeouts,
-		.unsafe_retries_refused = counters->unsafe_retries_refused,
-		.late_answers = session->late_answers,
-		.reprepared = counters->reprepared,
-		.policy_fallbacks = counters->policy_fallbacks,
-		.downgraded = counters->downgraded,
-		.moved = counters->moved,
-		.dc_moves = session->failover.moves,
-		.move_refused = counters->move_refused,
-		.refused = counters->refused,
-		.speculative = counters->speculative,
-		.speculative_wins = counters->speculative_wins,
-		.speculative_refused = counters->speculative_refused,
 	};
+#define X(type, field, name, meaning) stats->field = session->counters.field;
+	MP_SESSION_COUNTERS(X)
+#undef X
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];
 		count_host(host, stats);
@@ -51,6 +36,16 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 	for (uint32_t i = 0; hosts->removed_count > 0 && i < session->view.host_count; i++)
 		if (hosts->slots[i] != NULL && hosts->slots[i]->state == MP_HOST_REMOVED)
 			count_host(hosts->slots[i], stats);
+}
+
+const struct mp_stat_info *mp_stat_info(size_t i)
+{
+	static const struct mp_stat_info infos[] = {
+#define X(type, field, name, meaning) {name, meaning},
+		MP_SESSION_GAUGES(X) MP_SESSION_COUNTERS(X)
+#undef X
+	};
+	return i < MP_ARRAY_LEN(infos) ? &infos[i] : NULL;
 }
 
 const struct mp_hist *mp_session_latency_us(const struct mp_session *session)

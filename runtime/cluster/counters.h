@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session counts and shows. A line is all that a figure needs besides the place where it is counted: the structs
+// here and in session.h, the fields of getStats() in Lua and the table in docs/lua-api.md come from it (the latter is
+// compared by spec/cluster/stats_spec.lua).
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// clang-format off
+// How it stands now. X(type, field, "name in Lua", "meaning")
+#define MP_SESSION_GAUGES(X)                                                                                      \
+	X(uint32_t, connections_active, "activeConnections", "connections with a request in flight")                  \
+	X(uint32_t, connections_idle, "idleConnections", "connections without one")                                   \
+	X(uint32_t, connections_total, "totalConnections", "all that are ready")                                      \
+	X(uint32_t, requests_in_flight, "requestsInFlight", "requests that were sent, or wait for a retry")           \
+	X(uint32_t, requests_queued, "requestsQueued", "requests that wait for room on a connection")                 \
+	X(uint64_t, connection_errors, "connectionErrors",                                                            \
+	  "attempts to connect that failed and connections that were lost, since the start")
+
+// Since the start. The same, all of them uint64_t.
+#define MP_SESSION_COUNTERS(X)                                                                                    \
+	X(uint64_t, requests, "requests", "requests that were submitted")                                             \
+	X(uint64_t, errors, "errors", "requests that failed")                                                         \
+	X(uint64_t, timeouts, "timeouts", "those of them whose time was up")                                          \
+	X(uint64_t, attempts, "attempts", "messages that were sent for requests")                                     \
+	X(uint64_t, retries, "retries", "attempts that followed one that failed")                                     \
+	X(uint64_t, retries_refused, "retriesRefused", "retries that the retry budget had no room for")               \
+	X(uint64_t, unsafe_retries_refused, "unsafeRetriesRefused", "retries that the replay gate forbade")           \
+	X(uint64_t, late_answers, "lateAnswers", "answers to requests that did not wait for them any more")           \
+	X(uint64_t, reprepared, "reprepared", "statements that a host forgot and was told again")                     \
+	X(uint64_t, policy_fallbacks, "policyFallbacks", "plans that C made because the balance policy failed")       \
+	X(uint64_t, downgraded, "downgraded", "attempts that a retry policy sent with a lower consistency")           \
+	X(uint64_t, refused, "refused", "requests that a balance policy refused")                                     \
+	X(uint64_t, moved, "failovers", "attempts that failed and went on to another host")                           \
+	X(uint64_t, move_refused, "failoversRefused", "those that the limits of `failover` kept from it")             \
+	X(uint64_t, dc_moves, "dataCenterFailovers", "times that another datacentre began to serve")                  \
+	X(uint64_t, speculative, "speculative", "further copies of slow requests")                                    \
+	X(uint64_t, speculative_wins, "speculativeWins", "requests that one of those answered")                       \
+	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")
+// clang-format on
+
+#define X(type, field, name, meaning) type field;
+struct mp_session_counters {
+	MP_SESSION_COUNTERS(X)
+};
+#undef X
+
+// The lists as data, for whoever compares them.
+struct mp_stat_info {
+	const char *name, *meaning;
+};
+const struct mp_stat_info *mp_stat_info(size_t i); // NULL: no more
