@@ -5,6 +5,7 @@
 --   cluster:run("misuse")         a C program of spec/api: what it said, and its exit status
 --   sim_process.output(command)   the same of any command
 local ffi = require "ffi"
+local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 local ports = require "spec.support.ports"
 
@@ -67,6 +68,20 @@ function sim_process.output(command)
   pipe:close()
   local text, status = said:match "^(.*)status (%d+)\n$"
   return text, tonumber(status)
+end
+
+-- app.r with the ids 0 to 49, for those programs.
+function Cluster:fill()
+  moonpool.run(function()
+    local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = self.port,
+      logging = { level = "off" } }
+    assert(pool:connect())
+    assert(pool:execute("CREATE KEYSPACE app WITH replication = " ..
+      "{'class': 'SimpleStrategy', 'replication_factor': 1}"))
+    assert(pool:execute "CREATE TABLE app.r (id int PRIMARY KEY)")
+    for id = 0, 49 do assert(pool:execute("INSERT INTO app.r (id) VALUES (?)", { id })) end
+    pool:close()
+  end)
 end
 
 -- Runs a C program of spec/api against it.

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a random program gives to its calls: handles that it once got, texts, lengths, and chance.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOOPS, SESSIONS, STATEMENTS, REQUESTS, RESULTS, ERRORS, KINDS };
+enum { KEPT = 24 };
+
+struct handle {
+	void *at;
+	int row; // of a request: what it asks for, -1: no row in particular
+};
+
+extern struct handle handles[KINDS][KEPT];
+extern int made[KINDS]; // so far; the last KEPT are known
+
+void seed(uint64_t number);
+uint32_t below(uint32_t bound);                // 0 to bound - 1
+void *keep(int kind, const void *at, int row); // its address
+struct handle pick(int kind);          // one of those, whatever became of it; or NULL, or one of another kind
+ptrdiff_t length_of(const char *text); // mostly its length, or -1
+const char *cql(void);                 // or NULL

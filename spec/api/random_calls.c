@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+// A random program with the C API: any call, with any argument (NULL, gone, of another kind, out of range), in any
+// order, from the program and from its callbacks, and now and then a fork().
+//
+//   api_random_calls PORT SEED [STEPS]     on a cluster of `moonpool sim`; prints what it did, exits 1 for a finding
+//
+// What must hold: nothing crashes; a call that was accepted calls back exactly once, one that was refused never, and
+// none from inside of itself; a refusal has its code and a sentence; an answer is the one to its question; and in the
+// end everything can be closed.
+#include <moonpool.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "random_arguments.h"
+
+enum { TICKETS = 1 << 16, ROWS = 50, SESSIONS_MOST = 5, DEEPEST = 3 };
+
+// One call that takes a callback.
+struct ticket {
+	bool accepted;
+	int calls;
+	int row;
+};
+
+static struct ticket tickets[TICKETS];
+static int ticket_count, calls, refused, answers, failures, depth, sessions_opened;
+static bool is_child, may_fork, ending;
+static pid_t children[4];
+static int child_count;
+static const char *port;
+
+static void finding(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	printf("%s: ", is_child ? "FOUND in a child" : "FOUND");
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	failures++;
+}
+
+// ---- calls that are made ----------------------------------------------------------------------------------------
+
+// The code of a call.
+static int got(const char *what, int rc)
+{
+	calls++;
+	if (rc >= 0)
+		return rc;
+	refused++;
+	if (moonpool_last_code() != rc || moonpool_last_message()[0] == '\0')
+		finding("%s gave %d, but the last code is %d (%s)", what, rc, moonpool_last_code(),
+		        moonpool_last_message());
+	return rc;
+}
+
+static struct ticket *ticket(int row)
+{
+	static struct ticket spare;
+	struct ticket *taken = ticket_count < TICKETS ? &tickets[ticket_count++] : &spare;
+	*taken = (struct ticket){.row = row};
+	return taken;
+}
+
+static void submitted(struct ticket *taken, const char *what, int rc)
+{
+	taken->accepted = got(what, rc) == 0;
+	if (taken->accepted && is_child)
+		finding("%s of the parent's was accepted", what);
+	if (taken->calls != 0)
+		finding("%s called back from inside of itself", what);
+}
+
+// ---- callbacks --------------------------------------------------------------------------------------------------
+
+static void random_call(void);
+
+static void called(struct ticket *taken)
+{
+	if (is_child)
+		finding("a callback of the parent's");
+	if (!taken->accepted || ++taken->calls > 1)
+		finding("a callback too much (%d)", taken->calls);
+	depth++;
+	for (uint32_t count = depth <= DEEPEST ? below(4) : 0; count > 0 && !is_child; count--)
+		random_call();
+	depth--;
+}
+
+static void on_session(void *data, const struct moonpool_error *error)
+{
+	keep(ERRORS, error, -1);
+	called(data);
+}
+
+static void on_closed(void *data)
+{
+	called(data);
+}
+
+static void on_statement(void *data, struct moonpool_statement *statement, const struct moonpool_error *error)
+{
+	if ((statement == NULL) == (error == NULL))
+		finding("not one of statement and error");
+	keep(STATEMENTS, statement, -1);
+	keep(ERRORS, error, -1);
+	called(data);
+}
+
+static void on_rows(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
+{
+	struct ticket *taken = data;
+	int32_t id = -1;
+	if ((result == NULL) == (error == NULL))
+		finding("not one of result and error");
+	answers += result != NULL;
+	if (result != NULL && taken->row >= 0) {
+		int rc = moonpool_result_next(result);
+		if (rc != 1 || moonpool_get_int32(result, 0, &id) != 0 || id != taken->row)
+			finding("row %d was asked for, %d came (%d)", taken->row, id, rc);
+	}
+	keep(RESULTS, result, -1);
+	keep(ERRORS, error, -1);
+	called(taken);
+}
+
+// ---- calls ------------------------------------------------------------------------------------------------------
+
+static void open_session(void)
+{
+	static const char *const extras[] = {
+		"",
+		"protocolVersion = 3",
+		"protocolVersion = 4",
+		"requestTimeout = 1",
+		"loadBalancing = { policy = 'RoundRobin' }",
+		"port = 1",
+		"nonsense = 1",
+		"contactPoints = 5",
+	};
+	char text[256], message[64];
+	if (ending || sessions_opened >= SESSIONS_MOST)
+		return;
+	snprintf(text, sizeof(text),
+	         "return { contactPoints = { '127.0.0.1' }, port = %s, logging = { level = 'off' }, %s }", port,
+	         extras[below(8)]);
+	struct moonpool_session *session = moonpool_session_from_text(
+		pick(LOOPS).at, below(20) == 0 ? NULL : text, below(4) == 0 ? NULL : "random",
+		below(4) == 0 ? NULL : message, below(4) == 0 ? 0 : sizeof(message));
+	got("from_text", session != NULL ? 0 : moonpool_last_code());
+	if (keep(SESSIONS, session, -1) == NULL)
+		return;
+	sessions_opened++;
+	struct ticket *taken = ticket(-1);
+	if (below(4) != 0)
+		submitted(taken, "connect", moonpool_session_connect(session, on_session, taken));
+}
+
+static void life(void)
+{
+	struct ticket *taken = ticket(-1);
+	struct moonpool_stats stats;
+	switch (below(10)) {
+	case 0:
+	case 1: open_session(); break;
+	case 2:
+		submitted(taken, "connect",
+		          moonpool_session_connect(pick(SESSIONS).at, below(8) == 0 ? NULL : on_session, taken));
+		break;
+	case 3:
+		if (below(4) == 0) // a program that only closes does little else
+			submitted(taken, "close", moonpool_session_close(pick(SESSIONS).at, on_closed, taken));
+		break;
+	case 4: got("stats", moonpool_session_stats(pick(SESSIONS).at, below(8) == 0 ? NULL : &stats)); break;
+	case 5: got("stop", moonpool_loop_stop(pick(LOOPS).at)); break;
+	case 6: got("flush", moonpool_loop_flush(pick(LOOPS).at)); break;
+	case 7: got("statement_free", moonpool_statement_free(pick(STATEMENTS).at)); break;
+	case 8: got("request_free", moonpool_request_free(pick(REQUESTS).at)); break;
+	default:
+		if (depth > 0 && got("run", moonpool_loop_run(handles[LOOPS][0].at)) >= 0)
+			finding("a loop ran inside of its callback");
+		if (depth > 0 && got("free", moonpool_loop_free(handles[LOOPS][0].at)) >= 0)
+			finding("a loop was freed inside of its callback");
+	}
+}
+
+static void prepare(void)
+{
+	struct ticket *taken = ticket(-1);
+	const char *text = cql();
+	submitted(taken, "prepare",
+	          moonpool_prepare(pick(SESSIONS).at, text, length_of(text), below(12) == 0 ? NULL : on_statement,
+	                           taken));
+}
+
+// A request whose values are what they should be, most of the time.
+static void ask(void)
+{
+	struct moonpool_statement *statement = pick(STATEMENTS).at;
+	struct moonpool_request *request = moonpool_request_new(statement);
+	int row = (int)below(ROWS);
+	got("request_new", request != NULL ? 0 : moonpool_last_code());
+	if (request != NULL && is_child)
+		finding("a request of the parent's was made");
+	bool one = request != NULL && moonpool_statement_parameters(statement) == 1;
+	if (!one || got("bind_int32", moonpool_bind_int32(request, row)) != 0 || below(4) == 0) {
+		keep(REQUESTS, request, -1);
+		return;
+	}
+	struct ticket *taken = ticket(-1);
+	keep(REQUESTS, request, row);
+	submitted(taken, "execute", moonpool_execute(request, on_rows, taken));
+}
+
+static void query(void)
+{
+	const char *text = cql();
+	struct moonpool_request *request = moonpool_request_new_query(pick(SESSIONS).at, text, length_of(text));
+	got("request_new_query", request != NULL ? 0 : moonpool_last_code());
+	keep(REQUESTS, request, -1);
+}
+
+static void fill(void)
+{
+	struct moonpool_request *request = pick(REQUESTS).at;
+	static const uint8_t uuid[16] = {1, 2, 3};
+	const char *text = below(8) == 0 ? NULL : "text";
+	switch (below(16)) {
+	case 0: got("bind_int32", moonpool_bind_int32(request, (int32_t)below(ROWS))); break;
+	case 1: got("bind_int64", moonpool_bind_int64(request, below(2) == 0 ? 1 : INT64_MIN)); break;
+	case 2: got("bind_double", moonpool_bind_double(request, 1e300)); break;
+	case 3: got("bind_bool", moonpool_bind_bool(request, true)); break;
+	case 4: got("bind_text", moonpool_bind_text(request, text, length_of(text))); break;
+	case 5: got("bind_bytes", moonpool_bind_bytes(request, text, below(4) == 0 ? SIZE_MAX : below(5))); break;
+	case 6: got("bind_uuid", moonpool_bind_uuid(request, below(4) == 0 ? NULL : uuid)); break;
+	case 7: got("bind_null", moonpool_bind_null(request)); break;
+	case 8: got("bind_unset", moonpool_bind_unset(request)); break;
+	case 9:
+		got("consistency", moonpool_request_set_consistency(request, (enum moonpool_consistency)below(14)));
+		break;
+	case 10:
+		got("serial", moonpool_request_set_serial_consistency(request, (enum moonpool_consistency)below(14)));
+		break;
+	case 11:
+		got("timeout", moonpool_request_set_timeout(request, below(3) == 0 ? UINT32_MAX : below(3000)));
+		break;
+	case 12: got("idempotent", moonpool_request_set_idempotent(request, below(2) == 0)); break;
+	case 13: got("page_size", moonpool_request_set_page_size(request, (int32_t)below(50) - 5)); break;
+	case 14: got("paging_state", moonpool_request_set_paging_state(request, text, below(5))); break;
+	default: got("timestamp", moonpool_request_set_timestamp(request, INT64_MAX)); break;
+	}
+}
+
+static void execute(void)
+{
+	struct ticket *taken = ticket(-1);
+	submitted(taken, "execute", moonpool_execute(pick(REQUESTS).at, below(12) == 0 ? NULL : on_rows, taken));
+}
+
+static void read_result(void)
+{
+	const struct moonpool_result *result = pick(RESULTS).at;
+	uint32_t column = below(4) == 0 ? below(5) : 0;
+	const void *bytes;
+	const char *text;
+	size_t len;
+	int64_t large;
+	double real;
+	bool flag;
+	uint8_t uuid[16];
+	(void)(moonpool_result_columns(result) + moonpool_result_rows(result) +
+	       moonpool_result_column_type(result, column));
+	(void)(strlen(moonpool_result_host(result)) + moonpool_result_latency_ns(result));
+	text = moonpool_result_column_name(result, column);
+	(void)(text != NULL ? strlen(text) : 0);
+	(void)moonpool_result_paging_state(result, below(4) == 0 ? NULL : &bytes, &len);
+	got("column", moonpool_result_column(result, below(4) == 0 ? NULL : "id"));
+	got("next", moonpool_result_next(result));
+	switch (below(6)) {
+	case 0: got("int64", moonpool_get_int64(result, column, below(6) == 0 ? NULL : &large)); return;
+	case 1: got("double", moonpool_get_double(result, column, &real)); return;
+	case 2: got("bool", moonpool_get_bool(result, column, &flag)); return;
+	case 3: got("uuid", moonpool_get_uuid(result, column, uuid)); return;
+	case 4: got("text", moonpool_get_text(result, column, &text, below(6) == 0 ? NULL : &len)); return;
+	default: got("bytes", moonpool_get_bytes(result, column, &bytes, &len)); return;
+	}
+}
+
+static void read_error(void)
+{
+	const struct moonpool_error *error = pick(ERRORS).at;
+	const char *host, *message;
+	(void)(moonpool_error_code(error) + moonpool_error_server_code(error) +
+	       moonpool_error_maybe_applied(error));
+	(void)(strlen(moonpool_error_name(error)) + strlen(moonpool_error_message(error)));
+	(void)strlen(moonpool_error_host(error));
+	uint32_t count = moonpool_error_attempts(error);
+	if (got("attempt", moonpool_error_attempt(error, below(count + 2), &host, &message, NULL)) == 0)
+		(void)(strlen(host) + strlen(message));
+}
+
+// ---- fork -------------------------------------------------------------------------------------------------------
+
+static void stop_on_key(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
+{
+	(void)error;
+	*(int *)data = moonpool_result_rows(result) == 1 ? 1 : -1;
+}
+
+static void connected_own(void *data, const struct moonpool_error *error)
+{
+	*(int *)data = error == NULL ? 1 : -1;
+}
+
+// Nothing of the parent's works; what it makes itself does.
+static void be_a_child(void)
+{
+	char text[128];
+	is_child = true;
+	alarm(30);
+	for (int i = 0; i < 40; i++)
+		random_call();
+	struct moonpool_loop *loop = moonpool_loop_new(NULL);
+	int connected = 0, answered = 0;
+	snprintf(text, sizeof(text),
+	         "return { contactPoints = { '127.0.0.1' }, port = %s, logging = { level = 'off' } }", port);
+	struct moonpool_session *session = moonpool_session_from_text(loop, text, "child", NULL, 0);
+	int rc = moonpool_session_connect(session, connected_own, &connected);
+	while (rc == 0 && connected == 0)
+		moonpool_loop_turn(loop, 10);
+	rc = moonpool_execute(moonpool_request_new_query(session, "SELECT key FROM system.local", -1),
+	                      stop_on_key, &answered);
+	while (rc == 0 && answered == 0)
+		moonpool_loop_turn(loop, 10);
+	if (connected != 1 || answered != 1)
+		finding("its own session: connected %d, answered %d, %s", connected, answered,
+		        moonpool_last_message());
+	moonpool_session_close(session, NULL, NULL);
+	moonpool_loop_run(loop);
+	if (moonpool_loop_free(loop) != 0)
+		finding("its own loop: %s", moonpool_last_message());
+}
+
+static void split(void)
+{
+	if (!may_fork || child_count == 4 || below(60) != 0)
+		return;
+	fflush(stdout);
+	pid_t child = fork();
+	if (child != 0) {
+		children[child_count++] = child;
+		return;
+	}
+	be_a_child();
+	if (depth == 0 || below(2) == 0)
+		_exit(failures > 0);
+	// Otherwise it goes back into the parent's loop, which must let go of it at once.
+}
+
+static void random_call(void)
+{
+	if (below(8) != 0)
+		ask();
+	switch (below(8)) {
+	case 0: life(); break;
+	case 1: prepare(); break;
+	case 2: query(); break;
+	case 3: fill(); break;
+	case 4: execute(); break;
+	case 5: read_result(); break;
+	case 6: read_error(); break;
+	default:
+		if (!is_child)
+			split();
+	}
+}
+
+// ---- the program ------------------------------------------------------------------------------------------------
+
+static void turn(uv_loop_t *uv, struct moonpool_loop *loop, int wait_ms)
+{
+	if (uv == NULL)
+		got("turn", moonpool_loop_turn(loop, wait_ms));
+	else
+		uv_run(uv, UV_RUN_NOWAIT);
+}
+
+static void finish(uv_loop_t *uv, struct moonpool_loop *loop)
+{
+	ending = true;
+	for (int i = 0; i < made[SESSIONS] && i < KEPT; i++) {
+		int rc = moonpool_session_close(handles[SESSIONS][i].at, NULL, NULL);
+		if (rc != 0 && rc != MOONPOOL_CLOSED)
+			finding("close: %s", moonpool_last_message());
+	}
+	// A callback may stop it, or fork.
+	for (int runs = 0; runs < 1000 && !is_child && moonpool_loop_free(loop) != 0; runs++)
+		if (uv != NULL)
+			uv_run(uv, UV_RUN_DEFAULT);
+		else if (moonpool_loop_run(loop) != 0 && !is_child)
+			finding("run: %s", moonpool_last_message());
+	if (is_child)
+		_exit(failures > 0);
+	if (moonpool_loop_stop(loop) == 0)
+		finding("it cannot be freed");
+	if (uv != NULL) {
+		uv_run(uv, UV_RUN_DEFAULT);
+		if (uv_loop_close(uv) != 0)
+			finding("the program's loop has something left");
+	}
+	for (int i = 0; i < ticket_count; i++)
+		if (tickets[i].accepted && tickets[i].calls == 0)
+			finding("a callback never came (%d)", i);
+}
+
+static void await_children(void)
+{
+	for (int i = 0; i < child_count; i++) {
+		int status = 0;
+		waitpid(children[i], &status, 0);
+		if (status != 0)
+			finding("a child ended with %#x", (unsigned)status);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uv_loop_t own, *uv = NULL;
+	int steps = argc > 3 ? atoi(argv[3]) : 400;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	alarm(120);
+	port = argv[1];
+	seed(strtoull(argv[2], NULL, 10));
+	may_fork = below(3) == 0;
+	if (below(3) == 0 && uv_loop_init(&own) == 0)
+		uv = &own;
+	struct moonpool_loop *loop = moonpool_loop_new(uv);
+	keep(LOOPS, loop, -1);
+	open_session();
+	for (int step = 0; step < steps && !is_child; step++) {
+		random_call();
+		if (below(4) == 0)
+			turn(uv, loop, (int)below(3));
+	}
+	if (is_child)
+		_exit(failures > 0);
+	finish(uv, loop);
+	await_children();
+	printf("%d calls, %d refused, %d answers, %d children, %d findings\n", calls, refused, answers,
+	       child_count, failures);
+	return failures > 0;
+}
