@@ -54,6 +54,39 @@ int mp_addr_parse_ip_text(const char *text, size_t len, uint16_t port, struct mp
 	return mp_addr_parse_ip(literal, port, addr);
 }
 
+// 1 to 65535, digits only.
+static bool parse_port(const char *text, uint16_t *port)
+{
+	uint32_t number = 0;
+	size_t len = strlen(text);
+	for (size_t i = 0; i < len && i < 6; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		number = number * 10 + (uint32_t)(text[i] - '0');
+	}
+	*port = (uint16_t)number;
+	return len > 0 && number >= 1 && number <= UINT16_MAX;
+}
+
+int mp_addr_parse(const char *text, uint16_t port, struct mp_addr *addr)
+{
+	char ip[MP_ADDR_TEXT];
+	const char *colon = strchr(text, ':');
+	const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+	if (text[0] == '[' ? end == NULL : colon == NULL || strchr(colon + 1, ':') != NULL)
+		return text[0] == '[' ? MP_EINVAL : mp_addr_parse_ip(text, port, addr);
+	const char *begin = end != NULL ? text + 1 : text;
+	const char *rest = end != NULL ? end + 1 : colon;
+	size_t len = (size_t)((end != NULL ? end : colon) - begin);
+	if (len >= sizeof(ip) || (rest[0] != '\0' && (rest[0] != ':' || !parse_port(rest + 1, &port))))
+		return MP_EINVAL;
+	memcpy(ip, begin, len);
+	ip[len] = '\0';
+	if (end != NULL && strchr(ip, ':') == NULL)
+		return MP_EINVAL; // [127.0.0.1]
+	return mp_addr_parse_ip(ip, port, addr);
+}
+
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
 {
 	mp_assert(addr->ip_len == 0 || addr->ip_len == 4 || addr->ip_len == 16);

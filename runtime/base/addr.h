@@ -19,5 +19,7 @@ struct mp_addr mp_addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t p
 // Literals only; MP_EINVAL. Text of a known length need not end in a NUL, and holds none.
 int mp_addr_parse_ip(const char *text, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK;
 int mp_addr_parse_ip_text(const char *text, size_t len, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK;
+// The same with a port behind it or `port`: "127.0.0.1:9042", "[::1]:9042", "[::1]", "::1".
+int mp_addr_parse(const char *text, uint16_t port, struct mp_addr *addr) MP_MUST_CHECK;
 void mp_addr_format(const struct mp_addr *addr, char text[MP_ADDR_TEXT]);    // "127.0.0.1:9042", "[::1]:9042"
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT]); // "127.0.0.1", "::1"

@@ -71,9 +71,16 @@ static void forget_candidate(struct mp_candidate *candidate)
 	mp_free(candidate);
 }
 
+static bool is_full(const struct mp_control *control, size_t most)
+{
+	return control->candidates.count >= most;
+}
+
 static void add_candidate(struct mp_control *control, const struct mp_addr *addr,
                           const struct mp_uuid *host_id)
 {
+	if (is_full(control, MP_CONTROL_CANDIDATES))
+		return;
 	struct mp_list_node *node = mp_list_first(&control->candidates);
 	for (; node != NULL; node = mp_list_next(&control->candidates, node)) {
 		const struct mp_candidate *other = candidate_of(node);
@@ -82,8 +89,7 @@ static void add_candidate(struct mp_control *control, const struct mp_addr *addr
 		if (mp_addr_eq(&other->addr, addr) && same_wish)
 			return;
 	}
-	struct mp_candidate *candidate =
-		control->candidates.count < MP_CONTROL_CANDIDATES ? mp_calloc(1, sizeof(*candidate)) : NULL;
+	struct mp_candidate *candidate = mp_calloc(1, sizeof(*candidate));
 	if (candidate == NULL)
 		return;
 	candidate->control = control;
@@ -362,17 +368,21 @@ static void on_timer(void *data)
 	mp_control_start(data);
 }
 
-// Known hosts: those that are up first, then the others; the one that was just lost comes last.
+// Known hosts: those that are up first, then the others, then by their other addresses; where it was lost comes last.
 static void add_known(struct mp_control *control)
 {
 	const struct mp_hosts *hosts = control->cluster->hosts;
-	for (int pass = 0; pass < 3; pass++) {
-		for (uint32_t i = 0; i < hosts->live_count; i++) {
+	for (int pass = 0; pass < 4; pass++) {
+		for (uint32_t i = 0; i < hosts->live_count && !is_full(control, MP_CONTROL_KNOWN); i++) {
 			const struct mp_host *host = hosts->live[i];
+			const struct mp_endpoints *endpoints = &host->endpoints;
 			bool lost = mp_addr_eq(&host->addr, &control->lost_addr);
-			int wanted = lost ? 2 : host->state == MP_HOST_UP ? 0 : 1;
+			int wanted = lost ? 3 : host->state == MP_HOST_UP ? 0 : 1;
 			if (pass == wanted)
 				add_candidate(control, &host->addr, &host->host_id);
+			for (uint8_t way = 0; pass == 2 && way < endpoints->count; way++)
+				if (!mp_addr_eq(&endpoints->all[way].addr, &control->lost_addr))
+					add_candidate(control, &endpoints->all[way].addr, &host->host_id);
 		}
 	}
 }

@@ -27,6 +27,7 @@ enum mp_control_state {
 #define MP_CONTROL_PARALLEL   8   // candidates being tried at once
 #define MP_CONTROL_STEPS      3   // versions a candidate may step down
 #define MP_CONTROL_CANDIDATES 256 // addresses of one round
+#define MP_CONTROL_KNOWN      192 // of them those of known hosts at most: the contact points have room
 
 struct mp_candidate {
 	struct mp_list_node node; // in control->candidates

@@ -84,42 +84,67 @@ static void on_up(void *owner)
 }
 
 // A node of a mixed cluster may refuse the version that the session speaks: it alone is spoken to in a lower one.
-static void step_down(struct mp_host *host, const struct mp_conn_end *why)
+static bool step_down(struct mp_host *host, const struct mp_conn_end *why)
 {
 	uint8_t version = mp_cluster_version_below(host->cluster, host->version, why->version_hint);
 	if (version == 0)
-		return;
+		return false;
 	mp_log_write(host->cluster->log, MP_LOG_INFO, "%s refuses protocol version %u: version %u",
 	             host->addr_text, host->version, version);
 	host->version = version;
 	host->pool.settings = &host->cluster->settings[version];
 	mp_pool_retry_now(&host->pool);
+	return true;
+}
+
+static void note_why(struct mp_host *host, const struct mp_conn_end *why)
+{
+	const char *text = why->message[0] != '\0' ? why->message : mp_close_reason_text(why->reason);
+	char addr[MP_ADDR_TEXT];
+	mp_addr_format(mp_endpoints_addr(&host->endpoints), addr);
+	bool is_called_so = strcmp(addr, host->addr_text) == 0;
+	host->down_err = why->err;
+	host->down_code = why->server_code;
+	snprintf(host->down_why, sizeof(host->down_why), "%s%s%.150s", is_called_so ? "" : addr,
+	         is_called_so ? "" : ": ", text);
 }
 
 static void on_down(void *owner, const struct mp_conn_end *why)
 {
 	struct mp_host *host = owner;
-	host->down_err = why->err;
-	host->down_code = why->server_code;
-	snprintf(host->down_why, sizeof(host->down_why), "%s",
-	         why->message[0] != '\0' ? why->message : mp_close_reason_text(why->reason));
+	note_why(host, why);
 	host->cluster->events->on_room(host->cluster->owner); // those that wait for it look for another one
 	if (host->state == MP_HOST_REMOVED)
 		return;
-	if (why->reason == MP_CLOSE_VERSION)
-		step_down(host, why);
+	bool refused = !why->was_ready && why->reason != MP_CLOSE_LOCAL;
+	if (why->reason == MP_CLOSE_VERSION && step_down(host, why))
+		refused = false;
 	if (why->reason == MP_CLOSE_IDENTITY)
 		mp_topology_want(host->cluster->topology, true, false, MP_TOPOLOGY_GATHER_MS);
 	// This machine's own trouble says nothing about the host.
 	if (why->reason == MP_CLOSE_LOCAL && !why->was_ready && host->state == MP_HOST_NEW)
 		return;
+	if (refused && mp_host_addr_failed(host) && host->state == MP_HOST_NEW)
+		return; // it may have a better one
 	mp_host_set_state(host, MP_HOST_DOWN, host->down_why);
+}
+
+// While connections of another address serve, a new one is tried.
+static void on_refused(void *owner, const struct mp_conn_end *why)
+{
+	struct mp_host *host = owner;
+	const struct mp_endpoints *endpoints = &host->endpoints;
+	bool works = mp_addr_eq(&endpoints->worked, mp_endpoints_addr(endpoints));
+	if (host->state != MP_HOST_REMOVED && !works && why->reason != MP_CLOSE_LOCAL)
+		(void)mp_host_addr_failed(host);
 }
 
 static void on_added(void *owner, struct mp_conn *conn)
 {
-	(void)conn;
-	tell(owner, MP_NEWS_CONNECTION_ADDED, NULL);
+	struct mp_host *host = owner;
+	if (host->state != MP_HOST_REMOVED)
+		mp_host_addr_works(host, mp_conn_addr(conn));
+	tell(host, MP_NEWS_CONNECTION_ADDED, NULL);
 }
 
 static void on_removed(void *owner, struct mp_conn *conn, const struct mp_conn_end *end, bool lost)
@@ -197,6 +222,7 @@ static void on_empty(void *owner)
 static const struct mp_pool_events pool_events = {
 	.on_up = on_up,
 	.on_down = on_down,
+	.on_refused = on_refused,
 	.on_added = on_added,
 	.on_removed = on_removed,
 	.on_room = on_room,
@@ -204,12 +230,6 @@ static const struct mp_pool_events pool_events = {
 	.retry_delay = retry_delay,
 	.on_empty = on_empty,
 };
-
-static void set_addr(struct mp_host *host, const struct mp_addr *addr)
-{
-	host->addr = *addr;
-	mp_addr_format(addr, host->addr_text);
-}
 
 static void enter_view(struct mp_host *host)
 {
@@ -233,13 +253,15 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 	host->state_since_ms = mp_loop_now_ms(cluster->loop);
 	host->down_code = -1;
 	host->version = cluster->version;
-	set_addr(host, &row->addr);
+	mp_addr_format(&row->addr, host->addr_text);
 	enter_view(host);
 	bool placed = mp_host_place(host, row);
+	mp_host_init_patience(host);
+	mp_host_first_addr(host, row);
 	mp_host_tell_names(host);
 	struct mp_pool_limits limits = mp_host_limits(host);
-	mp_pool_init(&host->pool, cluster->loop, &cluster->settings[host->version], &host->addr, &host->host_id,
-	             &limits, &pool_events, host);
+	mp_pool_init(&host->pool, cluster->loop, &cluster->settings[host->version],
+	             mp_endpoints_addr(&host->endpoints), &host->host_id, &limits, &pool_events, host);
 	if (!placed) {
 		mp_host_free(host);
 		return NULL;
@@ -249,6 +271,7 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 
 void mp_host_free(struct mp_host *host)
 {
+	mp_timer_stop(&host->patience);
 	mp_pool_deinit(&host->pool);
 	mp_free(host->dc);
 	mp_free(host->rack);
@@ -258,8 +281,10 @@ void mp_host_free(struct mp_host *host)
 
 void mp_host_open(struct mp_host *host)
 {
-	if (host->distance != MP_DISTANCE_IGNORED)
-		mp_pool_open(&host->pool);
+	if (host->distance == MP_DISTANCE_IGNORED)
+		return;
+	mp_pool_open(&host->pool);
+	mp_host_be_patient(host);
 }
 
 void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
@@ -269,15 +294,6 @@ void mp_host_update(struct mp_host *host, const struct mp_node_row *row)
 		mp_log_write(host->cluster->log, MP_LOG_WARN, "%s: its new place could not be noted",
 		             host->addr_text);
 		return;
-	}
-	if (!mp_addr_eq(&host->addr, &row->addr)) {
-		char old[MP_ADDR_TEXT];
-		memcpy(old, host->addr_text, sizeof(old));
-		mp_hosts_forget_addr(host->cluster->hosts, host);
-		set_addr(host, &row->addr);
-		mp_hosts_note_addr(host->cluster->hosts, host);
-		mp_log_write(host->cluster->log, MP_LOG_INFO, "%s has moved to %s", old, host->addr_text);
-		mp_pool_set_addr(&host->pool, &host->addr);
 	}
 	mp_host_tell_names(host);
 	if (host->distance != before)
@@ -302,7 +318,7 @@ void mp_host_reconfigure(struct mp_host *host, const char *rotate)
 
 // ---- hints ------------------------------------------------------------------------------------------------
 
-void mp_hosts_hint_up(struct mp_host *host)
+void mp_host_hint_up(struct mp_host *host)
 {
 	mp_pool_retry_now(&host->pool);
 }
@@ -315,7 +331,7 @@ static void probe(void *arg, struct mp_conn *conn)
 }
 
 // Others may see it down while our connections work: they are asked, not closed.
-void mp_hosts_hint_down(struct mp_host *host)
+void mp_host_hint_down(struct mp_host *host)
 {
 	mp_pool_each(&host->pool, probe, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/hist.h"
 #include "base/uuid.h"
+#include "cluster/endpoints.h"
 #include "pool/pool.h"
 
 enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
@@ -25,8 +26,12 @@ struct mp_host {
 	struct mp_cluster *cluster;
 	uint16_t index; // slot in the view
 	struct mp_uuid host_id;
-	struct mp_addr addr;
+	struct mp_addr
+		addr; // what it is called: the address that it is or was connected to, at first a named one
 	char addr_text[MP_ADDR_TEXT]; // "127.0.0.1:9042"
+	struct mp_endpoints endpoints;
+	uint32_t turns;           // of its endpoints
+	struct mp_timer patience; // NEW, with several endpoints: for the one that is tried
 	char *dc;
 	char *rack;
 	char *release_version;
@@ -45,6 +50,6 @@ struct mp_host {
 	uint32_t pins;             // waiting events that name this host
 	int down_err;              // why the last connection ended or could not be opened; 0: none did
 	int32_t down_code;         // its server code, -1: none
-	char down_why[160];
+	char down_why[MP_ADDR_TEXT + 160];
 	struct mp_hist latency_us; // of answered attempts
 };

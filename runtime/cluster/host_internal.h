@@ -34,6 +34,18 @@ struct mp_host *mp_hosts_add(struct mp_hosts *hosts,
 // At most `most` at once; true when no other leaves. They drain.
 bool mp_hosts_remove_where(struct mp_hosts *hosts, bool (*leaves)(void *data, const struct mp_host *host),
                            void *data, uint32_t most);
-// Before and after its address changes.
-void mp_hosts_forget_addr(struct mp_hosts *hosts, struct mp_host *host);
-void mp_hosts_note_addr(struct mp_hosts *hosts, struct mp_host *host);
+// Before and after the addresses change by which it is named.
+void mp_hosts_forget_addrs(struct mp_hosts *hosts, struct mp_host *host);
+void mp_hosts_note_addrs(struct mp_hosts *hosts, struct mp_host *host);
+
+// ---- host_endpoint.c
+void mp_host_first_addr(struct mp_host *host, const struct mp_node_row *row);
+// A row of the refresh under way names it; `is_first`: the first one that does.
+void mp_host_say_addr(struct mp_host *host, const struct mp_node_row *row, bool is_first);
+// All rows were read. `anew`: also when they say nothing new, because what addresses mean has changed.
+void mp_host_settle_addr(struct mp_host *host, bool anew);
+void mp_host_addr_works(struct mp_host *host, const struct mp_addr *addr);
+// The pool could not connect: it tries another address, if there is one. True: at once, one that was not tried yet.
+bool mp_host_addr_failed(struct mp_host *host);
+void mp_host_init_patience(struct mp_host *host);
+void mp_host_be_patient(struct mp_host *host); // the first attempt begins

@@ -17,7 +17,7 @@ int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster)
 	*hosts = (struct mp_hosts){.cluster = cluster};
 	hosts->slots = mp_calloc(MP_HOSTS_MAX, sizeof(struct mp_host *));
 	if (hosts->slots == NULL || mp_index_init(&hosts->by_id, MP_HOSTS_MAX) != 0 ||
-	    mp_index_init(&hosts->by_addr, MP_HOSTS_MAX) != 0)
+	    mp_index_init(&hosts->by_addr, MP_HOSTS_MAX * MP_ENDPOINTS_NAMED) != 0)
 		return MP_ENOMEM;
 	return 0;
 }
@@ -51,22 +51,34 @@ struct mp_host *mp_hosts_by_id(struct mp_hosts *hosts, const struct mp_uuid *hos
 	return slot == MP_INDEX_END ? NULL : hosts->slots[slot];
 }
 
-struct mp_host *mp_hosts_by_addr(struct mp_hosts *hosts, const struct mp_addr *addr)
+// The entries of `by_addr` are slots and places among the addresses that name the host there.
+uint32_t mp_hosts_at(struct mp_hosts *hosts, const struct mp_addr *addr,
+                     void (*fn)(void *data, struct mp_host *host), void *data)
 {
-	uint32_t slot = mp_index_first(&hosts->by_addr, hash_addr(hosts, addr));
-	while (slot != MP_INDEX_END && !mp_addr_eq(&hosts->slots[slot]->addr, addr))
-		slot = mp_index_next(&hosts->by_addr, slot);
-	return slot == MP_INDEX_END ? NULL : hosts->slots[slot];
+	uint32_t count = 0;
+	uint32_t entry = mp_index_first(&hosts->by_addr, hash_addr(hosts, addr));
+	for (; entry != MP_INDEX_END; entry = mp_index_next(&hosts->by_addr, entry)) {
+		struct mp_host *host = hosts->slots[entry / MP_ENDPOINTS_NAMED];
+		if (!mp_addr_eq(&host->endpoints.all[entry % MP_ENDPOINTS_NAMED].named, addr))
+			continue;
+		fn(data, host);
+		count++;
+	}
+	return count;
 }
 
-void mp_hosts_note_addr(struct mp_hosts *hosts, struct mp_host *host)
+void mp_hosts_note_addrs(struct mp_hosts *hosts, struct mp_host *host)
 {
-	mp_index_add(&hosts->by_addr, hash_addr(hosts, &host->addr), host->index);
+	for (uint8_t i = 0; i < host->endpoints.named_count; i++)
+		mp_index_add(&hosts->by_addr, hash_addr(hosts, &host->endpoints.all[i].named),
+		             (uint32_t)host->index * MP_ENDPOINTS_NAMED + i);
 }
 
-void mp_hosts_forget_addr(struct mp_hosts *hosts, struct mp_host *host)
+void mp_hosts_forget_addrs(struct mp_hosts *hosts, struct mp_host *host)
 {
-	mp_index_remove(&hosts->by_addr, hash_addr(hosts, &host->addr), host->index);
+	for (uint8_t i = 0; i < host->endpoints.named_count; i++)
+		mp_index_remove(&hosts->by_addr, hash_addr(hosts, &host->endpoints.all[i].named),
+		                (uint32_t)host->index * MP_ENDPOINTS_NAMED + i);
 }
 
 static void tell(struct mp_hosts *hosts, enum mp_host_news news, struct mp_host *host)
@@ -119,7 +131,7 @@ struct mp_host *mp_hosts_add(struct mp_hosts *hosts, const struct mp_node_row *r
 	hosts->slots[index] = host;
 	hosts->live[hosts->live_count++] = host;
 	mp_index_add(&hosts->by_id, hash_id(hosts, &host->host_id), index);
-	mp_hosts_note_addr(hosts, host);
+	mp_hosts_note_addrs(hosts, host);
 	mp_log_write(hosts->cluster->log, MP_LOG_INFO, "%s (%s, %s) is a node of the cluster", host->addr_text,
 	             host->dc, host->rack);
 	tell(hosts, MP_NEWS_ADDED, host);
@@ -134,7 +146,8 @@ struct mp_host *mp_hosts_add(struct mp_hosts *hosts, const struct mp_node_row *r
 static void remove_host(struct mp_hosts *hosts, struct mp_host *host, bool drain)
 {
 	mp_index_remove(&hosts->by_id, hash_id(hosts, &host->host_id), host->index);
-	mp_hosts_forget_addr(hosts, host);
+	mp_hosts_forget_addrs(hosts, host);
+	mp_timer_stop(&host->patience);
 	hosts->removed_count++;
 	mp_host_set_state(host, MP_HOST_REMOVED, NULL);
 	mp_pool_close(&host->pool, drain);
@@ -215,7 +228,8 @@ bool mp_hosts_are_tried(const struct mp_hosts *hosts)
 		const struct mp_pool *pool = &host->pool;
 		if (host->distance == MP_DISTANCE_IGNORED || pool->ready_count >= pool->limits.core)
 			continue;
-		if (pool->opening_count > 0 || pool->failed_total == 0)
+		bool turns = host->state == MP_HOST_NEW && host->endpoints.count > 1 && !pool->backing_off;
+		if (pool->opening_count > 0 || pool->failed_total == 0 || turns)
 			return false;
 	}
 	return true;

@@ -17,7 +17,7 @@ struct mp_hosts {
 	uint16_t lowest_free;    // no slot below is free
 	uint32_t removed_count;  // removed ones that are not freed yet
 	struct mp_index by_id;   // slots of the living
-	struct mp_index by_addr; // the same
+	struct mp_index by_addr; // the same by each address that names them
 	uint64_t gone_errors;    // connection errors of hosts that are freed
 	bool opened;             // pools of hosts in use are open
 	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
@@ -27,7 +27,9 @@ struct mp_hosts {
 int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster) MP_MUST_CHECK;
 void mp_hosts_deinit(struct mp_hosts *hosts); // asserts that all are freed
 struct mp_host *mp_hosts_by_id(struct mp_hosts *hosts, const struct mp_uuid *host_id);
-struct mp_host *mp_hosts_by_addr(struct mp_hosts *hosts, const struct mp_addr *addr);
+// Every host that the cluster names by this address: their number.
+uint32_t mp_hosts_at(struct mp_hosts *hosts, const struct mp_addr *addr,
+                     void (*fn)(void *data, struct mp_host *host), void *data);
 
 void mp_hosts_open(struct mp_hosts *hosts);              // pools of the hosts in use, also of those to come
 void mp_hosts_close(struct mp_hosts *hosts, bool drain); // all; again without `drain` to hurry
@@ -40,5 +42,5 @@ bool mp_hosts_are_tried(const struct mp_hosts *hosts);
 uint32_t mp_hosts_in_use(const struct mp_hosts *hosts);
 
 // Server events. All of them are hints.
-void mp_hosts_hint_up(struct mp_host *host);
-void mp_hosts_hint_down(struct mp_host *host);
+void mp_host_hint_up(struct mp_host *host);
+void mp_host_hint_down(struct mp_host *host);

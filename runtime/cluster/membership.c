@@ -59,14 +59,20 @@ static void complain(struct mp_membership *members, const struct mp_node_row *ro
 		(unsigned long long)held);
 }
 
+static void keep(void *data, struct mp_host *host)
+{
+	const struct mp_membership *members = data;
+	host->seen = members->refresh;
+}
+
 // A row with gaps keeps a host that is known, and makes none.
 static void skip_row(struct mp_membership *members, const struct mp_node_row *row)
 {
 	struct mp_host *host = mp_hosts_by_id(members->hosts, &row->host_id);
-	if (host == NULL && row->addr.ip_len != 0)
-		host = mp_hosts_by_addr(members->hosts, &row->addr);
 	if (host != NULL)
-		host->seen = members->refresh;
+		keep(members, host);
+	else if (row->addr.ip_len != 0)
+		(void)mp_hosts_at(members->hosts, &row->addr, keep, members);
 	complain(members, row);
 }
 
@@ -84,11 +90,11 @@ static void take_row(struct mp_membership *members, const struct mp_node_row *ro
 	if (host == NULL) {
 		*work -= COST_OF_NEW;
 		host = mp_hosts_add(hosts, row);
-	} else if (host->seen != members->refresh) {
-		mp_host_update(host, row);
-	} else if (!row->is_local && host->state != MP_HOST_UP && !mp_addr_eq(&host->addr, &row->addr)) {
-		// Two rows for one node, as after a change of its address: the one that does not work is the old one.
-		mp_host_update(host, row);
+	} else {
+		bool is_first = host->seen != members->refresh;
+		mp_host_say_addr(host, row, is_first); // two rows of one node are two ways to it
+		if (is_first)
+			mp_host_update(host, row);
 	}
 	if (host != NULL)
 		host->seen = members->refresh;
@@ -165,8 +171,20 @@ static int build_ring(struct mp_membership *members, int64_t *work)
 
 // ---- steps ------------------------------------------------------------------------------------------------
 
-// All rows are hosts: who is not among them?
-static void end_rows(struct mp_membership *members)
+static bool settle_addr(struct mp_membership *members, int64_t *work)
+{
+	const struct mp_hosts *hosts = members->hosts;
+	if (members->at >= hosts->live_count)
+		return true;
+	struct mp_host *host = hosts->live[members->at++];
+	if (host->seen == members->refresh)
+		mp_host_settle_addr(host, false);
+	*work -= 1;
+	return false;
+}
+
+// All that was said is known: who is not named?
+static void end_addrs(struct mp_membership *members)
 {
 	const struct mp_cluster *cluster = members->hosts->cluster;
 	members->at = 0;
@@ -180,6 +198,12 @@ static void end_rows(struct mp_membership *members)
 	members->nodes = NULL;
 }
 
+static void begin_stage(struct mp_membership *members, enum mp_members_stage stage)
+{
+	members->stage = stage;
+	members->at = 0;
+}
+
 static void step(struct mp_membership *members, int64_t *work)
 {
 	const struct mp_node_rows *nodes = members->nodes;
@@ -188,7 +212,11 @@ static void step(struct mp_membership *members, int64_t *work)
 		if (members->at < nodes->count)
 			take_row(members, &nodes->rows[members->at++], work);
 		else
-			end_rows(members);
+			begin_stage(members, MP_MEMBERS_ADDRS);
+		break;
+	case MP_MEMBERS_ADDRS:
+		if (settle_addr(members, work))
+			end_addrs(members);
 		break;
 	case MP_MEMBERS_LEAVERS:
 		if (!remove_leavers(members, work))

@@ -8,12 +8,20 @@
 #include "cluster/hosts.h"
 #include "cluster/ring.h"
 
+enum mp_members_stage {
+	MP_MEMBERS_ROWS,
+	MP_MEMBERS_ADDRS,
+	MP_MEMBERS_LEAVERS,
+	MP_MEMBERS_TOKENS,
+	MP_MEMBERS_RING,
+};
+
 struct mp_membership {
 	struct mp_hosts *hosts;
 	const struct mp_node_rows *nodes; // NULL: there is nothing to do
 	bool is_whole;                    // every member is named in them
-	enum { MP_MEMBERS_ROWS, MP_MEMBERS_LEAVERS, MP_MEMBERS_TOKENS, MP_MEMBERS_RING } stage;
-	size_t at; // the next row
+	enum mp_members_stage stage;
+	size_t at; // the next row or host
 	uint32_t refresh;
 	uint32_t lonely_answers; // refreshes in a row that named one node while more were known
 	bool lonely;             // this is one

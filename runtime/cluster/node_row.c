@@ -132,6 +132,7 @@ static void read_addr(const struct mp_node_reader *reader, struct mp_node_row *n
 	                  addr_column(reader, COLUMN_RPC_ADDRESS, &node->addr);
 	bool has_peer = addr_column(reader, COLUMN_PEER, &node->peer);
 	if (node->is_local) {
+		node->reached = reader->asked;
 		if (!advertised)
 			node->addr = reader->asked;
 		else

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a session tells of itself: figures, hosts, names, connections. Nothing here changes it, but names get numbers.
-#include <stdio.h>
-#include <string.h>
-
 #include "cluster/session_internal.h"
 
 static void count_host(const struct mp_host *host, struct mp_session_stats *stats)
@@ -78,15 +75,21 @@ const struct mp_host *mp_session_host_slot(const struct mp_session *session, uin
 	return index < MP_HOSTS_MAX ? session->hosts.slots[index] : NULL;
 }
 
+// By what it is called first, then by any other of its addresses.
 const struct mp_host *mp_session_host_find(const struct mp_session *session, const char *addr)
 {
-	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
-		const struct mp_host *host = session->hosts.live[i];
-		char ip[MP_ADDR_TEXT];
-		mp_addr_format_ip(&host->addr, ip);
-		if (strcmp(addr, host->addr_text) == 0 || strcmp(addr, ip) == 0)
-			return host;
+	const struct mp_hosts *hosts = &session->hosts;
+	struct mp_addr wanted;
+	if (mp_addr_parse(addr, 0, &wanted) != 0)
+		return NULL;
+	for (uint32_t i = 0; i < hosts->live_count; i++) {
+		const struct mp_addr *own = &hosts->live[i]->addr;
+		if (mp_addr_same_ip(own, &wanted) && (wanted.port == 0 || wanted.port == own->port))
+			return hosts->live[i];
 	}
+	for (uint32_t i = 0; i < hosts->live_count; i++)
+		if (mp_endpoints_have(&hosts->live[i]->endpoints, &wanted))
+			return hosts->live[i];
 	return NULL;
 }
 

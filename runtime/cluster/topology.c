@@ -112,17 +112,24 @@ static void gather(struct mp_topology *topology, bool nodes, bool keyspaces)
 	mp_topology_want(topology, nodes, keyspaces, mp_topology_gather_ms(topology));
 }
 
+static void hint_up(void *data, struct mp_host *host)
+{
+	(void)data;
+	mp_host_hint_up(host);
+}
+
+static void hint_down(void *data, struct mp_host *host)
+{
+	(void)data;
+	mp_host_hint_down(host);
+}
+
 static void on_status(struct mp_topology *topology, const struct mp_event_body *event)
 {
-	struct mp_host *host = mp_hosts_by_addr(topology->cluster->hosts, &event->addr);
-	if (mp_str_is(event->change, "UP")) {
-		if (host == NULL)
-			gather(topology, true, false);
-		else
-			mp_hosts_hint_up(host);
-	} else if (host != NULL) {
-		mp_hosts_hint_down(host);
-	}
+	bool is_up = mp_str_is(event->change, "UP");
+	uint32_t known = mp_hosts_at(topology->cluster->hosts, &event->addr, is_up ? hint_up : hint_down, NULL);
+	if (is_up && known == 0)
+		gather(topology, true, false);
 }
 
 static void on_schema(struct mp_topology *topology, const struct mp_event_body *event)

@@ -130,9 +130,11 @@ void mp_pool_retry_now(struct mp_pool *pool)
 
 static void tell_down(struct mp_pool *pool, const struct mp_conn_end *why)
 {
+	bool attempt = !why->was_ready;
+	if (!pool->closing && pool->ready_count > 0 && attempt && pool->events->on_refused != NULL)
+		pool->events->on_refused(pool->owner, why);
 	if (pool->closing || pool->ready_count > 0)
 		return;
-	bool attempt = !why->was_ready;
 	if (!pool->up && !attempt)
 		return;
 	pool->up = false;
@@ -402,13 +404,35 @@ static void replace_all(struct mp_pool *pool, const char *why)
 	mp_pool_review_later(pool);
 }
 
+// Connections of that address are as good as new ones, those of others are in the way of none.
+static void move_to(struct mp_pool *pool, const struct mp_addr *addr)
+{
+	pool->addr = *addr;
+	pool->rotating = false;
+	struct mp_list_node *node = mp_list_first(&pool->conns);
+	for (; node != NULL; node = mp_list_next(&pool->conns, node)) {
+		struct mp_member *member = MP_CONTAINER_OF(node, struct mp_member, node);
+		member->stale = !mp_addr_eq(mp_conn_addr(member->conn), addr);
+		if (member->stale && member->part == MP_MEMBER_OPENING)
+			mp_conn_close(member->conn, MP_CLOSE_ASKED, "the host has another address now");
+	}
+	mp_pool_review_later(pool);
+}
+
 void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr)
 {
 	if (mp_addr_eq(&pool->addr, addr))
 		return;
-	pool->addr = *addr;
-	pool->rotating = false;
-	replace_all(pool, "the host has another address now");
+	move_to(pool, addr);
+	mp_timer_stop(&pool->retry_timer);
+	mp_reconnect_reset(&pool->reconnect);
+}
+
+void mp_pool_try_addr(struct mp_pool *pool, const struct mp_addr *addr, bool now)
+{
+	move_to(pool, addr);
+	if (now && pool->backing_off)
+		mp_timer_stop(&pool->retry_timer);
 }
 
 void mp_pool_rotate(struct mp_pool *pool, const char *why)

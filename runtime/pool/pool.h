@@ -35,6 +35,8 @@ struct mp_pool_events {
 	// The last ready connection went, or (why->was_ready false) an attempt to open failed while there was
 	// none; comes for each such attempt.
 	void (*on_down)(void *owner, const struct mp_conn_end *why);
+	// An attempt to open failed while there are ready connections. May be NULL.
+	void (*on_refused)(void *owner, const struct mp_conn_end *why);
 	void (*on_added)(void *owner, struct mp_conn *conn);
 	// A connection that was ready ended; it is freed after the call. `lost`: not by our own will.
 	void (*on_removed)(void *owner, struct mp_conn *conn, const struct mp_conn_end *end, bool lost);
@@ -89,6 +91,8 @@ void mp_pool_open(struct mp_pool *pool);   // begin to open `core` connections; 
 void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits);
 // For new connections. The old ones go on until the first new one is ready, and are drained then.
 void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr);
+// The same, because nothing answers at the present one: no new beginning for the backoff. `now`: do not wait for it.
+void mp_pool_try_addr(struct mp_pool *pool, const struct mp_addr *addr, bool now);
 // Every connection is replaced by a new one: one leaves for each new one that is ready, so the pool never has
 // fewer than it wants. When no new one can be opened the old ones stay.
 void mp_pool_rotate(struct mp_pool *pool, const char *why);

@@ -26,6 +26,23 @@ describe("an address", function()
     assert.equal("none", formatted(ffi.new "struct mp_addr"))
   end)
 
+  it("is its text with a port behind it, or with the usual one", function()
+    local function whole(text, port)
+      local addr = ffi.new "struct mp_addr"
+      return C.mp_addr_parse(text, port or 9042, addr) == 0 and formatted(addr) or nil
+    end
+    for text, expected in pairs { ["127.0.0.1"] = "127.0.0.1:9042", ["127.0.0.1:1"] = "127.0.0.1:1",
+      ["::1"] = "[::1]:9042", ["[::1]"] = "[::1]:9042", ["[::1]:65535"] = "[::1]:65535",
+      ["::ffff:1.2.3.4"] = "[::ffff:1.2.3.4]:9042" } do
+      assert.equal(expected, whole(text))
+    end
+    for _, text in ipairs { "", ":", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:90x", "127.0.0.1:-1",
+      "127.0.0.1: 9042", "127.0.0.1:4294967297", "[::1", "[::1]9042", "[::1]:", "[::1]:0", "[127.0.0.1]:9042", "[]:1",
+      "host:9042", ("1"):rep(100) .. ":1", "[" .. ("1:"):rep(40) .. "]:1" } do
+      assert.is_nil(whole(text), text)
+    end
+  end)
+
   it("is made of literals only", function()
     for _, text in ipairs { "", "localhost", "127.0.0", "127.0.0.1:9042", "[::1]", "1.2.3.256", "::g", "::1%lo",
       " ::1" } do

@@ -276,6 +276,36 @@ describe("a pool", function()
       for _, entry in ipairs(world.told) do assert.is_falsy(entry.lost) end
     end)
 
+    it("tells that the new one cannot be reached, and goes back to what it has there", function()
+      open { limits = { core = 2, reconnect_base_ms = 60000, reconnect_max_ms = 60000 } }
+      world:until_ready(2)
+      world:forget()
+      C.mp_pool_set_addr(world.pool, sim_world.addr("127.0.0.12", 9042))
+      world:until_true(function() return world:count "refused" >= 1 end)
+      assert.equal(0, world:count "down")
+      C.mp_pool_try_addr(world.pool, world.addr, true)
+      world:pass(1000)
+      assert.equal(2, world.pool.ready_count)
+      assert.equal(0, world:count "added" + world:count "removed")
+      assert.equal(2, #world.peer:open_links())
+    end)
+
+    it("tries another one at once or when its backoff ends, as it is told", function()
+      for _, now in ipairs { true, false } do
+        open { peer = false, limits = { core = 1, reconnect_base_ms = 4000, reconnect_max_ms = 4000 } }
+        world:until_true(function() return world:count "down" == 1 end)
+        local elsewhere = sim_world.addr("127.0.0.12", 9042)
+        world.base:listen(elsewhere)
+        local before = world.loop:now_ms()
+        C.mp_pool_try_addr(world.pool, elsewhere, now)
+        world:until_ready(1)
+        local waited = world.loop:now_ms() - before
+        assert.is_true(now and waited < 50 or not now and waited > 1000 and waited < 4100, waited)
+        world:close()
+      end
+      world = nil
+    end)
+
     it("forgets attempts to the old one", function()
       open { peer = false, limits = { core = 2, reconnect_base_ms = 60000, reconnect_max_ms = 60000 } }
       world:pass(1000)
