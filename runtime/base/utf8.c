@@ -5,15 +5,18 @@
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
-// The length of the run of ASCII from `at` on, in steps of eight bytes and then of one.
+static bool are_ascii(const char *eight)
+{
+	uint64_t bytes;
+	memcpy(&bytes, eight, sizeof(bytes));
+	return (bytes & HIGH_BITS) == 0;
+}
+
+// Where the run of ASCII from `at` on ends, in steps of eight bytes and then of one.
 static size_t skip_ascii(const char *text, size_t at, size_t len)
 {
-	uint64_t eight;
-	for (; len - at >= sizeof(eight); at += sizeof(eight)) {
-		memcpy(&eight, text + at, sizeof(eight));
-		if ((eight & HIGH_BITS) != 0)
-			break;
-	}
+	while (len - at >= 8 && are_ascii(text + at))
+		at += 8;
 	while (at < len && (uint8_t)text[at] < 0x80)
 		at++;
 	return at;
@@ -21,7 +24,12 @@ static size_t skip_ascii(const char *text, size_t at, size_t len)
 
 bool mp_ascii_is_valid(const char *text, size_t len)
 {
-	return skip_ascii(text, 0, len) == len;
+	if (len < 8)
+		return skip_ascii(text, 0, len) == len;
+	for (size_t at = 0; at < len - 8; at += 8)
+		if (!are_ascii(text + at))
+			return false;
+	return are_ascii(text + len - 8); // may overlap the bytes before
 }
 
 // The bytes of a code point that begins with `first`, and the range of its second byte, which is what rules out long
@@ -39,6 +47,8 @@ static size_t shape_of(uint8_t first, uint8_t *least, uint8_t *most)
 
 bool mp_utf8_is_valid(const char *text, size_t len)
 {
+	if (MP_LIKELY(mp_ascii_is_valid(text, len)))
+		return true;
 	const uint8_t *bytes = (const uint8_t *)text;
 	size_t at = skip_ascii(text, 0, len);
 	while (at < len) {

@@ -45,15 +45,22 @@ static int mixed(struct mp_codec *codec)
 	                     "a list of parameters or a table of named ones expected, not both");
 }
 
+static int too_many(lua_State *L, int index, const char *has, uint32_t most, double place,
+                    struct mp_codec *codec)
+{
+	size_t given = lua_objlen(L, index);
+	if (given > most)
+		return mp_codec_fail(codec, MP_EINVAL, "%s %u parameters, %zu were given", has, most, given);
+	return mp_codec_fail(codec, MP_EINVAL, "%s %u parameters, one was given at place %.14g", has, most,
+	                     place);
+}
+
 // What stands in a list besides the places 1 to `most` would be lost in silence. `has` says whose places they are. The
 // highest place that is not nil.
 static int check_places(lua_State *L, int index, const char *has, uint32_t most, struct mp_codec *codec,
                         uint32_t *last)
 {
 	*last = 0;
-	if (lua_objlen(L, index) > most)
-		return mp_codec_fail(codec, MP_EINVAL, "%s %u parameters, %zu were given", has, most,
-		                     lua_objlen(L, index));
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
 		lua_pop(L, 1);
@@ -64,8 +71,7 @@ static int check_places(lua_State *L, int index, const char *has, uint32_t most,
 		double place = lua_tonumber(L, -1);
 		if (!(place >= 1 && place <= (double)most && place == (double)(uint32_t)place)) {
 			lua_pop(L, 1);
-			return mp_codec_fail(codec, MP_EINVAL, "%s %u parameters, one was given at place %.14g", has,
-			                     most, place);
+			return too_many(L, index, has, most, place, codec);
 		}
 		*last = (uint32_t)place > *last ? (uint32_t)place : *last;
 	}

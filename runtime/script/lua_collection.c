@@ -12,10 +12,11 @@
 static int write_element(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                          struct mp_buf *out)
 {
-	if (mp_lua_is_null(L, index))
-		return mp_codec_fail(codec, MP_ETYPE, "a collection cannot hold null");
-	if (mp_lua_is_unset(L, index))
-		return mp_codec_fail(codec, MP_ETYPE, "a collection cannot hold unset");
+	if (MP_UNLIKELY(lua_type(L, index) == LUA_TLIGHTUSERDATA)) {
+		bool is_unset = mp_lua_is_unset(L, index);
+		if (is_unset || mp_lua_is_null(L, index))
+			return mp_codec_fail(codec, MP_ETYPE, "a collection cannot hold %s", is_unset ? "unset" : "null");
+	}
 	return mp_value_write(L, index, type, codec, out);
 }
 

@@ -29,11 +29,13 @@ static int write_whole(lua_State *L, int index, const struct mp_type *type, stru
                        struct mp_buf *out)
 {
 	int64_t value;
+	int given = lua_type(L, index);
 	bool is_wide = type->id != MP_TYPE_INT && type->id != MP_TYPE_SMALLINT && type->id != MP_TYPE_TINYINT;
-	if (lua_type(L, index) == LUA_TSTRING && !is_wide)
+	if (MP_UNLIKELY(given == LUA_TSTRING && !is_wide))
 		return got(L, index, codec);
-	int rc = mp_int64_read(L, index, codec, &value);
-	return rc != 0 ? rc : result(codec, mp_scalar_put_whole(out, type->id, value));
+	int rc = MP_LIKELY(given == LUA_TNUMBER) ? mp_int64_of_number(lua_tonumber(L, index), codec, &value)
+	                                         : mp_int64_read(L, index, codec, &value);
+	return MP_UNLIKELY(rc != 0) ? rc : result(codec, mp_scalar_put_whole(out, type->id, value));
 }
 
 static int write_real(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,

@@ -63,20 +63,23 @@ static int read_cdata(lua_State *L, int index, struct mp_codec *codec, int64_t *
 	            : mp_codec_fail(codec, MP_ETYPE, "got a cdata that is no 64-bit integer");
 }
 
+int mp_int64_of_number(double number, struct mp_codec *codec, int64_t *value)
+{
+	if (MP_LIKELY(number >= -(double)EXACT && number <= (double)EXACT && number == floor(number))) {
+		*value = (int64_t)number;
+		return 0;
+	}
+	return fabs(number) > (double)EXACT
+	           ? mp_codec_fail(codec, MP_ETYPE,
+	                           "a Lua number is not exact above 2^53: give 123LL or a string of digits")
+	           : mp_codec_fail(codec, MP_ETYPE, "got a number that is not whole");
+}
+
 int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *value)
 {
 	int type = lua_type(L, index);
-	if (MP_LIKELY(type == LUA_TNUMBER)) {
-		double number = lua_tonumber(L, index);
-		if (MP_LIKELY(number >= -(double)EXACT && number <= (double)EXACT && number == floor(number))) {
-			*value = (int64_t)number;
-			return 0;
-		}
-		return fabs(number) > (double)EXACT
-		           ? mp_codec_fail(codec, MP_ETYPE,
-		                           "a Lua number is not exact above 2^53: give 123LL or a string of digits")
-		           : mp_codec_fail(codec, MP_ETYPE, "got a number that is not whole");
-	}
+	if (MP_LIKELY(type == LUA_TNUMBER))
+		return mp_int64_of_number(lua_tonumber(L, index), codec, value);
 	if (type == LUA_TSTRING) {
 		size_t len;
 		const char *text = lua_tolstring(L, index, &len);

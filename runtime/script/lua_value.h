@@ -54,6 +54,7 @@ int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...) MP
 
 // ---- lua_int64.c ------------------------------------------------------------------------------------------------
 void mp_int64_push(lua_State *L, int64_t value);
-// 0; MP_ETYPE with codec->why.
+// 0; MP_ETYPE with codec->why. The first of a value that is known to be a number.
+int mp_int64_of_number(double number, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;
 int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;
 int mp_int64_parse(const char *text, size_t len, int64_t *value) MP_MUST_CHECK; // decimal digits; MP_ETYPE

@@ -70,8 +70,14 @@ const char *mp_scalar_put_whole(struct mp_buf *out, uint16_t type, int64_t value
 	if (MP_UNLIKELY(value < whole->least || value > whole->most))
 		return type == MP_TYPE_TIME ? "a number out of range: a time is 0 to 86399999999999 nanoseconds"
 		                            : "a number out of range";
+	uint8_t *to = mp_buf_reserve(out, 4 + sizeof(uint64_t)); // so the copies are of one width
+	if (MP_UNLIKELY(to == NULL))
+		return NULL;
+	uint32_t size = __builtin_bswap32(whole->bytes);
 	uint64_t bits = __builtin_bswap64((uint64_t)value << (64 - 8 * whole->bytes));
-	put_bytes(out, &bits, whole->bytes);
+	memcpy(to, &size, sizeof(size));
+	memcpy(to + 4, &bits, sizeof(bits));
+	out->len += 4u + whole->bytes;
 	return NULL;
 }
 
