@@ -44,7 +44,12 @@ function async.all(futures)
   if type(futures) ~= "table" then
     error("bad argument #1 to 'all' (table of futures expected, got " .. type(futures) .. ")", 2)
   end
-  for _, future in ipairs(futures) do core.futureWatch(future) end
+  local count = 0
+  for _ in pairs(futures) do count = count + 1 end
+  for i = 1, count do
+    if futures[i] == nil then error("bad argument #1 to 'all' (there is no future at " .. i .. " of the list)", 2) end
+    core.futureWatch(futures[i])
+  end
   local results, failure = {}, nil
   for i, future in ipairs(futures) do
     local value, err = future:wait()

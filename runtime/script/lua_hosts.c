@@ -17,7 +17,9 @@
 // The host that the argument names, or NULL with nil and an error pushed.
 static const struct mp_host *host_at(lua_State *L, struct mp_lua_pool *pool, int index)
 {
-	const char *name = luaL_checkstring(L, index);
+	size_t len;
+	const char *name = luaL_checklstring(L, index, &len);
+	luaL_argcheck(L, strlen(name) == len, index, "an address expected");
 	const struct mp_host *host = NULL;
 	if (pool->state == MP_POOL_CLOSED)
 		mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
@@ -40,19 +42,28 @@ static int set_host_weight(lua_State *L)
 	return 1;
 }
 
+static void check_tag(lua_State *L, int index)
+{
+	size_t len = 0;
+	const char *tag = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &len) : "";
+	luaL_argcheck(L, len > 0 && strlen(tag) == len, 3, "a tag is a text");
+}
+
 // setHostTags(pool, host, { "canary", ... }): these and no others. true, or nil and err.
 static int set_host_tags(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	const char *tags[TAGS_MOST];
-	size_t count = lua_objlen(L, 3);
-	luaL_argcheck(L, count <= TAGS_MOST, 3, "at most 32 tags");
+	size_t count = 0;
 	lua_checkstack(L, TAGS_MOST + 8);
-	for (size_t i = 0; i < count; i++) {
-		lua_rawgeti(L, 3, (int)i + 1); // stays on the stack, so that the text lives
-		luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING && lua_objlen(L, -1) > 0, 3, "a tag is a text");
-		tags[i] = lua_tostring(L, -1);
+	lua_pushnil(L);
+	while (lua_next(L, 3) != 0) { // all of the table is tags, or it is no list
+		luaL_argcheck(L, count < TAGS_MOST, 3, "at most 32 tags");
+		luaL_argcheck(L, lua_type(L, -2) == LUA_TNUMBER, 3, "a list of tags expected");
+		check_tag(L, lua_gettop(L));
+		tags[count++] = lua_tostring(L, -1);
+		lua_insert(L, -2); // stays on the stack, so that the text lives
 	}
 	const struct mp_host *host = host_at(L, pool, 2);
 	if (host == NULL)

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "script/lua_core.h"
 #include "script/lua_value.h"
@@ -151,6 +152,15 @@ static struct mp_str keyspace(lua_State *L, const char *name)
 	return value;
 }
 
+// A name that ends at a NUL is another one.
+static struct mp_str host(lua_State *L, const char *name)
+{
+	struct mp_str value = text(L, name);
+	if (strlen(value.data) != value.len)
+		mp_lua_raise(L, "option '%s': an address like \"127.0.0.1:9042\" expected", name);
+	return value;
+}
+
 static struct mp_bytes page_state(lua_State *L, const char *name)
 {
 	struct mp_str state = text(L, name);
@@ -178,7 +188,7 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 		request->timestamp_us = timestamp(L, name);
 		break;
 	case OPTION_traceQuery: request->trace = flag(L, name); break;
-	case OPTION_host: options->host = text(L, name); break;
+	case OPTION_host: options->host = host(L, name); break;
 	case OPTION_tag: options->tag = text(L, name); break;
 	case OPTION_prepare: options->prepare = flag(L, name) ? 1 : 0; break;
 	case OPTION_COUNT: break;

@@ -108,6 +108,25 @@ describe("options", function()
   end)
 end)
 
+describe("hosts and tags", function()
+  it_in("are whole names, and a list is all of its table", function(world)
+    local pool = world:pool()
+    local host = world:host(1)
+    assert.matches("option 'host': an address", raised(pool.execute, pool, "x", nil, { host = host .. "\0" }), 1, true)
+    assert.matches("an address expected", raised(pool.setHostWeight, pool, host .. "\0", 2), 1, true)
+    assert.is_true(pool:setHostWeight(host, 2))
+    for _, tags in ipairs { {}, { "a" }, { "a", nil, "b" }, { "b", "c" } } do
+      assert.is_true(pool:setHostTags(host, tags))
+    end
+    for _, tags in ipairs { { "a", b = "c" }, { "a\0" }, { "" }, { 5 } } do
+      raised(pool.setHostTags, pool, host, tags)
+    end
+    local many = {}
+    for i = 1, 33 do many[i] = "t" .. i end
+    assert.matches("at most 32 tags", raised(pool.setHostTags, pool, host, many), 1, true)
+  end)
+end)
+
 describe("methods without arguments", function()
   it_in("say so when they get one", function(world)
     local pool = world:pool()

@@ -217,6 +217,12 @@ describe("a future", function()
       assert.is_nil(results)
       assert.equal("first", err)
       assert.has_error(function() moonpool.all { 1 } end)
+      local waited = after(1, "x")
+      for _, holes in ipairs { { waited, nil, waited }, { [2] = waited }, { waited, extra = waited } } do
+        local ok, why = pcall(moonpool.all, holes)
+        assert.is_false(ok)
+        assert.matches("there is no future at %d of the list", why)
+      end
       assert.has_error(function() moonpool.all(5) end)
       assert.has_error(function() moonpool.spawn(5) end)
     end)
