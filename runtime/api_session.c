@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "api_internal.h"
-#include "script/home.h"
+#include "script/installation.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------------
 
@@ -42,7 +42,7 @@ static int open_protected(lua_State *L)
 	struct opening *opening = lua_touserdata(L, 1);
 	char home[PATH_MAX];
 	luaL_openlibs(L);
-	if (mp_home_find(home, sizeof(home)) != 0)
+	if (mp_installation_find(home, sizeof(home)) != 0)
 		return luaL_error(L, "moonpool's Lua files were not found (MOONPOOL_HOME may name their folder)");
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "path");

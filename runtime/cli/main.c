@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/fork.h"
-#include "script/home.h"
+#include "script/installation.h"
 #include "script/lua_core.h"
 #include "script/lua_memory.h"
 #include "script/runtime.h"
@@ -166,7 +166,7 @@ static int start(lua_State *L)
 {
 	char home[PATH_MAX];
 	luaL_openlibs(L);
-	if (mp_home_find(home, sizeof(home)) != 0)
+	if (mp_installation_find(home, sizeof(home)) != 0)
 		return luaL_error(L, "moonpool: its Lua files were not found (MOONPOOL_HOME may name their folder)");
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "path");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An attempt: one message of a request to one host. A request makes one after the other; while it is speculative, up to
-// 1 + MP_COPIES_MAX at a time, and the first success among them is its answer.
+// 1 + MP_SPECULATIVE_MAX at a time, and the first success among them is its answer.
 //
 //   idle --send--> under way --answered, failed, timed out, lost to another one, its caller gone--> over
 //

@@ -49,7 +49,7 @@ struct mp_session_config {
 	bool auto_discovery;            // nodes that come after connect are used
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
 	struct mp_failover_limits failover;
-	bool failover_allows_local;   // requests with a local consistency follow to the datacentre that serves
+	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache
 	bool client_timestamps;       // writes carry a time of the session's own (cluster/timestamp.h)

@@ -51,12 +51,12 @@ struct mp_retry_policy {
 	const uint16_t *lower_to;
 };
 
-enum { MP_COPIES_MAX = 3 };             // of one request, beside its first attempt
-#define MP_NO_COPY UINT32_C(0xffffffff) // what `after` says when there should be none
+enum { MP_SPECULATIVE_MAX = 3 };                // of one request, beside its first attempt
+#define MP_SPECULATE_NEVER UINT32_C(0xffffffff) // what `after` says when there should be none
 
 // When another copy of a request that is not answered yet should go to another host. Only asked about requests that
 // the replay gate lets run twice at the same time; `sent` is 1 before the first copy. Returns ms from the last attempt
-// on, or MP_NO_COPY. `after` NULL: no copies, and nothing is asked.
+// on, or MP_SPECULATE_NEVER. `after` NULL: no copies, and nothing is asked.
 struct mp_speculate_policy {
 	void *self;
 	uint32_t (*after)(void *self, const struct mp_request_view *req, uint32_t sent);
@@ -91,14 +91,14 @@ struct mp_reconnect_policy {
 };
 
 struct mp_datacentres;
-struct mp_failover_wish {
+struct mp_serving_wish {
 	uint16_t dc;   // dcId
 	char why[160]; // for the event and the log; "": the cluster says how many hosts are up
 };
-struct mp_failover_policy {
+struct mp_serving_policy {
 	void *self;
 	// Which datacentre should serve now; *wish holds the one that serves. false: failed, it goes on. NULL: home serves.
-	bool (*decide)(void *self, const struct mp_datacentres *dcs, struct mp_failover_wish *wish);
+	bool (*decide)(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish);
 };
 
 struct mp_policies {
@@ -106,7 +106,7 @@ struct mp_policies {
 	struct mp_retry_policy retry;
 	struct mp_reconnect_policy reconnect;
 	struct mp_speculate_policy speculate;
-	struct mp_failover_policy failover;
+	struct mp_serving_policy serving;
 };
 
 // Replicas of the local datacentre shuffled, its hosts in turn, then remote hosts unless the consistency is local.

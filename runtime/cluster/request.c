@@ -176,7 +176,7 @@ static void reset_state(struct mp_request *request)
 	uint32_t attempt_ms =
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : half_of(state->timeout_ms);
 	state->moves = 0;
-	state->planned_moves = session->failover.moves;
+	state->planned_serving = session->serving.changes;
 	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : state->timeout_ms;
 	state->attempt_count = 0;
@@ -216,8 +216,8 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 {
 	uint64_t chance = mp_rand_u64(mp_loop_rand(session->loop));
 	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
-	if (MP_UNLIKELY(session->away) && mp_failover_keeps(&session->failover, req)) {
-		mp_failover_home_plan(&session->failover, req, plan);
+	if (MP_UNLIKELY(session->away) && mp_serving_keeps(&session->serving, req)) {
+		mp_serving_home_plan(&session->serving, req, plan);
 		return;
 	}
 	if (MP_LIKELY(session->policies.balance.plan(session->policies.balance.self, req, plan)))

@@ -57,7 +57,7 @@ struct mp_request_state {
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
 	uint8_t moves;                  // to another host after a failed attempt
-	uint32_t planned_moves;         // of the datacentre that serves, when the plan was made
+	uint32_t planned_serving;       // of the datacentre that serves, when the plan was made
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
 	struct mp_timer delay; // DELAYED

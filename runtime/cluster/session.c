@@ -78,7 +78,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_session_init_cluster(session);
 	mp_keyspaces_init(&session->keyspaces, &session->cluster);
 	mp_topology_init(&session->topology, &session->cluster);
-	mp_failover_init(&session->failover, session);
+	mp_serving_init(&session->serving, session);
 	mp_requests_init(session);
 	mp_session_make_settings(session);
 }
@@ -90,7 +90,7 @@ static void free_parts(struct mp_session *session)
 	mp_requests_deinit(session);
 	mp_keyspaces_deinit(&session->keyspaces);
 	mp_hosts_deinit(&session->hosts);
-	mp_failover_deinit(&session->failover);
+	mp_serving_deinit(&session->serving);
 	mp_view_deinit(&session->view);
 	mp_names_deinit(&session->tags);
 	mp_session_config_free(&session->config);
@@ -186,7 +186,7 @@ static void forget_cluster(struct mp_session *session)
 	session->cluster.name = NULL;
 	session->unknown_is_local = false;
 	mp_session_make_settings(session);
-	mp_failover_forget(&session->failover);
+	mp_serving_forget(&session->serving);
 	if (session->config.local_dc != NULL)
 		return;
 	mp_free(session->cluster.local_dc);
@@ -231,7 +231,7 @@ static void on_chores(void *data)
 		session->view_changed = false;
 		if (mp_view_rebuild(&session->view) != 0)
 			session->view_changed = true; // the next chores try again
-		mp_failover_review(&session->failover);
+		mp_serving_review(&session->serving);
 	}
 	mp_requests_tell_ended(session);
 	mp_prepares_tell_failed(&session->prepares);
@@ -249,7 +249,7 @@ static void on_tick(void *data)
 {
 	struct mp_session *session = data;
 	mp_hosts_tick(&session->hosts);
-	mp_failover_review(&session->failover);
+	mp_serving_review(&session->serving);
 	mp_budget_tick(&session->budget);
 	if (session->view_changed)
 		mp_session_post(session);

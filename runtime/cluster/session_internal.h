@@ -13,13 +13,13 @@
 #include "cluster/deadline.h"
 #include "cluster/drain.h"
 #include "cluster/events.h"
-#include "cluster/failover.h"
 #include "cluster/hosts.h"
 #include "cluster/keyspaces.h"
 #include "cluster/names.h"
 #include "cluster/prepare.h"
 #include "cluster/request_internal.h"
 #include "cluster/room.h"
+#include "cluster/serving.h"
 #include "cluster/session.h"
 #include "cluster/timestamp.h"
 #include "cluster/topology.h"
@@ -67,7 +67,7 @@ struct mp_session {
 	struct mp_cluster cluster;
 	struct mp_control control;
 	struct mp_topology topology;
-	struct mp_failover failover;
+	struct mp_serving serving;
 	struct mp_events events;
 	struct mp_names tags;
 	struct mp_session_config config; // its strings are ours

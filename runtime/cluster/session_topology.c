@@ -185,14 +185,14 @@ static enum mp_distance distance(void *owner, const char *dc)
 	if (is_unknown || (serving != NULL && strcmp(serving, dc) == 0))
 		return MP_DISTANCE_LOCAL;
 	bool connects =
-		session->config.connect_remote || session->policies.failover.decide != NULL || session->away;
+		session->config.connect_remote || session->policies.serving.decide != NULL || session->away;
 	return connects && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE : MP_DISTANCE_IGNORED;
 }
 
 static bool prepares(void *owner, uint16_t dc_id)
 {
 	const struct mp_session *session = owner;
-	return mp_failover_prepares(&session->failover, dc_id);
+	return mp_serving_prepares(&session->serving, dc_id);
 }
 
 static bool retry_delay(void *owner, const struct mp_reconnect_view *view, uint64_t *delay_ms)

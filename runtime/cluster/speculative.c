@@ -31,8 +31,8 @@ static uint32_t ask_policy(struct mp_request *request)
 {
 	const struct mp_speculate_policy *policy = &request->session->policies.speculate;
 	uint8_t sent = request->state->speculation.sent;
-	if (policy->after == NULL || sent >= MP_COPIES_MAX)
-		return MP_NO_COPY;
+	if (policy->after == NULL || sent >= MP_SPECULATIVE_MAX)
+		return MP_SPECULATE_NEVER;
 	struct mp_request_view view;
 	mp_request_view(request, &view);
 	return policy->after(policy->self, &view, 1u + sent);
@@ -72,7 +72,7 @@ static void wait(struct mp_request *request)
 	struct mp_speculation *speculation = &request->state->speculation;
 	uint32_t ms = speculation->after_ms > 0 ? speculation->after_ms : 1;
 	if (mp_deadline_start(&request->session->speculating, &speculation->due, ms) != 0)
-		speculation->after_ms = MP_NO_COPY;
+		speculation->after_ms = MP_SPECULATE_NEVER;
 }
 
 // All that are due at once, and the wait for the one behind them.
@@ -81,9 +81,9 @@ static void send_due(struct mp_request *request)
 	struct mp_speculation *speculation = &request->state->speculation;
 	speculation->after_ms = 0;
 	while (speculation->after_ms == 0)
-		speculation->after_ms = send_one(request) ? ask_policy(request) : MP_NO_COPY;
+		speculation->after_ms = send_one(request) ? ask_policy(request) : MP_SPECULATE_NEVER;
 	if (speculation->after_ms >= request->state->timeout_ms)
-		speculation->after_ms = MP_NO_COPY;
+		speculation->after_ms = MP_SPECULATE_NEVER;
 	else
 		wait(request);
 }
@@ -111,7 +111,8 @@ void mp_speculation_begin(struct mp_request *request)
 void mp_speculation_again(struct mp_request *request)
 {
 	const struct mp_speculation *speculation = &request->state->speculation;
-	if (speculation->on && request->state->phase == MP_REQUEST_SENT && speculation->after_ms != MP_NO_COPY)
+	if (speculation->on && request->state->phase == MP_REQUEST_SENT &&
+	    speculation->after_ms != MP_SPECULATE_NEVER)
 		wait(request);
 }
 

@@ -150,7 +150,7 @@ const char *mp_session_local_dc(const struct mp_session *session)
 
 const char *mp_session_serving_dc(const struct mp_session *session)
 {
-	return session->away ? session->view.dc_names[session->failover.dcs.serving] : session->cluster.local_dc;
+	return session->away ? session->view.dc_names[session->serving.dcs.serving] : session->cluster.local_dc;
 }
 
 const char *mp_session_keyspace(const struct mp_session *session)

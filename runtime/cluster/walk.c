@@ -51,8 +51,8 @@ int mp_attempt_to_next_host(struct mp_attempt *attempt)
 	struct mp_request *request = attempt->request;
 	struct mp_request_state *state = request->state;
 	const struct mp_session *session = request->session;
-	if (MP_UNLIKELY(session->away) && state->planned_moves != session->failover.moves)
-		mp_failover_bring_home(request);
+	if (MP_UNLIKELY(session->away) && state->planned_serving != session->serving.changes)
+		mp_serving_bring_home(request);
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))

@@ -155,7 +155,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "maxQueued", &session->max_queued);
 	get_bool(L, "autoDiscovery", &session->auto_discovery);
 	get_u32(L, "discoveryInterval", &session->discovery_interval_ms);
-	get_bool(L, "failoverAllowLocal", &session->failover_allows_local);
+	get_bool(L, "failoverAllowLocal", &session->local_may_follow);
 	get_bool(L, "failoverEnabled", &session->failover.enabled);
 	get_u32(L, "failoverMaxRetries", &session->failover.max_moves);
 	get_u32(L, "failoverRetryDelay", &session->failover.delay_ms);

@@ -56,7 +56,7 @@ struct mp_decide_cell {
 	uint32_t delay_ms;
 	uint16_t lower_to;                // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
 	const struct mp_datacentres *dcs; // of the failover decision that is running
-	struct mp_failover_wish wish;
+	struct mp_serving_wish wish;
 	uint32_t dc_name_count;
 	uint32_t set_count;
 	struct mp_decide_set sets[MP_DECIDE_SETS];

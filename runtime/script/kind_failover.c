@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Failover policies: which datacentre serves now. A script sees a copy of what the cluster knows about its datacentres
-// and answers with one of them; what makes of it a move, and when, is C's (cluster/failover.c).
+// and answers with one of them; what makes of it a move, and when, is C's (cluster/serving.c).
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -114,11 +114,11 @@ static void push(lua_State *L, struct mp_decision *decision)
 // ---- asking -------------------------------------------------------------------------------------------------------
 
 static bool decide(struct mp_decision *decision, const struct mp_datacentres *dcs,
-                   struct mp_failover_wish *wish)
+                   struct mp_serving_wish *wish)
 {
 	memcpy(decision->dcs, dcs->dcs, sizeof(decision->dcs));
 	decision->cell.dcs = dcs;
-	decision->cell.wish = (struct mp_failover_wish){.dc = dcs->serving};
+	decision->cell.wish = (struct mp_serving_wish){.dc = dcs->serving};
 	int status = mp_decision_enter(decision);
 	decision->cell.dcs = NULL;
 	if (status != 0)
@@ -140,7 +140,7 @@ static bool ask_all(struct mp_decision *decision, const struct mp_view *view, st
 		up[dc] = view->dcs[dc].count;
 	uint64_t now_ms = 1;
 	for (uint32_t n = 0; n < 18 * MP_ARRAY_LEN(times_ms); n++) {
-		struct mp_failover_wish wish;
+		struct mp_serving_wish wish;
 		dcs->home = (uint16_t)(n % 3 % view->dc_count);
 		dcs->serving = (uint16_t)(n / 3 % 3 % view->dc_count);
 		now_ms += times_ms[n / 18];
@@ -169,7 +169,7 @@ static bool ask(struct mp_decision *decision, struct mp_canned *canned)
 
 // ---- in service ---------------------------------------------------------------------------------------------------
 
-static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp_failover_wish *wish)
+static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish)
 {
 	struct mp_policy_slot *slot = self;
 	if (!mp_policy_may_ask(slot))
@@ -180,7 +180,7 @@ static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp
 
 static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)
 {
-	policies->failover = (struct mp_failover_policy){.self = slot, .decide = serve_decide};
+	policies->serving = (struct mp_serving_policy){.self = slot, .decide = serve_decide};
 }
 
 const struct mp_policy_ops mp_policy_failover = {

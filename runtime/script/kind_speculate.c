@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speculative execution policies: when another copy of a slow request goes. What they say is a wish: which requests
-// may have copies, to whom they go, how many there are and what they may cost is decided in cluster/copies.c.
+// may have copies, to whom they go, how many there are and what they may cost is decided in cluster/speculative.c.
 #include <math.h>
 #include <stddef.h>
 
@@ -43,7 +43,7 @@ static bool decide(struct mp_decision *decision, const struct mp_request_view *r
 {
 	decision->req = *req;
 	decision->copy.sent = sent;
-	decision->cell.delay_ms = MP_NO_COPY;
+	decision->cell.delay_ms = MP_SPECULATE_NEVER;
 	int status = mp_decision_enter(decision);
 	if (MP_UNLIKELY(status != 0))
 		return mp_decision_failed(decision, status);
@@ -54,11 +54,11 @@ static bool decide(struct mp_decision *decision, const struct mp_request_view *r
 static bool ask(struct mp_decision *decision, struct mp_canned *canned)
 {
 	(void)canned;
-	for (uint32_t i = 0; i < MP_CANNED_REQUESTS * MP_COPIES_MAX; i++) {
+	for (uint32_t i = 0; i < MP_CANNED_REQUESTS * MP_SPECULATIVE_MAX; i++) {
 		struct mp_request_view req;
 		uint32_t after_ms;
-		mp_canned_request(i / MP_COPIES_MAX, &req);
-		if (!decide(decision, &req, 1 + i % MP_COPIES_MAX, &after_ms))
+		mp_canned_request(i / MP_SPECULATIVE_MAX, &req);
+		if (!decide(decision, &req, 1 + i % MP_SPECULATIVE_MAX, &after_ms))
 			return false;
 	}
 	return true;
@@ -67,12 +67,12 @@ static bool ask(struct mp_decision *decision, struct mp_canned *canned)
 static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
 {
 	struct mp_policy_slot *slot = self;
-	uint32_t after_ms = MP_NO_COPY;
+	uint32_t after_ms = MP_SPECULATE_NEVER;
 	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
-		return MP_NO_COPY;
+		return MP_SPECULATE_NEVER;
 	uint64_t from_ns = mp_policy_called(slot);
 	bool ok = decide(slot->current->decision, req, sent, &after_ms);
-	return MP_LIKELY(mp_policy_ended(slot, from_ns, ok)) ? after_ms : MP_NO_COPY;
+	return MP_LIKELY(mp_policy_ended(slot, from_ns, ok)) ? after_ms : MP_SPECULATE_NEVER;
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policies *policies)

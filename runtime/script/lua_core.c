@@ -6,7 +6,7 @@
 #include <limits.h>
 
 #include "base/log.h"
-#include "script/home.h"
+#include "script/installation.h"
 #include "script/lua_pool.h"
 #include "script/runtime.h"
 
@@ -112,7 +112,7 @@ static int new_timeuuid(lua_State *L)
 static int home(lua_State *L)
 {
 	char path[PATH_MAX];
-	if (mp_home_find(path, sizeof(path)) != 0)
+	if (mp_installation_find(path, sizeof(path)) != 0)
 		return 0;
 	lua_pushstring(L, path);
 	return 1;

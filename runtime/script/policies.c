@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "script/home.h"
+#include "script/installation.h"
 #include "script/policies_internal.h"
 
 #define ASIDE_MS 1u // between two things that take a part of a millisecond each
@@ -84,7 +84,7 @@ void mp_policy_free_choice(struct mp_policy_choice *choice)
 static bool copy_config(struct mp_script_policies *policies, const struct mp_script_policies_config *config)
 {
 	char home[PATH_MAX];
-	if (config->home == NULL && mp_home_find(home, sizeof(home)) != 0)
+	if (config->home == NULL && mp_installation_find(home, sizeof(home)) != 0)
 		home[0] = '\0';
 	bool ok = copy_text(&policies->home, config->home != NULL ? config->home : home);
 	char where[PATH_MAX] = "";

@@ -35,7 +35,7 @@ struct mp_policy_choice {
 };
 
 struct mp_script_policies_config {
-	const char *home;         // folder that holds lua/ and policies/; NULL: mp_home_find()
+	const char *home;         // folder that holds lua/ and policies/; NULL: mp_installation_find()
 	const char *const *paths; // policyPath: folders searched before the built-ins
 	size_t path_count;
 	struct mp_policy_choice choices[MP_POLICY_KINDS];

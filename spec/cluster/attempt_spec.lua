@@ -2,7 +2,7 @@
 -- Attempts: whatever happens to each of them and in whichever order, those under way are the ones that their requests
 -- list, oldest first, and that their hosts count; and none outlives its request.
 local C = require "spec.support.c"
-local copies = require "spec.support.copies"
+local speculation = require "spec.support.speculation"
 local rows = require "spec.support.rows"
 
 local NODES, STEPS = 4, 400
@@ -31,7 +31,7 @@ describe("attempts", function()
     draw, owed = require("spec.support.world").random(seed), {}
     local delays = {}
     for i = 1, 3 do delays[i] = draw(60) end
-    world = copies.open(NODES, delays, function(_, delay_ms)
+    world = speculation.open(NODES, delays, function(_, delay_ms)
       delay_ms[0] = draw(3) == 0 and draw(50) or 0
       return ({ C.MP_GIVE_UP, C.MP_SAME_HOST, C.MP_NEXT_HOST, C.MP_NEXT_HOST })[1 + draw(4)]
     end, {
@@ -39,7 +39,7 @@ describe("attempts", function()
       max_requests_per_connection = 3,
       local_limits = { core = 1, max = 1, reconnect_base_ms = 50, reconnect_max_ms = 50 },
     })
-    world.prepared = assert(world:prepare(copies.read[1]))
+    world.prepared = assert(world:prepare(speculation.read[1]))
     world.on_statement = function(node, link, request)
       if request.opcode == "PREPARE" and draw(3) > 0 then return false end
       owed[#owed + 1] = { node, link, request }
@@ -95,7 +95,7 @@ describe("attempts", function()
       for _ = 1, STEPS do
         if draw(2) == 0 then
           local timeout_ms = 50 + draw(400)
-          local what = ({ world.prepared, copies.read[1], copies.write[1] })[1 + draw(3)]
+          local what = ({ world.prepared, speculation.read[1], speculation.write[1] })[1 + draw(3)]
           local record = world:submit(what, {
             timeout_ms = timeout_ms, idempotent = draw(2) == 0,
             on_done = function(record) slowest = math.max(slowest, record.latency_ms - timeout_ms) end,

@@ -2,7 +2,7 @@
 -- How long a host takes, as plans see it: answers are measured, and silences count as answers that were at least as
 -- long, whether they end in a timeout or in a lost race.
 local C = require "spec.support.c"
-local copies = require "spec.support.copies"
+local speculation = require "spec.support.speculation"
 local ffi = require "ffi"
 
 describe("the latency of a host", function()
@@ -55,15 +55,15 @@ describe("the latency of a host", function()
       world = nil
     end)
 
-    local function view_of(i) return world.session.view.hosts[world:find(copies.ip(i)).index] end
+    local function view_of(i) return world.session.view.hosts[world:find(speculation.ip(i)).index] end
 
     -- The first host has answered in 1 ms up to now, and leaves the next request without an answer for a while.
     local function silent_once(delays, finish)
-      world = copies.open(2, delays)
+      world = speculation.open(2, delays)
       local view = view_of(1)
       C.mp_latency_answered(view, 1000, world.loop:now_ms())
-      local record = copies.submit(world, copies.read)
-      world:until_true(function() return world.held[copies.ip(1)] end)
+      local record = speculation.submit(world, speculation.read)
+      world:until_true(function() return world.held[speculation.ip(1)] end)
       finish(record)
       return view.latencyUs, view.latencyAtMs
     end
@@ -71,13 +71,13 @@ describe("the latency of a host", function()
     it("is as slow by a timeout as by a lost race of that length", function()
       local lost = silent_once({ 20 }, function(record)
         world:pass(499)
-        world.held[copies.ip(2)] "ok"
+        world.held[speculation.ip(2)] "ok"
         world:wait(record)
       end)
       world:close()
       local timed_out, at = silent_once({}, function(record)
         world:wait(record)
-        assert.equal(1, world:find(copies.ip(1)).timeouts)
+        assert.equal(1, world:find(speculation.ip(1)).timeouts)
       end)
       -- One eighth of half a second each: a packet that was lost outweighs no thousand answers.
       assert.is_true(math.abs(tonumber(lost) - 63000) < 2000, lost)
@@ -86,23 +86,23 @@ describe("the latency of a host", function()
     end)
 
     it("is still slow when it is silent again for less long", function()
-      world = copies.open(2, { 20 })
+      world = speculation.open(2, { 20 })
       local view = view_of(1)
       C.mp_latency_answered(view, 3000000, world.loop:now_ms())
       world:pass(3000)
-      local record = copies.submit(world, copies.read)
-      world:until_true(function() return world.held[copies.ip(2)] end)
-      world.held[copies.ip(2)] "ok"
+      local record = speculation.submit(world, speculation.read)
+      world:until_true(function() return world.held[speculation.ip(2)] end)
+      world.held[speculation.ip(2)] "ok"
       world:wait(record)
       assert.equal(3000000, view.latencyUs)
       assert.is_true(world.loop:now_ms() - view.latencyAtMs < 10) -- news: no other chance yet
     end)
 
     it("is not slow because a caller went away", function()
-      world = copies.open(2, {})
+      world = speculation.open(2, {})
       local view = view_of(1)
       C.mp_latency_answered(view, 1000, world.loop:now_ms())
-      local record = copies.submit(world, copies.read)
+      local record = speculation.submit(world, speculation.read)
       world:pass(400)
       world:abandon(record)
       assert.equal(1000, view.latencyUs)

@@ -2,12 +2,12 @@
 -- The phases of a request: in each of them it may end in each way, once, and leaves nothing where it waited.
 local C = require "spec.support.c"
 local ffi = require "ffi"
-local copies = require "spec.support.copies"
+local speculation = require "spec.support.speculation"
 local rows = require "spec.support.rows"
 local str = require("spec.support.peer").str
 
 local DELAY_MS, TIMEOUT_MS = 300, 1000
-local read = copies.read[1]
+local read = speculation.read[1]
 local one_stream = { max_requests_per_connection = 1, local_limits = { core = 1, max = 1 } }
 
 describe("a request", function()
@@ -20,7 +20,7 @@ describe("a request", function()
 
   local function open(count, delays, config)
     slow_retry = false
-    world = copies.open(count, delays or {}, function(_, delay_ms)
+    world = speculation.open(count, delays or {}, function(_, delay_ms)
       if not slow_retry then return C.MP_GIVE_UP end
       delay_ms[0] = DELAY_MS
       return C.MP_NEXT_HOST
@@ -38,7 +38,7 @@ describe("a request", function()
     if how then world.held["127.0.0.1"](how) end
   end
 
-  function copies.acts.schema(_, link, request)
+  function speculation.acts.schema(_, link, request)
     link.owed[request.stream] = nil
     link:send(function(buf)
       C.mp_encode_result_schema(buf, link.version, request.stream, "CREATED", "TABLE", str "ks", str "t")
@@ -63,7 +63,7 @@ describe("a request", function()
     end,
     PREPARING = function()
       open(1)
-      local prepared = assert(world:prepare(copies.write[1])) -- not idempotent: one attempt has all the time
+      local prepared = assert(world:prepare(speculation.write[1])) -- not idempotent: one attempt has all the time
       world.nodes[1].known = {}
       local serve = world.on_statement
       world.on_statement = function(_, link, request)
@@ -118,7 +118,7 @@ describe("a request", function()
     end
     assert.equal(0, tonumber(session.room.waiting.count))
     assert.equal(0, session.live)
-    assert.equal(0, copies.in_flight(world))
+    assert.equal(0, speculation.in_flight(world))
     for _, set in ipairs { session.deadlines, session.speculating } do
       for i = 0, ffi.sizeof(set.classes) / ffi.sizeof(set.classes[0]) - 1 do
         assert.equal(0, tonumber(set.classes[i].entries.count))

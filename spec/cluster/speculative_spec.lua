@@ -2,10 +2,10 @@
 -- Speculative execution in C: further copies of a request that is slow, whatever becomes of each of them.
 local C = require "spec.support.c"
 local rows = require "spec.support.rows"
-local copies = require "spec.support.copies"
+local speculation = require "spec.support.speculation"
 local str = require("spec.support.peer").str
 
-local DELAY_MS, TIMEOUT_MS = copies.DELAY_MS, copies.TIMEOUT_MS
+local DELAY_MS, TIMEOUT_MS = speculation.DELAY_MS, speculation.TIMEOUT_MS
 
 describe("a request with copies", function()
   local world
@@ -15,13 +15,13 @@ describe("a request with copies", function()
     world = nil
   end)
 
-  local acts, read, write = copies.acts, copies.read, copies.write
-  local ip = copies.ip
+  local acts, read, write = speculation.acts, speculation.read, speculation.write
+  local ip = speculation.ip
 
-  local function open(...) world = copies.open(...) end
+  local function open(...) world = speculation.open(...) end
   local function act(i, how) world.held[ip(i)](how) end
-  local function in_flight() return copies.in_flight(world) end
-  local function submit(...) return copies.submit(world, ...) end
+  local function in_flight() return speculation.in_flight(world) end
+  local function submit(...) return speculation.submit(world, ...) end
 
   -- ---- when one goes ----------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ describe("a session under random faults", function()
       "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, view)
         assert(view.idempotent and not view.isLwt)
         local chance = random(10)
-        if chance == 0 then return 0xffffffff end -- MP_NO_COPY
+        if chance == 0 then return 0xffffffff end -- MP_SPECULATE_NEVER
         return chance < 3 and 0 or random(80)
       end)
     C.mp_session_set_policies(world.session, policies)

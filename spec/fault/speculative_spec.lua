@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- I4: several copies of a request in flight; whoever answers first, whoever fails, whoever never answers, it ends once.
 local C = require "spec.support.c"
-local copies = require "spec.support.copies"
+local speculation = require "spec.support.speculation"
 
-local DELAY_MS = copies.DELAY_MS
-local read, write, ip = copies.read, copies.write, copies.ip
+local DELAY_MS = speculation.DELAY_MS
+local read, write, ip = speculation.read, speculation.write, speculation.ip
 
 describe("I4 a request with copies", function()
   local world
@@ -69,9 +69,9 @@ describe("I4 a request with copies", function()
 
   local function one_case(order, hows, statement)
     local count = #hows
-    world = copies.open(count, { DELAY_MS, DELAY_MS })
+    world = speculation.open(count, { DELAY_MS, DELAY_MS })
     local label = table.concat(hows, " ") .. ", in the order " .. table.concat(order, " ")
-    local record = copies.submit(world, statement)
+    local record = speculation.submit(world, statement)
     world:until_true(function() return #world.arrived == count end)
     for _, i in ipairs(order) do
       act(i, hows[i])
@@ -90,7 +90,7 @@ describe("I4 a request with copies", function()
     assert.equal(must.winner and must.winner > 1 and 1 or 0, world:stats().speculative_wins, label)
     assert.equal(count - 1, world:stats().speculative, label)
     assert.equal(count, world:statement_count(), label) -- each node was asked once
-    assert.equal(0, copies.in_flight(world), label)
+    assert.equal(0, speculation.in_flight(world), label)
     -- Those that were silent answer at last: nobody is waiting, and their ids come back.
     for i, how in ipairs(hows) do
       if how == "silent" then act(i, "ok") end
@@ -116,8 +116,8 @@ describe("I4 a request with copies", function()
   end
 
   it("keeps the ids of those that lost until they answer", function()
-    world = copies.open(3, { DELAY_MS, DELAY_MS })
-    local record = copies.submit(world, read)
+    world = speculation.open(3, { DELAY_MS, DELAY_MS })
+    local record = speculation.submit(world, read)
     world:until_true(function() return #world.arrived == 3 end)
     act(2, "ok")
     world:wait(record)

@@ -451,7 +451,7 @@ describe("what C gets", function()
         limits[1].reconnect_base_ms, limits[1].reconnect_max_ms })
     end
     assert.is_true(session.auth_optional)
-    assert.is_true(session.failover_allows_local)
+    assert.is_true(session.local_may_follow)
     assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })

@@ -217,14 +217,14 @@ function Policies:after(sent, req)
   for key, value in pairs(req or {}) do view[key] = value end
   local speculate = C.mp_script_policies_get(self.handle).speculate
   local ms = speculate.after ~= nil and speculate.after(speculate.self, view, sent) or 0xffffffff
-  return ms ~= 0xffffffff and ms or nil -- MP_NO_COPY
+  return ms ~= 0xffffffff and ms or nil -- MP_SPECULATE_NEVER
 end
 jit.off(Policies.after)
 
 -- What the failover policy says about a struct mp_datacentres: the dcId and the reason; nil when it failed.
 function Policies:serving(dcs)
-  local wish = ffi.new("struct mp_failover_wish", { dc = dcs.serving })
-  local failover = C.mp_script_policies_get(self.handle).failover
+  local wish = ffi.new("struct mp_serving_wish", { dc = dcs.serving })
+  local failover = C.mp_script_policies_get(self.handle).serving
   if failover.decide == nil or not failover.decide(failover.self, dcs, wish) then return nil end
   return wish.dc, ffi.string(wish.why)
 end

@@ -25,8 +25,8 @@ local function open(config, nodes, retry)
   wish, asked = nil, 0
   world = session_world.open { nodes = nodes, config = config }
   local policies = ffi.new "struct mp_policies"
-  policies.failover.decide = world.loop:callback(
-    "bool (*)(void *, const struct mp_datacentres *, struct mp_failover_wish *)", function(_, _, answer)
+  policies.serving.decide = world.loop:callback(
+    "bool (*)(void *, const struct mp_datacentres *, struct mp_serving_wish *)", function(_, _, answer)
       asked = asked + 1
       if wish == false then return false end
       local value = type(wish) == "function" and wish() or wish
@@ -99,7 +99,7 @@ describe("the datacentre that serves", function()
     for _, entry in ipairs(world.events) do if entry.kind == "DC_FAILOVER" then event = entry end end
     assert.same({ "east", "west", "east: 2 of 2 hosts are up" }, { event.from_dc, event.to_dc, event.reason })
     for _ = 1, 20 do assert.equal("west", dc_of(world:execute(READ, one()))) end
-    assert.equal(1, tonumber(world:stats().dc_moves))
+    assert.equal(1, tonumber(world:stats().dc_changes))
   end)
 
   it("is prepared first: it serves when its connections are open, or after a while", function()
@@ -157,7 +157,7 @@ describe("the datacentre that serves", function()
       world:pass(3000)
       assert.equal("east", serving())
     end
-    assert.is_true(tonumber(world.session.failover.refused) >= 12)
+    assert.is_true(tonumber(world.session.serving.refused) >= 12)
     assert.equal(0, world:count "DC_FAILOVER")
   end)
 
@@ -285,7 +285,7 @@ describe("the datacentre that serves", function()
     end)
 
     it("follows where it may", function()
-      open({ request_timeout_ms = 8000, failover_allows_local = true }, nil, C.MP_NEXT_HOST)
+      open({ request_timeout_ms = 8000, local_may_follow = true }, nil, C.MP_NEXT_HOST)
       local options = local_one()
       options.timeout_ms = 8000
       assert.equal("west", dc_of(overtaken(options)))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The search goes upwards from the file this code was loaded from: a build directory lies inside the source
 // tree, an installed library or program lies beside share/.
-#include "script/home.h"
+#include "script/installation.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-static bool is_home(const char *path)
+static bool is_installation(const char *path)
 {
 	char probe[PATH_MAX];
 	int len = snprintf(probe, sizeof(probe), "%s/lua/moonpool/decision/loader.lua", path);
@@ -22,7 +22,7 @@ static bool is_home(const char *path)
 static bool take(const char *candidate, char *path, size_t size)
 {
 	size_t len = strlen(candidate);
-	if (len >= size || !is_home(candidate))
+	if (len >= size || !is_installation(candidate))
 		return false;
 	memcpy(path, candidate, len + 1);
 	return true;
@@ -31,7 +31,7 @@ static bool take(const char *candidate, char *path, size_t size)
 static bool own_file(char file[PATH_MAX])
 {
 	Dl_info info;
-	void *here = (void *)(uintptr_t)mp_home_find;
+	void *here = (void *)(uintptr_t)mp_installation_find;
 	if (dladdr(here, &info) != 0 && info.dli_fname != NULL && strchr(info.dli_fname, '/') != NULL &&
 	    realpath(info.dli_fname, file) != NULL)
 		return true;
@@ -43,7 +43,7 @@ static bool own_file(char file[PATH_MAX])
 	return true;
 }
 
-int mp_home_find(char *path, size_t size)
+int mp_installation_find(char *path, size_t size)
 {
 	path[0] = '\0';
 	const char *set = getenv("MOONPOOL_HOME");

@@ -5,8 +5,8 @@ local ffi = require "ffi"
 local rows = require "spec.support.rows"
 local session_world = require "spec.support.session_world"
 
-local copies = { acts = {}, DELAY_MS = 20, TIMEOUT_MS = 1000 }
-local TIMEOUT_MS = copies.TIMEOUT_MS
+local speculation = { acts = {}, DELAY_MS = 20, TIMEOUT_MS = 1000 }
+local TIMEOUT_MS = speculation.TIMEOUT_MS
 
 -- The hosts in the order of the nodes; a copy after each of `delays`, and no retry unless `retry` says what.
 local function speculate(world, delays, retry)
@@ -22,7 +22,7 @@ local function speculate(world, delays, retry)
   policies.speculate.after = world.loop:callback(
     "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, _, sent)
       world.asked = world.asked + 1
-      return delays[sent] or 0xffffffff -- MP_NO_COPY
+      return delays[sent] or 0xffffffff -- MP_SPECULATE_NEVER
     end)
   policies.retry.decide = world.loop:callback(
     "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)", function(_, view, delay_ms)
@@ -33,7 +33,7 @@ local function speculate(world, delays, retry)
 end
 
 -- Statements are held until a node is told what to do: world.held[ip](how).
-local acts = copies.acts
+local acts = speculation.acts
 function acts.ok(node, link, request, world) world:succeed(node, link, request) end
 function acts.error(_, link, request)
   rows.error(link, request, { code = C.MP_SE_SERVER_ERROR, message = "because" })
@@ -41,7 +41,7 @@ end
 function acts.die(_, link) link:close(true) end
 function acts.silent() end
 
-function copies.open(count, delays, retry, config)
+function speculation.open(count, delays, retry, config)
   local nodes = {}
   for i = 1, count do nodes[i] = {} end
   local world = session_world.connected { nodes = nodes, config = config }
@@ -57,18 +57,18 @@ function copies.open(count, delays, retry, config)
   return world
 end
 
-function copies.ip(i) return "127.0.0." .. i end
+function speculation.ip(i) return "127.0.0." .. i end
 
-function copies.in_flight(world)
+function speculation.in_flight(world)
   local sum = 0
   for i = 0, tonumber(world.session.view.host_count) - 1 do sum = sum + world.session.view.hosts[i].inFlight end
   return sum
 end
 
-copies.read = { "SELECT v FROM t", {} }
-copies.write = { "UPDATE t SET v = 1 WHERE k = 1", { idempotent = true } }
+speculation.read = { "SELECT v FROM t", {} }
+speculation.write = { "UPDATE t SET v = 1 WHERE k = 1", { idempotent = true } }
 
-function copies.submit(world, statement, more)
+function speculation.submit(world, statement, more)
   local options = { timeout_ms = TIMEOUT_MS }
   for _, from in ipairs { statement[2], more or {} } do
     for key, value in pairs(from) do options[key] = value end
@@ -77,4 +77,4 @@ function copies.submit(world, statement, more)
 end
 
 jit.off(true, true)
-return copies
+return speculation
