@@ -21,4 +21,13 @@ describe("X4 the C API called wrongly", function()
       assert.is_true(told[sentence], said)
     end
   end)
+
+  it("is each thread's own business", function()
+    local cluster = sim_process.start(1)
+    finally(function() cluster:stop() end)
+    local said, status = cluster:run "threads"
+    assert.equal(0, status, said)
+    assert.matches("640 rows, 32 mistakes\n", said, 1, true)
+    assert.not_matches("FAILED", said)
+  end)
 end)
