@@ -18,6 +18,22 @@
 #define CHUNK_BYTES   8192u
 #define MISTAKES_KEPT 128 // more kinds than there are
 
+static enum mp_api_kind kind_of(const struct mp_api_object *object)
+{
+	return (enum mp_api_kind)((object->mark >> 8 & 0xff) - 1);
+}
+
+static uintptr_t turn_of(const struct mp_api_object *object)
+{
+	return object->mark & 0xff;
+}
+
+// 0: it is in nobody's use.
+static uint32_t process_of(const struct mp_api_object *object)
+{
+	return (uint32_t)(object->mark >> 32);
+}
+
 // ---- objects ----------------------------------------------------------------------------------------------------
 
 static struct {
@@ -48,12 +64,13 @@ static void watch_forks(void)
 
 static void put(struct mp_api_object *object)
 {
+	enum mp_api_kind kind = kind_of(object);
 	object->next = NULL;
-	if (objects.unused[object->kind].first == NULL)
-		objects.unused[object->kind].first = object;
+	if (objects.unused[kind].first == NULL)
+		objects.unused[kind].first = object;
 	else
-		objects.unused[object->kind].last->next = object;
-	objects.unused[object->kind].last = object;
+		objects.unused[kind].last->next = object;
+	objects.unused[kind].last = object;
 }
 
 // More objects of a kind.
@@ -69,7 +86,7 @@ static void grow(enum mp_api_kind kind, size_t size)
 	uintptr_t at = ((uintptr_t)(chunk + 1) + MP_API_ALIGN - 1) / MP_API_ALIGN * MP_API_ALIGN;
 	for (size_t i = 0; i < count; i++) {
 		struct mp_api_object *object = (struct mp_api_object *)(at + i * stride);
-		object->kind = (uint8_t)kind;
+		object->mark = mp_api_mark(kind, 0, 0);
 		put(object);
 	}
 }
@@ -103,44 +120,25 @@ void mp_api_give(void *object)
 	mp_api_put(object);
 }
 
-void mp_api_retire(void *object)
-{
-	struct mp_api_object *self = object;
-	self->in_use = false;
-	self->turn = (uint8_t)((self->turn + 1) % MP_API_ALIGN);
-}
-
-void mp_api_reuse(void *object)
-{
-	struct mp_api_object *self = object;
-	self->in_use = true;
-	self->process = mp_fork_generation();
-}
-
 // ---- handles ----------------------------------------------------------------------------------------------------
-
-void *mp_api_handle(void *object)
-{
-	return (char *)object + ((struct mp_api_object *)object)->turn;
-}
 
 static struct mp_api_object *peek(const void *handle, enum mp_api_kind kind)
 {
 	uintptr_t at = (uintptr_t)handle;
 	struct mp_api_object *object = (struct mp_api_object *)(at - at % MP_API_ALIGN);
-	return object != NULL && object->kind == kind ? object : NULL;
+	return object != NULL && kind_of(object) == kind ? object : NULL;
 }
 
 static bool is_good(const void *handle, const struct mp_api_object *object)
 {
-	return object->in_use && object->turn == (uintptr_t)handle % MP_API_ALIGN;
+	return process_of(object) != 0 && turn_of(object) == (uintptr_t)handle % MP_API_ALIGN;
 }
 
 void *mp_api_forked(const void *handle, enum mp_api_kind kind)
 {
 	struct mp_api_object *object = peek(handle, kind);
-	return object != NULL && is_good(handle, object) && object->process != mp_fork_generation() ? object
-	                                                                                            : NULL;
+	bool other = object != NULL && is_good(handle, object) && process_of(object) != mp_fork_generation();
+	return other ? object : NULL;
 }
 
 static const char *sentence(enum mp_api_kind kind, bool gone)
@@ -159,25 +157,19 @@ static const char *sentence(enum mp_api_kind kind, bool gone)
 	return gone ? over[kind] : missing[kind];
 }
 
-static int explain(const void *handle, enum mp_api_kind kind, int gone, const char *function)
+void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const char *function)
 {
 	const struct mp_api_object *object = peek(handle, kind);
-	if (object == NULL)
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
-		                      handle == NULL ? sentence(kind, false) : "the handle is one of another kind");
-	if (!is_good(handle, object))
-		return gone == MOONPOOL_INVALID_ARGUMENT ? mp_api_mistake(function, gone, sentence(kind, true))
-		                                         : mp_api_refuse(function, gone, sentence(kind, true));
-	return mp_api_refuse(function, MOONPOOL_FORKED, NULL);
-}
-
-void *mp_api_object(const void *handle, enum mp_api_kind kind, int gone, const char *function)
-{
-	struct mp_api_object *object = peek(handle, kind);
-	if (MP_LIKELY(object != NULL && is_good(handle, object) && object->process == mp_fork_generation()))
-		return object;
-	explain(handle, kind, gone, function);
-	return NULL;
+	if (handle == NULL)
+		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, sentence(kind, false));
+	else if (object == NULL)
+		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the handle is one of another kind");
+	else if (is_good(handle, object))
+		mp_api_refuse(function, MOONPOOL_FORKED, NULL);
+	else if (gone == MOONPOOL_INVALID_ARGUMENT)
+		mp_api_mistake(function, gone, sentence(kind, true));
+	else
+		mp_api_refuse(function, gone, sentence(kind, true));
 }
 
 // ---- failures ---------------------------------------------------------------------------------------------------

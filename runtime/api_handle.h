@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/defs.h"
+#include "base/fork.h"
 
 enum mp_api_kind {
 	MP_API_LOOP,
@@ -22,26 +23,53 @@ enum mp_api_kind {
 
 // The beginning of each object.
 struct mp_api_object {
-	uint8_t kind;
-	uint8_t turn;
-	bool in_use;
-	uint32_t process;           // mp_fork_generation() of the one that took it
+	uint64_t mark;              // what it is: mp_api_mark()
 	struct mp_api_object *next; // while it is not in use
 };
+
+// An object in use, of a kind, in its present turn, of a process: one number, so that one comparison sees all of it.
+static inline uint64_t mp_api_mark(enum mp_api_kind kind, uintptr_t turn, uint32_t process)
+{
+	return (uint64_t)process << 32 | (uint64_t)(kind + 1) << 8 | turn;
+}
 
 // Zeroed behind its beginning when it is taken for the first time, later as it was given back. NULL: out of memory.
 void *mp_api_take(enum mp_api_kind kind, size_t size) MP_MUST_CHECK;
 void mp_api_give(void *object);
 // The same in two steps, for those who keep objects at hand: retired, its handle is void; reused, it has another one;
 // put, it is nobody's again.
-void mp_api_retire(void *object);
-void mp_api_reuse(void *object);
+static inline void mp_api_retire(void *object)
+{
+	struct mp_api_object *self = object;
+	self->mark = (self->mark & 0xff00) | (self->mark + 1) % MP_API_ALIGN;
+}
+static inline void mp_api_reuse(void *object)
+{
+	((struct mp_api_object *)object)->mark |= (uint64_t)mp_fork_generation() << 32;
+}
 void mp_api_put(struct mp_api_object *retired);
+static inline bool mp_api_is_in_use(const struct mp_api_object *object)
+{
+	return object->mark >> 32 != 0;
+}
 
-void *mp_api_handle(void *object);
+static inline void *mp_api_handle(void *object)
+{
+	return (char *)object + (((struct mp_api_object *)object)->mark & 0xff);
+}
 // NULL, and the failure noted under `function`: no handle (MP_EINVAL), what it stood for is gone (`gone`), or it was
 // made before fork() (MP_EFORKED).
-void *mp_api_object(const void *handle, enum mp_api_kind kind, int gone, const char *function) MP_MUST_CHECK;
+void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const char *function);
+static inline void *mp_api_object(const void *handle, enum mp_api_kind kind, int gone, const char *function)
+{
+	uintptr_t at = (uintptr_t)handle;
+	struct mp_api_object *object = (struct mp_api_object *)(at - at % MP_API_ALIGN);
+	if (MP_LIKELY(object != NULL &&
+	              object->mark == mp_api_mark(kind, at % MP_API_ALIGN, mp_fork_generation())))
+		return object;
+	mp_api_explain(handle, kind, gone, function);
+	return NULL;
+}
 // The object of a handle that was good in the parent of this process; NULL otherwise, and nothing is noted.
 void *mp_api_forked(const void *handle, enum mp_api_kind kind) MP_MUST_CHECK;
 

@@ -99,8 +99,13 @@ int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char 
 
 // ---- api_request.c
 // NULL also when moonpool_request_new() has just failed: its reason is kept.
-struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,
-                                         const char *function) MP_MUST_CHECK;
+static inline struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,
+                                                       const char *function)
+{
+	if (MP_UNLIKELY(handle == NULL && mp_api_failed_in("moonpool_request_new")))
+		return NULL;
+	return mp_api_object(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
+}
 void mp_api_request_drop(struct mp_api_request *request); // one that was not executed
 // Note the first error of a request and return its code; it will not be executed.
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);

@@ -6,15 +6,7 @@
 #include "wire/message.h"
 
 static const char makes_executed[] = "moonpool_request_new";
-static const char makes_query[] = "moonpool_request_new_query"; // begins with the other one
-
-struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle, const char *function)
-{
-	// execute(new(...)): the reason of the inner call is the one to tell.
-	if (MP_UNLIKELY(handle == NULL && mp_api_failed_in(makes_executed)))
-		return NULL;
-	return mp_api_object(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
-}
+static const char makes_query[] = "moonpool_request_new_query";
 
 // ---- life -------------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,6 @@ void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outc
 	struct mp_api_answer *answer = loop->answer;
 	mp_api_answer_end(loop); // of a callback in which a program turns its own loop
 	mp_api_reuse(answer);
-	answer->loop = loop;
 	answer->has_row = false;
 	answer->rows_left = 0;
 	if (error == NULL && outcome != NULL && outcome->result->kind == MP_RESULT_ROWS) {
@@ -49,7 +48,7 @@ void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outc
 
 void mp_api_answer_end(struct mp_api_loop *loop)
 {
-	if (loop->answer->object.in_use)
+	if (mp_api_is_in_use(&loop->answer->object))
 		mp_api_retire(loop->answer);
 }
 
@@ -66,10 +65,10 @@ const struct moonpool_error *mp_api_error(struct mp_api_loop *loop)
 // ---- columns ----------------------------------------------------------------------------------------------------
 
 // NULL, and why was noted.
-static struct mp_api_answer *answer_of(const struct moonpool_result *handle, const char *function)
+MP_INLINE struct mp_api_answer *answer_of(const struct moonpool_result *handle, const char *function)
 {
 	struct mp_api_answer *answer = mp_api_object(handle, MP_API_ANSWER, MOONPOOL_INVALID_ARGUMENT, function);
-	if (answer == NULL || answer->outcome != NULL)
+	if (MP_LIKELY(answer == NULL || answer->outcome != NULL))
 		return answer;
 	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "an error is no result");
 	return NULL;
@@ -175,10 +174,12 @@ int moonpool_result_next(const struct moonpool_result *handle)
 }
 
 // The value and its type for a place of the program's. 0, or the code that was noted; null is no mistake.
-static int value_at(const struct moonpool_result *handle, uint32_t column, const void *place,
-                    struct mp_bytes *value, uint16_t *type, const char *function)
+MP_INLINE int value_at(const struct moonpool_result *handle, uint32_t column, const void *place,
+                       struct mp_bytes *value, uint16_t *type, const char *function)
 {
 	const struct mp_api_answer *answer = answer_of(handle, function);
+	*value = (struct mp_bytes){NULL, -1};
+	*type = MP_TYPE_CUSTOM;
 	if (MP_UNLIKELY(answer == NULL))
 		return moonpool_last_code();
 	if (MP_UNLIKELY(place == NULL))

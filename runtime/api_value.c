@@ -14,7 +14,7 @@ struct place {
 	struct mp_buf *out;
 };
 
-static struct place next(const struct moonpool_request *handle, const char *function)
+MP_INLINE struct place next(const struct moonpool_request *handle, const char *function)
 {
 	struct place place = {.request = mp_api_request_of(handle, function)};
 	if (MP_UNLIKELY(place.request == NULL))
@@ -30,16 +30,19 @@ static struct place next(const struct moonpool_request *handle, const char *func
 	return place;
 }
 
-// NULL: it was appended.
-static int bound(const struct place *place, const char *function, const char *why_not)
+static int does_not_fit(struct mp_api_request *request, const struct mp_type *type, const char *function,
+                        const char *why)
 {
-	if (MP_LIKELY(why_not == NULL))
-		return 0;
 	char text[160];
-	snprintf(text, sizeof(text), "parameter %u (%s): got %s", place->request->next,
-	         mp_type_id_name(place->type->id), why_not);
-	mp_api_spoil(place->request, function, MOONPOOL_TYPE_MISMATCH, NULL);
+	snprintf(text, sizeof(text), "parameter %u (%s): got %s", request->next, mp_type_id_name(type->id), why);
+	mp_api_spoil(request, function, MOONPOOL_TYPE_MISMATCH, NULL);
 	return mp_api_refuse_text(function, MOONPOOL_TYPE_MISMATCH, text);
+}
+
+// `why_not` NULL: it was appended.
+MP_INLINE int bound(const struct place *place, const char *function, const char *why_not)
+{
+	return MP_LIKELY(why_not == NULL) ? 0 : does_not_fit(place->request, place->type, function, why_not);
 }
 
 static int missing(const struct place *place, const char *function, const char *what)
@@ -47,7 +50,7 @@ static int missing(const struct place *place, const char *function, const char *
 	return mp_api_spoil(place->request, function, MOONPOOL_INVALID_ARGUMENT, what);
 }
 
-static int bind_whole(struct moonpool_request *request, int64_t value, const char *function)
+MP_INLINE int bind_whole(struct moonpool_request *request, int64_t value, const char *function)
 {
 	struct place place = next(request, function);
 	if (MP_UNLIKELY(place.type == NULL))
