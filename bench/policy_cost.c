@@ -12,8 +12,8 @@
 
 #include "base/rand.h"
 #include "client.h"
-#include "cluster/policy.h"
-#include "cluster/ring.h"
+#include "cluster/plan/policy.h"
+#include "cluster/plan/ring.h"
 #include "loop/loop.h"
 #include "script/policies.h"
 

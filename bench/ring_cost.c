@@ -6,7 +6,7 @@
 
 #include "base/rand.h"
 #include "client.h"
-#include "cluster/placement.h"
+#include "cluster/plan/placement.h"
 
 #define TOKENS_PER_HOST 16
 #define REPLICAS        3

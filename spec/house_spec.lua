@@ -46,7 +46,11 @@ local floors = {
   loop = { "base" },
   link = { "wire", "loop", "base" },
   pool = { "link", "wire", "loop", "base" },
-  cluster = { "pool", "link", "wire", "loop", "base" },
+  ["cluster/plan"] = { "wire", "base" },
+  ["cluster/topology"] = { "cluster/plan", "cluster/config.h", "pool", "link", "wire", "loop", "base" },
+  -- The session is made of its parts, and a request is on its way through all of them.
+  ["cluster/request"] = { "cluster", "pool", "link", "wire", "loop", "base" },
+  cluster = { "cluster", "pool", "link", "wire", "loop", "base" },
   script = { "cluster", "pool", "link", "wire", "loop", "base" },
   ["sim/net"] = { "loop", "base" },
   ["sim/cql"] = { "wire", "base" },
@@ -84,20 +88,6 @@ describe("the floors", function()
       local of_values = { ["wire/value.h"] = true, ["wire/scalar.h"] = true, ["wire/message.h"] = true }
       local is_api = folder == "" and of_values[included]
       return not may_include(folder, name, included) and not is_api
-    end)
-  end)
-
-  it("keep the session out of the topology: it is told by callbacks", function()
-    local topology = { "contacts", "control", "topology", "topology_internal", "refresh", "table", "node_row",
-      "keyspace_row", "membership", "hosts?", "host_%l+", "endpoints", "ring", "placement", "keyspaces", "datacentres",
-      "marks", "names", "cluster" }
-    no_line("'runtime/cluster/*.c' 'runtime/cluster/*.h'", function(line, path)
-      local included = line:match '^%s*#%s*include%s+"cluster/(%l*session[%l_]*)%.h"'
-      if not included then return false end
-      for _, name in ipairs(topology) do
-        if path:match("/" .. name .. "%.[ch]$") then return true end
-      end
-      return false
     end)
   end)
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cluster/host_internal.h"
 #include "cluster/session_internal.h"
+#include "cluster/topology/host_internal.h"
 
 static bool same_text(const char *a, const char *b)
 {

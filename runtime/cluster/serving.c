@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/host_internal.h"
 #include "cluster/session_internal.h"
+#include "cluster/topology/host_internal.h"
 
 #define STAY_MS           5000u
 #define PATIENCE_MS       5000u  // for connections of a datacentre that is to replace a broken one

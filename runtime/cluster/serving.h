@@ -9,8 +9,8 @@
 #pragma once
 
 #include "base/log.h"
-#include "cluster/datacentres.h"
-#include "cluster/policy.h"
+#include "cluster/plan/datacentres.h"
+#include "cluster/plan/policy.h"
 
 struct mp_session;
 struct mp_request;

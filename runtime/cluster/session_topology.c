@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/host_internal.h"
 #include "cluster/session_internal.h"
+#include "cluster/topology/host_internal.h"
 
 #define COMPLAIN_EVERY_MS 10000u
 

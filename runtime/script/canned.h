@@ -3,7 +3,7 @@
 // all nodes down, three datacentres, a thousand nodes.
 #pragma once
 
-#include "cluster/policy.h"
+#include "cluster/plan/policy.h"
 
 enum mp_canned_topology {
 	MP_CANNED_EMPTY,

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base/log.h"
-#include "cluster/datacentres.h"
-#include "cluster/policy.h"
+#include "cluster/plan/datacentres.h"
+#include "cluster/plan/policy.h"
 #include "loop/loop.h"
 #include "script/policies.h"
 #include "script/source.h"

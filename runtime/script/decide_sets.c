@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The primitives of a policy that leave hosts out of a plan, and those of a retry policy that are not its verdict. A
 // set of hosts (a tag, a list) is a number of this decision state; which bit of the hosts' marks it is, is found for
-// each view and found again when the bit went to another list (cluster/marks.h).
+// each view and found again when the bit went to another list (cluster/plan/marks.h).
 #include <math.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cluster/marks.h"
+#include "cluster/plan/marks.h"
 #include "script/decide.h"
 #include "wire/message.h"
 
@@ -104,7 +104,7 @@ static int call_in_set(struct mp_decide_cell *cell, uint32_t slot, int number)
 
 // ---- beside a verdict ---------------------------------------------------------------------------------------------
 
-// The consistency of the next attempt; the cluster takes it only where it may (cluster/retry.c).
+// The consistency of the next attempt; the cluster takes it only where it may (cluster/request/retry.c).
 static int call_lower(struct mp_decide_cell *cell, double consistency)
 {
 	if (!(consistency >= 0 && consistency <= MP_CL_LOCAL_ONE) || consistency != floor(consistency))

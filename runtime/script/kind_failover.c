@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cluster/datacentres.h"
+#include "cluster/plan/datacentres.h"
 #include "script/policies_internal.h"
 
 #define NO_DC 0xffffu

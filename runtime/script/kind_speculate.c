@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speculative execution policies: when another copy of a slow request goes. What they say is a wish: which requests
-// may have copies, to whom they go, how many there are and what they may cost is decided in cluster/speculative.c.
+// may have copies, to whom they go, how many there are and what they may cost is decided in
+// cluster/request/speculative.c.
 #include <math.h>
 #include <stddef.h>
 

@@ -6,7 +6,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "cluster/words.h"
+#include "cluster/request/words.h"
 #include "wire/value.h"
 
 #define NAMED_MAX 110 // bytes of a message that names parameters

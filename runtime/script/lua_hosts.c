@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/marks.h"
+#include "cluster/plan/marks.h"
 #include "script/lua_core.h"
 #include "script/lua_options.h"
 #include "script/lua_pool.h"

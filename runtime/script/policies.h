@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The policies of one session as Lua files: finds them by name or path, runs each in a decision state of its
 // own, watches the files and swaps in a new generation between two requests. A file that fails is refused and
-// the old one goes on; a policy that fails at run time is answered for by the C default (cluster/policy.h),
+// the old one goes on; a policy that fails at run time is answered for by the C default (cluster/plan/policy.h),
 // so no request is ever lost to it.
 //
 // No lua_State shows here. Everything happens on the loop; events come from the loop, never inside a call of
 // this header.
 #pragma once
 
-#include "cluster/policy.h"
-#include "cluster/view.h"
+#include "cluster/plan/policy.h"
+#include "cluster/plan/view.h"
 #include "loop/loop.h"
 
 struct mp_script_policies;

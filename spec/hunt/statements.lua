@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Random statements of the whole CQL grammar whose class is known by the way they were made, given to the reader that
--- decides what may be sent again (cluster/classify.c). run(seed) makes 200 of them and raises an error that shows the
--- first that was read wrongly.
+-- decides what may be sent again (cluster/request/classify.c). run(seed) makes 200 of them and raises an error that
+-- shows the first that was read wrongly.
 local C = require "spec.support.c"
 local random = require "spec.hunt.random"
 

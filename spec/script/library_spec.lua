@@ -116,7 +116,7 @@ describe("the annotations of policies", function()
 
   it("miss no reason of a reconnect policy", function()
     local words = declared_in(read "/lua/moonpool/library/reconnect.lua")
-    local reasons = read("/runtime/cluster/policy.h"):match "MP_RECONNECT_REASONS%(X%)(.-)\n//"
+    local reasons = read("/runtime/cluster/plan/policy.h"):match "MP_RECONNECT_REASONS%(X%)(.-)\n//"
     for name in reasons:gmatch "X%(([A-Z_]+)%)" do assert.is_true(words[name], name) end
   end)
 end)

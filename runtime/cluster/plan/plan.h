@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan says which hosts a request tries, in which order. It is data: a policy writes up to eight steps ("replicas of
+// the local datacentre, shuffled"; "hosts of the local datacentre, in turn"; one named host) and is gone; C then walks
+// the steps and finds each next host only when it is asked for, by what is up at that moment. No host comes twice.
+#pragma once
+
+#include "cluster/plan/placement.h"
+#include "cluster/plan/view.h"
+
+enum { MP_PLAN_STEPS = 8 };
+enum { MP_PLAN_SEEN = 32 }; // hosts a plan can give; a request gives up before that
+
+enum mp_step_kind { MP_STEP_REPLICAS, MP_STEP_HOSTS, MP_STEP_HOST };
+enum mp_scope {
+	MP_SCOPE_LOCAL_DC,
+	MP_SCOPE_SAME_RACK,
+	MP_SCOPE_REMOTE_DCS, // datacentre by datacentre in failover order; a limit counts for each of them
+	MP_SCOPE_ALL,
+	MP_SCOPE_DC, // the datacentre `arg`
+	MP_SCOPE_COUNT,
+};
+enum mp_order {
+	MP_ORDER_IN_TURN, // each request starts one further
+	MP_ORDER_SHUFFLED,
+	MP_ORDER_PRIMARY_FIRST, // replicas: as placed; hosts: in slot order
+	MP_ORDER_LEAST_LOADED, // two random ones, the one with fewer requests in flight first (newly-up hosts last)
+	MP_ORDER_FASTEST,      // by latencyUs, unmeasured first
+	MP_ORDER_WEIGHTED,     // chance in proportion to weight
+	MP_ORDER_COUNT,
+};
+
+struct mp_plan_step {
+	uint8_t kind;
+	uint8_t scope;
+	uint8_t order;
+	bool avoids_slow;
+	uint16_t limit;      // 0: all
+	uint16_t arg;        // MP_SCOPE_DC: dcId; MP_STEP_HOST: slot
+	uint32_t seed;       // where a turn starts, or the random order
+	uint32_t care, want; // of a host's marks, those it cares for must be as it wants them
+};
+
+struct mp_plan {
+	struct mp_view *view;
+	const struct mp_placement
+		*placement; // of the request's keyspace; borrowed during planning, refs by the request
+	int64_t token;
+	uint64_t chance; // random bits for this plan
+	bool has_token;
+	// From here to seen_count everything is 0 in a fresh plan.
+	bool overflow;    // a step did not fit and was left out
+	bool has_turn;    // one of the steps goes in turn: all that do begin at the same turn
+	bool refused;     // the policy wants no host to be asked: the request fails at once
+	bool avoids_slow; // filter of the steps that are added from now on
+	uint8_t step_count;
+	uint8_t step;        // walking: the current step
+	uint32_t care, want; // filter, too
+	uint32_t position;   // walking: inside the step's group
+	uint16_t dc;         // walking: which remote datacentre of the current step
+	uint16_t taken;      // walking: hosts the current step (and datacentre) gave
+	uint16_t seen_count;
+	uint16_t seen[MP_PLAN_SEEN];
+	uint32_t turn;
+	uint32_t slow_us; // a host is slow above this mean latency, if it was measured since then
+	double slow_since_ms;
+	struct mp_plan_step steps[MP_PLAN_STEPS];
+};
+
+// `chance`: fresh random bits. `placement` NULL or has_token false: replica steps give nothing.
+void mp_plan_init(struct mp_plan *plan, struct mp_view *view, const struct mp_placement *placement,
+                  bool has_token, int64_t token, uint64_t chance);
+// The primitives of a policy. Out-of-range arguments are ignored and counted as overflow; never fails otherwise.
+void mp_plan_replicas(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
+void mp_plan_hosts(struct mp_plan *plan, uint32_t scope, uint32_t order, uint32_t limit, uint32_t arg);
+void mp_plan_host(struct mp_plan *plan, uint32_t index);
+// Filters of the steps that are added after them. `marks`: bits of mp_host_view.marks.
+void mp_plan_only(struct mp_plan *plan, uint32_t marks);
+void mp_plan_avoid(struct mp_plan *plan, uint32_t marks);
+// Without hosts whose mean latency is more than `times` the best one and more than `least_us`, measured in the last
+// `retry_ms`: after that time a host gets another chance.
+void mp_plan_avoid_slow(struct mp_plan *plan, double times, double retry_ms, uint32_t least_us,
+                        double now_ms);
+void mp_plan_no_filter(struct mp_plan *plan);
+// No host at all, whatever the steps say.
+void mp_plan_refuse(struct mp_plan *plan);
+// "the replicas of the local datacentre, shuffled, at most 2": what a step says, for explanations. Returns `text`.
+const char *mp_plan_step_text(const struct mp_plan *plan, uint8_t step_index, char *text, size_t size);
+// The next host to try: a slot that is up now and was not given before, or MP_NO_HOST at the end. *step_index (may be
+// NULL) tells which step gave it.
+uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index);

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the answer to an attempt: rows and other results go to the caller in place, errors become failures for the
+// gate, and what fits neither ends the connection.
+#include "cluster/plan/latency.h"
+#include "cluster/request/agreement.h"
+#include "cluster/request/request.h"
+#include "cluster/session_internal.h"
+
+static void measure(struct mp_session *session, const struct mp_attempt *attempt)
+{
+	uint64_t now_ns = mp_loop_now_ns(session->loop);
+	uint64_t us = (now_ns - attempt->began_ns) / 1000;
+	mp_hist_add(&session->hosts.slots[attempt->host]->latency_us, us);
+	mp_latency_answered(&session->view.hosts[attempt->host], us, now_ns / 1000000);
+}
+
+// ---- failures ---------------------------------------------------------------------------------------------
+
+static void connection_failed(struct mp_attempt *attempt, int rc)
+{
+	// A host that was removed closes its connections; only the user closes the session.
+	if (rc == MP_ECLOSED && attempt->request->session->state == MP_SESSION_OPEN)
+		rc = MP_ELOST;
+	struct mp_failure failure = {
+		.outcome = (uint8_t)mp_replay_outcome_of_loss(attempt->call.sent),
+		.err = rc,
+		.server_code = -1,
+		.message = mp_str_of(mp_err_text(rc)),
+	};
+	mp_attempt_failed(attempt, &failure);
+}
+
+// The node broke the protocol: nothing on that connection can be believed any more.
+static void broken(struct mp_attempt *attempt, const char *what)
+{
+	mp_conn_close(attempt->conn, MP_CLOSE_PROTOCOL, what);
+	struct mp_failure failure = {
+		.outcome = MP_OUTCOME_LOST,
+		.err = MP_EPROTO,
+		.server_code = -1,
+		.message = mp_str_of(what),
+	};
+	mp_attempt_failed(attempt, &failure);
+}
+
+// Memory was short for an answer that is here: whatever the statement did is done.
+static void no_memory(struct mp_attempt *attempt)
+{
+	struct mp_failure failure = {
+		.outcome = MP_OUTCOME_UNKNOWN_CODE,
+		.err = MP_ENOMEM,
+		.server_code = -1,
+		.message = mp_str_of("out of memory for the answer"),
+	};
+	mp_attempt_failed(attempt, &failure);
+}
+
+static void server_failed(struct mp_attempt *attempt, const struct mp_error_body *error)
+{
+	struct mp_request *request = attempt->request;
+	const struct mp_prepared *prepared = request->prepared;
+	if (error->code == MP_SE_UNPREPARED) {
+		bool ours = prepared != NULL && (error->id.len == 0 || mp_str_eq(error->id, prepared->id));
+		if (!ours) {
+			broken(attempt, "UNPREPARED for a statement that was not asked for");
+			return;
+		}
+		if (!mp_attempt_is_alone(attempt)) {
+			mp_reprepare_host(attempt);
+		} else if (request->state->used[MP_OUTCOME_UNPREPARED] <
+		           mp_replay_rule(MP_OUTCOME_UNPREPARED, request->state->replay_class).most) {
+			mp_attempt_reprepare(attempt);
+			return;
+		}
+	}
+	struct mp_failure failure = {
+		.outcome = (uint8_t)mp_replay_outcome_of_error(error->code, error->write_type),
+		.err = MP_ESERVER,
+		.server_code = error->code,
+		.consistency = error->consistency,
+		.required = error->required,
+		.received = error->received,
+		.write_type = (uint8_t)error->write_type,
+		.data_present = error->data_present,
+		.message = error->message,
+	};
+	mp_attempt_failed(attempt, &failure);
+}
+
+// ---- results ----------------------------------------------------------------------------------------------
+
+// NULL: fits. Otherwise what is wrong with it.
+static const char *misfit(const struct mp_attempt *attempt, const struct mp_result_body *result)
+{
+	const struct mp_metadata *captured = attempt->metadata;
+	switch (result->kind) {
+	case MP_RESULT_VOID:
+	case MP_RESULT_SCHEMA: return NULL;
+	case MP_RESULT_ROWS:
+		if (result->metadata != NULL)
+			return NULL;
+		if (captured == NULL)
+			return "rows without metadata, which were not asked for";
+		return captured->column_count == result->column_count ? NULL
+		                                                      : "rows of another shape than was announced";
+	case MP_RESULT_SET_KEYSPACE: return "the keyspace of one connection was changed";
+	case MP_RESULT_PREPARED: return "PREPARED as the answer to a statement";
+	}
+	return "a result of an unknown kind";
+}
+
+// What the node says about the columns of a statement holds for its next answers. On v5 it is told only when it
+// changed, with the name it has from now on; before, with every answer.
+static void learn(struct mp_prepared *prepared, const struct mp_result_body *result, uint8_t version)
+{
+	bool renamed = result->new_metadata_id.len > 0;
+	bool changed = version < 5 && result->metadata != prepared->result && prepared->result != NULL &&
+	               prepared->result->column_count > 0;
+	if (renamed || changed)
+		mp_prepared_set_result(prepared, result->new_metadata_id, result->metadata);
+}
+
+static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefix *prefix,
+                      const struct mp_result_body *result)
+{
+	struct mp_request *request = attempt->request;
+	struct mp_session *session = request->session;
+	uint16_t host = attempt->host;
+	struct mp_metadata *metadata = attempt->metadata;
+	attempt->metadata = NULL;
+	session->counters.speculative_wins += attempt->is_speculative ? 1 : 0;
+	mp_attempt_end(attempt);
+	if (result->metadata != NULL && request->prepared != NULL)
+		learn(request->prepared, result, session->cluster.version);
+	struct mp_outcome outcome = {
+		.result = result,
+		.metadata = result->metadata != NULL ? result->metadata : metadata,
+		.host = session->hosts.slots[host],
+		.has_trace_id = prefix->has_trace_id,
+		.trace_id = prefix->trace_id,
+		.warning_count = prefix->warning_count,
+		.warnings = prefix->warnings,
+	};
+	bool others = session->view.up_count > 1;
+	if (MP_LIKELY(result->kind != MP_RESULT_SCHEMA) || !others ||
+	    mp_agreement_start(request, host, prefix, result) != 0)
+		mp_request_end(request, &outcome);
+	mp_metadata_unref(metadata);
+}
+
+static void read_result(struct mp_attempt *attempt, const struct mp_envelope *answer,
+                        const struct mp_response_prefix *prefix)
+{
+	struct mp_result_body result;
+	const struct mp_prepared *prepared = attempt->request->prepared;
+	struct mp_metadata *known = prepared != NULL ? prepared->result : NULL;
+	int rc = mp_decode_result_like(prefix->body, answer->version, known, &result);
+	if (MP_UNLIKELY(rc != 0)) {
+		if (rc == MP_ENOMEM)
+			no_memory(attempt);
+		else
+			broken(attempt, "a malformed RESULT");
+		return;
+	}
+	const char *wrong = misfit(attempt, &result);
+	if (MP_LIKELY(wrong == NULL))
+		succeeded(attempt, prefix, &result);
+	else
+		broken(attempt, wrong);
+	mp_result_drop(&result);
+}
+
+static void read_error(struct mp_attempt *attempt, const struct mp_envelope *answer,
+                       const struct mp_response_prefix *prefix)
+{
+	struct mp_error_body error;
+	if (mp_decode_error(prefix->body, answer->version, &error) == 0)
+		server_failed(attempt, &error);
+	else
+		broken(attempt, "a malformed ERROR");
+}
+
+void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer)
+{
+	struct mp_attempt *attempt = MP_CONTAINER_OF(call, struct mp_attempt, call);
+	if (MP_UNLIKELY(rc != 0)) {
+		connection_failed(attempt, rc);
+		return;
+	}
+	measure(attempt->request->session, attempt);
+	struct mp_response_prefix prefix;
+	if (MP_UNLIKELY(mp_decode_prefix(answer, &prefix) != 0))
+		broken(attempt, "a malformed answer");
+	else if (MP_LIKELY(answer->opcode == MP_OP_RESULT))
+		read_result(attempt, answer, &prefix);
+	else if (answer->opcode == MP_OP_ERROR)
+		read_error(attempt, answer, &prefix);
+	else
+		broken(attempt, "an answer of the wrong kind");
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sending an attempt, and its end.
+#include "cluster/request/attempt.h"
+
+#include "cluster/plan/latency.h"
+#include "cluster/request/feature.h"
+#include "cluster/request/request.h"
+#include "cluster/session_internal.h"
+
+// ---- the message ------------------------------------------------------------------------------------------
+
+// The rows of a v5 answer may come without their metadata when we name the metadata that we have: it is kept with the
+// attempt, because the statement's own may be replaced before the answer comes.
+static bool may_skip_metadata(const struct mp_prepared *prepared, uint8_t version)
+{
+	return version >= 5 && prepared->result_metadata_id.len > 0 && prepared->result != NULL &&
+	       prepared->result->column_count > 0;
+}
+
+static void forget_metadata(struct mp_attempt *attempt)
+{
+	mp_metadata_unref(attempt->metadata);
+	attempt->metadata = NULL;
+}
+
+static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream)
+{
+	struct mp_attempt *attempt = arg;
+	struct mp_request *request = attempt->request;
+	struct mp_request_state *state = request->state;
+	const struct mp_request_options *options = &request->options;
+	struct mp_prepared *prepared = request->prepared;
+	struct mp_query_params params = {
+		.consistency = options->consistency,
+		.serial_consistency = options->serial_consistency,
+		.named_values = request->named_values,
+		.value_count = request->value_count,
+		.values = {(const char *)request->values.data, request->values.len},
+		.page_size = options->page_size,
+		.paging_state = request->paging_state,
+		.has_timestamp = state->has_timestamp,
+		.timestamp = state->timestamp_us,
+	};
+	uint8_t flags = options->trace ? MP_FLAG_TRACING : 0;
+	enum mp_feature lacking = mp_feature_lacking(request, version);
+	if (MP_UNLIKELY(lacking != MP_FEATURE_NONE)) {
+		state->lacks = (uint8_t)lacking;
+		state->lacks_in = version;
+		return MP_EUNSUPPORTED;
+	}
+	if (MP_LIKELY(prepared != NULL)) {
+		params.skip_metadata = may_skip_metadata(prepared, version);
+		attempt->metadata = params.skip_metadata ? mp_metadata_ref(prepared->result) : NULL;
+		mp_encode_execute(out, version, flags, stream, prepared->id, prepared->result_metadata_id, &params);
+		return 0;
+	}
+	const char *own = request->session->config.keyspace;
+	if (request->keyspace.len > 0 && (own == NULL || !mp_str_is(request->keyspace, own)))
+		params.keyspace = request->keyspace;
+	mp_encode_query(out, version, flags, stream, request->cql, &params);
+	return 0;
+}
+
+// ---- sending ----------------------------------------------------------------------------------------------
+
+// From the host of the attempt that failed last.
+static void tell_failover(struct mp_request *request, struct mp_host *to)
+{
+	struct mp_session *session = request->session;
+	struct mp_host *from = session->hosts.slots[request->state->host];
+	uint64_t now_ms = mp_loop_now_ms(session->loop);
+	if (from == NULL || from == to ||
+	    (from->failover_told_ms != 0 && now_ms + 1 - from->failover_told_ms < 1000))
+		return;
+	from->failover_told_ms = now_ms + 1;
+	const struct mp_error *error = request->state->error;
+	const char *reason = error != NULL && error->attempt_count > 0
+	                         ? error->attempts[error->attempt_count - 1].message
+	                         : "the attempt failed";
+	mp_session_tell(session, MP_EVENT_FAILOVER, from, to, reason);
+}
+
+static void join(struct mp_request_state *state, struct mp_attempt *attempt)
+{
+	struct mp_attempt **end = &state->attempts;
+	while (MP_UNLIKELY(*end != NULL))
+		end = &(*end)->next;
+	*end = attempt;
+	attempt->next = NULL;
+}
+
+int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn)
+{
+	struct mp_request *request = attempt->request;
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	attempt->began_ns = mp_loop_now_ns(session->loop);
+	// The deadline is that of the oldest one.
+	int rc = MP_LIKELY(state->attempts == NULL) ? mp_attempt_watch(attempt) : 0;
+	if (MP_LIKELY(rc == 0))
+		rc = mp_conn_call(conn, &attempt->call, encode, attempt);
+	if (MP_UNLIKELY(rc != 0)) {
+		forget_metadata(attempt);
+		return rc == MP_ECLOSED ? MP_EBUSY : rc;
+	}
+	attempt->host = host->index;
+	attempt->conn = conn;
+	join(state, attempt);
+	mp_request_enter(request, MP_REQUEST_SENT);
+	state->attempt_count++;
+	host->requests++;
+	session->counters.attempts++;
+	session->view.hosts[host->index].inFlight++;
+	if (MP_UNLIKELY(state->failed_over)) {
+		state->failed_over = false;
+		tell_failover(request, host);
+	}
+	return 0;
+}
+
+// ---- the end ----------------------------------------------------------------------------------------------
+
+bool mp_attempt_is_alone(const struct mp_attempt *attempt)
+{
+	return attempt->request->state->attempts == attempt && attempt->next == NULL;
+}
+
+void mp_attempt_end(struct mp_attempt *attempt)
+{
+	struct mp_session *session = attempt->request->session;
+	struct mp_request_state *state = attempt->request->state;
+	struct mp_host_view *view = &session->view.hosts[attempt->host];
+	mp_assert(view->inFlight > 0);
+	view->inFlight--;
+	if (MP_UNLIKELY(attempt->call.conn != NULL))
+		mp_call_abandon(&attempt->call);
+	struct mp_attempt **at = &state->attempts;
+	while (MP_UNLIKELY(*at != attempt)) // it is the only one, as a rule
+		at = &(*at)->next;
+	*at = attempt->next;
+	if (MP_UNLIKELY(attempt->metadata != NULL))
+		forget_metadata(attempt);
+	if (MP_UNLIKELY(attempt != &state->first))
+		mp_slab_give(&session->attempts, attempt);
+}
+
+void mp_attempt_was_silent(struct mp_attempt *attempt)
+{
+	struct mp_session *session = attempt->request->session;
+	uint64_t us = (mp_loop_now_ns(session->loop) - attempt->began_ns) / 1000;
+	mp_latency_silent(&session->view.hosts[attempt->host], us, mp_loop_now_ms(session->loop));
+	mp_conn_probe(attempt->conn);
+}

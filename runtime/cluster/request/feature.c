@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/request/feature.h"
+
+#include <stdio.h>
+
+#include "cluster/request/request.h"
+#include "cluster/session_internal.h"
+
+#define LENGTH_UNSET (-2)
+
+// Before v4 every negative length is null: an unset value would delete what is stored.
+static bool has_unset(const struct mp_request *request)
+{
+	struct mp_cursor cur = mp_cursor_on(request->values.data, request->values.len);
+	for (uint32_t i = 0; i < request->value_count && !cur.failed; i++) {
+		if (request->named_values)
+			(void)mp_cursor_string(&cur);
+		int32_t len = mp_cursor_i32(&cur);
+		if (len == LENGTH_UNSET)
+			return true;
+		if (len > 0)
+			(void)mp_cursor_take(&cur, (size_t)len);
+	}
+	return false;
+}
+
+static bool names_keyspace(const struct mp_request *request)
+{
+	if (request->prepared != NULL)
+		return request->prepared->sent_keyspace.len > 0;
+	const char *own = request->session->config.keyspace;
+	return request->keyspace.len > 0 && !(own != NULL && mp_str_is(request->keyspace, own));
+}
+
+enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version)
+{
+	if (MP_LIKELY(version >= 5))
+		return MP_FEATURE_NONE;
+	if (names_keyspace(request))
+		return MP_FEATURE_KEYSPACE;
+	return version < 4 && has_unset(request) ? MP_FEATURE_UNSET : MP_FEATURE_NONE;
+}
+
+const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[MP_FEATURE_TEXT])
+{
+	static const struct {
+		unsigned since;
+		const char *what, *cure;
+	} features[] = {[MP_FEATURE_NONE] = {0, "this", "ask for something else"},
+#define X(name, since, what, cure) [MP_FEATURE_##name] = {since, what, cure},
+	                MP_FEATURES(X)
+#undef X
+	};
+	snprintf(text, MP_FEATURE_TEXT, "%s needs protocol v%u, and this connection speaks v%u: %s",
+	         features[feature].what, features[feature].since, version, features[feature].cure);
+	return text;
+}
+
+const char *mp_feature_text(const struct mp_request *request, char text[MP_FEATURE_TEXT])
+{
+	return mp_feature_say((enum mp_feature)request->state->lacks, request->state->lacks_in, text);
+}

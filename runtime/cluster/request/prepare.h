@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prepared statements: a cache by text and keyspace for the whole session (least recently used goes first), one PREPARE
+// at a time for each, and preparing again on a host that forgot.
+#pragma once
+
+#include "cluster/session.h"
+#include "cluster/topology/query.h"
+
+struct mp_prepares {
+	struct mp_session *session;
+	struct mp_list *buckets; // of struct mp_prepared_entry, by hash
+	uint32_t bucket_count;   // a power of two
+	struct mp_list lru;      // the least recently used first
+	struct mp_list flights;  // struct mp_prepare_flight
+	bool fails;              // the flights end with MP_ECLOSED in this turn's chores
+};
+
+// A cached statement and its place. `pub` comes first, so the two are cast into each other.
+struct mp_prepared_entry {
+	struct mp_prepared pub;
+	uint64_t hash;
+	struct mp_list_node bucket;
+	struct mp_list_node lru; // linked: cached
+};
+
+int mp_prepares_init(struct mp_prepares *prepares, struct mp_session *session) MP_MUST_CHECK;
+void mp_prepares_deinit(struct mp_prepares *prepares);
+// Flights under way end with MP_ECLOSED, told by the chores.
+void mp_prepares_fail_all(struct mp_prepares *prepares);
+void mp_prepares_tell_failed(struct mp_prepares *prepares);
+void mp_prepares_wake(struct mp_prepares *prepares); // there is room again
+
+// ---- prepared.c: the cache
+uint64_t mp_prepared_hash(struct mp_str cql, struct mp_str keyspace);
+struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace);
+// A statement from the answer to PREPARE; enters the cache and belongs to it. NULL: out of memory.
+void mp_prepares_trim(struct mp_prepares *prepares); // to what the configuration allows
+struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
+                                    struct mp_result_body *result);
+// The server said that the rows of this statement look different now. Memory short: the old stays.
+void mp_prepared_set_result(struct mp_prepared *prepared, struct mp_str metadata_id,
+                            struct mp_metadata *result);
+// Bytes of ours, NUL-terminated. data NULL: out of memory.
+struct mp_str mp_str_copy(struct mp_str text);
+
+// ---- routing.c: what is read off statements and values
+// Read an answer to PREPARE. 0: `result` holds metadata that the caller unrefs. MP_ESERVER: `error` says why.
+int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *result,
+                    struct mp_error_body *error) MP_MUST_CHECK;
+// The routing token of encoded values: true and *token when all components of the partition key are there.
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
+                      struct mp_buf *scratch, int64_t *token);
+// The text begins with the word USE, behind white space and comments.
+bool mp_cql_is_use(struct mp_str cql);
+#define MP_USE_REFUSAL                                                                                   \
+	"USE would change one connection of many: name the keyspace in the configuration, in the request's " \
+	"options, or before the table"

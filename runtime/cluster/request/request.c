@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+// The beginning of a request: taken, filled, submitted. How it ends is in end.c, what is between in phase.c.
+//
+// Invariant: `live` counts the requests that are submitted and not ended.
+#include <string.h>
+
+#include "cluster/request/feature.h"
+#include "cluster/request/request.h"
+#include "cluster/session_internal.h"
+
+#define VALUES_KEPT 65536u // a larger buffer is not kept for the next request
+
+// ---- objects ----------------------------------------------------------------------------------------------
+
+static void construct_cell(void *object)
+{
+	struct mp_request_cell *cell = object;
+	mp_buf_init(&cell->request.values);
+}
+
+static void destruct_cell(void *object)
+{
+	struct mp_request_cell *cell = object;
+	mp_buf_deinit(&cell->request.values);
+}
+
+void mp_requests_init(struct mp_session *session)
+{
+	mp_slab_init(&session->requests, sizeof(struct mp_request_cell), construct_cell, destruct_cell);
+	mp_slab_init(&session->errors, sizeof(struct mp_error), NULL, NULL);
+	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
+	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
+	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
+	mp_list_init(&session->ending);
+	mp_list_init(&session->delayed);
+	mp_list_init(&session->repreparing);
+	mp_list_init(&session->agreeing);
+	mp_buf_init(&session->scratch);
+	mp_room_init(&session->room, session);
+	mp_budget_init(&session->budget);
+}
+
+void mp_requests_deinit(struct mp_session *session)
+{
+	mp_assert(session->live == 0);
+	mp_deadlines_deinit(&session->deadlines);
+	mp_deadlines_deinit(&session->speculating);
+	mp_slab_deinit(&session->attempts);
+	mp_slab_deinit(&session->errors);
+	mp_slab_deinit(&session->requests);
+	mp_buf_deinit(&session->scratch);
+}
+
+static void reset(struct mp_request *request)
+{
+	struct mp_buf values = request->values;
+	*request = (struct mp_request){.values = values};
+	mp_buf_clear(&request->values);
+	request->options.consistency = MP_CL_LOCAL_ONE;
+	request->options.pinned_host = MP_NO_HOST;
+}
+
+struct mp_request *mp_request_take(struct mp_session *session)
+{
+	struct mp_request_cell *cell = mp_slab_take(&session->requests);
+	if (cell == NULL)
+		return NULL;
+	struct mp_request_state *state = &cell->state;
+	reset(&cell->request);
+	cell->request.session = session;
+	cell->request.state = state;
+	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory, zeroed; later requests find these at rest
+		state->first = (struct mp_attempt){
+			.call = {.on_answer = mp_attempt_on_answer},
+			.request = &cell->request,
+		};
+		mp_list_node_init(&state->node);
+		mp_deadline_init(&session->deadlines, &state->due);
+		mp_deadline_init(&session->speculating, &state->speculation.due);
+		mp_timer_init(&state->delay, session->loop, mp_request_on_delay, &cell->request);
+	}
+	return &cell->request;
+}
+
+void mp_request_give(struct mp_request *request)
+{
+	mp_assert(request->state->phase == MP_REQUEST_TAKEN);
+	struct mp_session *session = request->session;
+	mp_prepared_unref(request->prepared);
+	request->prepared = NULL;
+	if (request->values.cap > VALUES_KEPT)
+		mp_buf_deinit(&request->values);
+	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
+}
+
+// ---- submit -----------------------------------------------------------------------------------------------
+
+// What does not fit the fields of the protocol is refused here, where there is a caller to tell it to.
+static int check_sizes(const struct mp_request *request)
+{
+	if (MP_UNLIKELY(request->value_count > UINT16_MAX || request->keyspace.len > UINT16_MAX ||
+	                request->options.page_size < 0))
+		return MP_EINVAL;
+	bool is_long = request->cql.len > MP_REQUEST_PART_MAX || request->values.len > MP_REQUEST_PART_MAX ||
+	               request->paging_state.len > MP_REQUEST_PART_MAX;
+	return MP_UNLIKELY(is_long) ? MP_ETOOBIG : 0;
+}
+
+static int check(const struct mp_request *request)
+{
+	const struct mp_session *session = request->session;
+	if (MP_UNLIKELY(mp_loop_is_forked(session->loop)))
+		return MP_EFORKED;
+	if (session->state != MP_SESSION_OPEN)
+		return MP_ECLOSED;
+	bool is_query = request->cql.len > 0;
+	bool is_execute = request->prepared != NULL;
+	if (request->values.failed)
+		return MP_ENOMEM;
+	if (is_query == is_execute || request->on_done == NULL || request->state->phase != MP_REQUEST_TAKEN ||
+	    (request->named_values && is_execute))
+		return MP_EINVAL;
+	return check_sizes(request);
+}
+
+static void classify(struct mp_request *request)
+{
+	struct mp_request_state *state = request->state;
+	bool idempotent = request->options.idempotent;
+	const struct mp_prepared *prepared = request->prepared;
+	if (MP_LIKELY(prepared != NULL)) {
+		state->replay_class = prepared->replay_class[idempotent ? 1 : 0];
+		state->is_lwt = prepared->is_lwt;
+		state->is_plain = prepared->is_plain;
+		state->keyspace_id = prepared->keyspace_id;
+		return;
+	}
+	const struct mp_str *cql = &request->cql;
+	struct mp_statement statement = mp_statement_read(cql->data, cql->len, MP_MARKERS_UNKNOWN);
+	state->replay_class = (uint8_t)mp_statement_class(&statement, idempotent);
+	state->is_lwt = statement.is_lwt;
+	state->is_plain = statement.is_plain;
+	state->keyspace_id = request->keyspace.len > 0
+	                         ? mp_session_keyspace_id(request->session, request->keyspace)
+	                         : request->session->keyspace_id;
+}
+
+// The caller's time, or one for a write. Counters and lightweight transactions have times of Cassandra's own.
+static void stamp(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	state->has_timestamp = request->options.has_timestamp;
+	state->timestamp_us = request->options.timestamp_us;
+	bool is_write = state->replay_class == MP_REPLAY_IDEMPOTENT || state->replay_class == MP_REPLAY_UNSAFE;
+	if (!is_write || state->has_timestamp || !session->config.client_timestamps)
+		return;
+	state->has_timestamp = true;
+	state->timestamp_us = mp_timestamps_next(&session->timestamps, session->loop, &session->log);
+}
+
+static uint32_t half_of(uint32_t ms)
+{
+	return ms < 2 ? 1 : ms / 2;
+}
+
+static void reset_state(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	state->submitted_ns = mp_loop_now_ns(session->loop);
+	state->timeout_ms =
+		request->options.timeout_ms > 0 ? request->options.timeout_ms : session->request_timeout_ms;
+	state->deadline_ns = state->submitted_ns + (uint64_t)state->timeout_ms * 1000000;
+	bool safe = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT;
+	uint32_t attempt_ms =
+		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : half_of(state->timeout_ms);
+	state->moves = 0;
+	state->planned_serving = session->serving.changes;
+	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
+	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : state->timeout_ms;
+	state->attempt_count = 0;
+	state->passed = 0;
+	state->epoch = session->view.epoch;
+	state->host = MP_NO_HOST;
+	state->maybe_applied = false;
+	state->lacks = MP_FEATURE_NONE;
+	state->failed_over = false;
+	state->same_host = false;
+	state->speculation.on = false;
+	memset(state->used, 0, sizeof(state->used));
+}
+
+void mp_request_view(const struct mp_request *request, struct mp_request_view *view)
+{
+	const struct mp_request_state *state = request->state;
+	const struct mp_request_options *options = &request->options;
+	*view = (struct mp_request_view){
+		.hasToken = state->has_token,
+		.isLwt = state->is_lwt,
+		.isRead = state->replay_class == MP_REPLAY_READ,
+		.idempotent = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT,
+		.isLocalConsistency =
+			mp_consistency_is_local(options->consistency) ||
+			(options->serial_consistency != 0 && mp_consistency_is_local(options->serial_consistency)),
+		.consistency = options->consistency,
+		.keyspaceId = state->keyspace_id,
+		.attempt = (uint16_t)(state->attempt_count + 1),
+		.tag = options->tag,
+		.token = (double)state->token,
+	};
+}
+
+void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
+                          struct mp_placement *placement, int64_t token, struct mp_plan *plan)
+{
+	uint64_t chance = mp_rand_u64(mp_loop_rand(session->loop));
+	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
+	if (MP_UNLIKELY(session->away) && mp_serving_keeps(&session->serving, req)) {
+		mp_serving_home_plan(&session->serving, req, plan);
+		return;
+	}
+	if (MP_LIKELY(session->policies.balance.plan(session->policies.balance.self, req, plan)))
+		return;
+	session->counters.policy_fallbacks++;
+	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
+	mp_default_plan(NULL, req, plan);
+}
+
+static void make_plan(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	const struct mp_request_options *options = &request->options;
+	state->has_token = options->has_token;
+	state->token = options->token;
+	if (!state->has_token && request->prepared != NULL)
+		state->has_token = mp_routing_token(request->prepared, &request->values, request->value_count,
+		                                    &session->scratch, &state->token);
+	if (state->has_token)
+		state->placement = mp_keyspaces_use(&session->keyspaces, state->keyspace_id);
+	if (state->placement != NULL)
+		mp_placement_ref(state->placement);
+	if (MP_UNLIKELY(options->pinned_host != MP_NO_HOST)) {
+		mp_plan_init(&state->plan, &session->view, NULL, false, 0, 0);
+		mp_plan_host(&state->plan, options->pinned_host);
+		return;
+	}
+	struct mp_request_view view;
+	mp_request_view(request, &view);
+	mp_session_make_plan(session, &view, state->placement, state->token, &state->plan);
+}
+
+static void count_in(struct mp_session *session)
+{
+	session->live++;
+	session->counters.requests++;
+	mp_budget_earn(&session->budget);
+}
+
+// Nothing was sent: the error is told later in this turn.
+static void start_failed(struct mp_request *request, int rc)
+{
+	struct mp_session *session = request->session;
+	uint32_t known = session->hosts.live_count;
+	char text[MP_FEATURE_TEXT];
+	if (rc == MP_EUNSUPPORTED)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_feature_text(request, text));
+	else if (rc != MP_ENOHOST)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_err_text(rc));
+	else if (request->state->plan.refused)
+		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
+	else if (request->options.pinned_host != MP_NO_HOST)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "the host that the request names is not up");
+	else if (session->view.up_count == 0)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "none of the %u known hosts is up", known);
+	else
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "the plan names no host that is up (%u of %u are)",
+		                session->view.up_count, known);
+}
+
+static void refuse_use(struct mp_request *request)
+{
+	mp_request_fail(request, MP_REQUEST_LATER, MP_EUNSUPPORTED, "%s", MP_USE_REFUSAL);
+}
+
+int mp_request_submit(struct mp_request *request)
+{
+	int rc = check(request);
+	if (MP_UNLIKELY(rc != 0))
+		return rc;
+	struct mp_session *session = request->session;
+	classify(request);
+	reset_state(request);
+	if (MP_UNLIKELY(request->cql.len > 0 && mp_cql_is_use(request->cql))) {
+		count_in(session);
+		refuse_use(request);
+		return 0;
+	}
+	stamp(request);
+	make_plan(request);
+	// Whoever waits for room was here before.
+	bool may_go = MP_LIKELY(session->room.waiting.count == 0) || request->state->plan.refused;
+	rc = MP_LIKELY(may_go) ? mp_attempt_to_next_host(&request->state->first) : MP_EBUSY;
+	if (MP_UNLIKELY(rc == MP_EBUSY)) {
+		rc = mp_room_wait(&session->room, request);
+		mp_room_came_free(&session->room); // it may have, since the others looked
+	}
+	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
+		mp_request_reject(request);
+		return rc;
+	}
+	count_in(session);
+	session->counters.refused += request->state->plan.refused ? 1 : 0;
+	if (MP_UNLIKELY(rc != 0))
+		start_failed(request, rc);
+	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
+		mp_speculation_begin(request);
+	return 0;
+}

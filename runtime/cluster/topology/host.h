@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One node of the cluster as the session knows it. Identity is host_id; the address is an attribute. A host is up while
+// its pool has a ready connection.
+#pragma once
+
+#include "base/hist.h"
+#include "base/uuid.h"
+#include "cluster/topology/endpoints.h"
+#include "pool/pool.h"
+
+enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
+enum mp_host_state {
+	MP_HOST_NEW, // known, no connection yet
+	MP_HOST_UP,
+	MP_HOST_DOWN,
+	MP_HOST_REMOVED, // left the cluster; its slot waits until its last connection and request are gone
+};
+const char *mp_host_state_name(enum mp_host_state state); // "up"
+
+struct mp_cluster;
+
+// The datacentre and the rack of a node that does not say them.
+#define MP_UNKNOWN_PLACE "unknown"
+
+struct mp_host {
+	struct mp_cluster *cluster;
+	uint16_t index; // slot in the view
+	struct mp_uuid host_id;
+	struct mp_addr
+		addr; // what it is called: the address that it is or was connected to, at first a named one
+	char addr_text[MP_ADDR_TEXT]; // "127.0.0.1:9042"
+	struct mp_endpoints endpoints;
+	uint32_t turns;           // of its endpoints
+	struct mp_timer patience; // NEW, with several endpoints: for the one that is tried
+	char *dc;
+	char *rack;
+	char *release_version;
+	enum mp_distance distance;
+	enum mp_host_state state;
+	uint32_t seen; // the refresh that named it last
+	struct mp_pool pool;
+	uint64_t requests; // attempts sent
+	uint64_t errors;   // attempts that failed (timeouts, losses, server errors)
+	uint64_t timeouts;
+	uint64_t state_since_ms;
+	uint64_t turn_ns;          // when it may open a connection that it waits with; 0: it does not wait
+	uint64_t failover_told_ms; // when the last failover event from this host was given, + 1; 0: never
+	uint8_t version;           // protocol version of its connections
+	bool empty;                // the pool told that its last connection is gone
+	uint32_t pins;             // waiting events that name this host
+	int down_err;              // why the last connection ended or could not be opened; 0: none did
+	int32_t down_code;         // its server code, -1: none
+	char down_why[MP_ADDR_TEXT + 160];
+	struct mp_hist latency_us; // of answered attempts
+};

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hosts of a session: slots in the view, their pools, and what their connections say. What the cluster says about
+// them comes from membership.c. A host is freed only from the session's own task, when its pool is empty and no waiting
+// event names it.
+#pragma once
+
+#include "base/index.h"
+#include "cluster/topology/host.h"
+#include "cluster/topology/node_row.h"
+
+struct mp_hosts {
+	struct mp_cluster *cluster;
+	struct mp_host **slots; // MP_HOSTS_MAX
+	struct mp_host **live;  // all but the removed ones, in the order of their coming
+	uint32_t live_count;
+	uint32_t live_capacity;
+	uint16_t lowest_free;    // no slot below is free
+	uint32_t removed_count;  // removed ones that are not freed yet
+	struct mp_index by_id;   // slots of the living
+	struct mp_index by_addr; // the same by each address that names them
+	uint64_t gone_errors;    // connection errors of hosts that are freed
+	bool opened;             // pools of hosts in use are open
+	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
+	struct mp_log_gate refusals;
+};
+
+int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster) MP_MUST_CHECK;
+void mp_hosts_deinit(struct mp_hosts *hosts); // asserts that all are freed
+struct mp_host *mp_hosts_by_id(struct mp_hosts *hosts, const struct mp_uuid *host_id);
+// Every host that the cluster names by this address: their number.
+uint32_t mp_hosts_at(struct mp_hosts *hosts, const struct mp_addr *addr,
+                     void (*fn)(void *data, struct mp_host *host), void *data);
+
+void mp_hosts_open(struct mp_hosts *hosts);              // pools of the hosts in use, also of those to come
+void mp_hosts_close(struct mp_hosts *hosts, bool drain); // all; again without `drain` to hurry
+void mp_hosts_sweep(struct mp_hosts *hosts);             // free what is removed and quiet
+bool mp_hosts_are_gone(const struct mp_hosts *hosts);
+void mp_hosts_tick(struct mp_hosts *hosts); // once a second
+// Every host in use has tried its core connections once.
+bool mp_hosts_are_tried(const struct mp_hosts *hosts);
+// A host of the local datacentre of that view is known.
+uint32_t mp_hosts_in_use(const struct mp_hosts *hosts);
+
+// Server events. All of them are hints.
+void mp_host_hint_up(struct mp_host *host);
+void mp_host_hint_down(struct mp_host *host);

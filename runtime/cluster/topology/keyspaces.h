@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where each keyspace keeps its rows: the ring, the replication of every keyspace, and the placements of those that
+// requests use. A placement is computed in slices by a timer; the one before serves until it is complete.
+#pragma once
+
+#include "cluster/plan/names.h"
+#include "cluster/plan/placement.h"
+#include "cluster/topology/keyspace_row.h"
+#include "loop/loop.h"
+
+enum { MP_KEYSPACES_MAX = 4095 };
+#define MP_PLACEMENT_ROWS_PER_TURN 2000
+
+struct mp_keyspace {
+	struct mp_replication replication;
+	struct mp_placement *current; // NULL: not known yet
+	bool wanted;                  // a request asked for it
+	bool stale;                   // `current` is older than the ring or the replication
+	bool seen;                    // during a refresh
+};
+
+struct mp_cluster;
+
+struct mp_keyspaces {
+	const struct mp_cluster *cluster;
+	struct mp_names names;
+	struct mp_keyspace **entries; // by id; entry 0 is never used
+	uint32_t capacity;
+	struct mp_ring *ring; // NULL: no tokens known
+	uint64_t ring_print;  // fingerprint of what the ring was made of
+	struct mp_placement *building;
+	uint32_t building_id;
+	struct mp_timer slice;
+};
+
+void mp_keyspaces_init(struct mp_keyspaces *keyspaces, const struct mp_cluster *cluster);
+void mp_keyspaces_deinit(struct mp_keyspaces *keyspaces);
+void mp_keyspaces_stop(struct mp_keyspaces *keyspaces);                       // no more slices
+uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name); // 0: none
+// The placement of a keyspace for a request, or NULL. The first call for a keyspace asks for it to be computed.
+struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id);
+// All keyspaces of the cluster were read: begin, each row, end.
+void mp_keyspaces_begin(struct mp_keyspaces *keyspaces);
+void mp_keyspaces_row(struct mp_keyspaces *keyspaces, const struct mp_keyspace_row *row);
+void mp_keyspaces_end(struct mp_keyspaces *keyspaces);
+// The ring of the hosts that are known now, or NULL; the reference becomes its own. `print` names what it is made of.
+void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring *ring, uint64_t print);
+bool mp_keyspaces_have_ring(const struct mp_keyspaces *keyspaces, uint64_t print);
