@@ -17,6 +17,7 @@ struct question {
 	struct mp_timer timer;
 	struct mp_buf line;   // to be sent
 	struct mp_buf answer; // so far
+	const char *why;      // there is none
 	size_t sent;
 };
 
@@ -33,24 +34,28 @@ static void free_question(struct question *question)
 static int push_answer(lua_State *L)
 {
 	struct question *question = lua_touserdata(L, 1);
-	lua_pushlstring(L, (const char *)question->answer.data, question->answer.len);
-	return 1;
+	if (question->why == NULL)
+		lua_pushlstring(L, (const char *)question->answer.data, question->answer.len);
+	else
+		lua_pushnil(L);
+	lua_pushstring(L, question->why);
+	return 2;
 }
 
-// With the answer, or with nil and the text.
+// With the answer, or with nil and the text; without memory for them with nil and the error that says so.
 static void settle(struct question *question, const char *why)
 {
 	struct mp_waiter *waiter = question->waiter;
+	question->why = why;
+	lua_State *from = mp_runtime_protect(question->runtime, push_answer, question, 2);
 	lua_State *co = mp_waiter_state(waiter);
-	lua_State *from = why == NULL ? mp_runtime_protect(question->runtime, push_answer, question, 1) : NULL;
 	free_question(question);
 	if (from != NULL) {
-		lua_xmove(from, co, 1);
-		mp_waiter_resume(waiter, 1);
-		return;
+		lua_xmove(from, co, 2);
+	} else {
+		lua_pushnil(co);
+		mp_lua_push_no_memory(co);
 	}
-	lua_pushnil(co);
-	lua_pushstring(co, why != NULL ? why : mp_err_text(MP_ENOMEM));
 	mp_waiter_resume(waiter, 2);
 }
 
@@ -148,7 +153,7 @@ static int ask_control(lua_State *L)
 	mp_runtime_add_guest(runtime, &question->guest);
 	question->waiter = mp_runtime_register(runtime);
 	ask_on(question);
-	return lua_yield(L, 0);
+	return mp_runtime_yield(runtime);
 }
 
 void mp_lua_add_control_ask(lua_State *L)

@@ -64,7 +64,7 @@ static int settle(lua_State *L)
 
 static int end(lua_State *L)
 {
-	mp_runtime_end(mp_runtime_of(L));
+	(void)mp_runtime_end(mp_runtime_of(L));
 	return 0;
 }
 
@@ -147,5 +147,6 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_control(L);
 	mp_lua_add_control_ask(L);
 	mp_lua_add_check(L);
+	mp_lua_add_waiting(L);
 	return 1;
 }

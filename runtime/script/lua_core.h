@@ -30,6 +30,7 @@ void mp_lua_add_reload(lua_State *L);
 void mp_lua_add_control(lua_State *L);
 void mp_lua_add_control_ask(lua_State *L);
 void mp_lua_add_check(lua_State *L);
+void mp_lua_add_waiting(lua_State *L);
 
 // Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
 //   bad argument #1 to 'execute' (statement: a string expected, got number)
@@ -41,6 +42,9 @@ int mp_lua_raise_unknown(lua_State *L, struct mp_str given, const char *const *n
 // Raises if there is an argument at `index`: a method that takes none honours none.
 void mp_lua_no_argument(lua_State *L, int index, const char *method);
 
+// Raises why L cannot wait here; `running` is the coroutine that the runtime is in, or NULL.
+int mp_lua_refuse_waiting(lua_State *L, lua_State *running);
+
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);
 
@@ -48,6 +52,8 @@ void mp_lua_future_settle(lua_State *L, int index, int count);
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 // One that was not made by a request. Nothing was applied.
 void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+// Pushes what an error value of any type says: a text, its __tostring, the message of a table.
+const char *mp_lua_push_error_text(lua_State *L, int index);
 void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates nothing
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);

@@ -182,6 +182,31 @@ static int to_string(lua_State *L)
 	return 1;
 }
 
+const char *mp_lua_push_error_text(lua_State *L, int index)
+{
+	if (index < 0)
+		index = lua_gettop(L) + index + 1;
+	if (!luaL_callmeta(L, index, "__tostring")) {
+		if (lua_istable(L, index))
+			lua_getfield(L, index, "message");
+		else
+			lua_pushvalue(L, index);
+	}
+	if (!lua_isstring(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+	}
+	return lua_tostring(L, -1);
+}
+
+// errorText(value): the same.
+static int error_text(lua_State *L)
+{
+	lua_settop(L, 1);
+	mp_lua_push_error_text(L, 1);
+	return 1;
+}
+
 void mp_lua_push_no_memory(lua_State *L)
 {
 	lua_getfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
@@ -210,6 +235,8 @@ void mp_lua_add_error(lua_State *L)
 	lua_setfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
 	lua_pushcfunction(L, create);
 	lua_setfield(L, -2, "error");
+	lua_pushcfunction(L, error_text);
+	lua_setfield(L, -2, "errorText");
 	// The one list of codes, for programs that compare.
 	lua_newtable(L);
 #define X(sym, value, name, text) \

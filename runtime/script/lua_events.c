@@ -226,7 +226,7 @@ static int next_event(lua_State *L)
 	}
 	mp_runtime_check(pool->runtime, L);
 	pool->dispatcher = mp_runtime_register(pool->runtime);
-	return lua_yield(L, 0);
+	return mp_runtime_yield(pool->runtime);
 }
 
 void mp_lua_add_events(lua_State *L)

@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/fork.h"
 #include "base/log.h"
 #include "script/lua_core.h"
 #include "script/runtime.h"
@@ -14,7 +15,8 @@
 #define FUTURE "moonpool.future"
 
 struct future {
-	struct mp_runtime *runtime;
+	struct mp_runtime *runtime; // may be gone when it is not the current one
+	uint32_t process;           // of fork()
 	struct mp_list waiters;
 	bool done;
 	bool watched; // somebody has waited or will: an error is not logged
@@ -34,6 +36,7 @@ static int create(lua_State *L)
 	struct future *future = lua_newuserdata(L, sizeof(*future));
 	memset(future, 0, sizeof(*future));
 	future->runtime = mp_runtime_of(L);
+	future->process = mp_fork_generation();
 	mp_list_init(&future->waiters);
 	luaL_getmetatable(L, FUTURE);
 	lua_setmetatable(L, -2);
@@ -59,10 +62,14 @@ static int park(lua_State *L)
 	future->watched = true;
 	if (future->done)
 		return 0;
-	mp_runtime_check(future->runtime, L);
-	struct mp_waiter *waiter = mp_runtime_register(future->runtime);
-	mp_list_push_back(&future->waiters, mp_waiter_node(waiter));
-	return lua_yield(L, 0);
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	if (future->process != mp_fork_generation())
+		mp_runtime_raise_forked(L);
+	if (future->runtime != runtime) // which may be gone
+		mp_lua_raise(L, "the future belongs to another world: wait for it where it was made");
+	mp_runtime_check(runtime, L);
+	mp_list_push_back(&future->waiters, mp_waiter_node(mp_runtime_register(runtime)));
+	return mp_runtime_yield(runtime);
 }
 
 static int values(lua_State *L)
@@ -80,20 +87,16 @@ static int values(lua_State *L)
 
 static void log_lost(lua_State *L, struct future *future, int error)
 {
-	if (!luaL_callmeta(L, error, "__tostring")) {
-		lua_pushvalue(L, error);
-		if (!lua_isstring(L, -1))
-			lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
-	}
-	const char *text = lua_tostring(L, -1);
+	const char *text = mp_lua_push_error_text(L, error);
 	mp_log_write(mp_loop_log(mp_runtime_loop(future->runtime)), MP_LOG_ERROR,
-	             "a spawned coroutine failed and nobody waits for it: %s", text != NULL ? text : "?");
+	             "a spawned coroutine failed and nobody waits for it: %s", text);
 	lua_pop(L, 1);
 }
 
 void mp_lua_future_settle(lua_State *L, int index, int count)
 {
 	struct future *future = check(L, index);
+	mp_runtime_collect(L);
 	int first = lua_gettop(L) - count + 1;
 	lua_createtable(L, count, 1);
 	lua_pushinteger(L, count);

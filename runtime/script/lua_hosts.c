@@ -77,6 +77,13 @@ static int set_host_tags(lua_State *L)
 
 // ---- explain ----------------------------------------------------------------------------------------------------
 
+// Without metamethods: what they made would be garbage at once.
+static void get_field(lua_State *L, const char *key)
+{
+	lua_pushstring(L, key);
+	lua_rawget(L, 2);
+}
+
 // Fields of the request that explain() is asked about, by their Lua type.
 static const char *const fields[] = {"keyspace", "routingKey", "token", "consistency",
                                      "tag",      "isRead",     "isLwt", "idempotent"};
@@ -105,7 +112,7 @@ static void check_fields(lua_State *L)
 
 static bool get_flag(lua_State *L, const char *key)
 {
-	lua_getfield(L, 2, key);
+	get_field(L, key);
 	bool set = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	return set;
@@ -113,7 +120,7 @@ static bool get_flag(lua_State *L, const char *key)
 
 static struct mp_str get_text(lua_State *L, const char *key)
 {
-	lua_getfield(L, 2, key);
+	get_field(L, key);
 	struct mp_str text = {"", 0};
 	if (lua_type(L, -1) == LUA_TSTRING)
 		text.data = lua_tolstring(L, -1, &text.len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a pool: new, connect, close, collected. The userdata holds a pointer, because the session outlives it
-// until its last connection is closed.
+// until its last connection is closed. The pool is freed when it is CLOSED, collected, and held by nobody.
 #include "script/lua_pool.h"
 
 #include <lauxlib.h>
@@ -56,8 +56,9 @@ const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool)
 
 static int push_error_of(lua_State *L)
 {
+	lua_pushnil(L);
 	mp_lua_push_error(L, lua_touserdata(L, 1));
-	return 1;
+	return 2;
 }
 
 // Resume them all: with true, or with nil and the error.
@@ -66,45 +67,64 @@ static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const stru
 	// Those that begin to wait meanwhile are not meant.
 	for (size_t left = waiters->count; left > 0 && waiters->count > 0; left--) {
 		struct mp_waiter *waiter = mp_waiter_at(mp_list_pop_front(waiters));
-		lua_State *co = mp_waiter_state(waiter);
 		if (error == NULL) {
-			lua_pushboolean(co, 1);
+			lua_pushboolean(mp_waiter_state(waiter), 1);
 			mp_waiter_resume(waiter, 1);
 			continue;
 		}
-		lua_State *from = mp_runtime_protect(pool->runtime, push_error_of, (void *)(uintptr_t)error, 1);
-		lua_pushnil(co);
-		if (from != NULL)
-			lua_xmove(from, co, 1);
-		else
+		lua_State *from = mp_runtime_protect(pool->runtime, push_error_of, (void *)(uintptr_t)error, 2);
+		lua_State *co = mp_waiter_state(waiter);
+		if (from != NULL) {
+			lua_xmove(from, co, 2);
+		} else {
+			lua_pushnil(co);
 			mp_lua_push_no_memory(co);
+		}
 		mp_waiter_resume(waiter, 2);
 	}
 }
 
-static int wait_in(struct mp_lua_pool *pool, lua_State *L, struct mp_list *waiters)
+static int wait_in(struct mp_lua_pool *pool, struct mp_list *waiters)
 {
 	mp_list_push_back(waiters, mp_waiter_node(mp_runtime_register(pool->runtime)));
-	return lua_yield(L, 0);
+	return mp_runtime_yield(pool->runtime);
+}
+
+void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L)
+{
+	if (MP_LIKELY(pool->state != MP_POOL_CLOSED))
+		mp_runtime_check(pool->runtime, L);
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------------
 
-static void free_pool(struct mp_lua_pool *pool)
+static void free_unused(struct mp_lua_pool *pool)
 {
+	if (pool->state != MP_POOL_CLOSED || !pool->collected || pool->held > 0)
+		return;
 	mp_lua_pool_events_free(pool);
 	mp_slab_deinit(&pool->ops);
 	mp_lua_codec_deinit(&pool->codec);
 	mp_free(pool);
 }
 
+void mp_lua_pool_hold(struct mp_lua_pool *pool)
+{
+	pool->held++;
+}
+
+void mp_lua_pool_release(struct mp_lua_pool *pool)
+{
+	pool->held--;
+	free_unused(pool);
+}
+
 // In a turn after the session said that it is closed: nothing of it is on the stack.
 static void reap(void *data)
 {
 	struct mp_lua_pool *pool = data;
-	if (pool->filling != NULL)
-		mp_request_give(pool->filling);
-	pool->filling = NULL;
+	mp_lua_pool_hold(pool);
+	mp_lua_pool_end_ops(pool);
 	while (pool->statements.count > 0) {
 		struct mp_lua_statement *statement =
 			MP_CONTAINER_OF(mp_list_pop_front(&pool->statements), struct mp_lua_statement, node);
@@ -118,8 +138,7 @@ static void reap(void *data)
 	mp_runtime_remove_guest(pool->runtime, &pool->guest);
 	mp_lua_pool_events_end(pool);
 	answer(pool, &pool->closing, NULL);
-	if (pool->collected)
-		free_pool(pool);
+	mp_lua_pool_release(pool);
 }
 
 static void on_closed(void *data)
@@ -154,10 +173,8 @@ static int collect(lua_State *L)
 		return 0;
 	}
 	pool->collected = true;
-	if (pool->state == MP_POOL_CLOSED)
-		free_pool(pool);
-	else
-		begin_close(pool, 0);
+	begin_close(pool, 0);
+	free_unused(pool);
 	return 0;
 }
 
@@ -188,6 +205,7 @@ static int create(lua_State *L)
 	}
 	pool->process = mp_fork_generation();
 	pool->runtime = runtime;
+	pool->codec.L = mp_runtime_state(runtime);
 	mp_list_init(&pool->connecting);
 	mp_list_init(&pool->closing);
 	mp_list_init(&pool->statements);
@@ -208,7 +226,9 @@ static void on_connected(void *data, const struct mp_error *error)
 	if (pool->state == MP_POOL_CONNECTING)
 		pool->state = error == NULL ? MP_POOL_OPEN : MP_POOL_NEW;
 	pool->connected_ns = mp_loop_now_ns(pool->engine.loop);
+	mp_lua_pool_hold(pool);
 	answer(pool, &pool->connecting, error);
+	mp_lua_pool_release(pool);
 }
 
 // connect(pool): true, or nil and err. Several may wait for the same attempt.
@@ -217,7 +237,7 @@ static int connect_pool(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
-	mp_runtime_check(pool->runtime, L);
+	mp_lua_pool_check_wait(pool, L);
 	if (pool->state >= MP_POOL_CLOSING)
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	if (pool->state == MP_POOL_OPEN) {
@@ -228,7 +248,7 @@ static int connect_pool(lua_State *L)
 		pool->state = MP_POOL_CONNECTING;
 		mp_session_connect(pool->engine.session, on_connected, pool);
 	}
-	return wait_in(pool, L, &pool->connecting);
+	return wait_in(pool, &pool->connecting);
 }
 
 // close(pool): true, when its last connection is closed. Requests in flight may finish, queued ones fail.
@@ -241,9 +261,9 @@ static int close_pool(lua_State *L)
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	mp_runtime_check(pool->runtime, L);
+	mp_lua_pool_check_wait(pool, L);
 	begin_close(pool, pool->engine.close_drain_ms);
-	return wait_in(pool, L, &pool->closing);
+	return wait_in(pool, &pool->closing);
 }
 
 // discard(pool): closed without waiting, for one that nobody was given.

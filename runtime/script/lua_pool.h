@@ -16,7 +16,7 @@ enum mp_lua_pool_state { MP_POOL_NEW, MP_POOL_CONNECTING, MP_POOL_OPEN, MP_POOL_
 
 enum { MP_LUA_WATCH_CONFIG, MP_LUA_WATCH_HANDLERS, MP_LUA_WATCHES };
 
-struct op;
+struct mp_lua_op;
 
 struct mp_lua_pool {
 	uint32_t process; // mp_fork_generation() of the one that made it
@@ -24,13 +24,16 @@ struct mp_lua_pool {
 	struct mp_engine engine; // gone when CLOSED
 	enum mp_lua_pool_state state;
 	struct mp_runtime_guest guest;
-	bool collected;             // no Lua value names it any more: freed when CLOSED
-	struct mp_list connecting;  // waiters of connect
-	struct mp_list closing;     // waiters of close
-	struct mp_list statements;  // mp_lua_statement, until CLOSED
-	struct mp_request *filling; // taken, not submitted: left over when an argument raised an error
-	struct mp_slab ops;         // of lua_execute.c
-	struct op *answer; // of lua_execute.c: the call whose answer is here, until its coroutine took it
+	bool collected;            // no Lua value names it any more: freed when CLOSED and not held
+	uint32_t held;             // by C that lets Lua run and goes on with it afterwards
+	struct mp_list connecting; // waiters of connect
+	struct mp_list closing;    // waiters of close
+	struct mp_list statements; // mp_lua_statement, until CLOSED
+	// lua_op.c
+	struct mp_slab ops;
+	struct mp_lua_op *filling; // a stack: taken, not submitted yet
+	struct mp_task sweep;      // gives back what an error left there
+	struct mp_lua_op *answer;  // whose answer is here, until its coroutine took it
 	struct mp_codec codec;
 	struct mp_task reap;          // after the session is closed
 	struct mp_session_stats last; // what getStats() gives after the end
@@ -66,6 +69,12 @@ int mp_lua_forked(lua_State *L);
 bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool); // it was made before fork()
 // Where its level counts; NULL once it is closed.
 const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
+// Whatever runs Lua (a resumed coroutine, any allocation) may collect the pool: C that goes on with it holds it.
+void mp_lua_pool_hold(struct mp_lua_pool *pool);
+void mp_lua_pool_release(struct mp_lua_pool *pool);
+// mp_runtime_check() for the methods that wait. A closed pool, whose runtime may be gone, waits for nothing.
+void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L);
+
 // ---- lua_statement.c --------------------------------------------------------------------------------------------
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
@@ -73,8 +82,9 @@ void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_pre
 // ---- lua_hosts.c ------------------------------------------------------------------------------------------------
 void mp_lua_add_hosts(lua_State *L); // into the table at the top
 
-// ---- lua_execute.c: the slab of calls ---------------------------------------------------------------------------
+// ---- lua_op.c -------------------------------------------------------------------------------------------------
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
+void mp_lua_pool_end_ops(struct mp_lua_pool *pool); // before the session is freed
 
 // ---- lua_events.c -----------------------------------------------------------------------------------------------
 void mp_lua_pool_listen(struct mp_lua_pool *pool);

@@ -156,13 +156,13 @@ static void free_shape(void *data)
 }
 
 // Leaves the shape's table on the stack. NULL: out of memory.
-static struct shape *make_shape(lua_State *L, struct mp_metadata *metadata)
+static struct shape *make_shape(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
 {
 	struct shape *shape =
 		mp_calloc(1, sizeof(*shape) + (size_t)metadata->column_count * sizeof(mp_value_push *));
 	if (shape == NULL)
 		luaL_error(L, "not enough memory");
-	shape->L = L;
+	shape->L = codec->L; // L is a coroutine, whose end nobody tells
 	shape->ref = LUA_NOREF;
 	shape->metadata = mp_metadata_ref(metadata);
 	shape->count = metadata->column_count;
@@ -181,8 +181,8 @@ static struct shape *make_shape(lua_State *L, struct mp_metadata *metadata)
 }
 
 // Leaves the shape's table on the stack. A shape that is not kept by its statement is freed by the caller.
-static struct shape *shape_for(lua_State *L, struct mp_prepared *prepared, struct mp_metadata *metadata,
-                               bool *kept)
+static struct shape *shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+                               struct mp_metadata *metadata, bool *kept)
 {
 	*kept = prepared != NULL && prepared->result == metadata;
 	struct shape *shape = prepared != NULL ? prepared->user : NULL;
@@ -191,7 +191,7 @@ static struct shape *shape_for(lua_State *L, struct mp_prepared *prepared, struc
 		lua_rawgeti(L, LUA_REGISTRYINDEX, shape->ref);
 		return shape;
 	}
-	struct shape *fresh = make_shape(L, metadata);
+	struct shape *fresh = make_shape(L, codec, metadata);
 	if (*kept) {
 		if (shape != NULL)
 			free_shape(shape);
@@ -300,7 +300,7 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 	int top = lua_gettop(L);
 	// Only its count of references changes.
 	struct mp_metadata *metadata = (struct mp_metadata *)(uintptr_t)outcome->metadata;
-	struct shape *shape = shape_for(L, prepared, metadata, &kept);
+	struct shape *shape = shape_for(L, codec, prepared, metadata, &kept);
 	uint32_t count = shape->count;
 	lua_createtable(L, 0, KEYS);
 	lua_rawgeti(L, top + 1, (int)count + KEY_ROWS);

@@ -25,6 +25,7 @@
 struct mp_codec {
 	struct mp_buf scratch;
 	struct mp_lua_host_numbers *hosts; // of lua_host_number.c; NULL: not needed yet
+	lua_State *L;                      // lives as long as what is made with it: for references of shapes
 	char why[256];                     // after an error: what is wrong, without the value itself
 };
 

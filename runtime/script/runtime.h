@@ -24,33 +24,39 @@ void mp_runtime_enter(struct mp_runtime *runtime); // make it current; calls nes
 void mp_runtime_leave(struct mp_runtime *runtime);
 // The current one of this state; made on demand over a libuv loop of its own when there is none yet.
 struct mp_runtime *mp_runtime_of(lua_State *L);
+struct mp_runtime *mp_runtime_peek(lua_State *L); // NULL: there is none yet
 struct mp_loop *mp_runtime_loop(struct mp_runtime *runtime);
 size_t mp_runtime_waiting(const struct mp_runtime *runtime); // coroutines that wait, whatever for
 
 // Call the function at index -(nargs + 1) with nargs arguments in a coroutine of this runtime and run the loop until it
 // has returned (or nothing can happen any more). Pushes its results and returns their number; a Lua error is raised
-// again in L, with the coroutine's traceback.
+// again in L, with the coroutine's traceback. Raises when the loop runs already or has ended, in finalizers and hooks.
 int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs);
-// The same without running: the function begins in the RUN phase of this turn. An error that it raises is logged.
+// The same without running: the function begins in the RUN phase of this turn. An error that it raises is logged. When
+// the runtime ends nothing begins.
 void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs);
 // Run the loop until every coroutine has ended but those that serve pools (mp_runtime_serve), or mp_runtime_stop().
 void mp_runtime_settle(struct mp_runtime *runtime);
+// Lua got hold of L, in which it runs.
+void mp_runtime_know(struct mp_runtime *runtime, lua_State *L);
 // From a callback: mp_runtime_run() and mp_runtime_settle() return at the end of this turn (run: with an error).
 void mp_runtime_stop(struct mp_runtime *runtime);
 // Inside of a coroutine of the runtime: it serves others, so that nobody waits for its end.
 void mp_runtime_serve(struct mp_runtime *runtime);
 
-// For functions that wait: a waiter is one suspended coroutine.
+// For functions that wait: a waiter is one suspended coroutine. A C function that Lua called passes check() before it
+// submits or registers anything, then register(), and ends with `return mp_runtime_yield(...)`.
 struct mp_waiter;
-// Inside a C function called by Lua: register the running coroutine as waiting and get its waiter; the function must
-// then `return lua_yield(L, 0)`. Raises a Lua error outside a runtime's coroutine.
-struct mp_waiter *mp_runtime_wait(lua_State *L);
-// The same in two steps: check raises; after it the function may begin its work, and register cannot fail.
-void mp_runtime_check(struct mp_runtime *runtime, lua_State *L);
-struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime);
-// From the loop: push the results with lua_* on mp_waiter_state(), then resume. The waiter is gone afterwards.
-// `return mp_runtime_sleep(...)` from a C function.
-int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms);
+// Raises a Lua error that names the place and the cure where Lua cannot wait: outside of a coroutine of this runtime,
+// and below a C function (sort, gsub, ...), a finalizer, a hook.
+void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L);
+void mp_runtime_raise_forked(lua_State *L); // MP_EFORKED
+bool mp_runtime_can_wait(const struct mp_runtime *runtime, lua_State *L);
+struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime); // cannot fail
+int mp_runtime_yield(struct mp_runtime *runtime);
+int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms); // all of it
+// From the loop: push the results with lua_* on mp_waiter_state(), without allocating, then resume. The waiter is gone
+// afterwards, and anything that Lua owns may be. A coroutine that somebody resumed by hand is forgotten.
 lua_State *mp_waiter_state(struct mp_waiter *waiter);
 void mp_waiter_resume(struct mp_waiter *waiter, int nresults);
 struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter); // while it waits: for a list of its owner's
@@ -60,8 +66,21 @@ void mp_waiter_wake(struct mp_waiter *waiter);
 
 // From the loop: call a C function protected on a state of the runtime's own, with `data` as light userdata at index 1.
 // It pushes exactly `nresults` values, which are left on the returned state for lua_xmove; NULL: it raised an error
-// (out of memory), which was logged, and nothing is left.
+// (out of memory), which was logged, and nothing is left. Finalizers may run meanwhile: see runtime.c.
 lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void *data, int nresults);
+
+// A thread of the Lua state that lives as long as the runtime.
+lua_State *mp_runtime_state(struct mp_runtime *runtime);
+
+// Before and after Lua runs, where C goes on afterwards: the hard build collects everything there.
+#ifdef MP_HARD
+void mp_runtime_collect(lua_State *L);
+#else
+static inline void mp_runtime_collect(lua_State *L)
+{
+	(void)L;
+}
+#endif
 
 // What must be closed before the loop ends (sessions, simulated clusters), in its owner's storage. `end` is called when
 // the runtime ends with its lua_State; it begins to close, and removes the guest at once or from the loop.
@@ -72,8 +91,9 @@ struct mp_runtime_guest {
 void mp_runtime_add_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
 void mp_runtime_remove_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
 // End all guests now and run the loop until they are gone (bounded by ten seconds). Coroutines that wait are forgotten;
-// the runtime starts no others any more.
-void mp_runtime_end(struct mp_runtime *runtime);
+// the runtime starts no others any more. False: some are left, and the runtime must not be freed; at once when the loop
+// is running, that is, when its Lua state is closed from inside of it.
+bool mp_runtime_end(struct mp_runtime *runtime);
 
 // Random (version 4) and time based (version 1, strictly increasing) UUIDs of this world.
 void mp_runtime_uuid(struct mp_runtime *runtime, struct mp_uuid *uuid);

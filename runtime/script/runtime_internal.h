@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What runtime.c and runtime_world.c share.
+// What runtime.c, runtime_world.c and waiter.c share.
 #pragma once
 
 #include "script/runtime.h"
@@ -7,13 +7,13 @@
 struct mp_runtime {
 	struct mp_loop *loop;
 	bool owns_loop;
-	bool running; // inside of mp_runtime_run() or mp_runtime_settle()
-	bool settling;
+	bool settling;      // inside of mp_runtime_settle()
 	bool stopped;       // by mp_runtime_stop()
 	bool ending;        // nothing of the user's runs any more
 	lua_State *scratch; // for protected calls from the loop; its stack is empty between them
 	int scratch_ref;
 	struct mp_waiter *current; // whose Lua code runs now
+	uint64_t tickets;          // given so far
 	size_t waiting;
 	size_t live; // coroutines that have not ended and do not serve
 	struct mp_list all, idle, ready;
@@ -25,8 +25,24 @@ struct mp_runtime {
 	uint8_t uuid_node[6];
 };
 
-// runtime.c
-bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
-
 // runtime_world.c. In a child of fork(): the coroutine began before it, and goes on in the parent as well.
 bool mp_runtime_left(lua_State *co);
+
+// What mp_runtime_run() waits for, on its stack.
+struct mp_frame {
+	struct mp_waiter *waiter; // NULL: it was forgotten
+	bool done;
+	int rc;
+};
+
+// ---- waiter.c ---------------------------------------------------------------------------------------------------
+bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
+// Moves the function and its arguments from L into a coroutine that is ready.
+struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs);
+void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame);
+lua_State *mp_waiter_thread(struct mp_waiter *waiter);
+void mp_waiter_rest(struct mp_waiter *waiter); // it has returned and its results were taken: for others
+void mp_waiter_destroy(struct mp_waiter *waiter);
+void mp_waiter_stop_timer(struct mp_waiter *waiter);
+struct mp_waiter *mp_waiter_of_all(struct mp_list_node *node); // of runtime->all
+void mp_waiter_run_ready(void *runtime);                       // the task `drain`

@@ -16,6 +16,7 @@ static const char key = 'r';
 
 struct nest {
 	struct mp_runtime *own; // over libuv, made on demand
+	bool closed;            // the Lua state ends: only finalizers run
 	struct mp_runtime **entered;
 	size_t count;
 	size_t capacity;
@@ -50,10 +51,9 @@ static int finish(lua_State *L)
 		leave(nest);
 	struct mp_runtime *own = nest->own;
 	nest->own = NULL;
-	if (own == NULL)
-		return 0;
-	mp_runtime_end(own);
-	if (own->guests.count == 0) // otherwise leaking is safer than pulling the loop away from under them
+	nest->closed = true;
+	if (own != NULL &&
+	    mp_runtime_end(own)) // otherwise leaking is safer than pulling the loop away from under it
 		mp_runtime_free(own);
 	return 0;
 }
@@ -85,6 +85,12 @@ static uint64_t fresh_seed(void)
 	return seed;
 }
 
+struct mp_runtime *mp_runtime_peek(lua_State *L)
+{
+	const struct nest *nest = nest_of(L);
+	return nest->count > 0 ? nest->entered[nest->count - 1] : nest->own;
+}
+
 struct mp_runtime *mp_runtime_of(lua_State *L)
 {
 	struct nest *nest = nest_of(L);
@@ -94,6 +100,8 @@ struct mp_runtime *mp_runtime_of(lua_State *L)
 		return nest->own;
 	if (nest->own != NULL)
 		leave(nest);
+	if (nest->closed)
+		luaL_error(L, "the Lua state is closing: there is no event loop any more");
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
 		luaL_error(L, "the event loop could not be made: no descriptor is free (ulimit -n), or no memory");

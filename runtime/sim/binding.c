@@ -86,10 +86,11 @@ static double number_field(lua_State *L, int index, const char *name, double mos
 	return value;
 }
 
-// The string stays alive as long as the table.
+// The string stays alive as long as the table, so it is not one that a metamethod makes.
 static const char *text_field(lua_State *L, int index, const char *name)
 {
-	lua_getfield(L, index, name);
+	lua_pushstring(L, name);
+	lua_rawget(L, index);
 	if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
 		luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
 	const char *text = lua_tostring(L, -1);
@@ -114,7 +115,9 @@ static void read_datacenters(lua_State *L, int index, struct mp_sim_options *o)
 			lua_Integer nodes = luaL_checkinteger(L, -1);
 			if (nodes < 1 || nodes > 255)
 				luaL_error(L, "datacenters: 1 to 255 nodes each");
-			o->dc_names[i] = luaL_checkstring(L, -2); // the caller's table keeps it
+			if (lua_type(L, -2) != LUA_TSTRING)
+				luaL_error(L, "datacenters: a name expected, got %s", luaL_typename(L, -2));
+			o->dc_names[i] = lua_tostring(L, -2); // the caller's table keeps it
 			o->nodes_of_dc[i] = (uint16_t)nodes;
 			o->nodes = (uint16_t)(o->nodes + nodes);
 			lua_pop(L, 3);

@@ -35,7 +35,8 @@ static void end_world(struct world *world)
 {
 	if (world->loop == NULL)
 		return;
-	mp_runtime_end(world->runtime);
+	if (!mp_runtime_end(world->runtime))
+		return; // the Lua state is closed from inside of the world: leaking is safer
 	mp_runtime_free(world->runtime);
 	mp_loop_sim_trace(world->loop, NULL);
 	mp_loop_free(world->loop);

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Coroutines on a loop.
+//
+//   IDLE --start--> READY --the RUN phase--> RUNNING --wait--> WAITING --resume--> RUNNING
+//     ^                ^                        |  \                ^
+//     |                +---- coroutine.yield ---+   +-- wake: READY-+
+//     +------------------- returned ------------+   (an error ends the coroutine for good)
+//
+// Invariants: user code runs only inside lua_resume(), called by resume() from the loop, never nested in another
+// coroutine of the same runtime; `current` is that coroutine. A coroutine that returned is used again, so a task costs
+// no garbage. The Lua stack of a suspended coroutine is touched by nobody but its waiter's owner.
+//
+// Lua can get hold of a coroutine (coroutine.running) and resume it by hand. So each suspension leaves a ticket on the
+// coroutine's stack: only one that still holds the ticket of its last wait is given what it waited for; any other is
+// forgotten, for it belongs to whoever took it. One that somebody got hold of is not used again: it would be another's.
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/lua_core.h"
+#include "script/runtime_internal.h"
+
+#define IDLE_MAX 4096 // coroutines kept for reuse
+
+enum state { IDLE, READY, RUNNING, WAITING };
+
+struct mp_waiter {
+	struct mp_runtime *runtime;
+	lua_State *co;
+	int ref; // keeps co alive
+	enum state state;
+	bool begun;
+	bool known; // Lua has it
+	bool serves;
+	int nargs;     // until it has begun: values above its function
+	double ticket; // of its last suspension, alone on its stack meanwhile
+	struct mp_frame *frame;
+	struct mp_timer timer;    // of sleep
+	struct mp_list_node node; // in idle or ready; while it waits, its owner's
+	struct mp_list_node all;
+};
+
+// ---- coroutines -------------------------------------------------------------------------------------------------
+
+static void woken(void *data)
+{
+	mp_waiter_resume(data, 0);
+}
+
+static struct mp_waiter *make(struct mp_runtime *runtime, lua_State *L)
+{
+	struct mp_waiter *waiter = mp_calloc(1, sizeof(*waiter));
+	if (waiter == NULL)
+		luaL_error(L, "not enough memory");
+	mp_list_node_init(&waiter->node);
+	mp_list_node_init(&waiter->all);
+	mp_timer_init(&waiter->timer, runtime->loop, woken, waiter);
+	waiter->runtime = runtime;
+	waiter->ref = LUA_NOREF;
+	// In the list first: an error in Lua then leaves a coroutine without a state, which is never used.
+	mp_list_push_back(&runtime->all, &waiter->all);
+	waiter->co = lua_newthread(L);
+	waiter->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return waiter;
+}
+
+void mp_waiter_destroy(struct mp_waiter *waiter)
+{
+	if (waiter->frame != NULL)
+		waiter->frame->waiter = NULL;
+	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->ref);
+	mp_timer_stop(&waiter->timer);
+	mp_list_remove(&waiter->runtime->all, &waiter->all);
+	mp_free(waiter);
+}
+
+// It does not come back: somebody took it, or the runtime ends.
+static void forget(struct mp_waiter *waiter)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	if (!waiter->serves)
+		runtime->live--;
+	if (waiter->frame != NULL)
+		mp_loop_stop(runtime->loop); // nobody else will
+	mp_waiter_destroy(waiter);
+}
+
+static void make_ready(struct mp_waiter *waiter)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	waiter->state = READY;
+	mp_list_push_back(&runtime->ready, &waiter->node);
+	mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
+}
+
+struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs)
+{
+	struct mp_waiter *waiter;
+	if (runtime->idle.count > 0)
+		waiter = MP_CONTAINER_OF(mp_list_pop_front(&runtime->idle), struct mp_waiter, node);
+	else
+		waiter = make(runtime, L);
+	if (!lua_checkstack(waiter->co, nargs + 1)) {
+		mp_list_push_front(&runtime->idle, &waiter->node);
+		luaL_error(L, "too many arguments");
+	}
+	waiter->begun = waiter->known = waiter->serves = false;
+	waiter->nargs = nargs;
+	waiter->frame = NULL;
+	lua_xmove(L, waiter->co, nargs + 1);
+	runtime->live++;
+	make_ready(waiter);
+	return waiter;
+}
+
+void mp_waiter_rest(struct mp_waiter *waiter)
+{
+	waiter->frame = NULL;
+	if (waiter->known || waiter->runtime->idle.count >= IDLE_MAX) {
+		mp_waiter_destroy(waiter);
+		return;
+	}
+	lua_settop(waiter->co, 0);
+	mp_list_push_front(&waiter->runtime->idle, &waiter->node);
+}
+
+static int log_failure(lua_State *L)
+{
+	struct mp_waiter *waiter = lua_touserdata(L, 1);
+	lua_xmove(waiter->co, L, 1);
+	const char *text = mp_lua_push_error_text(L, -1);
+	luaL_traceback(L, waiter->co, text, 0);
+	mp_log_write(mp_loop_log(waiter->runtime->loop), MP_LOG_ERROR, "error in a coroutine: %s",
+	             lua_tostring(L, -1));
+	return 0;
+}
+
+static void ended(struct mp_waiter *waiter, int rc)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	if (!waiter->serves)
+		runtime->live--;
+	waiter->state = IDLE;
+	if (waiter->frame != NULL) {
+		waiter->frame->done = true; // the results stay on the coroutine until mp_runtime_run() has taken them
+		waiter->frame->rc = rc;
+		mp_loop_stop(runtime->loop);
+		return;
+	}
+	if (rc != 0)
+		mp_runtime_protect(runtime, log_failure, waiter, 0);
+	if (runtime->settling && runtime->live == 0)
+		mp_loop_stop(runtime->loop);
+	if (rc != 0)
+		mp_waiter_destroy(waiter);
+	else
+		mp_waiter_rest(waiter);
+}
+
+// Only on top of its ticket stands what it is to be resumed with.
+static bool is_there(const struct mp_waiter *waiter, int nresults)
+{
+	lua_State *co = waiter->co;
+	if (!waiter->begun)
+		return lua_status(co) == 0 && lua_gettop(co) == waiter->nargs + 1;
+	return lua_status(co) == LUA_YIELD && lua_gettop(co) == 1 + nresults && lua_type(co, 1) == LUA_TNUMBER &&
+	       lua_tonumber(co, 1) == waiter->ticket;
+}
+
+static void leave_ticket(struct mp_waiter *waiter)
+{
+	waiter->ticket = (double)++waiter->runtime->tickets;
+	lua_pushnumber(waiter->co, waiter->ticket);
+}
+
+static void resume(struct mp_waiter *waiter, int nargs)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	if (mp_loop_is_forked(runtime->loop)) // it goes on in the parent
+		return;
+	struct mp_waiter *outer = runtime->current;
+	runtime->current = waiter;
+	waiter->state = RUNNING;
+	waiter->begun = true;
+	mp_runtime_collect(runtime->scratch);
+	int rc = lua_resume(waiter->co, nargs);
+	mp_runtime_collect(runtime->scratch);
+	runtime->current = outer;
+	if (rc != LUA_YIELD) {
+		ended(waiter, rc);
+		return;
+	}
+	if (waiter->state == WAITING)
+		return;
+	// A bare coroutine.yield(): the others first, then this one again.
+	lua_settop(waiter->co, 0);
+	leave_ticket(waiter);
+	make_ready(waiter);
+}
+
+void mp_waiter_run_ready(void *data)
+{
+	struct mp_runtime *runtime = data;
+	// Only those that are ready now: what they make ready comes after the loop's other work.
+	for (size_t left = runtime->ready.count; left > 0 && runtime->ready.count > 0; left--) {
+		struct mp_waiter *waiter =
+			MP_CONTAINER_OF(mp_list_pop_front(&runtime->ready), struct mp_waiter, node);
+		if (MP_UNLIKELY(runtime->ending || !is_there(waiter, 0)))
+			forget(waiter);
+		else
+			resume(waiter, waiter->begun ? 0 : waiter->nargs);
+	}
+	if (runtime->ready.count > 0)
+		mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
+}
+
+// ---- waiting ----------------------------------------------------------------------------------------------------
+
+void mp_runtime_raise_forked(lua_State *L)
+{
+	mp_lua_fail(L, MP_EFORKED,
+	            "this call waits for what was begun before fork(): in a child use "
+	            "moonpool.run(function() ... end) and pools of its own");
+	lua_error(L);
+}
+
+bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co)
+{
+	return runtime->current != NULL && runtime->current->co == co;
+}
+
+bool mp_runtime_can_wait(const struct mp_runtime *runtime, lua_State *L)
+{
+	return mp_runtime_is_current(runtime, L) && lua_isyieldable(L);
+}
+
+void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
+{
+	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
+		mp_runtime_raise_forked(L);
+	if (MP_UNLIKELY(!mp_runtime_can_wait(runtime, L)))
+		mp_lua_refuse_waiting(L, runtime->current != NULL ? runtime->current->co : NULL);
+}
+
+struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime)
+{
+	struct mp_waiter *waiter = runtime->current;
+	waiter->state = WAITING;
+	runtime->waiting++;
+	return waiter;
+}
+
+int mp_runtime_yield(struct mp_runtime *runtime)
+{
+	struct mp_waiter *waiter = runtime->current;
+	mp_assert(waiter->state == WAITING);
+	leave_ticket(waiter);
+	return lua_yield(waiter->co, 1);
+}
+
+int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms)
+{
+	mp_runtime_check(runtime, L);
+	if (mp_timer_start_ms(&runtime->current->timer, ms) != 0)
+		return luaL_error(L, "not enough memory");
+	mp_runtime_register(runtime);
+	return mp_runtime_yield(runtime);
+}
+
+lua_State *mp_waiter_state(struct mp_waiter *waiter)
+{
+	mp_assert(waiter->state == WAITING);
+	return is_there(waiter, 0) ? waiter->co : waiter->runtime->scratch;
+}
+
+void mp_waiter_resume(struct mp_waiter *waiter, int nresults)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	mp_assert(waiter->state == WAITING);
+	runtime->waiting--;
+	bool there = is_there(waiter, nresults);
+	if (MP_LIKELY(there && !runtime->ending)) {
+		resume(waiter, nresults);
+		return;
+	}
+	if (!there)
+		lua_pop(runtime->scratch, nresults);
+	forget(waiter);
+}
+
+void mp_waiter_wake(struct mp_waiter *waiter)
+{
+	mp_assert(waiter->state == WAITING);
+	waiter->runtime->waiting--;
+	make_ready(waiter);
+}
+
+void mp_runtime_know(struct mp_runtime *runtime, lua_State *L)
+{
+	if (mp_runtime_is_current(runtime, L))
+		runtime->current->known = true;
+}
+
+void mp_runtime_serve(struct mp_runtime *runtime)
+{
+	mp_assert(runtime->current != NULL);
+	if (runtime->current->serves)
+		return;
+	runtime->current->serves = true;
+	runtime->live--;
+}
+
+// ---- for runtime.c ----------------------------------------------------------------------------------------------
+
+void mp_waiter_stop_timer(struct mp_waiter *waiter)
+{
+	mp_timer_stop(&waiter->timer);
+}
+
+lua_State *mp_waiter_thread(struct mp_waiter *waiter)
+{
+	return waiter->co;
+}
+
+void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame)
+{
+	waiter->frame = frame;
+}
+
+struct mp_waiter *mp_waiter_of_all(struct mp_list_node *node)
+{
+	return MP_CONTAINER_OF(node, struct mp_waiter, all);
+}
+
+struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter)
+{
+	return &waiter->node;
+}
+
+struct mp_waiter *mp_waiter_at(struct mp_list_node *node)
+{
+	return MP_CONTAINER_OF(node, struct mp_waiter, node);
+}

@@ -1,0 +1,470 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- X1: what C goes on with after Lua ran may be collected meanwhile, at any allocation, and a finalizer may call
+-- anything that does not wait. The hard build collects everything wherever C resumes Lua.
+local moonpool = require "moonpool"
+local core = require "moonpool.core_loader"
+local sim = require "moonpool.sim"
+local program = require "spec.support.program"
+local support = require "spec.support.world"
+local it_in = support.inside(it)
+
+local CREATE = "CREATE TABLE ks.users (id int PRIMARY KEY, name text, age int)"
+
+-- fn is called when the object that nobody holds is collected.
+local function when_collected(fn)
+  getmetatable(newproxy(true)).__gc = fn
+end
+
+local function collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+-- Every allocation collects everything; or, at a slower pace, collections follow one another without a pause.
+local function collecting(fn, pace)
+  local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", pace or 1000000)
+  collectgarbage()
+  local function give(ok, ...)
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", step)
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return give(pcall(fn))
+end
+
+describe("a pool that nobody holds any more", function()
+  it_in("may be collected while its own close resumes those that waited for it", function(world)
+    for closers = 1, 3 do
+      local ended = 0
+      do
+        local pool = moonpool.ConnectionPool(world:configuration())
+        assert(pool:connect())
+        for _ = 1, closers do
+          moonpool.spawn(function()
+            pool:close()
+            ended = ended + 1
+            collect()
+          end)
+        end
+      end
+      world:eventually("all of them end", function() return ended == closers end)
+      collect()
+    end
+  end)
+
+  it_in("may be collected in every state", function(world)
+    collecting(function()
+      moonpool.ConnectionPool(world:configuration())
+      moonpool.ConnectionPool(world:configuration()):connect()
+      moonpool.ConnectionPool(world:configuration { contactPoints = { "127.0.0.99" } }):connect()
+      local pool = moonpool.ConnectionPool(world:configuration())
+      moonpool.spawn(function() return pool:connect() end)
+      pool = moonpool.ConnectionPool(world:configuration())
+      pool:connect()
+      pool:on("hostDown", print)
+      pool:close()
+    end, 400)
+    collect()
+    moonpool.sleep(5000)
+    collect()
+    moonpool.sleep(100)
+  end)
+
+  it_in("may be collected by the answer of its own request", function(world)
+    world:schema(CREATE)
+    local pool = moonpool.ConnectionPool(world:configuration())
+    assert(pool:connect())
+    local insert = assert(pool:prepare "INSERT INTO users (id, name, age) VALUES (?, ?, ?)")
+    local futures = {}
+    for i = 1, 20 do
+      pool:executeAsync(insert, { i, "x", i })
+      futures[i] = pool:executeAsync("SELECT cluster_name FROM system.local")
+    end
+    pool, insert = nil, nil -- luacheck: ignore 311
+    collect()
+    for i = 1, 20 do
+      local result, err = futures[i]:wait()
+      assert.is_true(result ~= nil or err.code == "CLOSED", tostring(err))
+      collect()
+    end
+  end)
+
+  it_in("may be collected while it prepares and while it connects", function(world)
+    world:schema(CREATE)
+    world.cluster:rule { opcode = "PREPARE", delay = 100 }
+    local pool = moonpool.ConnectionPool(world:configuration())
+    assert(pool:connect())
+    local text = "SELECT name FROM users WHERE id = ?"
+    for _ = 1, 3 do pool:executeAsync(text, { 1 }) end
+    moonpool.sleep(1)
+    pool = nil -- luacheck: ignore 311
+    collect()
+    moonpool.sleep(1000)
+    collect()
+  end)
+end)
+
+describe("a statement", function()
+  it_in("outlives the coroutine that executed it first", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    local select = assert(pool:prepare "SELECT name FROM users WHERE id = ?")
+    -- Text that fails, so that the coroutine is not used again.
+    core.start(function()
+      assert(pool:execute(select, { 1 }))
+      error(setmetatable({}, { __tostring = function() return "the end that this spec is about" end }))
+    end)
+    moonpool.sleep(1000)
+    collect()
+    assert(pool:execute(select, { 1 }))
+    pool:close()
+  end)
+
+  it_in("of a closed pool that was collected is refused", function(world)
+    world:schema(CREATE)
+    local pool = moonpool.ConnectionPool(world:configuration())
+    assert(pool:connect())
+    local select = assert(pool:prepare "SELECT name FROM users WHERE id = ?")
+    pool:close()
+    pool = nil -- luacheck: ignore 311
+    collect()
+    assert.is_nil(select.cql)
+    local other = world:pool()
+    local ok, result, err = pcall(other.execute, other, select, { 1 })
+    assert.is_true(not ok or (result == nil and err.code == "CLOSED"))
+  end)
+end)
+
+describe("a finalizer", function()
+  it_in("may submit while a request is being filled", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    local insert = assert(pool:prepare "INSERT INTO users (id, name, age) VALUES (?, ?, ?)")
+    local finalized, futures = 0, {}
+    local function trap()
+      when_collected(function()
+        finalized = finalized + 1
+        futures[#futures + 1] = pool:executeAsync(insert, { 1000 + finalized, "trap", 1 })
+        futures[#futures + 1] = pool:executeAsync(insert, { 1000, { "no text" }, 1 })
+      end)
+    end
+    for i = 1, 50 do
+      collecting(function()
+        trap()
+        assert(pool:execute(insert, { id = i, name = "user " .. i, age = i }))
+      end)
+    end
+    assert.is_true(finalized >= 40)
+    for i, future in ipairs(futures) do
+      local result, err = future:wait()
+      if i % 2 == 1 then assert(result, err) else assert.equal("TYPE_MISMATCH", err.code) end
+    end
+    for i = 1, 50 do
+      assert.equal("user " .. i, assert(pool:execute("SELECT name FROM users WHERE id = ?", { i })):first().name)
+    end
+    for i = 1, finalized do
+      assert.equal("trap", assert(pool:execute("SELECT name FROM users WHERE id = ?", { 1000 + i })):first().name)
+    end
+  end)
+
+  it_in("may change what is being read", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    for i = 1, 20 do
+      local options = { keyspace = "ks" .. (i > 0 and "" or "x"), tag = "tag " .. i, prepare = false }
+      collecting(function()
+        when_collected(function()
+          options.keyspace, options.tag = nil, nil
+          collectgarbage()
+        end)
+        assert(pool:execute("SELECT name FROM users WHERE id = 1", {}, options))
+      end)
+    end
+  end)
+
+  it_in("may look at all that a pool tells", function(world)
+    local pool = world:pool()
+    local looked = 0
+    for _ = 1, 10 do
+      collecting(function()
+        when_collected(function()
+          pool:getHosts() pool:getConnectionDetails() pool:policies() pool:getMetrics()
+          pool:setHostTags("127.0.0.1", { "one" })
+          pool:explain(setmetatable({}, { __index = function(_, key) return key .. looked end }))
+          looked = looked + 1
+        end)
+        pool:getHosts() pool:getConnectionDetails() pool:policies()
+        pool:explain { consistency = "ONE", keyspace = "ks", routingKey = "x" }
+      end)
+    end
+    assert.is_true(looked >= 5)
+  end)
+
+  it("cannot run an event loop, nor can a hook", function()
+    local world = sim.world { nodes = 1 }
+    local said = {}
+    local function try()
+      for _, run in ipairs { function(fn) return moonpool.run(fn) end, function(fn) return world:run(fn) end } do
+        local ok, why = pcall(run, function() moonpool.sleep(1) end)
+        said[#said + 1] = ok or why
+      end
+    end
+    when_collected(try)
+    collect()
+    debug.sethook(function()
+      debug.sethook()
+      try()
+    end, "", 1)
+    for _ = 1, 100 do assert(world) end
+    debug.sethook()
+    assert.equal(4, #said)
+    for _, why in ipairs(said) do assert.matches("inside of a finalizer", why, 1, true) end
+    world:run(function() moonpool.sleep(1) end)
+    world:close()
+  end)
+
+  it_in("may begin what waits", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    local rows
+    when_collected(function()
+      moonpool.spawn(function() rows = assert(pool:execute "SELECT cluster_name FROM system.local").rows end)
+    end)
+    collect()
+    world:eventually("it ran", function() return rows end)
+  end)
+end)
+
+describe("a world that is closed", function()
+  it("leaves pools, futures, statements and clusters that say so", function()
+    local world = sim.world { nodes = 1, rf = 1 }
+    local pool, future, statement
+    world:run(function()
+      pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
+        logging = { level = "off" } }
+      assert(pool:connect())
+      statement = assert(pool:prepare "SELECT cluster_name FROM system.local")
+      future = core.future()
+      pool:close()
+    end)
+    local cluster = world.cluster
+    world:close()
+    world = nil -- luacheck: ignore 311
+    collect()
+    local other = sim.world { nodes = 1 }
+    other:run(function()
+      for _, call in ipairs { "execute", "prepare" } do
+        local result, err = pool[call](pool, "SELECT key FROM system.local")
+        assert.is_nil(result)
+        assert.equal("CLOSED", err.code)
+      end
+      assert.equal("CLOSED", select(2, pool:connect()).code)
+      assert.is_true(pool:close())
+      assert.same({}, pool:getConnectionDetails())
+      assert.same({}, pool:getHosts())
+      assert.is_nil(statement.cql)
+      local ok, why = pcall(future.wait, future)
+      assert.is_false(ok)
+      assert.matches("another world", why)
+      ok, why = pcall(cluster.kill, cluster, 1)
+      assert.is_false(ok)
+      assert.matches("closed", why)
+    end)
+    other:close()
+  end)
+end)
+
+describe("a coroutine that is resumed by hand", function()
+  it_in("is not given what it waited for when it is elsewhere", function(world)
+    world:schema(CREATE)
+    local pool = world:pool()
+    local waits = {
+      sleep = function() moonpool.sleep(50) end,
+      execute = function() pool:execute "SELECT cluster_name FROM system.local" end,
+      prepare = function() pool:prepare "SELECT name FROM users WHERE id = ?" end,
+      future = function() moonpool.spawn(moonpool.sleep, 50):wait() end,
+      yield = function() coroutine.yield() end,
+    }
+    for name, wait in pairs(waits) do
+      local victim, seen = nil, {}
+      local ended = false
+      core.start(function()
+        victim = coroutine.running()
+        pcall(wait)
+        while not ended do seen[#seen + 1] = coroutine.yield("mine") end
+      end)
+      while not victim do coroutine.yield() end
+      assert.same({ true, "mine" }, { coroutine.resume(victim) }, name)
+      collect()
+      moonpool.sleep(3000)
+      collect()
+      for i = 1, 3 do
+        assert.same({ true, "mine" }, { coroutine.resume(victim, i) }, name)
+        moonpool.sleep(10)
+      end
+      assert.same({ 1, 2, 3 }, seen, name)
+      ended = true
+      coroutine.resume(victim)
+      moonpool.sleep(100)
+    end
+  end)
+
+  it_in("may end before it is its turn", function()
+    local victim
+    core.start(function()
+      victim = coroutine.running()
+      coroutine.yield()
+    end)
+    while not victim do coroutine.yield() end
+    assert.is_true(coroutine.resume(victim))
+    assert.equal("dead", coroutine.status(victim))
+    moonpool.sleep(10)
+    collect()
+    -- What ended is used again for other tasks, and somebody still knows it.
+    local ran = 0
+    for _ = 1, 10 do core.start(function() ran = ran + 1 end) end
+    coroutine.resume(victim)
+    moonpool.sleep(10)
+    assert.equal(10, ran)
+  end)
+
+  it("ends a run whose own coroutine it was", function()
+    local world = sim.world { nodes = 1 }
+    local ok, why = pcall(world.run, world, function()
+      local victim = coroutine.running()
+      core.start(function() coroutine.resume(victim) end)
+      moonpool.sleep(1000)
+    end)
+    assert.is_false(ok)
+    assert.matches("resumed by somebody else", why)
+    world:run(function() moonpool.sleep(1) end)
+    world:close()
+  end)
+end)
+
+-- Random programs over one world: pools come and go, requests of every kind, handlers, finalizers that submit,
+-- coroutines that are taken by hand. Whatever was answered is right, and nothing is left behind.
+describe("a random program", function()
+  local function play(seed)
+    local random = support.random(seed)
+    local world = support.open { seed = seed, nodes = 2, rf = 2 }
+    world:schema(CREATE)
+    world.sim:run(function()
+      local pools, handled, futures, victims, wrong = {}, {}, {}, {}, 0
+      local function any() return pools[random(#pools) + 1] end
+      local function check(i, result)
+        if result and result:first().id ~= i then wrong = wrong + 1 end
+      end
+      local steps = {
+        function() if #pools < 4 then pools[#pools + 1] = moonpool.ConnectionPool(world:configuration()) end end,
+        function() local pool = any() if pool then pool:connect() end end,
+        function() local pool = any() if pool then moonpool.spawn(pool.connect, pool) end end,
+        function()
+          local pool = any()
+          if not pool then return end
+          local i = random(5) + 1
+          pool:execute("INSERT INTO users (id, name) VALUES (?, ?)", { i, "user " .. i })
+          check(i, pool:execute("SELECT id FROM users WHERE id = ?", { i }))
+        end,
+        function()
+          local pool = any()
+          if not pool then return end
+          for i = 1, random(8) + 1 do
+            pool:execute("INSERT INTO users (id, name) VALUES (?, ?)", { i, "user " .. i })
+            futures[#futures + 1] = { i, pool:executeAsync("SELECT id FROM users WHERE id = ?", { i }) }
+          end
+        end,
+        function() table.remove(futures, random(#futures + 1)) end,
+        function()
+          local entry = table.remove(futures, random(#futures + 1))
+          if entry then check(entry[1], (entry[2]:wait())) end
+        end,
+        function()
+          local pool = any()
+          if not pool then return end
+          pool:on("connectionLost", function() pool:getStats() collectgarbage() end)
+          handled[#handled + 1] = pool -- its handlers keep it until it is closed
+        end,
+        function()
+          local pool = any()
+          if pool then when_collected(function() pool:executeAsync "SELECT key FROM system.local" end) end
+        end,
+        function()
+          moonpool.spawn(function()
+            victims[#victims + 1] = coroutine.running()
+            moonpool.sleep(random(20))
+          end)
+        end,
+        function()
+          local victim = table.remove(victims)
+          if victim and coroutine.status(victim) == "suspended" then coroutine.resume(victim) end
+        end,
+        function() local pool = table.remove(pools, random(#pools + 1)) if pool then pool:close() end end,
+        function()
+          local pool = table.remove(pools, random(#pools + 1))
+          if pool then for _ = 1, 2 do moonpool.spawn(pool.close, pool) end end
+        end,
+        function() table.remove(pools, random(#pools + 1)) end,
+        function() collectgarbage() end,
+        function() moonpool.sleep(random(50)) end,
+      }
+      for _ = 1, 120 do steps[random(#steps) + 1]() end
+      for _, pool in ipairs(pools) do pool:close() end
+      for _, pool in ipairs(handled) do pool:close() end
+      pools, handled, futures = {}, {}, {}
+      collect()
+      moonpool.sleep(20000)
+      collect()
+      moonpool.sleep(1000)
+      assert.equal(0, wrong)
+    end)
+    collect()
+    world.sim:close()
+  end
+
+  for seed = 1, 15 do
+    it("of seed " .. seed .. " ends with nothing left", function() play(seed) end)
+  end
+end)
+
+describe("an application", function()
+  it("may close a pool, forget it, and go on", function()
+    local said, status = program.run([[
+      local moonpool = require "moonpool"
+      for closers = 0, 2 do
+        local pool = moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
+        assert(pool:connect())
+        for _ = 1, closers do moonpool.spawn(pool.close, pool) end
+        pool:close()
+        pool = nil
+        collectgarbage() collectgarbage()
+        moonpool.sleep(20)
+      end
+      print "end"
+    ]], "--embedded 1")
+    assert.equal("end\n", said)
+    assert.equal(0, status)
+  end)
+
+  it("may leave everything to the end of its state", function()
+    local said, status = program.run([[
+      local moonpool = require "moonpool"
+      pool = moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
+      assert(pool:connect())
+      statement = pool:prepare "SELECT key FROM system.local"
+      future = pool:executeAsync(statement)
+      hold = newproxy(true)
+      getmetatable(hold).__gc = function()
+        print(select("#", pool:getStats()), pcall(moonpool.run, function() end))
+        print(pcall(moonpool.sleep, 1))
+        moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
+        moonpool.spawn(function() print "never" end)
+      end
+      print "end"
+    ]], "--embedded 1")
+    assert.matches("^end\n", said)
+    assert.is_nil(said:find("never", 1, true))
+    assert.equal(0, status)
+  end)
+end)
