@@ -76,7 +76,7 @@ bool mp_policy_is_slow(struct mp_decision *decision, char *why, size_t size)
 
 // ---- for authors --------------------------------------------------------------------------------------------------
 
-#define TRIED_FIRST  2000u // calls before any is timed
+#define TRIED_FIRST  12000u // calls before any is timed
 #define TIMED_CALLS  20000u
 #define TIMED_MAX_NS UINT64_C(50000000) // slow ones are asked less often
 #define ROUND_CALLS  64u
@@ -121,7 +121,7 @@ int mp_script_policies_measure(struct mp_script_policies *policies, enum mp_poli
 	policies->is_measured = true;
 	int rc = mp_script_policies_bind(policies, &policies->canned.view, NULL);
 	struct mp_decision *decision = slot->current->decision;
-	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS; // as when it is tried: nothing is logged
+	decision->cell.fuel.limit_ns = MP_DECIDE_LOAD_NS; // as when it is tried: nothing is logged
 	if (rc != 0 || !ask_calls(slot, decision, TRIED_FIRST))
 		return MP_ESCRIPT;
 	uint64_t calls = decision->cell.call, given_bytes = decision->vm.given_bytes;

@@ -3,7 +3,6 @@
 #include "script/decide.h"
 
 #include <lauxlib.h>
-#include <limits.h>
 #include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -20,39 +19,8 @@
 struct making {
 	struct mp_decision *decision;
 	const struct mp_decision_setup *setup;
-	struct mp_buf text; // of the policy file being read
+	struct mp_decide_texts texts;
 };
-
-// find(name): the text and path of a policy file, or nil and a message.
-static int find_policy(lua_State *L)
-{
-	struct making *making = lua_touserdata(L, lua_upvalueindex(1));
-	struct mp_decision *decision = making->decision;
-	const char *name = luaL_checkstring(L, 1);
-	char path[PATH_MAX];
-	char message[MP_DECIDE_TEXT];
-	int rc = mp_source_find(making->setup->source, mp_policy_kind_name(decision->kind), name, path,
-	                        sizeof(path), message, sizeof(message));
-	if (rc == 0 && decision->file_count == MP_DECIDE_FILES)
-		return luaL_error(L, "too many policy files");
-	if (rc == 0) {
-		char *copy = mp_strdup(path);
-		if (copy == NULL)
-			return luaL_error(L, "out of memory");
-		decision->files[decision->file_count++] = copy;
-		rc = mp_source_read(path, MP_SOURCE_MAX_BYTES, &making->text, message, sizeof(message));
-	}
-	if (rc != 0) {
-		lua_pushnil(L);
-		lua_pushstring(L, message);
-		return 2;
-	}
-	for (size_t i = 0; i < making->text.len; i++)
-		decision->content_hash = (decision->content_hash ^ making->text.data[i]) * UINT64_C(1099511628211);
-	lua_pushlstring(L, (const char *)making->text.data, making->text.len);
-	lua_pushstring(L, path);
-	return 2;
-}
 
 static int load_module(lua_State *L, const struct mp_decide_module *module)
 {
@@ -80,9 +48,7 @@ static void push_bridge(lua_State *L, struct making *making)
 	lua_setfield(L, -2, "key");
 	lua_pushstring(L, setup->where);
 	lua_setfield(L, -2, "where");
-	lua_pushlightuserdata(L, making);
-	lua_pushcclosure(L, find_policy, 1);
-	lua_setfield(L, -2, "find");
+	mp_decide_push_texts(L, &making->texts);
 }
 
 static char *copy_field(lua_State *L, int index, const char *key)
@@ -121,26 +87,14 @@ static void open_libraries(lua_State *L)
 	lua_pop(L, 1);
 }
 
-struct preparing {
-	struct mp_decision *decision;
-	const struct mp_decide_modules *modules;
-};
-
 // The trusted half without the policy: libraries and modules. The loader is left in the registry.
 static int prepare(lua_State *L)
 {
-	const struct preparing *preparing = lua_touserdata(L, 1);
-	struct mp_decision *decision = preparing->decision;
-	const struct mp_decide_modules *modules = preparing->modules;
-	mp_vm_learn(&decision->vm);
-	// LuaJIT's own libraries lose memory when they cannot be opened: the cap holds from here on.
-	size_t cap_bytes = decision->vm.cap_bytes;
-	decision->vm.cap_bytes = SIZE_MAX;
+	const struct mp_decide_modules *modules = lua_touserdata(L, 1);
 	open_libraries(L);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ffi");
 	lua_call(L, 1, 0);
-	decision->vm.cap_bytes = cap_bytes;
 	// What runs once is not worth compiling, and what is made here stays.
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_gc(L, LUA_GCSTOP, 0);
@@ -210,6 +164,8 @@ static void take_error(struct mp_decision *decision, int status, char *text, siz
 	if (status == LUA_ERRMEM)
 		snprintf(text, size, "%s: not enough memory: the policy may use %zu KiB", file,
 		         decision->vm.cap_bytes / 1024);
+	else if (status == LUA_ERRERR) // nobody could say where: the handler of errors had no room left
+		snprintf(text, size, "%s: stack overflow", file);
 	else
 		snprintf(text, size, "%s", message);
 	decision->was_fuel = status == LUA_ERRMEM || strstr(message, "out of fuel") != NULL ||
@@ -237,8 +193,7 @@ struct mp_decision *mp_decision_prepare(const struct mp_decide_modules *modules,
 		mp_free(decision);
 		return NULL;
 	}
-	struct preparing preparing = {decision, modules};
-	int status = lua_cpcall(decision->vm.L, prepare, &preparing);
+	int status = lua_cpcall(decision->vm.L, prepare, (void *)(uintptr_t)modules);
 	if (status == 0)
 		return decision;
 	take_error(decision, status, message, message_size);
@@ -262,12 +217,11 @@ int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setu
 	mp_plan_init(&decision->idle_plan, &decision->idle_view, NULL, false, 0, chance);
 	decision->cell.plan = &decision->idle_plan;
 	decision->cell.call = 1;
-	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
 	decision->content_hash = UINT64_C(14695981039346656037); // FNV-1a
 	struct making making = {.decision = decision, .setup = setup};
-	mp_buf_init(&making.text);
+	mp_decide_texts_init(&making.texts, decision, setup->source);
 	int status = lua_cpcall(decision->vm.L, make, &making);
-	mp_buf_deinit(&making.text);
+	mp_decide_texts_deinit(&making.texts);
 	if (status == 0 && settle(decision))
 		return 0;
 	if (status == 0)

@@ -8,6 +8,7 @@
 #include "cluster/plan/datacentres.h"
 #include "cluster/plan/policy.h"
 #include "loop/loop.h"
+#include "script/fuel.h"
 #include "script/policies.h"
 #include "script/source.h"
 #include "script/vm.h"
@@ -17,6 +18,8 @@
 #define MP_DECIDE_FILES    4
 #define MP_DECIDE_SETS     16 // tags and lists of hosts a policy may filter by
 #define MP_DECIDE_TEXT     512
+
+#define MP_DECIDE_TEXT_MAX 65536u // bytes of a text that a policy puts together
 
 #define MP_DECIDE_SERVE_NS    UINT64_C(3000000)   // a request waits for it
 #define MP_DECIDE_LOAD_NS     UINT64_C(50000000)  // nobody waits, and nothing is machine code yet
@@ -32,6 +35,25 @@ struct mp_decide_set {
 	const struct mp_marks *marks; // NULL: not asked for yet
 };
 
+// What a decision may take: decide_fuel.c.
+struct mp_decide_fuel {
+	uint64_t call;     // the decision that asked for fuel last
+	uint32_t given;    // slices since it began
+	uint32_t slice;    // ticks of the last one
+	uint64_t since_ns; // on the loop's clock, 0: not read yet
+	uint64_t cpu_ns;   // on the processor's, the second half
+	uint64_t still_ns; // the same from the beginning, looked at where the loop's clock stands still
+	uint64_t last_ns;  // when the slice before this one began
+	uint64_t limit_ns; // how long one decision may take
+	bool is_heavy;     // there are texts for which an operation takes long: a clock is looked at for each tick
+
+	bool is_loading;       // the processor's time counts for all decisions together
+	uint32_t load_looks;   // since that began
+	uint64_t load_look_ns; // when the processor's clock was looked at last, on the loop's clock
+	uint64_t load_ns;      // before this part of the load
+	uint64_t load_from_ns; // when this part began, on the processor's clock
+};
+
 // What the primitives work on: the "cell" of lua/moonpool/decision/objects.lua.
 struct mp_decide_cell {
 	struct mp_plan *plan;             // of the decision that is running
@@ -42,16 +64,7 @@ struct mp_decide_cell {
 	const struct mp_policy_names *names;
 	uint32_t names_asked;   // of the session, which never forgets one
 	uint64_t call;          // counts decisions
-	uint64_t fuel_call;     // the decision that asked for fuel last
-	uint32_t fuel_given;    // slices since it began
-	uint64_t fuel_since_ns; // on the loop's clock, 0: not read yet
-	uint64_t fuel_cpu_ns;   // on the processor's, the second half
-	uint64_t fuel_still_ns; // the same from the beginning, looked at where the loop's clock stands still
-	uint64_t fuel_last_ns;  // when the slice before this one began
-	uint32_t fuel_slice;    // its ticks
-	uint64_t load_ns;       // of the processor, in all decisions that took more than a slice before it serves
-	uint64_t load_from_ns;  // since it was looked at in this decision, 0: not yet
-	uint64_t fuel_limit_ns; // how long one decision may take
+	struct mp_decide_fuel fuel;
 	uint32_t verdict;
 	uint32_t delay_ms;
 	uint16_t lower_to;                // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
@@ -183,6 +196,23 @@ void mp_decide_push_layout(lua_State *L, const char *name, size_t size, const st
                            size_t count);
 // A C function for scripts.
 void mp_decide_set_call(lua_State *L, const char *key, uintptr_t address);
+// decide_fuel.c: `fuel` and `weigh`, into the same table.
+void mp_decide_push_fuel(lua_State *L);
+// A part of a load begins and ends: its parts may take MP_DECIDE_LOAD_ALL_NS together, MP_DECIDE_LOAD_NS each decision.
+void mp_decide_load_begins(struct mp_decide_fuel *fuel);
+void mp_decide_load_ends(struct mp_decide_fuel *fuel);
+bool mp_decide_load_is_over(struct mp_decide_fuel *fuel); // it took more
+// decide_text.c: `find`, `inject`, `textMax` and `textHeavy`, into the same table; for as long as the policy is loaded.
+struct mp_decide_texts {
+	struct mp_decision *decision;
+	const struct mp_source_path *source;
+	struct mp_buf text; // of the policy file being read
+	struct mp_fuel_text fuel;
+};
+void mp_decide_texts_init(struct mp_decide_texts *texts, struct mp_decision *decision,
+                          const struct mp_source_path *source);
+void mp_decide_texts_deinit(struct mp_decide_texts *texts);
+void mp_decide_push_texts(lua_State *L, struct mp_decide_texts *texts);
 // decide_sets.c: more of them, into the same table.
 void mp_decide_push_sets(lua_State *L);
 void mp_decide_sets_deinit(struct mp_decide_cell *cell);

@@ -12,13 +12,6 @@
 #define BASE_ORDER   0x200u
 #define BASE_VERDICT 0x300u
 
-#define FUEL_FIRST   32               // ticks that short decisions share without a look at a clock
-#define FUEL_SLICE   16               // ticks between two looks of a long one
-#define FUEL_SLICES  61440            // about a million ticks in one decision
-#define FUEL_LOOK_NS UINT64_C(100000) // slices get shorter when they take longer than this
-#define FUEL_CPU_MAX UINT64_C(250000000)
-#define FUEL_CPU_ASK \
-	64u // slices between two looks at the processor's clock in a world whose time stands still
 #define DELAY_MAX_MS 3600000.0
 
 // The session never forgets a name, so one policy may not ask for all that there can be.
@@ -190,7 +183,7 @@ static int call_count_hosts(struct mp_decide_cell *cell, int scope)
 	}
 }
 
-// ---- names, chance, fuel ------------------------------------------------------------------------------------------
+// ---- names and chance ---------------------------------------------------------------------------------------------
 
 static uint32_t call_dc(struct mp_decide_cell *cell, const char *name)
 {
@@ -233,73 +226,6 @@ static double call_random(struct mp_decide_cell *cell)
 	return (double)(plan->chance >> 11) / 9007199254740992.0;
 }
 
-// Has this decision used up its time? Half of it on the loop's clock, which stands still in a simulated world; then the
-// other half on the processor's, which does not count while others run, so that a busy machine stops no honest loop.
-// Where time stands still the ticks end nearly everything first, and always at the same place.
-static bool is_out_of_time(struct mp_decide_cell *cell, uint64_t now_ns)
-{
-	if (cell->fuel_since_ns == 0)
-		cell->fuel_since_ns = now_ns;
-	if (now_ns - cell->fuel_since_ns < cell->fuel_limit_ns / 2) {
-		if (cell->fuel_given % FUEL_CPU_ASK != 0)
-			return false;
-		uint64_t still_ns = mp_vm_cpu_ns();
-		if (cell->fuel_still_ns == 0)
-			cell->fuel_still_ns = still_ns;
-		return still_ns - cell->fuel_still_ns > FUEL_CPU_MAX;
-	}
-	uint64_t cpu_ns = mp_vm_cpu_ns();
-	if (cell->fuel_cpu_ns == 0)
-		cell->fuel_cpu_ns = cpu_ns;
-	return cpu_ns - cell->fuel_cpu_ns > cell->fuel_limit_ns / 2;
-}
-
-// Has this state used up what may be spent until it serves? A policy that is slow each time, and never slow enough to
-// be stopped, would hold up the loop for all that it is asked.
-static bool is_out_of_load_time(struct mp_decide_cell *cell)
-{
-	if (cell->fuel_limit_ns == MP_DECIDE_SERVE_NS)
-		return false;
-	uint64_t cpu_ns = mp_vm_cpu_ns();
-	if (cell->load_from_ns != 0)
-		cell->load_ns += cpu_ns - cell->load_from_ns;
-	cell->load_from_ns = cpu_ns;
-	return cell->load_ns > MP_DECIDE_LOAD_ALL_NS;
-}
-
-// As many ticks as fit between two looks, going by the slice before: one tick may stand for a lot of work.
-static uint32_t next_slice(struct mp_decide_cell *cell, uint64_t now_ns)
-{
-	uint64_t spent_ns = cell->fuel_last_ns == 0 ? 0 : now_ns - cell->fuel_last_ns;
-	uint64_t fit = spent_ns == 0 ? FUEL_SLICE : FUEL_LOOK_NS * cell->fuel_slice / spent_ns;
-	cell->fuel_last_ns = now_ns;
-	cell->fuel_slice = fit >= FUEL_SLICE ? FUEL_SLICE : fit == 0 ? 1 : (uint32_t)fit;
-	return cell->fuel_slice;
-}
-
-// The next slice of ticks, 0 when this decision had enough, -1 when the state is over its memory. Short decisions share
-// slices and never see a clock; a long one is stopped by its time or by its number of ticks.
-static int call_fuel(struct mp_decide_cell *cell)
-{
-	if (mp_vm_is_full(cell->vm))
-		return -1;
-	if (cell->fuel_call != cell->call) {
-		cell->fuel_call = cell->call;
-		cell->fuel_given = 1;
-		cell->fuel_since_ns = 0;
-		cell->fuel_cpu_ns = 0;
-		cell->fuel_still_ns = 0;
-		cell->fuel_last_ns = 0;
-		cell->fuel_slice = FUEL_FIRST;
-		cell->load_from_ns = 0;
-		return FUEL_FIRST;
-	}
-	uint64_t now_ns = mp_loop_clock_ns(cell->loop);
-	if (++cell->fuel_given > FUEL_SLICES || is_out_of_time(cell, now_ns) || is_out_of_load_time(cell))
-		return 0;
-	return (int)next_slice(cell, now_ns);
-}
-
 static int call_verdict(struct mp_decide_cell *cell, int verdict, double delay_ms)
 {
 	uint32_t number = (uint32_t)verdict - BASE_VERDICT;
@@ -340,8 +266,8 @@ void mp_decide_push_calls(lua_State *L, struct mp_decision *decision)
 	mp_decide_set_call(L, "tag", (uintptr_t)call_tag);
 	mp_decide_set_call(L, "keyspace", (uintptr_t)call_keyspace);
 	mp_decide_set_call(L, "random", (uintptr_t)call_random);
-	mp_decide_set_call(L, "fuel", (uintptr_t)call_fuel);
 	mp_decide_set_call(L, "verdict", (uintptr_t)call_verdict);
+	mp_decide_push_fuel(L);
 	mp_decide_push_sets(L);
 	mp_decide_push_words(L);
 }

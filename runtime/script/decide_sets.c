@@ -117,7 +117,7 @@ static int call_lower(struct mp_decide_cell *cell, double consistency)
 static int call_log(struct mp_decide_cell *cell, const char *text, size_t len)
 {
 	uint64_t held;
-	if (cell->fuel_limit_ns != MP_DECIDE_SERVE_NS) // it is only being tried
+	if (cell->fuel.limit_ns != MP_DECIDE_SERVE_NS) // it is only being tried
 		return DONE;
 	if (!mp_log_gate_open(&cell->log_gate, mp_loop_now_ms(cell->loop), 1000, &held))
 		return DONE;

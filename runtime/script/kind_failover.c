@@ -75,7 +75,7 @@ static int call_choose_named(struct mp_decide_cell *cell, const char *name, size
 			return call_choose(cell, cell->dcs->order[i]);
 	}
 	// While it is tried out, the cluster is another one.
-	return cell->fuel_limit_ns != MP_DECIDE_SERVE_NS ? 0 : MP_EINVAL;
+	return cell->fuel.limit_ns != MP_DECIDE_SERVE_NS ? 0 : MP_EINVAL;
 }
 
 static int call_because(struct mp_decide_cell *cell, const char *text, size_t len)

@@ -15,8 +15,10 @@
 
 // The loader comes last: it is the one that is called.
 static const char *const module_names[MP_POLICY_MODULES] = {
-	"moonpool.nearest",          "moonpool.decision.environment", "moonpool.decision.fuel",
-	"moonpool.decision.objects", "moonpool.decision.loader",
+	"moonpool.nearest",
+	"moonpool.decision.environment",
+	"moonpool.decision.objects",
+	"moonpool.decision.loader",
 };
 
 // ---- making -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@
 #define MP_POLICY_STOPS_MS    10000u // this time: the generation before is back, too
 #define MP_POLICY_EVENTS      8u
 #define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
-#define MP_POLICY_MODULES     5u
+#define MP_POLICY_MODULES     4u
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
 
 // What one kind of question needs beside what all have: its entry in the table of kinds.c.

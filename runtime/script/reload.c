@@ -128,6 +128,7 @@ static int make_ready(struct mp_policy_slot *slot, struct mp_decision *decision,
 {
 	struct mp_script_policies *owner = slot->owner;
 	const struct mp_policy_names *names = owner->has_names ? &owner->names : NULL;
+	mp_decide_load_begins(&decision->cell.fuel);
 	if (owner->view != NULL && mp_decision_begin(decision, owner->view->hosts, names, message, size) != 0)
 		return MP_ESCRIPT;
 	end_phase(owner, MP_LOAD_AGAIN);
@@ -135,7 +136,8 @@ static int make_ready(struct mp_policy_slot *slot, struct mp_decision *decision,
 		mp_policy_warm_up(slot, decision);
 	end_phase(owner, MP_LOAD_WARM_UP);
 	decision->cell.plan = &decision->idle_plan;
-	decision->cell.fuel_limit_ns = MP_DECIDE_SERVE_NS;
+	mp_decide_load_ends(&decision->cell.fuel);
+	decision->cell.fuel.limit_ns = MP_DECIDE_SERVE_NS;
 	return 0;
 }
 
@@ -148,6 +150,8 @@ static struct mp_decision *try_out(struct mp_policy_slot *slot, bool force, int 
 	*rc = mp_policy_read_own(slot, message, size);
 	struct mp_decision *decision = *rc == 0 ? take_state(owner, message, size) : NULL;
 	end_phase(owner, MP_LOAD_STATE);
+	if (decision != NULL)
+		mp_decide_load_begins(&decision->cell.fuel);
 	*rc = decision == NULL ? MP_ESCRIPT : load(slot, decision, message, size);
 	end_phase(owner, MP_LOAD_FILES);
 	if (*rc == 0 && !force && slot->current != NULL && slot->loaded_hash == decision->content_hash)
@@ -155,6 +159,8 @@ static struct mp_decision *try_out(struct mp_policy_slot *slot, bool force, int 
 	if (*rc == 0)
 		*rc = check_contract(slot, decision, message, size);
 	end_phase(owner, MP_LOAD_CONTRACT);
+	if (decision != NULL)
+		mp_decide_load_ends(&decision->cell.fuel);
 	if (*rc == 0)
 		return decision;
 	mp_decision_free(decision);
@@ -277,8 +283,7 @@ int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, siz
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
 	struct mp_decision *decision = slot->current->decision;
-	decision->cell.fuel_limit_ns = MP_DECIDE_LOAD_NS;
-	decision->cell.load_ns = 0;
+	decision->cell.fuel.load_ns = 0;
 	int rc = make_ready(slot, decision, message, message_size);
 	if (rc == 0)
 		warn_of_cost(slot, decision);

@@ -22,6 +22,12 @@ static int refuse(char *message, size_t size, int rc, const char *path, const ch
 	return rc;
 }
 
+static int refuse_size(char *message, size_t size, const char *path, size_t max_bytes)
+{
+	snprintf(message, size, "%s: the file is too big: more than %zu KiB", path, max_bytes >> 10);
+	return MP_ETOOBIG;
+}
+
 static int read_all(int fd, const char *path, size_t max_bytes, struct mp_buf *text, char *message,
                     size_t size)
 {
@@ -38,7 +44,7 @@ static int read_all(int fd, const char *path, size_t max_bytes, struct mp_buf *t
 			return 0;
 		text->len += (size_t)got;
 		if (text->len > max_bytes)
-			return refuse(message, size, MP_ETOOBIG, path, "the file is too big");
+			return refuse_size(message, size, path, max_bytes);
 	}
 }
 
@@ -70,7 +76,7 @@ int mp_source_read(const char *path, size_t max_bytes, struct mp_buf *text, char
 	else if (!S_ISREG(info.st_mode))
 		rc = refuse(message, message_size, MP_EINVAL, path, "this is not a regular file");
 	else if ((uint64_t)info.st_size > max_bytes)
-		rc = refuse(message, message_size, MP_ETOOBIG, path, "the file is too big");
+		rc = refuse_size(message, message_size, path, max_bytes);
 	if (rc == 0)
 		rc = read_all(fd, path, max_bytes, text, message, message_size);
 	close(fd);

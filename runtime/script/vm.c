@@ -1,67 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-// The allocator counts what LuaJIT holds. Far beyond the cap, and to a block that is too big, it says no, which
-// LuaJIT turns into an ordinary error of the script that asked. Shrinking always succeeds, as LuaJIT demands.
+// The allocator counts what LuaJIT holds and gives it what it asks for. Shrinking always succeeds, as LuaJIT demands.
 //
-// When memory runs out in compiled code, LuaJIT before August 2023 (its issues 906 and 1034, and Debian 12's is older)
-// looks at the function below L->base and writes its message to L->top, and compiled code keeps neither up to date: the
-// one may stand on any number, the other on a frame that is in use, and the process dies of it. So before memory is
-// refused the top is led to the end of the stack, and a base with no function below it back to the bottom. Nothing but
-// that look uses them there: leaving compiled code sets them anew, and interpreted code has a good base and bears
-// any top. Where the fields are and what a function looks like is learnt from the state itself, by what the API does to
-// it; a LuaJIT with another layout is let alone. Above all it is seldom: see MP_VM_RESERVE.
+// The stack of L grows inside an address range that was taken for its largest size when the state began, so that it
+// grows also when the machine has no memory left: where LuaJIT tells of an error it looks at frames that it has counted
+// on, and they would stand behind the old stack. Its end is LuaJIT's own limit, an ordinary error ("stack overflow").
+// Pages that it has not reached cost nothing. Which block is the stack is seen when lua_checkstack() asks for more of
+// it.
 #include "script/vm.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 
-#define TAG_SHIFT   47 // of a 64-bit Lua value
-#define FRAME_WORDS 2  // what a call puts below its base: the function, and where it returns to
-#define LOOK_WORDS  16 // the fields are among the first of a lua_State
+// LuaJIT's stack has 65500 slots at most, and while it tells of an overflow what was asked for on top of that, which
+// is no more than what stood on it.
+#define HOME_BYTES  (sizeof(uint64_t) * (2 * 65500 + 1024))
+#define LEARN_SLOTS 200 // more than a new state has
 
-#define STACK_MAX_BYTES ((size_t)1 << 20)
-
-static void mend(struct mp_vm *vm)
+static void account(struct mp_vm *vm, size_t old_size, size_t size)
 {
-	if (vm->function_tag == 0)
-		return;
-	uint64_t *words = (uint64_t *)(void *)vm->L;
-	const uint64_t *base = (const uint64_t *)(uintptr_t)words[vm->base_word];
-	if (base[-FRAME_WORDS] >> TAG_SHIFT != vm->function_tag)
-		words[vm->base_word] = words[vm->stack_word] + FRAME_WORDS * sizeof(uint64_t);
-	words[vm->base_word + 1] = words[vm->base_word + 2];
+	vm->used_bytes += size - old_size;
+	vm->big_blocks -= old_size > MP_VM_BLOCK_MAX;
+	vm->big_blocks += size > MP_VM_BLOCK_MAX;
+	if (size > old_size)
+		vm->given_bytes += size - old_size;
 }
 
-static void *refuse(struct mp_vm *vm)
+static void *resize_stack(struct mp_vm *vm, size_t old_size, size_t size)
 {
-	vm->refused++;
-	mend(vm);
-	return NULL;
+	mp_assert(size <= HOME_BYTES);
+	vm->used_bytes += size - old_size;
+	return vm->stack;
 }
 
-static bool is_too_much(const struct mp_vm *vm, size_t more_bytes, size_t size)
+// From now on the stack is at home.
+static void *bring_home(struct mp_vm *vm, void *ptr, size_t old_size, size_t size)
 {
-	size_t most = vm->cap_bytes < SIZE_MAX - MP_VM_RESERVE ? vm->cap_bytes + MP_VM_RESERVE : SIZE_MAX;
-	return size > MP_VM_BLOCK_MAX || more_bytes + vm->used_bytes > most;
+	vm->is_learning = false;
+	vm->stack = memcpy(vm->home, ptr, old_size);
+	mp_free(ptr);
+	return resize_stack(vm, old_size, size);
 }
 
 static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 {
 	struct mp_vm *vm = data;
+	if (ptr != NULL && ptr == vm->stack)
+		return resize_stack(vm, old_size, size);
 	if (size == 0) {
-		vm->used_bytes -= old_size;
+		account(vm, old_size, 0);
 		mp_free(ptr);
 		return NULL;
 	}
-	if (size > old_size && is_too_much(vm, size - old_size, size))
-		return refuse(vm);
+	if (ptr != NULL && size > old_size && vm->is_learning)
+		return bring_home(vm, ptr, old_size, size);
+	size_t most = vm->cap_bytes < SIZE_MAX - MP_VM_BACKSTOP ? vm->cap_bytes + MP_VM_BACKSTOP : SIZE_MAX;
+	bool is_more = size > old_size;
+	if (is_more && size - old_size + vm->used_bytes > most)
+		return NULL;
 	void *block = mp_realloc(ptr, size);
 	if (block == NULL)
-		return size <= old_size ? ptr : refuse(vm);
-	vm->used_bytes += size - old_size;
-	vm->given_bytes += size > old_size ? size - old_size : 0;
+		return is_more ? NULL : ptr;
+	account(vm, old_size, size);
 	vm->allocs++;
 	return block;
 }
@@ -122,6 +125,13 @@ static lua_State *begin_state(struct mp_vm *vm)
 	return L;
 }
 
+static void *take_home(void)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *home = mmap(NULL, HOME_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
+	return home == MAP_FAILED ? NULL : home;
+}
+
 // Every entry into the state is protected, so this is a bug of ours.
 static int on_panic(lua_State *L)
 {
@@ -130,50 +140,21 @@ static int on_panic(lua_State *L)
 	return 0;
 }
 
-// Two fields that are equal while the stack is empty and one value apart when it holds one are `base` and `top`; then
-// come the end of the stack, and `stack`, a frame below `base`.
-static void find_fields(struct mp_vm *vm)
-{
-	if (sizeof(void *) != sizeof(uint64_t))
-		return;
-	const volatile uint64_t *words = (const volatile uint64_t *)(void *)vm->L;
-	for (uint32_t i = 2; i + 3 < LOOK_WORDS && vm->base_word == 0; i++) {
-		uint64_t base = words[i];
-		if (base == 0 || base % sizeof(uint64_t) != 0 || words[i + 1] != base)
-			continue;
-		lua_pushthread(vm->L);
-		bool moved = words[i] == base && words[i + 1] == base + sizeof(uint64_t);
-		uint64_t tag = moved ? *(const uint64_t *)(uintptr_t)base >> TAG_SHIFT : 0;
-		lua_settop(vm->L, 0);
-		if (!moved || words[i + 2] <= base || words[i + 2] - base > STACK_MAX_BYTES ||
-		    words[i + 3] != base - FRAME_WORDS * sizeof(uint64_t))
-			continue;
-		vm->base_word = i;
-		vm->stack_word = i + 3;
-		vm->thread_tag = tag;
-	}
-}
-
-void mp_vm_learn(struct mp_vm *vm)
-{
-	if (vm->base_word == 0)
-		return;
-	const uint64_t *words = (const uint64_t *)(void *)vm->L;
-	const uint64_t *base = (const uint64_t *)(uintptr_t)words[vm->base_word];
-	const uint64_t *bottom = (const uint64_t *)(uintptr_t)words[vm->stack_word] + FRAME_WORDS;
-	if (bottom[-FRAME_WORDS] >> TAG_SHIFT == vm->thread_tag)
-		vm->function_tag = base[-FRAME_WORDS] >> TAG_SHIFT;
-}
-
 int mp_vm_init(struct mp_vm *vm, size_t cap_bytes)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->cap_bytes = cap_bytes;
-	vm->L = begin_state(vm);
-	if (vm->L == NULL)
+	vm->home = take_home();
+	vm->L = vm->home != NULL ? begin_state(vm) : NULL;
+	if (vm->L == NULL) {
+		mp_vm_deinit(vm);
 		return MP_ENOMEM;
+	}
 	lua_atpanic(vm->L, on_panic);
-	find_fields(vm);
+	vm->is_learning = true;
+	bool fits = lua_checkstack(vm->L, LEARN_SLOTS) != 0;
+	vm->is_learning = false;
+	mp_assert(fits);
 	return 0;
 }
 
@@ -181,7 +162,10 @@ void mp_vm_deinit(struct mp_vm *vm)
 {
 	if (vm->L != NULL)
 		lua_close(vm->L);
+	if (vm->home != NULL)
+		munmap(vm->home, HOME_BYTES);
 	vm->L = NULL;
+	vm->home = vm->stack = NULL;
 }
 
 uint64_t mp_vm_cpu_ns(void)

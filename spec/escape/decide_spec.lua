@@ -5,85 +5,27 @@
 -- required answers, a 77th attempt, a datacentre of priority 77), or "harmless". Traffic goes through the same files
 -- in traffic_spec.lua.
 local ffi = require "ffi"
-local C = require "spec.support.c"
+local asker = require "spec.support.asker"
 local corpus = require "spec.support.escapes"
-local datacentres = require "spec.support.datacentres"
 local memory = require "spec.support.memory"
 local policies = require "spec.support.policies"
-local topology = require "spec.support.topology"
 
-ffi.cdef "uint64_t mp_vm_cpu_ns(void);"
-
-local EVIL = 77
+local ms_of = asker.ms_of
 -- A decision has 3 ms of its clock (MP_DECIDE_SERVE_NS), and what is between two looks at it.
 local STALL_MS, TURN_MS = 5, 25
 local KEPT = 65536 -- bytes
 
-local function ms_of(fn, ...)
-  local from = C.mp_vm_cpu_ns()
-  local result = fn(...)
-  return tonumber(C.mp_vm_cpu_ns() - from) / 1e6, result
-end
-
-local function names()
-  local made = ffi.new "struct mp_policy_names"
-  local id = ffi.cast("uint32_t (*)(void *, const char *, size_t)",
-    function(_, text, len) return ffi.string(text, len) == "evil" and EVIL or 1000 end)
-  made.tag_id, made.keyspace_id = id, id
-  return made, id
-end
-jit.off(names)
-
 describe("an attempt", function()
-  local view, dcs, known, callback
+  local questions
   setup(function()
-    view = topology.view({ { dc = "datacenter1" }, { dc = "datacenter1" }, { dc = "b" } }, "datacenter1")
-    dcs = datacentres.new { { "datacenter1", 2 }, { "b", 1 } }
-    known, callback = names()
+    questions = asker.new()
     corpus.plant()
   end)
-  teardown(function()
-    topology.free(view)
-    dcs:free()
-    callback:free()
-  end)
+  teardown(function() questions:close() end)
   after_each(function()
     policies.close_all()
     corpus.check_canary()
   end)
-
-  local kinds = { balance = C.MP_POLICY_BALANCE, retry = C.MP_POLICY_RETRY, reconnect = C.MP_POLICY_RECONNECT,
-    speculate = C.MP_POLICY_SPECULATE, failover = C.MP_POLICY_FAILOVER }
-  -- Each asks once, with or without what the attempts wait for.
-  local calls = {
-    balance = function(p, evil) p:plan(view, { tag = evil and EVIL or 0 }) end,
-    retry = function(p, evil) p:decide { code = C.MP_SE_UNAVAILABLE, required = evil and 77 or 2 } end,
-    reconnect = function(p, evil) p:delay { attempt = evil and 77 or 1 } end,
-    speculate = function(p, evil) p:after(1, { tag = evil and EVIL or 0 }) end,
-    failover = function(p, evil)
-      C.mp_view_set_priority(dcs.view, 0, evil and 77 or 0)
-      dcs:look()
-      local serves = p:serving(dcs.handle)
-      assert.is_true(serves == nil or serves == 0 or serves == 1)
-    end,
-  }
-
-  -- Whether the policy answered.
-  local function asker(file)
-    local call, kind = calls[file.kind], kinds[file.kind]
-    return function(p, evil)
-      local before = p:info(kind)
-      call(p, evil)
-      local after = p:info(kind)
-      return after.errors == before.errors and after.calls == before.calls + 1
-    end
-  end
-
-  local function open(file)
-    local options = { paths = { corpus.folder(file) } }
-    options[file.kind == "balance" and "policy" or file.kind] = file.path
-    return policies.try(options)
-  end
 
   local function says(file, text)
     assert.is_truthy(text:find(file.text, 1, true), "it says: " .. text)
@@ -120,15 +62,15 @@ describe("an attempt", function()
   end
 
   local function try(file)
-    local p, why = open(file)
+    local p, why = questions:open(file.kind, file.path, corpus.folder(file))
     if file.must == "refused at load" then
       assert.is_nil(p, "it was let in")
       says(file, why)
       return 0
     end
     assert.is_truthy(p, why)
-    assert.equal(0, p:bind(view, known))
-    local ask, kind = asker(file), kinds[file.kind]
+    local kind = asker.kinds[file.kind]
+    local function ask(_, evil) return questions:ask(file.kind, p, evil) end
     for _ = 1, 50 do assert.is_true(ask(p, false), "an honest request fails") end
     local took = 0
     if file.must == "error" then

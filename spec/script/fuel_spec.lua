@@ -1,62 +1,135 @@
 -- SPDX-License-Identifier: Apache-2.0
 local C = require "spec.support.c"
-local fuel = require "moonpool.decision.fuel"
+local gauge = require "spec.support.gauge"
 local policies = require "spec.support.policies"
 local topology = require "spec.support.topology"
 
-local TICK = " __mp_fuel=__mp_fuel-1 if __mp_fuel<0 then __mp_fuel=__mp_more()end "
-
--- The text with each tick shown as <T>.
+-- The text with each tick shown as <T>, or <Tn> when it pays for more, and what is fitted as <( and )>.
 local function ticked(text)
-  local out, why = fuel.inject(text)
-  return out and out:gsub(TICK:gsub("%p", "%%%0"), "<T>"), why
+  local out, why = gauge.inject(text)
+  return out and gauge.show(out), why
+end
+
+local function refused(text, why)
+  local out, told = gauge.inject(text)
+  assert.is_nil(out, text)
+  assert.equal(why, told)
 end
 
 describe("the fuel gauge", function()
   it("ticks where a loop or a call begins again, and nowhere else", function()
     assert.equal("while x do<T> end", (ticked "while x do end"))
     assert.equal("for i = 1, 2 do<T> end", (ticked "for i = 1, 2 do end"))
+    assert.equal("for i, j in x do<T> end", (ticked "for i, j in x do end"))
     assert.equal("repeat<T> until x", (ticked "repeat until x"))
     assert.equal("local function f(a, b)<T> return a end", (ticked "local function f(a, b) return a end"))
     assert.equal("function a.b:c(...)<T> end", (ticked "function a.b:c(...) end"))
-    assert.equal("::l:: <T>goto l", (ticked "::l:: goto l"))
     assert.equal("x = function(--[[)]] a)<T> end", (ticked "x = function(--[[)]] a) end"))
     assert.equal("x = { goto_ = 1 } y = x.goto_", (ticked "x = { goto_ = 1 } y = x.goto_"))
-    assert.equal("local a = b and c or d", (ticked "local a = b and c or d"))
+    assert.equal("local a = b and c or d do a = 1 end", (ticked "local a = b and c or d do a = 1 end"))
+  end)
+
+  it("ticks behind labels, where something follows", function()
+    assert.equal("::l::<T> goto l", (ticked "::l:: goto l"))
+    assert.equal("::a:: ::b::<T> x = 1", (ticked "::a:: ::b:: x = 1"))
+    assert.equal("::a::;<T> x = 1", (ticked "::a::; x = 1"))
+    assert.equal("do goto c local y ::c:: end", (ticked "do goto c local y ::c:: end"))
+    assert.equal("if x then goto c ::b:: ::c:: ; else ::d:: end ::e::",
+      (ticked "if x then goto c ::b:: ::c:: ; else ::d:: end ::e::"))
+    assert.equal("repeat<T> ::c::<T> until x", (ticked "repeat ::c:: until x"))
+    assert.equal("::goto::<T> f()", (ticked "::goto:: f()"))
+  end)
+
+  it("takes goto for a name where it is one", function()
+    for _, text in ipairs { "t.goto = x", "goto = 1", "t:goto(x)", "goto(x)", "goto.x = 1", "x = { goto = 1, goto }",
+      "local goto, x = 1", "goto, x = 1, 2", "x = goto", "goto { 1 }", "goto 'x'", "goto[x] = 1", "goto:x()" } do
+      assert.equal(text, (ticked(text)))
+    end
+    assert.equal("function goto.goto(goto, ...)<T> end", (ticked "function goto.goto(goto, ...) end"))
+    assert.equal("for goto = 1, 2 do<T> end", (ticked "for goto = 1, 2 do end"))
   end)
 
   it("is not led astray by texts and comments", function()
     for _, text in ipairs {
       [[x = "while true do"]], [[x = 'a\'do']], [[x = "a\\" y = "do"]], "x = [[do]]", "x = [==[ ]] do ]==]",
       "--[[ do ]]", "--[==[ do ]] do ]==]", [[x = "\z
-        do"]], "x = 'a\\\ndo'", "x = 0x1p4 .. 'do'",
+        do"]], "x = 'a\\\ndo'", "x = 0x1p4 .. 'do'", "-- do", '\n-- "\nx = "do"', "-- ::a::\rx = '::a::'",
+      "x = [==[ ]=]==] y = 1", "x = t[t[ [[a]]]]", "x = [=[]]=]", "x = 0x1p-1-1", "x = 3-1 y = .5e-3",
     } do
-      assert.equal(text, (ticked(text)))
+      assert.equal(text, (gauge.show(gauge.inject(text), true)))
     end
-    assert.equal("", (ticked "-- do"))
-    assert.equal('\nx = "do"', (ticked '-- "\nx = "do"'))
-    assert.equal("a \nb--[=[do]=] ", (ticked "a -- \"\nb--[=[do]=] -- end"))
-    assert.equal("\rwhile 1 do<T> end", (ticked "-- x\rwhile 1 do end"))
-    assert.equal("x = [[a]] do<T> end", (ticked "x = [[a]] do end"))
-    assert.equal('x = "a\\\r\n" do<T> end', (ticked 'x = "a\\\r\n" do end'))
+    assert.equal("--[=[do]=] while x do<T> end", (ticked "--[=[do]=] while x do end"))
+    assert.equal("-- x\rwhile 1 do<T> end", (ticked "-- x\rwhile 1 do end"))
+    assert.equal("x = [[a]] while 1 do<T> end", (ticked "x = [[a]] while 1 do end"))
+    assert.equal('x = "a\\\r\n" while 1 do<T> end', (ticked 'x = "a\\\r\n" while 1 do end'))
+  end)
+
+  it("fits what is put together", function()
+    assert.equal("x = <(a .. b)>", (ticked "x = a .. b"))
+    assert.equal("x = <(a + 1 .. -b ^ 2 .. c)> == d", (ticked "x = a + 1 .. -b ^ 2 .. c == d"))
+    assert.equal("x = not <(a .. b)>", (ticked("x = not (a .. b)"):gsub("[()]*<", "<"):gsub(">.*", ">")))
+    assert.equal("x = y < <(a .. (<(b .. c)>) .. d)> and <(e .. f(<(g .. h)>))>",
+      (ticked "x = y < a .. (b .. c) .. d and e .. f(g .. h)"))
+    assert.equal("return <('a'..'b')>, 1", (ticked("return'a'..'b', 1"):gsub("return", "return ")))
+    assert.equal("x = <(1 ..2)>", (ticked "x = 1 ..2"))
+    assert.equal("<T>x = ...", (ticked "x = ..."))
+  end)
+
+  it("pays for work in a row", function()
+    local calls = ("f() "):rep(16)
+    assert.equal(calls .. "<T>" .. calls .. "<T>f()", (ticked(calls .. calls .. "f()")))
+    local fields = ("a, "):rep(40)
+    assert.equal("<T2>x = { " .. fields .. "}", (ticked("x = { " .. fields .. "}")))
+    local long = ("f(x) + "):rep(20) .. "x"
+    assert.equal("<T3>while " .. long .. " do<T4> end", (ticked("while " .. long .. " do end")))
+    assert.equal("<T3>repeat<T4> until " .. long, (ticked("repeat until " .. long)))
+    assert.equal(calls .. "<T>while x do<T> f() end f()", (ticked(calls .. "while x do f() end f()")))
+    assert.equal("<T>f(...)", (ticked "f(...)"))
+    assert.equal("if x then " .. calls .. "end <T>f()", (ticked("if x then " .. calls .. "end f()")))
+    assert.equal("function g()<T> " .. calls .. "<T>return f() end f()",
+      (ticked("function g() " .. calls .. "return f() end f()")))
   end)
 
   it("keeps every line where it was", function()
-    local text = "local a\nwhile a do\n\n  f(function()\n end)\nend\n"
-    assert.equal(select(2, text:gsub("\n", "")), select(2, fuel.inject(text):gsub("\n", "")))
+    local text = "local a\nwhile a do\n\n  f(function()\n end)\nend\nx = a ..\nb\n::l::\ngoto l"
+    assert.equal(select(2, text:gsub("\n", "")), select(2, gauge.inject(text):gsub("\n", "")))
   end)
 
   it("tells the line of the first loop", function()
-    assert.equal(3, select(2, fuel.inject "local a\n-- while\nfor i = 1, 2 do end repeat until x"))
-    assert.is_nil(select(2, fuel.inject "local function f() return 1 end"))
+    assert.equal(3, select(2, gauge.inject "local a\n-- while\nfor i = 1, 2 do end repeat until x"))
+    assert.equal(2, select(2, gauge.inject "::l::\ngoto l"))
+    assert.equal(4, select(2, gauge.inject "local a\r\n--[[\n\r]]\rwhile a do end"))
+    assert.is_nil(select(2, gauge.inject "local function f() return 1 end"))
   end)
 
   it("refuses its own names", function()
-    local out, why = fuel.inject "local a\n__mp_fuel = 1e9"
-    assert.is_nil(out)
-    assert.equal("2: names that begin with __mp_ are moonpool's own", why)
-    assert.is_nil((fuel.inject "local function __mp_more() end"))
-    assert.is_nil((fuel.inject "return function(__mp_fuel) end"))
+    local why = "2: names that begin with __mp_ are moonpool's own"
+    refused("local a\n__mp_fuel = 1e9", why)
+    refused("\nlocal function __mp_more() end", why)
+    refused("\nreturn function(__mp_fuel) end", why)
+    refused("\nx.__mp_fuel = 1", why)
+    refused("\n::__mp_more::", why)
+    refused("\ngoto __mp_more", why)
+  end)
+
+  it("refuses what is too much", function()
+    refused("\nx = '" .. ("x"):rep(4095) .. "'", "2: a text of more than 4096 bytes")
+    refused("\n\nx = [[" .. ("x"):rep(4095) .. "]]", "3: a text of more than 4096 bytes")
+    refused("local function f()\nx = { " .. ("1, "):rep(600) .. "} end",
+      "2: this statement does too much at once: divide it")
+    assert.is_string((gauge.inject("x = { " .. ("1, "):rep(6000) .. "}")))
+  end)
+
+  it("refuses what is no Lua and comes to it all the same", function()
+    for _, text in ipairs { "end", "x = ", "t. goto x", "f(", "((((", "{", "::", "::a", "local", "for", "while",
+      "function", "if x", "return return", "'", "[[", "--[[", "x = 'a\n'", "goto", "a b", "= 1", ("("):rep(1000),
+      ("f{"):rep(1000), ("do "):rep(1000), ("not "):rep(1000) .. "x" } do
+      local out, why = gauge.inject(text)
+      assert.is_true(out ~= nil or why:match "^%d+: " ~= nil, text)
+    end
+    refused("end", "1: this is not understood")
+    refused("do " .. "end\nend", "2: this is not understood")
+    refused("\nx = " .. ("("):rep(1000), "2: this is nested too deeply")
   end)
 
   it("gives Lua the same program", function()
@@ -84,9 +157,7 @@ describe("the fuel gauge", function()
     for _ = 1, 300 do
       local text = "local sum = 1\n" .. make(3) .. "\nreturn sum"
       local plain = assert(loadstring(text))
-      local injected, _, used = fuel.inject(text, {})
-      local complete = assert(loadstring(fuel.complete(injected, used)))
-      setfenv(complete, { __mp_more = function() return 1000 end })
+      local complete = gauge.load(text)
       assert.equal(plain(), complete(), text)
     end
   end)

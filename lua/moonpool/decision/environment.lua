@@ -6,10 +6,6 @@ local nearest = require "moonpool.nearest"
 
 local environment = {}
 
-local string_functions = {
-  byte = string.byte, len = string.len, lower = string.lower, sub = string.sub, upper = string.upper,
-}
-
 local math_functions = {}
 for _, name in ipairs { "abs", "ceil", "exp", "floor", "fmod", "huge", "log", "max", "min", "modf", "pi", "sqrt" } do
   math_functions[name] = math[name]
@@ -42,10 +38,46 @@ local function copy(from)
   return to
 end
 
--- Methods of text values reach the same few functions, so the full library is not to be had through ("").rep.
-function environment.protect()
+local VALUE_BYTES = 8
+local VALUES_MAX = 8000 -- unpack() itself refuses more, at once
+
+-- The functions whose one call may take long: they pay for what they work on, by moonpool.decision.objects.
+local function paid_functions(pay)
+  local function of_text(fn)
+    return function(text, base)
+      if type(text) == "string" then pay(#text) end
+      local result = fn(text, base)
+      return result
+    end
+  end
+  local function byte(text, from, to)
+    if type(text) == "string" then pay(#text) end
+    return string.byte(text, from, to)
+  end
+  local function unpack_list(list, from, to)
+    if type(list) == "table" then
+      from, to = from or 1, to or #list
+      if type(from) == "number" and type(to) == "number" and to - from < VALUES_MAX then
+        pay((to - from) * VALUE_BYTES)
+      end
+    end
+    return unpack(list, from, to)
+  end
+  return {
+    string = { byte = byte, len = string.len, lower = of_text(string.lower), sub = string.sub,
+      upper = of_text(string.upper) },
+    tonumber = of_text(tonumber), unpack = unpack_list,
+  }
+end
+
+local paid
+
+-- Before the first environment is made. Methods of text values reach the same few functions, so the full library is not
+-- to be had through ("").rep.
+function environment.protect(pay)
+  paid = paid_functions(pay)
   local meta = getmetatable ""
-  meta.__index = copy(string_functions)
+  meta.__index = copy(paid.string)
   meta.__metatable = "text"
 end
 
@@ -65,8 +97,8 @@ strict.__metatable = "environment"
 function environment.new(words)
   local env = {
     assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
-    tonumber = tonumber, tostring = safe_tostring, type = type, unpack = unpack,
-    math = copy(math_functions), bit = copy(bit_functions), string = copy(string_functions),
+    tonumber = paid.tonumber, tostring = safe_tostring, type = type, unpack = paid.unpack,
+    math = copy(math_functions), bit = copy(bit_functions), string = copy(paid.string),
     table = { insert = insert, remove = remove },
   }
   for name, value in pairs(words) do env[name] = value end

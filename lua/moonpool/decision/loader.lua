@@ -3,11 +3,10 @@
 -- calls once per decision, without arguments and without results. It runs before any of the user's code, with all
 -- libraries; what it hands on is the environment of moonpool.decision.environment and the objects of .objects.
 local environment = require "moonpool.decision.environment"
-local fuel = require "moonpool.decision.fuel"
 local nearest = require "moonpool.nearest"
 local objects = require "moonpool.decision.objects"
 
-local find, format, gmatch, gsub = string.find, string.format, string.gmatch, string.gsub
+local find, format, gsub = string.find, string.format, string.gsub
 local match, sub = string.match, string.sub
 local getinfo, funcbc, concat, sort = debug.getinfo, require "jit.util".funcbc, table.concat, table.sort
 local load_text, dump, band = loadstring, string.dump, bit.band
@@ -35,7 +34,7 @@ local function new_handler(files, otherwise)
   return function(err)
     local text = type(err) == "string" and err or "error with a " .. type(err) .. " value"
     if match(text, "^#%d+:%d+:") then return full_path(files, text) end
-    text = gsub(text, "^moonpool%.decision%.[%w_]+:%d+: ", "") -- where a tail call was made from
+    text = gsub(text, "^moonpool[%w_.]*:%d+: ", "") -- where a tail call was made from
     for level = 2, 50 do
       local info = getinfo(level, "Sl")
       if not info then break end
@@ -47,27 +46,29 @@ local function new_handler(files, otherwise)
   end
 end
 
--- A file as it can be run, more than once: { text, path, code, loop }.
-local function prepare(number, text, path, made)
-  local plain = gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "")
+-- A file as it can be run, more than once: { path, code, loop, return_line }. Loaded as it was written first: what is
+-- no Lua is refused with its line, and what is, means the same with a fuel gauge in it (script/fuel.h). Behind a blank,
+-- because LuaJIT skips some first letters of a chunk, which then stand in its midst.
+local function prepare(number, text, path, made, bridge)
+  local plain = " " .. gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "")
   if find(plain, "^%s*\27") then error(format("#%d:1: this is bytecode; a policy is Lua source text", number), 0) end
   local name = "=#" .. number
-  local injected, loop_line, used = fuel.inject(plain, made.constants)
-  local chunk, why
-  if injected then chunk, why = load_text(fuel.complete(injected, used), name, "t") end
-  if not chunk then
-    -- What is wrong is said about the text as it was written.
-    local _, really = load_text(plain, name, "t")
-    error(really or why or format("#%d:%s", number, loop_line), 0)
-  end
-  return { text = text, path = path, code = dump(chunk), loop = loop_line }
+  local chunk, why = load_text(plain, name, "t")
+  if not chunk then error(why, 0) end
+  local injected, loop_line, return_line = bridge.inject(plain, made.constants)
+  if not injected then error(format("#%d:%s", number, loop_line), 0) end
+  chunk, why = load_text(injected, name, "t")
+  if not chunk then error(why, 0) end
+  return { path = path, code = dump(chunk), loop = loop_line, return_line = return_line or 1 }
 end
 
 -- From its code each time, because closures that share theirs are dearer to call (objects.fresh).
 local function run_file(source, env, made)
   rawset(env, "__mp_more", made.more)
+  rawset(env, "__mp_fit", made.fit)
   local policy = setfenv(load_text(source.code, nil, "b"), env)()
   rawset(env, "__mp_more", nil)
+  rawset(env, "__mp_fit", nil)
   return policy
 end
 
@@ -99,14 +100,6 @@ local function shape_problem(kind, entry, policy)
       return format("options.%s: a default is a number, a text, a boolean or a table of those", objects.show(key))
     end
   end
-end
-
--- The line where the file says `return balance`, for what is wrong with the whole.
-local function line_of_return(text, kind)
-  local at = find(text, "return%s*%(?%s*" .. kind .. "%f[^%w_]") or 1
-  local line = 1
-  for _ in gmatch(sub(text, 1, at - 1), "\n") do line = line + 1 end
-  return line
 end
 
 local function describe(options)
@@ -155,6 +148,16 @@ local function check_unused(chain, given, used, bridge)
     concat(names, " over "), chain[1].path, close and ", did you mean " .. close .. "?" or "", describe(allowed)), 0)
 end
 
+-- What a check says about an option ("delay: must be ...") is said about its key; anything else about the file.
+local function of_check(link, why, files, bridge)
+  if type(why) ~= "string" then
+    return format("%s: the check of %s raised a %s value", link.path, link.policy.name, type(why))
+  end
+  local about = gsub(why, "^#%d+:%d+: ", "")
+  if link.options[match(about, "^([%a_][%w_]*):") or 0] ~= nil then return format("%s%s.%s", bridge.where, bridge.key, about) end
+  return about ~= why and full_path(files, why) or format("%s: %s", link.path, why)
+end
+
 -- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }. What was
 -- read before is in `sources`, by name.
 local function load_chain(bridge, entry, made, files, sources)
@@ -176,7 +179,7 @@ local function load_chain(bridge, entry, made, files, sources)
         error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
       end
       files[#files + 1] = path
-      source = prepare(#files, text, path, made)
+      source = prepare(#files, text, path, made, bridge)
       sources[name] = source
     end
     local path, loop = source.path, source.loop
@@ -186,7 +189,7 @@ local function load_chain(bridge, entry, made, files, sources)
     local is_policy = constructed[policy or 0] == bridge.kind
     local problem = not is_policy and format("the file must return %s { ... }", bridge.kind)
       or shape_problem(bridge.kind, entry, policy)
-    if problem then error(format("%s:%d: %s", path, line_of_return(source.text, bridge.kind), problem), 0) end
+    if problem then error(format("%s:%d: %s", path, source.return_line, problem), 0) end
     if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
     local options = merge(policy, given, used, bridge)
     chain[#chain + 1] = { policy = policy, options = options, path = path }
@@ -196,11 +199,7 @@ local function load_chain(bridge, entry, made, files, sources)
   for _, link in ipairs(chain) do
     local check = link.policy.check
     local ok, why = pcall(check or function() end, link.options)
-    if not ok then
-      local text = type(why) == "string" and gsub(why, "^#%d+:%d+: ", "")
-        or format("the check of %s raised a %s value", link.policy.name, type(why))
-      error(format("%s%s.%s", bridge.where, bridge.key, text), 0)
-    end
+    if not ok then error(of_check(link, why, files, bridge), 0) end
   end
   return chain, loop_line
 end
@@ -250,7 +249,7 @@ return function(bridge)
     for name, value in pairs(made.words) do
       if type(value) == "number" then made.constants[name] = value end
     end
-    environment.protect()
+    environment.protect(made.pay)
     local chain, loop_line = run(bridge.slots)
     local first_line = getinfo(chain[1].policy[kind.entry], "S").linedefined
     return {

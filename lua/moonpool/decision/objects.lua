@@ -109,6 +109,7 @@ function objects.new(bridge)
   local in_set = ffi.cast("int (*)(void *, uint32_t, int)", bridge.inSet)
   local log_line = ffi.cast("int (*)(void *, const char *, size_t)", bridge.log)
   local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
+  local weigh = ffi.cast("int (*)(void *, double)", bridge.weigh)
   local slots -- of the hosts of the cluster that is asked about
   local hosts, dc_ids, tag_sets, list_sets
 
@@ -123,11 +124,31 @@ function objects.new(bridge)
     hosts, dc_ids, tag_sets, list_sets = {}, {}, {}, {}
   end
 
+  local function stop(found)
+    if found < 0 then error("not enough memory: the policy holds more than it may", 3) end
+    error("out of fuel: a loop or a recursion takes too long", 3)
+  end
   function made.more()
     local ticks = more_fuel(cell)
     if ticks > 0 then return ticks end
-    if ticks < 0 then error("not enough memory: the policy holds more than it may", 2) end
-    error("out of fuel: a loop or a recursion takes too long", 2)
+    stop(ticks)
+  end
+
+  -- An operation on so many bytes pays for them when they make it take long.
+  local heavy, text_max = bridge.textHeavy, bridge.textMax
+  function made.pay(bytes)
+    if bytes > heavy then
+      local found = weigh(cell, bytes)
+      if found <= 0 then stop(found) end
+    end
+  end
+  -- A text that was put together, when it is not too long.
+  function made.fit(text)
+    if #text > heavy then
+      if #text > text_max then error(format("not enough memory: a text of more than %d bytes", text_max), 2) end
+      made.pay(#text)
+    end
+    return text
   end
 
   -- Hosts. A reference is made at the first sight of a slot and kept: slots never move.
