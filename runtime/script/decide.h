@@ -45,7 +45,7 @@ struct mp_decide_fuel {
 	uint64_t still_ns; // the same from the beginning, looked at where the loop's clock stands still
 	uint64_t last_ns;  // when the slice before this one began
 	uint64_t limit_ns; // how long one decision may take
-	bool is_heavy;     // there are texts for which an operation takes long: a clock is looked at for each tick
+	bool is_heavy; // there are texts for which an operation takes long: a clock is looked at for each tick
 
 	bool is_loading;       // the processor's time counts for all decisions together
 	uint32_t load_looks;   // since that began
@@ -62,8 +62,8 @@ struct mp_decide_cell {
 	const struct mp_log *log;
 	const struct mp_vm *vm;
 	const struct mp_policy_names *names;
-	uint32_t names_asked;   // of the session, which never forgets one
-	uint64_t call;          // counts decisions
+	uint32_t names_asked; // of the session, which never forgets one
+	uint64_t call;        // counts decisions
 	struct mp_decide_fuel fuel;
 	uint32_t verdict;
 	uint32_t delay_ms;

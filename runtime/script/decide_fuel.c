@@ -138,7 +138,9 @@ static int call_weigh(struct mp_decide_cell *cell, double bytes)
 		return FULL;
 	if (fuel->call != cell->call)
 		begin(cell);
-	return look(cell, mp_loop_clock_ns(cell->loop), 1 + (uint32_t)bytes / WEIGHT_BYTES);
+	double slices = bytes / WEIGHT_BYTES;
+	return look(cell, mp_loop_clock_ns(cell->loop),
+	            slices < FUEL_SLICES ? 1 + (uint32_t)slices : FUEL_SLICES);
 }
 
 void mp_decide_push_fuel(lua_State *L)

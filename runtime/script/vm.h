@@ -20,8 +20,8 @@ struct mp_vm {
 	lua_State *L;
 	size_t used_bytes;
 	size_t cap_bytes;
-	uint32_t big_blocks;  // held now, larger than MP_VM_BLOCK_MAX
-	uint64_t allocs;      // times memory was given: two equal readings prove that nothing was allocated in between
+	uint32_t big_blocks; // held now, larger than MP_VM_BLOCK_MAX
+	uint64_t allocs; // times memory was given: two equal readings prove that nothing was allocated in between
 	uint64_t given_bytes; // together, whatever was given back
 
 	void *home;  // room for L's stack at its largest, so that it grows whatever happens

@@ -66,7 +66,8 @@ describe("the stack of a decision state", function()
   local function recursion(locals, arguments)
     local names = {}
     for i = 1, locals do names[i] = "l" .. i end
-    return ("local function f(...) local %s return 1 + f(%s) end return f()"):format(table.concat(names, ","), arguments)
+    return ("local function f(...) local %s return 1 + f(%s) end return f()"):format(table.concat(names, ","),
+      arguments)
   end
 
   it("has its room from the beginning", function()

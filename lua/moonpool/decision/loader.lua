@@ -154,7 +154,8 @@ local function of_check(link, why, files, bridge)
     return format("%s: the check of %s raised a %s value", link.path, link.policy.name, type(why))
   end
   local about = gsub(why, "^#%d+:%d+: ", "")
-  if link.options[match(about, "^([%a_][%w_]*):") or 0] ~= nil then return format("%s%s.%s", bridge.where, bridge.key, about) end
+  local option = match(about, "^([%a_][%w_]*):")
+  if option and link.options[option] ~= nil then return format("%s%s.%s", bridge.where, bridge.key, about) end
   return about ~= why and full_path(files, why) or format("%s: %s", link.path, why)
 end
 
