@@ -166,6 +166,10 @@ describe("replay:", function()
       { "/* SELECT */ INSERT INTO t (k, v) VALUES (1, 'op-%s')" },
       { "INSERT INTO t (k, v) VALUES (2, 'op-%s') IF NOT EXISTS", never = true },
       { "UPDATE c SET c = c + 1 WHERE k = 1", never = true, silent = true },
+      { "UPDATE c SET c = c -1 WHERE k = 1", never = true, silent = true },
+      { "UPDATE c SET c += 1 WHERE k = 1", never = true, silent = true },
+      { "UPDATE c SET c -= 1 WHERE k = 1", never = true, silent = true },
+      { "UPDATE t SET v = 'op-%s' -- here\r WHERE k = 1 IF EXISTS", never = true },
     }
     local number = 0
     for _, statement in ipairs(statements) do

@@ -204,6 +204,26 @@ describe("options given to prepare()", function()
     assert.equal(2, attempts(unsafe, { isIdempotent = true }))
   end)
 
+  it_in("give policies the tag of every request", function(world)
+    world:schema(CREATE)
+    local path = os.tmpname() .. ".lua"
+    local file = assert(io.open(path, "w"))
+    file:write [[return balance { name = "Tagged", plan = function(plan, req)
+      if req.tag == tags.unwanted then plan:refuse() end
+      plan:hosts(localDc)
+    end }]]
+    file:close()
+    local pool = world:pool { loadBalancing = { policy = path } }
+    os.remove(path)
+    os.remove((path:gsub("%.lua$", "")))
+    local tagged, plain = assert(pool:prepare(SELECT, { tag = "un" .. "wanted" })), assert(pool:prepare(SELECT))
+    collectgarbage()
+    local _, err = pool:execute(tagged, { 1 })
+    assert.equal("POOL_BUSY", err.code)
+    assert(pool:execute(tagged, { 1 }, { tag = "other" }))
+    assert(pool:execute(plain, { 1 }))
+  end)
+
   it_in("are the statement's own: a table that changes later, and the text's other statements, are others",
     function(world)
     world:schema(CREATE)

@@ -99,8 +99,6 @@ static void end_value(struct reader *reader)
 	struct value *value = &reader->value;
 	if (!value->active)
 		return;
-	if (reader->depth > value->depth)
-		value->group = true; // brackets that nobody closed
 	settle_group(value);
 	value->active = false;
 	if (!value->sum || !value->column)

@@ -84,18 +84,11 @@ static const char *skip_name(const char *pos, const char *end)
 	return pos;
 }
 
-// Digits with all that may hang on them; an exponent has a sign of its own, unless the number is a hexadecimal one.
+// Digits with all that may hang on them; the sign of an exponent and what is behind it are words of their own.
 static const char *skip_number(const char *pos, const char *end)
 {
-	bool is_blob = end - pos >= 2 && pos[0] == '0' && (pos[1] == 'x' || pos[1] == 'X');
-	for (; pos < end; pos++) {
-		bool exponent = !is_blob && (*pos == 'e' || *pos == 'E') && end - pos >= 3 &&
-		                (pos[1] == '-' || pos[1] == '+') && is_digit(pos[2]);
-		if (exponent)
-			pos++;
-		else if (!is_letter(*pos) && !is_digit(*pos) && *pos != '.')
-			break;
-	}
+	while (pos < end && (is_letter(*pos) || is_digit(*pos) || *pos == '.'))
+		pos++;
 	return pos;
 }
 

@@ -9,7 +9,7 @@ enum mp_word_kind {
 	MP_WORD_END,
 	MP_WORD_NAME,   // a keyword or an unquoted name
 	MP_WORD_QUOTED, // "a name"
-	MP_WORD_NUMBER, // also 1e-5, 0xff, a uuid, a duration
+	MP_WORD_NUMBER, // also 0xff, a uuid, a duration; the 1e of 1e-5
 	MP_WORD_STRING, // 'text' or $$text$$, whole, with its doubled quotes
 	MP_WORD_SIGN,   // any other byte
 };

@@ -44,7 +44,7 @@ static void newline(struct mp_sim_lexer *lex, const char *at)
 
 static void skip_to_line_end(struct mp_sim_lexer *lex)
 {
-	while (left(lex) > 0 && *lex->pos != '\n')
+	while (left(lex) > 0 && *lex->pos != '\n' && *lex->pos != '\r')
 		lex->pos++;
 }
 
