@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fork.h"
 #include "base/mem.h"
 
 #define NS_PER_MS       1000000u
@@ -53,11 +54,19 @@ static void uv_body_free(struct mp_loop *loop)
 
 // ---- a child of fork() -------------------------------------------------------------------------------------
 
+// The epoll is the parent's: waiting on it tells of descriptors that this process does not have, on which libuv aborts,
+// and what is closed is taken off it. So it gets another one. False: there is no descriptor for it.
+static bool part(struct mp_loop_uv *self)
+{
+	if (self->epoll_of != mp_fork_generation() && uv_loop_fork(self->uv) == 0)
+		self->epoll_of = mp_fork_generation();
+	return self->epoll_of == mp_fork_generation();
+}
+
 static void uv_body_leave(struct mp_loop *loop)
 {
 	struct mp_loop_uv *self = mp_loop_uv_of(loop);
-	// Closing takes descriptors off the epoll, which is the parent's until the loop has another one.
-	if (self->left || uv_loop_fork(self->uv) != 0)
+	if (self->left || !part(self))
 		return;
 	self->left = true;
 	while (self->held.count > 0) {
@@ -156,9 +165,11 @@ static void on_prepare(uv_prepare_t *prepare)
 		mp_loop_run_tasks(&self->base);
 		mp_loop_unstamp(&self->base);
 	}
+	bool forked = mp_loop_is_forked(&self->base);
+	if (forked)
+		(void)part(self); // without descriptors for it there is little to do
 	// A poll that may not sleep: tasks are left, or one of them has just asked the run to stop, or forked.
-	if (mp_loop_has_tasks(&self->base) || (self->base.running && self->base.stopping) ||
-	    mp_loop_is_forked(&self->base))
+	if (mp_loop_has_tasks(&self->base) || (self->base.running && self->base.stopping) || forked)
 		uv_idle_start(&self->idle, on_idle);
 	else
 		uv_idle_stop(&self->idle);
@@ -300,6 +311,7 @@ struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
 	self->uv = self->own ? &self->own_uv : uv_loop;
 	self->armed_ns = UINT64_MAX;
 	self->turn_limit_ns = UINT64_MAX;
+	self->epoll_of = mp_fork_generation();
 	mp_list_init(&self->held);
 	mp_loop_init(&self->base, &uv_ops, seed);
 	start_handles(self);

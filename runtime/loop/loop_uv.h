@@ -32,6 +32,7 @@ struct mp_loop_uv {
 	bool has_read;          // a socket gave bytes in this turn
 	uint8_t *read_buf;      // MP_UV_READ_BYTES
 	struct mp_list held;    // sockets, listeners, watches that are open
+	uint32_t epoll_of;      // the process (mp_fork_generation) that the epoll of `uv` belongs to
 	bool left;              // by a child of fork()
 	uv_loop_t own_uv;
 };

@@ -3,6 +3,7 @@
 // has inherited, gives it back, and connects by itself, while the parent goes on.
 //
 //   api_fork PORT own | theirs | turned    whose uv loop it is; turned: workers go on with the program's uv loop
+//   api_fork PORT inside                   a child that is made in a callback, and returns from it
 //
 // On the cluster there is app.r with the ids 0 to 49.
 #include <dirent.h>
@@ -209,6 +210,50 @@ static void be_a_worker(bool turned)
 	_exit(0);
 }
 
+// ---- fork() in a callback that comes before libuv waits -----------------------------------------------------------
+
+enum { HIGH = 900 }; // a descriptor that the child knows nothing of
+
+static int gate[2], noise[2];
+static pid_t inside;
+
+// A statement that is known already is given by a task, in the first half of a turn.
+static void on_known(void *data, struct moonpool_statement *got, const struct moonpool_error *error)
+{
+	char byte;
+	on_prepared(data, got, error);
+	inside = fork();
+	if (inside == 0 && read(gate[0], &byte, 1) != 1)
+		fail("read");
+}
+
+static void on_noise(uv_poll_t *poll, int status, int events)
+{
+	(void)poll, (void)status, (void)events;
+}
+
+// The child goes back into the loop, which waits on what is the parent's, too: on things that came meanwhile.
+static int fork_inside(void)
+{
+	static uv_poll_t poll;
+	int status = -1;
+	if (pipe(gate) != 0 || pipe(noise) != 0 || dup2(noise[0], HIGH) != HIGH || write(noise[1], "x", 1) != 1)
+		fail("pipe");
+	await(moonpool_prepare(session, "SELECT id FROM app.r WHERE id = ?", -1, on_known, NULL));
+	if (inside == 0)
+		_exit(moonpool_session_close(session, NULL, NULL) == MOONPOOL_FORKED ? 0 : 1);
+	uv_poll_init(uv, &poll, HIGH);
+	uv_poll_start(&poll, UV_READABLE, on_noise);
+	uv_run(uv, UV_RUN_NOWAIT);
+	if (write(gate[1], "x", 1) != 1)
+		fail("write");
+	waitpid(inside, &status, 0);
+	printf("the child inside ended with %d\n", status);
+	uv_close((uv_handle_t *)&poll, NULL);
+	disconnect();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct moonpool_stats stats;
@@ -220,6 +265,8 @@ int main(int argc, char **argv)
 	if (strcmp(whose, "own") != 0 && uv_loop_init(&uv_loop) == 0)
 		uv = &uv_loop;
 	connect_all();
+	if (strcmp(whose, "inside") == 0)
+		return fork_inside();
 	begin();
 	for (int i = 0; i < WORKERS; i++) {
 		if (fork() == 0)

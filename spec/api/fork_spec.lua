@@ -23,4 +23,10 @@ describe("X5 fork in C", function()
       end
     end)
   end
+
+  it("lets a child return from the callback that it was made in", function()
+    local said, status = cluster:run("fork", "inside")
+    assert.equal(0, status, said)
+    assert.matches("the child inside ended with 0\n", said, 1, true)
+  end)
 end)
