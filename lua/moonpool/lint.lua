@@ -65,9 +65,22 @@ local function is_kept(proto, slot)
   return true
 end
 
-local function did_you_mean(name, known)
-  local close = nearest.of(name, known)
-  return close and ", did you mean " .. close .. "?" or ""
+local TOLD_MAX = 20 -- problems of one text, and as many warnings
+
+-- A list of { line, message } and the function that adds to it: tell(line, message), and tell(line, message, name,
+-- known) when the name may be meant for one of those that are known.
+local function new_list()
+  local list, more = {}, 0
+  return list, function(line, message, name, known)
+    if #list >= TOLD_MAX then
+      more = more + 1
+      local first = list[TOLD_MAX + 1]
+      list[TOLD_MAX + 1] = { line = first and first.line or line, message = ("and %d more like these"):format(more) }
+    else
+      local close = name and nearest.of(name, known)
+      list[#list + 1] = { line = line, message = close and message .. ", did you mean " .. close .. "?" or message }
+    end
+  end
 end
 
 -- Names that are nobody's: an error as soon as that line runs.
@@ -78,7 +91,7 @@ local function names(main, facts, tell)
       tell(line_of(proto, pc), ("'%s' is not declared: write `local %s`"):format(name, name))
     elseif op == GGET and not facts.words[text_of(proto, d)] then
       local name = text_of(proto, d)
-      tell(line_of(proto, pc), ("unknown name '%s'%s"):format(name, did_you_mean(name, facts.words)))
+      tell(line_of(proto, pc), ("unknown name '%s'"):format(name), name, facts.words)
     end
   end)
 end
@@ -98,7 +111,7 @@ local function fields(kind, entry, facts, tell)
         local name = band(ins, 0xff) == TGETS and rshift(ins, 24) == slot
           and text_of(entry, band(rshift(ins, 16), 0xff))
         if name and not known[name] then
-          tell(line_of(entry, pc), ("%s has no field '%s'%s"):format(parameter[2], name, did_you_mean(name, known)))
+          tell(line_of(entry, pc), ("%s has no field '%s'"):format(parameter[2], name), name, known)
         end
       end
     end
@@ -139,8 +152,7 @@ local function options(main, parts, kind, facts, tell)
     local ins = funcbc(entry, pc)
     local name = band(ins, 0xff) == TGETS and rshift(ins, 24) == slot and text_of(entry, band(rshift(ins, 16), 0xff))
     if name and not facts.options[name] then
-      tell(line_of(entry, pc), ("options.%s is not declared, so it is nil%s"):format(name,
-        did_you_mean(name, facts.options)))
+      tell(line_of(entry, pc), ("options.%s is not declared, so it is nil"):format(name), name, facts.options)
     end
   end
 end
@@ -161,9 +173,8 @@ end
 -- `facts`: what core.checkPolicy tells of the file's words; `bytes`: what a call was seen to take. Two lists of
 -- { line, message }: problems, which are errors as soon as their line runs, and warnings. The line may be missing.
 function lint.policy(kind, text, facts, bytes)
-  local problems, warnings = {}, {}
-  local function problem(line, message) problems[#problems + 1] = { line = line, message = message } end
-  local function warning(line, message) warnings[#warnings + 1] = { line = line, message = message } end
+  local problems, problem = new_list()
+  local warnings, warning = new_list()
   local main = assert(chunk.compile(text, "policy"))
   local parts = parts_of(main)
   names(main, facts, problem)

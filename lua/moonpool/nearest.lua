@@ -26,16 +26,17 @@ end
 -- The closest string key of `names`, or nil. Equal distances: the first in the alphabet, so that messages are stable.
 function nearest.of(name, names)
   if #name > 64 then return nil end
+  local most = math.max(1, math.floor(#name / 3))
   local best, best_distance
   for key in pairs(names) do
-    if type(key) == "string" then
+    if type(key) == "string" and math.abs(#key - #name) <= most then
       local distance = nearest.distance(name, key)
       if not best or distance < best_distance or (distance == best_distance and key < best) then
         best, best_distance = key, distance
       end
     end
   end
-  if best and best_distance <= math.max(1, math.floor(#name / 3)) then return best end
+  if best and best_distance <= most then return best end
   return nil
 end
 

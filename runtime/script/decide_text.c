@@ -45,7 +45,7 @@ static int find_policy(lua_State *L)
 		if (copy == NULL)
 			return luaL_error(L, "out of memory");
 		decision->files[decision->file_count++] = copy;
-		rc = mp_source_read(path, MP_FUEL_TEXT_MAX, text, message, sizeof(message));
+		rc = mp_source_read(path, MP_SOURCE_POLICY_MAX, text, message, sizeof(message));
 	}
 	if (rc != 0) {
 		lua_pushnil(L);

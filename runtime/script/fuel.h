@@ -13,8 +13,7 @@
 
 #include "base/buf.h"
 
-#define MP_FUEL_TEXT_MAX      ((size_t)32 << 10) // of a policy
-#define MP_FUEL_STRING_MAX    4096u              // a text that a policy writes down or puts together
+#define MP_FUEL_STRING_MAX    4096u // a text that a policy writes down or puts together
 #define MP_FUEL_WORK          16u
 #define MP_FUEL_STATEMENT_MAX 256u // operations of one statement inside of a function
 

@@ -7,6 +7,7 @@
 #include "script/lua_core.h"
 #include "script/policies.h"
 #include "script/runtime.h"
+#include "script/token.h"
 
 static void set_text(lua_State *L, const char *key, const char *text)
 {
@@ -73,8 +74,33 @@ static int check_policy(lua_State *L)
 	return results;
 }
 
+// codeWords(text): what is code in a Lua text, one blank between two words and around all of them, without comments;
+// what a string is about is left out ('').
+static int code_words(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+	luaL_Buffer words;
+	struct mp_tokens tokens;
+	struct mp_token token;
+	luaL_buffinit(L, &words);
+	mp_tokens_init(&tokens, text, len);
+	for (mp_tokens_next(&tokens, &token); token.kind != MP_TOKEN_END; mp_tokens_next(&tokens, &token)) {
+		luaL_addchar(&words, ' ');
+		if (token.kind == MP_TOKEN_STRING)
+			luaL_addstring(&words, "''");
+		else
+			luaL_addlstring(&words, token.at, token.len);
+	}
+	luaL_addchar(&words, ' ');
+	luaL_pushresult(&words);
+	return 1;
+}
+
 void mp_lua_add_check(lua_State *L)
 {
+	lua_pushcfunction(L, code_words);
+	lua_setfield(L, -2, "codeWords");
 	lua_pushcfunction(L, check_policy);
 	lua_setfield(L, -2, "checkPolicy");
 }

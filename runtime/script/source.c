@@ -155,7 +155,7 @@ static bool each_file(char *path, size_t size, const char *folder,
 			continue;
 		int written = snprintf(path, size, "%s/%s", folder, entry->d_name);
 		found = written > 0 && (size_t)written < size &&
-		        mp_source_read(path, MP_SOURCE_MAX_BYTES, &text, message, sizeof(message)) == 0 &&
+		        mp_source_read(path, MP_SOURCE_POLICY_MAX, &text, message, sizeof(message)) == 0 &&
 		        on_file(data, (const char *)text.data);
 	}
 	mp_buf_deinit(&text);

@@ -6,7 +6,8 @@
 #include "base/buf.h"
 #include "base/defs.h"
 
-#define MP_SOURCE_MAX_BYTES ((size_t)256 << 10)
+#define MP_SOURCE_MAX_BYTES  ((size_t)256 << 10) // of a module of our own
+#define MP_SOURCE_POLICY_MAX ((size_t)32 << 10)
 
 struct mp_source_path {
 	const char *home; // built-ins are in home/policies/<folder>/

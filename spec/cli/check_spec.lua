@@ -125,6 +125,48 @@ describe("moonpool check", function()
       .. '","kind":"lua","ok":false,"problems":%[{"line":2,"message":".*"}%],"warnings":%[%]}$', second)
   end)
 
+  it("knows code from what looks like it", function()
+    local judge = require("moonpool.cli.check").judge
+    for text, kind in pairs {
+      ["-- return balance {\nreturn { a = 1 }"] = "configuration", ["--[==[ return retry ]==] return 1"] = "lua",
+      ["local s = [[ return balance { ]] return balance { name = s }"] = "balance",
+      ["local s = 'return function(pool)'\nreturn balance\n{ name = s }"] = "balance",
+      ["return\tretry--[[x]]{}"] = "retry", ["local returned = 1 return returned"] = "lua",
+      ["return function(pool) pool:on [[hostUp]] end"] = "handlers",
+      ["return function ( p )\np : on ('hostUp', print) end"] = "handlers",
+      ["return function(pool) return pool end"] = "lua",
+      ["local c = { contactPoints = {} } return c"] = "configuration",
+      ["local c = { contactPoints = {} } return c.x;"] = "configuration", ["return { -- x\n}"] = "configuration",
+      ["local a = { contactPoints = 1 } return { b = a, }"] = "configuration",
+      ["return f { contactPoints = 1 }"] = "lua",
+    } do
+      assert.equal(kind, judge(write("a.lua", text)).kind, text)
+    end
+  end)
+
+  it("spends no more than the length of a text on it", function()
+    local judge = require("moonpool.cli.check").judge
+    local undeclared = {}
+    for i = 1, 2000 do undeclared[i] = "f" .. i .. "()" end
+    for _, text in ipairs {
+      "return" .. (" "):rep(120000) .. "{}", "return {" .. ("}"):rep(3000) .. (" "):rep(100000) .. "x",
+      ("--[[ "):rep(40000), ("[=["):rep(40000), ("return "):rep(40000), ("return {"):rep(15000), ("x'"):rep(60000),
+      ("return function("):rep(10000), ("\\"):rep(100000), "return" .. ("\n"):rep(100000) .. "balance {}",
+      ("contactPoints "):rep(9000), "return " .. ("a."):rep(60000),
+      policy("plan:hosts(localDc) if req.tag == 9999 then\n" .. table.concat(undeclared, "\n") .. " end"),
+    } do
+      local path = write("a.lua", text)
+      local from = os.clock()
+      local findings = judge(path)
+      local spent = os.clock() - from
+      assert.is_true(spent < 0.3, ("%.2f s for %q"):format(spent, text:sub(1, 40)))
+      assert.is_true(#findings.problems <= 21)
+    end
+    local said = check(write("a.lua", policy("plan:hosts(localDc) if req.tag == 9999 then\n"
+      .. table.concat(undeclared, "\n") .. " end")))
+    assert.matches(":25: unknown name 'f20'\n%S+:26: and 1980 more like these\n$", said)
+  end)
+
   it("exits with 2 for what it cannot read and for what it does not understand", function()
     assert.equal(2, select(2, check "/nonexistent.lua"))
     assert.equal(2, select(2, check(folder)))

@@ -22,12 +22,6 @@ function check.define(parser)
   command:flag("--json", "Print the findings as JSON: a list with an object for each file.")
 end
 
--- The text without what may look like code and is none. A word that stands in the way of another is left out, too.
-local function only_code(text)
-  return (text:gsub("%-%-%[(=*)%[.-%]%1%]", ""):gsub("%[(=*)%[.-%]%1%]", "''"):gsub("%-%-[^\n]*", "")
-    :gsub("(['\"])[^'\"\n]*%1", "''"))
-end
-
 local RET0 = bit.band(util.funcbc(loadstring "", 1), 0xff)
 
 -- An application ends without a result. What does not compile may be anything.
@@ -38,18 +32,23 @@ end
 
 local POLICIES = { "balance", "retry", "reconnect", "speculate", "failover" }
 
+-- What the last return gives back is a table, or may be one.
+local function may_return_table(words)
+  if words:find(" return { ", 1, true) and (words:sub(-3) == " } " or words:sub(-5) == " } ; ") then return true end
+  local before = words:reverse():find(" nruter ", 1, true)
+  return before ~= nil and words:sub(-before):find "^ [%a_][%w_. ]*;? $" ~= nil
+end
+
 local function kind_of(text)
   if not has_result(text) then return "lua" end
-  local plain = only_code(text)
+  local words = core.codeWords(text)
+  local function has(code) return words:find(code, 1, true) ~= nil end
   for _, kind in ipairs(POLICIES) do
-    if plain:match("%f[%w_]return%s+" .. kind .. "%f[^%w_]") then return kind end
+    if has(" return " .. kind .. " ") then return kind end
   end
-  if plain:match "%f[%w_]return%s+function%s*%(%s*[%a_][%w_]*%s*%)" and plain:match ":%s*on%s*[%('%[]" then
-    return "handlers"
-  end
-  local is_table = plain:match "%f[%w_]return%s*{.*}%s*;?%s*$" or plain:match "%f[%w_]return%s+[%a_][%w_.]*%s*;?%s*$"
-  if plain:match "^%s*return%s*{" or is_table and plain:match "%f[%w_]contactPoints%s*=" then return "configuration" end
-  return "lua"
+  if words:find " return function %( [%a_][%w_]* %) " and (has " : on ( " or has " : on '' ") then return "handlers" end
+  local is_configuration = words:sub(1, 10) == " return { " or has " contactPoints = " and may_return_table(words)
+  return is_configuration and "configuration" or "lua"
 end
 
 -- Findings of one file: { file, kind, ok, problems, warnings, ... }; each problem is { line, message }.
