@@ -71,9 +71,9 @@ local function check(said, status, expected)
   return said
 end
 
-local function run(text, expected, environment)
-  local said, status = sim_process.output(("%s '%s/moonpool' run '%s'"):format(environment or "", MOONPOOL_BUILD_DIR,
-    write(text)))
+local function run(text, expected, environment, options)
+  local said, status = sim_process.output(("%s '%s/moonpool' run %s '%s'"):format(environment or "",
+    MOONPOOL_BUILD_DIR, options or "", write(text)))
   return check(said, status or -1, expected)
 end
 
@@ -266,6 +266,30 @@ describe("X5 fork in Lua", function()
       nodes[node] = who
     end
     assert.equal(5, count, said)
+  end)
+
+  it("leaves the parent its control socket and its watched files", function()
+    local path, policy = folder .. "/socket", folder .. "/policy.lua"
+    policies.write(policy, "return balance { name = 'A', plan = function(plan) plan:hosts(localDc) end }")
+    run(([[
+      local path, policy = %q, %q
+      local pool, told = connected { loadBalancing = { policy = policy } }, 0
+      pool:on("policyReload", function() told = told + 1 end)
+      local pid = ffi.C.fork()
+      if pid == 0 then return 0 end
+      await()
+      say("socket", tostring(os.rename(path, path)))
+      local file = io.open(policy, "w")
+      file:write "return balance { name = 'B', plan = function(plan) plan:hosts(localDc, inTurn) end }"
+      file:close()
+      for _ = 1, 200 do
+        if told > 0 then break end
+        moonpool.sleep(10)
+      end
+      say("reloads", told)
+      pool:close()
+    ]]):format(path, policy), { ["socket true"] = 1, ["reloads 1"] = 1, ["children that failed: 0"] = 1 }, nil,
+      "--control '" .. path .. "'")
   end)
 
   it("ends a child at its first SIGTERM", function()
