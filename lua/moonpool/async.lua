@@ -21,9 +21,7 @@ end
 -- Whether wait() would return at once.
 Future.done = core.futureDone
 
-function async.withTraceback(err)
-  return type(err) == "string" and debug.traceback(err, 2) or err
-end
+async.withTraceback = core.traceback
 
 local function body(future, fn, ...)
   return core.futureFinish(future, xpcall(fn, async.withTraceback, ...))

@@ -1,8 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Configuration and handlers files: full Lua, but source text only, and on the loop that carries the traffic, so one
 -- that does not come to its end is stopped.
+local core = require "moonpool.core_loader"
+
 local LIMIT_S = 0.5 -- of processor time
 local LOOK_EVERY = 10000 -- instructions
+
+local CURE = "begin with moonpool.spawn what waits"
 
 local own = debug.getinfo(1, "S").source
 
@@ -19,9 +23,12 @@ function chunk.compile(text, name)
 end
 
 -- xpcall(fn, handler, ...) that ends. Functions that `fn` creates are interpreted, because machine code is not counted.
+-- It runs in a coroutine that nobody resumes: a file that waited would be loaded by half.
 function chunk.run(fn, handler, ...)
   local deadline = os.clock() + LIMIT_S
   local hook, mask, count = debug.gethook()
+  local co = coroutine.create(function(...) return xpcall(fn, handler, ...) end)
+  core.refuseWaiting(co, "this call waits, and a file cannot wait while it is loaded: " .. CURE)
   jit.off(fn, true)
   local function look()
     if os.clock() <= deadline or debug.getinfo(2, "S").source == own then return end
@@ -29,11 +36,16 @@ function chunk.run(fn, handler, ...)
     error("it did not come to its end within 500 ms", 2)
   end
   debug.sethook(look, "", LOOK_EVERY)
-  local function leave(...)
+  local function leave(resumed, ...)
     debug.sethook(hook, mask, count)
+    if coroutine.status(co) ~= "dead" then
+      local at = debug.getinfo(co, 1, "Sl")
+      return false, handler(("%s:%d: the function waits: %s"):format(at.short_src, at.currentline, CURE))
+    end
+    if not resumed then return false, (...) end
     return ...
   end
-  return leave(xpcall(fn, handler, ...))
+  return leave(coroutine.resume(co, ...))
 end
 
 return chunk

@@ -56,17 +56,6 @@ local function stand_in(pool, generation)
   return proxy
 end
 
--- In a coroutine that nobody resumes: a call that waits is an error here, not a file that is loaded by half.
-local function register(fn, proxy, path)
-  local co = coroutine.create(fn)
-  jit.off(fn, true)
-  local _, ok, why = chunk.run(function() return coroutine.resume(co, proxy) end, tostring)
-  if not ok then return nil, tostring(why) end
-  if coroutine.status(co) == "dead" then return true end
-  return nil, ("%s:%d: the function waits; use moonpool.spawn for what waits"):format(path,
-    debug.getinfo(fn, "S").linedefined)
-end
-
 -- Runs a handlers file with something that takes the place of the pool: true, or nil and a message.
 function handlers.run(text, path, proxy)
   local loaded, why = chunk.compile(text, path)
@@ -76,7 +65,9 @@ function handlers.run(text, path, proxy)
   if type(fn) ~= "function" then
     return nil, path .. ":1: the file must return a function that takes the pool, got a " .. type(fn)
   end
-  return register(fn, proxy, path)
+  local registered, message = chunk.run(fn, tostring, proxy)
+  if not registered then return nil, message end
+  return true
 end
 
 -- A generation { path, text, lists = { event = { fn, ... } } } that does not serve yet, or nil and a message.

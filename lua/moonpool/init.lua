@@ -3,6 +3,7 @@
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
 local pool = require "moonpool.pool"
+require "moonpool.modules"
 require "moonpool.values"
 
 local moonpool = {

@@ -28,6 +28,16 @@ static int run(lua_State *L)
 	return mp_runtime_run(mp_runtime_of(L), L, lua_gettop(L) - 1);
 }
 
+// onRun(before, after): called around each run of coroutines.
+static int on_run(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	mp_runtime_set_around(L);
+	return 0;
+}
+
 static int start(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -123,7 +133,8 @@ int luaopen_moonpool_core(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"run", run},       {"start", start},           {"sleep", sleep_ms}, {"now", now},
 		{"serve", serve},   {"settle", settle},         {"finish", end},     {"log", write_log},
-		{"uuid", new_uuid}, {"timeuuid", new_timeuuid}, {"home", home},      {NULL, NULL},
+		{"uuid", new_uuid}, {"timeuuid", new_timeuuid}, {"home", home},      {"onRun", on_run},
+		{NULL, NULL},
 	};
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
@@ -148,5 +159,6 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_control_ask(L);
 	mp_lua_add_check(L);
 	mp_lua_add_waiting(L);
+	mp_lua_add_traceback(L);
 	return 1;
 }

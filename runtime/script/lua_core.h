@@ -31,6 +31,7 @@ void mp_lua_add_control(lua_State *L);
 void mp_lua_add_control_ask(lua_State *L);
 void mp_lua_add_check(lua_State *L);
 void mp_lua_add_waiting(lua_State *L);
+void mp_lua_add_traceback(lua_State *L);
 
 // Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
 //   bad argument #1 to 'execute' (statement: a string expected, got number)
@@ -54,6 +55,8 @@ void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 // Pushes what an error value of any type says: a text, its __tostring, the message of a table.
 const char *mp_lua_push_error_text(lua_State *L, int index);
+// The text on top, with where it was raised in `co`, which is over or L itself.
+void mp_lua_push_traceback(lua_State *L, lua_State *co);
 void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates nothing
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);

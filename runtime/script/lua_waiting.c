@@ -9,6 +9,7 @@
 #include "script/runtime.h"
 
 #define THROUGH "moonpool.waitsThrough" // { [function] = true }: of C, but a coroutine can yield through it
+#define REFUSED "moonpool.refused"      // { [coroutine] = why nothing can wait there }
 #define OWN     "lua/moonpool/"         // in the names of the runtime's own Lua files
 #define PLACE   80
 #define IN_VAIN "this call waits, and Lua cannot wait inside of "
@@ -78,25 +79,43 @@ static void explain(lua_State *L)
 	lua_concat(L, 3);
 }
 
+// Pushes what whoever made the coroutine L has said about it, or nil.
+static void push_said(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, REFUSED);
+	lua_pushthread(L);
+	lua_rawget(L, -2);
+	lua_remove(L, -2);
+}
+
+// refuseWaiting(coroutine, text): why nothing can wait in that coroutine.
+static int refuse_waiting(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	luaL_checkstring(L, 2);
+	lua_settop(L, 2);
+	lua_getfield(L, LUA_REGISTRYINDEX, REFUSED);
+	lua_insert(L, 1);
+	lua_rawset(L, 1);
+	return 0;
+}
+
 int mp_lua_refuse_waiting(lua_State *L, lua_State *running)
 {
 	char here[PLACE];
 	luaL_checkstack(L, 8, "nested too deep");
 	place(L, 1, here);
 	lua_pushfstring(L, "%s%s", here, here[0] != '\0' ? ": " : "");
-	if (running == L)
-		explain(L);
-	else
-		lua_pushstring(L, running == NULL ? OUTSIDE : STRANGER);
+	push_said(L);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		if (running == L)
+			explain(L);
+		else
+			lua_pushstring(L, running == NULL ? OUTSIDE : STRANGER);
+	}
 	lua_concat(L, 2);
 	return lua_error(L);
-}
-
-// canWait(): whether a call that waits would be allowed to, here.
-static int can_wait(lua_State *L)
-{
-	lua_pushboolean(L, mp_runtime_can_wait(mp_runtime_of(L), L));
-	return 1;
 }
 
 // coroutine.running(), which is the upvalue.
@@ -131,6 +150,12 @@ void mp_lua_add_waiting(lua_State *L)
 		lua_rawset(L, -3);
 	}
 	lua_setfield(L, LUA_REGISTRYINDEX, THROUGH);
-	lua_pushcfunction(L, can_wait);
-	lua_setfield(L, -2, "canWait");
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_setfield(L, LUA_REGISTRYINDEX, REFUSED);
+	lua_pushcfunction(L, refuse_waiting);
+	lua_setfield(L, -2, "refuseWaiting");
 }

@@ -16,6 +16,8 @@
 
 #define END_MS   10000               // how long guests may take to close at the end
 #define CLOSURES "moonpool.closures" // { [C function] = its closure }, which would be garbage otherwise
+#define ENTER    "moonpool.enter"
+#define LEAVE    "moonpool.leave"
 
 // ---- calls from the loop -----------------------------------------------------------------------------------------
 
@@ -141,13 +143,29 @@ static void check_run(struct mp_runtime *runtime, lua_State *L)
 		           "nothing can be run inside of a finalizer (__gc) or a debug hook: Lua cannot wait there");
 }
 
+// What lua/moonpool/modules.lua does before and after coroutines run.
+static void call_around(lua_State *L, const char *which)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, which);
+	if (lua_isfunction(L, -1))
+		lua_call(L, 0, 0);
+	else
+		lua_pop(L, 1);
+}
+
+void mp_runtime_set_around(lua_State *L)
+{
+	lua_setfield(L, LUA_REGISTRYINDEX, LEAVE);
+	lua_setfield(L, LUA_REGISTRYINDEX, ENTER);
+}
+
 static int raise_again(lua_State *L, struct mp_waiter *waiter)
 {
 	lua_State *co = mp_waiter_thread(waiter);
 	lua_pushvalue(co, -1);
 	lua_xmove(co, L, 1);
 	if (lua_type(L, -1) == LUA_TSTRING)
-		luaL_traceback(L, co, lua_tostring(L, -1), 0);
+		mp_lua_push_traceback(L, co);
 	mp_waiter_destroy(waiter);
 	return lua_error(L);
 }
@@ -164,10 +182,12 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 {
 	check_run(runtime, L);
 	struct mp_frame frame = {.waiter = mp_waiter_begin(runtime, L, nargs)};
+	call_around(L, ENTER);
 	mp_waiter_set_frame(frame.waiter, &frame);
 	runtime->stopped = false;
 	mp_loop_run(runtime->loop);
 	note_state(L);
+	call_around(L, LEAVE);
 	if (!frame.done) {
 		const char *why = why_not_done(runtime, &frame);
 		if (frame.waiter != NULL)

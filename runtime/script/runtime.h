@@ -32,6 +32,8 @@ size_t mp_runtime_waiting(const struct mp_runtime *runtime); // coroutines that 
 // has returned (or nothing can happen any more). Pushes its results and returns their number; a Lua error is raised
 // again in L, with the coroutine's traceback. Raises when the loop runs already or has ended, in finalizers and hooks.
 int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs);
+// Pops two functions: called around each run of coroutines of this Lua state, and after it.
+void mp_runtime_set_around(lua_State *L);
 // The same without running: the function begins in the RUN phase of this turn. An error that it raises is logged. When
 // the runtime ends nothing begins.
 void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs);
@@ -50,8 +52,7 @@ struct mp_waiter;
 // Raises a Lua error that names the place and the cure where Lua cannot wait: outside of a coroutine of this runtime,
 // and below a C function (sort, gsub, ...), a finalizer, a hook.
 void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L);
-void mp_runtime_raise_forked(lua_State *L); // MP_EFORKED
-bool mp_runtime_can_wait(const struct mp_runtime *runtime, lua_State *L);
+void mp_runtime_raise_forked(lua_State *L);                        // MP_EFORKED
 struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime); // cannot fail
 int mp_runtime_yield(struct mp_runtime *runtime);
 int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms); // all of it

@@ -129,8 +129,9 @@ static int log_failure(lua_State *L)
 {
 	struct mp_waiter *waiter = lua_touserdata(L, 1);
 	lua_xmove(waiter->co, L, 1);
-	const char *text = mp_lua_push_error_text(L, -1);
-	luaL_traceback(L, waiter->co, text, 0);
+	if (lua_type(L, -1) != LUA_TSTRING)
+		mp_lua_push_error_text(L, -1);
+	mp_lua_push_traceback(L, waiter->co);
 	mp_log_write(mp_loop_log(waiter->runtime->loop), MP_LOG_ERROR, "error in a coroutine: %s",
 	             lua_tostring(L, -1));
 	return 0;
@@ -230,7 +231,7 @@ bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co)
 	return runtime->current != NULL && runtime->current->co == co;
 }
 
-bool mp_runtime_can_wait(const struct mp_runtime *runtime, lua_State *L)
+static bool can_wait(const struct mp_runtime *runtime, lua_State *L)
 {
 	return mp_runtime_is_current(runtime, L) && lua_isyieldable(L);
 }
@@ -239,7 +240,7 @@ void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
 {
 	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
 		mp_runtime_raise_forked(L);
-	if (MP_UNLIKELY(!mp_runtime_can_wait(runtime, L)))
+	if (MP_UNLIKELY(!can_wait(runtime, L)))
 		mp_lua_refuse_waiting(L, runtime->current != NULL ? runtime->current->co : NULL);
 }
 

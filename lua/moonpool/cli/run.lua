@@ -5,6 +5,7 @@ local cli = require "moonpool.cli_core"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local embedded = require "moonpool.cli.embedded"
+local modules = require "moonpool.modules"
 local pool = require "moonpool.pool"
 
 local run = {}
@@ -49,6 +50,7 @@ function run.run(options)
   end
   arg = { [0] = options.app, unpack(options.rest) }
   cli.watchSignals()
+  modules.enter() -- for good: coroutines go on after the application itself has ended
   if options.embedded then
     local ok, why = pcall(embedded.provide, moonpool, options.embedded)
     if not ok then return failed(why) end

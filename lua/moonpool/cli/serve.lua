@@ -5,6 +5,7 @@ local cli = require "moonpool.cli_core"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local embedded = require "moonpool.cli.embedded"
+local modules = require "moonpool.modules"
 local pool = require "moonpool.pool"
 
 local FIRST_WAIT_S, LONGEST_WAIT_S = 1, 30
@@ -72,6 +73,7 @@ end
 function serve.run(options)
   local moonpool = require "moonpool"
   cli.watchSignals()
+  modules.enter() -- for good, also while the handlers file is loaded
   if options.embedded then
     local ok, why = pcall(embedded.provide, moonpool, options.embedded)
     if not ok then return failed(why) end
