@@ -62,7 +62,7 @@ struct moonpool_request *moonpool_request_new(struct moonpool_statement *handle)
 		mp_api_refuse(makes_executed, MOONPOOL_NO_MEMORY, NULL);
 		return NULL;
 	}
-	request->request->prepared = mp_prepared_ref(statement->prepared);
+	mp_request_use(request->request, statement->prepared);
 	return mp_api_handle(request);
 }
 
@@ -250,9 +250,13 @@ static int prepare_to_send(struct mp_api_request *request)
 	int rc = request->rc != 0 ? request->rc : mp_buf_status(&request->text);
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);
-	if (rc == 0 && params != NULL && request->next < params->column_count)
+	// Parameters that are others by now are told when it is submitted.
+	bool is_current = to->prepared == NULL || to->generation == to->prepared->generation;
+	if (rc == 0 && params != NULL && is_current && request->next < params->column_count)
 		return mp_api_mistake("moonpool_execute", MOONPOOL_INVALID_ARGUMENT,
 		                      "not every parameter has a value");
+	if (request->rc == MOONPOOL_TYPE_MISMATCH && to->prepared != NULL)
+		mp_prepared_misfit(to->prepared);
 	if (request->rc != 0)
 		return mp_api_refuse("moonpool_execute", rc, "a value or an option of the request was refused");
 	return rc == 0 ? 0 : mp_api_refuse("moonpool_execute", rc, NULL);

@@ -78,7 +78,8 @@ enum moonpool_code {
 	MOONPOOL_SCRIPT_ERROR = -22,
 	MOONPOOL_CONNECTION_REFUSED = -23,
 	MOONPOOL_END_OF_STREAM = -24,
-	MOONPOOL_FORKED = -25, // it was made before fork(): this process has to make its own
+	MOONPOOL_FORKED = -25,            // it was made before fork(): this process has to make its own
+	MOONPOOL_STATEMENT_CHANGED = -26, // bound by what the server says otherwise now: ask again
 };
 MOONPOOL_API const char *moonpool_code_name(int code); // "TIMEOUT", as err.code in Lua
 MOONPOOL_API const char *moonpool_code_text(int code); // "no answer before the deadline"
@@ -161,6 +162,9 @@ MOONPOOL_API int moonpool_statement_free(struct moonpool_statement *statement); 
 MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
 
 // ---- requests ---------------------------------------------------------------------------------------------------
+// The values are bound by what the server said about the statement when the request was made. If that has changed when
+// it is executed (its table was made again with other types), it fails with MOONPOOL_STATEMENT_CHANGED and nothing is
+// sent: a new request has learned.
 // A request is made, gets one value for each parameter, in order, and is executed, which takes it away from the caller.
 // No memory is asked for once as many requests have been in flight before. NULL: moonpool_last_code() says why
 // (MOONPOOL_CLOSED while the session is closing); a call with that NULL returns the same code.

@@ -15,7 +15,11 @@ local pool = {}
 -- pool:execute(statement, parameters, options): result | nil, err
 local function execute(self, statement, parameters, options)
   local result, err, spent = submit(self, statement, parameters, options)
-  if err == prepared then result, err = submit(self, result, parameters, options, spent) end
+  if err == prepared then
+    -- One that was prepared already keeps its options: it was only asked what has become of it.
+    local known = type(statement) ~= "string" and statement or result
+    result, err = submit(self, known, parameters, options, spent)
+  end
   if result == nil and err == nil then return answer(self) end
   return result, err
 end

@@ -108,12 +108,23 @@ struct mp_prepared {
 	bool is_plain;              // may run twice at the same time (struct mp_statement)
 	void *user;                 // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);
+	// All that the server says is a copy (renew.c).
+	uint32_t generation; // of `params`: what was bound by an earlier one is not sent
+	uint32_t preparing;  // hosts that are told it again just now
+	char change[96];     // what the last renewal changed: "v was int and is float"
+	uint64_t check_ns;   // prepared anew before it is used from then on; UINT64_MAX: nobody doubts it
+	uint64_t doubted_ns; // since when
+	uint64_t settled_ns; // a check that began before this is not the last one
+	uint64_t checked_ns; // when the last PREPARE was sent
 };
 struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
 void mp_prepared_unref(struct mp_prepared *prepared);
-// From the cache, or by PREPARE on one host (single-flight per text and keyspace). Exactly one of prepared, err.
-// `prepared` is borrowed: ref it to keep it. When the statement is in the cache, `*cached` is set (a borrowed
-// reference), nothing else happens and on_done is not called. Returns 0 or MP_E*.
+bool mp_prepared_is_doubted(const struct mp_prepared *prepared);
+// A value does not fit the types that the statement is known to have: they may be others by now.
+void mp_prepared_misfit(struct mp_prepared *prepared);
+// From the cache when it is not doubted, or by PREPARE on one host (single-flight per text and keyspace). Exactly one
+// of prepared, err. `prepared` is borrowed: ref it to keep it. When the statement is in the cache, `*cached` is set (a
+// borrowed reference), nothing else happens and on_done is not called. Returns 0 or MP_E*.
 int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_str keyspace,
                        uint32_t timeout_ms, struct mp_prepared **cached,
                        void (*on_done)(void *data, struct mp_prepared *prepared, const struct mp_error *err),
@@ -154,7 +165,8 @@ struct mp_outcome {
 
 struct mp_request {
 	struct mp_str cql;            // QUERY: borrowed until on_done
-	struct mp_prepared *prepared; // EXECUTE: ref held by the request; exactly one of cql, prepared
+	struct mp_prepared *prepared; // EXECUTE: by mp_request_use(); exactly one of cql, prepared
+	uint32_t generation;          // of the statement when the first value was bound
 	struct mp_buf values;         // encoded [value]s; cleared by take, memory kept
 	uint32_t value_count;
 	bool named_values;            // QUERY only
@@ -169,6 +181,8 @@ struct mp_request {
 };
 
 struct mp_request *mp_request_take(struct mp_session *session) MP_MUST_CHECK; // NULL: out of memory
+// It shall EXECUTE this statement, which is held. Before its values are bound.
+void mp_request_use(struct mp_request *request, struct mp_prepared *prepared);
 // After on_done, or instead of submit. Never inside... it may be called inside on_done.
 void mp_request_give(struct mp_request *request);
 // 0: on_done comes exactly once, later. Otherwise MP_E* and nothing happens (MP_ECLOSED, MP_EBUSY, MP_EINVAL); the

@@ -85,7 +85,16 @@ static void on_host(void *owner, enum mp_host_news news, struct mp_host *host, c
 
 static void on_schema(void *owner, struct mp_str keyspace, struct mp_str table, struct mp_str change)
 {
-	mp_session_tell_schema(owner, keyspace, table, change);
+	struct mp_session *session = owner;
+	mp_prepares_doubt(&session->prepares, keyspace, table, change);
+	mp_session_tell_schema(session, keyspace, table, change);
+}
+
+static void on_schema_missed(void *owner)
+{
+	struct mp_session *session = owner;
+	const struct mp_str any = {"", 0};
+	mp_prepares_doubt(&session->prepares, any, any, any);
 }
 
 static void on_view(void *owner)
@@ -207,6 +216,7 @@ void mp_session_init_cluster(struct mp_session *session)
 	static const struct mp_cluster_events events = {
 		.on_host = on_host,
 		.on_schema = on_schema,
+		.on_schema_missed = on_schema_missed,
 		.on_view = on_view,
 		.on_room = on_room,
 		.on_identified = on_identified,

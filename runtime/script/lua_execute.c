@@ -77,6 +77,17 @@ static int execute(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *p
 	return 2;
 }
 
+// The values are bound by what the server says about the statement now.
+static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace,
+                         const struct mp_lua_options *options)
+{
+	struct mp_prepared *prepared;
+	int rc = mp_lua_op_prepare(pool, cql, keyspace, options->request.timeout_ms, &prepared);
+	if (rc == 0)
+		return execute(L, pool, prepared, (struct mp_str){NULL, 0}, options);
+	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+}
+
 // submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
 // statement, prepared, spent
 static int submit_call(lua_State *L)
@@ -96,11 +107,14 @@ static int submit_call(lua_State *L)
 		bool was_text = lua_type(L, 5) == LUA_TNUMBER;
 		options = statement->defaults;
 		mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
-		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || statement->prepared == NULL))
+		struct mp_prepared *known = statement->prepared;
+		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
 			return not_open(L, pool);
 		if (MP_UNLIKELY(was_text))
 			shorten(pool, &options.request, lua_tonumber(L, 5));
-		return execute(L, pool, statement->prepared, (struct mp_str){NULL, 0}, &options);
+		else if (MP_UNLIKELY(mp_prepared_is_doubted(known)))
+			return prepare_first(L, pool, known->cql, known->keyspace, &options);
+		return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
 	}
 	options = mp_lua_options_none;
 	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, &options);
@@ -110,11 +124,7 @@ static int submit_call(lua_State *L)
 		return not_open(L, pool);
 	if (!is_prepared_first(L, cql, &options))
 		return execute(L, pool, NULL, cql, &options);
-	struct mp_prepared *prepared;
-	int rc = mp_lua_op_prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
-	if (rc == 0)
-		return execute(L, pool, prepared, (struct mp_str){NULL, 0}, &options);
-	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	return prepare_first(L, pool, cql, options.keyspace, &options);
 }
 
 // prepare(pool, cql, options): statement, mark | nil, err
@@ -173,10 +183,13 @@ static int submit_async(lua_State *L)
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);
 	bool forked = mp_lua_pool_is_forked(pool);
-	bool prepare_first = !forked && statement == NULL && is_prepared_first(L, cql, &options);
+	struct mp_prepared *known = statement != NULL ? statement->prepared : NULL;
+	bool asks_first = known != NULL && mp_prepared_is_doubted(known);
+	if (statement == NULL)
+		asks_first = is_prepared_first(L, cql, &options);
 	bool submitted = false;
-	lua_pushboolean(L, !prepare_first);
-	if (prepare_first)
+	lua_pushboolean(L, forked || !asks_first);
+	if (!forked && asks_first)
 		return 1;
 	if (forked)
 		mp_lua_forked(L);

@@ -241,7 +241,7 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 	struct mp_request *request = op->request;
 	struct mp_codec *codec = &op->pool->codec;
 	if (prepared != NULL)
-		request->prepared = mp_prepared_ref(prepared);
+		mp_request_use(request, prepared);
 	int rc = own(op, request, cql, options);
 	if (rc != 0)
 		return rc;
@@ -256,6 +256,8 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 		prepared != NULL ? mp_lua_bind(L, 3, codec, request) : mp_lua_bind_untyped(L, 3, cql, codec, request);
 	if (rc == 0)
 		rc = mp_buf_status(&request->values);
+	if (MP_UNLIKELY(rc == MP_ETYPE) && prepared != NULL)
+		mp_prepared_misfit(prepared);
 	if (rc != 0 && codec->why[0] != '\0')
 		*why = codec->why;
 	return rc;

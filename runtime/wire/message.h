@@ -176,6 +176,9 @@ struct mp_metadata *mp_metadata_ref(struct mp_metadata *metadata); // NULL passe
 void mp_metadata_unref(struct mp_metadata *metadata);              // NULL is fine
 int mp_metadata_find(const struct mp_metadata *metadata,
                      struct mp_str name) MP_MUST_CHECK; // index or MP_ENOTFOUND
+// The same columns: names and types in their order, whatever table they belong to. NULL is like none.
+bool mp_metadata_same_columns(const struct mp_metadata *a, const struct mp_metadata *b);
+bool mp_metadata_same_key(const struct mp_metadata *a, const struct mp_metadata *b); // of the partition
 // For encoders and specs: an empty one with room for `count` columns, to be filled (strings into its arena).
 struct mp_metadata *mp_metadata_new(uint32_t count) MP_MUST_CHECK;
 

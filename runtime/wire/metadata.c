@@ -54,6 +54,26 @@ int mp_metadata_find(const struct mp_metadata *metadata, struct mp_str name)
 	return MP_ENOTFOUND;
 }
 
+bool mp_metadata_same_columns(const struct mp_metadata *a, const struct mp_metadata *b)
+{
+	uint32_t count = a != NULL ? a->column_count : 0;
+	if (count != (b != NULL ? b->column_count : 0))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!mp_str_eq(a->columns[i].name, b->columns[i].name) ||
+		    !mp_type_eq(a->columns[i].type, b->columns[i].type))
+			return false;
+	return true;
+}
+
+bool mp_metadata_same_key(const struct mp_metadata *a, const struct mp_metadata *b)
+{
+	uint16_t count = a != NULL ? a->pk_count : 0;
+	if (count != (b != NULL ? b->pk_count : 0))
+		return false;
+	return count == 0 || memcmp(a->pk_indexes, b->pk_indexes, count * sizeof(uint16_t)) == 0;
+}
+
 // ---- reading
 // --------------------------------------------------------------------------------------------------------
 

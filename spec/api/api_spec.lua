@@ -17,6 +17,36 @@ describe("the C API", function()
     assert.equal("UNKNOWN", ffi.string(C.moonpool_code_name(-999)))
   end)
 
+  on_cluster("refuses what was bound for a table that is another one now, once", function(env)
+    env.cluster:schema "CREATE TABLE ks.again (id int PRIMARY KEY, v int)"
+    local session = assert(env:open())
+    assert.is_nil(env:connect(session))
+    local insert = assert(env:prepare(session, "INSERT INTO ks.again (id, v) VALUES (?, ?)"))
+    local function bound()
+      local request = C.moonpool_request_new(insert)
+      C.moonpool_bind_int32(request, 1)
+      return request, C.moonpool_bind_int32(request, 8)
+    end
+    local function refused(done, err)
+      assert.is_nil(done)
+      assert.same({ C.MOONPOOL_STATEMENT_CHANGED, "STATEMENT_CHANGED", false }, { err.code, err.name, err.maybe })
+      assert.matches("v was int and is bigint", err.message)
+    end
+    assert(env:execute((bound())))
+    local early, half = bound(), C.moonpool_request_new(insert)
+    assert.equal(0, C.moonpool_bind_int32(half, 1))
+    env.cluster:schema "DROP TABLE ks.again"
+    env.cluster:schema "CREATE TABLE ks.again (id int PRIMARY KEY, v bigint)"
+    refused(env:execute((bound()))) -- bound by what is known, and the nodes have forgotten it
+    refused(env:execute(early))
+    C.moonpool_bind_int32(half, 8)
+    refused(env:execute(half))
+    assert(env:execute((bound())))
+    local stored = "SELECT v FROM ks.again WHERE id = 1 AND v = 8 ALLOW FILTERING"
+    assert.equal(1, env:query(session, stored, function(result) return C.moonpool_result_rows(result) end))
+    env:close(session)
+  end)
+
   on_cluster("says what a protocol version lacks, and leaves the value that is stored", function(env)
     env.cluster:schema "CREATE TABLE ks.kept (id int PRIMARY KEY, v int)"
     for version = 3, 5 do

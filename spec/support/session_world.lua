@@ -30,6 +30,7 @@ end
 
 local local_columns = columns_of {
   { "cluster_name", "text" }, { "partitioner", "text" }, { "rpc_address", "inet" }, { "rpc_port", "int" },
+  { "schema_version", "uuid" },
 }
 local peers_v2_columns = columns_of { { "peer", "inet" }, { "native_address", "inet" }, { "native_port", "int" } }
 local peers_columns = columns_of { { "peer", "inet" }, { "rpc_address", "inet" } }
@@ -52,7 +53,7 @@ end
 local function local_row(world, node)
   return node_values(node, { world.cluster_name, said(node, "partitioner",
     "org.apache.cassandra.dht.Murmur3Partitioner"), said(node, "rpc_address", rows.inet(node.ip)),
-    said(node, "rpc_port", rows.int(node.port)) })
+    said(node, "rpc_port", rows.int(node.port)), world.schema_version })
 end
 
 local function peer_row(node, is_v2)
@@ -385,7 +386,7 @@ function session_world.open(options)
     loop = (options.real and sim_world.real or sim_world.loop)(options.seed or 1),
     nodes = {}, events = {}, requests = {}, connects = {}, prepares = {},
     kept = {}, shapes = {}, refreshes = 0, open_requests = 0, closed_count = 0,
-    cluster_name = "test cluster", keyspaces = options.keyspaces or {
+    cluster_name = "test cluster", schema_version = ("v"):rep(16), keyspaces = options.keyspaces or {
       ks = { class = "org.apache.cassandra.locator.SimpleStrategy", replication_factor = "2" },
     },
   }, World)
@@ -442,7 +443,7 @@ function World:submit(what, options)
     record.anchor = what
     request.cql = str(what)
   else
-    request.prepared = C.mp_prepared_ref(what)
+    C.mp_request_use(request, what)
   end
   for key, value in pairs(options) do
     if key == "values" then

@@ -54,6 +54,7 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 		.has_trace_id = agreement->prefix.has_trace_id,
 		.trace_id = agreement->prefix.trace_id,
 	};
+	mp_prepares_doubt_result(&session->prepares, &result); // whatever was prepared before they agreed
 	mp_request_end(agreement->request, &outcome);
 	mp_arena_deinit(&arena);
 }

@@ -59,6 +59,9 @@ static void server_failed(struct mp_attempt *attempt, const struct mp_error_body
 {
 	struct mp_request *request = attempt->request;
 	const struct mp_prepared *prepared = request->prepared;
+	if (prepared != NULL && (error->code == MP_SE_INVALID || error->code == MP_SE_SERVER_ERROR) &&
+	    mp_prepared_is_due(prepared))
+		mp_reprepare_host(attempt);
 	if (error->code == MP_SE_UNPREPARED) {
 		bool ours = prepared != NULL && (error->id.len == 0 || mp_str_eq(error->id, prepared->id));
 		if (!ours) {
@@ -130,8 +133,16 @@ static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefi
 	attempt->metadata = NULL;
 	session->counters.speculative_wins += attempt->is_speculative ? 1 : 0;
 	mp_attempt_end(attempt);
+	if (MP_UNLIKELY(request->prepared != NULL && request->prepared->generation != request->generation)) {
+		request->state->host = host;
+		mp_metadata_unref(metadata);
+		mp_request_fail_changed(request);
+		return;
+	}
 	if (result->metadata != NULL && request->prepared != NULL)
 		learn(request->prepared, result, session->cluster.version);
+	if (MP_UNLIKELY(result->kind == MP_RESULT_SCHEMA))
+		mp_prepares_doubt_result(&session->prepares, result);
 	struct mp_outcome outcome = {
 		.result = result,
 		.metadata = result->metadata != NULL ? result->metadata : metadata,

@@ -49,6 +49,8 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		return MP_EUNSUPPORTED;
 	}
 	if (MP_LIKELY(prepared != NULL)) {
+		if (MP_UNLIKELY(request->generation != prepared->generation))
+			return MP_ECHANGED;
 		params.skip_metadata = may_skip_metadata(prepared, version);
 		attempt->metadata = params.skip_metadata ? mp_metadata_ref(prepared->result) : NULL;
 		mp_encode_execute(out, version, flags, stream, prepared->id, prepared->result_metadata_id, &params);
@@ -80,13 +82,40 @@ static void tell_failover(struct mp_request *request, struct mp_host *to)
 	mp_session_tell(session, MP_EVENT_FAILOVER, from, to, reason);
 }
 
-static void join(struct mp_request_state *state, struct mp_attempt *attempt)
+// It is under way there.
+static void join(struct mp_attempt *attempt, const struct mp_host *host, struct mp_conn *conn)
 {
-	struct mp_attempt **end = &state->attempts;
+	struct mp_request *request = attempt->request;
+	attempt->host = host->index;
+	attempt->conn = conn;
+	struct mp_attempt **end = &request->state->attempts;
 	while (MP_UNLIKELY(*end != NULL))
 		end = &(*end)->next;
 	*end = attempt;
 	attempt->next = NULL;
+	request->session->view.hosts[host->index].inFlight++;
+}
+
+// A host that is told the statement just now knows it before we know what it has made of it.
+static bool must_prepare(const struct mp_request *request, uint16_t host)
+{
+	const struct mp_prepared *prepared = request->prepared;
+	if (prepared == NULL)
+		return false;
+	return mp_prepared_is_doubted(prepared) ||
+	       (MP_UNLIKELY(prepared->preparing > 0) && mp_reprepare_is_under_way(request, host));
+}
+
+// One beside another is not worth a PREPARE.
+static int prepare_first(struct mp_attempt *attempt, const struct mp_host *host, struct mp_conn *conn)
+{
+	if (attempt->request->state->attempts != NULL)
+		return MP_EBUSY;
+	join(attempt, host, conn);
+	int rc = mp_attempt_prepare_first(attempt);
+	if (rc != 0)
+		mp_attempt_end(attempt);
+	return rc;
 }
 
 int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn)
@@ -95,6 +124,8 @@ int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
 	attempt->began_ns = mp_loop_now_ns(session->loop);
+	if (MP_UNLIKELY(must_prepare(request, host->index)))
+		return prepare_first(attempt, host, conn);
 	// The deadline is that of the oldest one.
 	int rc = MP_LIKELY(state->attempts == NULL) ? mp_attempt_watch(attempt) : 0;
 	if (MP_LIKELY(rc == 0))
@@ -103,14 +134,11 @@ int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_
 		forget_metadata(attempt);
 		return rc == MP_ECLOSED ? MP_EBUSY : rc;
 	}
-	attempt->host = host->index;
-	attempt->conn = conn;
-	join(state, attempt);
+	join(attempt, host, conn);
 	mp_request_enter(request, MP_REQUEST_SENT);
 	state->attempt_count++;
 	host->requests++;
 	session->counters.attempts++;
-	session->view.hosts[host->index].inFlight++;
 	if (MP_UNLIKELY(state->failed_over)) {
 		state->failed_over = false;
 		tell_failover(request, host);

@@ -28,7 +28,8 @@ struct mp_attempt {
 };
 
 // ---- attempt.c
-// 0: its request is SENT. Otherwise MP_EBUSY (no room after all), or why the request cannot be sent at all.
+// 0: its request is SENT, or PREPARING because its statement is doubted.
+// Otherwise MP_EBUSY (no room after all), or why the request cannot be sent at all.
 int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn) MP_MUST_CHECK;
 bool mp_attempt_is_alone(const struct mp_attempt *attempt);
 // It is over, and given back; an answer that is still owed is nobody's.

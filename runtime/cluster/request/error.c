@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
@@ -103,6 +104,21 @@ void mp_error_tell(struct mp_error *error, int err)
 		at = add(error, at, "%s %s: %s", i == 0 ? "; before:" : ",", error->attempts[i].host,
 		         attempt_name(&error->attempts[i]));
 	add(error, at, ")");
+}
+
+const char *mp_request_refusal(const struct mp_request *request, int rc, char text[MP_REFUSAL_TEXT])
+{
+	const struct mp_request_state *state = request->state;
+	switch (rc) {
+	case MP_ENOHOST: return "no host of the plan is up any more";
+	case MP_EUNSUPPORTED: return mp_feature_say((enum mp_feature)state->lacks, state->lacks_in, text);
+	case MP_ECHANGED:
+		snprintf(text, MP_REFUSAL_TEXT,
+		         "the statement was changed on the server after its values were bound (%s): ask again",
+		         request->prepared->change);
+		return text;
+	default: return mp_err_text(rc);
+	}
 }
 
 struct mp_error *mp_request_error(struct mp_request *request)

@@ -55,8 +55,3 @@ const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[M
 	         features[feature].what, features[feature].since, version, features[feature].cure);
 	return text;
 }
-
-const char *mp_feature_text(const struct mp_request *request, char text[MP_FEATURE_TEXT])
-{
-	return mp_feature_say((enum mp_feature)request->state->lacks, request->state->lacks_in, text);
-}

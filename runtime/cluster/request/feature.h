@@ -26,7 +26,6 @@ enum mp_feature {
 
 // The first one that the request uses and this version has not.
 enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version);
-// "an unset value needs protocol v4, and this connection speaks v3: bind ...", of what a request lacked.
+// "an unset value needs protocol v4, and this connection speaks v3: bind ..."
 #define MP_FEATURE_TEXT 192
-const char *mp_feature_text(const struct mp_request *request, char text[MP_FEATURE_TEXT]);
 const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[MP_FEATURE_TEXT]);

@@ -7,6 +7,7 @@
 //     |   no room      | |----forgot---> PREPARING --told again--> SENT
 //     |    \           | +----failed---> DELAYED --the gate's retry--> SENT
 //     |     WAITING ---+----room
+//     |                                PREPARING <--the statement is doubted-- any that would be SENT
 //     +--cannot begin--> ENDING --told in this turn's chores--> TAKEN
 //
 //   From each of them it may fail: at once (TAKEN), or later in this turn (ENDING) where no callback may be called.
@@ -16,11 +17,11 @@
 
 #define TO(phase) (1u << MP_REQUEST_##phase)
 const uint8_t mp_request_followers[MP_REQUEST_PHASES] = {
-	[MP_REQUEST_TAKEN] = TO(SENT) | TO(WAITING) | TO(ENDING),
+	[MP_REQUEST_TAKEN] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING),
 	[MP_REQUEST_SENT] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(DELAYED) | TO(AGREEING) | TO(TAKEN),
-	[MP_REQUEST_WAITING] = TO(SENT) | TO(ENDING) | TO(TAKEN),
+	[MP_REQUEST_WAITING] = TO(SENT) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_PREPARING] = TO(SENT) | TO(WAITING) | TO(DELAYED) | TO(TAKEN),
-	[MP_REQUEST_DELAYED] = TO(SENT) | TO(WAITING) | TO(ENDING) | TO(TAKEN),
+	[MP_REQUEST_DELAYED] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_AGREEING] = TO(TAKEN),
 	[MP_REQUEST_ENDING] = TO(TAKEN),
 };

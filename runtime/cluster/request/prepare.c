@@ -158,7 +158,7 @@ static void on_answer(void *data, int rc, const struct mp_envelope *answer)
 		rc = mp_prepare_read(answer, &result, &error);
 	if (rc == 0) {
 		struct mp_prepared *prepared =
-			mp_prepares_add(flight->prepares, flight->cql, flight->keyspace, &result);
+			mp_prepares_add(flight->prepares, flight->cql, flight->keyspace, &result, flight->attempt_ns);
 		mp_metadata_unref(result.params);
 		mp_metadata_unref(result.result);
 		if (prepared == NULL)
@@ -198,6 +198,7 @@ static int ask(struct mp_prepare_flight *flight, uint16_t index)
 	}
 	flight->attempt_ns = mp_loop_now_ns(session->loop);
 	flight->host = index;
+	mp_prepares_doubt_text(flight->prepares, flight->cql, flight->keyspace);
 	return mp_query_send_prepare(&flight->query, conn, flight->cql, flight->sent_keyspace,
 	                             flight->attempt_ms);
 }
@@ -340,8 +341,9 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 	if (cql.len > MP_REQUEST_PART_MAX)
 		return MP_ETOOBIG;
 	*cached = mp_prepares_find(prepares, cql, keyspace);
-	if (*cached != NULL)
+	if (*cached != NULL && !mp_prepared_is_doubted(*cached))
 		return 0;
+	*cached = NULL;
 	if (timeout_ms == 0)
 		timeout_ms = session->request_timeout_ms;
 	struct mp_prepare_flight *flight = find(prepares, cql, keyspace);

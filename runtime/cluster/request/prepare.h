@@ -6,21 +6,31 @@
 #include "cluster/session.h"
 #include "cluster/topology/query.h"
 
+#define MP_SCHEMA_CHANGES 16 // the last ones are remembered
+
+struct mp_schema_change {
+	uint64_t hash; // of keyspace and table
+	uint64_t at_ns;
+};
+
 struct mp_prepares {
 	struct mp_session *session;
 	struct mp_list *buckets; // of struct mp_prepared_entry, by hash
 	uint32_t bucket_count;   // a power of two
-	struct mp_list lru;      // the least recently used first
-	struct mp_list flights;  // struct mp_prepare_flight
-	bool fails;              // the flights end with MP_ECLOSED in this turn's chores
+	struct mp_list live;     // of struct mp_prepared_entry: cached, or held by somebody
+	struct mp_list lru;      // those that are cached, the least recently used first
+	struct mp_schema_change changes[MP_SCHEMA_CHANGES];
+	struct mp_list flights; // struct mp_prepare_flight
+	bool fails;             // the flights end with MP_ECLOSED in this turn's chores
 };
 
-// A cached statement and its place. `pub` comes first, so the two are cast into each other.
+// A statement and its place. `pub` comes first, so the two are cast into each other.
 struct mp_prepared_entry {
 	struct mp_prepared pub;
 	uint64_t hash;
 	struct mp_list_node bucket;
-	struct mp_list_node lru; // linked: cached
+	struct mp_list_node live; // linked: in its bucket, too
+	struct mp_list_node lru;  // linked: cached
 };
 
 int mp_prepares_init(struct mp_prepares *prepares, struct mp_session *session) MP_MUST_CHECK;
@@ -32,16 +42,36 @@ void mp_prepares_wake(struct mp_prepares *prepares); // there is room again
 
 // ---- prepared.c: the cache
 uint64_t mp_prepared_hash(struct mp_str cql, struct mp_str keyspace);
+struct mp_prepared *mp_prepares_known(struct mp_prepares *prepares, struct mp_str cql,
+                                      struct mp_str keyspace); // also if it is not cached
 struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace);
-// A statement from the answer to PREPARE; enters the cache and belongs to it. NULL: out of memory.
 void mp_prepares_trim(struct mp_prepares *prepares); // to what the configuration allows
+// A statement from the answer to PREPARE, which was sent at `asked_ns`: the one that is known, renewed, or a new one.
+// In the cache, which holds it. NULL: out of memory.
 struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
-                                    struct mp_result_body *result);
+                                    struct mp_result_body *result, uint64_t asked_ns);
+void mp_prepared_describe(struct mp_prepared *prepared); // what follows from its text and parameters
 // The server said that the rows of this statement look different now. Memory short: the old stays.
 void mp_prepared_set_result(struct mp_prepared *prepared, struct mp_str metadata_id,
                             struct mp_metadata *result);
 // Bytes of ours, NUL-terminated. data NULL: out of memory.
 struct mp_str mp_str_copy(struct mp_str text);
+
+// ---- renew.c
+// A keyspace (empty: any) or a table of it (empty: any) is another one now, so all that is known of it is doubted.
+// `change`: "CREATED", "UPDATED", "DROPPED".
+void mp_prepares_doubt(struct mp_prepares *prepares, struct mp_str keyspace, struct mp_str table,
+                       struct mp_str change);
+void mp_prepares_doubt_result(struct mp_prepares *prepares, const struct mp_result_body *result); // SCHEMA
+// A host is about to be told this text, and knows it before we know what it has made of it.
+void mp_prepares_doubt_text(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace);
+// The server does not like its values, which may be encoded for another table than there is: is it time to look? A
+// program may send what is invalid all day.
+bool mp_prepared_is_due(const struct mp_prepared *prepared);
+void mp_prepared_begin(struct mp_prepared *prepared, uint64_t asked_ns); // a new one
+void mp_prepared_check(struct mp_prepared *prepared, uint64_t asked_ns);
+// What the answer to PREPARE says, and the copy holds from now on.
+void mp_prepared_renew(struct mp_prepared *prepared, const struct mp_result_body *result, uint64_t asked_ns);
 
 // ---- routing.c: what is read off statements and values
 // Read an answer to PREPARE. 0: `result` holds metadata that the caller unrefs. MP_ESERVER: `error` says why.

@@ -2,7 +2,8 @@
 // The cache of prepared statements: found by text and keyspace, dropped in the order of their last use. A dropped
 // statement lives on as long as somebody holds it.
 //
-// Invariant: the cache holds one reference of every entry that is linked in `lru` (and then in its bucket too).
+// Invariants: a statement is in `live` and in its bucket as long as it lives, so that one text is one object for all
+// who hold it; the cache holds one reference of every entry that is linked in `lru`.
 #include <string.h>
 
 #include "base/mem.h"
@@ -14,6 +15,7 @@ int mp_prepares_init(struct mp_prepares *prepares, struct mp_session *session)
 	*prepares = (struct mp_prepares){.session = session, .bucket_count = 64};
 	while (prepares->bucket_count < session->config.prepared_max && prepares->bucket_count < 65536)
 		prepares->bucket_count *= 2;
+	mp_list_init(&prepares->live);
 	mp_list_init(&prepares->lru);
 	mp_list_init(&prepares->flights);
 	prepares->buckets = mp_calloc(prepares->bucket_count, sizeof(struct mp_list));
@@ -29,10 +31,31 @@ static struct mp_list *bucket_of(const struct mp_prepares *prepares, uint64_t ha
 	return &prepares->buckets[hash & (prepares->bucket_count - 1)];
 }
 
+static void enter(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
+{
+	mp_list_push_back(&prepares->live, &entry->live);
+	mp_list_push_front(bucket_of(prepares, entry->hash), &entry->bucket);
+}
+
+static void leave(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
+{
+	mp_list_remove(&prepares->live, &entry->live);
+	mp_list_remove(bucket_of(prepares, entry->hash), &entry->bucket);
+}
+
+// The last to go from the cache.
+static void use(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
+{
+	if (mp_list_node_linked(&entry->lru))
+		mp_list_remove(&prepares->lru, &entry->lru);
+	else
+		mp_prepared_ref(&entry->pub);
+	mp_list_push_back(&prepares->lru, &entry->lru);
+}
+
 static void drop(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
 {
 	mp_list_remove(&prepares->lru, &entry->lru);
-	mp_list_remove(bucket_of(prepares, entry->hash), &entry->bucket);
 	mp_prepared_unref(&entry->pub);
 }
 
@@ -47,10 +70,13 @@ void mp_prepares_deinit(struct mp_prepares *prepares)
 	if (prepares->session == NULL)
 		return;
 	mp_assert(prepares->flights.count == 0);
-	struct mp_prepared_entry *entry;
-	while ((entry = oldest(prepares)) != NULL) {
+	struct mp_list_node *node;
+	while ((node = mp_list_first(&prepares->live)) != NULL) {
+		struct mp_prepared_entry *entry = MP_CONTAINER_OF(node, struct mp_prepared_entry, live);
+		leave(prepares, entry);
 		entry->pub.session = NULL;
-		drop(prepares, entry);
+		if (mp_list_node_linked(&entry->lru))
+			drop(prepares, entry);
 	}
 	mp_free(prepares->buckets);
 }
@@ -60,21 +86,34 @@ uint64_t mp_prepared_hash(struct mp_str cql, struct mp_str keyspace)
 	return mp_names_hash(mp_names_hash(keyspace.len, keyspace.data, keyspace.len), cql.data, cql.len);
 }
 
-struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace)
+// The newest: an older one of the same text had another id.
+static struct mp_prepared_entry *find(struct mp_prepares *prepares, uint64_t hash, struct mp_str cql,
+                                      struct mp_str keyspace)
 {
-	uint64_t hash = mp_prepared_hash(cql, keyspace);
 	struct mp_list *bucket = bucket_of(prepares, hash);
 	struct mp_list_node *node = mp_list_first(bucket);
 	for (; node != NULL; node = mp_list_next(bucket, node)) {
 		struct mp_prepared_entry *entry = MP_CONTAINER_OF(node, struct mp_prepared_entry, bucket);
-		if (entry->hash != hash || !mp_str_eq(entry->pub.cql, cql) ||
-		    !mp_str_eq(entry->pub.keyspace, keyspace))
-			continue;
-		mp_list_remove(&prepares->lru, &entry->lru);
-		mp_list_push_back(&prepares->lru, &entry->lru);
-		return &entry->pub;
+		if (entry->hash == hash && mp_str_eq(entry->pub.cql, cql) && mp_str_eq(entry->pub.keyspace, keyspace))
+			return entry;
 	}
 	return NULL;
+}
+
+struct mp_prepared *mp_prepares_known(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace)
+{
+	struct mp_prepared_entry *entry = find(prepares, mp_prepared_hash(cql, keyspace), cql, keyspace);
+	return entry != NULL ? &entry->pub : NULL;
+}
+
+struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace)
+{
+	uint64_t hash = mp_prepared_hash(cql, keyspace);
+	struct mp_prepared_entry *entry = find(prepares, hash, cql, keyspace);
+	if (entry == NULL || !mp_list_node_linked(&entry->lru))
+		return NULL;
+	use(prepares, entry);
+	return &entry->pub;
 }
 
 // ---- statements -------------------------------------------------------------------------------------------
@@ -95,6 +134,9 @@ void mp_prepared_unref(struct mp_prepared *prepared)
 {
 	if (prepared == NULL || --prepared->refs > 0)
 		return;
+	struct mp_prepared_entry *entry = (struct mp_prepared_entry *)prepared;
+	if (prepared->session != NULL && mp_list_node_linked(&entry->live))
+		leave(&prepared->session->prepares, entry);
 	if (prepared->user_free != NULL)
 		prepared->user_free(prepared->user);
 	free_str(prepared->cql);
@@ -132,8 +174,9 @@ static enum mp_markers markers_of(const struct mp_metadata *params)
 	return MP_MARKERS_NO_COUNTER;
 }
 
-static void describe(struct mp_session *session, struct mp_prepared *prepared)
+void mp_prepared_describe(struct mp_prepared *prepared)
 {
+	struct mp_session *session = prepared->session;
 	const struct mp_metadata *params = prepared->params;
 	const struct mp_str *cql = &prepared->cql;
 	struct mp_str keyspace = prepared->keyspace;
@@ -163,8 +206,8 @@ static bool copy_texts(struct mp_prepared *prepared, struct mp_str cql, struct m
 	       prepared->result_metadata_id.data != NULL;
 }
 
-struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
-                                    struct mp_result_body *result)
+static struct mp_prepared_entry *make(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
+                                      const struct mp_result_body *result)
 {
 	struct mp_prepared_entry *entry = mp_calloc(1, sizeof(*entry));
 	if (entry == NULL)
@@ -174,18 +217,38 @@ struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str 
 	prepared->refs = 1;
 	prepared->params = mp_metadata_ref(result->params);
 	prepared->result = mp_metadata_ref(result->result);
+	mp_list_node_init(&entry->bucket);
+	mp_list_node_init(&entry->live);
+	mp_list_node_init(&entry->lru);
 	if (!copy_texts(prepared, cql, keyspace, result)) {
 		mp_prepared_unref(prepared);
 		return NULL;
 	}
-	describe(prepares->session, prepared);
-	entry->hash = mp_prepared_hash(cql, keyspace);
-	mp_list_node_init(&entry->bucket);
-	mp_list_node_init(&entry->lru);
-	mp_list_push_back(&prepares->lru, &entry->lru);
-	mp_list_push_back(bucket_of(prepares, entry->hash), &entry->bucket);
+	mp_prepared_describe(prepared);
+	return entry;
+}
+
+struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
+                                    struct mp_result_body *result, uint64_t asked_ns)
+{
+	uint64_t hash = mp_prepared_hash(cql, keyspace);
+	struct mp_prepared_entry *entry = find(prepares, hash, cql, keyspace);
+	if (entry != NULL && mp_str_eq(entry->pub.id, result->prepared_id)) {
+		mp_prepared_renew(&entry->pub, result, asked_ns);
+		use(prepares, entry);
+	} else {
+		if (entry != NULL && mp_list_node_linked(&entry->lru))
+			drop(prepares, entry);
+		entry = make(prepares, cql, keyspace, result);
+		if (entry == NULL)
+			return NULL;
+		entry->hash = hash;
+		enter(prepares, entry);
+		mp_list_push_back(&prepares->lru, &entry->lru); // which takes the first reference
+		mp_prepared_begin(&entry->pub, asked_ns);
+	}
 	mp_prepares_trim(prepares);
-	return prepared;
+	return &entry->pub;
 }
 
 void mp_prepares_trim(struct mp_prepares *prepares)

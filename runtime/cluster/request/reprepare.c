@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host that forgot a statement is told it again, once for all requests that met the gap there; then each is
-// sent again to the same host. The new id must be the old one: another id would be another statement.
+// sent again to the same host. The new id must be the old one: another id would be another statement. A statement that
+// is doubted is told to a host before it is used there.
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -19,12 +20,15 @@ static struct mp_reprepare *find(struct mp_session *session, const struct mp_pre
 	return NULL;
 }
 
+bool mp_reprepare_is_under_way(const struct mp_request *request, uint16_t host)
+{
+	return find(request->session, request->prepared, host) != NULL;
+}
+
 // The flight is over: its requests move on, each by its own.
 static void free_flight(struct mp_reprepare *flight)
 {
 	mp_assert(flight->waiters.count == 0);
-	mp_query_cancel(&flight->query);
-	mp_list_remove(&flight->session->repreparing, &flight->node);
 	mp_prepared_unref(flight->prepared);
 	mp_session_post(flight->session);
 	mp_free(flight);
@@ -72,14 +76,16 @@ static void on_prepared(void *data, int rc, const struct mp_envelope *answer)
 	struct mp_prepared *prepared = flight->prepared;
 	struct mp_result_body result;
 	struct mp_error_body error;
+	// Off the list first: a request that has to wait for another PREPARE begins a new flight.
+	mp_list_remove(&flight->session->repreparing, &flight->node);
+	prepared->preparing--;
 	if (rc == 0)
 		rc = mp_prepare_read(answer, &result, &error);
 	if (rc == 0 && !mp_str_eq(result.prepared_id, prepared->id)) {
 		fail_with(flight, MP_OUTCOME_INVALID, MP_EPROTO, -1,
 		          mp_str_of("the node knows this statement by another id"));
 	} else if (rc == 0) {
-		if (result.result_metadata_id.len > 0)
-			mp_prepared_set_result(prepared, result.result_metadata_id, result.result);
+		mp_prepared_renew(prepared, &result, flight->asked_ns);
 		resume_waiters(flight);
 	} else if (rc == MP_ESERVER) {
 		fail_with(flight, (uint8_t)mp_replay_outcome_of_error(error.code, error.write_type), MP_ESERVER,
@@ -106,6 +112,7 @@ static struct mp_reprepare *start(struct mp_attempt *attempt)
 		return NULL;
 	flight->session = session;
 	flight->host = attempt->host;
+	flight->asked_ns = mp_loop_now_ns(session->loop);
 	mp_list_init(&flight->waiters);
 	mp_list_node_init(&flight->node);
 	mp_query_init(&flight->query, session->loop, on_prepared, flight);
@@ -116,6 +123,7 @@ static struct mp_reprepare *start(struct mp_attempt *attempt)
 		return NULL;
 	}
 	flight->prepared = mp_prepared_ref(prepared);
+	prepared->preparing++;
 	mp_list_push_back(&session->repreparing, &flight->node);
 	session->counters.reprepared++;
 	return flight;
@@ -133,6 +141,18 @@ void mp_reprepare_host(struct mp_attempt *attempt)
 	if (find_or_start(attempt) == NULL)
 		mp_log_write(&attempt->request->session->log, MP_LOG_DEBUG,
 		             "a host could not be told a statement again");
+}
+
+static void wait_for(struct mp_request *request, struct mp_reprepare *flight)
+{
+	if (request->state->phase == MP_REQUEST_PREPARING)
+		mp_request_enter(request, MP_REQUEST_SENT); // it leaves the flight of the host before
+	request->state->reprepare = flight;
+	mp_request_enter(request, MP_REQUEST_PREPARING);
+	// The flight has a deadline of its own, so only the request's counts here.
+	if (mp_request_watch(request) != 0)
+		mp_log_write(&request->session->log, MP_LOG_WARN,
+		             "out of memory for a deadline: that of PREPARE stands in");
 }
 
 void mp_attempt_reprepare(struct mp_attempt *attempt)
@@ -154,9 +174,14 @@ void mp_attempt_reprepare(struct mp_attempt *attempt)
 		mp_attempt_failed(attempt, &failure);
 		return;
 	}
-	state->reprepare = flight;
-	mp_request_enter(request, MP_REQUEST_PREPARING);
-	// The flight has a deadline of its own, so only the request's counts here.
-	if (mp_request_watch(request) != 0)
-		mp_log_write(&session->log, MP_LOG_WARN, "out of memory for a deadline: that of PREPARE stands in");
+	wait_for(request, flight);
+}
+
+int mp_attempt_prepare_first(struct mp_attempt *attempt)
+{
+	struct mp_reprepare *flight = find_or_start(attempt);
+	if (flight == NULL)
+		return MP_EBUSY;
+	wait_for(attempt->request, flight);
+	return 0;
 }

@@ -82,6 +82,12 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	return &cell->request;
 }
 
+void mp_request_use(struct mp_request *request, struct mp_prepared *prepared)
+{
+	request->prepared = mp_prepared_ref(prepared);
+	request->generation = prepared->generation;
+}
+
 void mp_request_give(struct mp_request *request)
 {
 	mp_assert(request->state->phase == MP_REQUEST_TAKEN);
@@ -263,11 +269,9 @@ static void start_failed(struct mp_request *request, int rc)
 {
 	struct mp_session *session = request->session;
 	uint32_t known = session->hosts.live_count;
-	char text[MP_FEATURE_TEXT];
-	if (rc == MP_EUNSUPPORTED)
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_feature_text(request, text));
-	else if (rc != MP_ENOHOST)
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_err_text(rc));
+	char text[MP_REFUSAL_TEXT];
+	if (rc != MP_ENOHOST)
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_request_refusal(request, rc, text));
 	else if (request->state->plan.refused)
 		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
 	else if (request->options.pinned_host != MP_NO_HOST)

@@ -15,7 +15,7 @@ enum mp_request_phase {
 	MP_REQUEST_TAKEN, // its caller's
 	MP_REQUEST_SENT,
 	MP_REQUEST_WAITING,   // for room
-	MP_REQUEST_PREPARING, // its host forgot the statement and is told it again
+	MP_REQUEST_PREPARING, // its host forgot the statement, or it is doubted: it is told it again
 	MP_REQUEST_DELAYED,   // until its retry
 	MP_REQUEST_AGREEING,  // a schema statement: answered, waiting for the other hosts
 	MP_REQUEST_ENDING,    // failed; told in the chores
@@ -87,6 +87,7 @@ struct mp_reprepare {
 	struct mp_list_node node; // in session->repreparing
 	struct mp_session *session;
 	struct mp_prepared *prepared; // ref
+	uint64_t asked_ns;
 	uint16_t host;
 	struct mp_query query;
 	struct mp_list waiters; // requests, by state.node
@@ -163,6 +164,8 @@ void mp_request_on_due(void *session, struct mp_deadline *deadline);
 // The next attempt: on the same host if that was decided, else on the next; or the queue, or the end. None is left.
 void mp_request_try_again(struct mp_request *request);
 void mp_request_on_delay(void *data);
+// It succeeded, but with values that were bound for what its statement is no more: nobody knows what was stored.
+void mp_request_fail_changed(struct mp_request *request);
 
 // ---- moves.c
 bool mp_move_is_allowed(
@@ -172,10 +175,17 @@ uint32_t mp_move_make(struct mp_request *request); // it moves: not before so ma
 // ---- reprepare.c
 // Its host forgot the statement and is told it again; then the attempt is made again there. It is alone.
 void mp_attempt_reprepare(struct mp_attempt *attempt);
+// The same before it is sent at all: the statement is doubted, or told to its host just now. It is under way. MP_EBUSY:
+// there is no room for PREPARE.
+int mp_attempt_prepare_first(struct mp_attempt *attempt) MP_MUST_CHECK;
+bool mp_reprepare_is_under_way(const struct mp_request *request, uint16_t host);
 void mp_reprepare_host(
 	struct mp_attempt *attempt); // for those that come later: this one's request goes on elsewhere
 
 // ---- request_error.c
+// Why it cannot be sent, as a sentence.
+#define MP_REFUSAL_TEXT 192
+const char *mp_request_refusal(const struct mp_request *request, int rc, char text[MP_REFUSAL_TEXT]);
 // The request's error, made on first need; with what happened as the headline. Never NULL: without memory it is the
 // session's last resort, which says so.
 struct mp_error *mp_request_error(struct mp_request *request);

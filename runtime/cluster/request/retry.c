@@ -140,9 +140,21 @@ static bool gate(struct mp_request *request, const struct mp_failure *failure, e
 	return true;
 }
 
+// That the statement was changed is told beside what the attempts before met.
 static void fail(struct mp_request *request, int err)
 {
-	mp_request_fail(request, MP_REQUEST_NOW, err, "%s", mp_err_text(err));
+	char text[MP_REFUSAL_TEXT];
+	const char *why = mp_request_refusal(request, err, text);
+	struct mp_error *error = mp_request_error(request);
+	if (err == MP_ECHANGED && error->attempt_count > 0)
+		mp_error_add(error, error->host, err, -1, 0, mp_str_of(why));
+	mp_request_fail(request, MP_REQUEST_NOW, err, "%s", why);
+}
+
+void mp_request_fail_changed(struct mp_request *request)
+{
+	request->state->maybe_applied |= request->state->replay_class != MP_REPLAY_READ;
+	fail(request, MP_ECHANGED);
 }
 
 static void delay(struct mp_request *request, uint32_t delay_ms)

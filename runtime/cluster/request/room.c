@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/request/room.h"
 
-#include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
@@ -32,11 +31,8 @@ int mp_room_wait(struct mp_room *room, struct mp_request *request)
 
 static void give_up(struct mp_request *request, int rc)
 {
-	char text[MP_FEATURE_TEXT];
-	const char *why = rc == MP_ENOHOST ? "no host of the plan is up any more" : mp_err_text(rc);
-	if (rc == MP_EUNSUPPORTED)
-		why = mp_feature_text(request, text);
-	mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", why);
+	char text[MP_REFUSAL_TEXT];
+	mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_request_refusal(request, rc, text));
 }
 
 static uint32_t count_bits(uint32_t bits)

@@ -25,10 +25,11 @@ enum mp_host_news {
 struct mp_cluster_events {
 	void (*on_host)(void *owner, enum mp_host_news news, struct mp_host *host, const char *reason);
 	void (*on_schema)(void *owner, struct mp_str keyspace, struct mp_str table, struct mp_str change);
-	void (*on_view)(void *owner);       // slots of the view have changed: its groups do not fit any more
-	void (*on_room)(void *owner);       // requests that found no place may find one now
-	void (*on_identified)(void *owner); // the cluster's name is known: connections to come ask for it
-	void (*on_read)(void *owner);       // the topology was read and holds; for each refresh
+	void (*on_schema_missed)(void *owner); // it has changed while there was no control connection
+	void (*on_view)(void *owner);          // slots of the view have changed: its groups do not fit any more
+	void (*on_room)(void *owner);          // requests that found no place may find one now
+	void (*on_identified)(void *owner);    // the cluster's name is known: connections to come ask for it
+	void (*on_read)(void *owner);          // the topology was read and holds; for each refresh
 	// No node could be used as control connection. `again`: there was one before, and they are all tried again later.
 	void (*on_unreachable)(void *owner, bool again);
 	void (*on_quiet)(void *owner); // a part that was told to end has ended
@@ -56,10 +57,11 @@ struct mp_cluster {
 	const struct mp_cluster_events *events;
 	void *owner;
 
-	uint8_t version; // pinned by the first control connection; 0: not yet
-	char *name;      // NULL: not known yet
-	char *local_dc;  // NULL: not known yet
-	bool is_murmur;  // the partitioner is the one whose tokens are understood
+	uint8_t version;               // pinned by the first control connection; 0: not yet
+	char *name;                    // NULL: not known yet
+	char *local_dc;                // NULL: not known yet
+	bool is_murmur;                // the partitioner is the one whose tokens are understood
+	struct mp_uuid schema_version; // when it was read last; nil: not known
 };
 
 // The highest version to try below `version` after a refusal; 0: none.

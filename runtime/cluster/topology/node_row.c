@@ -14,7 +14,8 @@
 	X(HOST_ID, "host_id") X(NATIVE_ADDRESS, "native_address") X(RPC_ADDRESS, "rpc_address")     \
 	X(PEER, "peer") X(NATIVE_PORT, "native_port") X(RPC_PORT, "rpc_port")                       \
 	X(DC, "data_center") X(RACK, "rack") X(VERSION, "release_version") X(TOKENS, "tokens")      \
-	X(CLUSTER_NAME, "cluster_name") X(PARTITIONER, "partitioner")
+	X(CLUSTER_NAME, "cluster_name") X(PARTITIONER, "partitioner")                               \
+	X(SCHEMA_VERSION, "schema_version")
 // clang-format on
 enum column {
 #define X(symbol, name) COLUMN_##symbol,
@@ -68,6 +69,15 @@ static bool addr_column(const struct mp_node_reader *reader, enum column which, 
 		return false;
 	addr->ip_len = (uint8_t)ip_len;
 	return !mp_addr_is_any(addr);
+}
+
+static struct mp_uuid uuid_column(const struct mp_node_reader *reader, enum column which)
+{
+	struct mp_bytes value = column(reader, which);
+	struct mp_uuid uuid = {{0}};
+	if (value.len == (int32_t)sizeof(uuid.bytes))
+		memcpy(uuid.bytes, value.data, sizeof(uuid.bytes));
+	return uuid;
 }
 
 static uint16_t port_column(const struct mp_node_reader *reader, enum column which, uint16_t otherwise)
@@ -188,6 +198,7 @@ static int read_row(struct mp_node_reader *reader, int64_t *work)
 	if (rc == 0 && reader->cluster != NULL) {
 		reader->cluster->cluster_name = text_column(reader, COLUMN_CLUSTER_NAME, &rc);
 		reader->cluster->partitioner = text_column(reader, COLUMN_PARTITIONER, &rc);
+		reader->cluster->schema_version = uuid_column(reader, COLUMN_SCHEMA_VERSION);
 	}
 	*work -= 10 + reader->column_count / 4 + node->token_count;
 	return rc;

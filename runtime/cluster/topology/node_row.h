@@ -30,6 +30,7 @@ struct mp_node_row {
 struct mp_cluster_row {
 	const char *cluster_name;
 	const char *partitioner;
+	struct mp_uuid schema_version; // nil: not said
 };
 
 struct mp_node_rows {

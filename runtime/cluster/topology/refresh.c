@@ -174,6 +174,18 @@ static void end_peers(struct mp_topology *topology)
 
 // ---- applying ---------------------------------------------------------------------------------------------
 
+// What an event says is known; what happened before this connection heard events is in the version alone.
+static void take_schema_version(struct mp_topology *topology)
+{
+	struct mp_cluster *cluster = topology->cluster;
+	const struct mp_uuid *said = &topology->said.schema_version;
+	bool missed = topology->first && !mp_uuid_is_nil(&cluster->schema_version) &&
+	              !mp_uuid_eq(&cluster->schema_version, said);
+	cluster->schema_version = *said;
+	if (missed)
+		cluster->events->on_schema_missed(cluster->owner);
+}
+
 static void take_partitioner(struct mp_topology *topology)
 {
 	struct mp_cluster *cluster = topology->cluster;
@@ -192,6 +204,7 @@ static void begin_members(struct mp_topology *topology)
 	struct mp_cluster *cluster = topology->cluster;
 	const char *dc = topology->nodes.rows[0].dc;
 	take_partitioner(topology);
+	take_schema_version(topology);
 	if (cluster->name == NULL && topology->said.cluster_name != NULL) {
 		cluster->name = mp_strdup(topology->said.cluster_name);
 		cluster->events->on_identified(cluster->owner);
