@@ -161,6 +161,16 @@ static void end_guest(struct mp_runtime_guest *guest)
 	begin_close(MP_CONTAINER_OF(guest, struct mp_lua_pool, guest), 0);
 }
 
+// The process ends: the policies' states are closed, because nobody would find their memory.
+static void leave_guest(struct mp_runtime_guest *guest)
+{
+	struct mp_lua_pool *pool = MP_CONTAINER_OF(guest, struct mp_lua_pool, guest);
+	pool->state = MP_POOL_CLOSED;
+	mp_lua_pool_hold(pool); // for good
+	mp_script_policies_free(pool->engine.policies);
+	pool->engine.policies = NULL;
+}
+
 static int collect(lua_State *L)
 {
 	struct mp_lua_pool **holder = lua_touserdata(L, 1);
@@ -213,6 +223,7 @@ static int create(lua_State *L)
 	mp_task_init(&pool->reap, reap, pool);
 	mp_lua_pool_init_ops(pool);
 	pool->guest.end = end_guest;
+	pool->guest.leave = leave_guest;
 	mp_runtime_add_guest(runtime, &pool->guest);
 	mp_lua_pool_listen(pool);
 	*holder = pool;

@@ -253,10 +253,24 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	return runtime;
 }
 
+static void leave_guests(struct mp_runtime *runtime)
+{
+	struct mp_list_node *node = mp_list_first(&runtime->guests);
+	for (; node != NULL; node = mp_list_next(&runtime->guests, node)) {
+		struct mp_runtime_guest *guest = MP_CONTAINER_OF(node, struct mp_runtime_guest, node);
+		if (guest->leave != NULL)
+			guest->leave(guest);
+	}
+}
+
 bool mp_runtime_end(struct mp_runtime *runtime)
 {
-	if (mp_loop_is_forked(runtime->loop) || mp_loop_is_running(runtime->loop))
+	if (mp_loop_is_forked(runtime->loop))
 		return false;
+	if (mp_loop_is_running(runtime->loop)) {
+		leave_guests(runtime);
+		return false;
+	}
 	uint64_t until = mp_loop_clock_ns(runtime->loop) + END_MS * UINT64_C(1000000);
 	runtime->ending = true;
 	struct mp_list_node *node = mp_list_first(&runtime->guests);

@@ -88,12 +88,15 @@ static inline void mp_runtime_collect(lua_State *L)
 struct mp_runtime_guest {
 	struct mp_list_node node;
 	void (*end)(struct mp_runtime_guest *guest);
+	// Or this, when the Lua state is closed from inside of the running loop (os.exit(n, true)): what must not be touched
+	// by the loop's callers stays, for the process ends. May be NULL.
+	void (*leave)(struct mp_runtime_guest *guest);
 };
 void mp_runtime_add_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
 void mp_runtime_remove_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
 // End all guests now and run the loop until they are gone (bounded by ten seconds). Coroutines that wait are forgotten;
 // the runtime starts no others any more. False: some are left, and the runtime must not be freed; at once when the loop
-// is running, that is, when its Lua state is closed from inside of it.
+// is running, that is, when its Lua state is closed from inside of it; then the guests are left.
 bool mp_runtime_end(struct mp_runtime *runtime);
 
 // Random (version 4) and time based (version 1, strictly increasing) UUIDs of this world.
