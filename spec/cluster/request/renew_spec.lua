@@ -379,6 +379,33 @@ describe("a statement whose table is made again", function()
     assert.is_true(record.latency_ms < 2100, record.latency_ms)
   end)
 
+  it("is never stored as something else when memory runs out", function()
+    local met = {}
+    for n = 1, 40 do
+      open(3 + n % 3)
+      local statement = world:prepare(INSERT)
+      assert.is_nil(done(insert(statement)).err)
+      table_of("float", { forget = n % 2 == 0 })
+      if n % 2 == 1 then world:schema_event(world:control_node(), "UPDATED", "TABLE", "ks", "t") end
+      world:pass(5)
+      C.mp_mem_fail_at(n, false)
+      local record = insert(statement)
+      if record.rc == 0 then done(record) end
+      C.mp_mem_fail_at(0, false)
+      met[record.rc == 0 and record.err and record.err.code or record.rc] = true
+      local tries = 0
+      repeat
+        tries = tries + 1
+        record = done(insert(statement))
+      until not record.err or tries == 4
+      assert.is_nil(record.err)
+      assert.same({}, world.wrong)
+      world:close()
+      world = nil
+    end
+    assert.is_true(met.STATEMENT_CHANGED)
+  end)
+
   it("is never stored as something else, whatever happens when", function()
     local kinds = { "int", "float", "bigint", "double", "boolean", "text" }
     local rand = ffi.new "struct mp_rand"
