@@ -120,3 +120,30 @@ describe("the annotations of policies", function()
     for name in reasons:gmatch "X%(([A-Z_]+)%)" do assert.is_true(words[name], name) end
   end)
 end)
+
+describe("the annotations of configurations", function()
+  local text = read "/lua/moonpool/library/config.lua" .. "\n---@class"
+
+  local function fields_of(class)
+    local part = assert(text:match("%-%-%-@class " .. class .. "\n(.-)\n%-%-%-@class"), "no class " .. class)
+    local fields = {}
+    for name in part:gmatch "@field ([%w_]+)" do fields[name] = true end
+    return fields
+  end
+
+  local function compare(class, section)
+    local fields = fields_of(class)
+    if section.options then fields.policy = nil end
+    for _, line in ipairs(section.keys) do
+      local name, rule = line[1], type(line[2]) == "table" and line[2] or line
+      assert(fields[name], class .. " lacks " .. name)
+      fields[name] = nil
+      if rule.kind == "section" then compare("Config" .. name:sub(1, 1):upper() .. name:sub(2), rule) end
+    end
+    assert.is_nil(next(fields), class .. " names what is not there")
+  end
+
+  it("have each key, and no other", function()
+    compare("Config", require "moonpool.config_schema")
+  end)
+end)

@@ -1,0 +1,117 @@
+-- SPDX-License-Identifier: Apache-2.0
+---@meta
+-- The keys of a configuration, for editors: `---@type Config` in front of the table. What each of them means stands in
+-- docs/configuration.md. Times are milliseconds.
+
+---@class Config
+---@field contactPoints? string[] "10.0.0.1", "db1:9142", "[::1]:9042"
+---@field port? integer of contact points that name none
+---@field localDataCenter? string
+---@field localRack? string
+---@field keyspace? string
+---@field auth? ConfigAuth
+---@field tls? ConfigTls not available yet
+---@field compression? "none"|"lz4"|"snappy" not available yet
+---@field protocolVersion? 3|4|5 this one only
+---@field requestTimeout? integer
+---@field attemptTimeout? integer
+---@field maxQueuedRequests? integer
+---@field clientTimestamps? boolean
+---@field maxPreparedStatements? integer
+---@field pooling? ConfigPooling
+---@field loadBalancing? ConfigPolicy
+---@field retry? ConfigPolicy
+---@field reconnection? ConfigPolicy
+---@field speculativeExecution? ConfigPolicy
+---@field policyPath? string[] folders that are searched before the built-in policies
+---@field healthCheck? ConfigHealthCheck not available yet
+---@field circuitBreaker? ConfigCircuitBreaker not available yet
+---@field failover? ConfigFailover
+---@field regionSettings? table<string, ConfigRegion> by datacentre
+---@field logging? ConfigLogging
+---@field handlers? string a file of event handlers
+---@field control? string the path of the control socket
+---@field playbooks? string[] not available yet
+
+---@class ConfigAuth
+---@field username string
+---@field password string
+---@field required? boolean false: a node that asks for no password is used all the same, with a warning
+
+---@class ConfigTls
+---@field ca? string
+---@field cert? string
+---@field key? string
+---@field verify? boolean
+---@field serverName? string
+
+---@alias ConfigSizes integer|table<"0"|"1"|0|1|"local"|"remote", integer> for each distance
+
+---@class ConfigPooling
+---@field coreConnectionsPerHost? ConfigSizes
+---@field maxConnectionsPerHost? ConfigSizes
+---@field maxRequestsPerConnection? integer
+---@field heartBeatInterval? integer
+---@field heartBeatTimeout? integer
+---@field warmup? boolean no effect
+---@field warmupTimeout? integer no effect
+---@field idleTimeout? integer
+---@field connectionTimeout? integer
+---@field enableTcpNoDelay? boolean
+---@field enableTcpKeepAlive? boolean
+---@field tcpUserTimeout? integer
+---@field reconnectBaseDelay? integer
+---@field reconnectMaxDelay? integer
+---@field connectionsPerSecond? integer
+---@field enableMetrics? boolean not available yet
+---@field metricsInterval? integer not available yet
+---@field adaptivePooling? ConfigAdaptivePooling not available yet
+---@field enableBatching? boolean not available yet
+---@field batchSize? integer not available yet
+---@field batchTimeout? integer not available yet
+
+---@class ConfigAdaptivePooling
+---@field enabled? boolean
+---@field minConnections? integer
+---@field maxConnections? integer
+---@field targetUtilization? number
+---@field scaleUpThreshold? number
+---@field scaleDownThreshold? number
+---@field evaluationInterval? integer
+
+---@class ConfigPolicy
+---@field policy? string a name or a path
+---@field [string] any its options
+
+---@class ConfigHealthCheck
+---@field enabled? boolean
+---@field interval? integer
+---@field timeout? integer
+---@field query? string
+
+---@class ConfigCircuitBreaker
+---@field enabled? boolean
+---@field failureThreshold? integer
+---@field recoveryTimeout? integer
+---@field halfOpenMaxCalls? integer
+
+---@class ConfigFailover
+---@field enabled? boolean
+---@field maxRetries? integer
+---@field retryDelay? integer
+---@field backoffMultiplier? number
+---@field autoDiscovery? boolean
+---@field discoveryInterval? integer
+---@field allowLocalConsistency? boolean
+---@field policy? string which datacentre serves; its options stand beside it
+---@field [string] any
+
+---@class ConfigRegion
+---@field priority? integer
+---@field maxConnections? integer
+
+---@class ConfigLogging
+---@field level? "error"|"warn"|"info"|"debug"|"off"
+---@field logConnections? boolean not available yet
+---@field logRequests? boolean not available yet
+---@field logErrors? boolean not available yet
