@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "api_internal.h"
+#include "base/redact.h"
 #include "script/installation.h"
+#include "script/lua_core.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------------
 
@@ -54,7 +56,11 @@ static int open_protected(lua_State *L)
 	lua_getfield(L, -1, opening->path != NULL ? "check" : "check_text");
 	lua_pushstring(L, opening->path != NULL ? opening->path : opening->text);
 	lua_pushstring(L, opening->name);
-	lua_call(L, 2, 2);
+	if (opening->path != NULL)
+		lua_pushcfunction(L, mp_lua_read_file);
+	else
+		lua_pushnil(L);
+	lua_call(L, 3, 2);
 	if (lua_isnil(L, -2)) {
 		snprintf(opening->message, sizeof(opening->message), "%s", luaL_checkstring(L, -1));
 		return 0;
@@ -81,6 +87,7 @@ static int evaluate(struct opening *opening)
 		opening->code = MOONPOOL_CONFIG_ERROR;
 	}
 	lua_close(L);
+	mp_redact_line(opening->message);
 	return opening->code;
 }
 

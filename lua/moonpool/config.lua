@@ -1,9 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A configuration: the user's table, or a Lua file that returns one, becomes the flat table that C reads, or a message
 -- that names each key that is wrong, what was given, what is allowed, and file:line.
+--
+-- It takes a bounded time, whatever is given: a file runs for half a second at most and has a megabyte at most; what it
+-- returns is copied as plain data first (plain.lua), and what is wrong is told up to twenty times (config_check.lua).
 local check = require "moonpool.config_check"
 local chunk = require "moonpool.chunk"
+local paths = require "moonpool.paths"
+local places = require "moonpool.config_places"
+local plain = require "moonpool.plain"
 local schema = require "moonpool.config_schema"
+local secrets = require "moonpool.secrets"
+
+local MOST_BYTES = 1048576
 
 local config = {}
 
@@ -12,56 +21,6 @@ function config.where(level)
   local info = debug.getinfo((level or 1) + 1, "Sl")
   if not info or info.currentline < 0 then return "" end
   return (info.source:match "^@(.*)" or info.short_src) .. ":" .. info.currentline
-end
-
--- The text with comments blanked out, so that a key in a comment is not taken for the key.
-local function without_comments(text)
-  local function blank(comment) return (comment:gsub("[^\n]", " ")) end
-  return (text:gsub("(%-%-%[(=*)%[.-%]%2%])", blank):gsub("%-%-[^\n]*", blank))
-end
-
-local function line_at(text, position)
-  return select(2, text:sub(1, position - 1):gsub("\n", "")) + 1
-end
-
--- Where the assignment to `key` stands in the text, from `from` on.
-local function find_key(text, key, from)
-  local plain = key:gsub("%p", "%%%0")
-  local best
-  for _, pattern in ipairs { "%f[%w_]" .. plain .. "%s*=[^=]", "%[%s*[\"']" .. plain .. "[\"']%s*%]%s*=[^=]" } do
-    local at = text:find(pattern, from)
-    if at and (not best or at < best) then best = at end
-  end
-  return best
-end
-
--- A function from a key's path to "FILE:LINE": the line of the key, or of the nearest key around it, or the first.
-local function places_in(text, name)
-  text = without_comments(text)
-  return function(path)
-    local at = text:find "return%s*{" or 1
-    for _, key in ipairs(path) do
-      local found = find_key(text, key, at)
-      if not found then break end
-      at = found
-    end
-    return name .. ":" .. line_at(text, at)
-  end
-end
-
--- A Lua value of scalars and tables as text that gives it again.
-local function literal(value)
-  if type(value) == "string" then return (string.format("%q", value):gsub("\\\n", "\\n"):gsub("\r", "\\r")) end
-  if type(value) == "number" then return string.format("%.17g", value) end
-  if type(value) ~= "table" then return tostring(value) end
-  local keys, parts = {}, {}
-  for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b)
-    if type(a) ~= type(b) then return type(a) == "number" end
-    return a < b
-  end)
-  for i, key in ipairs(keys) do parts[i] = string.format("[%s]=%s", literal(key), literal(value[key])) end
-  return "{" .. table.concat(parts, ",") .. "}"
 end
 
 -- Built-in policies that leave the local datacentre only by the option usedHostsPerRemoteDc, or by their child.
@@ -104,62 +63,108 @@ local function finish(flat, where)
     local choice = flat[kind]
     if choice then
       out[kind .. "Policy"] = choice.policy
-      if next(choice.options) then out[kind .. "Options"] = literal(choice.options) end
+      if next(choice.options) then out[kind .. "Options"] = choice.text end
     end
   end
   return out
 end
 
-local function judge(given, place, where)
-  local found = check(schema, given, place)
-  if #found.problems > 0 then return nil, table.concat(found.problems, "\n") end
-  if not found.flat.contactPoints then
-    found.flat.contactPoints = { { host = "127.0.0.1" } }
-    found:warn({ "contactPoints" }, "", "nothing is given; 127.0.0.1 is used")
+-- ---- reading ------------------------------------------------------------------------------------------------------
+
+local function led(where, message) return (where == "" and "" or where .. ": ") .. message end
+
+-- A source of a configuration: { given = plain data, place = a function from a key's path to "FILE:LINE", where =
+-- its place as a whole, folder = where relative paths begin, file = its absolute path or nil }.
+local function new_source(given, source)
+  local copy, path, why = plain(given)
+  if copy then
+    source.given = copy
+    return source
   end
-  local checked = finish(found.flat, where)
-  checked.values, checked.place = found.values, place -- for reload.lua: what was given, and where
-  return checked, found.warnings
+  local judged = check({ keys = {} }, {}, source.place)
+  judged:problem(path, "", why)
+  return nil, judged:told(judged.problems)[1]
 end
 
--- From the text of a Lua chunk that returns a table; `name` is what messages call it.
-function config.check_text(text, name)
+-- Of the text of a Lua chunk that returns a table; `name` is what messages call it, `file` the absolute path.
+local function read_text(text, name, file)
   local loaded, why = chunk.compile(text, name)
-  if not loaded then return nil, why end
-  local ok, given = chunk.run(loaded, function(err) return tostring(err) end)
-  if not ok then return nil, given end
+  if not loaded then return nil, secrets.about(text, why) end
+  local ok, given = chunk.run(loaded, chunk.text_of)
+  if not ok then
+    if given:sub(1, #name + 1) ~= name .. ":" then given = name .. ": " .. given end
+    return nil, secrets.about(text, given)
+  end
   if type(given) ~= "table" then return nil, name .. ":1: the file must return a table, got a " .. type(given) end
-  local place = places_in(text, name)
-  local checked, warnings = judge(given, place, place { "loadBalancing" })
-  if checked then checked.file = name end
-  return checked, warnings
+  local place = places(text, name)
+  return new_source(given, {
+    place = place, where = place { "loadBalancing" }, file = file,
+    folder = file and paths.folder_of(file) or paths.working_folder(),
+  })
 end
 
 local function plain_read(path)
   local file, why = io.open(path, "r")
   if not file then return nil, why end
-  local text, unreadable = file:read(1048577)
+  local text, unreadable = file:read(MOST_BYTES + 1)
   file:close()
   if not text and not unreadable then text = "" end -- it is empty
   return text, path .. ": cannot be read"
 end
 
 -- `input`: a table, or the path of a Lua file that returns one. `where`: the "FILE:LINE" of a table, see config.where.
--- `read`: from a path to its text, or nil and a message. Returns the checked table and a list of warnings; or nil and a
--- message, a line for each problem.
-function config.check(input, where, read)
+-- `read`: from a path to its text, or nil and a message. A source, or nil and a message.
+function config.read(input, where, read)
   where = where or ""
-  if type(input) == "string" then
-    local text, why = (read or plain_read)(input)
-    if not text then return nil, (where == "" and "" or where .. ": ") .. "configuration " .. why end
-    if #text > 1048576 then return nil, input .. ":1: the file is too big for a configuration" end
-    return config.check_text(text, input)
+  if type(input) == "table" then
+    return new_source(input, {
+      place = function() return where end, where = where, folder = paths.working_folder(),
+    })
   end
-  if type(input) ~= "table" then
-    return nil, (where == "" and "" or where .. ": ") .. "the configuration must be a table or the path of a Lua file, "
-      .. "got a " .. type(input)
+  if type(input) ~= "string" then
+    return nil, led(where, "the configuration must be a table or the path of a Lua file, got a " .. type(input))
   end
-  return judge(input, function() return where end, where)
+  local text, why = (read or plain_read)(input)
+  if not text then return nil, led(where, "configuration " .. why) end
+  if #text > MOST_BYTES then return nil, input .. ":1: the file is too big for a configuration" end
+  return read_text(text, input, paths.absolute(input))
 end
+
+-- Is there a file that can be read, and is it Lua? true, or nil and a message.
+function config.look(path, read)
+  local text, why = (read or plain_read)(path)
+  if not text then return nil, why end
+  local loaded
+  loaded, why = chunk.compile(text, path)
+  if loaded then return true end
+  return nil, secrets.about(text, why)
+end
+
+-- ---- judging ------------------------------------------------------------------------------------------------------
+
+-- The checked table and a list of warnings; or nil and a message, a line for each problem.
+function config.judge(source)
+  local found = check(schema, source.given, source.place, source.folder)
+  if found.problems.count > 0 then return nil, table.concat(found:told(found.problems), "\n") end
+  if not found.flat.contactPoints then
+    found.flat.contactPoints = { { host = "127.0.0.1" } }
+    found:warn({ "contactPoints" }, "", "nothing is given; 127.0.0.1 is used")
+  end
+  local checked = finish(found.flat, source.where)
+  checked.values, checked.place = found.values, source.place -- for reload.lua: what was given, and where
+  checked.file = source.file
+  return checked, found:told(found.warnings)
+end
+
+local function judged(source, why)
+  if not source then return nil, why end
+  return config.judge(source)
+end
+
+-- Both in one, of what config.read takes.
+function config.check(input, where, read) return judged(config.read(input, where, read)) end
+
+-- The same for the text of a file, which stands at the absolute path `file` if it stands anywhere.
+function config.check_text(text, name, file) return judged(read_text(text, name, file)) end
 
 return config

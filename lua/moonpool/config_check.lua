@@ -1,37 +1,59 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Judges a table by a schema (config_schema.lua): every problem is found, each with the key, what was given and what is
--- allowed. What is fine is laid into a flat table for C.
+-- allowed; of very many the first are told, and how many more there are. What is fine is laid into a flat table for C.
 local nearest = require "moonpool.nearest"
 local kinds = require "moonpool.config_kinds"
+local secrets = require "moonpool.secrets"
 
 local format = string.format
+
+local MOST = 20 -- problems that are told, and warnings
 
 local Check = {}
 Check.__index = Check
 
--- `place(path)` gives the "FILE:LINE" of a key, "" when there is none.
-local function new(place)
-  return setmetatable({ place = place, problems = {}, warnings = {}, flat = {}, values = {} }, Check)
+-- `place(path)` gives the "FILE:LINE" of a key, "" when there is none; relative paths begin at `folder`.
+local function new(place, folder)
+  return setmetatable({
+    place = place, folder = folder, problems = { count = 0 }, warnings = { count = 0 }, flat = {}, values = {},
+  }, Check)
 end
 
-local function located(self, path, key, text)
-  local where = self.place(path)
-  return (where == "" and "" or where .. ": ") .. key .. ": " .. text
+local function located(self, path, last, text)
+  local where, key = self.place(path), secrets.path(path) .. last
+  return (where == "" and "" or where .. ": ") .. (key == "" and "" or key .. ": ") .. text
+end
+
+-- `text` may be a function that makes it: what is not told costs nothing.
+local function add(self, list, path, last, text)
+  list.count = list.count + 1
+  if list.count > MOST then return end
+  list[list.count] = located(self, path, last, type(text) == "function" and text() or text)
 end
 
 -- `path` is a list of keys, `last` an addition for readers ("[1]").
-function Check:problem(path, last, text)
-  self.problems[#self.problems + 1] = located(self, path, table.concat(path, ".") .. last, text)
+function Check:problem(path, last, text) add(self, self.problems, path, last, text) end
+function Check:warn(path, last, text) add(self, self.warnings, path, last, text) end
+
+-- A problem: what was given, and what is allowed.
+function Check:wrong(path, last, value, allowed)
+  self:problem(path, last, function() return secrets.got(value, path) .. "; " .. allowed end)
 end
 
-function Check:warn(path, last, text)
-  self.warnings[#self.warnings + 1] = located(self, path, table.concat(path, ".") .. last, text)
+-- The lines to tell of self.problems or self.warnings.
+function Check:told(list)
+  local lines = {}
+  for i = 1, math.min(list.count, MOST) do lines[i] = list[i] end
+  if list.count > MOST then
+    lines[MOST + 1] = located(self, {}, "", format("%d more like these are not shown", list.count - MOST))
+  end
+  return lines
 end
 
 local function extend(path, key)
   local longer = {}
   for i, part in ipairs(path) do longer[i] = part end
-  longer[#longer + 1] = tostring(key)
+  longer[#longer + 1] = key
   return longer
 end
 
@@ -42,30 +64,35 @@ local function rule_of(line)
   return rule
 end
 
+local function by_text(a, b) return tostring(a) < tostring(b) end
+
+local function known_names(known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
 local function unknown_keys(self, path, given, known)
   local unknown = {}
   for key in pairs(given) do
-    if not known[key] then unknown[#unknown + 1] = tostring(key) end
+    if not known[key] then unknown[#unknown + 1] = key end
   end
-  table.sort(unknown)
+  table.sort(unknown, by_text)
   for _, key in ipairs(unknown) do
-    local close = nearest.of(key, known)
-    if not close then
-      local names = {}
-      for name in pairs(known) do names[#names + 1] = name end
-      table.sort(names)
-      self:problem(extend(path, key), "", "there is no such key; known here: " .. table.concat(names, ", "))
-    else
-      self:problem(extend(path, key), "", format("there is no such key, did you mean %s?", close))
-    end
+    self:problem(extend(path, key), "", function()
+      local close = nearest.of(tostring(key), known)
+      return close and format("there is no such key, did you mean %s?", close)
+        or "there is no such key; known here: " .. known_names(known)
+    end)
   end
 end
 
 function Check:value(path, rule, value)
-  local before = #self.problems
+  local before = self.problems.count
   if rule.refused then return self:problem(path, "", rule.refused) end
   local result = kinds[rule.kind](self, path, rule, value)
-  if #self.problems > before then return end
+  if self.problems.count > before then return end
   if rule.kind ~= "section" and rule.kind ~= "regions" then -- those have noted their keys
     self.values[#self.values + 1] = { key = table.concat(path, "."), rule = rule, value = result }
   end
@@ -87,9 +114,9 @@ local function split_policy(self, path, rule, given, known)
   for key, value in pairs(given) do
     if known[key] then own[key] = value else options[key] = value end
   end
-  local before = #self.problems
+  local before = self.problems.count
   local choice = kinds.options(self, path, {}, options)
-  if #self.problems == before then
+  if self.problems.count == before then
     self.flat[rule.options] = choice
     self.values[#self.values + 1] = { key = table.concat(path, ".") .. ".policy", rule = { kind = "options" },
       value = choice }
@@ -98,7 +125,7 @@ local function split_policy(self, path, rule, given, known)
 end
 
 function Check:section(path, rule, given)
-  if type(given) ~= "table" then return self:problem(path, "", kinds.got(given) .. "; must be a table") end
+  if type(given) ~= "table" then return self:wrong(path, "", given, "must be a table") end
   local known = {}
   for _, line in ipairs(rule.keys) do known[line[1]] = rule_of(line) end
   if rule.options and given.policy ~= nil then given = split_policy(self, path, rule, given, known) end
@@ -185,8 +212,9 @@ local function compare(self)
   end
 end
 
-return function(schema, given, place)
-  local self = new(place)
+-- { flat, values, problems, warnings }, told(list).
+return function(schema, given, place, folder)
+  local self = new(place, folder)
   self:section({}, schema, given)
   compare(self)
   return self

@@ -1,25 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The kinds of values a configuration has: each judges one value, tells problems to the check and returns the value as
 -- C takes it. Called as kinds.KIND(check, path, rule, value).
+local paths = require "moonpool.paths"
+local secrets = require "moonpool.secrets"
+
 local format = string.format
 
+local MOST_PATHS, LONGEST_OPTIONS = 64, 65536
+
 local kinds = {}
-
--- "got -5 (number)"; tables and functions have no value to show, and neither has a secret.
-function kinds.got(value, secret)
-  local kind = type(value)
-  if kind == "string" and not secret then
-    local text = #value > 60 and value:sub(1, 57) .. "..." or value
-    return format('got "%s" (string)', (text:gsub("[%c\"]", function(c) return format("\\%d", c:byte()) end)))
-  elseif (kind == "number" or kind == "boolean") and not secret then
-    local shown = kind == "number" and value == math.floor(value) and math.abs(value) < 1e15 and format("%d", value)
-      or tostring(value)
-    return format("got %s (%s)", shown, kind)
-  end
-  return "got a " .. kind
-end
-
-local got = kinds.got
 
 local function range(rule)
   local most = rule.max and rule.max < 2147483647 and rule.max
@@ -36,10 +25,10 @@ end
 function kinds.integer(check, path, rule, value, last)
   last = last or ""
   if type(value) ~= "number" or value ~= value or value ~= math.floor(value) or value < rule.min then
-    return check:problem(path, last, got(value) .. "; " .. integer_allowed(rule))
+    return check:wrong(path, last, value, integer_allowed(rule))
   end
   if value > rule.max then
-    return check:problem(path, last, format("%s; must be an integer%s, at most %d", got(value),
+    return check:wrong(path, last, value, format("must be an integer%s, at most %d",
       rule.unit and " of " .. rule.unit or "", rule.max))
   end
   if rule.clamp and value > rule.clamp[1] then
@@ -54,13 +43,13 @@ end
 
 function kinds.number(check, path, rule, value)
   if type(value) ~= "number" or value ~= value or value < rule.min or value > rule.max then
-    return check:problem(path, "", format("%s; must be a number, %s to %s", got(value), rule.min, rule.max))
+    return check:wrong(path, "", value, format("must be a number, %s to %s", rule.min, rule.max))
   end
   return value
 end
 
 function kinds.boolean(check, path, _, value)
-  if type(value) ~= "boolean" then return check:problem(path, "", got(value) .. "; must be true or false") end
+  if type(value) ~= "boolean" then return check:wrong(path, "", value, "must be true or false") end
   return value
 end
 
@@ -73,8 +62,14 @@ function kinds.text(check, path, rule, value, last)
     ok = false
     for _, word in ipairs(rule.among) do ok = ok or word == value end
   end
-  if not ok then return check:problem(path, last or "", got(value, rule.secret) .. "; " .. allowed) end
+  if not ok then return check:wrong(path, last or "", value, allowed) end
   return value
+end
+
+-- Of a file or folder: absolute from here on.
+function kinds.path(check, path, rule, value, last)
+  local text = kinds.text(check, path, rule, value, last)
+  return text and paths.from(check.folder, text)
 end
 
 -- Is it a list, 1 .. n without holes and other keys?
@@ -85,11 +80,12 @@ local function is_list(value)
   return count == #value
 end
 
-function kinds.texts(check, path, rule, value)
+function kinds.paths(check, path, rule, value)
   if type(value) == "string" then value = { value } end
-  if not is_list(value) then return check:problem(path, "", got(value) .. "; must be a list of texts") end
+  if not is_list(value) then return check:wrong(path, "", value, "must be a list of texts") end
+  if #value > MOST_PATHS then return check:problem(path, "", format("at most %d paths", MOST_PATHS)) end
   local list = {}
-  for i, text in ipairs(value) do list[i] = kinds.text(check, path, rule, text, format("[%d]", i)) end
+  for i, text in ipairs(value) do list[i] = kinds.path(check, path, rule, text, format("[%d]", i)) end
   return list
 end
 
@@ -103,6 +99,9 @@ end
 
 -- "host", "host:port", "[v6]", "[v6]:port", "v6". Returns host and port, or nil and what is wrong.
 local function split_address(text)
+  if text:find("@", 1, true) then
+    return nil, "must be a host name or an address, without user and password: those stand in auth"
+  end
   if text:find "://" then return nil, "must be a host name or an address, not a URL" end
   local host, port = text:match "^%[([%x:.%%]+)%]:?(.*)$"
   if not host and select(2, text:gsub(":", "")) > 1 and text:find "^[%x:.]+$" then host, port = text, "" end
@@ -122,22 +121,35 @@ local function split_address(text)
   return host, number
 end
 
+-- What stands behind the colon may be a password when it is neither a number nor the name of a service.
+local SERVICES = { http = true, https = true, cql = true, cassandra = true, native = true, port = true }
+local function without_password(text)
+  local host, port = text:match "^([^:/]*):([^:/]+)$"
+  local may_be = host and not port:find "^%d+$" and not SERVICES[port] and not text:find("@", 1, true)
+  return may_be and host .. ":***" or text
+end
+
 function kinds.addresses(check, path, _, value)
-  if not is_list(value) or #value == 0 then
-    return check:problem(path, "", format('%s; must be a list of addresses: { "127.0.0.1", "node2:9042" }',
-      is_list(value) and "got an empty list" or got(value)))
+  local allowed = 'must be a list of addresses: { "127.0.0.1", "node2:9042" }'
+  if not is_list(value) then
+    return check:wrong(path, "", type(value) == "string" and without_password(value) or value, allowed)
   end
+  if #value == 0 then return check:problem(path, "", "got an empty list; " .. allowed) end
   local list, seen = {}, {}
   for i, text in ipairs(value) do
     local last = format("[%d]", i)
     if type(text) ~= "string" then
-      check:problem(path, last, got(text) .. "; must be a text such as \"127.0.0.1\" or \"node2:9042\"")
+      check:wrong(path, last, text, "must be a text such as \"127.0.0.1\" or \"node2:9042\"")
+    elseif seen[text] then
+      check:warn(path, last, function() return format('"%s" is there twice', secrets.text(text)) end)
     else
-      local host, port = split_address(text)
-      if not host then check:problem(path, last, got(text) .. "; " .. port) end
-      if seen[text] then check:warn(path, last, format('"%s" is there twice', text)) end
       seen[text] = true
-      list[i] = host and { host = host, port = port }
+      local host, port = split_address(text)
+      if host then
+        list[#list + 1] = { host = host, port = port }
+      else
+        check:wrong(path, last, without_password(text), port)
+      end
     end
   end
   return list
@@ -150,13 +162,13 @@ local DISTANCES = {
 }
 
 local function key_name(key)
-  return type(key) == "number" and format("[%s]", key) or format("['%s']", tostring(key))
+  return type(key) == "number" and format("[%s]", key) or format("['%s']", secrets.text(key))
 end
 
 -- A number for each distance: { ["0"] = 2, ["1"] = 1 }, also with numbers or names as keys.
 function kinds.connections(check, path, rule, value)
   if type(value) ~= "table" then
-    return check:problem(path, "", got(value) .. "; must be a table such as { ['0'] = 2, ['1'] = 1 }")
+    return check:wrong(path, "", value, "must be a table such as { ['0'] = 2, ['1'] = 1 }")
   end
   local result, keys = {}, {}
   for key in pairs(value) do keys[#keys + 1] = key end
@@ -180,22 +192,28 @@ function kinds.connections(check, path, rule, value)
   return result
 end
 
+local REGION = { keys = {
+  { "maxConnections", kind = "integer", min = 1, max = 4096 }, { "priority", kind = "integer", min = 1, max = 1000 },
+} }
+
+local function by_text(a, b) return tostring(a) < tostring(b) end
+
 -- Settings for each datacentre.
 function kinds.regions(check, path, _, value)
   if type(value) ~= "table" then
-    return check:problem(path, "", got(value) .. "; must be a table with a datacentre for each key")
+    return check:wrong(path, "", value, "must be a table with a datacentre for each key")
   end
-  local names = {}
-  for name in pairs(value) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  local list = {}
+  local names, list = {}, {}
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names, by_text)
   for i, name in ipairs(names) do
-    local given = type(value[name]) == "table" and value[name] or {}
+    local here, given = { path[1], name }, type(value[name]) == "table" and value[name] or {}
     list[i] = { dc = name, maxConnections = given.maxConnections, priority = given.priority }
-    check:section({ path[1], name }, { keys = {
-      { "maxConnections", kind = "integer", min = 1, max = 4096 },
-      { "priority", kind = "integer", min = 1, max = 1000 },
-    } }, value[name])
+    if type(name) ~= "string" then
+      check:problem(here, "", "the name of a datacentre must be a text")
+    else
+      check:section(here, REGION, value[name])
+    end
   end
   if #list > 64 then return check:problem(path, "", "at most 64 datacentres") end
   return list
@@ -205,40 +223,62 @@ function kinds.section(check, path, rule, value)
   return check:section(path, rule, value)
 end
 
--- Is it something that can be written down as text again: what a policy's options are made of?
-local function is_literal(value, depth)
+-- A value as Lua text that gives it again, or nil when it is not made of numbers, texts, truths and tables of those.
+local function literal(value, depth)
   local kind = type(value)
-  if kind == "number" then return value == value and math.abs(value) ~= math.huge end
-  if kind ~= "table" then return kind == "string" or kind == "boolean" end
-  if depth > 8 then return false end
-  for key, item in pairs(value) do
-    local key_kind = type(key)
-    if key_kind ~= "string" and key_kind ~= "number" or not is_literal(item, depth + 1) then return false end
+  if kind == "string" then return (format("%q", value):gsub("\\\n", "\\n"):gsub("\r", "\\r")) end
+  if kind == "number" then return value - value == 0 and format("%.17g", value) or nil end
+  if kind == "boolean" then return tostring(value) end
+  if kind ~= "table" or depth > 8 then return nil end
+  local keys, parts = {}, {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) ~= type(b) then return type(a) == "number" end
+    return a < b
+  end)
+  for i, key in ipairs(keys) do
+    local name, item = literal(key, depth), literal(value[key], depth + 1)
+    if not name or not item then return nil end
+    parts[i] = format("[%s]=%s", name, item)
   end
-  return true
+  return "{" .. table.concat(parts, ",") .. "}"
 end
 
--- A policy and its options. Which options there are, the policy's file says; it is asked when the pool is made.
+local function policy_name(check, here, name)
+  local allowed = "must be the name of a policy or the path of its file"
+  if type(name) == "string" and not paths.is_path(name) and name:find("@", 1, true) then
+    return check:wrong(here, "", name, allowed)
+  end
+  name = kinds.text(check, here, { allowed = allowed }, name)
+  return name and paths.is_path(name) and paths.from(check.folder, name) or name
+end
+
+-- A policy and its options: { policy, options, text }, where the text gives the options again. Which options there are,
+-- the policy's file says; it is asked when the pool is made.
 function kinds.options(check, path, rule, value)
-  if type(value) ~= "table" then return check:problem(path, "", got(value) .. "; must be a table") end
-  local options = {}
-  local names = {}
-  for key in pairs(value) do names[#names + 1] = tostring(key) end
-  table.sort(names)
-  for _, key in ipairs(names) do
-    local option = value[key]
-    local here = { path[1], key }
-    if option == nil then
+  if type(value) ~= "table" then return check:wrong(path, "", value, "must be a table") end
+  local options, names, policy = {}, {}, rule.policy
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names, by_text)
+  for _, name in ipairs(names) do
+    local option, here = value[name], { path[1], name }
+    if type(name) ~= "string" then
       check:problem(here, "", "the name of an option must be a text")
-    elseif key == "policy" then
-      kinds.text(check, here, { allowed = "must be the name of a policy or the path of its file" }, option)
-    elseif not is_literal(option, 1) then
-      check:problem(here, "", got(option) .. "; must be a number, a text, true, false or a table of those")
+    elseif name == "policy" then
+      policy = policy_name(check, here, option)
+    elseif not literal(option, 1) then
+      check:wrong(here, "", option, "must be a number, a text, true, false or a table of those")
+    elseif name == "childPolicy" and type(option) == "string" then
+      options[name] = policy_name(check, here, option)
     else
-      options[key] = option
+      options[name] = option
     end
   end
-  return { policy = value.policy or rule.policy, options = options }
+  local text = literal(options, 0) or ""
+  if #text > LONGEST_OPTIONS then
+    check:problem(path, "", format("its options are %d bytes as text; at most %d", #text, LONGEST_OPTIONS))
+  end
+  return { policy = policy, options = options, text = text }
 end
 
 return kinds

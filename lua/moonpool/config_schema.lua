@@ -4,9 +4,9 @@
 --
 -- How a new value of a key reaches a pool that runs: config_change.lua.
 --
--- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), addresses, texts, connections (a number
--- for each distance), options (a policy and what it takes), section (keys; `options`: beside them there may be a policy
--- with what it takes).
+-- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
+-- names them), addresses, connections (a number for each distance), options (a policy and what it takes), section
+-- (keys; `options`: beside them there may be a policy with what it takes).
 local DAY_MS = 86400000
 
 local function ms(fields)
@@ -65,11 +65,11 @@ return section {
     allowed = "must be the name of a keyspace: letters, digits and _, at most 48" },
   { "auth", section {
     { "username", kind = "text", to = "username", needs = "password" },
-    { "password", kind = "text", to = "password", needs = "username", secret = true, empty = true },
+    { "password", kind = "text", to = "password", needs = "username", empty = true },
     { "required", kind = "boolean", to = "authRequired", needs = "username" },
   } },
   { "tls", section({
-    { "ca", kind = "text" }, { "cert", kind = "text" }, { "key", kind = "text" }, { "verify", kind = "boolean" },
+    { "ca", kind = "path" }, { "cert", kind = "path" }, { "key", kind = "path" }, { "verify", kind = "boolean" },
     { "serverName", kind = "text" },
   }) , refused = "is not available yet; connecting without it would not be what was asked for" },
   { "compression", kind = "text", among = { "none", "lz4", "snappy" }, later = NOT_YET, off = "none" },
@@ -84,7 +84,7 @@ return section {
   { "retry", kind = "options", to = "retry", policy = "DefaultRetryPolicy" },
   { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
   { "speculativeExecution", kind = "options", to = "speculate", policy = "ConstantSpeculativeExecutionPolicy" },
-  { "policyPath", kind = "texts", to = "policyPath" },
+  { "policyPath", kind = "paths", to = "policyPath" },
   { "healthCheck", section({
     { "enabled", kind = "boolean" },
     { "interval", ms { min = 1 } },
@@ -114,7 +114,7 @@ return section {
     { "logRequests", kind = "boolean", later = NOT_YET, off = false },
     { "logErrors", kind = "boolean", later = NOT_YET, off = false },
   } },
-  { "handlers", kind = "text", to = "handlers" },
-  { "control", kind = "text", to = "control" },
-  { "playbooks", kind = "texts", later = NOT_YET },
+  { "handlers", kind = "path", to = "handlers" },
+  { "control", kind = "path", to = "control" },
+  { "playbooks", kind = "paths", later = NOT_YET },
 }

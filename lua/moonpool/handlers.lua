@@ -6,6 +6,7 @@
 -- with pool:on() later belongs to its generation as well, and goes with it.
 local core = require "moonpool.core_loader"
 local chunk = require "moonpool.chunk"
+local secrets = require "moonpool.secrets"
 
 local handlers = {}
 
@@ -60,12 +61,12 @@ end
 function handlers.run(text, path, proxy)
   local loaded, why = chunk.compile(text, path)
   if not loaded then return nil, why end
-  local ok, fn = chunk.run(loaded, tostring)
+  local ok, fn = chunk.run(loaded, chunk.text_of)
   if not ok then return nil, fn end
   if type(fn) ~= "function" then
     return nil, path .. ":1: the file must return a function that takes the pool, got a " .. type(fn)
   end
-  local registered, message = chunk.run(fn, tostring, proxy)
+  local registered, message = chunk.run(fn, chunk.text_of, proxy)
   if not registered then return nil, message end
   return true
 end
@@ -77,6 +78,7 @@ function handlers.load(pool, path)
   local generation = { path = path, text = text, lists = {} }
   local ok, message = handlers.run(text, path, stand_in(pool, generation))
   if ok then return generation end
+  message = core.redact(secrets.about(text, message))
   if message:find(path, 1, true) ~= 1 then message = path .. ": " .. message end
   return nil, message
 end

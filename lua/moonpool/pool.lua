@@ -187,8 +187,31 @@ function reload.complete(checked)
   checked.port = checked.port or pool.default_port
 end
 
--- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named (pool.default). Raises
--- what is wrong with it, with its place; `level` is the caller's.
+local function fail(message) error(core.redact(message), 0) end
+
+-- From a source that config.read made. Raises what is wrong with it, with its place.
+function pool.from(source)
+  local checked, warnings = config.judge(source)
+  if not checked then fail(warnings) end
+  reload.complete(checked)
+  reload.warn(warnings)
+  local self, message = core.newPool(checked)
+  if not self then fail(message) end
+  local state = debug.getfenv(self)
+  state.pool, state.handlers, state.handlerErrors = self, {}, 0
+  local ok, why = reload.begin(self, state, checked)
+  if not ok then
+    core.discard(self)
+    local place = checked.place { "handlers" }
+    fail((place == "" and "" or place .. ": ") .. "handlers: " .. why)
+  end
+  pool.count = pool.count + 1
+  pool.all[self] = pool.count
+  return self
+end
+
+-- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named (pool.default); `level`
+-- is the caller's.
 function pool.new(input, level)
   if input == nil then input = pool.default end
   if input == nil then
@@ -196,23 +219,9 @@ function pool.new(input, level)
   end
   local caller = debug.getinfo(level + 1, "Sl")
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
-  local checked, warnings = config.check(input, where, core.readFile)
-  if not checked then error(warnings, 0) end
-  reload.complete(checked)
-  reload.warn(warnings)
-  local self, message = core.newPool(checked)
-  if not self then error(message, 0) end
-  local state = debug.getfenv(self)
-  state.pool, state.handlers, state.handlerErrors = self, {}, 0
-  local ok, why = reload.begin(self, state, checked)
-  if not ok then
-    core.discard(self)
-    local place = checked.place { "handlers" }
-    error((place == "" and "" or place .. ": ") .. "handlers: " .. why, 0)
-  end
-  pool.count = pool.count + 1
-  pool.all[self] = pool.count
-  return self
+  local source, why = config.read(input, where, core.readFile)
+  if not source then fail(why) end
+  return pool.from(source)
 end
 
 return pool

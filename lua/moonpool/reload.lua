@@ -4,11 +4,12 @@
 -- whole, is logged and told by an event.
 --
 -- A pool's state (its environment) holds: pool (itself), checked (the configuration in force), file (where it is from,
--- or nil), given (its handlers file as the configuration names it), loaded (the handlers in force), numbers.
+-- or nil), loaded (the handlers in force), numbers.
 local core = require "moonpool.core_loader"
 local change_of = require "moonpool.config_change"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
+local secrets = require "moonpool.secrets"
 
 local format = string.format
 
@@ -16,26 +17,30 @@ local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...
 
 -- ---- what differs -------------------------------------------------------------------------------------------------
 
-local function show(value)
-  if type(value) == "string" then return format("%q", value) end
-  if type(value) ~= "table" then return tostring(value) end
-  if value.host then return format("%q", value.port and value.host .. ":" .. value.port or value.host) end
-  local keys, parts = {}, {}
-  for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
-  for i, key in ipairs(keys) do
-    parts[i] = #value == #keys and show(value[key]) or format("%s = %s", key, show(value[key]))
-  end
-  return "{ " .. table.concat(parts, ", ") .. " }"
-end
-
 local function shown(entry)
   if entry == nil then return "(not set)" end
   local value = entry.value
-  if entry.rule.kind ~= "options" then return show(value) end
+  if entry.rule.kind ~= "options" then return secrets.value(value) end
   local flat = { policy = value.policy }
   for name, option in pairs(value.options) do flat[name] = option end
-  return show(flat)
+  return secrets.value(flat)
+end
+
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+local function parts_of(key)
+  local parts = {}
+  for part in key:gmatch "[^.]+" do parts[#parts + 1] = part end
+  return parts
 end
 
 local function by_key(values)
@@ -49,10 +54,11 @@ local function differences(old, new)
   local before, after = by_key(old.values), by_key(new.values)
   local list = {}
   local function compare(key, rule)
+    local old_value, value = before[key] and before[key].value, after[key] and after[key].value
+    if same(old_value, value) then return end
     local from, to = shown(before[key]), shown(after[key])
-    if from == to then return end
-    if rule.secret then from, to = "(secret)", "(changed)" end
-    list[#list + 1] = { key = key, from = from, to = to, rule = rule, value = after[key] and after[key].value }
+    if secrets.hides(parts_of(key)) and type(value) ~= "boolean" then from, to = "(secret)", "(changed)" end
+    list[#list + 1] = { key = key, from = from, to = to, rule = rule, value = value }
   end
   for _, entry in ipairs(new.values) do compare(entry.key, entry.rule) end
   for _, entry in ipairs(old.values) do
@@ -75,10 +81,8 @@ local function refusals(pool, checked, changes)
   for _, change in ipairs(changes) do
     local refusal = change_of.refusal(change.key)
     if refusal and not is_as_found(change, identity) then
-      local path = {}
-      for part in change.key:gmatch "[^.]+" do path[#path + 1] = part end
-      lines[#lines + 1] = format("%s: %s: %s -> %s cannot be applied while the pool runs: %s", checked.place(path),
-        change.key, change.from, change.to, refusal)
+      lines[#lines + 1] = format("%s: %s: %s -> %s cannot be applied while the pool runs: %s",
+        checked.place(parts_of(change.key)), change.key, change.from, change.to, refusal)
     end
   end
   return #lines > 0 and table.concat(lines, "\n") or nil
@@ -90,18 +94,6 @@ function reload.warn(warnings)
 end
 
 -- ---- handlers -----------------------------------------------------------------------------------------------------
-
-local function is_there(path)
-  local text, why = core.readFile(path) -- waits for nothing, as io.open does when a pipe has that name
-  return text ~= nil or not why:find("No such file", 1, true)
-end
-
--- A path is taken as it is, as all paths of a configuration; one that leads nowhere may stand beside the file.
-local function handlers_path(state, checked)
-  local path, folder = checked.handlers, state.file and state.file:match "^(.*)/[^/]*$"
-  if not path or not folder or path:sub(1, 1) == "/" then return path end
-  return not is_there(path) and is_there(folder .. "/" .. path) and folder .. "/" .. path or path
-end
 
 local function watch(pool, what, path)
   local ok, why = core.watch(pool, what, path)
@@ -153,7 +145,7 @@ end
 local function read_config(state)
   local text, why = core.readFile(state.file)
   if not text then return nil, why end
-  return config.check_text(text, state.file)
+  return config.check_text(text, state.file, state.file)
 end
 
 local function texts(changes)
@@ -177,7 +169,7 @@ local function apply(pool, state)
   if #changes == 0 then return changes end
   local refused = refusals(pool, checked, changes)
   if refused then return nil, refused end
-  local path, generation = handlers_path(state, checked), nil
+  local path, generation = checked.handlers, nil
   local new_path = path ~= (state.loaded and state.loaded.path)
   if path and new_path then
     local why
@@ -198,6 +190,7 @@ function reload.config(pool, state)
   if not state.file then return true end
   local changes, extra = apply(pool, state)
   if not changes then
+    extra = core.redact(extra)
     core.log("error", "configuration refused, the one in force goes on unchanged: " .. extra, pool)
     reload.hand_out(state, "configError", { file = state.file, message = extra })
     return nil, extra
@@ -253,7 +246,7 @@ function reload.all(pool, state) return once(state, all, pool, state) end
 -- the file that is named.
 local function begin(pool, state, checked)
   state.checked, state.file, state.numbers = checked, checked.file, 0
-  local path = handlers_path(state, checked)
+  local path = checked.handlers
   if path then
     local generation, why = handlers.load(pool, path)
     if not generation then return nil, why end

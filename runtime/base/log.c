@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A line is built on the stack and handed to the sink. Text from outside may stand in a line, so control
-// characters are blanked: one call is one line.
+// characters are blanked: one call is one line. What has the shape of a secret is taken out.
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/redact.h"
 
 #define LINE_MAX_BYTES 2048
 
@@ -36,6 +37,7 @@ void mp_log_write(const struct mp_log *log, enum mp_log_level level, const char 
 		return;
 	if ((size_t)len >= sizeof(line))
 		memcpy(line + sizeof(line) - 4, "...", 4);
+	mp_redact_line(line);
 	for (char *at = line; *at != '\0'; at++) {
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			*at = ' ';

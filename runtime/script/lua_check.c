@@ -63,7 +63,7 @@ static int check_policy(lua_State *L)
 		mp_script_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
 	if (policies == NULL) {
 		lua_pushnil(L);
-		lua_pushstring(L, message);
+		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
 	}
 	struct mp_buf facts;

@@ -4,8 +4,10 @@
 
 #include <lauxlib.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "script/installation.h"
 #include "script/lua_pool.h"
 #include "script/runtime.h"
@@ -91,6 +93,23 @@ static int write_log(lua_State *L)
 	return 0;
 }
 
+void mp_lua_push_redacted(lua_State *L, const char *text, size_t len)
+{
+	char *copy = lua_newuserdata(L, len + 1);
+	memcpy(copy, text, len);
+	lua_pushlstring(L, copy, mp_redact(copy, len));
+	lua_remove(L, -2);
+}
+
+// redact(text): without what has the shape of a secret.
+static int redact(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+	mp_lua_push_redacted(L, text, len);
+	return 1;
+}
+
 static int push_uuid(lua_State *L, const struct mp_uuid *uuid)
 {
 	char text[MP_UUID_TEXT];
@@ -131,10 +150,13 @@ static int home(lua_State *L)
 int luaopen_moonpool_core(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"run", run},       {"start", start},           {"sleep", sleep_ms}, {"now", now},
-		{"serve", serve},   {"settle", settle},         {"finish", end},     {"log", write_log},
-		{"uuid", new_uuid}, {"timeuuid", new_timeuuid}, {"home", home},      {"onRun", on_run},
-		{NULL, NULL},
+		{"run", run},        {"start", start},
+		{"sleep", sleep_ms}, {"now", now},
+		{"serve", serve},    {"settle", settle},
+		{"finish", end},     {"log", write_log},
+		{"uuid", new_uuid},  {"timeuuid", new_timeuuid},
+		{"home", home},      {"onRun", on_run},
+		{"redact", redact},  {NULL, NULL},
 	};
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);

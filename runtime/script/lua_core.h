@@ -61,6 +61,11 @@ void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates noth
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 
+// A text for a reader, without what has the shape of a secret (base/redact.h).
+void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);
+// readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
+int mp_lua_read_file(lua_State *L);
+
 // ---- constants that stand for what Lua lacks --------------------------------------------------------------------
 // moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.
 bool mp_lua_is_null(lua_State *L, int index);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/redact.h"
 #include "cluster/session.h"
 #include "script/lua_core.h"
 
@@ -23,6 +24,7 @@ int mp_lua_raise(lua_State *L, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	mp_redact_line(text);
 	luaL_where(L, USER_LEVEL);
 	lua_pushstring(L, text);
 	lua_concat(L, 2);
@@ -111,6 +113,7 @@ static void push_local(lua_State *L, int err, const char *format, va_list args)
 {
 	struct mp_error error = {.err = err, .server_code = -1};
 	vsnprintf(error.message, sizeof(error.message), format, args);
+	mp_redact_line(error.message);
 	mp_lua_push_error(L, &error);
 }
 
@@ -219,6 +222,7 @@ static int create(lua_State *L)
 	const char *message = luaL_checkstring(L, 2);
 	struct mp_error error = {.err = MP_EINVAL, .server_code = -1};
 	snprintf(error.message, sizeof(error.message), "%s", message);
+	mp_redact_line(error.message);
 	mp_lua_push_error(L, &error);
 	lua_pushstring(L, code);
 	lua_setfield(L, -2, "code");

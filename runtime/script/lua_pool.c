@@ -210,7 +210,7 @@ static int create(lua_State *L)
 		mp_engine_free(&pool->engine);
 		mp_free(pool);
 		lua_pushnil(L);
-		lua_pushstring(L, message);
+		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
 	}
 	pool->process = mp_fork_generation();

@@ -65,7 +65,7 @@ static int apply_config(lua_State *L)
 	char message[512] = "the pool is closed";
 	if (!is_live(pool) || mp_engine_apply(&pool->engine, L, 2, message, sizeof(message)) != 0) {
 		lua_pushnil(L);
-		lua_pushstring(L, message);
+		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
 	}
 	lua_pushboolean(L, 1);
@@ -93,8 +93,7 @@ static int identity(lua_State *L)
 	return 1;
 }
 
-// readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
-static int read_file(lua_State *L)
+int mp_lua_read_file(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	struct mp_buf text;
@@ -221,7 +220,7 @@ void mp_lua_add_reload(lua_State *L)
 		{"rollback", rollback},
 		{"applyConfig", apply_config},
 		{"identity", identity},
-		{"readFile", read_file},
+		{"readFile", mp_lua_read_file},
 		{"onChange", on_change},
 		{"watch", watch},
 		{NULL, NULL},

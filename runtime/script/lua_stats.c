@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking at a pool: getStats, getMetrics, getConnectionDetails, hosts and policies.
 #include <lauxlib.h>
+#include <string.h>
 
 #include "script/lua_core.h"
 #include "script/lua_pool.h"
@@ -202,7 +203,8 @@ static int get_policies(lua_State *L)
 		text(L, "costClass", info.is_slow ? "slow" : "fast");
 		number(L, "since", wall_ms(loop, info.since_ms));
 		number(L, "ageMs", (double)(mp_loop_now_ms(loop) - info.since_ms));
-		text(L, "lastError", info.last_error);
+		mp_lua_push_redacted(L, info.last_error, strlen(info.last_error));
+		lua_setfield(L, -2, "lastError");
 		lua_setfield(L, -2, mp_policy_kind_name((enum mp_policy_kind)kind));
 	}
 	return 1;

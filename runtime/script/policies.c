@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/redact.h"
 #include "script/installation.h"
 #include "script/policies_internal.h"
 
@@ -333,6 +334,7 @@ void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind,
 	snprintf(news->name, sizeof(news->name), "%s", slot->current->decision->name);
 	snprintf(news->file, sizeof(news->file), "%s", slot->current->decision->files[0]);
 	snprintf(news->message, sizeof(news->message), "%s", message);
+	mp_redact_line(news->message);
 	mp_task_post(policies->loop, &policies->task, MP_PHASE_RUN);
 }
 

@@ -46,7 +46,7 @@ describe("moonpool check", function()
   end)
 
   it("finds nothing in what moonpool itself brings", function()
-    local said, status = check "policies/*/*.lua examples/policies/*.lua examples/*.lua"
+    local said, status = check "policies/*/*.lua $(find examples -name '*.lua' | sort)"
     assert.equal(0, status, said)
     assert.equal("warning: examples/policies/shed_load.lua:6: this policy loops: allowed, but slow\n",
       (said:gsub("[^\n]*: ok [^\n]*\n", "")))

@@ -145,7 +145,7 @@ describe("moonpool serve", function()
     configure 'handlers = "none.lua"'
     process = start("serve --embedded 1 " .. file "pool.lua")
     assert.equal(1, process:status())
-    process:said "handlers: none.lua: No such file"
+    process:said("handlers: " .. file "none.lua" .. ": No such file")
     assert.equal(1, start("serve /nonexistent.lua"):status())
     assert.equal(2, start("serve"):status())
     assert.equal(2, start("serve --embedded 0 x"):status())

@@ -10,6 +10,8 @@ local handlers = require "moonpool.handlers"
 local json = require "moonpool.cli.json"
 local lint = require "moonpool.lint"
 local nearest = require "moonpool.nearest"
+local say = require "moonpool.cli.say"
+local secrets = require "moonpool.secrets"
 local util = require "jit.util"
 require "moonpool.pool" -- whose methods handlers may call
 
@@ -63,17 +65,12 @@ local function finding(path, message, line)
   return { line = line, message = rest == message and message or rest:gsub("^%s+", "") }
 end
 
-function Findings:problem(message, line)
-  for part in tostring(message):gmatch "[^\n]+" do
-    self.problems[#self.problems + 1] = finding(self.file, part, line)
-  end
+local function add(self, list, message, line)
+  for part in core.redact(tostring(message)):gmatch "[^\n]+" do list[#list + 1] = finding(self.file, part, line) end
 end
 
-function Findings:warn(message, line)
-  for part in tostring(message):gmatch "[^\n]+" do
-    self.warnings[#self.warnings + 1] = finding(self.file, part, line)
-  end
-end
+function Findings:problem(message, line) add(self, self.problems, message, line) end
+function Findings:warn(message, line) add(self, self.warnings, message, line) end
 
 local function by_path(path) return path:find "/" and path or "./" .. path end
 
@@ -130,17 +127,17 @@ local function judge_handlers(findings, text)
   for _, name in ipairs(core.eventNames()) do events[name] = true end
   findings.handles = 0
   local ok, message = handlers.run(text, findings.file, recorder(findings, events))
-  if not ok then return findings:problem(message) end
+  if not ok then return findings:problem(secrets.about(text, message)) end
   if findings.handles == 0 and #findings.problems == 0 then findings:warn "no event is handled" end
 end
 
 -- As a pool would take it, up to the point where it would connect.
 local function judge_configuration(findings)
-  local checked, found = config.check(findings.file)
+  local checked, found = config.check(findings.file, nil, core.readFile)
   if not checked then return findings:problem(found) end
   for _, warning in ipairs(found or {}) do findings:warn(tostring(warning)) end
   local made, message = core.newPool(checked)
-  if not made then findings:problem(message) end
+  if made then core.discard(made) else findings:problem(message) end
   if checked.handlers then
     local named = check.judge(checked.handlers, "handlers")
     for _, problem in ipairs(named.problems) do
@@ -166,7 +163,7 @@ function check.judge(path, kind)
   else
     local main, message = chunk.compile(text, path)
     if not main then
-      findings:problem(message)
+      findings:problem(secrets.about(text, message))
     elseif findings.kind ~= "lua" then
       judge_policy(findings, text)
     end
@@ -181,8 +178,8 @@ end
 local function by_line(a, b) return (a.line or 0) < (b.line or 0) end
 
 local function report(findings)
-  for _, found in ipairs(findings.problems) do io.stderr:write(place(findings, found), "\n") end
-  for _, found in ipairs(findings.warnings) do io.stderr:write("warning: ", place(findings, found), "\n") end
+  for _, found in ipairs(findings.problems) do say.error(place(findings, found)) end
+  for _, found in ipairs(findings.warnings) do say.error("warning: " .. place(findings, found)) end
   if #findings.problems > 0 then return end
   local more = ""
   if findings.costClass then
@@ -191,7 +188,7 @@ local function report(findings)
   elseif findings.handles then
     more = ("; handles %d events"):format(findings.handles)
   end
-  print(("%s: ok (%s)%s"):format(findings.file, findings.kind, more))
+  say.line(("%s: ok (%s)%s"):format(findings.file, findings.kind, more))
 end
 
 local function as_json(findings)
@@ -216,7 +213,7 @@ function check.run(options)
     if #findings.problems > 0 then status = math.max(status, findings.unreadable and 2 or 1) end
     if options.json then objects[i] = as_json(findings) else report(findings) end
   end
-  if options.json then print(json.encode(json.list(objects))) end
+  if options.json then say.line(json.encode(json.list(objects))) end
   return status
 end
 

@@ -9,6 +9,7 @@ local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
 local nearest = require "moonpool.nearest"
 local pool = require "moonpool.pool"
+local say = require "moonpool.cli.say"
 
 local control = {}
 
@@ -23,7 +24,7 @@ local function pools()
 end
 
 local function failure(err)
-  return { ok = false, error = tostring(err and err.message or err) }
+  return { ok = false, error = core.redact(tostring(err and err.message or err)) }
 end
 
 local verbs = {}
@@ -157,7 +158,7 @@ end
 -- SIGHUP: everything again from its files. What is refused says so in the log and by events, too.
 function control.on_hangup()
   ask({ verb = "reload" }, function(result)
-    io.stderr:write(("moonpool: SIGHUP: pool %d: %s\n"):format(result.number, result.ok and "reloaded" or result.error))
+    say.error(("moonpool: SIGHUP: pool %d: %s"):format(result.number, result.ok and "reloaded" or result.error))
     return true
   end)
 end

@@ -4,6 +4,7 @@
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
+local say = require "moonpool.cli.say"
 local serve = require "moonpool.cli.serve"
 
 local TIMEOUT_MS = 30000
@@ -72,16 +73,11 @@ function printers.health(result)
     #down > 0 and ", down: " .. table.concat(down, ", ", 1, math.min(#down, MOST_HOSTS)) or "", more))
 end
 
-local function tell(message)
-  io.stderr:write("moonpool: ", message, "\n")
-  return 1
-end
-
 local function print_answer(answer, options)
-  if not answer.pools then return tell(answer.error) end
+  if not answer.pools then return say.failed(answer.error) end
   for _, result in ipairs(answer.pools) do
     if #answer.pools > 1 or options.pool then print("pool " .. result.number) end
-    if result.error then tell(result.error) else printers[options.verb](result, options.argument) end
+    if result.error then say.failed(result.error) else printers[options.verb](result, options.argument) end
   end
   return answer.ok and 0 or 1
 end
@@ -89,17 +85,17 @@ end
 function ctl.run(options)
   local verb = control.verbs[options.verb]
   if (verb.argument ~= nil) ~= (options.argument ~= nil) then
-    tell(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
+    say.failed(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
     return 2
   end
   local path = options.control or serve.default_path()
   local line = json.encode { verb = options.verb, argument = options.argument, pool = options.pool }
   local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
   core.finish()
-  if not ran then return tell(tostring(text)) end
-  if not text then return tell(path .. ": " .. why) end
+  if not ran then return say.failed(tostring(text)) end
+  if not text then return say.failed(path .. ": " .. why) end
   local answer = json.decode(text)
-  if type(answer) ~= "table" then return tell(path .. ": this is no answer of moonpool") end
+  if type(answer) ~= "table" then return say.failed(path .. ": this is no answer of moonpool") end
   if options.json then
     print(text)
     return answer.ok and 0 or 1

@@ -4,6 +4,9 @@
 local config = require "moonpool.config"
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
+local paths = require "moonpool.paths"
+local pools = require "moonpool.pool"
+local say = require "moonpool.cli.say"
 
 local explain = {}
 
@@ -51,14 +54,14 @@ local function embed(options, given)
   return cluster
 end
 
-local function read_config(path)
-  if not path then return { contactPoints = { "127.0.0.1" } } end
-  local checked, why = config.check(path)
-  if not checked then return nil, why end
-  local given = dofile(path)
-  local copy = {}
-  for key, value in pairs(given) do copy[key] = value end
-  return copy
+-- A source of config.read, whose `given` may be changed still. --policy is as seen from the working folder.
+local function read_config(options)
+  local source, why = config.read(options.config or { contactPoints = { "127.0.0.1" } }, nil, core.readFile)
+  if not source then return nil, why end
+  local policy = options.policy
+  if policy and paths.is_path(policy) then policy = paths.absolute(policy) end
+  if policy then source.given.loadBalancing = { policy = policy } end
+  return source
 end
 
 -- ---- the key ------------------------------------------------------------------------------------------------------
@@ -148,9 +151,9 @@ local function settle(moonpool, pool)
   end
 end
 
-local function ask(given, options)
+local function ask(source, options)
   local moonpool = require "moonpool"
-  local pool = moonpool.ConnectionPool(given)
+  local pool, given = pools.from(source), source.given
   local connected, err = pool:connect()
   if not connected then return nil, tostring(err) end
   options.keyspace = options.keyspace or given.keyspace
@@ -173,27 +176,25 @@ end
 
 local function fail(message)
   local text = tostring(message):gsub("\nstack traceback:.*", ""):gsub("^[^\n]-explain%.lua:%d+: ", "")
-  io.stderr:write("moonpool: ", text, "\n")
   core.finish()
-  return 1
+  return say.failed(text)
 end
 
 function explain.run(options)
   if options.token and not options.token:match "^%-?%d+$" then
-    io.stderr:write("moonpool: --token: '", options.token, "' is no token: a whole number\n")
+    say.failed("--token: '" .. options.token .. "' is no token: a whole number")
     return 2
   end
-  local given, why = read_config(options.config)
-  if not given then return fail(why) end
-  if options.policy then given.loadBalancing = { policy = options.policy } end
-  local cluster
+  local source, why = read_config(options)
+  if not source then return fail(why) end
   if options.embedded then
-    local ok
-    ok, cluster = pcall(embed, options, given)
+    local ok, cluster = pcall(embed, options, source.given)
     if not ok then return fail(cluster) end
   end
-  if options.table and not (options.keyspace or given.keyspace) then return fail "--table wants a --keyspace" end
-  local ok, found, policy = pcall(core.run, ask, given, options)
+  if options.table and not (options.keyspace or source.given.keyspace) then
+    return fail "--table wants a --keyspace"
+  end
+  local ok, found, policy = pcall(core.run, ask, source, options)
   if not ok then return fail(found) end
   if not found then return fail(policy) end
   if options.json then

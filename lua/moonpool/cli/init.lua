@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The command line: one file per command in this folder. Exit status 0: success, 1: failure, 2: wrong usage.
 local argparse = require "argparse"
+local say = require "moonpool.cli.say"
 
 local commands = { "run", "serve", "ctl", "sim", "check", "explain", "test", "version" }
 
@@ -58,8 +59,8 @@ return function(arguments)
   local ok, options = parse(parser, arguments)
   if ok == nil then return options end
   if not ok then
-    io.stderr:write("moonpool: ", options, "\n", "Try 'moonpool ", by_name[arguments[1]] and arguments[1] .. " " or "",
-      "--help'.\n")
+    say.failed(options)
+    say.error("Try 'moonpool " .. (by_name[arguments[1]] and arguments[1] .. " " or "") .. "--help'.")
     return 2
   end
   options.rest = rest

@@ -2,11 +2,14 @@
 -- moonpool run: an application in a coroutine. It ends when the file and every coroutine that it spawned have ended;
 -- then pools that are still open are closed. A number that the file returns is the exit status.
 local cli = require "moonpool.cli_core"
+local config = require "moonpool.config"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local embedded = require "moonpool.cli.embedded"
 local modules = require "moonpool.modules"
+local paths = require "moonpool.paths"
 local pool = require "moonpool.pool"
+local say = require "moonpool.cli.say"
 
 local run = {}
 
@@ -24,7 +27,7 @@ function run.define(parser)
 end
 
 local function failed(message)
-  io.stderr:write(tostring(message), "\n")
+  say.error(message)
   return 1
 end
 
@@ -43,9 +46,9 @@ function run.run(options)
   local chunk, message = loadfile(options.app)
   if not chunk then return failed(message) end
   if options.config then
-    local configuration, why = loadfile(options.config) -- a wrong path shows before the application runs
-    if not configuration then return failed(why) end
-    pool.default = options.config
+    local ok, why = config.look(options.config, core.readFile) -- a wrong path shows before the application runs
+    if not ok then return failed(why) end
+    pool.default = paths.absolute(options.config)
     moonpool.config = options.config
   end
   arg = { [0] = options.app, unpack(options.rest) }

@@ -2,11 +2,13 @@
 -- moonpool serve: a pool with its handlers as a daemon. It connects, trying again for as long as it takes, answers at
 -- its control socket, reads its files again on SIGHUP, and ends in order on SIGTERM or SIGINT.
 local cli = require "moonpool.cli_core"
+local config = require "moonpool.config"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local embedded = require "moonpool.cli.embedded"
 local modules = require "moonpool.modules"
 local pool = require "moonpool.pool"
+local say = require "moonpool.cli.say"
 
 local FIRST_WAIT_S, LONGEST_WAIT_S = 1, 30
 
@@ -29,14 +31,10 @@ function serve.define(parser)
     :convert(embedded.nodes)
 end
 
-local function say(...)
-  io.stdout:write("moonpool: ", ...)
-  io.stdout:write "\n"
-  io.stdout:flush()
-end
+local function told(...) say.line("moonpool: " .. table.concat { ... }) end
 
 local function failed(message)
-  io.stderr:write("moonpool: ", tostring(message), "\n")
+  say.failed(message)
   core.finish()
   return 1
 end
@@ -55,14 +53,14 @@ local function connect(self)
     local checked = pool.configuration(self)
     local ok, err = self:connect()
     if ok then break end
-    say("cannot connect, trying again in ", seconds, " s: ", tostring(err))
+    told("cannot connect, trying again in ", seconds, " s: ", tostring(err))
     pool.refresh(self) -- what changed during the attempt could not be taken as a whole
     wait(self, checked, seconds)
     seconds = math.min(seconds * 2, LONGEST_WAIT_S)
   end
   local up, hosts = 0, self:getHosts()
   for _, host in ipairs(hosts) do up = up + (host.status == "up" and 1 or 0) end
-  say("connected, ", up, " of ", #hosts, " hosts are up")
+  told("connected, ", up, " of ", #hosts, " hosts are up")
 end
 
 local function work(self)
@@ -78,17 +76,19 @@ function serve.run(options)
     local ok, why = pcall(embedded.provide, moonpool, options.embedded)
     if not ok then return failed(why) end
   end
-  local made, self = pcall(pool.new, options.file, 1)
+  local source, wrong = config.read(options.file, nil, core.readFile)
+  if not source then return failed(wrong) end
+  local made, self = pcall(pool.from, source)
   if not made then return failed(self) end
   cli.onHangup(control.on_hangup)
   local path = options.control or pool.configuration(self).control or serve.default_path()
   local server, why = control.listen(path)
   if not server then return failed(why) end
-  say("serving ", options.file, ", control socket ", path)
+  told("serving ", options.file, ", control socket ", path)
   local ok, message = pcall(core.run, work, self)
   local signal = cli.caughtSignal()
   if not signal then return failed(ok and "nothing is left to do" or message) end
-  say("ending: requests in flight may finish")
+  told("ending: requests in flight may finish")
   pcall(core.run, function() self:close() end)
   core.closeControl(server)
   core.finish()

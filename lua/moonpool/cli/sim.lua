@@ -2,6 +2,7 @@
 -- moonpool sim: the simulated cluster on real sockets, until a signal ends it.
 local cli = require "moonpool.cli_core"
 local core = require "moonpool.core_loader"
+local say = require "moonpool.cli.say"
 
 local sim = {}
 
@@ -25,28 +26,22 @@ end
 
 function sim.run(options)
   if options.dcs > options.nodes then
-    io.stderr:write("moonpool: ", options.nodes, " nodes cannot stand in ", options.dcs, " datacentres\n",
-      "Try 'moonpool sim --help'.\n")
+    say.failed(("%d nodes cannot stand in %d datacentres"):format(options.nodes, options.dcs))
+    say.error "Try 'moonpool sim --help'."
     return 2
   end
   cli.watchSignals()
   local ok, cluster = pcall(require("moonpool.sim").cluster,
     { nodes = options.nodes, dcs = options.dcs, port = options.port })
   if not ok then
-    io.stderr:write("moonpool: ", (tostring(cluster):gsub("^[^\n:]+:%d+: ", "")), "; is port ", options.port,
-      " taken?\n")
-    return 1
+    return say.failed(("%s; is port %d taken?"):format((tostring(cluster):gsub("^[^\n:]+:%d+: ", "")), options.port))
   end
-  print(string.format("%d nodes on 127.0.0.1 .. 127.0.0.%d, port %d. Ctrl-C ends them.", options.nodes, options.nodes,
+  say.line(("%d nodes on 127.0.0.1 .. 127.0.0.%d, port %d. Ctrl-C ends them."):format(options.nodes, options.nodes,
     options.port))
-  io.stdout:flush()
   local done, why = pcall(core.run, function() while true do core.sleep(1e9) end end)
   local signal = cli.caughtSignal()
   core.finish()
-  if not done and not signal then
-    io.stderr:write("moonpool: ", tostring(why), "\n")
-    return 1
-  end
+  if not done and not signal then return say.failed(why) end
   return 0
 end
 

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool test: busted specs of policies, with a simulated cluster in virtual time (moonpool.testing).
+local say = require "moonpool.cli.say"
+
 local test = {}
 
 function test.define(parser)
@@ -30,7 +32,7 @@ local function run_busted(arguments)
   local ok, why = pcall(require "busted.runner", { standalone = false })
   os.exit, arg = exit, kept_arg -- luacheck: ignore 122
   if not ok and why ~= done then
-    io.stderr:write("moonpool: ", tostring(why), "\n")
+    say.failed(why)
     status = 1
   end
   return status
@@ -40,14 +42,13 @@ function test.run(options)
   for _, path in ipairs(options.specs) do
     local file, why = io.open(path, "r")
     if not file then
-      io.stderr:write(why, "\n")
+      say.error(why)
       return 1
     end
     file:close()
   end
   if not pcall(require, "busted.runner") then
-    io.stderr:write("moonpool: the package 'busted' is needed for specs (Debian: lua-busted)\n")
-    return 1
+    return say.failed "the package 'busted' is needed for specs (Debian: lua-busted)"
   end
   local testing = require "moonpool.testing"
   testing.seed = options.seed
@@ -62,7 +63,7 @@ function test.run(options)
   for _, path in ipairs(options.specs) do arguments[#arguments + 1] = path end
   local status = run_busted(arguments)
   testing.finish()
-  if status ~= 0 then io.stderr:write(("seed %d: --seed %d repeats it\n"):format(options.seed, options.seed)) end
+  if status ~= 0 then say.error(("seed %d: --seed %d repeats it"):format(options.seed, options.seed)) end
   return status == 0 and 0 or 1
 end
 

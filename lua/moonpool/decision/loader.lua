@@ -159,6 +159,14 @@ local function of_check(link, why, files, bridge)
   return about ~= why and full_path(files, why) or format("%s: %s", link.path, why)
 end
 
+-- A path that a policy file gives begins in that file's folder. (Those of a configuration are absolute already.)
+local function beside(path, name)
+  if type(name) ~= "string" or sub(name, 1, 1) == "/" then return nil end
+  if not find(name, "/", 1, true) and sub(name, -4) ~= ".lua" then return nil end
+  local folder = match(path, "^(.*/)[^/]*$")
+  return folder and folder .. name
+end
+
 -- Loads the policy `name` and, while one names a child, that child: a list of { policy =, options =, path = }. What was
 -- read before is in `sources`, by name.
 local function load_chain(bridge, entry, made, files, sources)
@@ -194,7 +202,7 @@ local function load_chain(bridge, entry, made, files, sources)
     if loop and not loop_line then loop_line = format("%s:%d", path, loop) end
     local options = merge(policy, given, used, bridge)
     chain[#chain + 1] = { policy = policy, options = options, path = path }
-    name = options.childPolicy
+    name = given.childPolicy == nil and beside(path, options.childPolicy) or options.childPolicy
   end
   check_unused(chain, given, used, bridge)
   for _, link in ipairs(chain) do
