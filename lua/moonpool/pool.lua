@@ -102,6 +102,7 @@ Pool.setHostTags = core.setHostTags
 -- handlerErrors = n, and what reload.lua keeps there.
 
 local function handle(state, name, fn, ...)
+  core.handles(name, fn)
   local ok, message = xpcall(fn, async.withTraceback, ...)
   if ok then return end
   state.handlerErrors = state.handlerErrors + 1

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "cli/watchdog.h"
 #include "script/installation.h"
 #include "script/lua_core.h"
 #include "script/lua_memory.h"
@@ -85,10 +86,11 @@ static void stop_watching(struct mp_runtime_guest *guest)
 {
 	struct signals *signals = MP_CONTAINER_OF(guest, struct signals, guest);
 	mp_timer_stop(&signals->timer);
+	mp_watchdog_stop();
 	mp_runtime_remove_guest(signals->runtime, guest);
 }
 
-// watchSignals(): from now on they end core.run and core.settle.
+// watchSignals(): from now on they end core.run and core.settle, and what holds up the loop is told.
 static int watch_signals(lua_State *L)
 {
 	struct signals *signals = lua_newuserdata(L, sizeof(*signals));
@@ -104,6 +106,9 @@ static int watch_signals(lua_State *L)
 	watch(SIGINT, on_signal, (int)SA_RESETHAND);
 	watch(SIGTERM, on_signal, (int)SA_RESETHAND);
 	watching = mp_fork_generation();
+	struct mp_loop *loop = mp_runtime_loop(signals->runtime);
+	if (mp_watchdog_start(mp_loop_beat(loop), STDERR_FILENO) != 0)
+		mp_log_write(mp_loop_log(loop), MP_LOG_WARN, "nobody watches for what holds up the loop");
 	check_signal(signals);
 	return 0;
 }

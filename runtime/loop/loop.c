@@ -117,6 +117,11 @@ struct mp_log *mp_loop_log(struct mp_loop *loop)
 	return &loop->log;
 }
 
+struct mp_beat *mp_loop_beat(struct mp_loop *loop)
+{
+	return &loop->beat;
+}
+
 void mp_loop_census(struct mp_loop *loop, struct mp_loop_census *out)
 {
 	*out = loop->open;

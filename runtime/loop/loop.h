@@ -58,6 +58,8 @@ void mp_loop_census(struct mp_loop *loop, struct mp_loop_census *out);
 
 struct mp_rand *mp_loop_rand(struct mp_loop *loop);
 struct mp_log *mp_loop_log(struct mp_loop *loop); // the default log of everything in this world
+struct mp_beat;
+struct mp_beat *mp_loop_beat(struct mp_loop *loop); // what its thread is in just now, for who looks on
 
 // ---- time ------------------------------------------------------------------------------------------------
 uint64_t mp_loop_now_ns(struct mp_loop *loop); // monotonic, stamped at the start of this turn (outside: read)

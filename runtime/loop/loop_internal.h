@@ -6,6 +6,7 @@
 // resolve or watch. The body hears only when the first hold comes and when the last one goes.
 #pragma once
 
+#include "base/beat.h"
 #include "loop/loop.h"
 
 // A binary heap of timers, earliest (deadline, order) first. The simulated body keeps its network events in a
@@ -70,6 +71,7 @@ struct mp_loop {
 	struct mp_loop_census open;
 	struct mp_rand rand;
 	struct mp_log log;
+	struct mp_beat beat;
 	struct mp_timer_heap timers;
 	struct mp_list tasks[MP_PHASE_COUNT];
 	struct mp_loop *next_left; // of those that a child of fork() has left

@@ -210,6 +210,8 @@ int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setu
 	decision->cell.loop = setup->loop;
 	decision->cell.log = setup->log;
 	decision->cell.names = setup->names;
+	decision->beat = mp_loop_beat(setup->loop);
+	decision->watched = (struct mp_watched){.what = decision->label, .calls = &decision->cell.call};
 	decision->idle_view.local_dc = MP_NO_HOST;
 	// From a copy: making a state, also one that is only tried, changes nothing for others.
 	struct mp_rand rand = *mp_loop_rand(setup->loop);
@@ -222,8 +224,11 @@ int mp_decision_load(struct mp_decision *decision, const struct mp_decision_setu
 	mp_decide_texts_init(&making.texts, decision, setup->source);
 	int status = lua_cpcall(decision->vm.L, make, &making);
 	mp_decide_texts_deinit(&making.texts);
-	if (status == 0 && settle(decision))
+	if (status == 0 && settle(decision)) {
+		snprintf(decision->label, sizeof(decision->label), "policy %s (%s)", decision->name,
+		         decision->files[0]);
 		return 0;
+	}
 	if (status == 0)
 		snprintf(message, message_size, "out of memory");
 	else

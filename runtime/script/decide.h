@@ -4,6 +4,7 @@
 // call allocates nothing; the script's primitives are the C functions of decide_calls.c.
 #pragma once
 
+#include "base/beat.h"
 #include "base/log.h"
 #include "cluster/plan/datacentres.h"
 #include "cluster/plan/policy.h"
@@ -123,6 +124,9 @@ struct mp_decision {
 	bool runs_dry;              // on a cluster of a thousand nodes
 	bool was_fuel;              // the last failure was for lack of fuel or memory
 	char error[MP_DECIDE_TEXT]; // the last failure
+	struct mp_beat *beat;       // of the loop's thread
+	struct mp_watched watched;
+	char label[MP_DECIDE_TEXT]; // what it is called there
 };
 
 struct mp_decision_setup {
@@ -159,7 +163,10 @@ enum { MP_DECISION_HANDLER = 1, MP_DECISION_DRIVER = 2 };
 static inline int mp_decision_enter(struct mp_decision *decision)
 {
 	decision->cell.call++;
-	return lua_pcall(decision->vm.L, 0, 1, MP_DECISION_HANDLER);
+	decision->beat->policy = &decision->watched;
+	int status = lua_pcall(decision->vm.L, 0, 1, MP_DECISION_HANDLER);
+	decision->beat->policy = NULL;
+	return status;
 }
 bool mp_decision_failed(struct mp_decision *decision, int status); // takes the error; false
 

@@ -229,9 +229,25 @@ static int next_event(lua_State *L)
 	return mp_runtime_yield(pool->runtime);
 }
 
+// handles(event, function): from now on the running coroutine is called a handler of this event.
+static int handles(lua_State *L)
+{
+	lua_Debug info;
+	char text[256];
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_getinfo(L, ">S", &info);
+	snprintf(text, sizeof(text), "a handler of '%s' (%s:%d)", luaL_checkstring(L, 1), info.short_src,
+	         info.linedefined);
+	if (mp_runtime_label(mp_runtime_of(L), text) != 0)
+		return luaL_error(L, "not enough memory");
+	return 0;
+}
+
 void mp_lua_add_events(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
+		{"handles", handles},
 		{"wantEvent", want_event},
 		{"nextEvent", next_event},
 		{"eventNames", event_names},

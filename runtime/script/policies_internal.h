@@ -61,8 +61,9 @@ struct mp_policy_slot {
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
 	uint64_t timed_mask; // calls whose number has none of these bits are timed
-	bool troubled;       // it failed and has not worked since: the one thing a good decision looks at
-	bool suspended;      // there was nothing to go back to: C answers, the script is asked once a second
+	volatile bool
+		troubled;   // it failed and has not worked since, or is stuck: the one thing a good decision looks at
+	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
 	bool needs_collect;
 	uint16_t lower_to; // what the last verdict wants the next attempt's consistency to be
 	uint64_t probe_ms; // when it is asked next
@@ -159,7 +160,7 @@ void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_decision *decision
 bool mp_policy_is_slow(struct mp_decision *decision, char *why, size_t size);
 // serve.c
 // Around each decision: may the script be asked now, and what came of it.
-bool mp_policy_may_ask(const struct mp_policy_slot *slot);
+bool mp_policy_may_ask(struct mp_policy_slot *slot);
 // Count a call of the generation in force; one in many is timed: then when it began, else 0. For mp_policy_ended().
 uint64_t mp_policy_called(struct mp_policy_slot *slot);
 bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok); // gives back `ok`

@@ -200,6 +200,7 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 		slot->previous = NULL;
 	}
 	slot->current = generation;
+	slot->current->decision->watched.alarm = &slot->troubled;
 	slot->troubled = false;
 	slot->suspended = false;
 	slot->failed_in_row = 0;

@@ -236,6 +236,7 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	collected = 0;
 #endif
 	runtime->loop = loop;
+	runtime->beat = mp_loop_beat(loop);
 	runtime->owns_loop = owns_loop;
 	mp_list_init(&runtime->all);
 	mp_list_init(&runtime->idle);

@@ -43,6 +43,9 @@ void mp_runtime_settle(struct mp_runtime *runtime);
 void mp_runtime_know(struct mp_runtime *runtime, lua_State *L);
 // From a callback: mp_runtime_run() and mp_runtime_settle() return at the end of this turn (run: with an error).
 void mp_runtime_stop(struct mp_runtime *runtime);
+// Inside of a coroutine of the runtime: what it and those that it starts are at, for whoever looks on at the loop
+// (base/beat.h). 0 or MP_ENOMEM.
+int mp_runtime_label(struct mp_runtime *runtime, const char *text) MP_MUST_CHECK;
 // Inside of a coroutine of the runtime: it serves others, so that nobody waits for its end.
 void mp_runtime_serve(struct mp_runtime *runtime);
 

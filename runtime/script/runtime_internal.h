@@ -12,6 +12,7 @@ struct mp_runtime {
 	bool ending;        // nothing of the user's runs any more
 	lua_State *scratch; // for protected calls from the loop; its stack is empty between them
 	int scratch_ref;
+	struct mp_beat *beat;      // of the loop's thread
 	struct mp_waiter *current; // whose Lua code runs now
 	uint64_t tickets;          // given so far
 	size_t waiting;

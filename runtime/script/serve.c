@@ -113,9 +113,24 @@ bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok)
 	return true;
 }
 
-// May the script be asked now?
-bool mp_policy_may_ask(const struct mp_policy_slot *slot)
+// Somebody who looks on said that it was in one call for far too long. That it came back is no excuse.
+static void give_way(struct mp_policy_slot *slot)
 {
+	struct mp_decision *decision = slot->current->decision;
+	decision->watched.is_stuck = false;
+	slot->current->errors++;
+	slot->troubled = true;
+	snprintf(slot->last_error, sizeof(slot->last_error), "%s: one call took more than 100 ms",
+	         decision->files[0]);
+	complain(slot, slot->last_error);
+	step_back(slot);
+}
+
+// May the script be asked now?
+bool mp_policy_may_ask(struct mp_policy_slot *slot)
+{
+	if (MP_UNLIKELY(slot->current->decision->watched.is_stuck))
+		give_way(slot);
 	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
 }
 
@@ -123,11 +138,11 @@ bool mp_policy_may_ask(const struct mp_policy_slot *slot)
 static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot,
                                                      const struct mp_request_view *req, struct mp_plan *plan)
 {
-	struct mp_generation *generation = slot->current;
 	if (!mp_policy_may_ask(slot)) {
-		generation->calls--;
+		slot->current->calls--;
 		return false;
 	}
+	struct mp_generation *generation = slot->current; // it may have changed just now
 	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
 	bool ok = mp_decision_plan(generation->decision, req, plan);
 	return mp_policy_ended(slot, from_ns, ok) && (plan->step_count > 0 || plan->refused);
@@ -150,11 +165,11 @@ static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_
 static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
 {
 	struct mp_policy_slot *slot = self;
-	struct mp_generation *generation = slot->current;
 	enum mp_retry_verdict verdict;
 	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
 	if (!mp_policy_may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
+	struct mp_generation *generation = slot->current;
 	uint64_t from_ns = mp_policy_called(slot);
 	bool ok = mp_decision_retry(generation->decision, err, &verdict, delay_ms);
 	if (!mp_policy_ended(slot, from_ns, ok)) {

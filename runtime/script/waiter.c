@@ -16,8 +16,10 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/label.h"
 #include "script/lua_core.h"
 #include "script/runtime_internal.h"
 
@@ -33,8 +35,9 @@ struct mp_waiter {
 	bool begun;
 	bool known; // Lua has it
 	bool serves;
-	int nargs;     // until it has begun: values above its function
-	double ticket; // of its last suspension, alone on its stack meanwhile
+	int nargs;              // until it has begun: values above its function
+	double ticket;          // of its last suspension, alone on its stack meanwhile
+	struct mp_label *label; // what it is at, NULL: nobody asks
 	struct mp_frame *frame;
 	struct mp_timer timer;    // of sleep
 	struct mp_list_node node; // in idle or ready; while it waits, its owner's
@@ -70,6 +73,7 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	if (waiter->frame != NULL)
 		waiter->frame->waiter = NULL;
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->ref);
+	mp_label_unref(waiter->label);
 	mp_timer_stop(&waiter->timer);
 	mp_list_remove(&waiter->runtime->all, &waiter->all);
 	mp_free(waiter);
@@ -107,6 +111,7 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int 
 	}
 	waiter->begun = waiter->known = waiter->serves = false;
 	waiter->nargs = nargs;
+	waiter->label = runtime->current != NULL ? mp_label_ref(runtime->current->label) : NULL;
 	waiter->frame = NULL;
 	lua_xmove(L, waiter->co, nargs + 1);
 	runtime->live++;
@@ -121,6 +126,8 @@ void mp_waiter_rest(struct mp_waiter *waiter)
 		mp_waiter_destroy(waiter);
 		return;
 	}
+	mp_label_unref(waiter->label);
+	waiter->label = NULL;
 	lua_settop(waiter->co, 0);
 	mp_list_push_front(&waiter->runtime->idle, &waiter->node);
 }
@@ -185,7 +192,10 @@ static void resume(struct mp_waiter *waiter, int nargs)
 	waiter->state = RUNNING;
 	waiter->begun = true;
 	mp_runtime_collect(runtime->scratch);
+	struct mp_watched *around = runtime->beat->handler;
+	runtime->beat->handler = mp_label_resumed(waiter->label);
 	int rc = lua_resume(waiter->co, nargs);
+	runtime->beat->handler = around;
 	mp_runtime_collect(runtime->scratch);
 	runtime->current = outer;
 	if (rc != LUA_YIELD) {
@@ -301,6 +311,19 @@ void mp_runtime_know(struct mp_runtime *runtime, lua_State *L)
 {
 	if (mp_runtime_is_current(runtime, L))
 		runtime->current->known = true;
+}
+
+int mp_runtime_label(struct mp_runtime *runtime, const char *text)
+{
+	struct mp_waiter *waiter = runtime->current;
+	mp_assert(waiter != NULL);
+	struct mp_label *label = mp_label_new(text);
+	if (label == NULL)
+		return MP_ENOMEM;
+	runtime->beat->handler = mp_label_resumed(label);
+	mp_label_unref(waiter->label);
+	waiter->label = label;
+	return 0;
 }
 
 void mp_runtime_serve(struct mp_runtime *runtime)

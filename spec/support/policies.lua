@@ -88,7 +88,10 @@ function policies.try(options)
   local self = setmetatable({ callbacks = {}, kept = kept, events = {}, log = {} }, Policies)
   self.loop = options.sim and C.mp_loop_sim_new(options.seed or 1) or C.mp_loop_uv_new(nil, options.seed or 1)
   C.mp_loop_log(self.loop).sink = callback(self, "void (*)(void *, enum mp_log_level, const char *)",
-    function(_, _, line) self.log[#self.log + 1] = ffi.string(line) end)
+    function(_, _, line)
+      self.log[#self.log + 1] = ffi.string(line)
+      if self.on_log then self.on_log() end
+    end)
   local message = ffi.new "char[1024]"
   self.handle = C.mp_script_policies_new(self.loop, config, message, 1024)
   if self.handle == nil then
