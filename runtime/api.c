@@ -145,8 +145,11 @@ static int leave(struct mp_api_loop *loop, const char *function)
 	if (!is_idle(loop, function))
 		return moonpool_last_code();
 	struct mp_list_node *node = mp_list_first(&loop->sessions);
-	for (; node != NULL; node = mp_list_next(&loop->sessions, node))
-		mp_engine_leave(&MP_CONTAINER_OF(node, struct mp_api_session, node)->engine);
+	for (; node != NULL; node = mp_list_next(&loop->sessions, node)) {
+		struct mp_api_session *session = MP_CONTAINER_OF(node, struct mp_api_session, node);
+		mp_engine_leave(&session->engine);
+		mp_api_session_forget(session);
+	}
 	mp_api_retire(loop);
 	mp_loop_free(loop->loop);
 	return 0;

@@ -38,6 +38,7 @@ struct mp_api_session {
 	struct mp_api_loop *loop;
 	struct mp_list_node node; // in loop->sessions
 	struct mp_engine engine;
+	lua_State *configuration; // its translator of addresses lives there; NULL: it has none
 	bool connecting;
 	bool closing;
 	void (*on_connected)(void *data, const struct moonpool_error *error);
@@ -106,6 +107,7 @@ static inline struct mp_api_request *mp_api_request_of(const struct moonpool_req
 		return NULL;
 	return mp_api_object(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
 }
-void mp_api_request_drop(struct mp_api_request *request); // one that was not executed
+void mp_api_session_forget(struct mp_api_session *session); // the state that read its configuration
+void mp_api_request_drop(struct mp_api_request *request);   // one that was not executed
 // Note the first error of a request and return its code; it will not be executed.
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);

@@ -75,6 +75,7 @@ static int open_protected(lua_State *L)
 static int evaluate(struct opening *opening)
 {
 	lua_State *L = luaL_newstate();
+	opening->session->configuration = NULL;
 	if (L == NULL)
 		return MOONPOOL_NO_MEMORY;
 	lua_pushcfunction(L, open_protected);
@@ -86,9 +87,21 @@ static int evaluate(struct opening *opening)
 		         why != NULL ? why : "the configuration failed");
 		opening->code = MOONPOOL_CONFIG_ERROR;
 	}
-	lua_close(L);
+	struct mp_api_session *session = opening->session;
+	if (opening->code != 0)
+		mp_engine_free(&session->engine);
+	session->configuration = session->engine.translator != NULL ? L : NULL;
+	if (session->configuration == NULL)
+		lua_close(L);
 	mp_redact_line(opening->message);
 	return opening->code;
+}
+
+void mp_api_session_forget(struct mp_api_session *session)
+{
+	if (session->configuration != NULL)
+		lua_close(session->configuration);
+	session->configuration = NULL;
 }
 
 static void reap(void *data);
@@ -102,7 +115,6 @@ static struct moonpool_session *make(struct opening *opening, struct mp_api_loop
 	opening->session = session;
 	session->engine = (struct mp_engine){.loop = loop->loop};
 	if (evaluate(opening) != 0) {
-		mp_engine_free(&session->engine);
 		mp_api_give(session);
 		return NULL;
 	}
@@ -211,6 +223,7 @@ static void reap(void *data)
 		mp_api_statement_drop(
 			MP_CONTAINER_OF(mp_list_first(&session->statements), struct mp_api_statement, node));
 	mp_engine_free(&session->engine);
+	mp_api_session_forget(session);
 	mp_list_remove(&loop->sessions, &session->node);
 	void (*on_closed)(void *) = session->on_closed;
 	void *close_data = session->close_data;

@@ -55,6 +55,8 @@ local function finish(flat, where)
     if type(value) ~= "table" then out[key] = value end
   end
   out.contactPoints = flat.contactPoints
+  out.addressTranslator = flat.addressTranslator and flat.addressTranslator.translate
+  out.addressTranslatorShown = flat.addressTranslator and flat.addressTranslator.shown
   out.regions = flat.regions
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")

@@ -20,6 +20,7 @@ change.live = {
     adaptivePooling = NO_EFFECT, enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
   },
   contactPoints = "the next time contact points are needed",
+  addressTranslator = AT_ONCE,
   localRack = AT_ONCE,
   auth = { username = ROTATE, password = ROTATE, required = ROTATE },
   tls = NO_EFFECT,

@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The kinds of values a configuration has: each judges one value, tells problems to the check and returns the value as
 -- C takes it. Called as kinds.KIND(check, path, rule, value).
+local address = require "moonpool.address"
 local paths = require "moonpool.paths"
 local secrets = require "moonpool.secrets"
+local translator = require "moonpool.translator"
 
 local format = string.format
 
@@ -89,38 +91,6 @@ function kinds.paths(check, path, rule, value)
   return list
 end
 
-local function is_ipv4(text)
-  local parts = { text:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
-  for _, part in ipairs(parts) do
-    if #part > 3 or tonumber(part) > 255 then return false end
-  end
-  return #parts == 4
-end
-
--- "host", "host:port", "[v6]", "[v6]:port", "v6". Returns host and port, or nil and what is wrong.
-local function split_address(text)
-  if text:find("@", 1, true) then
-    return nil, "must be a host name or an address, without user and password: those stand in auth"
-  end
-  if text:find "://" then return nil, "must be a host name or an address, not a URL" end
-  local host, port = text:match "^%[([%x:.%%]+)%]:?(.*)$"
-  if not host and select(2, text:gsub(":", "")) > 1 and text:find "^[%x:.]+$" then host, port = text, "" end
-  if not host then host, port = text:match "^([^:]+):(.*)$" end
-  if host and port == "" and text:sub(-1) == ":" then return nil, "the port after : is missing" end
-  if not host then host, port = text, "" end
-  if host == "" then return nil, "the host is missing" end
-  if host:find "^[%d.]+$" and not is_ipv4(host) then
-    return nil, "must be four numbers from 0 to 255 with dots between them, or a host name"
-  end
-  if not host:find "^[%w._:%%-]+$" or #host > 253 then
-    return nil, "must be a host name or an address, with :port if it is not the usual one"
-  end
-  if port == "" then return host, nil end
-  local number = port:find "^%d+$" and tonumber(port)
-  if not number or number < 1 or number > 65535 then return nil, "the port must be 1 to 65535" end
-  return host, number
-end
-
 -- What stands behind the colon may be a password when it is neither a number nor the name of a service.
 local SERVICES = { http = true, https = true, cql = true, cassandra = true, native = true, port = true }
 local function without_password(text)
@@ -144,7 +114,13 @@ function kinds.addresses(check, path, _, value)
       check:warn(path, last, function() return format('"%s" is there twice', secrets.text(text)) end)
     else
       seen[text] = true
-      local host, port = split_address(text)
+      local host, port = address.split(text)
+      if host and not port and text:find "^[^%[]*:[^%[]*:9042$" then
+        check:warn(path, last, function()
+          return format('"%s" is an IPv6 address without a port; with 9042 as its port it is [%s]:9042', text,
+            text:sub(1, -6))
+        end)
+      end
       if host then
         list[#list + 1] = { host = host, port = port }
       else
@@ -153,6 +129,36 @@ function kinds.addresses(check, path, _, value)
     end
   end
   return list
+end
+
+local MOST_TRANSLATED = 20000
+
+-- Where addresses of the cluster are from here: a table of them, or a function.
+function kinds.translator(check, path, _, value)
+  if type(value) == "function" then return translator.of_function(value) end
+  if type(value) ~= "table" then
+    return check:wrong(path, "", value, 'must be a table such as { ["10.0.0.1"] = "127.0.0.1:19042" } or a '
+      .. "function(address, host) that returns an address")
+  end
+  local map, names = {}, {}
+  for name in pairs(value) do names[#names + 1] = name end
+  if #names > MOST_TRANSLATED then
+    return check:problem(path, "", format("at most %d addresses; a function may know more", MOST_TRANSLATED))
+  end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    local last, to = format('["%s"]', secrets.text(tostring(name))), value[name]
+    local from_host, from_port = address.split_literal(tostring(name))
+    if not from_host then check:problem(path, last, "as an address of the cluster: " .. from_port) end
+    local host, port = nil, "must be an address"
+    if type(to) == "string" then host, port = address.split_literal(to) end
+    if not host then
+      check:wrong(path, last, to, port)
+    elseif from_host then
+      map[translator.key(from_host, from_port)] = { host = host, port = port }
+    end
+  end
+  return translator.of_table(map, value)
 end
 
 local DISTANCES = {

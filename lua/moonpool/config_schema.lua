@@ -59,6 +59,7 @@ local pooling = section {
 return section {
   { "contactPoints", kind = "addresses", to = "contactPoints" },
   { "port", kind = "integer", min = 1, max = 65535, to = "port" },
+  { "addressTranslator", kind = "translator", to = "addressTranslator" },
   { "localDataCenter", kind = "text", to = "localDataCenter" },
   { "localRack", kind = "text", to = "localRack" },
   { "keyspace", kind = "text", to = "keyspace", pattern = "^[%w_]+$", longest = 48,

@@ -20,6 +20,7 @@ local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...
 local function shown(entry)
   if entry == nil then return "(not set)" end
   local value = entry.value
+  if entry.rule.kind == "translator" then return value.shown end
   if entry.rule.kind ~= "options" then return secrets.value(value) end
   local flat = { policy = value.policy }
   for name, option in pairs(value.options) do flat[name] = option end
@@ -28,6 +29,7 @@ end
 
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  if type(a.translate) == "function" then return a.shown == b.shown end -- of addressTranslator, see translator.lua
   for key, value in pairs(a) do
     if not same(value, b[key]) then return false end
   end

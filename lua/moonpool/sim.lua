@@ -126,6 +126,8 @@ function Cluster:resume(node) self.core:resume(node) end
 function Cluster:drain(node) self.core:drain(node) end
 function Cluster:removeNode(node) self.core:removeNode(node) end
 function Cluster:setAddress(node, address) self.core:setAddress(node, address) end
+-- What the tables and events say about where it is, wherever it is; nil: the truth.
+function Cluster:advertise(node, address) self.core:advertise(node, address) end
 function Cluster:setMaxVersion(node, version) self.core:setMaxVersion(node, version) end
 function Cluster:setPreparedLimit(limit) self.core:setPreparedLimit(limit) end
 function Cluster:setPassword(password) self.core:setPassword(password) end

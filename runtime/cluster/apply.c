@@ -149,7 +149,10 @@ int mp_session_apply(struct mp_session *session, const struct mp_session_config 
 	bool credentials = !same_credentials(&session->config, &ready.config);
 	bool new_interval = session->config.discovery_interval_ms != ready.config.discovery_interval_ms ||
 	                    session->config.auto_discovery != ready.config.auto_discovery;
+	bool new_translator = session->config.translator.self != ready.config.translator.self;
 	take(session, &ready);
+	if (new_translator)
+		mp_topology_translate(&session->topology);
 	if (credentials && mp_control_conn(&session->control) != NULL)
 		session->control_is_old = true;
 	spread(session, new_interval, rotate);

@@ -26,7 +26,17 @@ struct mp_failover_limits {
 	double multiplier;  // of that delay with each further move; 1 or more
 };
 
+// From the addresses by which the cluster names its nodes to those where they are from here.
+// NULL: they are where they say. It may be the user's code, so anything may have happened when it comes back.
+struct mp_address_translator {
+	void *self;
+	// Changes *addr, which is `named`, or leaves it.
+	void (*translate)(void *self, const struct mp_addr *named, const struct mp_uuid *host_id, const char *dc,
+	                  const char *rack, struct mp_addr *addr);
+};
+
 struct mp_session_config {
+	struct mp_address_translator translator; // lives as long as the session, or until another one is applied
 	const struct mp_region *regions;
 	size_t region_count;
 	const struct mp_contact_point *contact_points;

@@ -13,6 +13,7 @@ static int build(struct mp_engine *engine, const struct mp_script_config *config
 		snprintf(message, message_size, "%s", mp_err_text(MP_ENOMEM));
 		return MP_ENOMEM;
 	}
+	mp_translator_set_log(engine->translator, mp_session_log(engine->session));
 	struct mp_script_policies_config policies = config->policies;
 	policies.log = mp_session_log(engine->session);
 	engine->policies = mp_script_policies_new(engine->loop, &policies, message, message_size);
@@ -36,7 +37,12 @@ int mp_engine_open(struct mp_engine *engine, lua_State *L, int index, struct mp_
 		return rc;
 	}
 	engine->close_drain_ms = config.close_drain_ms;
-	rc = build(engine, &config, message, message_size);
+	rc = mp_translator_read(L, index, NULL, &engine->translator);
+	config.session.translator = mp_translator_get(engine->translator);
+	if (rc == 0)
+		rc = build(engine, &config, message, message_size);
+	else
+		snprintf(message, message_size, "%s", mp_err_text(rc));
 	mp_script_config_deinit(&config);
 	return rc;
 }
@@ -69,7 +75,18 @@ int mp_engine_apply(struct mp_engine *engine, lua_State *L, int index, char *mes
 		snprintf(message, message_size, "%s", mp_err_text(rc));
 		return rc;
 	}
-	rc = apply(engine, &config, message, message_size);
+	struct mp_translator *before = engine->translator;
+	struct mp_translator *translator = NULL;
+	rc = mp_translator_read(L, index, before, &translator);
+	mp_translator_set_log(translator, mp_session_log(engine->session));
+	config.session.translator = mp_translator_get(translator);
+	if (rc == 0)
+		rc = apply(engine, &config, message, message_size);
+	else
+		snprintf(message, message_size, "%s", mp_err_text(rc));
+	engine->translator = rc == 0 ? translator : before;
+	if (translator != before)
+		mp_translator_free(rc == 0 ? before : translator);
 	mp_script_config_deinit(&config);
 	return rc;
 }
@@ -80,6 +97,8 @@ void mp_engine_leave(struct mp_engine *engine)
 		return;
 	mp_script_policies_free(engine->policies);
 	engine->policies = NULL;
+	mp_translator_free(engine->translator);
+	engine->translator = NULL;
 }
 
 void mp_engine_free(struct mp_engine *engine)
@@ -87,5 +106,6 @@ void mp_engine_free(struct mp_engine *engine)
 	if (engine->session != NULL)
 		mp_session_free(engine->session);
 	mp_script_policies_free(engine->policies);
+	mp_translator_free(engine->translator);
 	*engine = (struct mp_engine){.loop = engine->loop};
 }

@@ -260,6 +260,17 @@ static int set_address(lua_State *L)
 	return rc < 0 ? luaL_error(L, "node %d cannot move there (%s)", node + 1, mp_err_text(rc)) : 0;
 }
 
+static int advertise(lua_State *L)
+{
+	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
+	uint16_t node = mp_lua_sim_check_node(L, 2, cluster);
+	struct mp_addr addr = {.ip_len = 0};
+	if (!lua_isnoneornil(L, 3))
+		addr = mp_lua_sim_check_addr(L, 3, 0);
+	int rc = mp_sim_advertise(cluster, node, &addr);
+	return rc < 0 ? luaL_error(L, "%s", mp_err_text(rc)) : 0;
+}
+
 static int set_max_version(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
@@ -480,6 +491,7 @@ static const luaL_Reg methods[] = {
 	{"addNode", add_node},
 	{"removeNode", remove_node},
 	{"setAddress", set_address},
+	{"advertise", advertise},
 	{"setMaxVersion", set_max_version},
 	{"sendEvent", send_event},
 	{"forgetPrepared", forget_prepared},

@@ -63,6 +63,8 @@ int mp_sim_node_drain(struct mp_sim_cluster *cluster,
                       uint16_t node) MP_MUST_CHECK; // CQL closes in order, DOWN at once
 int mp_sim_set_address(struct mp_sim_cluster *cluster, uint16_t node,
                        const struct mp_addr *addr) MP_MUST_CHECK;
+// The tables and events say that it is at `addr` (ip_len 0: where it is).
+int mp_sim_advertise(struct mp_sim_cluster *cluster, uint16_t node, const struct mp_addr *addr) MP_MUST_CHECK;
 int mp_sim_set_max_version(struct mp_sim_cluster *cluster, uint16_t node, uint8_t version) MP_MUST_CHECK;
 // A new member of an existing or new datacentre (1 ..) and rack (1 ..); data moves to it. *node gets its number.
 int mp_sim_add_node(struct mp_sim_cluster *cluster, uint16_t dc, uint16_t rack, const struct mp_addr *addr,

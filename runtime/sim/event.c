@@ -38,7 +38,7 @@ static void encode_addr(struct mp_buf *buf, uint8_t version, const void *data)
 static void push_others(struct mp_sim_node *about, enum mp_event_kind kind, const char *type,
                         const char *change)
 {
-	struct addr_event event = {type, change, about->addr};
+	struct addr_event event = {type, change, *mp_sim_node_shown(about)};
 	struct mp_sim_cluster *cluster = about->cluster;
 	for (size_t i = 0; i < cluster->node_count; i++) {
 		if (cluster->nodes[i] != about)

@@ -196,6 +196,22 @@ int mp_sim_set_address(struct mp_sim_cluster *cluster, uint16_t index, const str
 	return 0;
 }
 
+int mp_sim_advertise(struct mp_sim_cluster *cluster, uint16_t index, const struct mp_addr *addr)
+{
+	struct mp_sim_node *node = node_at(cluster, index);
+	if (node == NULL)
+		return MP_EINVAL;
+	node->shown = *addr;
+	if (node->shown.port == 0)
+		node->shown.port = cluster->options.port;
+	return 0;
+}
+
+const struct mp_addr *mp_sim_node_shown(const struct mp_sim_node *node)
+{
+	return node->shown.ip_len != 0 ? &node->shown : &node->addr;
+}
+
 int mp_sim_set_max_version(struct mp_sim_cluster *cluster, uint16_t index, uint8_t version)
 {
 	struct mp_sim_node *node = node_at(cluster, index);

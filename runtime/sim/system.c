@@ -144,12 +144,12 @@ static int tell_local(struct mp_sim_teller *t)
 	mp_sim_tell_text(t, "cql_version", mp_str_of("3.4.7"));
 	mp_sim_tell_text(t, "native_protocol_version", mp_str_of(version));
 	mp_sim_tell_text(t, "partitioner", mp_str_of("org.apache.cassandra.dht.Murmur3Partitioner"));
-	tell_ip(t, "broadcast_address", &node->addr);
-	tell_ip(t, "listen_address", &node->addr);
-	tell_ip(t, "rpc_address", &node->addr);
+	tell_ip(t, "broadcast_address", mp_sim_node_shown(node));
+	tell_ip(t, "listen_address", mp_sim_node_shown(node));
+	tell_ip(t, "rpc_address", mp_sim_node_shown(node));
 	mp_sim_tell_int(t, "broadcast_port", 7000);
 	mp_sim_tell_int(t, "listen_port", 7000);
-	mp_sim_tell_int(t, "rpc_port", node->addr.port);
+	mp_sim_tell_int(t, "rpc_port", mp_sim_node_shown(node)->port);
 	mp_sim_tell_int(t, "gossip_generation", 1700000000);
 	return mp_sim_tell_row(t);
 }
@@ -162,11 +162,11 @@ static int tell_peers_of(struct mp_sim_teller *t, bool v2)
 		if (node == t->node || !node->member)
 			continue;
 		tell_common(t, node);
-		tell_ip(t, "peer", &node->addr);
-		tell_ip(t, v2 ? "native_address" : "rpc_address", &node->addr);
+		tell_ip(t, "peer", mp_sim_node_shown(node));
+		tell_ip(t, v2 ? "native_address" : "rpc_address", mp_sim_node_shown(node));
 		if (v2) {
 			mp_sim_tell_int(t, "peer_port", 7000);
-			mp_sim_tell_int(t, "native_port", node->addr.port);
+			mp_sim_tell_int(t, "native_port", mp_sim_node_shown(node)->port);
 		}
 		int rc = mp_sim_tell_row(t);
 		if (rc != 0)

@@ -65,6 +65,7 @@ struct mp_sim_node {
 	bool belief_next; // and will think when the timer fires
 	struct mp_uuid host_id;
 	struct mp_addr addr;
+	struct mp_addr shown; // what the tables and events say instead; none: `addr`
 	char rack_name[16];
 	int64_t *tokens;
 	size_t token_count;
@@ -200,6 +201,8 @@ void mp_sim_node_free(struct mp_sim_node *node);
 int mp_sim_node_open(struct mp_sim_node *node) MP_MUST_CHECK; // listen
 void mp_sim_node_shut(struct mp_sim_node *node, bool reset);  // no listener, no connections
 void mp_sim_node_believe(struct mp_sim_node *node, bool up, uint32_t delay_ms);
+const struct mp_addr *
+mp_sim_node_shown(const struct mp_sim_node *node);        // its address as the cluster tells it
 bool mp_sim_node_answers(const struct mp_sim_node *node); // is there and not paused
 
 // ---- event.c ------------------------------------------------------------------------------------------------

@@ -73,6 +73,28 @@ describe("the C API", function()
     end
   end)
 
+  on_cluster("asks the translator of its configuration where nodes are", function(env)
+    env.cluster:advertise(1, "10.0.0.1:9042")
+    local address = "127.0.0.1:" .. env.port
+    for _, translator in ipairs { ('{ ["10.0.0.1:9042"] = %q }'):format(address),
+      ('function(named, host) assert(named == "10.0.0.1:9042" and #host.id == 36) return %q end'):format(address),
+      "function() return 5 end", "function() error 'no' end" } do
+      local text = env.config:gsub("keyspace", "addressTranslator = " .. translator .. ", keyspace")
+      local session = assert(env:open(text))
+      assert.is_nil(env:connect(session))
+      collectgarbage()
+      local host
+      assert(env:query(session, "SELECT key FROM system.local", function(result)
+        host = ffi.string(C.moonpool_result_host(result))
+      end))
+      assert.equal(address, host)
+      env:close(session)
+    end
+    local session, why = env:open((env.config:gsub("keyspace", "addressTranslator = 5, keyspace")))
+    assert.is_nil(session)
+    assert.matches("addressTranslator: got 5 %(number%)", why)
+  end)
+
   on_cluster("connects, writes, reads and closes", function(env)
     local session = assert(env:open())
     assert.is_nil(env:connect(session))

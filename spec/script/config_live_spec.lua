@@ -34,6 +34,19 @@ end
 
 -- key, what the configuration has before and after, and the proof.
 local live = {
+  { "addressTranslator", {}, { addressTranslator = { ["10.0.0.3"] = "127.0.0.3" } },
+    function(world, pool) world:waitUp(pool, 3) end, nil,
+    { up = 2, begin = function(world) world.cluster:advertise(3, "10.0.0.3") end } },
+  { "addressTranslator", { addressTranslator = { ["10.0.0.3:9042"] = "127.0.0.3" } },
+    { addressTranslator = { ["10.0.0.3:9042"] = "127.0.0.13:9042" } },
+    function(world, pool)
+      world.cluster:setAddress(3, "127.0.0.13")
+      world:eventually("it is reached elsewhere", function()
+        for _, host in ipairs(pool:getHosts()) do
+          if host.address == "127.0.0.13:9042" and host.status == "up" then return true end
+        end
+      end, 20000)
+    end, nil, { begin = function(world) world.cluster:advertise(3, "10.0.0.3") end } },
   { "pooling.coreConnectionsPerHost", { pooling = { maxConnectionsPerHost = { ["0"] = 4 } } },
     { pooling = { maxConnectionsPerHost = { ["0"] = 4 }, coreConnectionsPerHost = { ["0"] = 3 } } },
     function(world, pool)
@@ -336,6 +349,7 @@ local function prove(world, case)
   local key, before, after, check, first, options = unpack(case, 1, 6)
   options = options or {}
   if options.policy then policies.write(file(options.named or "mine.lua"), options.policy) end
+  if options.begin then options.begin(world) end
   if options.handlers then policies.write(file "handlers.lua", options.handlers) end
   _G.heard = {} -- luacheck: ignore
   world:schema "CREATE TABLE ks.t (id int PRIMARY KEY, v text)"

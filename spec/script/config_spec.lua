@@ -9,8 +9,6 @@ local policies = require "spec.support.policies" -- declares struct mp_script_po
 local MS = "must be an integer of milliseconds, 0 or more"
 local MS1 = "must be an integer of milliseconds, 1 or more"
 local TEXT = "must be a text that is not empty"
-local IPV4 = "must be four numbers from 0 to 255 with dots between them, or a host name"
-local HOST = "must be a host name or an address, with :port if it is not the usual one"
 local LIST = 'must be a list of addresses: { "127.0.0.1", "node2:9042" }'
 local KEYSPACE = "must be the name of a keyspace: letters, digits and _, at most 48"
 local POLICY = "must be the name of a policy or the path of its file"
@@ -24,18 +22,34 @@ local bad = {
   { { contactPoints = { a = "b" } }, "contactPoints: got a table; " .. LIST },
   { { contactPoints = { "host:99999" } }, 'contactPoints[1]: got "host:99999" (string); the port must be 1 to 65535' },
   { { contactPoints = { "host:0" } }, 'contactPoints[1]: got "host:0" (string); the port must be 1 to 65535' },
-  { { contactPoints = { "host:http" } }, 'contactPoints[1]: got "host:http" (string); the port must be 1 to 65535' },
+  { { contactPoints = { "host:http" } },
+    'contactPoints[1]: got "host:http" (string); the port must be a number, 1 to 65535' },
   { { contactPoints = { "host:" } }, 'contactPoints[1]: got "host:" (string); the port after : is missing' },
   { { contactPoints = { "a", "" } }, 'contactPoints[2]: got "" (string); the host is missing' },
-  { { contactPoints = { "a b" } }, 'contactPoints[1]: got "a b" (string); ' .. HOST },
+  { { contactPoints = { "a b" } }, 'contactPoints[1]: got "a b" (string); has a space in it' },
   { { contactPoints = { "http://a" } },
     'contactPoints[1]: got "http://a" (string); must be a host name or an address, not a URL' },
-  { { contactPoints = { "300.1.1.1" } }, 'contactPoints[1]: got "300.1.1.1" (string); ' .. IPV4 },
-  { { contactPoints = { "127.0.0.1", "10.0.1:9042" } }, 'contactPoints[2]: got "10.0.1:9042" (string); ' .. IPV4 },
-  { { contactPoints = { "a\nb" } }, 'contactPoints[1]: got "a\\10b" (string); ' .. HOST },
+  { { contactPoints = { "300.1.1.1" } },
+    'contactPoints[1]: got "300.1.1.1" (string); as an IPv4 address: 300 is more than 255' },
+  { { contactPoints = { "127.0.0.1", "10.0.1:9042" } }, 'contactPoints[2]: got "10.0.1:9042" (string); as an IPv4 '
+    .. "address: must be four numbers with dots between them, not 3" },
+  { { contactPoints = { "a\nb" } }, 'contactPoints[1]: got "a\\10b" (string); has a control character in it' },
   { { contactPoints = { 9042 } }, "contactPoints[1]: got 9042 (number); must be a text such as \"127.0.0.1\" or "
     .. '"node2:9042"' },
-  { { contactPoints = { "[::1" } }, 'contactPoints[1]: got "[::1" (string); ' .. HOST },
+  { { contactPoints = { "[::1" } },
+    'contactPoints[1]: got "[::1" (string); the ] behind the address is missing' },
+  { { contactPoints = { "me:secret@node1" } }, 'contactPoints[1]: got "***@node1" (string); must be a host name or an '
+    .. "address, without user and password: those stand in auth" },
+  { { addressTranslator = "x" }, 'addressTranslator: got "x" (string); must be a table such as { ["10.0.0.1"] = '
+    .. '"127.0.0.1:19042" } or a function(address, host) that returns an address' },
+  { { addressTranslator = { ["node1"] = "127.0.0.1" } }, 'addressTranslator["node1"]: as an address of the cluster: '
+    .. "must be an IP address: names are not looked up here" },
+  { { addressTranslator = { ["10.0.0.1"] = "localhost:1" } }, 'addressTranslator["10.0.0.1"]: got "localhost:1" '
+    .. "(string); must be an IP address: names are not looked up here" },
+  { { addressTranslator = { ["10.0.0.1"] = 19042 } }, 'addressTranslator["10.0.0.1"]: got 19042 (number); must be an '
+    .. "address" },
+  { { addressTranslator = { "127.0.0.1" } }, 'addressTranslator["1"]: as an address of the cluster: as an IPv4 '
+    .. "address: must be four numbers with dots between them, not 1" },
   { { port = "9042" }, 'port: got "9042" (string); must be an integer, 1 to 65535' },
   { { port = 0 }, "port: got 0 (number); must be an integer, 1 to 65535" },
   { { port = 65536 }, "port: got 65536 (number); must be an integer, at most 65535" },
@@ -157,7 +171,8 @@ describe("a wrong configuration", function()
       .. "a:1: port: got -1 (number); must be an integer, 1 to 65535\n"
       .. 'a:1: keyspace: got "" (string); ' .. KEYSPACE,
       message_of({ poling = {}, port = -1, keyspace = "" }, "a:1"))
-    assert.matches("^zz: there is no such key; known here: attemptTimeout, auth, .*, tls$", message_of { zz = 1 })
+    assert.matches("^zz: there is no such key; known here: addressTranslator, attemptTimeout, auth, .*, tls$",
+      message_of { zz = 1 })
     assert.matches("^1: there is no such key; known here", message_of { 5 })
   end)
 

@@ -6,6 +6,7 @@
 ---@class Config
 ---@field contactPoints? string[] "10.0.0.1", "db1:9142", "[::1]:9042"
 ---@field port? integer of contact points that name none
+---@field addressTranslator? table<string, string>|fun(address: string, host: TranslatedHost): string?
 ---@field localDataCenter? string
 ---@field localRack? string
 ---@field keyspace? string
@@ -32,6 +33,11 @@
 ---@field handlers? string a file of event handlers
 ---@field control? string the path of the control socket
 ---@field playbooks? string[] not available yet
+
+---@class TranslatedHost
+---@field id string
+---@field datacenter string
+---@field rack string
 
 ---@class ConfigAuth
 ---@field username string

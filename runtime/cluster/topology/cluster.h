@@ -35,9 +35,6 @@ struct mp_cluster_events {
 	void (*on_quiet)(void *owner); // a part that was told to end has ended
 
 	// What only the owner knows.
-	// Where an address is from here; NULL: where it says.
-	void (*translate)(void *owner, const struct mp_addr *named, const struct mp_host *host,
-	                  struct mp_addr *addr);
 	enum mp_distance (*distance)(void *owner, const char *dc);
 	bool (*prepares)(void *owner, uint16_t dc_id); // this datacentre is about to serve
 	bool (*retry_delay)(void *owner, const struct mp_reconnect_view *view, uint64_t *delay_ms);
@@ -57,6 +54,7 @@ struct mp_cluster {
 	const struct mp_cluster_events *events;
 	void *owner;
 
+	uint32_t translation;          // counts the translators of addresses
 	uint8_t version;               // pinned by the first control connection; 0: not yet
 	char *name;                    // NULL: not known yet
 	char *local_dc;                // NULL: not known yet

@@ -464,6 +464,7 @@ void mp_control_stop(struct mp_control *control)
 		set_state(control, MP_CONTROL_OFF);
 	control->was_standing = false;
 	mp_topology_stop(control->cluster->topology);
+	mp_timer_stop(&control->cluster->topology->translate);
 	clear_round(control);
 	struct mp_list_node *node = mp_list_first(&control->candidates);
 	for (; node != NULL; node = mp_list_next(&control->candidates, node))

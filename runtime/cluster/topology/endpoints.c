@@ -14,10 +14,15 @@ static int find_addr(const struct mp_endpoints *endpoints, const struct mp_addr 
 	return -1;
 }
 
-static bool is_named(const struct mp_endpoints *endpoints, const struct mp_addr *named)
+static bool is_same(const struct mp_endpoint *a, const struct mp_endpoint *b)
+{
+	return mp_addr_eq(&a->named, &b->named) && mp_addr_eq(&a->addr, &b->addr);
+}
+
+static bool is_known(const struct mp_endpoints *endpoints, const struct mp_endpoint *endpoint)
 {
 	for (uint8_t i = 0; i < endpoints->named_count; i++)
-		if (mp_addr_eq(&endpoints->all[i].named, named))
+		if (is_same(&endpoints->all[i], endpoint))
 			return true;
 	return false;
 }
@@ -25,7 +30,7 @@ static bool is_named(const struct mp_endpoints *endpoints, const struct mp_addr 
 static bool was_said(const struct mp_endpoints *endpoints, const struct mp_addr *named)
 {
 	for (uint8_t i = 0; i < endpoints->said_count; i++)
-		if (mp_addr_eq(&endpoints->said[i], named))
+		if (mp_addr_eq(&endpoints->said[i].named, named))
 			return true;
 	return false;
 }
@@ -66,10 +71,10 @@ void mp_endpoints_forget_said(struct mp_endpoints *endpoints)
 	endpoints->said_count = 0;
 }
 
-void mp_endpoints_say(struct mp_endpoints *endpoints, const struct mp_addr *named)
+void mp_endpoints_say(struct mp_endpoints *endpoints, const struct mp_addr *named, const struct mp_addr *addr)
 {
 	if (endpoints->said_count < MP_ENDPOINTS_NAMED && !was_said(endpoints, named))
-		endpoints->said[endpoints->said_count++] = *named;
+		endpoints->said[endpoints->said_count++] = (struct mp_endpoint){.named = *named, .addr = *addr};
 }
 
 bool mp_endpoints_have_changed(const struct mp_endpoints *endpoints)
@@ -77,32 +82,20 @@ bool mp_endpoints_have_changed(const struct mp_endpoints *endpoints)
 	if (endpoints->said_count != endpoints->named_count)
 		return true;
 	for (uint8_t i = 0; i < endpoints->said_count; i++)
-		if (!is_named(endpoints, &endpoints->said[i]))
+		if (!is_known(endpoints, &endpoints->said[i]))
 			return true;
 	return false;
 }
 
-// Is it somewhere else from here than it was?
-static bool lies_elsewhere(const struct mp_endpoints *endpoints, const struct mp_addr *named,
-                           const struct mp_addr *addr)
-{
-	for (uint8_t i = 0; i < endpoints->named_count; i++)
-		if (mp_addr_eq(&endpoints->all[i].named, named))
-			return !mp_addr_eq(&endpoints->all[i].addr, addr);
-	return false;
-}
-
-void mp_endpoints_take_said(struct mp_endpoints *endpoints, const struct mp_addr *addrs)
+void mp_endpoints_take_said(struct mp_endpoints *endpoints)
 {
 	struct mp_addr used = {.ip_len = 0};
 	bool changed = mp_endpoints_have_changed(endpoints);
-	for (uint8_t i = 0; i < endpoints->said_count; i++)
-		changed |= lies_elsewhere(endpoints, &endpoints->said[i], &addrs[i]);
 	if (endpoints->count > 0)
 		used = *mp_endpoints_addr(endpoints);
 	endpoints->count = 0;
 	for (uint8_t i = 0; i < endpoints->said_count; i++)
-		add(endpoints, &endpoints->said[i], &addrs[i]);
+		add(endpoints, &endpoints->said[i].named, &endpoints->said[i].addr);
 	endpoints->named_count = endpoints->count;
 	int named_at = find_addr(endpoints, &used);
 	add_ways(endpoints);

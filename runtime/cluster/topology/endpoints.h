@@ -25,17 +25,18 @@ struct mp_endpoints {
 	uint8_t at;     // the one that is used or tried
 	uint8_t failed; // one after the other, since one worked
 	uint8_t said_count;
-	struct mp_addr said[MP_ENDPOINTS_NAMED]; // by the refresh that is under way
+	struct mp_endpoint said[MP_ENDPOINTS_NAMED]; // by the refresh that is under way
 	struct mp_addr worked, reached;
 };
 
 void mp_endpoints_forget_said(struct mp_endpoints *endpoints);
-void mp_endpoints_say(struct mp_endpoints *endpoints, const struct mp_addr *named);
+void mp_endpoints_say(struct mp_endpoints *endpoints, const struct mp_addr *named,
+                      const struct mp_addr *addr);
 // Is what was said something else than what is known?
 bool mp_endpoints_have_changed(const struct mp_endpoints *endpoints);
-// Takes what was said. `addrs` are where those are from here, one for each of said[]. The one in use stays if the
-// cluster still names it, or names what it named before; otherwise the first is next.
-void mp_endpoints_take_said(struct mp_endpoints *endpoints, const struct mp_addr *addrs);
+// Takes what was said. The one in use stays if the cluster still names it, or names what it named before; otherwise the
+// first is next.
+void mp_endpoints_take_said(struct mp_endpoints *endpoints);
 void mp_endpoints_reached(struct mp_endpoints *endpoints,
                           const struct mp_addr *addr); // a way to it, at the end
 void mp_endpoints_works(struct mp_endpoints *endpoints, const struct mp_addr *addr);

@@ -30,6 +30,7 @@ struct mp_host {
 		addr; // what it is called: the address that it is or was connected to, at first a named one
 	char addr_text[MP_ADDR_TEXT]; // "127.0.0.1:9042"
 	struct mp_endpoints endpoints;
+	uint32_t translation;     // the translator that its endpoints are of
 	uint32_t turns;           // of its endpoints
 	struct mp_timer patience; // NEW, with several endpoints: for the one that is tried
 	char *dc;

@@ -30,23 +30,10 @@ static void rename_host(struct mp_host *host, const struct mp_addr *addr, const 
 
 // ---- what the cluster says --------------------------------------------------------------------------------
 
-static void take_said(struct mp_host *host)
-{
-	const struct mp_cluster *cluster = host->cluster;
-	struct mp_endpoints *endpoints = &host->endpoints;
-	struct mp_addr addrs[MP_ENDPOINTS_NAMED];
-	for (uint8_t i = 0; i < endpoints->said_count; i++) {
-		addrs[i] = endpoints->said[i];
-		if (cluster->events->translate != NULL)
-			cluster->events->translate(cluster->owner, &endpoints->said[i], host, &addrs[i]);
-	}
-	mp_endpoints_take_said(endpoints, addrs);
-}
-
 void mp_host_first_addr(struct mp_host *host, const struct mp_node_row *row)
 {
-	mp_endpoints_say(&host->endpoints, &row->addr);
-	take_said(host);
+	mp_host_say_addr(host, row, true);
+	mp_endpoints_take_said(&host->endpoints);
 	if (row->reached.ip_len != 0)
 		mp_endpoints_reached(&host->endpoints, &row->reached);
 	call_it(host, mp_endpoints_addr(&host->endpoints));
@@ -54,25 +41,27 @@ void mp_host_first_addr(struct mp_host *host, const struct mp_node_row *row)
 
 void mp_host_say_addr(struct mp_host *host, const struct mp_node_row *row, bool is_first)
 {
+	host->translation = row->translation;
 	if (is_first)
 		mp_endpoints_forget_said(&host->endpoints);
-	mp_endpoints_say(&host->endpoints, &row->addr);
-	if (row->reached.ip_len != 0)
+	mp_endpoints_say(&host->endpoints, &row->addr, &row->translated);
+	if (row->reached.ip_len != 0 && host->endpoints.count > 0)
 		mp_endpoints_reached(&host->endpoints, &row->reached);
 }
 
-void mp_host_settle_addr(struct mp_host *host, bool anew)
+bool mp_host_settle_addr(struct mp_host *host)
 {
 	struct mp_hosts *hosts = host->cluster->hosts;
-	if (!anew && !mp_endpoints_have_changed(&host->endpoints))
-		return;
+	if (!mp_endpoints_have_changed(&host->endpoints))
+		return false;
 	mp_hosts_forget_addrs(hosts, host);
-	take_said(host);
+	mp_endpoints_take_said(&host->endpoints);
 	mp_hosts_note_addrs(hosts, host);
 	mp_pool_set_addr(&host->pool, mp_endpoints_addr(&host->endpoints));
 	// While it has connections, it is called by the address that they lead to.
 	if (host->state != MP_HOST_UP && !mp_endpoints_have(&host->endpoints, &host->addr))
 		rename_host(host, mp_endpoints_addr(&host->endpoints), "has moved to");
+	return true;
 }
 
 // ---- what is found out ------------------------------------------------------------------------------------

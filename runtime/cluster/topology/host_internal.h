@@ -42,8 +42,8 @@ void mp_hosts_note_addrs(struct mp_hosts *hosts, struct mp_host *host);
 void mp_host_first_addr(struct mp_host *host, const struct mp_node_row *row);
 // A row of the refresh under way names it; `is_first`: the first one that does.
 void mp_host_say_addr(struct mp_host *host, const struct mp_node_row *row, bool is_first);
-// All rows were read. `anew`: also when they say nothing new, because what addresses mean has changed.
-void mp_host_settle_addr(struct mp_host *host, bool anew);
+// All rows were read. True: there was something to do.
+bool mp_host_settle_addr(struct mp_host *host);
 void mp_host_addr_works(struct mp_host *host, const struct mp_addr *addr);
 // The pool could not connect: it tries another address, if there is one. True: at once, one that was not tried yet.
 bool mp_host_addr_failed(struct mp_host *host);

@@ -10,12 +10,13 @@
 #include "cluster/topology/host_internal.h"
 #include "cluster/topology/keyspaces.h"
 
-#define LONELY_ANSWERS_MAX 3 // then the node that names no other is believed
-#define COMPLAIN_EVERY_MS  10000u
-#define COST_OF_KNOWN      10 // units
-#define COST_OF_NEW        100
-#define COST_OF_LEAVER     100
-#define LEAVERS_AT_ONCE    64u
+#define LONELY_ANSWERS_MAX  3 // then the node that names no other is believed
+#define COMPLAIN_EVERY_MS   10000u
+#define COST_OF_KNOWN       10 // units
+#define COST_OF_NEW         100
+#define COST_OF_TRANSLATION 400
+#define COST_OF_LEAVER      100
+#define LEAVERS_AT_ONCE     64u
 
 void mp_membership_init(struct mp_membership *members, struct mp_hosts *hosts)
 {
@@ -29,7 +30,7 @@ void mp_membership_stop(struct mp_membership *members)
 	mp_ring_builder_deinit(&members->ring);
 }
 
-void mp_membership_begin(struct mp_membership *members, const struct mp_node_rows *nodes, bool is_whole)
+void mp_membership_begin(struct mp_membership *members, struct mp_node_rows *nodes, bool is_whole)
 {
 	mp_membership_stop(members);
 	members->nodes = nodes;
@@ -76,14 +77,9 @@ static void skip_row(struct mp_membership *members, const struct mp_node_row *ro
 	complain(members, row);
 }
 
-static void take_row(struct mp_membership *members, const struct mp_node_row *row, int64_t *work)
+static void take_node(struct mp_membership *members, const struct mp_node_row *row, int64_t *work)
 {
 	struct mp_hosts *hosts = members->hosts;
-	*work -= COST_OF_KNOWN;
-	if (!row->complete) {
-		skip_row(members, row);
-		return;
-	}
 	struct mp_host *host = mp_hosts_by_id(hosts, &row->host_id);
 	if (host == NULL && hosts->opened && !hosts->cluster->config->auto_discovery)
 		return; // whom it knew when it connected, it knows
@@ -98,6 +94,38 @@ static void take_row(struct mp_membership *members, const struct mp_node_row *ro
 	}
 	if (host != NULL)
 		host->seen = members->refresh;
+}
+
+// Asks who may be the user's code: nothing is held here that could be gone afterwards but the row, which is gone
+// (false) when this reading has ended meanwhile.
+static bool translate(struct mp_membership *members, struct mp_node_row *row, int64_t *work)
+{
+	const struct mp_cluster *cluster = members->hosts->cluster;
+	const struct mp_address_translator translator = cluster->config->translator;
+	uint32_t refresh = members->refresh;
+	uint32_t translation = cluster->translation;
+	struct mp_addr named = row->addr;
+	struct mp_addr addr = row->addr;
+	struct mp_uuid host_id = row->host_id;
+	row->translation = translation;
+	if (translator.translate == NULL)
+		return true;
+	*work -= COST_OF_TRANSLATION;
+	translator.translate(translator.self, &named, &host_id, row->dc != NULL ? row->dc : MP_UNKNOWN_PLACE,
+	                     row->rack != NULL ? row->rack : MP_UNKNOWN_PLACE, &addr);
+	if (members->nodes == NULL || members->refresh != refresh)
+		return false;
+	row->translated = addr;
+	return true;
+}
+
+static void take_row(struct mp_membership *members, struct mp_node_row *row, int64_t *work)
+{
+	*work -= COST_OF_KNOWN;
+	if (!row->complete)
+		skip_row(members, row);
+	else if (translate(members, row, work))
+		take_node(members, row, work);
 }
 
 // ---- those who leave --------------------------------------------------------------------------------------
@@ -177,9 +205,8 @@ static bool settle_addr(struct mp_membership *members, int64_t *work)
 	if (members->at >= hosts->live_count)
 		return true;
 	struct mp_host *host = hosts->live[members->at++];
-	if (host->seen == members->refresh)
-		mp_host_settle_addr(host, false);
-	*work -= 1;
+	bool settled = host->seen == members->refresh && mp_host_settle_addr(host);
+	*work -= settled ? COST_OF_NEW : 1;
 	return false;
 }
 
@@ -206,7 +233,7 @@ static void begin_stage(struct mp_membership *members, enum mp_members_stage sta
 
 static void step(struct mp_membership *members, int64_t *work)
 {
-	const struct mp_node_rows *nodes = members->nodes;
+	struct mp_node_rows *nodes = members->nodes;
 	switch (members->stage) {
 	case MP_MEMBERS_ROWS:
 		if (members->at < nodes->count)
@@ -235,6 +262,43 @@ static void step(struct mp_membership *members, int64_t *work)
 	}
 	case MP_MEMBERS_RING: members->nodes = build_ring(members, work) == 0 ? NULL : nodes; break;
 	}
+}
+
+// One address after the other, and the host is found again after each.
+static void translate_host(struct mp_membership *members, const struct mp_uuid *host_id)
+{
+	struct mp_hosts *hosts = members->hosts;
+	const struct mp_address_translator translator = hosts->cluster->config->translator;
+	struct mp_host *host = mp_hosts_by_id(hosts, host_id);
+	for (uint8_t i = 0; host != NULL && i < host->endpoints.said_count; i++) {
+		struct mp_addr named = host->endpoints.said[i].named;
+		struct mp_addr addr = named;
+		if (translator.translate != NULL)
+			translator.translate(translator.self, &named, host_id, host->dc, host->rack, &addr);
+		host = mp_hosts_by_id(hosts, host_id);
+		if (host != NULL && i < host->endpoints.said_count)
+			host->endpoints.said[i].addr = addr;
+	}
+	if (host != NULL)
+		(void)mp_host_settle_addr(host);
+}
+
+bool mp_membership_translate(struct mp_membership *members, int64_t *work)
+{
+	const struct mp_hosts *hosts = members->hosts;
+	uint32_t translation = hosts->cluster->translation;
+	for (uint32_t i = 0; i < hosts->live_count && hosts->cluster->translation == translation; i++) {
+		struct mp_host *host = hosts->live[i];
+		struct mp_uuid host_id = host->host_id;
+		if (host->translation == translation)
+			continue;
+		if (*work <= 0)
+			return false;
+		host->translation = translation;
+		translate_host(members, &host_id);
+		*work -= COST_OF_NEW + COST_OF_TRANSLATION;
+	}
+	return hosts->cluster->translation == translation;
 }
 
 int mp_membership_step(struct mp_membership *members, int64_t *work)

@@ -18,8 +18,8 @@ enum mp_members_stage {
 
 struct mp_membership {
 	struct mp_hosts *hosts;
-	const struct mp_node_rows *nodes; // NULL: there is nothing to do
-	bool is_whole;                    // every member is named in them
+	struct mp_node_rows *nodes; // NULL: there is nothing to do
+	bool is_whole;              // every member is named in them
 	enum mp_members_stage stage;
 	size_t at; // the next row or host
 	uint32_t refresh;
@@ -34,6 +34,8 @@ struct mp_membership {
 void mp_membership_init(struct mp_membership *members, struct mp_hosts *hosts);
 void mp_membership_stop(struct mp_membership *members); // forget what is left to do
 // `nodes` must live until the last step. `is_whole` false: there are more of them.
-void mp_membership_begin(struct mp_membership *members, const struct mp_node_rows *nodes, bool is_whole);
-// 0: done; MP_EAGAIN: there is more to do.
+void mp_membership_begin(struct mp_membership *members, struct mp_node_rows *nodes, bool is_whole);
+// Addresses mean something else now: true when all hosts have followed. Also during a refresh.
+bool mp_membership_translate(struct mp_membership *members, int64_t *work);
+// 0: done, or stopped meanwhile; MP_EAGAIN: there is more to do.
 int mp_membership_step(struct mp_membership *members, int64_t *work) MP_MUST_CHECK;

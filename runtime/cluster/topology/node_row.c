@@ -161,6 +161,7 @@ static int read_node(const struct mp_node_reader *reader, struct mp_node_row *no
 	if (id.len == (int32_t)sizeof(node->host_id.bytes))
 		memcpy(node->host_id.bytes, id.data, sizeof(node->host_id.bytes));
 	read_addr(reader, node);
+	node->translated = node->addr;
 	node->dc = text_column(reader, COLUMN_DC, &rc);
 	node->rack = text_column(reader, COLUMN_RACK, &rc);
 	node->release_version = text_column(reader, COLUMN_VERSION, &rc);

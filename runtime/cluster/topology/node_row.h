@@ -13,11 +13,13 @@
 
 struct mp_node_row {
 	struct mp_uuid host_id;
-	struct mp_addr addr;    // where clients reach it
-	struct mp_addr peer;    // how its neighbours call it (system.peers' key); port 0
-	struct mp_addr reached; // is_local: where it was asked
-	const char *dc;         // NULL: not said, or no name
-	const char *rack;       // the same
+	struct mp_addr addr;       // where clients reach it
+	struct mp_addr translated; // where that is from here; the same until somebody knows better
+	uint32_t translation;      // and who that was
+	struct mp_addr peer;       // how its neighbours call it (system.peers' key); port 0
+	struct mp_addr reached;    // is_local: where it was asked
+	const char *dc;            // NULL: not said, or no name
+	const char *rack;          // the same
 	const char *release_version;
 	int64_t *tokens;
 	uint32_t token_count;

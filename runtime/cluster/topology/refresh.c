@@ -37,6 +37,7 @@ void mp_topology_init_refresh(struct mp_topology *topology)
 
 void mp_topology_end(struct mp_topology *topology)
 {
+	topology->refreshes++;
 	mp_timer_stop(&topology->step);
 	mp_membership_stop(&topology->members);
 	mp_table_drop(&topology->local);
@@ -65,6 +66,7 @@ static void ask(struct mp_topology *topology, struct mp_table *table, const char
 void mp_topology_begin(struct mp_topology *topology)
 {
 	mp_timer_stop(&topology->next);
+	topology->refreshes++;
 	topology->state = MP_TOPOLOGY_ASKING;
 	topology->reads_nodes = topology->wants_nodes;
 	topology->reads_keyspaces = topology->wants_keyspaces;
@@ -302,6 +304,7 @@ static void enter(struct mp_topology *topology, enum mp_topology_state state)
 
 static void go_on(struct mp_topology *topology, int64_t *work)
 {
+	uint32_t refresh = topology->refreshes;
 	switch (topology->state) {
 	case MP_TOPOLOGY_ASKING:
 		enter(topology, topology->reads_nodes ? MP_TOPOLOGY_LOCAL : MP_TOPOLOGY_KEYSPACES);
@@ -319,7 +322,7 @@ static void go_on(struct mp_topology *topology, int64_t *work)
 		enter(topology, MP_TOPOLOGY_MEMBERS);
 		break;
 	case MP_TOPOLOGY_MEMBERS:
-		if (mp_membership_step(&topology->members, work) == MP_EAGAIN)
+		if (mp_membership_step(&topology->members, work) == MP_EAGAIN || topology->refreshes != refresh)
 			break;
 		if (topology->members.doubtful)
 			mp_topology_want(topology, true, false, MP_TOPOLOGY_GATHER_MS * 2);
@@ -336,10 +339,11 @@ static void go_on(struct mp_topology *topology, int64_t *work)
 static void step(struct mp_topology *topology)
 {
 	int64_t work = MP_TOPOLOGY_WORK;
+	uint32_t refresh = topology->refreshes;
 	topology->steps++;
-	while (topology->state != MP_TOPOLOGY_IDLE && work > 0)
+	while (topology->state != MP_TOPOLOGY_IDLE && topology->refreshes == refresh && work > 0)
 		go_on(topology, &work);
-	if (topology->state != MP_TOPOLOGY_IDLE)
+	if (topology->state != MP_TOPOLOGY_IDLE && topology->refreshes == refresh)
 		mp_topology_start_timer(topology, &topology->step, 0);
 }
 

@@ -14,6 +14,25 @@ static void on_next(void *data)
 
 static void on_periodic(void *data);
 
+static void on_translate(void *data)
+{
+	struct mp_topology *topology = data;
+	int64_t work = MP_TOPOLOGY_WORK;
+	bool done = mp_membership_translate(&topology->members, &work);
+	if (!done && !mp_timer_active(&topology->translate))
+		mp_topology_start_timer(topology, &topology->translate, 0);
+}
+
+// A translator that reloads what it stands in does so once a second.
+void mp_topology_translate(struct mp_topology *topology)
+{
+	uint64_t now_ms = mp_loop_now_ms(topology->cluster->loop);
+	uint64_t due_ms = topology->translated_ms + MP_TOPOLOGY_GATHER_MS;
+	topology->cluster->translation++;
+	topology->translated_ms = now_ms < due_ms && topology->translated_ms != 0 ? due_ms : now_ms;
+	mp_topology_start_timer(topology, &topology->translate, topology->translated_ms - now_ms);
+}
+
 void mp_topology_init(struct mp_topology *topology, struct mp_cluster *cluster)
 {
 	struct mp_loop *loop = cluster->loop;
@@ -21,6 +40,7 @@ void mp_topology_init(struct mp_topology *topology, struct mp_cluster *cluster)
 	mp_topology_init_refresh(topology);
 	mp_timer_init(&topology->next, loop, on_next, topology);
 	mp_timer_init(&topology->periodic, loop, on_periodic, topology);
+	mp_timer_init(&topology->translate, loop, on_translate, topology);
 }
 
 void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn, bool settles)

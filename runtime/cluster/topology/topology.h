@@ -36,6 +36,7 @@ struct mp_topology {
 	struct mp_cluster *cluster;
 	struct mp_conn *conn; // the control connection; NULL: none
 	enum mp_topology_state state;
+	uint32_t refreshes; // begun and ended: whoever is called back looks whether it is still the same
 	struct mp_table local, peers, keyspaces;
 	struct mp_arena arena; // of the refresh under way
 	struct mp_node_rows nodes;
@@ -59,7 +60,9 @@ struct mp_topology {
 	uint64_t began_ms;
 	struct mp_timer next; // when the next refresh begins
 	struct mp_timer periodic;
-	struct mp_timer step;     // the rest of this one
+	struct mp_timer step; // the rest of this one
+	struct mp_timer translate;
+	uint64_t translated_ms;   // when it was, or will be, due
 	struct mp_timer patience; // of the first one of a connection: it is part of connect()
 	struct mp_log_gate complaints;
 };
@@ -71,4 +74,5 @@ void mp_topology_stop(struct mp_topology *topology); // the connection is gone
 // Ask for a refresh in at most `delay_ms`.
 void mp_topology_want(struct mp_topology *topology, bool nodes, bool keyspaces, uint64_t delay_ms);
 void mp_topology_set_interval(struct mp_topology *topology); // how nodes are discovered has changed
+void mp_topology_translate(struct mp_topology *topology);    // what addresses mean has changed
 void mp_topology_on_event(struct mp_topology *topology, const struct mp_envelope *event);

@@ -44,7 +44,7 @@ describe("a table that is long", function()
     assert.is_nil(err)
     assert.equal(C.MP_HOSTS_MAX, world:stats().hosts_total)
     world:close()
-    local err_of_more, cost_of_more = connect { ["system.peers_v2"] = big_tables.peers(30000, 9042) }
+    local err_of_more, cost_of_more = connect { ["system.peers_v2"] = big_tables.peers(20000, 9042) }
     assert.is_nil(err_of_more)
     assert.equal(C.MP_HOSTS_MAX, world:stats().hosts_total)
     assert.equal(cost.steps, cost_of_more.steps)
@@ -55,7 +55,7 @@ describe("a table that is long", function()
   it("of peers is read in as many steps when all rows are of one host, or of none", function()
     local one, none = ("1"):rep(16), ("\0"):rep(16)
     for _, host_id in ipairs { one, none } do
-      local err, cost = connect { ["system.peers_v2"] = big_tables.peers(30000, 9042, function()
+      local err, cost = connect { ["system.peers_v2"] = big_tables.peers(20000, 9042, function()
         return { host_id = host_id }
       end) }
       assert.is_nil(err)
@@ -131,7 +131,7 @@ describe("a table that is long", function()
     local longest = 0
     world = session_world.open { nodes = { { port = 25240 } }, real = true,
       config = { port = 25240, connect_timeout_ms = 1500 } }
-    big_tables.answer(world.nodes[1], "system.peers_v2", big_tables.peers(100000, 25240))
+    big_tables.answer(world.nodes[1], "system.peers_v2", big_tables.peers(50000, 25240))
     local record, began = world:begin_connect(), world.loop:now_ms()
     world:until_true(function() return world.session.topology.steps > 0 or record.done end)
     collectgarbage "stop"

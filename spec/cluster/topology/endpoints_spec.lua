@@ -20,13 +20,10 @@ describe("the endpoints of a host", function()
   -- translated: { ["10.0.0.1"] = "127.0.0.1" }
   local function say(names, translated)
     C.mp_endpoints_forget_said(endpoints)
-    for _, name in ipairs(names) do C.mp_endpoints_say(endpoints, addr(name)) end
-    local addrs = ffi.new("struct mp_addr[?]", C.MP_ENDPOINTS_NAMED)
-    for i = 0, endpoints.said_count - 1 do
-      local name = text_of(endpoints.said[i])
-      addrs[i] = addr(translated and translated[name] or name)
+    for _, name in ipairs(names) do
+      C.mp_endpoints_say(endpoints, addr(name), addr(translated and translated[name] or name))
     end
-    C.mp_endpoints_take_said(endpoints, addrs)
+    C.mp_endpoints_take_said(endpoints)
   end
 
   local function all()
