@@ -5,7 +5,7 @@ exclude_files = { "build/", ".cache/", "lua/moonpool/library/", "spec/escape/bal
   "spec/escape/retry/", "spec/escape/reconnect/", "spec/escape/speculate/", "spec/escape/failover/" }
 globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg" }
 
--- The words of a policy's sandbox (lua/moonpool/decision/).
+-- The words of a policy's sandbox (lua/moonpool/policy/).
 stds.policy = {
   read_globals = {
     "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack", "bit",

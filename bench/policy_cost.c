@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one routing decision costs: TokenAwarePolicy as Lua, in its decision state, against the same policy in C, in the
+// What one routing decision costs: TokenAwarePolicy as Lua, in its policy state, against the same policy in C, in the
 // same process and on the same requests. A decision is all that a request needs: the plan is made, and its first host
 // is found through the token ring. `--only` counts decisions for callgrind: "loop" is the loop around them alone,
 // "find" has the search in the ring as well, so that both can be taken off.
@@ -15,7 +15,7 @@
 #include "cluster/plan/policy.h"
 #include "cluster/plan/ring.h"
 #include "loop/loop.h"
-#include "script/policies.h"
+#include "policy/policies.h"
 
 #define REQUESTS        4096 // distinct ones, so that the branch predictor cannot learn them by heart
 #define TOKENS_PER_HOST 16
@@ -34,7 +34,7 @@ struct world {
 	struct mp_loop *loop;
 	struct mp_view view;
 	struct mp_placement *placement;
-	struct mp_script_policies *scripts;
+	struct mp_policies *scripts;
 	struct mp_balance_policy lua, c;
 	struct mp_rand rand;
 	struct question questions[REQUESTS];
@@ -109,14 +109,14 @@ static void make_placement(struct world *world)
 
 static void make_policies(struct world *world)
 {
-	struct mp_script_policies_config config = {0};
+	struct mp_policies_config config = {0};
 	config.choices[MP_POLICY_BALANCE].policy = "TokenAwarePolicy";
 	char message[512];
-	world->scripts = mp_script_policies_new(world->loop, &config, message, sizeof(message));
+	world->scripts = mp_policies_new(world->loop, &config, message, sizeof(message));
 	if (world->scripts == NULL)
 		die(message);
-	must(mp_script_policies_bind(world->scripts, &world->view, NULL), "bind");
-	world->lua = mp_script_policies_get(world->scripts)->balance;
+	must(mp_policies_bind(world->scripts, &world->view, NULL), "bind");
+	world->lua = mp_policies_get(world->scripts)->balance;
 	world->c = (struct mp_balance_policy){NULL, mp_default_plan};
 }
 
@@ -148,7 +148,7 @@ static struct world *world_new(uint32_t hosts)
 
 static void world_free(struct world *world)
 {
-	mp_script_policies_free(world->scripts);
+	mp_policies_free(world->scripts);
 	mp_placement_unref(world->placement);
 	mp_view_deinit(&world->view);
 	mp_loop_free(world->loop);
@@ -208,14 +208,14 @@ static void measure(struct world *world)
 	struct mp_policy_info before, after;
 	decide(world, &world->lua, WARM_UP);
 	decide(world, &world->c, WARM_UP);
-	bool ok = mp_script_policies_info(world->scripts, MP_POLICY_BALANCE, &before);
+	bool ok = mp_policies_info(world->scripts, MP_POLICY_BALANCE, &before);
 	for (int i = 0; i < BATCHES; i++) {
 		c[i] = batch_ns(world, &world->c);
 		lua[i] = batch_ns(world, &world->lua);
 	}
 	qsort(lua, BATCHES, sizeof(lua[0]), ascending);
 	qsort(c, BATCHES, sizeof(c[0]), ascending);
-	if (!ok || !mp_script_policies_info(world->scripts, MP_POLICY_BALANCE, &after) || after.errors > 0)
+	if (!ok || !mp_policies_info(world->scripts, MP_POLICY_BALANCE, &after) || after.errors > 0)
 		die("the Lua policy did not answer");
 	printf("decision=1 hosts=%u lua_ns=%.2f c_ns=%.2f compiled=%d bytes=%.4f allocations=%llu\n",
 	       world->hosts, lua[BATCHES / 2], c[BATCHES / 2], after.is_compiled,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What it costs to bring a new generation of TokenAwarePolicy into force, off the request path: the whole, and its
-// phases as script/reload.c tells them. Nothing is cached between two reloads but the trusted modules' code.
+// phases as policy/reload.c tells them. Nothing is cached between two reloads but the trusted modules' code.
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "client.h"
 #include "loop/loop.h"
-#include "script/policies_internal.h"
+#include "policy/policies_internal.h"
 
 #define RELOADS_MAX 100000
 
@@ -35,13 +35,13 @@ static double median(double *values, int count)
 }
 
 // Both are done in turns of their own.
-static void measure_aside(struct mp_script_policies *policies, int count, double *prepare_us, double *free_us)
+static void measure_aside(struct mp_policies *policies, int count, double *prepare_us, double *free_us)
 {
 	double *prepare = calloc((size_t)count, sizeof(double)), *release = calloc((size_t)count, sizeof(double));
 	struct mp_policy_slot *slot = &policies->slots[MP_POLICY_BALANCE];
 	char message[512];
 	for (int i = 0; i < count; i++) {
-		if (mp_script_policies_reload(policies, message, sizeof(message)) != 0)
+		if (mp_policies_reload(policies, message, sizeof(message)) != 0)
 			die(message);
 		uint64_t from_ns = bench_now_ns();
 		mp_generation_free(slot->discarded);
@@ -74,24 +74,24 @@ int main(int argc, char **argv)
 	if (count < 1 || count > RELOADS_MAX)
 		die("usage: reload_cost [RELOADS]");
 	struct mp_loop *loop = mp_loop_uv_new(NULL, 1);
-	struct mp_script_policies_config config = {0};
+	struct mp_policies_config config = {0};
 	config.choices[MP_POLICY_BALANCE].policy = "TokenAwarePolicy";
 	char message[512];
 	static struct mp_view view;
 	if (loop == NULL || mp_view_init(&view) != 0)
 		die("out of memory");
 	mp_loop_log(loop)->sink = be_silent;
-	struct mp_script_policies *policies = mp_script_policies_new(loop, &config, message, sizeof(message));
+	struct mp_policies *policies = mp_policies_new(loop, &config, message, sizeof(message));
 	if (policies == NULL)
 		die(message);
-	if (mp_script_policies_bind(policies, &view, NULL) != 0)
+	if (mp_policies_bind(policies, &view, NULL) != 0)
 		die("bind");
 	double *total_us = calloc((size_t)count, sizeof(double)), *phases_us[MP_LOAD_PHASES];
 	for (int i = 0; i < MP_LOAD_PHASES; i++)
 		phases_us[i] = calloc((size_t)count, sizeof(double));
 	for (int n = 0; n < count; n++) {
 		uint64_t from_ns = bench_now_ns();
-		if (mp_script_policies_reload(policies, message, sizeof(message)) != 0)
+		if (mp_policies_reload(policies, message, sizeof(message)) != 0)
 			die(message);
 		total_us[n] = (double)(bench_now_ns() - from_ns) / 1000;
 		for (int i = 0; i < MP_LOAD_PHASES; i++)
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < MP_LOAD_PHASES; i++)
 		free(phases_us[i]);
 	free(total_us);
-	mp_script_policies_free(policies);
+	mp_policies_free(policies);
 	mp_view_deinit(&view);
 	mp_loop_free(loop);
 	return 0;

@@ -11,7 +11,7 @@
 
 #include "api_internal.h"
 #include "base/redact.h"
-#include "script/installation.h"
+#include "policy/installation.h"
 #include "script/lua_core.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ static void fill(const struct mp_engine *engine, struct moonpool_stats *stats)
 	mp_session_stats(engine->session, &from);
 	const struct mp_hist *latency = mp_session_latency_us(engine->session);
 	struct mp_policy_info policy = {0};
-	(void)mp_script_policies_info(engine->policies, MP_POLICY_BALANCE, &policy); // false: C answers alone
+	(void)mp_policies_info(engine->policies, MP_POLICY_BALANCE, &policy); // false: C answers alone
 	*stats = (struct moonpool_stats){
 		.connections_total = from.connections_total,
 		.connections_active = from.connections_active,

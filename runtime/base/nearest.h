@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The name somebody meant, for messages: as lua/moonpool/nearest.lua, which decision states have, finds it.
+// The name somebody meant, for messages: as lua/moonpool/nearest.lua, which policy states have, finds it.
 #pragma once
 
 #include "base/cursor.h"

@@ -13,7 +13,7 @@
 
 #include "base/fork.h"
 #include "cli/watchdog.h"
-#include "script/installation.h"
+#include "policy/installation.h"
 #include "script/lua_core.h"
 #include "script/lua_memory.h"
 #include "script/runtime.h"

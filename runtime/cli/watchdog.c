@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 #include "base/fork.h"
-#include "script/vm.h"
+#include "policy/vm.h"
 
 #define LOOK_MS       50
 #define POLICY_MAX_NS UINT64_C(100000000)

@@ -102,7 +102,7 @@ static void free_parts(struct mp_session *session)
 }
 
 struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_config *config,
-                                  const struct mp_policies *policies)
+                                  const struct mp_policy_calls *policies)
 {
 	struct mp_session *session = mp_calloc(1, sizeof(*session));
 	if (session == NULL)
@@ -120,9 +120,9 @@ struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_
 	return session;
 }
 
-void mp_session_set_policies(struct mp_session *session, const struct mp_policies *policies)
+void mp_session_set_policies(struct mp_session *session, const struct mp_policy_calls *policies)
 {
-	session->policies = policies != NULL ? *policies : (struct mp_policies){.balance = {NULL, NULL}};
+	session->policies = policies != NULL ? *policies : (struct mp_policy_calls){.balance = {NULL, NULL}};
 	if (session->policies.balance.plan == NULL)
 		session->policies.balance = (struct mp_balance_policy){NULL, mp_default_plan};
 	if (session->policies.retry.decide == NULL)

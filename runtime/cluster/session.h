@@ -43,8 +43,8 @@ struct mp_session_event {
 struct mp_session;
 // `policies` are copied and may be changed later with mp_session_set_policies(). NULL: the C defaults.
 struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_config *config,
-                                  const struct mp_policies *policies) MP_MUST_CHECK;
-void mp_session_set_policies(struct mp_session *session, const struct mp_policies *policies);
+                                  const struct mp_policy_calls *policies) MP_MUST_CHECK;
+void mp_session_set_policies(struct mp_session *session, const struct mp_policy_calls *policies);
 // Another configuration for a session that runs. All or nothing: MP_ECONFIG when a key differs that a session which was
 // connected cannot change, with its name in `fixed`, or MP_ENOMEM, and nothing has happened. Otherwise all of it holds:
 // deadlines and limits from the next request on, sizes and heartbeats of open connections at once; where only a new

@@ -39,7 +39,7 @@ struct mp_session {
 	struct mp_loop *loop;
 	enum mp_session_state state;
 	uint32_t live; // requests submitted and not ended
-	struct mp_policies policies;
+	struct mp_policy_calls policies;
 	struct mp_session_counters counters;
 	uint32_t request_timeout_ms;
 	uint32_t attempt_timeout_ms;

@@ -173,7 +173,7 @@ static void get_session(lua_State *L, struct reading *reading)
 
 static void get_policies(lua_State *L, struct reading *reading)
 {
-	struct mp_script_policies_config *policies = &reading->config->policies;
+	struct mp_policies_config *policies = &reading->config->policies;
 	policies->watch = true;
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
 		char key[48];

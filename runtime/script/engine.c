@@ -14,13 +14,13 @@ static int build(struct mp_engine *engine, const struct mp_script_config *config
 		return MP_ENOMEM;
 	}
 	mp_translator_set_log(engine->translator, mp_session_log(engine->session));
-	struct mp_script_policies_config policies = config->policies;
+	struct mp_policies_config policies = config->policies;
 	policies.log = mp_session_log(engine->session);
-	engine->policies = mp_script_policies_new(engine->loop, &policies, message, message_size);
+	engine->policies = mp_policies_new(engine->loop, &policies, message, message_size);
 	if (engine->policies == NULL)
 		return MP_EPOLICY;
-	mp_session_set_policies(engine->session, mp_script_policies_get(engine->policies));
-	int rc = mp_script_policies_attach(engine->policies, engine->session);
+	mp_session_set_policies(engine->session, mp_policies_get(engine->policies));
+	int rc = mp_policies_attach(engine->policies, engine->session);
 	if (rc != 0)
 		snprintf(message, message_size, "%s", mp_err_text(rc));
 	return rc;
@@ -51,19 +51,19 @@ static int apply(struct mp_engine *engine, const struct mp_script_config *config
                  size_t message_size)
 {
 	struct mp_policy_change *change =
-		mp_script_policies_prepare(engine->policies, &config->policies, message, message_size);
+		mp_policies_prepare(engine->policies, &config->policies, message, message_size);
 	if (change == NULL)
 		return MP_EPOLICY;
 	const char *fixed = NULL;
 	int rc = mp_session_apply(engine->session, &config->session, &fixed);
 	if (rc != 0) {
-		mp_script_policies_drop(change);
+		mp_policies_drop(change);
 		snprintf(message, message_size, "%s%s%s", fixed != NULL ? fixed : "", fixed != NULL ? ": " : "",
 		         fixed != NULL ? "cannot be changed while the pool is connected" : mp_err_text(rc));
 		return rc;
 	}
-	mp_script_policies_take(engine->policies, change);
-	mp_session_set_policies(engine->session, mp_script_policies_get(engine->policies));
+	mp_policies_take(engine->policies, change);
+	mp_session_set_policies(engine->session, mp_policies_get(engine->policies));
 	return 0;
 }
 
@@ -95,7 +95,7 @@ void mp_engine_leave(struct mp_engine *engine)
 {
 	if (mp_loop_is_running(engine->loop)) // who forked stands on the stack of a loop that may still ask them
 		return;
-	mp_script_policies_free(engine->policies);
+	mp_policies_free(engine->policies);
 	engine->policies = NULL;
 	mp_translator_free(engine->translator);
 	engine->translator = NULL;
@@ -105,7 +105,7 @@ void mp_engine_free(struct mp_engine *engine)
 {
 	if (engine->session != NULL)
 		mp_session_free(engine->session);
-	mp_script_policies_free(engine->policies);
+	mp_policies_free(engine->policies);
 	mp_translator_free(engine->translator);
 	*engine = (struct mp_engine){.loop = engine->loop};
 }

@@ -5,13 +5,13 @@
 #include <lua.h>
 
 #include "cluster/session.h"
-#include "script/policies.h"
+#include "policy/policies.h"
 #include "script/translator.h"
 
 struct mp_engine {
 	struct mp_loop *loop;
 	struct mp_session *session;
-	struct mp_script_policies *policies;
+	struct mp_policies *policies;
 	struct mp_translator *translator; // NULL: none
 	uint32_t close_drain_ms;
 };

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "policy/policies.h"
+#include "policy/token.h"
 #include "script/lua_core.h"
-#include "script/policies.h"
 #include "script/runtime.h"
-#include "script/token.h"
 
 static void set_text(lua_State *L, const char *key, const char *text)
 {
@@ -23,13 +23,13 @@ static void set_number(lua_State *L, const char *key, double number)
 
 // { name, costClass, nsPerCall, bytesPerCall, facts, and, of those that each request asks, slowBecause }, or nil and a
 // message.
-static int push_findings(lua_State *L, struct mp_script_policies *policies, enum mp_policy_kind kind,
+static int push_findings(lua_State *L, struct mp_policies *policies, enum mp_policy_kind kind,
                          struct mp_buf *facts)
 {
 	struct mp_policy_cost cost;
-	int rc = mp_script_policies_facts(policies, kind, facts);
+	int rc = mp_policies_facts(policies, kind, facts);
 	if (rc == 0)
-		rc = mp_script_policies_measure(policies, kind, &cost);
+		rc = mp_policies_measure(policies, kind, &cost);
 	if (rc != 0) {
 		lua_pushnil(L);
 		lua_pushliteral(L, "the policy fails when it is asked again and again");
@@ -51,7 +51,7 @@ static int push_findings(lua_State *L, struct mp_script_policies *policies, enum
 static int check_policy(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
-	struct mp_script_policies_config config;
+	struct mp_policies_config config;
 	char message[512] = "";
 	memset(&config, 0, sizeof(config));
 	int kind = 0;
@@ -59,8 +59,8 @@ static int check_policy(lua_State *L)
 		kind++;
 	luaL_argcheck(L, kind < MP_POLICY_KINDS, 1, "not a kind of policy");
 	config.choices[kind].policy = luaL_checkstring(L, 2);
-	struct mp_script_policies *policies =
-		mp_script_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
+	struct mp_policies *policies =
+		mp_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
 	if (policies == NULL) {
 		lua_pushnil(L);
 		mp_lua_push_redacted(L, message, strlen(message));
@@ -70,7 +70,7 @@ static int check_policy(lua_State *L)
 	mp_buf_init(&facts);
 	int results = push_findings(L, policies, (enum mp_policy_kind)kind, &facts);
 	mp_buf_deinit(&facts);
-	mp_script_policies_free(policies);
+	mp_policies_free(policies);
 	return results;
 }
 

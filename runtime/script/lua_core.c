@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/redact.h"
-#include "script/installation.h"
+#include "policy/installation.h"
 #include "script/lua_pool.h"
 #include "script/runtime.h"
 

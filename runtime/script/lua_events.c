@@ -136,7 +136,7 @@ static void on_policy_event(void *data, const struct mp_policy_event *event)
 void mp_lua_pool_listen(struct mp_lua_pool *pool)
 {
 	mp_session_set_listener(pool->engine.session, on_event, pool);
-	mp_script_policies_listen(pool->engine.policies, on_policy_event, pool);
+	mp_policies_listen(pool->engine.policies, on_policy_event, pool);
 }
 
 void mp_lua_pool_events_end(struct mp_lua_pool *pool)

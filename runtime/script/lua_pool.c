@@ -167,7 +167,7 @@ static void leave_guest(struct mp_runtime_guest *guest)
 	struct mp_lua_pool *pool = MP_CONTAINER_OF(guest, struct mp_lua_pool, guest);
 	pool->state = MP_POOL_CLOSED;
 	mp_lua_pool_hold(pool); // for good
-	mp_script_policies_free(pool->engine.policies);
+	mp_policies_free(pool->engine.policies);
 	pool->engine.policies = NULL;
 }
 

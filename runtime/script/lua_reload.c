@@ -4,9 +4,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "policy/source.h"
 #include "script/lua_core.h"
 #include "script/lua_pool.h"
-#include "script/source.h"
 
 #define FILE_MAX_BYTES ((size_t)1 << 20)
 
@@ -22,7 +22,7 @@ static int reload_policies(lua_State *L)
 	char message[512];
 	if (!is_live(pool))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
-	int rc = mp_script_policies_reload(pool->engine.policies, message, sizeof(message));
+	int rc = mp_policies_reload(pool->engine.policies, message, sizeof(message));
 	if (rc != 0)
 		return mp_lua_fail(L, rc, "%s", message);
 	lua_pushboolean(L, 1);
@@ -47,11 +47,11 @@ static int rollback(lua_State *L)
 		                            name.data);
 	if (!is_live(pool))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
-	int rc = mp_script_policies_rollback(pool->engine.policies, (enum mp_policy_kind)kind);
+	int rc = mp_policies_rollback(pool->engine.policies, (enum mp_policy_kind)kind);
 	if (rc != 0)
 		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy", name.data);
 	struct mp_policy_info info;
-	bool known = mp_script_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info);
+	bool known = mp_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info);
 	lua_pushboolean(L, 1);
 	lua_pushnumber(L, known ? info.generation : 0);
 	return 2;

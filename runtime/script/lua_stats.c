@@ -188,7 +188,7 @@ static int get_policies(lua_State *L)
 	struct mp_policy_info info;
 	struct mp_loop *loop = mp_runtime_loop(mp_runtime_of(L));
 	for (int kind = 0; is_live(pool) && kind < MP_POLICY_KINDS; kind++) {
-		if (!mp_script_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info))
+		if (!mp_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info))
 			continue;
 		lua_createtable(L, 0, 13);
 		text(L, "name", info.name);

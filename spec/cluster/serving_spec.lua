@@ -24,7 +24,7 @@ local function open(config, nodes, retry)
   config.remote_limits = config.remote_limits or { core = 1, max = 1 }
   wish, asked = nil, 0
   world = session_world.open { nodes = nodes, config = config }
-  local policies = ffi.new "struct mp_policies"
+  local policies = ffi.new "struct mp_policy_calls"
   policies.serving.decide = world.loop:callback(
     "bool (*)(void *, const struct mp_datacentres *, struct mp_serving_wish *)", function(_, _, answer)
       asked = asked + 1
@@ -307,7 +307,7 @@ describe("the datacentre that serves", function()
 
     it("does not let a retry policy lower a level to a local one elsewhere", function()
       open()
-      local policies = ffi.new("struct mp_policies", world.session.policies)
+      local policies = ffi.new("struct mp_policy_calls", world.session.policies)
       local lower = ffi.new("uint16_t[1]", C.MP_CL_LOCAL_ONE)
       policies.retry.lower_to = lower
       policies.retry.decide = world.loop:callback(

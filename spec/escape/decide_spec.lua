@@ -11,7 +11,7 @@ local memory = require "spec.support.memory"
 local policies = require "spec.support.policies"
 
 local ms_of = asker.ms_of
--- A decision has 3 ms of its clock (MP_DECIDE_SERVE_NS), and what is between two looks at it.
+-- A decision has 3 ms of its clock (MP_POLICY_SERVE_NS), and what is between two looks at it.
 local STALL_MS, TURN_MS = 5, 25
 local KEPT = 65536 -- bytes
 

@@ -46,7 +46,7 @@ describe("a session that runs out of memory", function()
       config = { request_timeout_ms = 300, connect_timeout_ms = 300, discovery_interval_ms = 200, keyspace = "ks" },
     }
     local added = world:add_node { member = false }
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.speculate.after = world.loop:callback(
       "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, _, sent) return sent * 20 - 20 end)
     C.mp_session_set_policies(world.session, policies)

@@ -36,7 +36,7 @@ describe("a session that is closed", function()
     }
     C.mp_loop_sim_set_name(world.loop.handle, "db.example", world.nodes[1].addr, 1)
     world.struck = 0
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.retry.decide = world.loop:callback(
       "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)", function(_, view, delay_ms)
         delay_ms[0] = view.attempt == 1 and 5 or 0

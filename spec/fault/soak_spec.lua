@@ -32,7 +32,7 @@ describe("a session under random faults", function()
 
   -- Copies of whatever may have them, after delays by chance.
   local function speculate(random)
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.speculate.after = world.loop:callback(
       "uint32_t (*)(void *, const struct mp_request_view *, uint32_t)", function(_, view)
         assert(view.idempotent and not view.isLwt)

@@ -197,7 +197,7 @@ describe("a failover policy", function()
 
   it("that is not there costs nothing", function()
     local p = policies.new {}
-    assert.equal(nil, C.mp_script_policies_get(p.handle).serving.decide)
+    assert.equal(nil, C.mp_policies_get(p.handle).serving.decide)
     assert.is_nil(p:info(C.MP_POLICY_FAILOVER))
   end)
 

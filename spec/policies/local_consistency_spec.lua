@@ -17,7 +17,7 @@ describe("a request with a LOCAL_ consistency", function()
     for i = 1, HOSTS do hosts[i] = { dc = "dc" .. i % 5 } end
     local view = topology.view(hosts, "dc0")
     assert(p:bind(view) == 0)
-    local balance = C.mp_script_policies_get(p.handle).balance
+    local balance = C.mp_policies_get(p.handle).balance
     local plan, walk = ffi.new "struct mp_plan", ffi.new("uint16_t[?]", C.MP_PLAN_SEEN)
     local state = 12345
     local function draw(n)

@@ -98,7 +98,7 @@ describe("a reconnect policy", function()
     local p = policies.new {}
     assert.is_nil(p:delay())
     assert.is_nil(p:info(C.MP_POLICY_RECONNECT))
-    assert.equal(nil, C.mp_script_policies_get(p.handle).reconnect.delay)
+    assert.equal(nil, C.mp_policies_get(p.handle).reconnect.delay)
   end)
 
   it("sees attempt, reason and distance", function()

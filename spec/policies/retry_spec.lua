@@ -27,7 +27,7 @@ describe("the retry policy", function()
     local function verdict(err)
       err.consistency = err.consistency or C.MP_CL_QUORUM
       local name = p:decide(err)
-      local lower = C.mp_script_policies_get(p.handle).retry.lower_to[0]
+      local lower = C.mp_policies_get(p.handle).retry.lower_to[0]
       return name, lower ~= C.MP_CONSISTENCY_AS_IT_IS and require("ffi").string(C.mp_consistency_name(lower)) or ""
     end
 

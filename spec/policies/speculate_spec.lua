@@ -28,7 +28,7 @@ describe("a session without a speculate policy", function()
 
   it("has nobody to ask", function()
     local p = policies.new {}
-    assert.equal(nil, C.mp_script_policies_get(p.handle).speculate.after)
+    assert.equal(nil, C.mp_policies_get(p.handle).speculate.after)
     assert.is_nil(p:info(C.MP_POLICY_SPECULATE))
   end)
 end)
@@ -158,7 +158,7 @@ describe("a speculate policy", function()
       local info = p:info(C.MP_POLICY_SPECULATE)
       assert.equal(1, tonumber(info.errors))
       assert.matches("/mine.lua:%d: ", ffi.string(info.last_error))
-      assert.not_matches("moonpool.decision", ffi.string(info.last_error), 1, true)
+      assert.not_matches("moonpool.policy", ffi.string(info.last_error), 1, true)
     end)
   end
 

@@ -3,7 +3,7 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 local config = require "moonpool.config"
 local nearest = require "moonpool.nearest"
-local policies = require "spec.support.policies" -- declares struct mp_script_policies_config
+local policies = require "spec.support.policies" -- declares struct mp_policies_config
 
 -- What is wrong, and the message in full behind "app.lua:3: ".
 local MS = "must be an integer of milliseconds, 0 or more"
@@ -377,7 +377,7 @@ int lua_gettop(struct lua_State *L);
 void lua_close(struct lua_State *L);
 struct mp_script_config {
   struct mp_session_config session;
-  struct mp_script_policies_config policies;
+  struct mp_policies_config policies;
   uint32_t close_drain_ms;
   const char *file;
   struct mp_arena arena;

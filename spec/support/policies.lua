@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Policies for specs: a whole mp_script_policies over made-up views, with its files in a folder of its own. No session
+-- Policies for specs: a whole mp_policies over made-up views, with its files in a folder of its own. No session
 -- and no cluster: what is asked is what a policy says.
 local ffi = require "ffi"
 local C = require "spec.support.c"
@@ -7,7 +7,7 @@ local topology = require "spec.support.topology"
 
 -- The header itself, so that there is nothing to keep in step.
 local function declare()
-  local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/script/policies.h"))
+  local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/policy/policies.h"))
   local text = file:read "*a":gsub("//[^\n]*", ""):gsub("#[^\n]*", ""):gsub("MP_MUST_CHECK", "")
   file:close()
   ffi.cdef(text)
@@ -68,7 +68,7 @@ jit.off(end_loop)
 -- memoryBytes, watch, seed, sim (a simulated loop, whose time is passed by p:pass)
 function policies.try(options)
   options = options or {}
-  local config = ffi.new "struct mp_script_policies_config"
+  local config = ffi.new "struct mp_policies_config"
   local kept = { options }
   config.home = MOONPOOL_ROOT
   config.where = options.where
@@ -93,13 +93,13 @@ function policies.try(options)
       if self.on_log then self.on_log() end
     end)
   local message = ffi.new "char[1024]"
-  self.handle = C.mp_script_policies_new(self.loop, config, message, 1024)
+  self.handle = C.mp_policies_new(self.loop, config, message, 1024)
   if self.handle == nil then
     end_loop(self)
     return nil, ffi.string(message)
   end
   open[self] = true
-  C.mp_script_policies_listen(self.handle, callback(self, "void (*)(void *, const struct mp_policy_event *)",
+  C.mp_policies_listen(self.handle, callback(self, "void (*)(void *, const struct mp_policy_event *)",
     function(_, event)
       self.events[#self.events + 1] = {
         kind = event.kind == C.MP_POLICY_RELOADED and "reloaded" or "error", name = ffi.string(event.name),
@@ -135,7 +135,7 @@ end
 function Policies:close()
   if not open[self] then return end
   open[self] = nil
-  if self.handle ~= nil then C.mp_script_policies_free(self.handle) end
+  if self.handle ~= nil then C.mp_policies_free(self.handle) end
   self.handle = nil
   end_loop(self)
   if self.folder then policies.remove(self.folder) end
@@ -160,13 +160,13 @@ end
 jit.off(Policies.pass)
 
 function Policies:bind(view, names)
-  return C.mp_script_policies_bind(self.handle, view, names)
+  return C.mp_policies_bind(self.handle, view, names)
 end
 jit.off(Policies.bind)
 
 function Policies:info(kind)
   local info = ffi.new "struct mp_policy_info"
-  if not C.mp_script_policies_info(self.handle, kind or C.MP_POLICY_BALANCE, info) then return nil end
+  if not C.mp_policies_info(self.handle, kind or C.MP_POLICY_BALANCE, info) then return nil end
   return info
 end
 
@@ -180,7 +180,7 @@ function Policies:plan(view, req, placement, chance)
   end
   local plan = ffi.new "struct mp_plan"
   C.mp_plan_init(plan, view, placement, request.hasToken, (req or {}).routingToken or 0, chance or 1)
-  local balance = C.mp_script_policies_get(self.handle).balance
+  local balance = C.mp_policies_get(self.handle).balance
   return balance.plan(balance.self, request, plan), plan
 end
 jit.off(Policies.plan)
@@ -196,7 +196,7 @@ function Policies:decide(err)
   local view = ffi.new("struct mp_retry_view", { attempt = 1, code = -1 })
   for key, value in pairs(err) do view[key] = value end
   local delay = ffi.new "uint32_t[1]"
-  local retry = C.mp_script_policies_get(self.handle).retry
+  local retry = C.mp_policies_get(self.handle).retry
   local verdict = retry.decide(retry.self, view, delay)
   local names = { [C.MP_GIVE_UP] = "giveUp", [C.MP_SAME_HOST] = "sameHost", [C.MP_NEXT_HOST] = "nextHost" }
   return names[tonumber(verdict)], delay[0]
@@ -208,7 +208,7 @@ function Policies:delay(try)
   local view = ffi.new("struct mp_reconnect_view", { attempt = 1, isLocal = true })
   for key, value in pairs(try or {}) do view[key] = value end
   local delay = ffi.new "uint64_t[1]"
-  local reconnect = C.mp_script_policies_get(self.handle).reconnect
+  local reconnect = C.mp_policies_get(self.handle).reconnect
   if reconnect.delay == nil or not reconnect.delay(reconnect.self, view, delay) then return nil end
   return tonumber(delay[0])
 end
@@ -218,7 +218,7 @@ jit.off(Policies.delay)
 function Policies:after(sent, req)
   local view = ffi.new("struct mp_request_view", { attempt = 1, isRead = true, idempotent = true })
   for key, value in pairs(req or {}) do view[key] = value end
-  local speculate = C.mp_script_policies_get(self.handle).speculate
+  local speculate = C.mp_policies_get(self.handle).speculate
   local ms = speculate.after ~= nil and speculate.after(speculate.self, view, sent) or 0xffffffff
   return ms ~= 0xffffffff and ms or nil -- MP_SPECULATE_NEVER
 end
@@ -227,7 +227,7 @@ jit.off(Policies.after)
 -- What the failover policy says about a struct mp_datacentres: the dcId and the reason; nil when it failed.
 function Policies:serving(dcs)
   local wish = ffi.new("struct mp_serving_wish", { dc = dcs.serving })
-  local failover = C.mp_script_policies_get(self.handle).serving
+  local failover = C.mp_policies_get(self.handle).serving
   if failover.decide == nil or not failover.decide(failover.self, dcs, wish) then return nil end
   return wish.dc, ffi.string(wish.why)
 end
@@ -235,7 +235,7 @@ jit.off(Policies.serving)
 
 function Policies:reload()
   local message = ffi.new "char[1024]"
-  local rc = C.mp_script_policies_reload(self.handle, message, 1024)
+  local rc = C.mp_policies_reload(self.handle, message, 1024)
   return rc == 0, ffi.string(message)
 end
 jit.off(Policies.reload)

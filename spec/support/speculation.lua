@@ -12,7 +12,7 @@ local TIMEOUT_MS = speculation.TIMEOUT_MS
 local function speculate(world, delays, retry)
   local slots = {}
   for i, node in ipairs(world.nodes) do slots[i] = world:find(node.ip).index end
-  local policies = ffi.new "struct mp_policies"
+  local policies = ffi.new "struct mp_policy_calls"
   world.asked = 0
   policies.balance.plan = world.loop:callback(
     "bool (*)(void *, const struct mp_request_view *, struct mp_plan *)", function(_, _, plan)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the cluster asks policies, as C functions: Lua policies stand behind it (script/decide.c), and the defaults in
+// What the cluster asks policies, as C functions: Lua policies stand behind it (policy/state.c), and the defaults in
 // policy_default.c answer whenever a script fails, so a request is never lost to a script.
 // A policy is asked inside the loop, must not call back into the session, and keeps nothing of what it is given.
 #pragma once
@@ -101,7 +101,7 @@ struct mp_serving_policy {
 	bool (*decide)(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish);
 };
 
-struct mp_policies {
+struct mp_policy_calls {
 	struct mp_balance_policy balance;
 	struct mp_retry_policy retry;
 	struct mp_reconnect_policy reconnect;

@@ -61,7 +61,7 @@ describe("the replay gate", function()
 
   -- A policy that wants another attempt after everything. `same`: on the same host.
   local function greedy(same)
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.retry.decide = world.loop:callback(
       "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)",
       function() return same and C.MP_SAME_HOST or C.MP_NEXT_HOST end)
@@ -180,7 +180,7 @@ describe("the replay gate", function()
       C.mp_loop_sim_set_buffer(world.loop.handle, 64)
       for _, node in ipairs(world.nodes) do C.mp_loop_sim_stall(world.loop.handle, node.addr, true) end
       local slot = world:find("127.0.0.2").index
-      local policies = ffi.new "struct mp_policies"
+      local policies = ffi.new "struct mp_policy_calls"
       policies.balance.plan = world.loop:callback(
         "bool (*)(void *, const struct mp_request_view *, struct mp_plan *)", function(_, _, plan)
           C.mp_plan_host(plan, slot)
@@ -210,7 +210,7 @@ describe("the replay gate", function()
   it("lets the policy wait before a retry, but not beyond the deadline", function()
     world = session_world.connected()
     local delay = 300
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.retry.decide = world.loop:callback(
       "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)",
       function(_, _, delay_ms)
@@ -266,7 +266,7 @@ describe("the replay gate", function()
 
   it("is tighter than any policy, and a policy may be tighter than it", function()
     world = session_world.connected()
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.retry.decide = world.loop:callback(
       "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)",
       function(_, view)
@@ -288,7 +288,7 @@ describe("the replay gate", function()
 
   it("uses the default plan when the policy fails, and counts it", function()
     world = session_world.connected()
-    local policies = ffi.new "struct mp_policies"
+    local policies = ffi.new "struct mp_policy_calls"
     policies.balance.plan = world.loop:callback(
       "bool (*)(void *, const struct mp_request_view *, struct mp_plan *)", function() return false end)
     C.mp_session_set_policies(world.session, policies)

@@ -18,7 +18,7 @@ local function open(failover, verdict, delay, config)
   config.request_timeout_ms = config.request_timeout_ms or 20000
   world = session_world.connected { nodes = { {}, {}, {}, {}, {} }, config = config }
   world:pass(1500)
-  local policies = ffi.new "struct mp_policies"
+  local policies = ffi.new "struct mp_policy_calls"
   policies.retry.decide = world.loop:callback(
     "enum mp_retry_verdict (*)(void *, const struct mp_retry_view *, uint32_t *)", function(_, _, delay_ms)
       delay_ms[0] = delay or 0

@@ -443,7 +443,7 @@ describe("prepared statements", function()
       world.shapes[select] = shape_of_select()
       local prepared = world:prepare(select)
       local seen
-      local policies = ffi.new "struct mp_policies"
+      local policies = ffi.new "struct mp_policy_calls"
       policies.balance.plan = world.loop:callback(
         "bool (*)(void *, const struct mp_request_view *, struct mp_plan *)", function(_, view, plan)
           seen = ffi.new("struct mp_request_view", view[0])

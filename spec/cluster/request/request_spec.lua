@@ -266,7 +266,7 @@ describe("a request", function()
       world.on_statement = function(node) return node == world.nodes[1] end
       local slot = world:find("127.0.0.1").index
       -- Asks the silent host first, then the others in turn.
-      local policies = ffi.new "struct mp_policies"
+      local policies = ffi.new "struct mp_policy_calls"
       policies.balance.plan = world.loop:callback(
         "bool (*)(void *, const struct mp_request_view *, struct mp_plan *)", function(_, _, plan)
           C.mp_plan_host(plan, slot)

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speculative execution policies: when another copy of a slow request goes. What they say is a wish: which requests
+// may have copies, to whom they go, how many there are and what they may cost is decided in
+// cluster/request/speculative.c.
+#include <math.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "policy/policies_internal.h"
+
+#define DELAY_MAX_MS 3600000.0 // an hour
+
+static int call_after(struct mp_policy_context *context, double delay_ms)
+{
+	if (!(delay_ms >= 0 && delay_ms <= DELAY_MAX_MS))
+		return MP_EINVAL;
+	context->delay_ms = (uint32_t)ceil(delay_ms);
+	return 0;
+}
+
+// -1: too few samples (or nobody measures), -2: that is no quantile or no number of samples.
+static double call_latency(struct mp_policy_context *context, double quantile, double least)
+{
+	if (!(quantile > 0 && quantile < 1) || !(least >= 1 && least <= 1e9))
+		return -2;
+	const struct mp_policy_names *names = context->names;
+	if (names == NULL || names->latency_ms == NULL)
+		return -1;
+	return names->latency_ms(names->data, quantile, (uint32_t)least);
+}
+
+static void push(lua_State *L, struct mp_policy_state *state)
+{
+	static const struct mp_policy_field fields[] = {{"sent", offsetof(struct mp_policy_copy, sent)}};
+	mp_policy_push_layout(L, "copy", sizeof(struct mp_policy_copy), fields, MP_ARRAY_LEN(fields));
+	mp_policy_set_call(L, "copy", (uintptr_t)&state->copy);
+	mp_policy_set_call(L, "after", (uintptr_t)call_after);
+	mp_policy_set_call(L, "latency", (uintptr_t)call_latency);
+	state->copy.sent = 1; // what the warm-up asks about
+}
+
+static bool decide(struct mp_policy_state *state, const struct mp_request_view *req, uint32_t sent,
+                   uint32_t *after_ms)
+{
+	state->req = *req;
+	state->copy.sent = sent;
+	state->context.delay_ms = MP_SPECULATE_NEVER;
+	int status = mp_policy_state_enter(state);
+	if (MP_UNLIKELY(status != 0))
+		return mp_policy_state_failed(state, status);
+	*after_ms = state->context.delay_ms;
+	return true;
+}
+
+static bool ask(struct mp_policy_state *state, struct mp_sample *sample)
+{
+	(void)sample;
+	for (uint32_t i = 0; i < MP_SAMPLE_REQUESTS * MP_SPECULATIVE_MAX; i++) {
+		struct mp_request_view req;
+		uint32_t after_ms;
+		mp_sample_request(i / MP_SPECULATIVE_MAX, &req);
+		if (!decide(state, &req, 1 + i % MP_SPECULATIVE_MAX, &after_ms))
+			return false;
+	}
+	return true;
+}
+
+static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
+{
+	struct mp_policy_slot *slot = self;
+	uint32_t after_ms = MP_SPECULATE_NEVER;
+	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
+		return MP_SPECULATE_NEVER;
+	uint64_t from_ns = mp_policy_called(slot);
+	bool ok = decide(slot->current->state, req, sent, &after_ms);
+	return MP_LIKELY(mp_policy_ended(slot, from_ns, ok)) ? after_ms : MP_SPECULATE_NEVER;
+}
+
+static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
+{
+	policies->speculate = (struct mp_speculate_policy){.self = slot, .after = serve_after};
+}
+
+const struct mp_policy_ops mp_policy_speculate = {
+	.name = "speculate",
+	.key = "speculativeExecution",
+	.is_hot = true,
+	.push = push,
+	.ask = ask,
+	.serve = serve,
+};

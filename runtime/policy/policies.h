@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policies of one session as Lua files: finds them by name or path, runs each in a policy state of its
+// own, watches the files and swaps in a new generation between two requests. A file that fails is refused and
+// the old one goes on; a policy that fails at run time is answered for by the C default (cluster/plan/policy.h),
+// so no request is ever lost to it.
+//
+// No lua_State shows here. Everything happens on the loop; events come from the loop, never inside a call of
+// this header.
+#pragma once
+
+#include "cluster/plan/policy.h"
+#include "cluster/plan/view.h"
+#include "loop/loop.h"
+
+struct mp_policies;
+
+// The questions. One that no policy answers is answered by C alone and costs nothing.
+enum mp_policy_kind {
+	MP_POLICY_BALANCE,   // which hosts, in which order
+	MP_POLICY_RETRY,     // after this error: again, where, or give up
+	MP_POLICY_RECONNECT, // when to try a host again
+	MP_POLICY_SPECULATE, // when to send a second copy
+	MP_POLICY_FAILOVER,  // which datacentre serves now
+	MP_POLICY_KINDS
+};
+const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance": also the folder under policies/
+const char *mp_policy_kind_key(enum mp_policy_kind kind);  // "loadBalancing": its key in a configuration
+
+// One question and the file that answers it.
+struct mp_policy_choice {
+	// A name ("TokenAwarePolicy") or a path ("./policies/mine.lua"); NULL: C answers (balance: TokenAwarePolicy does).
+	const char *policy;
+	const char *options; // a Lua table of literals: "{ childPolicy = \"RoundRobinPolicy\" }"; NULL: none
+	const char *key;     // what messages call it; NULL: mp_policy_kind_key()
+};
+
+struct mp_policies_config {
+	const char *home;         // folder that holds lua/ and policies/; NULL: mp_installation_find()
+	const char *const *paths; // policyPath: folders searched before the built-ins
+	size_t path_count;
+	struct mp_policy_choice choices[MP_POLICY_KINDS];
+	const char *where;        // "app.lua:12", put before messages about options; NULL: nothing
+	size_t memory_bytes;      // most a policy state may use; 0: 16 MiB
+	bool watch;               // reload when a file changes
+	const struct mp_log *log; // outlives the policies; NULL: the loop's
+};
+
+// Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`.
+// All strings are copied.
+struct mp_policies *mp_policies_new(struct mp_loop *loop, const struct mp_policies_config *config,
+                                    char *message, size_t message_size) MP_MUST_CHECK;
+// NULL is fine. Only when no session can ask any more; also inside an event.
+void mp_policies_free(struct mp_policies *policies);
+
+// What to give to mp_session_new(); stays valid and unchanged over reloads.
+const struct mp_policy_calls *mp_policies_get(const struct mp_policies *policies);
+
+// How scripts find the numbers of tag and keyspace texts, and what was measured: mp_session_tag_id(),
+// mp_session_keyspace_id() and mp_session_recent_ms() fit.
+struct mp_policy_names {
+	void *data;
+	uint32_t (*tag_id)(void *data, const char *text, size_t len);
+	uint32_t (*keyspace_id)(void *data, const char *text, size_t len);
+	double (*latency_ms)(void *data, double quantile, uint32_t least); // NULL: nobody measures
+};
+// Call once after mp_session_new() and before its first request: hosts become visible to scripts
+// (`host.inFlight`), `tags.x` and `keyspaces.x` get their numbers. `names` NULL: every name is unknown. 0 or
+// MP_ENOMEM, MP_ESCRIPT.
+int mp_policies_bind(struct mp_policies *policies, struct mp_view *view,
+                     const struct mp_policy_names *names) MP_MUST_CHECK;
+struct mp_session;
+// The same with a session's own view and names.
+int mp_policies_attach(struct mp_policies *policies, struct mp_session *session) MP_MUST_CHECK;
+
+// Read every file again now, changed or not. 0: all kinds run a new generation. MP_ESCRIPT: at least one was
+// refused (its old generation goes on); `message` gets the first reason.
+int mp_policies_reload(struct mp_policies *policies, char *message, size_t message_size) MP_MUST_CHECK;
+// Back to the generation before this one, if it is still kept; MP_ENOTFOUND otherwise.
+int mp_policies_rollback(struct mp_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
+
+// Other policies, options or paths for a session that runs, in two steps so that they may be one part of a greater
+// change. Prepare: what differs from now is loaded and checked; NULL: `message` says why not, and all is as it was.
+struct mp_policy_change;
+struct mp_policy_change *mp_policies_prepare(struct mp_policies *policies,
+                                             const struct mp_policies_config *config, char *message,
+                                             size_t message_size) MP_MUST_CHECK;
+// Take it, or drop it; exactly one of both, before the loop goes on. After taking, mp_policies_get() may say
+// something else: give it to mp_session_set_policies() again.
+void mp_policies_take(struct mp_policies *policies, struct mp_policy_change *change);
+void mp_policies_drop(struct mp_policy_change *change); // NULL is fine
+
+struct mp_policy_info {
+	const char *name;    // as the file declares it
+	const char *file;    // its path
+	const char *child;   // name of the child policy, "" without one
+	uint32_t generation; // 1 for the first, counts successful loads
+	uint64_t since_ms;   // loop time of its swap
+	uint64_t calls;      // of this generation
+	uint64_t errors;     // calls that failed and were answered by the C default
+	uint64_t
+		ns_per_call;  // mean of the calls that were timed (of those for requests one in 1,024); 0: none yet
+	uint64_t reloads; // successful ones since the start
+	uint64_t refused; // reloads that were refused
+	size_t memory_bytes;     // of its policy state now
+	uint64_t allocations;    // times its policy state was given memory: steady while it serves
+	uint64_t given_bytes;    // what it was given together, whatever it gave back
+	bool has_loop;           // the file loops: allowed, slow
+	bool is_compiled;        // the plan function runs as machine code
+	bool is_slow;            // it loops, is not machine code, or allocates
+	uint32_t bytes_per_call; // what its state took for the usual request when it was tried, garbage included
+	bool is_suspended;       // failing; asked once a second until it works again
+	const char *last_error;  // "FILE:LINE: ..." or ""
+};
+// Valid until the next reload. false: this kind is answered by C alone.
+bool mp_policies_info(const struct mp_policies *policies, enum mp_policy_kind kind,
+                      struct mp_policy_info *info);
+
+// For authors, in policies that serve no session: measures on a made-up cluster of a hundred nodes.
+struct mp_policy_cost {
+	const char *name;
+	uint64_t ns_per_call;
+	uint32_t bytes_per_call;
+	bool is_hot; // asked for each request
+	bool is_slow;
+	char why[512]; // is_slow: "FILE:LINE: ..."
+};
+int mp_policies_measure(struct mp_policies *policies, enum mp_policy_kind kind,
+                        struct mp_policy_cost *cost) MP_MUST_CHECK;
+// What its file may say, as the text of a Lua table: { entry, words, options, fields }.
+struct mp_buf;
+int mp_policies_facts(struct mp_policies *policies, enum mp_policy_kind kind,
+                      struct mp_buf *facts) MP_MUST_CHECK;
+
+enum mp_policy_event_kind {
+	MP_POLICY_RELOADED, // a new generation serves
+	MP_POLICY_ERROR, // a reload was refused, a policy failed (at most once a second), or an old generation is
+					 // back
+};
+struct mp_policy_event {
+	enum mp_policy_event_kind kind;
+	enum mp_policy_kind policy;
+	const char *name;
+	const char *file;
+	uint32_t generation; // in force after the event
+	const char *message; // MP_POLICY_ERROR: "FILE:LINE: ..."; otherwise ""
+};
+// One listener; NULL: none. The event is valid during the call.
+void mp_policies_listen(struct mp_policies *policies,
+                        void (*on_event)(void *data, const struct mp_policy_event *event), void *data);

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of mp_policies, shared by policies.c (life), reload.c (new generations), serve.c (decisions) and
+// kinds.c (what differs from question to question).
+//
+// A slot answers one kind of question. It holds the generation in force and the one before. States change only between
+// decisions: a generation that left is freed by the task, never where it failed.
+#pragma once
+
+#include "policy/policies.h"
+#include "policy/sample.h"
+#include "policy/state.h"
+
+#define MP_POLICY_ERRORS_MAX  100u // consecutive failures after which the generation before is back
+#define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
+#define MP_POLICY_STOPS_MAX   4u  // for lack of fuel or memory within
+#define MP_POLICY_STOPS_MS    10000u // this time: the generation before is back, too
+#define MP_POLICY_EVENTS      8u
+#define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
+#define MP_POLICY_MODULES     4u
+#define MP_POLICY_MEMORY      ((size_t)16 << 20)
+
+// What one kind of question needs beside what all have: its entry in the table of kinds.c.
+struct mp_policy_slot;
+struct mp_policy_ops {
+	const char *name;     // folder of its policies, and of its driver: lua/moonpool/policy/NAME.lua
+	const char *key;      // of a configuration
+	const char *fallback; // the policy when none is named; NULL: C answers
+	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
+	// Its own fields, constants and functions, into the bridge table at the top of the stack.
+	void (*push)(lua_State *L, struct mp_policy_state *state);
+	// The contract check: everything that it can be asked about this cluster. false: state->error.
+	bool (*ask)(struct mp_policy_state *state, struct mp_sample *sample);
+	// From now on the slot answers for the session. (Without a policy the table stays as it is.)
+	void (*serve)(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
+};
+const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind);
+
+struct mp_generation {
+	struct mp_policy_state *state;
+	uint32_t number;
+	uint64_t since_ms;
+	uint64_t calls;
+	uint64_t errors;
+	uint64_t timed_calls;
+	uint64_t timed_ns;
+	uint32_t stops; // for lack of fuel or memory, since then
+	uint64_t stops_since_ms;
+};
+
+struct mp_policy_slot {
+	struct mp_policies *owner;
+	enum mp_policy_kind kind;
+	struct mp_policy_choice choice;  // strings are the slot's; policy NULL: C answers
+	struct mp_generation *current;   // never NULL while policy is set
+	struct mp_generation *previous;  // the last good one before, or NULL
+	struct mp_generation *retired;   // failed in service, to be freed by the task
+	struct mp_generation *discarded; // replaced, to be freed by the task
+	struct mp_policy_state *tried;   // of a file that changed, to be made ready in another turn
+	uint32_t generations;            // numbers given
+	uint64_t loaded_hash;            // of the texts that were loaded last, whichever generation serves
+	uint64_t reloads, refused;
+	uint32_t failed_in_row;
+	uint64_t timed_mask; // calls whose number has none of these bits are timed
+	volatile bool
+		troubled;   // it failed and has not worked since, or is stuck: the one thing a good decision looks at
+	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
+	bool needs_collect;
+	uint16_t lower_to; // what the last verdict wants the next attempt's consistency to be
+	uint64_t probe_ms; // when it is asked next
+	struct mp_log_gate gate;
+	struct mp_watch *watches[MP_POLICY_FILES];
+	char *watched[MP_POLICY_FILES];
+	char last_error[MP_POLICY_TEXT];
+};
+
+// What a load consists of, to be measured.
+enum mp_load_phase {
+	MP_LOAD_STATE,    // a fresh lua_State with the trusted modules; almost nothing when one was made ahead
+	MP_LOAD_FILES,    // the policy's files read, checked, run
+	MP_LOAD_CONTRACT, // asked about sample clusters
+	MP_LOAD_AGAIN,    // the files run once more
+	MP_LOAD_WARM_UP,
+	MP_LOAD_SWAP,
+	MP_LOAD_PHASES
+};
+
+struct mp_policy_news {
+	enum mp_policy_event_kind kind;
+	enum mp_policy_kind policy;
+	uint32_t generation;
+	char name[128];
+	char file[512];
+	char message[MP_POLICY_TEXT];
+};
+
+struct mp_policies {
+	struct mp_loop *loop;
+	const struct mp_log *log;
+	struct mp_policy_calls policies;
+	struct mp_source_path source;
+	char *home;
+	char *where;
+	size_t memory_bytes;
+	bool watch;
+	struct mp_policy_module modules[MP_POLICY_MODULES];
+	struct mp_policy_module own[MP_POLICY_KINDS]; // of each kind, read when it is first loaded
+	struct mp_sample sample;
+	struct mp_view *view; // NULL: not bound yet
+	struct mp_policy_names names;
+	bool has_names;
+	struct mp_policy_slot slots[MP_POLICY_KINDS];
+	struct mp_task task;
+	struct mp_timer later; // for what takes long
+	struct mp_policy_news news[MP_POLICY_EVENTS];
+	uint32_t news_count;
+	void (*on_event)(void *data, const struct mp_policy_event *event);
+	void *event_data;
+	bool is_measured; // for authors: who reads the costs needs no warning
+	struct mp_policy_state
+		*spare; // a state without a policy, made in a turn in which nobody waits for it; or NULL
+	bool wants_spare;
+	uint64_t phase_ns[MP_LOAD_PHASES]; // of the last load
+	uint64_t phase_from_ns;
+	bool in_event;
+	bool free_wanted;
+};
+
+// policies.c
+bool mp_policy_later(struct mp_policies *policies); // soon, what takes long; false: no memory
+void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
+void mp_generation_free(struct mp_generation *generation);
+int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
+                           const char *fallback);
+void mp_policy_free_choice(struct mp_policy_choice *choice);
+void mp_policy_install(struct mp_policies *policies); // what C calls follows from the slots
+// reload.c
+// A generation that could serve; the same results as of mp_policy_load.
+int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
+                   size_t message_size) MP_MUST_CHECK;
+void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation);
+// A new generation into the slot. 0, 1 when the files are as they were (and `force` is false), or MP_ESCRIPT.
+int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size) MP_MUST_CHECK;
+// The same as mp_policy_load with its consequences: counted, logged, told.
+int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
+                     size_t message_size) MP_MUST_CHECK;
+// What a changed file's policy lacks after it was tried.
+void mp_policy_finish(struct mp_policy_slot *slot);
+// The same texts again in a state that knows the view.
+int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+// A state for the next load.
+void mp_policy_prepare(struct mp_policies *owner);
+void mp_policy_watch(struct mp_policy_slot *slot);
+void mp_policy_unwatch(struct mp_policy_slot *slot);
+bool mp_policy_ask_plans(struct mp_policy_state *state, struct mp_sample *sample);
+bool mp_policy_ask_verdicts(struct mp_policy_state *state, struct mp_sample *sample);
+// cost.c
+void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_policy_state *state);
+// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
+bool mp_policy_is_slow(struct mp_policy_state *state, char *why, size_t size);
+// serve.c
+// Around each decision: may the script be asked now, and what came of it.
+bool mp_policy_may_ask(struct mp_policy_slot *slot);
+// Count a call of the generation in force; one in many is timed: then when it began, else 0. For mp_policy_ended().
+uint64_t mp_policy_called(struct mp_policy_slot *slot);
+bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok); // gives back `ok`
+void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
+void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
+// kind_reconnect.c
+extern const struct mp_policy_ops mp_policy_reconnect;
+// kind_speculate.c
+extern const struct mp_policy_ops mp_policy_speculate;
+// kind_failover.c
+extern const struct mp_policy_ops mp_policy_failover;

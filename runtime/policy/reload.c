@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a generation comes into force: load the files into a fresh state, ask it about sample clusters, run the same
+// texts again for the session's hosts (what they keep between calls begins anew), warm that up until it is machine
+// code, swap a pointer. Anything that goes wrong on the way leaves the old generation as it was.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/policies_internal.h"
+
+static struct mp_policy_state *prepare(struct mp_policies *owner, char *message, size_t message_size)
+{
+	struct mp_policy_modules modules = {owner->modules, MP_POLICY_MODULES};
+	return mp_policy_state_prepare(&modules, owner->memory_bytes, message, message_size);
+}
+
+void mp_policy_prepare(struct mp_policies *owner)
+{
+	char message[MP_POLICY_TEXT];
+	if (owner->spare == NULL)
+		owner->spare = prepare(owner, message, sizeof(message)); // NULL: whoever needs one will say why
+}
+
+// The state that was made ahead, or a new one.
+static struct mp_policy_state *take_state(struct mp_policies *owner, char *message, size_t message_size)
+{
+	struct mp_policy_state *state = owner->spare;
+	owner->spare = NULL;
+	// Whoever reloads once will do so again.
+	owner->wants_spare = owner->view != NULL;
+	if (owner->wants_spare)
+		(void)mp_policy_later(owner); // without it the next load makes one
+	return state != NULL ? state : prepare(owner, message, message_size);
+}
+
+static int load(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message,
+                size_t message_size)
+{
+	struct mp_policies *owner = slot->owner;
+	struct mp_policy_setup setup = {
+		.loop = owner->loop,
+		.log = owner->log,
+		.kind = slot->kind,
+		.choice = &slot->choice,
+		.where = owner->where,
+		.source = &owner->source,
+		.own = &owner->own[slot->kind],
+		.push = mp_policy_ops(slot->kind)->push,
+		.slots = owner->sample.view.hosts,
+		.names = owner->has_names ? &owner->names : NULL,
+	};
+	return mp_policy_state_load(state, &setup, message, message_size);
+}
+
+// ---- the contract check -------------------------------------------------------------------------------------------
+
+bool mp_policy_ask_plans(struct mp_policy_state *state, struct mp_sample *sample)
+{
+	// A policy that loops over a thousand hosts is not to take longer to try than it must.
+	uint32_t step = sample->topology == MP_SAMPLE_THOUSAND ? 5 : 1;
+	for (uint32_t i = 0; i < MP_SAMPLE_REQUESTS; i += step) {
+		struct mp_request_view req;
+		struct mp_plan plan;
+		mp_sample_request(i, &req);
+		mp_plan_init(&plan, &sample->view, mp_sample_placement(sample), req.hasToken, (int64_t)req.token, i);
+		if (!mp_policy_state_plan(state, &req, &plan))
+			return false;
+		uint32_t given = 0;
+		while (mp_plan_next(&plan, NULL) != MP_NO_HOST)
+			given++;
+		mp_assert(given <= sample->view.up_count);
+	}
+	return true;
+}
+
+bool mp_policy_ask_verdicts(struct mp_policy_state *state, struct mp_sample *sample)
+{
+	(void)sample; // errors are the same everywhere
+	for (uint32_t i = 0; i < MP_SAMPLE_ERRORS; i++) {
+		struct mp_retry_view err;
+		enum mp_retry_verdict verdict;
+		uint32_t delay_ms;
+		mp_sample_error(i, &err);
+		if (!mp_policy_state_retry(state, &err, &verdict, &delay_ms))
+			return false;
+	}
+	return true;
+}
+
+static int check_contract(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message,
+                          size_t size)
+{
+	struct mp_sample *sample = &slot->owner->sample;
+	for (int topology = 0; topology < MP_SAMPLE_COUNT; topology++) {
+		if (mp_sample_set(sample, (enum mp_sample_topology)topology) != 0) {
+			snprintf(message, size, "out of memory");
+			return MP_ESCRIPT;
+		}
+		if (mp_policy_ops(slot->kind)->ask(state, sample))
+			continue;
+		// What is good for a small cluster is not refused because it tires on a large one.
+		if (topology == MP_SAMPLE_THOUSAND && state->was_fuel) {
+			state->runs_dry = true;
+			mp_policy_state_collect(state);
+		} else {
+			snprintf(message, size, "%s (asked about %s)", state->error,
+			         mp_sample_name((enum mp_sample_topology)topology));
+			return MP_ESCRIPT;
+		}
+	}
+	return 0;
+}
+
+// ---- a new generation ---------------------------------------------------------------------------------------------
+
+// The times of a load end to end: each call closes a phase.
+static void end_phase(struct mp_policies *owner, enum mp_load_phase phase)
+{
+	uint64_t now_ns = mp_loop_clock_ns(owner->loop);
+	owner->phase_ns[phase] = now_ns - owner->phase_from_ns;
+	owner->phase_from_ns = now_ns;
+}
+
+// A policy that passed the contract check becomes ready to serve. Before there is a cluster it stays cold and as it was
+// tried: its files are run again for the cluster.
+static int make_ready(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message, size_t size)
+{
+	struct mp_policies *owner = slot->owner;
+	const struct mp_policy_names *names = owner->has_names ? &owner->names : NULL;
+	mp_policy_load_begins(&state->context.fuel);
+	if (owner->view != NULL && mp_policy_state_begin(state, owner->view->hosts, names, message, size) != 0)
+		return MP_ESCRIPT;
+	end_phase(owner, MP_LOAD_AGAIN);
+	if (owner->view != NULL && mp_policy_ops(slot->kind)->is_hot)
+		mp_policy_warm_up(slot, state);
+	end_phase(owner, MP_LOAD_WARM_UP);
+	state->context.plan = &state->idle_plan;
+	mp_policy_load_ends(&state->context.fuel);
+	state->context.fuel.limit_ns = MP_POLICY_SERVE_NS;
+	return 0;
+}
+
+// A decision that passed the contract check, cold. NULL: refused, or unchanged (`*rc` is 1).
+static struct mp_policy_state *try_out(struct mp_policy_slot *slot, bool force, int *rc, char *message,
+                                       size_t size)
+{
+	struct mp_policies *owner = slot->owner;
+	owner->phase_from_ns = mp_loop_clock_ns(owner->loop);
+	*rc = mp_policy_read_own(slot, message, size);
+	struct mp_policy_state *state = *rc == 0 ? take_state(owner, message, size) : NULL;
+	end_phase(owner, MP_LOAD_STATE);
+	if (state != NULL)
+		mp_policy_load_begins(&state->context.fuel);
+	*rc = state == NULL ? MP_ESCRIPT : load(slot, state, message, size);
+	end_phase(owner, MP_LOAD_FILES);
+	if (*rc == 0 && !force && slot->current != NULL && slot->loaded_hash == state->content_hash)
+		*rc = 1;
+	if (*rc == 0)
+		*rc = check_contract(slot, state, message, size);
+	end_phase(owner, MP_LOAD_CONTRACT);
+	if (state != NULL)
+		mp_policy_load_ends(&state->context.fuel);
+	if (*rc == 0)
+		return state;
+	mp_policy_state_free(state);
+	return NULL;
+}
+
+void mp_generation_free(struct mp_generation *generation)
+{
+	if (generation == NULL)
+		return;
+	mp_policy_state_free(generation->state);
+	mp_free(generation);
+}
+
+// To be freed in a turn of its own: that takes a tenth of a reload, and nobody waits for it.
+static void discard(struct mp_policy_slot *slot, struct mp_generation *generation)
+{
+	if (generation == NULL)
+		return;
+	mp_generation_free(slot->discarded);
+	slot->discarded = generation;
+	mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+}
+
+void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
+{
+	mp_policy_state_free(slot->tried); // of a text that is older than this one
+	slot->tried = NULL;
+	slot->loaded_hash = generation->state->content_hash;
+	generation->number = ++slot->generations;
+	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
+	discard(slot, slot->previous);
+	slot->previous = slot->current;
+	// One that was failing is nothing to go back to.
+	if (slot->suspended || slot->failed_in_row > 0) {
+		discard(slot, slot->previous);
+		slot->previous = NULL;
+	}
+	slot->current = generation;
+	slot->current->state->watched.alarm = &slot->troubled;
+	slot->troubled = false;
+	slot->suspended = false;
+	slot->failed_in_row = 0;
+	slot->last_error[0] = '\0';
+	mp_policy_watch(slot);
+}
+
+static void warn_of_cost(struct mp_policy_slot *slot, struct mp_policy_state *state)
+{
+	char why[MP_POLICY_TEXT];
+	bool known = mp_policy_ops(slot->kind)->is_hot && slot->owner->view != NULL && !slot->owner->is_measured;
+	if (known && mp_policy_is_slow(state, why, sizeof(why)))
+		mp_log_write(slot->owner->log, MP_LOG_WARN, "%s: allowed, but slow", why);
+}
+
+// The decision becomes the generation's, or is freed.
+static struct mp_generation *generation_of(struct mp_policy_slot *slot, struct mp_policy_state *state,
+                                           char *message, size_t size)
+{
+	struct mp_generation *generation = mp_calloc(1, sizeof(*generation));
+	if (generation == NULL)
+		snprintf(message, size, "out of memory");
+	if (generation == NULL || make_ready(slot, state, message, size) != 0) {
+		mp_free(generation);
+		mp_policy_state_free(state);
+		return NULL;
+	}
+	generation->state = state;
+	warn_of_cost(slot, state);
+	return generation;
+}
+
+int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
+                   size_t message_size)
+{
+	int rc;
+	*made = NULL;
+	struct mp_policy_state *state = try_out(slot, force, &rc, message, message_size);
+	if (state != NULL)
+		*made = generation_of(slot, state, message, message_size);
+	return state != NULL && *made == NULL ? MP_ESCRIPT : rc;
+}
+
+int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+{
+	struct mp_generation *generation;
+	int rc = mp_policy_make(slot, force, &generation, message, message_size);
+	if (rc == 0) {
+		mp_policy_swap_in(slot, generation);
+		end_phase(slot->owner, MP_LOAD_SWAP);
+	}
+	return rc;
+}
+
+// Counted, logged, told.
+static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
+{
+	const struct mp_log *log = slot->owner->log;
+	if (rc > 0)
+		return 0;
+	if (rc == 0) {
+		slot->reloads++;
+		mp_log_write(log, MP_LOG_INFO, "policy %s: generation %u serves (%s)", slot->current->state->name,
+		             slot->current->number, slot->current->state->files[0]);
+		mp_policy_tell(slot, MP_POLICY_RELOADED, "");
+		return 0;
+	}
+	slot->refused++;
+	snprintf(slot->last_error, sizeof(slot->last_error), "%s", message);
+	mp_log_write(log, MP_LOG_ERROR, "policy refused, generation %u of %s goes on: %s", slot->current->number,
+	             slot->current->state->name, message);
+	mp_policy_tell(slot, MP_POLICY_ERROR, message);
+	return MP_ESCRIPT;
+}
+
+int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+{
+	return reloaded(slot, mp_policy_load(slot, force, message, message_size), message);
+}
+
+int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size)
+{
+	struct mp_policy_state *state = slot->current->state;
+	state->context.fuel.load_ns = 0;
+	int rc = make_ready(slot, state, message, message_size);
+	if (rc == 0)
+		warn_of_cost(slot, state);
+	return rc;
+}
+
+// ---- files that change --------------------------------------------------------------------------------------------
+
+// In two turns of the loop, so that requests wait for half of it: what passed the contract check is made ready in the
+// second.
+static void on_change(void *data)
+{
+	struct mp_policy_slot *slot = data;
+	char message[MP_POLICY_TEXT];
+	int rc;
+	mp_policy_state_free(slot->tried);
+	slot->tried = try_out(slot, false, &rc, message, sizeof(message));
+	if (slot->tried == NULL)
+		(void)!reloaded(slot, rc, message); // told and logged
+	else if (!mp_policy_later(slot->owner))
+		mp_policy_finish(slot);
+}
+
+void mp_policy_finish(struct mp_policy_slot *slot)
+{
+	char message[MP_POLICY_TEXT];
+	struct mp_policy_state *state = slot->tried;
+	slot->tried = NULL;
+	slot->owner->phase_from_ns = mp_loop_clock_ns(slot->owner->loop);
+	struct mp_generation *generation = generation_of(slot, state, message, sizeof(message));
+	if (generation != NULL)
+		mp_policy_swap_in(slot, generation);
+	(void)!reloaded(slot, generation != NULL ? 0 : MP_ESCRIPT, message);
+}
+
+void mp_policy_unwatch(struct mp_policy_slot *slot)
+{
+	for (uint32_t i = 0; i < MP_POLICY_FILES; i++) {
+		if (slot->watches[i] != NULL)
+			mp_watch_close(slot->watches[i]);
+		mp_free(slot->watched[i]);
+		slot->watches[i] = NULL;
+		slot->watched[i] = NULL;
+	}
+}
+
+static bool same_files(const struct mp_policy_slot *slot, const struct mp_policy_state *state)
+{
+	for (uint32_t i = 0; i < MP_POLICY_FILES; i++) {
+		const char *file = i < state->file_count ? state->files[i] : NULL;
+		if ((file == NULL) != (slot->watched[i] == NULL))
+			return false;
+		if (file != NULL && strcmp(file, slot->watched[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+void mp_policy_watch(struct mp_policy_slot *slot)
+{
+	struct mp_policies *owner = slot->owner;
+	const struct mp_policy_state *state = slot->current->state;
+	if (!owner->watch || same_files(slot, state))
+		return;
+	mp_policy_unwatch(slot);
+	for (uint32_t i = 0; i < state->file_count; i++) {
+		int err = 0;
+		slot->watched[i] = mp_strdup(state->files[i]);
+		slot->watches[i] = mp_loop_watch(owner->loop, state->files[i], on_change, slot, &err);
+		if (slot->watches[i] == NULL)
+			mp_log_write(owner->log, MP_LOG_WARN, "%s: changes will not be noticed: %s", state->files[i],
+			             mp_err_text(err));
+	}
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policies in service: asks the generation in force, counts, and when it fails lets C answer. After too many
+// failures in a row the generation before is back; without one the script rests and is asked once a second, because
+// what it trips over (a datacentre that is away) may pass.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "policy/policies_internal.h"
+
+#define TELL_EVERY_MS  1000u
+#define PROBE_EVERY_MS 1000u
+
+static void complain(struct mp_policy_slot *slot, const char *text)
+{
+	struct mp_loop *loop = slot->owner->loop;
+	uint64_t held;
+	if (!mp_log_gate_open(&slot->gate, mp_loop_now_ms(loop), TELL_EVERY_MS, &held))
+		return;
+	mp_log_write(slot->owner->log, MP_LOG_WARN,
+	             "policy %s (generation %u) failed, the default answers: %s (%llu more since the last time)",
+	             slot->current->state->name, slot->current->number, text, (unsigned long long)held);
+	mp_policy_tell(slot, MP_POLICY_ERROR, text);
+}
+
+// Too much is too much: the generation before, or rest.
+static void step_back(struct mp_policy_slot *slot)
+{
+	struct mp_loop *loop = slot->owner->loop;
+	slot->failed_in_row = 0;
+	slot->current->stops = 0;
+	if (slot->previous == NULL || slot->retired != NULL) {
+		if (!slot->suspended)
+			mp_log_write(slot->owner->log, MP_LOG_ERROR,
+			             "policy %s (generation %u) keeps failing and rests: %s", slot->current->state->name,
+			             slot->current->number, slot->last_error);
+		slot->suspended = true;
+		slot->probe_ms = mp_loop_now_ms(loop) + PROBE_EVERY_MS;
+		return;
+	}
+	slot->retired = slot->current;
+	slot->current = slot->previous;
+	slot->previous = NULL;
+	slot->current->since_ms = mp_loop_now_ms(loop);
+	char text[MP_POLICY_TEXT];
+	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
+	         slot->current->number);
+	mp_log_write(slot->owner->log, MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
+	             slot->retired->state->name, slot->retired->number, text);
+	mp_policy_tell(slot, MP_POLICY_ERROR, text);
+	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);
+}
+
+// Each time that a script is stopped costs the loop milliseconds, so a few times in a while are too much, also when
+// other requests meet no trouble between them.
+static bool is_stopped_too_often(struct mp_policy_slot *slot)
+{
+	struct mp_generation *generation = slot->current;
+	uint64_t now_ms = mp_loop_now_ms(slot->owner->loop);
+	if (generation->stops == 0 || now_ms - generation->stops_since_ms > MP_POLICY_STOPS_MS) {
+		generation->stops = 0;
+		generation->stops_since_ms = now_ms;
+	}
+	return ++generation->stops >= MP_POLICY_STOPS_MAX;
+}
+
+static void failed(struct mp_policy_slot *slot)
+{
+	struct mp_generation *generation = slot->current;
+	const struct mp_policy_state *state = generation->state;
+	generation->errors++;
+	memcpy(slot->last_error, state->error, sizeof(slot->last_error));
+	complain(slot, slot->last_error);
+	if (state->was_fuel) {
+		slot->needs_collect = true;
+		mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+	}
+	slot->troubled = true;
+	slot->failed_in_row += state->was_fuel ? MP_POLICY_FUEL_WEIGHT : 1;
+	bool is_stopped = state->was_fuel && is_stopped_too_often(slot);
+	if (slot->suspended || is_stopped || slot->failed_in_row >= MP_POLICY_ERRORS_MAX)
+		step_back(slot);
+}
+
+static void worked(struct mp_policy_slot *slot)
+{
+	slot->troubled = false;
+	slot->failed_in_row = 0;
+	slot->suspended = false;
+}
+
+uint64_t mp_policy_called(struct mp_policy_slot *slot)
+{
+	return MP_LIKELY((++slot->current->calls & slot->timed_mask) != 0) ? 0
+	                                                                   : mp_loop_clock_ns(slot->owner->loop);
+}
+
+static void timed(struct mp_policy_slot *slot, uint64_t from_ns)
+{
+	slot->current->timed_ns += mp_loop_clock_ns(slot->owner->loop) - from_ns;
+	slot->current->timed_calls++;
+}
+
+bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok)
+{
+	if (MP_UNLIKELY(!ok)) {
+		failed(slot);
+		return false;
+	}
+	if (MP_UNLIKELY(from_ns != 0))
+		timed(slot, from_ns);
+	worked(slot);
+	return true;
+}
+
+// Somebody who looks on said that it was in one call for far too long. That it came back is no excuse.
+static void give_way(struct mp_policy_slot *slot)
+{
+	struct mp_policy_state *state = slot->current->state;
+	state->watched.is_stuck = false;
+	slot->current->errors++;
+	slot->troubled = true;
+	snprintf(slot->last_error, sizeof(slot->last_error), "%s: one call took more than 100 ms",
+	         state->files[0]);
+	complain(slot, slot->last_error);
+	step_back(slot);
+}
+
+// May the script be asked now?
+bool mp_policy_may_ask(struct mp_policy_slot *slot)
+{
+	if (MP_UNLIKELY(slot->current->state->watched.is_stuck))
+		give_way(slot);
+	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
+}
+
+// One call in many is timed; those of a policy in trouble are looked at twice.
+static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot,
+                                                     const struct mp_request_view *req, struct mp_plan *plan)
+{
+	if (!mp_policy_may_ask(slot)) {
+		slot->current->calls--;
+		return false;
+	}
+	struct mp_generation *generation = slot->current; // it may have changed just now
+	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
+	bool ok = mp_policy_state_plan(generation->state, req, plan);
+	return mp_policy_ended(slot, from_ns, ok) && (plan->step_count > 0 || plan->refused);
+}
+
+// A policy with nothing to say about a request leaves it to the default.
+static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
+{
+	struct mp_policy_slot *slot = self;
+	struct mp_generation *generation = slot->current;
+	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || slot->troubled))
+		return plan_carefully(slot, req, plan);
+	if (MP_UNLIKELY(!mp_policy_state_plan(generation->state, req, plan))) {
+		failed(slot);
+		return false;
+	}
+	return plan->step_count > 0 || plan->refused;
+}
+
+static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
+{
+	struct mp_policy_slot *slot = self;
+	enum mp_retry_verdict verdict;
+	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
+	if (!mp_policy_may_ask(slot))
+		return mp_default_retry(NULL, err, delay_ms);
+	struct mp_generation *generation = slot->current;
+	uint64_t from_ns = mp_policy_called(slot);
+	bool ok = mp_policy_state_retry(generation->state, err, &verdict, delay_ms);
+	if (!mp_policy_ended(slot, from_ns, ok)) {
+		*delay_ms = 0;
+		return mp_default_retry(NULL, err, delay_ms);
+	}
+	slot->lower_to = generation->state->context.lower_to;
+	return verdict;
+}
+
+void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
+{
+	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan};
+}
+
+void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
+{
+	policies->retry =
+		(struct mp_retry_policy){.self = slot, .decide = serve_retry, .lower_to = &slot->lower_to};
+}

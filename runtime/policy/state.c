@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes and frees policy states. Nothing outside of a protected call may raise.
+#include "policy/state.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define DRIVER  MP_POLICY_STATE_DRIVER
+#define HANDLER MP_POLICY_STATE_HANDLER
+#define LOADER  3 // in the registry only
+
+// What the protected constructor works on.
+struct making {
+	struct mp_policy_state *state;
+	const struct mp_policy_setup *setup;
+	struct mp_policy_texts texts;
+};
+
+static int load_module(lua_State *L, const struct mp_policy_module *module)
+{
+	char chunk[128];
+	snprintf(chunk, sizeof(chunk), "=%s", module->name);
+	if (luaL_loadbuffer(L, (const char *)module->code.data, module->code.len, chunk) != 0)
+		return lua_error(L);
+	return 0;
+}
+
+static void push_bridge(lua_State *L, struct making *making)
+{
+	const struct mp_policy_setup *setup = making->setup;
+	lua_newtable(L);
+	mp_policy_push_calls(L, making->state);
+	if (setup->push != NULL)
+		setup->push(L, making->state);
+	lua_pushstring(L, mp_policy_kind_name(setup->kind));
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, setup->choice->policy);
+	lua_setfield(L, -2, "policy");
+	lua_pushstring(L, setup->choice->options);
+	lua_setfield(L, -2, "options");
+	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : mp_policy_kind_key(setup->kind));
+	lua_setfield(L, -2, "key");
+	lua_pushstring(L, setup->where);
+	lua_setfield(L, -2, "where");
+	mp_policy_push_texts(L, &making->texts);
+}
+
+static char *copy_field(lua_State *L, int index, const char *key)
+{
+	lua_getfield(L, index, key);
+	char *copy = mp_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1) : "");
+	lua_pop(L, 1);
+	if (copy == NULL)
+		luaL_error(L, "out of memory");
+	return copy;
+}
+
+static void open_libraries(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		lua_CFunction open;
+	} libraries[] = {
+		{"", luaopen_base},
+		{LUA_LOADLIBNAME, luaopen_package},
+		{LUA_TABLIBNAME, luaopen_table},
+		{LUA_STRLIBNAME, luaopen_string},
+		{LUA_MATHLIBNAME, luaopen_math},
+		{LUA_DBLIBNAME, luaopen_debug},
+		{LUA_BITLIBNAME, luaopen_bit},
+		{LUA_JITLIBNAME, luaopen_jit},
+	};
+	for (size_t i = 0; i < MP_ARRAY_LEN(libraries); i++) {
+		lua_pushcfunction(L, libraries[i].open);
+		lua_pushstring(L, libraries[i].name);
+		lua_call(L, 1, 0);
+	}
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	lua_pushcfunction(L, luaopen_ffi);
+	lua_setfield(L, -2, LUA_FFILIBNAME);
+	lua_pop(L, 1);
+}
+
+// The trusted half without the policy: libraries and modules. The loader is left in the registry.
+static int prepare(lua_State *L)
+{
+	const struct mp_policy_modules *modules = lua_touserdata(L, 1);
+	open_libraries(L);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ffi");
+	lua_call(L, 1, 0);
+	// What runs once is not worth compiling, and what is made here stays.
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	lua_gc(L, LUA_GCSTOP, 0);
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	for (size_t i = 0; i + 1 < modules->count; i++) {
+		load_module(L, &modules->of[i]);
+		lua_setfield(L, -2, modules->of[i].name);
+	}
+	load_module(L, &modules->of[modules->count - 1]);
+	lua_call(L, 0, 1);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -LOADER);
+	return 0;
+}
+
+// Loads the policy, and leaves driver and handler in the registry.
+static int make(lua_State *L)
+{
+	struct making *making = lua_touserdata(L, 1);
+	struct mp_policy_state *state = making->state;
+	const struct mp_policy_setup *setup = making->setup;
+	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+	load_module(L, setup->own);
+	lua_setfield(L, -2, setup->own->name);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -LOADER);
+	push_bridge(L, making);
+	lua_gc(L, LUA_GCRESTART, -1); // when there is twice as much
+	lua_call(L, 1, 4);
+	state->again_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	int about = lua_gettop(L);
+	state->name = copy_field(L, about, "name");
+	state->context.policy_name = state->name;
+	state->child = copy_field(L, about, "child");
+	state->loop_at = copy_field(L, about, "loop");
+	lua_getfield(L, about, "compiled");
+	state->compiled_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_getfield(L, about, "facts");
+	state->facts_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushvalue(L, about - 2);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
+	lua_pushvalue(L, about - 1);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -HANDLER);
+	return 0;
+}
+
+// Leaves another driver in the registry.
+static int run_again(lua_State *L)
+{
+	struct mp_policy_state *state = lua_touserdata(L, 1);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -HANDLER);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, state->again_ref);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)state->context.slots);
+	int status = lua_pcall(L, 1, 1, -3);
+	if (status != 0)
+		return lua_error(L);
+	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+	return 0;
+}
+
+// An error text for readers; an error that is no text, or that has none left for want of memory, gets one.
+static void take_error(struct mp_policy_state *state, int status, char *text, size_t size)
+{
+	lua_State *L = state->vm.L;
+	const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error without text";
+	const char *file = state->file_count > 0 ? state->files[0] : "?";
+	if (status == LUA_ERRMEM)
+		snprintf(text, size, "%s: not enough memory: the policy may use %zu KiB", file,
+		         state->vm.cap_bytes / 1024);
+	else if (status == LUA_ERRERR) // nobody could say where: the handler of errors had no room left
+		snprintf(text, size, "%s: stack overflow", file);
+	else
+		snprintf(text, size, "%s", message);
+	state->was_fuel = status == LUA_ERRMEM || strstr(message, "out of fuel") != NULL ||
+	                  strstr(message, "not enough memory") != NULL;
+	lua_settop(L, 0);
+}
+
+static bool settle(struct mp_policy_state *state)
+{
+	lua_State *L = state->vm.L;
+	lua_settop(L, 0);
+	if (!lua_checkstack(L, 8))
+		return false;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -HANDLER);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, -DRIVER);
+	return true;
+}
+
+struct mp_policy_state *mp_policy_state_prepare(const struct mp_policy_modules *modules, size_t memory_bytes,
+                                                char *message, size_t message_size)
+{
+	struct mp_policy_state *state = mp_calloc(1, sizeof(*state));
+	if (state == NULL || mp_vm_init(&state->vm, memory_bytes) != 0) {
+		snprintf(message, message_size, "out of memory");
+		mp_free(state);
+		return NULL;
+	}
+	int status = lua_cpcall(state->vm.L, prepare, (void *)(uintptr_t)modules);
+	if (status == 0)
+		return state;
+	take_error(state, status, message, message_size);
+	mp_policy_state_free(state);
+	return NULL;
+}
+
+int mp_policy_state_load(struct mp_policy_state *state, const struct mp_policy_setup *setup, char *message,
+                         size_t message_size)
+{
+	state->kind = setup->kind;
+	state->context.slots = setup->slots;
+	state->context.vm = &state->vm;
+	state->context.loop = setup->loop;
+	state->context.log = setup->log;
+	state->context.names = setup->names;
+	state->beat = mp_loop_beat(setup->loop);
+	state->watched = (struct mp_watched){.what = state->label, .calls = &state->context.call};
+	state->idle_view.local_dc = MP_NO_HOST;
+	// From a copy: making a state, also one that is only tried, changes nothing for others.
+	struct mp_rand rand = *mp_loop_rand(setup->loop);
+	uint64_t chance = mp_rand_u64(&rand) + (uint64_t)setup->kind;
+	mp_plan_init(&state->idle_plan, &state->idle_view, NULL, false, 0, chance);
+	state->context.plan = &state->idle_plan;
+	state->context.call = 1;
+	state->content_hash = UINT64_C(14695981039346656037); // FNV-1a
+	struct making making = {.state = state, .setup = setup};
+	mp_policy_texts_init(&making.texts, state, setup->source);
+	int status = lua_cpcall(state->vm.L, make, &making);
+	mp_policy_texts_deinit(&making.texts);
+	if (status == 0 && settle(state)) {
+		snprintf(state->label, sizeof(state->label), "policy %s (%s)", state->name, state->files[0]);
+		return 0;
+	}
+	if (status == 0)
+		snprintf(message, message_size, "out of memory");
+	else
+		take_error(state, status, message, message_size);
+	return MP_ESCRIPT;
+}
+
+int mp_policy_state_begin(struct mp_policy_state *state, const struct mp_host_view *slots,
+                          const struct mp_policy_names *names, char *message, size_t message_size)
+{
+	state->context.plan = &state->idle_plan;
+	state->context.slots = slots;
+	state->context.names = names;
+	state->context.dc_name_count = 0;
+	mp_policy_sets_deinit(&state->context);
+	lua_settop(state->vm.L, 0);
+	int status = lua_cpcall(state->vm.L, run_again, state);
+	if (status != 0)
+		take_error(state, status, message, message_size);
+	bool settled = settle(state);
+	mp_assert(settled); // the stack was this big before
+	return status == 0 ? 0 : MP_ESCRIPT;
+}
+
+void mp_policy_state_free(struct mp_policy_state *state)
+{
+	if (state == NULL)
+		return;
+	mp_vm_deinit(&state->vm);
+	mp_policy_sets_deinit(&state->context);
+	mp_free(state->name);
+	mp_free(state->child);
+	mp_free(state->loop_at);
+	for (uint32_t i = 0; i < state->file_count; i++)
+		mp_free(state->files[i]);
+	mp_free(state);
+}
+
+// ---- the trusted modules ------------------------------------------------------------------------------------------
+
+// Without names and lines, which nobody looks at and which cost as much to read as the code.
+static int compile(lua_State *L)
+{
+	struct mp_policy_module *module = lua_touserdata(L, 1);
+	lua_pushcfunction(L, luaopen_string);
+	lua_call(L, 0, 1);
+	lua_getfield(L, -1, "dump");
+	load_module(L, module);
+	lua_pushboolean(L, 1);
+	lua_call(L, 2, 1);
+	size_t len;
+	const char *code = lua_tolstring(L, -1, &len);
+	mp_buf_clear(&module->code);
+	mp_buf_bytes(&module->code, code, len);
+	return 0;
+}
+
+int mp_policy_module_compile(struct mp_policy_module *module, const struct mp_buf *text, char *message,
+                             size_t message_size)
+{
+	struct mp_vm vm;
+	mp_buf_clear(&module->code);
+	mp_buf_bytes(&module->code, text->data, text->len);
+	if (mp_buf_status(&module->code) != 0 || mp_vm_init(&vm, MP_POLICY_COMPILE_BYTES) != 0) {
+		snprintf(message, message_size, "out of memory");
+		return MP_ENOMEM;
+	}
+	int status = lua_cpcall(vm.L, compile, module);
+	if (status != 0)
+		snprintf(message, message_size, "%s", lua_tostring(vm.L, -1));
+	else if (mp_buf_status(&module->code) != 0)
+		snprintf(message, message_size, "out of memory");
+	mp_vm_deinit(&vm);
+	return status != 0 ? MP_ESCRIPT : mp_buf_status(&module->code);
+}
+
+// ---- the way of every request -------------------------------------------------------------------------------------
+
+bool mp_policy_state_failed(struct mp_policy_state *state, int status)
+{
+	take_error(state, status, state->error, sizeof(state->error));
+	bool settled = settle(state);
+	mp_assert(settled); // the stack was this big before
+	return false;
+}
+
+bool mp_policy_state_retry(struct mp_policy_state *state, const struct mp_retry_view *err,
+                           enum mp_retry_verdict *verdict, uint32_t *delay_ms)
+{
+	state->err = *err;
+	state->context.verdict = MP_GIVE_UP;
+	state->context.lower_to = MP_CONSISTENCY_AS_IT_IS;
+	state->context.delay_ms = 0;
+	int status = mp_policy_state_enter(state);
+	if (status != 0)
+		return mp_policy_state_failed(state, status);
+	*verdict = (enum mp_retry_verdict)state->context.verdict;
+	*delay_ms = state->context.delay_ms;
+	return true;
+}
+
+// ---- beside the requests -----------------------------------------------------------------------------------------
+
+bool mp_policy_state_is_compiled(struct mp_policy_state *state)
+{
+	lua_State *L = state->vm.L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, state->compiled_ref);
+	bool compiled = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_toboolean(L, -1);
+	lua_settop(L, DRIVER);
+	return compiled;
+}
+
+int mp_policy_state_facts(struct mp_policy_state *state, struct mp_buf *facts)
+{
+	lua_State *L = state->vm.L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, state->facts_ref);
+	bool ok = lua_pcall(L, 0, 1, HANDLER) == 0 && lua_isstring(L, -1);
+	size_t len = 0;
+	const char *text = ok ? lua_tolstring(L, -1, &len) : "";
+	mp_buf_clear(facts);
+	mp_buf_bytes(facts, text, len);
+	lua_settop(L, DRIVER);
+	return ok ? mp_buf_status(facts) : MP_ESCRIPT;
+}
+
+static int collect(lua_State *L)
+{
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+void mp_policy_state_collect(struct mp_policy_state *state)
+{
+	int status = lua_cpcall(state->vm.L, collect, NULL);
+	(void)status; // a full collection fails only in a finaliser, and the sandbox can make none
+	lua_settop(state->vm.L, DRIVER);
+}
