@@ -117,8 +117,18 @@ struct mp_prepared {
 	uint64_t settled_ns; // a check that began before this is not the last one
 	uint64_t checked_ns; // when the last PREPARE was sent
 };
-struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
-void mp_prepared_unref(struct mp_prepared *prepared);
+inline struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared)
+{
+	if (prepared != NULL)
+		prepared->refs++;
+	return prepared;
+}
+void mp_prepared_free(struct mp_prepared *prepared); // nobody refers to it any more
+inline void mp_prepared_unref(struct mp_prepared *prepared)
+{
+	if (prepared != NULL && --prepared->refs == 0)
+		mp_prepared_free(prepared);
+}
 bool mp_prepared_is_doubted(const struct mp_prepared *prepared);
 // A value does not fit the types that the statement is known to have: they may be others by now.
 void mp_prepared_misfit(struct mp_prepared *prepared);

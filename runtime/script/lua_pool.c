@@ -26,12 +26,6 @@ struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index)
 	return *holder;
 }
 
-// Not asked of its loop, which a closed pool may outlive.
-bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool)
-{
-	return MP_UNLIKELY(pool->process != mp_fork_generation());
-}
-
 int mp_lua_forked(lua_State *L)
 {
 	return mp_lua_fail(L, MP_EFORKED, "the pool was made before fork(): this process has to make its own");

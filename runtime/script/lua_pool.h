@@ -6,6 +6,7 @@
 //    +----- failed ------+            close is allowed in every state
 #pragma once
 
+#include "base/fork.h"
 #include "base/slab.h"
 #include "script/engine.h"
 #include "script/lua_options.h"
@@ -66,7 +67,11 @@ struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index);
 struct mp_lua_pool *mp_lua_check_pool(lua_State *L, int index);
 // Pushes nil and the error of a pool that was made before fork(): 2.
 int mp_lua_forked(lua_State *L);
-bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool); // it was made before fork()
+// It was made before fork(). Not asked of its loop, which a closed pool may outlive.
+static inline bool mp_lua_pool_is_forked(const struct mp_lua_pool *pool)
+{
+	return MP_UNLIKELY(pool->process != mp_fork_generation());
+}
 // Where its level counts; NULL once it is closed.
 const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
 // Whatever runs Lua (a resumed coroutine, any allocation) may collect the pool: C that goes on with it holds it.

@@ -56,19 +56,5 @@ const char *mp_opcode_name(uint8_t opcode)
 	}
 }
 
-#define REQUESTS                                                                           \
-	(1u << MP_OP_STARTUP | 1u << MP_OP_OPTIONS | 1u << MP_OP_QUERY | 1u << MP_OP_PREPARE | \
-	 1u << MP_OP_EXECUTE | 1u << MP_OP_REGISTER | 1u << MP_OP_BATCH | 1u << MP_OP_AUTH_RESPONSE)
-#define RESPONSES                                                                               \
-	(1u << MP_OP_ERROR | 1u << MP_OP_READY | 1u << MP_OP_AUTHENTICATE | 1u << MP_OP_SUPPORTED | \
-	 1u << MP_OP_RESULT | 1u << MP_OP_EVENT | 1u << MP_OP_AUTH_CHALLENGE | 1u << MP_OP_AUTH_SUCCESS)
-
-bool mp_opcode_is_request(uint8_t opcode)
-{
-	return opcode <= MP_OP_AUTH_SUCCESS && (REQUESTS >> opcode & 1u) != 0;
-}
-
-bool mp_opcode_is_response(uint8_t opcode)
-{
-	return opcode <= MP_OP_AUTH_SUCCESS && (RESPONSES >> opcode & 1u) != 0;
-}
+extern inline bool mp_opcode_is_request(uint8_t opcode);
+extern inline bool mp_opcode_is_response(uint8_t opcode);

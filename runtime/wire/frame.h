@@ -55,5 +55,17 @@ size_t mp_envelope_begin(struct mp_buf *buf, uint8_t version, bool response, uin
 void mp_envelope_end(struct mp_buf *buf, size_t begin);
 
 const char *mp_opcode_name(uint8_t opcode); // "QUERY"; "?" when unknown
-bool mp_opcode_is_request(uint8_t opcode);
-bool mp_opcode_is_response(uint8_t opcode);
+inline bool mp_opcode_is_request(uint8_t opcode)
+{
+	const unsigned requests = 1u << MP_OP_STARTUP | 1u << MP_OP_OPTIONS | 1u << MP_OP_QUERY |
+	                          1u << MP_OP_PREPARE | 1u << MP_OP_EXECUTE | 1u << MP_OP_REGISTER |
+	                          1u << MP_OP_BATCH | 1u << MP_OP_AUTH_RESPONSE;
+	return opcode <= MP_OP_AUTH_SUCCESS && (requests >> opcode & 1u) != 0;
+}
+inline bool mp_opcode_is_response(uint8_t opcode)
+{
+	const unsigned responses = 1u << MP_OP_ERROR | 1u << MP_OP_READY | 1u << MP_OP_AUTHENTICATE |
+	                           1u << MP_OP_SUPPORTED | 1u << MP_OP_RESULT | 1u << MP_OP_EVENT |
+	                           1u << MP_OP_AUTH_CHALLENGE | 1u << MP_OP_AUTH_SUCCESS;
+	return opcode <= MP_OP_AUTH_SUCCESS && (responses >> opcode & 1u) != 0;
+}

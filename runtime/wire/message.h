@@ -25,7 +25,11 @@ enum mp_consistency {
 };
 const char *mp_consistency_name(uint16_t consistency);      // "LOCAL_QUORUM"; "?" when unknown
 int mp_consistency_parse(struct mp_str text) MP_MUST_CHECK; // any case, "_" optional; MP_EINVAL
-bool mp_consistency_is_local(uint16_t consistency);         // LOCAL_ONE, LOCAL_QUORUM, LOCAL_SERIAL
+inline bool mp_consistency_is_local(uint16_t consistency)
+{
+	return consistency == MP_CL_LOCAL_ONE || consistency == MP_CL_LOCAL_QUORUM ||
+	       consistency == MP_CL_LOCAL_SERIAL;
+}
 
 // X(symbol, code, "NAME")
 // clang-format off

@@ -47,11 +47,7 @@ int mp_consistency_parse(struct mp_str text)
 	return MP_EINVAL;
 }
 
-bool mp_consistency_is_local(uint16_t consistency)
-{
-	return consistency == MP_CL_LOCAL_ONE || consistency == MP_CL_LOCAL_QUORUM ||
-	       consistency == MP_CL_LOCAL_SERIAL;
-}
+extern inline bool mp_consistency_is_local(uint16_t consistency);
 
 const char *mp_server_error_name(int32_t code)
 {

@@ -388,7 +388,7 @@ uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
 	const struct mp_plan_step *step = plan->steps;
 	if (plan->seen_count != 0 || plan->step != 0 || plan->step_count == 0 || step->kind != MP_STEP_REPLICAS ||
 	    step->scope != MP_SCOPE_LOCAL_DC || step->order != MP_ORDER_SHUFFLED || step->avoids_slow ||
-	    step->care != 0)
+	    step->care != 0 || plan->placement == NULL)
 		return walk(plan, step_index);
 	uint16_t host = first_replica(plan, step);
 	if (MP_UNLIKELY(host == MP_NO_HOST))

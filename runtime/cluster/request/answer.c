@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the answer to an attempt: rows and other results go to the caller in place, errors become failures for the
 // gate, and what fits neither ends the connection.
-#include "cluster/plan/latency.h"
 #include "cluster/request/agreement.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
-
-static void measure(struct mp_session *session, const struct mp_attempt *attempt)
-{
-	uint64_t now_ns = mp_loop_now_ns(session->loop);
-	uint64_t us = (now_ns - attempt->began_ns) / 1000;
-	mp_hist_add(&session->hosts.slots[attempt->host]->latency_us, us);
-	mp_latency_answered(&session->view.hosts[attempt->host], us, now_ns / 1000000);
-}
 
 // ---- failures ---------------------------------------------------------------------------------------------
 
@@ -198,7 +189,7 @@ void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope
 		connection_failed(attempt, rc);
 		return;
 	}
-	measure(attempt->request->session, attempt);
+	mp_attempt_was_answered(attempt);
 	struct mp_response_prefix prefix;
 	if (MP_UNLIKELY(mp_decode_prefix(answer, &prefix) != 0))
 		broken(attempt, "a malformed answer");

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sending an attempt, and its end.
+// Sending an attempt, what its answer or its silence says about the host, and its end.
 #include "cluster/request/attempt.h"
 
-#include "cluster/plan/latency.h"
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
+
+#define LATENCY_SHARE  8      // a new measurement's weight in the moving mean is 1/8
+#define LATENCY_OLD_MS 5000.0 // after so long without one it is the mean: it tells about now
+#define NS_PER_MS      UINT64_C(1000000)
 
 // ---- the message ------------------------------------------------------------------------------------------
 
@@ -118,6 +121,17 @@ static int prepare_first(struct mp_attempt *attempt, const struct mp_host *host,
 	return rc;
 }
 
+// Times that are whole when they begin have queues of their length; what is left of one needs a timer of its own.
+static int watch(struct mp_attempt *attempt)
+{
+	struct mp_request_state *state = attempt->request->state;
+	struct mp_deadlines *deadlines = &attempt->request->session->deadlines;
+	uint64_t until_ns = mp_attempt_until_ns(attempt);
+	if (MP_LIKELY(until_ns - attempt->began_ns == state->attempt_ms * NS_PER_MS))
+		return mp_deadline_start(deadlines, &state->due, state->attempt_ms);
+	return mp_deadline_start_at(deadlines, &state->due, until_ns);
+}
+
 int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn)
 {
 	struct mp_request *request = attempt->request;
@@ -127,7 +141,7 @@ int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_
 	if (MP_UNLIKELY(must_prepare(request, host->index)))
 		return prepare_first(attempt, host, conn);
 	// The deadline is that of the oldest one.
-	int rc = MP_LIKELY(state->attempts == NULL) ? mp_attempt_watch(attempt) : 0;
+	int rc = MP_LIKELY(state->attempts == NULL) ? watch(attempt) : 0;
 	if (MP_LIKELY(rc == 0))
 		rc = mp_conn_call(conn, &attempt->call, encode, attempt);
 	if (MP_UNLIKELY(rc != 0)) {
@@ -144,6 +158,45 @@ int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_
 		tell_failover(request, host);
 	}
 	return 0;
+}
+
+// ---- how long hosts take ----------------------------------------------------------------------------------
+
+void mp_latency_answered(struct mp_host_view *host, uint64_t us, uint64_t now_ms)
+{
+	bool is_old = (double)now_ms - host->latencyAtMs > LATENCY_OLD_MS;
+	host->latencyAtMs = (double)now_ms;
+	uint32_t sample = us > UINT32_MAX / 2 ? UINT32_MAX / 2 : us == 0 ? 1 : (uint32_t)us;
+	uint32_t mean = host->latencyUs;
+	if (mean == 0 || is_old)
+		host->latencyUs = sample;
+	else
+		host->latencyUs = (uint32_t)((int64_t)mean + ((int64_t)sample - (int64_t)mean) / LATENCY_SHARE);
+}
+
+void mp_latency_silent(struct mp_host_view *host, uint64_t us, uint64_t now_ms)
+{
+	if (us > host->latencyUs)
+		mp_latency_answered(host, us, now_ms);
+	else
+		host->latencyAtMs = (double)now_ms;
+}
+
+void mp_attempt_was_answered(struct mp_attempt *attempt)
+{
+	struct mp_session *session = attempt->request->session;
+	uint64_t now_ns = mp_loop_now_ns(session->loop);
+	uint64_t us = (now_ns - attempt->began_ns) / 1000;
+	mp_hist_add(&session->hosts.slots[attempt->host]->latency_us, us);
+	mp_latency_answered(&session->view.hosts[attempt->host], us, now_ns / NS_PER_MS);
+}
+
+void mp_attempt_was_silent(struct mp_attempt *attempt)
+{
+	struct mp_session *session = attempt->request->session;
+	uint64_t us = (mp_loop_now_ns(session->loop) - attempt->began_ns) / 1000;
+	mp_latency_silent(&session->view.hosts[attempt->host], us, mp_loop_now_ms(session->loop));
+	mp_conn_probe(attempt->conn);
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
@@ -170,12 +223,4 @@ void mp_attempt_end(struct mp_attempt *attempt)
 		forget_metadata(attempt);
 	if (MP_UNLIKELY(attempt != &state->first))
 		mp_slab_give(&session->attempts, attempt);
-}
-
-void mp_attempt_was_silent(struct mp_attempt *attempt)
-{
-	struct mp_session *session = attempt->request->session;
-	uint64_t us = (mp_loop_now_ns(session->loop) - attempt->began_ns) / 1000;
-	mp_latency_silent(&session->view.hosts[attempt->host], us, mp_loop_now_ms(session->loop));
-	mp_conn_probe(attempt->conn);
 }

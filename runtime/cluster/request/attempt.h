@@ -14,6 +14,7 @@
 
 struct mp_failure;
 struct mp_host;
+struct mp_host_view;
 struct mp_request;
 
 struct mp_attempt {
@@ -34,13 +35,19 @@ int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_
 bool mp_attempt_is_alone(const struct mp_attempt *attempt);
 // It is over, and given back; an answer that is still owed is nobody's.
 void mp_attempt_end(struct mp_attempt *attempt);
+
+// How long hosts take, as plans see it, is a moving mean in their slots of the view.
+//
+// An answer says how long it took. A silence (an attempt that timed out, or lost to another one) says only that the
+// answer would have taken longer than that. Above the mean it counts as an answer of that length, with the weight of
+// any other: one packet that was lost must not outweigh a thousand answers. Otherwise it only is news: a silence never
+// makes a host look faster, and one that was slow and is silent again is still slow.
+void mp_latency_answered(struct mp_host_view *host, uint64_t us, uint64_t now_ms);
+void mp_latency_silent(struct mp_host_view *host, uint64_t us, uint64_t now_ms);
+void mp_attempt_was_answered(struct mp_attempt *attempt);
 // Its host did not answer up to now: it is at least that slow, and asked for a sign of life. With speculation a silent
 // host would otherwise cost nobody a timeout and be noticed late.
 void mp_attempt_was_silent(struct mp_attempt *attempt);
-
-// ---- timeout.c
-// It begins now, and is the oldest one of its request, whose deadline is its own. MP_ENOMEM: it has none.
-int mp_attempt_watch(struct mp_attempt *attempt) MP_MUST_CHECK;
 
 // ---- walk.c
 // Through the least busy connection of a host: 0, MP_ENOHOST (it is not up), MP_EBUSY (it has no room), or why the

@@ -22,11 +22,7 @@ void mp_budget_tick(struct mp_budget *budget)
 	cut(budget);
 }
 
-// What is beyond the most is cut when it is spent: this is on every request's way.
-void mp_budget_earn(struct mp_budget *budget)
-{
-	budget->tenths++;
-}
+extern inline void mp_budget_earn(struct mp_budget *budget);
 
 bool mp_budget_allows_retry(const struct mp_budget *budget)
 {

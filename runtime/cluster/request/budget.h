@@ -11,7 +11,11 @@ struct mp_budget {
 
 void mp_budget_init(struct mp_budget *budget); // full
 void mp_budget_tick(struct mp_budget *budget); // a second has passed
-void mp_budget_earn(struct mp_budget *budget); // a request was submitted
+// A request was submitted. What is beyond the most is cut when it is spent: this is on every request's way.
+inline void mp_budget_earn(struct mp_budget *budget)
+{
+	budget->tenths++;
+}
 bool mp_budget_allows_retry(const struct mp_budget *budget);
 // Half of the budget is left to retries: a speculative attempt only makes a request faster, a retry saves one.
 bool mp_budget_allows_speculation(const struct mp_budget *budget);

@@ -304,6 +304,7 @@ struct mp_statement mp_statement_read(const char *cql, size_t len, enum mp_marke
 	struct mp_word first = mp_words_next(&words);
 	struct mp_word second = mp_words_peek(&words);
 	bool is_batch = mp_word_is(&first, "BEGIN");
+	found.is_use = mp_word_is(&first, "USE");
 	found.is_known = first.kind == MP_WORD_NAME && (is_batch || is_alone(words));
 	if (mp_word_is(&first, "SELECT")) {
 		found.is_read = found.is_plain = found.is_known;

@@ -23,7 +23,8 @@ static void count(struct mp_session *session, const struct mp_outcome *outcome)
 
 static void release(struct mp_request_state *state)
 {
-	mp_placement_unref(state->placement);
+	if (state->placement != NULL)
+		mp_placement_unref(state->placement);
 	state->placement = NULL;
 }
 

@@ -32,10 +32,10 @@ static bool names_keyspace(const struct mp_request *request)
 	return request->keyspace.len > 0 && !(own != NULL && mp_str_is(request->keyspace, own));
 }
 
-enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version)
+extern inline enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version);
+
+enum mp_feature mp_feature_find_lacking(const struct mp_request *request, uint8_t version)
 {
-	if (MP_LIKELY(version >= 5))
-		return MP_FEATURE_NONE;
 	if (names_keyspace(request))
 		return MP_FEATURE_KEYSPACE;
 	return version < 4 && has_unset(request) ? MP_FEATURE_UNSET : MP_FEATURE_NONE;

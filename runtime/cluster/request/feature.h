@@ -24,8 +24,15 @@ enum mp_feature {
 #undef X
 };
 
-// The first one that the request uses and this version has not.
-enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version);
+// The first one that the request uses and this version has not. Most use none, which is seen without looking closer.
+enum mp_feature mp_feature_find_lacking(const struct mp_request *request, uint8_t version);
+inline enum mp_feature mp_feature_lacking(const struct mp_request *request, uint8_t version)
+{
+	const struct mp_prepared *prepared = request->prepared;
+	bool names_none = (prepared != NULL ? prepared->sent_keyspace : request->keyspace).len == 0;
+	bool has_all = version >= 5 || (version == 4 && names_none);
+	return MP_LIKELY(has_all) ? MP_FEATURE_NONE : mp_feature_find_lacking(request, version);
+}
 // "an unset value needs protocol v4, and this connection speaks v3: bind ..."
 #define MP_FEATURE_TEXT 192
 const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[MP_FEATURE_TEXT]);

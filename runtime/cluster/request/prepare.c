@@ -313,7 +313,7 @@ static struct mp_prepare_flight *new_flight(struct mp_prepares *prepares, struct
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : session->request_timeout_ms / 2;
 	flight->cql = mp_str_copy(cql);
 	flight->keyspace = mp_str_copy(keyspace);
-	flight->is_use = mp_cql_is_use(cql);
+	flight->is_use = mp_statement_read(cql.data, cql.len, MP_MARKERS_UNKNOWN).is_use;
 	flight->sent_keyspace = elsewhere ? flight->keyspace : (struct mp_str){"", 0};
 	if (flight->cql.data == NULL || flight->keyspace.data == NULL) {
 		free_flight(flight);

@@ -80,8 +80,6 @@ int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *res
 // The routing token of encoded values: true and *token when all components of the partition key are there.
 bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
                       struct mp_buf *scratch, int64_t *token);
-// The text begins with the word USE, behind white space and comments.
-bool mp_cql_is_use(struct mp_str cql);
 #define MP_USE_REFUSAL                                                                                   \
 	"USE would change one connection of many: name the keyspace in the configuration, in the request's " \
 	"options, or before the table"

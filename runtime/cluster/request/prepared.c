@@ -118,22 +118,16 @@ struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str
 
 // ---- statements -------------------------------------------------------------------------------------------
 
-struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared)
-{
-	if (prepared != NULL)
-		prepared->refs++;
-	return prepared;
-}
+extern inline struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);
+extern inline void mp_prepared_unref(struct mp_prepared *prepared);
 
 static void free_str(struct mp_str text)
 {
 	mp_free((void *)(uintptr_t)text.data);
 }
 
-void mp_prepared_unref(struct mp_prepared *prepared)
+void mp_prepared_free(struct mp_prepared *prepared)
 {
-	if (prepared == NULL || --prepared->refs > 0)
-		return;
 	struct mp_prepared_entry *entry = (struct mp_prepared_entry *)prepared;
 	if (prepared->session != NULL && mp_list_node_linked(&entry->live))
 		leave(&prepared->session->prepares, entry);

@@ -56,6 +56,7 @@ enum mp_markers {
 struct mp_statement {
 	bool is_known;  // one statement that begins with a word
 	bool is_read;   // one SELECT
+	bool is_use;    // USE, which would change one connection of many
 	bool is_lwt;    // a write with a condition (IF), a transaction
 	bool may_count; // a write that may add to a counter
 	// Reads or writes rows, and what it writes does not depend on where, when and how often it runs, as now(),

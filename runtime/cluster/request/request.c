@@ -138,6 +138,7 @@ static void classify(struct mp_request *request)
 		state->replay_class = prepared->replay_class[idempotent ? 1 : 0];
 		state->is_lwt = prepared->is_lwt;
 		state->is_plain = prepared->is_plain;
+		state->is_use = false;
 		state->keyspace_id = prepared->keyspace_id;
 		return;
 	}
@@ -146,6 +147,7 @@ static void classify(struct mp_request *request)
 	state->replay_class = (uint8_t)mp_statement_class(&statement, idempotent);
 	state->is_lwt = statement.is_lwt;
 	state->is_plain = statement.is_plain;
+	state->is_use = statement.is_use;
 	state->keyspace_id = request->keyspace.len > 0
 	                         ? mp_session_keyspace_id(request->session, request->keyspace)
 	                         : request->session->keyspace_id;
@@ -296,7 +298,7 @@ int mp_request_submit(struct mp_request *request)
 	struct mp_session *session = request->session;
 	classify(request);
 	reset_state(request);
-	if (MP_UNLIKELY(request->cql.len > 0 && mp_cql_is_use(request->cql))) {
+	if (MP_UNLIKELY(request->state->is_use)) {
 		count_in(session);
 		refuse_use(request);
 		return 0;

@@ -53,6 +53,7 @@ struct mp_request_state {
 	bool has_timestamp;
 	bool is_lwt;
 	bool is_plain; // may run twice at the same time
+	bool is_use;   // refused
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
@@ -154,6 +155,13 @@ void mp_request_reject(struct mp_request *request);     // submit returns an err
 void mp_request_rewind(struct mp_request *request);
 
 // ---- timeout.c
+// How long an attempt is waited for: its own time (state->attempt_ms), but not beyond the request's.
+MP_INLINE uint64_t mp_attempt_until_ns(const struct mp_attempt *attempt)
+{
+	const struct mp_request_state *state = attempt->request->state;
+	uint64_t own_ns = attempt->began_ns + state->attempt_ms * UINT64_C(1000000);
+	return own_ns < state->deadline_ns ? own_ns : state->deadline_ns;
+}
 // The deadline of its request is the request's own from now on. MP_ENOMEM: it has none.
 int mp_request_watch(struct mp_request *request) MP_MUST_CHECK;
 // Whether any attempt is, with a deadline.

@@ -184,7 +184,7 @@ void mp_attempt_failed(struct mp_attempt *attempt, const struct mp_failure *fail
 	struct mp_request_state *state = request->state;
 	mp_attempt_note(attempt, failure);
 	mp_attempt_end(attempt);
-	if (MP_UNLIKELY(mp_request_is_under_way(request))) {
+	if (MP_UNLIKELY(state->attempts != NULL) && mp_request_is_under_way(request)) {
 		// That was this one's retry. A host that forgot the statement was told it again, which the last of the
 		// attempts may still need for itself.
 		if (failure->outcome != MP_OUTCOME_UNPREPARED)

@@ -2,7 +2,6 @@
 // What the session reads off statements and values: the answer to PREPARE, the routing token of encoded values, and
 // whether a text is a USE.
 #include "cluster/request/prepare.h"
-#include "cluster/request/words.h"
 #include "wire/murmur3.h"
 
 #define COMPONENTS_MAX 64 // of a partition key
@@ -79,13 +78,4 @@ bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *v
 		return false;
 	*token = mp_murmur3_token(scratch->data, scratch->len);
 	return true;
-}
-
-// ---- USE --------------------------------------------------------------------------------------------------
-
-bool mp_cql_is_use(struct mp_str cql)
-{
-	struct mp_words words = mp_words_of(cql.data, cql.len);
-	struct mp_word first = mp_words_next(&words);
-	return mp_word_is(&first, "USE");
 }

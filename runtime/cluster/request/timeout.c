@@ -11,24 +11,6 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-// How long an attempt is waited for: its own time (mp_request_state.attempt_ms), but not beyond the request's.
-static uint64_t end_of(const struct mp_attempt *attempt)
-{
-	const struct mp_request_state *state = attempt->request->state;
-	uint64_t own_ns = attempt->began_ns + state->attempt_ms * NS_PER_MS;
-	return own_ns < state->deadline_ns ? own_ns : state->deadline_ns;
-}
-
-// Times that are whole when they begin have queues of their length; what is left of one needs a timer of its own.
-int mp_attempt_watch(struct mp_attempt *attempt)
-{
-	struct mp_request_state *state = attempt->request->state;
-	struct mp_deadlines *deadlines = &attempt->request->session->deadlines;
-	if (MP_LIKELY(attempt->began_ns + state->attempt_ms * NS_PER_MS <= state->deadline_ns))
-		return mp_deadline_start(deadlines, &state->due, state->attempt_ms);
-	return mp_deadline_start_at(deadlines, &state->due, state->deadline_ns);
-}
-
 int mp_request_watch(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
@@ -41,7 +23,8 @@ int mp_request_watch(struct mp_request *request)
 static int watch_again(struct mp_attempt *attempt)
 {
 	struct mp_request *request = attempt->request;
-	return mp_deadline_start_at(&request->session->deadlines, &request->state->due, end_of(attempt));
+	return mp_deadline_start_at(&request->session->deadlines, &request->state->due,
+	                            mp_attempt_until_ns(attempt));
 }
 
 bool mp_request_is_under_way(struct mp_request *request)
@@ -93,7 +76,7 @@ static struct mp_attempt *find_due(struct mp_request *request)
 	uint64_t now_ns = mp_loop_now_ns(request->session->loop);
 	struct mp_attempt *attempt = request->state->attempts;
 	for (; attempt != NULL; attempt = attempt->next) {
-		if (end_of(attempt) > now_ns)
+		if (mp_attempt_until_ns(attempt) > now_ns)
 			return watch_again(attempt) == 0 ? NULL : attempt;
 		if (!is_arriving(attempt))
 			return attempt;

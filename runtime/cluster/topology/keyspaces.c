@@ -87,16 +87,12 @@ static void make_stale(struct mp_keyspaces *keyspaces, struct mp_keyspace *keysp
 		build_later(keyspaces);
 }
 
-struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id)
+extern inline struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id);
+
+void mp_keyspaces_want(struct mp_keyspaces *keyspaces, struct mp_keyspace *keyspace)
 {
-	if (MP_UNLIKELY(id == 0 || id >= keyspaces->capacity || keyspaces->entries[id] == NULL))
-		return NULL;
-	struct mp_keyspace *keyspace = keyspaces->entries[id];
-	if (MP_UNLIKELY(!keyspace->wanted)) {
-		keyspace->wanted = true;
-		make_stale(keyspaces, keyspace);
-	}
-	return keyspace->current;
+	keyspace->wanted = true;
+	make_stale(keyspaces, keyspace);
 }
 
 static uint32_t next_to_build(const struct mp_keyspaces *keyspaces)

@@ -38,7 +38,16 @@ void mp_keyspaces_deinit(struct mp_keyspaces *keyspaces);
 void mp_keyspaces_stop(struct mp_keyspaces *keyspaces);                       // no more slices
 uint16_t mp_keyspaces_id(struct mp_keyspaces *keyspaces, struct mp_str name); // 0: none
 // The placement of a keyspace for a request, or NULL. The first call for a keyspace asks for it to be computed.
-struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id);
+void mp_keyspaces_want(struct mp_keyspaces *keyspaces, struct mp_keyspace *keyspace); // that first call
+inline struct mp_placement *mp_keyspaces_use(struct mp_keyspaces *keyspaces, uint16_t id)
+{
+	if (MP_UNLIKELY(id == 0 || id >= keyspaces->capacity || keyspaces->entries[id] == NULL))
+		return NULL;
+	struct mp_keyspace *keyspace = keyspaces->entries[id];
+	if (MP_UNLIKELY(!keyspace->wanted))
+		mp_keyspaces_want(keyspaces, keyspace);
+	return keyspace->current;
+}
 // All keyspaces of the cluster were read: begin, each row, end.
 void mp_keyspaces_begin(struct mp_keyspaces *keyspaces);
 void mp_keyspaces_row(struct mp_keyspaces *keyspaces, const struct mp_keyspace_row *row);

@@ -157,7 +157,7 @@ describe("the reader of statements", function()
     assert.equal(IDEMPOTENT, class("UPDATE t SET a = 1 WHERE k = 1 -- IF EXISTS", true))
     assert.equal(IDEMPOTENT, class("UPDATE t SET a = 1 WHERE k = 1 /* IF EXISTS", true))
     assert.is_false(plain "UPDATE t SET a = -- x\r now() WHERE k = 1")
-    assert.is_true(C.mp_cql_is_use { data = "-- x\rUSE ks", len = 11 })
+    assert.is_true(C.mp_statement_read("-- x\rUSE ks", 11, C.MP_MARKERS_UNKNOWN).is_use)
   end)
 
   it("trusts no caller about what it does not know", function()

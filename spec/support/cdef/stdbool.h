@@ -1,1 +1,3 @@
-// Empty on purpose: LuaJIT's FFI knows these types.
+// LuaJIT does not read "inline bool": there bool is the name of a type.
+typedef _Bool mp_bool;
+#define bool mp_bool
