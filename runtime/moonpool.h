@@ -104,7 +104,7 @@ MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint
 
 // ---- the loop ---------------------------------------------------------------------------------------------------
 // `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
-// NULL: no memory or descriptors are left.
+// NULL: no memory or descriptors are left. Those of 0, 1 and 2 that are closed are opened on /dev/null.
 MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
 // Until moonpool_loop_stop(), or until nothing is left that could happen: an open session keeps it running.
 MOONPOOL_API int moonpool_loop_run(struct moonpool_loop *loop);

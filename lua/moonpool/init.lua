@@ -24,8 +24,8 @@ local moonpool = {
 
 -- A pool of connections to one cluster. Both names are the same engine.
 function moonpool.ConnectionPool(configuration)
-  local self = pool.new(configuration, 2) -- no tail call: messages name the caller's line
-  return self
+  local self, err = pool.new(configuration, 2) -- no tail call: messages name the caller's line
+  return self, err
 end
 moonpool.AdvancedConnectionPool = moonpool.ConnectionPool
 

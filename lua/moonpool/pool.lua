@@ -188,23 +188,28 @@ function reload.complete(checked)
   checked.port = checked.port or pool.default_port
 end
 
-local function fail(message) error(core.redact(message), 0) end
+-- What is wrong with a configuration is raised; but not for lack of descriptors, which is nothing that it says.
+local function refuse(message)
+  if core.isShort() then return nil, core.error("LOCAL_ERROR", "no descriptor is free (ulimit -n): " .. message) end
+  error(core.redact(message), 0)
+end
 
--- From a source that config.read made. Raises what is wrong with it, with its place.
+-- From a source that config.read made. Raises what is wrong with it, with its place; nil and an error when this machine
+-- has nothing left.
 function pool.from(source)
   local checked, warnings = config.judge(source)
-  if not checked then fail(warnings) end
+  if not checked then return refuse(warnings) end
   reload.complete(checked)
   reload.warn(warnings)
   local self, message = core.newPool(checked)
-  if not self then fail(message) end
+  if not self then return refuse(message) end
   local state = debug.getfenv(self)
   state.pool, state.handlers, state.handlerErrors = self, {}, 0
   local ok, why = reload.begin(self, state, checked)
   if not ok then
     core.discard(self)
     local place = checked.place { "handlers" }
-    fail((place == "" and "" or place .. ": ") .. "handlers: " .. why)
+    return refuse((place == "" and "" or place .. ": ") .. "handlers: " .. why)
   end
   pool.count = pool.count + 1
   pool.all[self] = pool.count
@@ -221,7 +226,7 @@ function pool.new(input, level)
   local caller = debug.getinfo(level + 1, "Sl")
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
   local source, why = config.read(input, where, core.readFile)
-  if not source then fail(why) end
+  if not source then return refuse(why) end
   return pool.from(source)
 end
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/fork.h"
 #include "cli/watchdog.h"
 #include "policy/installation.h"
@@ -40,9 +41,14 @@ static void on_hangup_signal(int number)
 	hung_up = number;
 }
 
+// Whoever started the process may have left the signal blocked.
 static void watch(int number, void (*handler)(int number), int flags)
 {
 	struct sigaction action;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = handler;
 	action.sa_flags = flags;
@@ -190,6 +196,7 @@ static int start(lua_State *L)
 
 int main(int argc, char **argv)
 {
+	mp_descriptor_fill_standard();
 	signal(SIGPIPE, SIG_IGN);
 	struct mp_lua_memory memory;
 	mp_lua_memory_init(&memory);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 #include "base/fork.h"
 #include "base/mem.h"
@@ -302,6 +303,7 @@ struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed)
 		mp_free(self);
 		return NULL;
 	}
+	mp_descriptor_fill_standard(); // libuv's own are above them then
 	self->own = uv_loop == NULL;
 	if (self->own && (!has_descriptors() || uv_loop_init(&self->own_uv) != 0)) {
 		mp_free(self->read_buf);

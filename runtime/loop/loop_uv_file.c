@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -209,6 +210,7 @@ struct mp_watch *mp_uv_watch(struct mp_loop *loop, const char *path, int *err)
 		*err = MP_ENOMEM;
 		return NULL;
 	}
+	mp_descriptor_fill_standard(); // libuv opens its own for the first
 	size_t len = strnlen(path, PATH_MAX);
 	char folder[PATH_MAX];
 	if (len == 0 || len >= PATH_MAX || !split(path, &self->dirs[0], folder)) {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -126,7 +127,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	for (int i = 0; i < ACCEPTS_PER_TURN && !self->base.closed && !mp_loop_is_forked(self->base.loop); i++) {
-		int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = mp_descriptor_raise(accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 		if (fd < 0 && mp_uv_errno_is_local(errno)) {
 			tell_shortage(self, errno);
 			return;
@@ -149,7 +150,7 @@ static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
 {
 	struct sockaddr_storage at;
 	socklen_t len = mp_uv_to_sockaddr(addr, &at);
-	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = mp_descriptor_raise(socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	if (fd < 0)
 		return -1;
 	int on = 1;

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 
 #define LOCK_TRIES 20
@@ -45,7 +46,7 @@ static int address_of(const char *path, struct sockaddr_un *at)
 
 static int open_socket(void)
 {
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return mp_descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
 // -1: no lock; then a second process that starts this very moment may win.

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -70,6 +71,7 @@ struct mp_resolve *mp_uv_resolve(struct mp_loop *loop, const char *host, uint16_
 		mp_task_post(loop, &self->answer, MP_PHASE_RUN);
 		return &self->base;
 	}
+	mp_descriptor_fill_standard(); // a thread opens its own
 	self->threaded = true;
 	self->request.data = self;
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};

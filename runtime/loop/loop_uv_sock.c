@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -132,7 +133,7 @@ struct mp_sock *mp_uv_connect(struct mp_loop *loop, const struct mp_addr *addr,
 {
 	struct sockaddr_storage to;
 	socklen_t to_len = mp_uv_to_sockaddr(addr, &to);
-	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = mp_descriptor_raise(socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	if (fd < 0) {
 		*err = connect_error(errno);
 		return NULL;

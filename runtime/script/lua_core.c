@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "policy/installation.h"
@@ -27,7 +28,10 @@ bool mp_lua_is_unset(lua_State *L, int index)
 static int run(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
-	return mp_runtime_run(mp_runtime_of(L), L, lua_gettop(L) - 1);
+	struct mp_runtime *runtime = mp_runtime_try(L);
+	if (runtime == NULL)
+		return mp_lua_fail(L, MP_ELOCAL, MP_RUNTIME_NONE);
+	return mp_runtime_run(runtime, L, lua_gettop(L) - 1);
 }
 
 // onRun(before, after): called around each run of coroutines.
@@ -38,6 +42,13 @@ static int on_run(lua_State *L)
 	lua_settop(L, 2);
 	mp_runtime_set_around(L);
 	return 0;
+}
+
+// isShort(): nothing can be opened now, for lack of descriptors.
+static int is_short(lua_State *L)
+{
+	lua_pushboolean(L, !mp_descriptor_is_free());
+	return 1;
 }
 
 static int start(lua_State *L)
@@ -150,13 +161,10 @@ static int home(lua_State *L)
 int luaopen_moonpool_core(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"run", run},        {"start", start},
-		{"sleep", sleep_ms}, {"now", now},
-		{"serve", serve},    {"settle", settle},
-		{"finish", end},     {"log", write_log},
-		{"uuid", new_uuid},  {"timeuuid", new_timeuuid},
-		{"home", home},      {"onRun", on_run},
-		{"redact", redact},  {NULL, NULL},
+		{"run", run},       {"start", start},           {"sleep", sleep_ms}, {"now", now},
+		{"serve", serve},   {"settle", settle},         {"finish", end},     {"log", write_log},
+		{"uuid", new_uuid}, {"timeuuid", new_timeuuid}, {"home", home},      {"onRun", on_run},
+		{"redact", redact}, {"isShort", is_short},      {NULL, NULL},
 	};
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);

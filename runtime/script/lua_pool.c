@@ -188,7 +188,12 @@ static int collect(lua_State *L)
 static int create(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
-	struct mp_runtime *runtime = mp_runtime_of(L);
+	struct mp_runtime *runtime = mp_runtime_try(L);
+	if (runtime == NULL) {
+		lua_pushnil(L);
+		lua_pushliteral(L, MP_RUNTIME_NONE);
+		return 2;
+	}
 	struct mp_lua_pool **holder = lua_newuserdata(L, sizeof(struct mp_lua_pool *));
 	*holder = NULL;
 	lua_newtable(L); // its environment: lua/moonpool/pool.lua keeps the handlers there

@@ -25,6 +25,8 @@ void mp_runtime_leave(struct mp_runtime *runtime);
 // The current one of this state; made on demand over a libuv loop of its own when there is none yet.
 struct mp_runtime *mp_runtime_of(lua_State *L);
 struct mp_runtime *mp_runtime_peek(lua_State *L); // NULL: there is none yet
+struct mp_runtime *mp_runtime_try(lua_State *L);  // as mp_runtime_of(); NULL: its loop could not be made
+#define MP_RUNTIME_NONE "the event loop could not be made: no descriptor is free (ulimit -n), or no memory"
 struct mp_loop *mp_runtime_loop(struct mp_runtime *runtime);
 size_t mp_runtime_waiting(const struct mp_runtime *runtime); // coroutines that wait, whatever for
 

@@ -93,6 +93,14 @@ struct mp_runtime *mp_runtime_peek(lua_State *L)
 
 struct mp_runtime *mp_runtime_of(lua_State *L)
 {
+	struct mp_runtime *runtime = mp_runtime_try(L);
+	if (MP_UNLIKELY(runtime == NULL))
+		luaL_error(L, "%s", MP_RUNTIME_NONE);
+	return runtime;
+}
+
+struct mp_runtime *mp_runtime_try(lua_State *L)
+{
 	struct nest *nest = nest_of(L);
 	if (nest->count > 0)
 		return nest->entered[nest->count - 1];
@@ -104,7 +112,7 @@ struct mp_runtime *mp_runtime_of(lua_State *L)
 		luaL_error(L, "the Lua state is closing: there is no event loop any more");
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
-		luaL_error(L, "the event loop could not be made: no descriptor is free (ulimit -n), or no memory");
+		return NULL;
 	mp_loop_log(loop)->level = MP_LOG_WARN;
 	nest->own = mp_runtime_new(L, loop, true);
 	if (nest->own == NULL) {

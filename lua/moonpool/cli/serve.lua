@@ -78,11 +78,12 @@ function serve.run(options)
   end
   local source, wrong = config.read(options.file, nil, core.readFile)
   if not source then return failed(wrong) end
-  local made, self = pcall(pool.from, source)
-  if not made then return failed(self) end
+  local made, self, why = pcall(pool.from, source)
+  if not made or not self then return failed(self or why) end
   cli.onHangup(control.on_hangup)
   local path = options.control or pool.configuration(self).control or serve.default_path()
-  local server, why = control.listen(path)
+  local server
+  server, why = control.listen(path)
   if not server then return failed(why) end
   told("serving ", options.file, ", control socket ", path)
   local ok, message = pcall(core.run, work, self)
