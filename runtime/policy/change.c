@@ -121,9 +121,8 @@ static void clear(struct mp_policy_slot *slot)
 {
 	mp_policy_unwatch(slot);
 	mp_generation_free(slot->current);
-	mp_generation_free(slot->previous);
 	mp_policy_state_free(slot->tried);
-	slot->current = slot->previous = NULL;
+	slot->current = NULL;
 	slot->tried = NULL;
 	slot->troubled = slot->suspended = slot->needs_collect = false;
 }

@@ -184,7 +184,6 @@ static void free_slot(struct mp_policy_slot *slot)
 {
 	mp_policy_unwatch(slot);
 	mp_generation_free(slot->current);
-	mp_generation_free(slot->previous);
 	mp_generation_free(slot->retired);
 	mp_generation_free(slot->discarded);
 	mp_policy_state_free(slot->tried);
@@ -261,15 +260,10 @@ int mp_policies_reload(struct mp_policies *policies, char *message, size_t messa
 int mp_policies_rollback(struct mp_policies *policies, enum mp_policy_kind kind)
 {
 	struct mp_policy_slot *slot = &policies->slots[kind];
-	if (slot->previous == NULL)
+	struct mp_generation *left = slot->current != NULL ? mp_policy_go_back(slot) : NULL;
+	if (left == NULL)
 		return MP_ENOTFOUND;
-	struct mp_generation *back = slot->previous;
-	slot->previous = slot->current;
-	slot->current = back;
-	back->since_ms = mp_loop_now_ms(policies->loop);
-	slot->troubled = false;
-	slot->suspended = false;
-	slot->failed_in_row = 0;
+	mp_policy_discard(slot, left);
 	mp_policy_tell(slot, MP_POLICY_RELOADED, "");
 	return 0;
 }

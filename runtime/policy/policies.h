@@ -75,7 +75,8 @@ int mp_policies_attach(struct mp_policies *policies, struct mp_session *session)
 // Read every file again now, changed or not. 0: all kinds run a new generation. MP_ESCRIPT: at least one was
 // refused (its old generation goes on); `message` gets the first reason.
 int mp_policies_reload(struct mp_policies *policies, char *message, size_t message_size) MP_MUST_CHECK;
-// Back to the generation before this one, if it is still kept; MP_ENOTFOUND otherwise.
+// Back to the good generation before this one, if there is one that is still kept; MP_ENOTFOUND otherwise. The one that
+// served is gone for good.
 int mp_policies_rollback(struct mp_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
 
 // Other policies, options or paths for a session that runs, in two steps so that they may be one part of a greater

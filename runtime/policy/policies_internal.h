@@ -14,6 +14,7 @@
 #define MP_POLICY_FUEL_WEIGHT 25u // what running out of fuel or memory counts: it costs the loop milliseconds
 #define MP_POLICY_STOPS_MAX   4u  // for lack of fuel or memory within
 #define MP_POLICY_STOPS_MS    10000u // this time: the generation before is back, too
+#define MP_POLICY_EARLIER     3u     // generations that one may go back, each with the memory of a state
 #define MP_POLICY_EVENTS      8u
 #define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
 #define MP_POLICY_MODULES     4u
@@ -35,7 +36,10 @@ struct mp_policy_ops {
 };
 const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind);
 
+// A generation that serves knows the good ones that served before it, the latest first, at most MP_POLICY_EARLIER. One
+// that failed, was refused or taken back is not among them.
 struct mp_generation {
+	struct mp_generation *earlier;
 	struct mp_policy_state *state;
 	uint32_t number;
 	uint64_t since_ms;
@@ -51,8 +55,7 @@ struct mp_policy_slot {
 	struct mp_policies *owner;
 	enum mp_policy_kind kind;
 	struct mp_policy_choice choice;  // strings are the slot's; policy NULL: C answers
-	struct mp_generation *current;   // never NULL while policy is set
-	struct mp_generation *previous;  // the last good one before, or NULL
+	struct mp_generation *current;   // never NULL while policy is set; behind it those to go back to
 	struct mp_generation *retired;   // failed in service, to be freed by the task
 	struct mp_generation *discarded; // replaced, to be freed by the task
 	struct mp_policy_state *tried;   // of a file that changed, to be made ready in another turn
@@ -128,7 +131,12 @@ struct mp_policies {
 // policies.c
 bool mp_policy_later(struct mp_policies *policies); // soon, what takes long; false: no memory
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
-void mp_generation_free(struct mp_generation *generation);
+void mp_generation_free(struct mp_generation *generation); // and those behind it
+// The one before serves again, and the one that served is gone for good once the caller has freed it: returned, or NULL
+// when there is none before.
+struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot);
+// To be freed in a turn of its own.
+void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *generation);
 int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
                            const char *fallback);

@@ -170,20 +170,54 @@ static struct mp_policy_state *try_out(struct mp_policy_slot *slot, bool force, 
 
 void mp_generation_free(struct mp_generation *generation)
 {
-	if (generation == NULL)
-		return;
-	mp_policy_state_free(generation->state);
-	mp_free(generation);
+	for (struct mp_generation *next; generation != NULL; generation = next) {
+		next = generation->earlier;
+		mp_policy_state_free(generation->state);
+		mp_free(generation);
+	}
 }
 
-// To be freed in a turn of its own: that takes a tenth of a reload, and nobody waits for it.
-static void discard(struct mp_policy_slot *slot, struct mp_generation *generation)
+// That takes a tenth of a reload, and nobody waits for it.
+void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *generation)
 {
 	if (generation == NULL)
 		return;
 	mp_generation_free(slot->discarded);
 	slot->discarded = generation;
 	mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+}
+
+struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot)
+{
+	struct mp_generation *left = slot->current;
+	if (left->earlier == NULL)
+		return NULL;
+	slot->current = left->earlier;
+	left->earlier = NULL;
+	slot->current->since_ms = mp_loop_now_ms(slot->owner->loop);
+	slot->troubled = false;
+	slot->suspended = false;
+	slot->failed_in_row = 0;
+	return left;
+}
+
+// What served so far is what one may go back to, unless it was failing.
+static void put_behind(struct mp_policy_slot *slot, struct mp_generation *generation)
+{
+	struct mp_generation *left = slot->current;
+	generation->earlier = left;
+	if (left != NULL && (slot->suspended || slot->failed_in_row > 0)) {
+		generation->earlier = left->earlier;
+		left->earlier = NULL;
+		mp_policy_discard(slot, left);
+	}
+	struct mp_generation *last = generation;
+	for (uint32_t i = 0; i < MP_POLICY_EARLIER && last != NULL; i++)
+		last = last->earlier;
+	if (last == NULL || last->earlier == NULL)
+		return;
+	mp_policy_discard(slot, last->earlier);
+	last->earlier = NULL;
 }
 
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
@@ -193,13 +227,7 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 	slot->loaded_hash = generation->state->content_hash;
 	generation->number = ++slot->generations;
 	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
-	discard(slot, slot->previous);
-	slot->previous = slot->current;
-	// One that was failing is nothing to go back to.
-	if (slot->suspended || slot->failed_in_row > 0) {
-		discard(slot, slot->previous);
-		slot->previous = NULL;
-	}
+	put_behind(slot, generation);
 	slot->current = generation;
 	slot->current->state->watched.alarm = &slot->troubled;
 	slot->troubled = false;

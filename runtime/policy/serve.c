@@ -29,7 +29,7 @@ static void step_back(struct mp_policy_slot *slot)
 	struct mp_loop *loop = slot->owner->loop;
 	slot->failed_in_row = 0;
 	slot->current->stops = 0;
-	if (slot->previous == NULL || slot->retired != NULL) {
+	if (slot->current->earlier == NULL || slot->retired != NULL) {
 		if (!slot->suspended)
 			mp_log_write(slot->owner->log, MP_LOG_ERROR,
 			             "policy %s (generation %u) keeps failing and rests: %s", slot->current->state->name,
@@ -38,10 +38,7 @@ static void step_back(struct mp_policy_slot *slot)
 		slot->probe_ms = mp_loop_now_ms(loop) + PROBE_EVERY_MS;
 		return;
 	}
-	slot->retired = slot->current;
-	slot->current = slot->previous;
-	slot->previous = NULL;
-	slot->current->since_ms = mp_loop_now_ms(loop);
+	slot->retired = mp_policy_go_back(slot);
 	char text[MP_POLICY_TEXT];
 	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
 	         slot->current->number);

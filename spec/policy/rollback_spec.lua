@@ -48,6 +48,48 @@ describe("a rollback", function()
     end)
   end)
 
+  it_in("goes back further each time, three generations at most, and never to one that was taken back", function(world)
+    around(function()
+      local pool = pool_with(world, policy("P1", "plan:hosts(localDc, inTurn)"))
+      local function serves() return pool:policies().balance.name, pool:policies().balance.generation end
+      for i = 2, 5 do change_policy(world, policy("P" .. i, "plan:hosts(localDc, inTurn)")) end
+      for i = 4, 2, -1 do
+        assert.same({ true, i }, { pool:rollback "balance" })
+        assert.same({ "P" .. i, i }, { serves() })
+        assert(pool:execute "SELECT key FROM system.local")
+      end
+      local ok, err = pool:rollback "balance" -- P1 is one too many, P3 to P5 were taken back
+      assert.is_nil(ok)
+      assert.equal("NOT_FOUND", err.code)
+      assert.same({ "P2", 2 }, { serves() })
+      change_policy(world, policy("P6", "plan:hosts(localDc, inTurn)"))
+      assert.same({ "P6", 6 }, { serves() })
+      assert.same({ true, 2 }, { pool:rollback "balance" })
+      assert.is_nil((pool:rollback "balance"))
+    end)
+  end)
+
+  it_in("goes past those that were refused or failed", function(world)
+    around(function()
+      local pool, told = pool_with(world, policy("P1", "plan:hosts(localDc, inTurn)"))
+      change_policy(world, policy("P2", "plan:hosts(localDc, inTurn)"))
+      change_policy(world, policy("Bad", "plan:nonsense()"))
+      change_policy(world, policy("P3", "plan:hosts(localDc, inTurn)"))
+      -- Tags are numbers, of which the contract check knows the first ones.
+      for i = 1, 20 do assert(pool:execute("SELECT key FROM system.local", nil, { tag = "tag" .. i })) end
+      change_policy(world, (policy("Fails", "if req.tag == tags.bad then error 'no' end plan:hosts(localDc, inTurn)")
+        :gsub("function%(plan%)", "function(plan, req)")))
+      assert.equal("Fails", pool:policies().balance.name, pool:policies().balance.lastError)
+      assert.equal(1, #told.policyError)
+      for _ = 1, 300 do assert(pool:execute("SELECT key FROM system.local", nil, { tag = "bad" })) end
+      assert.equal("P3", pool:policies().balance.name)
+      assert.same({ true, 2 }, { pool:rollback "balance" })
+      assert.same({ true, 1 }, { pool:rollback "balance" })
+      assert.is_nil((pool:rollback "balance"))
+      assert.equal("P1", pool:policies().balance.name)
+    end)
+  end)
+
   it_in("is wrong for what is no kind, and for a closed pool", function(world)
     local pool = world:pool()
     for _, kind in ipairs { "balances", 5, false } do
