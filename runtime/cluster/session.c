@@ -318,8 +318,10 @@ static void on_first_tries(void *data)
 void mp_session_open_hosts(struct mp_session *session)
 {
 	mp_hosts_open(&session->hosts);
-	session->give_up_ns =
-		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000;
+	// One deadline for all behind the control connection, but pools have some of it for themselves.
+	uint64_t least_ns =
+		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000 / 4;
+	session->give_up_ns = session->topology.due_ns > least_ns ? session->topology.due_ns : least_ns;
 	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 ||
 	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0) {
 		mp_error_set(&session->connect_error, MP_ENOMEM, -1, "out of memory");

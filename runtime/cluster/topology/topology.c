@@ -55,6 +55,8 @@ void mp_topology_start(struct mp_topology *topology, struct mp_conn *conn, bool 
 	const struct mp_session_config *config = topology->cluster->config;
 	if (config->auto_discovery && config->discovery_interval_ms > 0)
 		mp_topology_start_timer(topology, &topology->periodic, config->discovery_interval_ms);
+	topology->due_ns =
+		mp_loop_now_ns(topology->cluster->loop) + config->connect_timeout_ms * UINT64_C(1000000);
 	// A table that is not answered in time says so itself.
 	mp_topology_start_timer(topology, &topology->patience, config->connect_timeout_ms + UINT64_C(1));
 	mp_topology_begin(topology);

@@ -62,7 +62,8 @@ struct mp_topology {
 	struct mp_timer periodic;
 	struct mp_timer step; // the rest of this one
 	struct mp_timer translate;
-	uint64_t translated_ms;   // when it was, or will be, due
+	uint64_t translated_ms; // when it was, or will be, due
+	uint64_t due_ns; // of the first refresh of the connection, and of all that connect() does behind it
 	struct mp_timer patience; // of the first one of a connection: it is part of connect()
 	struct mp_log_gate complaints;
 };
