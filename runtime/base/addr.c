@@ -9,7 +9,7 @@
 
 bool mp_addr_same_ip(const struct mp_addr *a, const struct mp_addr *b)
 {
-	return a->ip_len == b->ip_len && memcmp(a->ip, b->ip, a->ip_len) == 0;
+	return a->ip_len == b->ip_len && a->zone == b->zone && memcmp(a->ip, b->ip, a->ip_len) == 0;
 }
 
 bool mp_addr_eq(const struct mp_addr *a, const struct mp_addr *b)
@@ -54,37 +54,62 @@ int mp_addr_parse_ip_text(const char *text, size_t len, uint16_t port, struct mp
 	return mp_addr_parse_ip(literal, port, addr);
 }
 
-// 1 to 65535, digits only.
-static bool parse_port(const char *text, uint16_t *port)
+// 1 to `most`, digits only.
+static bool parse_number(const char *text, uint32_t most, uint32_t *number)
 {
-	uint32_t number = 0;
+	uint64_t value = 0;
 	size_t len = strlen(text);
-	for (size_t i = 0; i < len && i < 6; i++) {
+	for (size_t i = 0; i < len && value <= most; i++) {
 		if (text[i] < '0' || text[i] > '9')
 			return false;
-		number = number * 10 + (uint32_t)(text[i] - '0');
+		value = value * 10 + (uint64_t)(text[i] - '0');
 	}
-	*port = (uint16_t)number;
-	return len > 0 && number >= 1 && number <= UINT16_MAX;
+	*number = (uint32_t)value;
+	return value >= 1 && value <= most;
+}
+
+static int parse_zoned(char *ip, uint16_t port, struct mp_addr *addr)
+{
+	uint32_t zone = 0;
+	char *percent = strchr(ip, '%');
+	if (percent != NULL && !parse_number(percent + 1, UINT32_MAX, &zone))
+		return MP_EINVAL;
+	if (percent != NULL)
+		*percent = '\0';
+	struct mp_addr parsed;
+	int rc = mp_addr_parse_ip(ip, port, &parsed);
+	if (rc != 0 || (zone != 0 && parsed.ip_len != 16))
+		return MP_EINVAL;
+	parsed.zone = zone;
+	*addr = parsed;
+	return 0;
 }
 
 int mp_addr_parse(const char *text, uint16_t port, struct mp_addr *addr)
 {
-	char ip[MP_ADDR_TEXT];
-	const char *colon = strchr(text, ':');
-	const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
-	if (text[0] == '[' ? end == NULL : colon == NULL || strchr(colon + 1, ':') != NULL)
-		return text[0] == '[' ? MP_EINVAL : mp_addr_parse_ip(text, port, addr);
-	const char *begin = end != NULL ? text + 1 : text;
-	const char *rest = end != NULL ? end + 1 : colon;
-	size_t len = (size_t)((end != NULL ? end : colon) - begin);
-	if (len >= sizeof(ip) || (rest[0] != '\0' && (rest[0] != ':' || !parse_port(rest + 1, &port))))
+	char copy[MP_ADDR_TEXT];
+	size_t len = strlen(text);
+	if (len >= sizeof(copy))
 		return MP_EINVAL;
-	memcpy(ip, begin, len);
-	ip[len] = '\0';
-	if (end != NULL && strchr(ip, ':') == NULL)
-		return MP_EINVAL; // [127.0.0.1]
-	return mp_addr_parse_ip(ip, port, addr);
+	memcpy(copy, text, len + 1);
+	char *ip = copy;
+	char *colon = strchr(copy, ':');
+	char *behind = NULL;
+	if (copy[0] == '[') {
+		char *end = strchr(copy, ']');
+		if (end == NULL || colon == NULL || colon > end || (end[1] != ':' && end[1] != '\0'))
+			return MP_EINVAL;
+		ip = copy + 1;
+		behind = end[1] == ':' ? end + 2 : NULL;
+		*end = '\0';
+	} else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
+		behind = colon + 1;
+		*colon = '\0';
+	}
+	uint32_t number = port;
+	if (behind != NULL && !parse_number(behind, UINT16_MAX, &number))
+		return MP_EINVAL;
+	return parse_zoned(ip, (uint16_t)number, addr);
 }
 
 void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
@@ -93,6 +118,9 @@ void mp_addr_format_ip(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
 	if (addr->ip_len == 0 ||
 	    inet_ntop(addr->ip_len == 4 ? AF_INET : AF_INET6, addr->ip, text, MP_ADDR_TEXT) == NULL)
 		snprintf(text, MP_ADDR_TEXT, "none");
+	size_t len = strlen(text);
+	if (addr->zone != 0)
+		snprintf(text + len, MP_ADDR_TEXT - len, "%%%u", addr->zone);
 }
 
 void mp_addr_format(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
@@ -101,6 +129,6 @@ void mp_addr_format(const struct mp_addr *addr, char text[MP_ADDR_TEXT])
 	mp_addr_format_ip(addr, ip);
 	if (addr->ip_len == 0)
 		memcpy(text, ip, sizeof(ip));
-	else // "%.46s": the longest address literal
-		snprintf(text, MP_ADDR_TEXT, addr->ip_len == 16 ? "[%.46s]:%u" : "%.46s:%u", ip, addr->port);
+	else // "%.55s": the longest address literal with a zone
+		snprintf(text, MP_ADDR_TEXT, addr->ip_len == 16 ? "[%.55s]:%u" : "%.55s:%u", ip, addr->port);
 }

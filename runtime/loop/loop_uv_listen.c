@@ -44,7 +44,8 @@ socklen_t mp_uv_to_sockaddr(const struct mp_addr *addr, struct sockaddr_storage 
 		memcpy(out, &v4, sizeof(v4));
 		return sizeof(v4);
 	}
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+	struct sockaddr_in6 v6 = {
+		.sin6_family = AF_INET6, .sin6_port = htons(addr->port), .sin6_scope_id = addr->zone};
 	memcpy(&v6.sin6_addr, addr->ip, 16);
 	memcpy(out, &v6, sizeof(v6));
 	return sizeof(v6);
@@ -67,6 +68,7 @@ bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out)
 		memcpy(out->ip, &v6.sin6_addr, 16);
 		out->ip_len = 16;
 		out->port = ntohs(v6.sin6_port);
+		out->zone = v6.sin6_scope_id;
 		return true;
 	}
 	return false;

@@ -36,11 +36,28 @@ describe("an address", function()
       ["::ffff:1.2.3.4"] = "[::ffff:1.2.3.4]:9042" } do
       assert.equal(expected, whole(text))
     end
-    for _, text in ipairs { "", ":", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:90x", "127.0.0.1:-1",
+    for text, expected in pairs { ["fe80::1%2"] = "[fe80::1%2]:9042",
+      ["[fe80::1%4294967295]:1"] = "[fe80::1%4294967295]:1" } do
+      assert.equal(expected, whole(text))
+      assert.equal(expected, whole(expected))
+    end
+    for _, text in ipairs { "fe80::1%", "fe80::1%0", "fe80::1%lo", "fe80::1%4294967296", "127.0.0.1%1", "[fe80::1%2",
+      "", ":", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:90x", "127.0.0.1:-1",
       "127.0.0.1: 9042", "127.0.0.1:4294967297", "[::1", "[::1]9042", "[::1]:", "[::1]:0", "[127.0.0.1]:9042", "[]:1",
       "host:9042", ("1"):rep(100) .. ":1", "[" .. ("1:"):rep(40) .. "]:1" } do
       assert.is_nil(whole(text), text)
     end
+  end)
+
+  it("of one zone is none of another", function()
+    local function at(text)
+      local addr = ffi.new "struct mp_addr"
+      assert.equal(0, C.mp_addr_parse(text, 1, addr))
+      return addr
+    end
+    assert.is_true(C.mp_addr_eq(at "fe80::1%2", at "fe80::1%2"))
+    assert.is_false(C.mp_addr_eq(at "fe80::1%2", at "fe80::1%3"))
+    assert.is_false(C.mp_addr_eq(at "fe80::1%2", at "fe80::1"))
   end)
 
   it("is made of literals only", function()

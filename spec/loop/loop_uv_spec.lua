@@ -256,6 +256,17 @@ describe("the libuv loop", function()
     end
   end)
 
+  it("knows the zone of a link-local address, and refuses one that is not there", function()
+    ffi.cdef "unsigned if_nametoindex(const char *);"
+    local lookup = assert(loop:resolve("fe80::1%lo", 9042))
+    loop:until_true(function() return lookup.rc end)
+    assert.equal(0, lookup.rc)
+    assert.same({ ("[fe80::1%%%d]:9042"):format(C.if_nametoindex "lo") }, lookup.addrs)
+    lookup = assert(loop:resolve("fe80::1%nosuchif0", 9042))
+    loop:until_true(function() return lookup.rc end)
+    assert.equal(C.MP_ERESOLVE, lookup.rc)
+  end)
+
   it("forgets a lookup that runs in a thread and is freed without waiting for its callback", function()
     local lookup = assert(loop:resolve("localhost", 1))
     loop:turn(0)

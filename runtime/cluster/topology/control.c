@@ -259,7 +259,9 @@ void mp_control_each_failure(const struct mp_control *control,
 	for (size_t i = 0; i < config->contact_point_count; i++)
 		if (control->contacts.all[i].failed)
 			on_failure(data, config->contact_points[i].host, MP_ERESOLVE, -1,
-			           "the name could not be resolved");
+			           strchr(config->contact_points[i].host, '%') == NULL
+			               ? "the name could not be resolved"
+			               : "this machine has no network interface of that zone (what stands behind %)");
 	struct mp_list_node *node = mp_list_first(&control->candidates);
 	for (; node != NULL; node = mp_list_next(&control->candidates, node)) {
 		const struct mp_candidate *candidate = candidate_of(node);
