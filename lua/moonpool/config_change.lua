@@ -24,7 +24,7 @@ change.live = {
   localRack = AT_ONCE,
   auth = { username = ROTATE, password = ROTATE, required = ROTATE },
   tls = NO_EFFECT,
-  compression = NO_EFFECT,
+  compression = ROTATE,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
   clientTimestamps = NEXT,
   loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,

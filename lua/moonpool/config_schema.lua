@@ -73,7 +73,7 @@ return section {
     { "ca", kind = "path" }, { "cert", kind = "path" }, { "key", kind = "path" }, { "verify", kind = "boolean" },
     { "serverName", kind = "text" },
   }) , refused = "is not available yet; connecting without it would not be what was asked for" },
-  { "compression", kind = "text", among = { "none", "lz4", "snappy" }, later = NOT_YET, off = "none" },
+  { "compression", kind = "text", among = { "none", "lz4", "snappy" }, to = "compression" },
   { "protocolVersion", kind = "integer", min = 3, max = 5, to = "protocolVersion" },
   { "requestTimeout", ms { min = 1, to = "requestTimeout" } },
   { "attemptTimeout", ms { min = 1, to = "attemptTimeout" } },

@@ -76,6 +76,8 @@ static const char *needs_new_connections(const struct mp_session_config *now,
 {
 	if (!same_credentials(now, then))
 		return "the credentials have changed";
+	if (now->compression != then->compression)
+		return "compression has changed";
 	if (now->max_requests_per_connection != then->max_requests_per_connection)
 		return "maxRequestsPerConnection has changed";
 	bool same_tcp = now->tcp.no_delay == then->tcp.no_delay && now->tcp.keep_alive == then->tcp.keep_alive &&

@@ -135,6 +135,7 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 	const struct mp_session_config *config = &session->config;
 	return (struct mp_conn_settings){
 		.version = version,
+		.compression = config->compression,
 		.auth = config->username != NULL ? &session->auth : NULL,
 		.cluster_name = session->cluster.name,
 		.auth_optional = config->auth_optional,

@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/uuid.h"
 #include "loop/loop.h"
+#include "wire/compress.h"
 #include "wire/frame.h"
 
 struct mp_conn;
@@ -77,8 +78,9 @@ int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct 
 
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.
 struct mp_conn_settings {
-	uint8_t version;             // the protocol version to speak
-	const char *keyspace;        // USEd in the handshake; NULL: none
+	uint8_t version;                 // the protocol version to speak
+	enum mp_compression compression; // asked for if the node offers it; without it otherwise, with a warning
+	const char *keyspace;            // USEd in the handshake; NULL: none
 	const struct mp_auth *auth;  // NULL: none. Set, but not asked for by the node: refused (MP_CLOSE_AUTH),
 	bool auth_optional;          // or let in with a warning: while passwords are rolled out node by node
 	const char *cluster_name;    // must match system.local of the node; NULL: not checked

@@ -124,6 +124,30 @@ static void on_supported_value(void *data, struct mp_str key, struct mp_str valu
 	struct mp_conn *conn = data;
 	if (mp_str_is(key, "PROTOCOL_VERSIONS"))
 		conn->handshake.listed_versions |= mp_version_listed(value);
+	int kind = mp_str_is(key, "COMPRESSION") ? mp_compression_find(value) : -1;
+	if (kind >= 0)
+		conn->handshake.offered |= (uint8_t)(1u << kind);
+}
+
+// Compression is a matter of cost: without it everything still works, so a node that lacks it is used all the same.
+static void choose_compression(struct mp_conn *conn)
+{
+	enum mp_compression wanted = conn->settings.compression;
+	const char *name = mp_compression_name(wanted);
+	unsigned version = conn->settings.version;
+	if (wanted == MP_COMPRESSION_NONE)
+		return;
+	if (!mp_compression_is_built(wanted))
+		mp_conn_log(conn, MP_LOG_WARN, "not compressed: this build of moonpool has no %s", name);
+	else if (!mp_compression_serves(wanted, conn->settings.version))
+		mp_conn_log(
+			conn, MP_LOG_WARN,
+			"not compressed: protocol v%u has no %s; compression = \"lz4\" or protocolVersion = 4 has",
+			version, name);
+	else if ((conn->handshake.offered >> wanted & 1) == 0)
+		mp_conn_log(conn, MP_LOG_WARN, "not compressed: the node does not offer %s", name);
+	else
+		conn->handshake.compression = wanted;
 }
 
 static int on_supported(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
@@ -134,16 +158,27 @@ static int on_supported(struct mp_conn *conn, const struct mp_envelope *envelope
 	uint8_t listed = conn->handshake.listed_versions;
 	if (listed != 0 && (listed >> conn->settings.version & 1) == 0)
 		return refuse_version(conn, mp_version_highest(listed), mp_str_of("not among those the node lists"));
+	choose_compression(conn);
 	return mp_handshake_send_startup(conn);
 }
 
 // v5: segments begin with whatever follows the answer to STARTUP, be it READY or AUTHENTICATE.
-static void switch_framing(struct mp_conn *conn)
+static int switch_framing(struct mp_conn *conn)
 {
+	enum mp_compression compression = conn->handshake.compression;
 	if (conn->settings.version < 5)
-		return;
+		return 0;
+	if (mp_output_waiting(&conn->out) > 0) {
+		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "STARTUP was answered before it was sent");
+		return MP_EPROTO;
+	}
+	mp_decoder_use_compression(&conn->dec, compression);
 	mp_decoder_use_segments(&conn->dec);
-	mp_output_use_segments(&conn->out);
+	if (compression == MP_COMPRESSION_NONE)
+		mp_output_use_segments(&conn->out);
+	else
+		mp_output_use_lz4_segments(&conn->out);
+	return 0;
 }
 
 static int respond(struct mp_conn *conn, struct mp_str authenticator, const struct mp_bytes *challenge)
@@ -185,8 +220,8 @@ static int on_authenticate(struct mp_conn *conn, const struct mp_envelope *envel
 		             shown(authenticator.len), authenticator.data);
 		return MP_EAUTH;
 	}
-	switch_framing(conn);
-	return respond(conn, authenticator, NULL);
+	rc = switch_framing(conn);
+	return rc != 0 ? rc : respond(conn, authenticator, NULL);
 }
 
 static int on_ready(struct mp_conn *conn)
@@ -202,8 +237,8 @@ static int on_ready(struct mp_conn *conn)
 	if (conn->settings.auth != NULL)
 		mp_conn_log(conn, MP_LOG_WARN,
 		            "the node asks for no password; auth.required = false lets it in all the same");
-	switch_framing(conn);
-	return proceed(conn, MP_STEP_STARTUP);
+	int rc = switch_framing(conn);
+	return rc != 0 ? rc : proceed(conn, MP_STEP_STARTUP);
 }
 
 static int on_auth(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)

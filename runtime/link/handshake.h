@@ -5,6 +5,7 @@
 //   OPTIONS -> STARTUP -> [AUTH ...] -> [IDENTITY] -> [KEYSPACE] -> [REGISTER] -> done
 #pragma once
 
+#include "wire/compress.h"
 #include "wire/frame.h"
 
 struct mp_conn;
@@ -27,7 +28,9 @@ struct mp_handshake {
 	enum mp_handshake_step step;
 	bool wants_events; // REGISTER is asked for
 	uint32_t auth_rounds;
-	uint8_t listed_versions; // bit v: SUPPORTED lists protocol version v, and not as a beta
+	uint8_t offered;                 // bit k: SUPPORTED lists enum mp_compression k
+	enum mp_compression compression; // asked for in STARTUP
+	uint8_t listed_versions;         // bit v: SUPPORTED lists protocol version v, and not as a beta
 };
 
 const char *mp_handshake_step_name(enum mp_handshake_step step); // what was awaited: "the answer to STARTUP"

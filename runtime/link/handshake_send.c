@@ -30,19 +30,37 @@ int mp_handshake_send_options(struct mp_conn *conn)
 	return sent(conn, MP_STEP_OPTIONS, start);
 }
 
+// Up to v4 the answer to STARTUP may be compressed already, and what follows STARTUP. Segments: handshake.c.
+static void compress_bodies(struct mp_conn *conn)
+{
+	enum mp_compression compression = conn->handshake.compression;
+	if (conn->settings.version >= 5 || compression == MP_COMPRESSION_NONE)
+		return;
+	mp_decoder_use_compression(&conn->dec, compression);
+	mp_output_compress_bodies(&conn->out, compression);
+}
+
 int mp_handshake_send_startup(struct mp_conn *conn)
 {
-	const struct mp_pair options[] = {
+	enum mp_compression compression = conn->handshake.compression;
+	struct mp_pair options[5] = {
 		{mp_str_of("CQL_VERSION"), mp_str_of("3.0.0")},
 		{mp_str_of("DRIVER_NAME"), mp_str_of("moonpool")},
 		{mp_str_of("DRIVER_VERSION"), mp_str_of(MOONPOOL_VERSION)},
-		// An overloaded node is to say so; without this it stops reading, which looks like a dead one.
-		{mp_str_of("THROW_ON_OVERLOAD"), mp_str_of("1")},
 	};
-	size_t count = MP_ARRAY_LEN(options) - (conn->settings.version >= 4 ? 0 : 1);
+	size_t count = 3;
+	// An overloaded node is to say so; without this it stops reading, which looks like a dead one.
+	if (conn->settings.version >= 4)
+		options[count++] = (struct mp_pair){mp_str_of("THROW_ON_OVERLOAD"), mp_str_of("1")};
+	if (compression != MP_COMPRESSION_NONE)
+		options[count++] =
+			(struct mp_pair){mp_str_of("COMPRESSION"), mp_str_of(mp_compression_name(compression))};
 	size_t start = mp_output_begin(&conn->out);
 	mp_encode_startup(&conn->out.buf, conn->settings.version, MP_HANDSHAKE_STREAM, options, count);
-	return sent(conn, MP_STEP_STARTUP, start);
+	int rc = sent(conn, MP_STEP_STARTUP, start);
+	if (rc == 0)
+		compress_bodies(conn);
+	return rc;
 }
 
 int mp_handshake_send_query(struct mp_conn *conn, enum mp_handshake_step step, struct mp_str cql)

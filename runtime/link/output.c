@@ -30,6 +30,7 @@ void mp_output_init(struct mp_output *out)
 {
 	*out = (struct mp_output){.segment = MP_OUTPUT_NO_SEGMENT};
 	mp_buf_init(&out->buf);
+	mp_pack_init(&out->pack);
 }
 
 // The compiler may not leave this out, although nobody reads the bytes again.
@@ -39,11 +40,18 @@ static void wipe(struct mp_buf *buf)
 		explicit_bzero(buf->data, buf->cap);
 }
 
+static void wipe_all(struct mp_output *out)
+{
+	wipe(&out->buf);
+	wipe(&out->pack.wire);
+}
+
 void mp_output_deinit(struct mp_output *out)
 {
 	if (out->secret)
-		wipe(&out->buf);
+		wipe_all(out);
 	mp_buf_deinit(&out->buf);
+	mp_pack_deinit(&out->pack);
 }
 
 void mp_output_use_segments(struct mp_output *out)
@@ -53,16 +61,35 @@ void mp_output_use_segments(struct mp_output *out)
 	out->unit_end = out->base + out->buf.len;
 }
 
+// What stands in `buf` is the open segment from now on, so it must have left, and under positions of its own.
+void mp_output_use_lz4_segments(struct mp_output *out)
+{
+	mp_assert(!out->segmented && out->change == MP_OUTPUT_PLAIN && mp_output_waiting(out) == 0);
+	out->base += out->buf.len;
+	out->taken = 0;
+	mp_buf_clear(&out->buf);
+	out->pack.whole = out->pack.begun = out->whole_pos;
+	out->pack.base = out->pack.wire_whole = out->base;
+	out->change = MP_OUTPUT_LZ4_SEGMENTS;
+}
+
+void mp_output_compress_bodies(struct mp_output *out, enum mp_compression kind)
+{
+	mp_assert(!out->segmented && out->change == MP_OUTPUT_PLAIN);
+	out->kind = kind;
+	out->change = MP_OUTPUT_BODIES;
+}
+
 void mp_output_set_secret(struct mp_output *out, bool secret)
 {
 	if (!secret && mp_output_waiting(out) == 0)
-		wipe(&out->buf);
+		wipe_all(out);
 	out->secret = secret;
 }
 
 size_t mp_output_waiting(const struct mp_output *out)
 {
-	return out->buf.len - out->taken;
+	return out->buf.len - out->taken + out->packed;
 }
 
 bool mp_output_is_due(const struct mp_output *out)
@@ -152,6 +179,67 @@ static int fit_segment(struct mp_output *out, size_t *start)
 	return 0;
 }
 
+// ---- compressed ---------------------------------------------------------------------------------------
+
+// The first `len` bytes of the open segment become a unit.
+static void pack_front(struct mp_output *out, size_t len)
+{
+	if (len == 0)
+		return;
+	mp_pack_add(&out->pack, out->buf.data, len, out->base + len);
+	out->packed = mp_pack_waiting(&out->pack);
+	if (out->secret)
+		explicit_bzero(out->buf.data, len);
+	mp_buf_drop_front(&out->buf, len);
+	out->base += len;
+}
+
+// Room for the open segment is always reserved: closing it must not fail later.
+static int fit_lz4_segment(struct mp_output *out, size_t start)
+{
+	if (out->buf.len > MP_SEGMENT_PAYLOAD_MAX) {
+		pack_front(out, start);
+		start = 0;
+	}
+	int rc = mp_pack_reserve(&out->pack, out->buf.len);
+	if (rc != 0)
+		mp_output_cancel(out, start);
+	else if (out->buf.len >= SEGMENT_FULL)
+		pack_front(out, out->buf.len);
+	return rc;
+}
+
+// A body that does not become smaller, or for which there is no memory, stays. Secrets do, so that there is no copy.
+static void compress_body(struct mp_output *out, size_t start)
+{
+	struct mp_buf *buf = &out->buf, *scratch = &out->pack.wire;
+	uint8_t *envelope = buf->data + start, *body = envelope + MP_ENVELOPE_HEADER;
+	size_t len = buf->len - start - MP_ENVELOPE_HEADER;
+	if (len < MP_COMPRESS_LEAST || out->secret)
+		return;
+	int rc = mp_compress_body(out->kind, body, len, scratch);
+	if (rc == 0 && scratch->len < len) {
+		memcpy(body, scratch->data, scratch->len);
+		buf->len = start + MP_ENVELOPE_HEADER + scratch->len;
+		envelope[1] |= MP_FLAG_COMPRESSED;
+		mp_envelope_end(buf, start);
+	}
+	mp_buf_clear(scratch);
+	if (scratch->cap > KEEP_BYTES)
+		mp_buf_deinit(scratch);
+}
+
+static int commit_changed(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
+{
+	*start_pos = out->base + start;
+	if (out->change == MP_OUTPUT_BODIES)
+		compress_body(out, start);
+	*end_pos = out->base + out->buf.len;
+	return out->change == MP_OUTPUT_LZ4_SEGMENTS ? fit_lz4_segment(out, start) : 0;
+}
+
+// ---- envelopes ----------------------------------------------------------------------------------------
+
 int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
 {
 	mp_assert(out->buf.failed || out->buf.len >= start + MP_ENVELOPE_HEADER);
@@ -162,6 +250,8 @@ int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos, u
 		mp_output_cancel(out, start);
 		return rc;
 	}
+	if (MP_UNLIKELY(out->change != MP_OUTPUT_PLAIN))
+		return commit_changed(out, start, start_pos, end_pos);
 	*start_pos = out->base + start;
 	*end_pos = out->base + out->buf.len;
 	return 0;
@@ -194,19 +284,22 @@ static void took(struct mp_output *out, size_t count)
 		explicit_bzero(out->buf.data, out->taken);
 }
 
-void mp_output_trim(struct mp_output *out)
+static void trim(struct mp_buf *buf)
 {
-	if (out->buf.len == 0 && out->buf.cap > KEEP_BYTES)
-		mp_buf_deinit(&out->buf);
+	if (buf->len == 0 && buf->cap > KEEP_BYTES)
+		mp_buf_deinit(buf);
 }
 
-static void start_over(struct mp_output *out)
+void mp_output_trim(struct mp_output *out)
 {
-	size_t used = out->buf.len;
-	out->base += used;
-	out->taken = 0;
-	mp_buf_clear(&out->buf);
-	if (MP_LIKELY(out->buf.cap <= KEEP_BYTES))
+	trim(&out->buf);
+	trim(&out->pack.wire);
+}
+
+// All `used` bytes have left.
+static void rest(struct mp_output *out, size_t used)
+{
+	if (MP_LIKELY(out->buf.cap <= KEEP_BYTES && out->pack.wire.cap <= KEEP_BYTES))
 		return;
 	out->calm = used <= KEEP_BYTES / 2 ? out->calm + 1 : 0;
 	if (out->calm >= CALM_FLUSHES) {
@@ -215,35 +308,80 @@ static void start_over(struct mp_output *out)
 	}
 }
 
-int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
+static void start_over(struct mp_output *out)
 {
-	if (out->failed)
-		return MP_ELOST;
-	seal(out);
-	size_t waiting = mp_output_waiting(out);
-	if (waiting == 0)
-		return 0;
-	struct mp_span span = {out->buf.data + out->taken, waiting};
+	size_t used = out->buf.len;
+	out->base += used;
+	out->taken = 0;
+	mp_buf_clear(&out->buf);
+	rest(out, used);
+}
+
+// How much of `waiting` bytes the kernel took, or MP_ELOST.
+static ptrdiff_t offer(struct mp_output *out, struct mp_sock *sock, const uint8_t *bytes, size_t waiting)
+{
+	struct mp_span span = {bytes, waiting};
 	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
 	if (count < 0) {
 		out->failed = true;
 		return MP_ELOST;
 	}
-	took(out, (size_t)count);
 	out->blocked = (size_t)count < waiting;
+	return count;
+}
+
+static int flush_packed(struct mp_output *out, struct mp_sock *sock)
+{
+	struct mp_pack *pack = &out->pack;
+	pack_front(out, out->buf.len);
+	if (out->packed == 0)
+		return 0;
+	ptrdiff_t count = offer(out, sock, pack->wire.data + pack->taken, out->packed);
+	if (count < 0)
+		return MP_ELOST;
+	mp_pack_took(pack, (size_t)count);
+	out->packed = mp_pack_waiting(pack);
+	out->whole_pos = pack->whole;
+	if (out->secret)
+		explicit_bzero(pack->wire.data, pack->taken);
+	size_t dropped = mp_pack_drop(pack, DROP_BYTES);
+	if (out->packed == 0)
+		rest(out, dropped);
+	return 0;
+}
+
+int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
+{
+	if (out->failed)
+		return MP_ELOST;
+	if (MP_UNLIKELY(out->change == MP_OUTPUT_LZ4_SEGMENTS))
+		return flush_packed(out, sock);
+	seal(out);
+	size_t waiting = mp_output_waiting(out);
+	if (waiting == 0)
+		return 0;
+	ptrdiff_t count = offer(out, sock, out->buf.data + out->taken, waiting);
+	if (count < 0)
+		return MP_ELOST;
+	took(out, (size_t)count);
 	if (!out->blocked)
 		start_over(out);
 	return 0;
 }
 
-uint64_t mp_output_end(const struct mp_output *out)
+uint64_t mp_output_end(struct mp_output *out)
 {
-	return out->base + out->buf.len;
+	if (out->change != MP_OUTPUT_LZ4_SEGMENTS)
+		return out->base + out->buf.len;
+	pack_front(out, out->buf.len);
+	return out->pack.base + out->pack.wire.len;
 }
 
 uint64_t mp_output_taken_end(const struct mp_output *out)
 {
-	return out->base + out->taken;
+	if (out->change != MP_OUTPUT_LZ4_SEGMENTS)
+		return out->base + out->taken;
+	return out->pack.base + out->pack.taken;
 }
 
 bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
@@ -253,5 +391,7 @@ bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
 
 bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos)
 {
-	return start_pos < mp_output_taken_end(out);
+	if (out->change != MP_OUTPUT_LZ4_SEGMENTS)
+		return start_pos < out->base + out->taken;
+	return start_pos < out->pack.begun;
 }

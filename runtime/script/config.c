@@ -132,6 +132,11 @@ static void get_session(lua_State *L, struct reading *reading)
 		session->port = (uint16_t)number;
 	if (get_number(L, "protocolVersion", &number))
 		session->protocol_version = (uint8_t)number;
+	const char *compression = NULL;
+	get_text(L, reading, "compression", &compression);
+	int kind = compression != NULL ? mp_compression_find(mp_str_of(compression)) : -1;
+	if (kind >= 0)
+		session->compression = (enum mp_compression)kind;
 	get_bool(L, "clientTimestamps", &session->client_timestamps);
 	if (get_number(L, "preparedMax", &number))
 		session->prepared_max = (size_t)number;

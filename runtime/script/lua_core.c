@@ -12,6 +12,7 @@
 #include "policy/installation.h"
 #include "script/lua_pool.h"
 #include "script/runtime.h"
+#include "wire/compress.h"
 
 static const char unset = 'u';
 
@@ -158,6 +159,19 @@ static int home(lua_State *L)
 	return 1;
 }
 
+// A list of what this build can compress with.
+static void push_compressions(lua_State *L)
+{
+	lua_newtable(L);
+	int count = 0;
+	for (int kind = MP_COMPRESSION_NONE + 1; kind < MP_COMPRESSION_COUNT; kind++) {
+		if (!mp_compression_is_built((enum mp_compression)kind))
+			continue;
+		lua_pushstring(L, mp_compression_name((enum mp_compression)kind));
+		lua_rawseti(L, -2, ++count);
+	}
+}
+
 int luaopen_moonpool_core(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -174,6 +188,8 @@ int luaopen_moonpool_core(lua_State *L)
 	lua_setfield(L, -2, "unset");
 	lua_pushliteral(L, MOONPOOL_VERSION);
 	lua_setfield(L, -2, "version");
+	push_compressions(L);
+	lua_setfield(L, -2, "compressions");
 	mp_lua_add_future(L);
 	mp_lua_add_error(L);
 	mp_lua_add_int64(L);

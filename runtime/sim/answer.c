@@ -30,9 +30,27 @@ static void open_segment(struct mp_sim_link *conn)
 	conn->segment_open = true;
 }
 
+// Up to v4 every body is compressed, as Cassandra does it, also where that makes it larger.
+static void compress_body(const struct mp_sim_link *conn, struct mp_buf *buf, size_t at)
+{
+	size_t body = at + MP_ENVELOPE_HEADER;
+	if (segmented(conn) || conn->decoder.compression == MP_COMPRESSION_NONE || buf->failed || buf->len < body)
+		return;
+	struct mp_buf packed;
+	mp_buf_init(&packed);
+	bool fails = mp_compress_body(conn->decoder.compression, buf->data + body, buf->len - body, &packed) != 0;
+	buf->len = body;
+	buf->data[at + 1] |= MP_FLAG_COMPRESSED;
+	mp_buf_bytes(buf, packed.data, packed.len);
+	buf->failed = buf->failed || fails;
+	mp_envelope_end(buf, at);
+	mp_buf_deinit(&packed);
+}
+
 // An envelope was appended to the open segment at `at`. If both do not fit, it moves into a segment of its own.
 static void close_envelope(struct mp_sim_link *conn, size_t at)
 {
+	compress_body(conn, &conn->out, at);
 	if (!conn->segment_open || conn->out.failed)
 		return;
 	size_t payload = conn->segment + MP_SEGMENT_HEADER, len = conn->out.len - at;
@@ -185,8 +203,14 @@ static void hold(struct mp_sim_link *conn, const struct mp_buf *bytes, uint32_t 
 static void wrap(struct mp_sim_link *conn)
 {
 	mp_buf_clear(&conn->wire);
+	if (segmented(conn) && conn->decoder.compression != MP_COMPRESSION_NONE) {
+		if (mp_segment_append_lz4(&conn->wire, conn->scratch.data, conn->scratch.len) != 0)
+			conn->wire.failed = true;
+		return;
+	}
 	size_t begin = segmented(conn) ? mp_segment_begin(&conn->wire) : 0;
 	mp_buf_bytes(&conn->wire, conn->scratch.data, conn->scratch.len);
+	compress_body(conn, &conn->wire, 0);
 	if (segmented(conn))
 		mp_segment_end(&conn->wire, begin);
 }

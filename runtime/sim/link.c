@@ -54,7 +54,21 @@ void mp_sim_link_seal(struct mp_sim_link *conn)
 	if (!conn->segment_open)
 		return;
 	conn->segment_open = false;
-	mp_segment_end(&conn->out, conn->segment);
+	if (conn->decoder.compression == MP_COMPRESSION_NONE) {
+		mp_segment_end(&conn->out, conn->segment);
+		return;
+	}
+	size_t payload = conn->segment + MP_SEGMENT_HEADER;
+	if (conn->out.failed || conn->out.len < payload)
+		return;
+	struct mp_buf packed;
+	mp_buf_init(&packed);
+	bool fails = conn->out.len > payload &&
+	             mp_segment_append_lz4(&packed, conn->out.data + payload, conn->out.len - payload) != 0;
+	conn->out.len = conn->segment;
+	mp_buf_bytes(&conn->out, packed.data, packed.len);
+	conn->out.failed = conn->out.failed || fails;
+	mp_buf_deinit(&packed);
 }
 
 static bool drained(const struct mp_sim_link *conn)

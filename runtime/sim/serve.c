@@ -68,25 +68,41 @@ static void serve_options(struct mp_sim_request *req)
 {
 	struct mp_str cql_versions[] = {mp_str_of("3.4.7")};
 	struct mp_str versions[] = {mp_str_of("3/v3"), mp_str_of("4/v4"), mp_str_of("5/v5")};
+	struct mp_str methods[MP_COMPRESSION_COUNT];
+	size_t method_count = 0;
+	for (int kind = MP_COMPRESSION_NONE + 1; kind < MP_COMPRESSION_COUNT; kind++)
+		if (mp_compression_is_built((enum mp_compression)kind))
+			methods[method_count++] = mp_str_of(mp_compression_name((enum mp_compression)kind));
 	struct mp_multi map[] = {
 		{mp_str_of("CQL_VERSION"), cql_versions, 1},
-		{mp_str_of("COMPRESSION"), NULL, 0},
+		{mp_str_of("COMPRESSION"), methods, method_count},
 		{mp_str_of("PROTOCOL_VERSIONS"), versions, (size_t)(req->conn->owner->max_version - 2)}};
 	struct mp_buf *buf = mp_sim_answer_begin(req);
 	mp_encode_supported(buf, req->envelope.version, req->envelope.stream, map, MP_ARRAY_LEN(map));
 	mp_sim_answer_end(req);
 }
 
+static int choose_compression(struct mp_sim_request *req, struct mp_str name)
+{
+	int kind = mp_compression_find(name);
+	bool known = kind > MP_COMPRESSION_NONE && mp_compression_is_built((enum mp_compression)kind);
+	if (!known || !mp_compression_serves((enum mp_compression)kind, req->envelope.version))
+		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "Unknown compression algorithm: %.*s",
+		                   MP_SIM_S(name));
+	req->conn->asked = (enum mp_compression)kind;
+	return 0;
+}
+
 static int check_startup(struct mp_sim_request *req)
 {
 	struct mp_cursor cur = req->body.list;
 	bool version = false;
+	req->conn->asked = MP_COMPRESSION_NONE;
 	for (uint16_t count = mp_cursor_u16(&cur); count > 0 && !cur.failed; count--) {
 		struct mp_str key = mp_cursor_string(&cur), value = mp_cursor_string(&cur);
 		version = version || mp_str_is(key, "CQL_VERSION");
 		if (mp_str_is(key, "COMPRESSION"))
-			return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "Unknown compression algorithm: %.*s",
-			                   MP_SIM_S(value));
+			MP_SIM_TRY(choose_compression(req, value));
 	}
 	if (cur.failed)
 		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "malformed STARTUP");
@@ -104,6 +120,8 @@ static int serve_startup(struct mp_sim_request *req)
 	MP_SIM_TRY(check_startup(req));
 	conn->started = true;
 	conn->ready = conn->owner->cluster->user == NULL;
+	if (conn->version < 5)
+		mp_decoder_use_compression(&conn->decoder, conn->asked); // of this answer, too
 	struct mp_buf *buf = mp_sim_answer_begin(req);
 	if (conn->ready)
 		mp_encode_ready(buf, req->envelope.version, req->envelope.stream);
@@ -111,8 +129,10 @@ static int serve_startup(struct mp_sim_request *req)
 		mp_encode_authenticate(buf, req->envelope.version, req->envelope.stream, mp_str_of(AUTHENTICATOR));
 	mp_sim_answer_end(req);
 	// The answer to STARTUP is the last that is not in a segment.
-	if (conn->version >= 5 && !conn->dead)
+	if (conn->version >= 5 && !conn->dead) {
+		mp_decoder_use_compression(&conn->decoder, conn->asked);
 		mp_decoder_use_segments(&conn->decoder);
+	}
 	return 0;
 }
 

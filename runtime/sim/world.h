@@ -92,9 +92,10 @@ struct mp_sim_link {
 	struct mp_sock *sock;
 	uint64_t ordinal;
 	struct mp_decoder decoder;
-	struct mp_buf out; // answers not yet taken by the system
-	size_t sent;       // of `out`
-	size_t segment;    // an open segment begins here
+	struct mp_buf out;         // answers not yet taken by the system
+	size_t sent;               // of `out`
+	size_t segment;            // an open segment begins here
+	enum mp_compression asked; // by STARTUP; in use since its answer: decoder.compression
 	bool segment_open;
 	bool write_blocked; // waits for on_writable
 	bool read_stopped;  // by back-pressure

@@ -75,6 +75,14 @@ int mp_lz4_unpack(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
 	return made >= 0 && (size_t)made == size ? 0 : MP_EPROTO;
 }
 
+int mp_lz4_peek(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
+{
+	if (len > INT32_MAX || size > INT32_MAX)
+		return MP_EPROTO;
+	int made = LZ4_decompress_safe_partial((const char *)bytes, (char *)to, (int)len, (int)size, (int)size);
+	return made >= 0 && (size_t)made == size ? 0 : MP_EPROTO;
+}
+
 static int lz4_body(const uint8_t *bytes, size_t len, struct mp_buf *to)
 {
 	uint8_t *room = mp_buf_reserve(to, LZ4_PREFIX + mp_lz4_bound(len));
@@ -121,6 +129,11 @@ int mp_lz4_unpack(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
 {
 	(void)bytes, (void)len, (void)to, (void)size;
 	return MP_EPROTO;
+}
+
+int mp_lz4_peek(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
+{
+	return mp_lz4_unpack(bytes, len, to, size);
 }
 
 #endif

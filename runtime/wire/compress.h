@@ -17,6 +17,9 @@ enum mp_compression {
 	MP_COMPRESSION_COUNT,
 };
 
+// Shorter bodies and segments leave as they are: the attempt costs more than it saves.
+#define MP_COMPRESS_LEAST 512u
+
 const char *mp_compression_name(enum mp_compression kind);             // "lz4", as STARTUP says it; "none"
 int mp_compression_find(struct mp_str name);                           // in any case of letters; -1: no such
 bool mp_compression_is_built(enum mp_compression kind);                // this build has its library
@@ -32,5 +35,7 @@ int mp_decompress_body(enum mp_compression kind, const uint8_t *bytes, size_t le
 // An LZ4 block whose sizes are told elsewhere. `len` at most 2 GB; room for mp_lz4_bound(len). 0: it failed.
 size_t mp_lz4_bound(size_t len);
 size_t mp_lz4_pack(const uint8_t *bytes, size_t len, uint8_t *to);
+// The first `size` bytes of a block that has come in part: 0, or MP_EPROTO when that part does not give them.
+int mp_lz4_peek(const uint8_t *bytes, size_t len, uint8_t *to, size_t size) MP_MUST_CHECK;
 // Exactly `size` bytes come out, or MP_EPROTO.
 int mp_lz4_unpack(const uint8_t *bytes, size_t len, uint8_t *to, size_t size) MP_MUST_CHECK;

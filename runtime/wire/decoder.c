@@ -418,16 +418,35 @@ static int feed_segments(struct mp_decoder *dec, struct span *in, struct sink si
 	return 0;
 }
 
+// A segment that is cut: its first envelope is that of the others before, or begins behind its header. False: that
+// header has not come, or cannot be read yet.
+static bool pending_header(const struct mp_decoder *dec, uint8_t header[MP_ENVELOPE_HEADER])
+{
+	bool in_segment = dec->segmented && dec->whole.len == 0;
+	const struct mp_buf *buf = dec->whole.len > 0 ? &dec->whole : &dec->rest;
+	size_t skip = in_segment ? header_len(dec) : 0;
+	if (buf->len <= skip)
+		return false;
+	const uint8_t *at = buf->data + skip;
+	size_t len = buf->len - skip;
+	// Of the two lengths of a segment's header the second: is it compressed?
+	bool inflates = in_segment && dec->compression != MP_COMPRESSION_NONE &&
+	                (load_u24_le(buf->data + 2) >> 1 & MP_SEGMENT_PAYLOAD_MAX) != 0;
+	if (inflates)
+		return mp_lz4_peek(at, len, header, MP_ENVELOPE_HEADER) == 0;
+	if (len < MP_ENVELOPE_HEADER)
+		return false;
+	memcpy(header, at, MP_ENVELOPE_HEADER);
+	return true;
+}
+
 struct mp_decoder_pending mp_decoder_pending(const struct mp_decoder *dec)
 {
 	struct mp_decoder_pending pending = {.bytes = dec->rest.len + dec->whole.len};
-	// A segment that is cut: its first envelope is that of the others before, or begins behind its header.
-	size_t skip = dec->segmented && dec->whole.len == 0 ? header_len(dec) : 0;
-	const struct mp_buf *buf = dec->whole.len > 0 ? &dec->whole : &dec->rest;
-	if (buf->len < skip + MP_ENVELOPE_HEADER)
+	uint8_t at[MP_ENVELOPE_HEADER];
+	pending.known = pending_header(dec, at);
+	if (!pending.known)
 		return pending;
-	const uint8_t *at = buf->data + skip;
-	pending.known = true;
 	pending.opcode = at[4];
 	pending.stream = (int16_t)(uint16_t)(at[2] << 8 | at[3]);
 	return pending;

@@ -134,7 +134,7 @@ static int append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len, bo
 	if (header == NULL)
 		return MP_ENOMEM;
 	uint8_t *to = header + MP_SEGMENT_LZ4_HEADER;
-	size_t sent = mp_lz4_pack(payload, len, to);
+	size_t sent = len >= MP_COMPRESS_LEAST ? mp_lz4_pack(payload, len, to) : 0;
 	bool pays = sent > 0 && sent < len;
 	if (!pays) {
 		memcpy(to, payload, len);
@@ -143,6 +143,14 @@ static int append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len, bo
 	seal_lz4(header, (uint32_t)sent, pays ? (uint32_t)len : 0, self_contained);
 	buf->len += MP_SEGMENT_LZ4_HEADER + sent + MP_SEGMENT_TRAILER;
 	return 0;
+}
+
+// Of each piece its bytes and what stands around them; and for the last what LZ4 may need on top while it works.
+size_t mp_segment_lz4_bound(size_t len)
+{
+	size_t pieces = len / MP_SEGMENT_PAYLOAD_MAX + 1;
+	return len + pieces * (MP_SEGMENT_LZ4_HEADER + MP_SEGMENT_TRAILER) +
+	       mp_lz4_bound(MP_SEGMENT_PAYLOAD_MAX) - MP_SEGMENT_PAYLOAD_MAX;
 }
 
 int mp_segment_append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len)

@@ -24,6 +24,7 @@ size_t mp_segment_begin(struct mp_buf *buf);
 // and is split (moving bytes) into segments that are not self-contained; otherwise it is one self-contained segment.
 void mp_segment_end(struct mp_buf *buf, size_t begin);
 
-// Append what mp_segment_end() would make of this payload, each segment compressed where that makes it smaller.
-// MP_ENOMEM leaves `buf` failed.
+// Append what mp_segment_end() would make of this payload, each segment compressed where that makes it smaller and it
+// has MP_COMPRESS_LEAST bytes. MP_ENOMEM leaves `buf` failed; with room for the bound it cannot come.
+size_t mp_segment_lz4_bound(size_t len);
 int mp_segment_append_lz4(struct mp_buf *buf, const uint8_t *payload, size_t len) MP_MUST_CHECK;

@@ -5,7 +5,16 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 local sim_world = require "spec.support.sim_world"
 
-local function random_world(seed, segmented)
+-- How envelopes leave: as they are, in segments, or compressed.
+local function use(out, mode)
+  if mode == "segments" then C.mp_output_use_segments(out) end
+  if mode == "LZ4 segments" then C.mp_output_use_lz4_segments(out) end
+  if mode == "LZ4 bodies" then C.mp_output_compress_bodies(out, C.MP_COMPRESSION_LZ4) end
+  if mode == "Snappy bodies" then C.mp_output_compress_bodies(out, C.MP_COMPRESSION_SNAPPY) end
+end
+local modes = { "nothing", "segments", "LZ4 segments", "LZ4 bodies", "Snappy bodies" }
+
+local function random_world(seed, mode)
   math.randomseed(seed)
   local loop = sim_world.loop(seed)
   local addr = sim_world.addr("127.0.0.1", 9042)
@@ -28,9 +37,9 @@ local function random_world(seed, segmented)
   local client = C.mp_loop_connect(loop.handle, addr, nil, sock_events, nil, err)
   loop:until_true(function() return server end)
   C.mp_output_init(out)
-  if segmented then C.mp_output_use_segments(out) end
+  use(out, mode)
   return {
-    loop = loop, out = out, client = client,
+    mode = mode, loop = loop, out = out, client = client,
     read = function() return table.concat(taken) end,
     close = function()
       C.mp_output_deinit(out)
@@ -44,11 +53,13 @@ local function random_world(seed, segmented)
 end
 
 -- The bodies of the envelopes that can be read from the bytes.
-local function decode(bytes, segmented)
+local function decode(bytes, mode)
   local bodies = {}
   local dec = ffi.new "struct mp_decoder"
   C.mp_decoder_init(dec, false, 2 ^ 30)
-  if segmented then C.mp_decoder_use_segments(dec) end
+  if mode:find "LZ4" then C.mp_decoder_use_compression(dec, C.MP_COMPRESSION_LZ4) end
+  if mode:find "Snappy" then C.mp_decoder_use_compression(dec, C.MP_COMPRESSION_SNAPPY) end
+  if mode:find "segments" then C.mp_decoder_use_segments(dec) end
   local on_envelope = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, envelope)
     bodies[#bodies + 1] = ffi.string(envelope.body, envelope.body_len)
     return 0
@@ -59,10 +70,18 @@ local function decode(bytes, segmented)
   return bodies
 end
 
-local function put(world, body, fail)
+-- Bytes that no method makes smaller.
+local function noise(size)
+  local bytes = {}
+  for i = 1, math.min(size, 3000) do bytes[i] = string.char(math.random(0, 255)) end
+  return table.concat(bytes):rep(math.ceil(size / 3000)):sub(1, size)
+end
+
+local function put(world, body, fail, may_lack)
   local out = world.out
   local start = C.mp_output_begin(out)
-  local begin = C.mp_envelope_begin(out.buf, 5, false, 0, 1, C.MP_OP_QUERY)
+  local version = world.mode:find "bodies" and 4 or 5
+  local begin = C.mp_envelope_begin(out.buf, version, false, 0, 1, C.MP_OP_QUERY)
   C.mp_buf_bytes(out.buf, body, #body)
   C.mp_envelope_end(out.buf, begin)
   if fail then
@@ -70,22 +89,24 @@ local function put(world, body, fail)
     return
   end
   local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
-  assert(C.mp_output_commit(out, start, from, to) == 0)
+  local rc = C.mp_output_commit(out, start, from, to)
+  if may_lack and rc == C.MP_ENOMEM then return nil end
+  assert(rc == 0)
   return { body = body, from = from[0], to = to[0] }
 end
 
 describe("the write buffer", function()
-  for _, segmented in ipairs { false, true } do
-    local name = segmented and "with segments" or "without segments"
+  for _, mode in ipairs(modes) do
+    local name = "with " .. mode
 
     it("gives the peer every envelope in order, " .. name, function()
       for seed = 1, 12 do
-        local world = random_world(seed, segmented)
+        local world = random_world(seed, mode)
         C.mp_loop_sim_set_buffer(world.loop.handle, math.random(50, 200000))
         local bodies = {}
         for i = 1, 60 do
           local size = math.random(10) == 1 and math.random(400000) or math.random(0, 300)
-          local body = i .. ":" .. ("e"):rep(size)
+          local body = i .. ":" .. (math.random(3) == 1 and noise(size) or ("e"):rep(size))
           if math.random(8) == 1 then
             put(world, body, true)
           else
@@ -102,33 +123,49 @@ describe("the write buffer", function()
           return tonumber(C.mp_output_waiting(world.out)) == 0
         end, 1e6)
         world.loop:pass(1000)
-        local got = decode(world.read(), segmented)
+        local got = decode(world.read(), mode)
         assert.equal(#bodies, #got)
         for i, body in ipairs(bodies) do assert(got[i] == body) end
         assert.equal(0, tonumber(world.out.buf.len))
+        assert.equal(0, tonumber(world.out.pack.wire.len))
         world.close()
       end
     end)
 
     it("knows at every byte which envelopes the peer can read, " .. name, function()
-      local world = random_world(7, segmented)
-      local function burst() return { put(world, "a"), put(world, "bb"), put(world, ("c"):rep(50)) } end
+      local world = random_world(7, mode)
+      -- Of LZ4 segments there are three: any byte of one is a part of all that stands in it.
+      local function burst()
+        local puts = { put(world, "a"), put(world, "bb"), put(world, ("c"):rep(50)), put(world, ("d"):rep(2000)) }
+        local unit = 0
+        for i, one in ipairs(puts) do
+          one.unit = mode == "LZ4 segments" and unit or tonumber(one.from)
+          if i == 4 then
+            unit = tonumber(C.mp_output_end(world.out))
+            puts[5], puts[6] = put(world, ("e"):rep(3000)), put(world, "f")
+            for j = 5, 6 do puts[j].unit = mode == "LZ4 segments" and unit or tonumber(puts[j].from) end
+            break
+          end
+        end
+        return puts
+      end
       burst()
       assert(C.mp_output_flush(world.out, world.client) == 0)
-      local at = tonumber(world.out.base)
+      local at = tonumber(C.mp_output_end(world.out))
       world.close()
       for cut = 1, at do
-        world = random_world(7, segmented)
+        world = random_world(7, mode)
         local puts = burst()
         C.mp_loop_sim_set_buffer(world.loop.handle, cut)
         assert(C.mp_output_flush(world.out, world.client) == 0)
         world.out.blocked = false
-        local count = tonumber(world.out.base + world.out.taken)
+        local count = tonumber(C.mp_output_taken_end(world.out))
+        assert.equal(cut, count)
         world.loop:pass(10)
-        local readable = #decode(world.read():sub(1, count), segmented)
+        local readable = #decode(world.read():sub(1, count), mode)
         for i, one in ipairs(puts) do
           assert(C.mp_output_took_all(world.out, one.to) == (i <= readable), "envelope " .. i .. " at " .. count)
-          assert(C.mp_output_took_any(world.out, one.from) == (count > tonumber(one.from)))
+          assert(C.mp_output_took_any(world.out, one.from) == (count > one.unit))
         end
         world.close()
       end
@@ -136,17 +173,17 @@ describe("the write buffer", function()
 
     it("knows the same of envelopes of many segments, " .. name, function()
       for seed = 1, 8 do
-        local world = random_world(seed, segmented)
+        local world = random_world(seed, mode)
         local puts = {}
         for i = 1, 6 do puts[i] = put(world, ("m"):rep(math.random(3) == 1 and math.random(300000) or 100)) end
         C.mp_loop_sim_set_buffer(world.loop.handle, math.random(500, 100000))
         for _ = 1, 25 do
           if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
-          local count = tonumber(world.out.base + world.out.taken)
+          local count = tonumber(C.mp_output_taken_end(world.out))
           world.loop:pass(0.3)
           local got = world.read()
           if #got >= count then
-            local readable = #decode(got:sub(1, count), segmented)
+            local readable = #decode(got:sub(1, count), mode)
             for i, one in ipairs(puts) do
               assert(C.mp_output_took_all(world.out, one.to) == (i <= readable))
             end
@@ -157,25 +194,66 @@ describe("the write buffer", function()
     end)
   end
 
-  it("wipes what was secret", function()
-    local world = random_world(3, true)
-    C.mp_output_set_secret(world.out, true)
-    put(world, ("password"):rep(20))
-    local data, cap = world.out.buf.data, tonumber(world.out.buf.cap)
-    C.mp_loop_sim_set_buffer(world.loop.handle, 30)
-    world.loop:until_true(function()
-      if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
-      return tonumber(C.mp_output_waiting(world.out)) == 0
+  for _, mode in ipairs(modes) do
+    it("wipes what was secret, with " .. mode, function()
+      local world = random_world(3, mode)
+      C.mp_output_set_secret(world.out, true)
+      put(world, ("password"):rep(200))
+      local runs = {}
+      for i, buf in ipairs { world.out.buf, world.out.pack.wire } do runs[i] = { buf.data, tonumber(buf.cap) } end
+      C.mp_loop_sim_set_buffer(world.loop.handle, 30)
+      world.loop:until_true(function()
+        if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+        return tonumber(C.mp_output_waiting(world.out)) == 0
+      end)
+      for _, run in ipairs(runs) do
+        if run[2] > 0 then assert.is_nil(ffi.string(run[1], run[2]):find("password", 1, true)) end
+      end
+      C.mp_output_set_secret(world.out, false)
+      world.loop:pass(100)
+      assert.equal(("password"):rep(200), decode(world.read(), mode)[1])
+      world.close()
     end)
-    assert.is_nil(ffi.string(data, cap):find("password", 1, true))
-    C.mp_output_set_secret(world.out, false)
-    world.loop:pass(100)
-    assert.equal(("password"):rep(20), decode(world.read(), true)[1])
-    world.close()
+  end
+
+  it("makes bodies smaller, or leaves them", function()
+    for _, mode in ipairs { "LZ4 bodies", "Snappy bodies" } do
+      local world = random_world(3, mode)
+      local long, short, hard = put(world, ("x"):rep(5000)), put(world, ("x"):rep(400)), put(world, noise(2000))
+      assert.is_true(long.to - long.from < 400)
+      assert.equal(409, tonumber(short.to - short.from))
+      assert.equal(2009, tonumber(hard.to - hard.from))
+      world.close()
+    end
+  end)
+
+  it("keeps the order of what stands before an envelope for which there is no memory", function()
+    for _, mode in ipairs(modes) do
+      for nth = 1, 6 do
+        local world = random_world(5, mode)
+        local bodies = {}
+        for i = 1, 12 do
+          local body = i .. noise(({ 10, 3000, 70000, 200000 })[i % 4 + 1])
+          C.mp_mem_fail_at(i == 7 and nth or 0, false)
+          local taken = put(world, body, false, true)
+          C.mp_mem_fail_at(0, false)
+          if taken then bodies[#bodies + 1] = body end
+        end
+        world.loop:until_true(function()
+          if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+          return tonumber(C.mp_output_waiting(world.out)) == 0
+        end, 1e6)
+        world.loop:pass(1000)
+        local got = decode(world.read(), mode)
+        assert.equal(#bodies, #got)
+        for i, body in ipairs(bodies) do assert(got[i] == body) end
+        world.close()
+      end
+    end
   end)
 
   it("offers nothing more once the kernel has refused", function()
-    local world = random_world(3, false)
+    local world = random_world(3, "nothing")
     C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
     world.loop:pass(50)
     put(world, "x")

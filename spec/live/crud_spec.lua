@@ -32,6 +32,22 @@ describe("a pool on a real Cassandra", function()
     end)
   end
 
+  for _, mode in ipairs { { 5, "lz4" }, { 4, "lz4" }, { 4, "snappy" }, { 3, "snappy" }, { 3, "lz4" } } do
+    it(("compresses by %s over protocol v%d"):format(mode[2], mode[1]), function()
+      local pool = live.pool { protocolVersion = mode[1], compression = mode[2] }
+      live.keyspace(pool, "crud")
+      live.ddl(pool, "CREATE TABLE IF NOT EXISTS crud.texts (id int PRIMARY KEY, v text)")
+      local insert = assert(pool:prepare "INSERT INTO crud.texts (id, v) VALUES (?, ?)")
+      local select = assert(pool:prepare "SELECT v FROM crud.texts WHERE id = ?")
+      for id, size in ipairs { 1, 500, 600, 30000, 131071, 400000 } do
+        local text = ("moonpool "):rep(math.ceil(size / 9)):sub(1, size)
+        assert(pool:execute(insert, { id, text }, { consistency = "QUORUM" }))
+        assert.is_true(assert(pool:execute(select, { id }, { consistency = "QUORUM" })):first().v == text)
+      end
+      pool:close()
+    end)
+  end
+
   it("pages through a result", function()
     local pool = live.pool()
     live.keyspace(pool, "crud")

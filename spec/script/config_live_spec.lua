@@ -130,6 +130,15 @@ local live = {
     function(world, pool)
       world:eventually("all are new", function() return all_new(world.before.pool_ids, (ids(pool))) end)
     end },
+  { "compression", {}, { compression = "lz4" },
+    function(world, pool)
+      world:eventually("all are new", function() return all_new(world.before.pool_ids, (ids(pool))) end)
+      local text = ("y"):rep(20000)
+      local before = world.cluster:node(1).bytesIn
+      assert(pool:execute("INSERT INTO t (id, v) VALUES (5, ?)", { text }, { host = world:host(1) }))
+      assert.is_true(world.cluster:node(1).bytesIn < before + #text)
+      assert.equal(text, assert(pool:execute "SELECT v FROM t WHERE id = 5"):first().v)
+    end, nil, { quiet = true } },
   { "pooling.reconnectMaxDelay", { pooling = { reconnectBaseDelay = 60000, reconnectMaxDelay = 60000 } },
     { pooling = { reconnectBaseDelay = 10, reconnectMaxDelay = 200 } },
     function(world, pool)

@@ -221,7 +221,7 @@ describe("a doubtful configuration", function()
 
   it("asks for what is not there yet: each key is named", function()
     local warnings = warnings_of {
-      contactPoints = { "a" }, compression = "lz4", handlers = "h.lua", playbooks = { "p.lua" },
+      contactPoints = { "a" }, handlers = "h.lua", playbooks = { "p.lua" },
       regionSettings = { east = { maxConnections = 16, priority = 1 } },
       healthCheck = { enabled = true }, circuitBreaker = { enabled = true },
       failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
@@ -230,7 +230,7 @@ describe("a doubtful configuration", function()
         warmup = true, warmupTimeout = 10000 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "compression", "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
+    assert.same({ "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
       "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker",
       "logging.logRequests", "playbooks" }, warnings)
   end)
@@ -438,7 +438,7 @@ describe("what C gets", function()
       localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret", required = false },
       protocolVersion = 4,
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
-      clientTimestamps = false,
+      clientTimestamps = false, compression = "snappy",
       policyPath = { "/a", "/b" },
       pooling = { coreConnectionsPerHost = { ["0"] = 4, [1] = 2 },
         maxConnectionsPerHost = { ["local"] = 16, remote = 8 }, maxRequestsPerConnection = 1000,
@@ -467,6 +467,7 @@ describe("what C gets", function()
     end
     assert.is_true(session.auth_optional)
     assert.is_true(session.local_may_follow)
+    assert.equal(C.MP_COMPRESSION_SNAPPY, session.compression)
     assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })

@@ -62,10 +62,30 @@ function Link:raw(bytes)
   if not self.blocked then self:pump() end
 end
 
--- Envelopes as they go over the wire now: in a segment on v5.
+-- Bodies of v3 and v4: each is compressed, also where it becomes larger by that.
+local function compressed_bodies(bytes, kind)
+  local out, at = {}, 1
+  while at <= #bytes do
+    local a, b, c, d = bytes:byte(at + 5, at + 8)
+    local len = ((a * 256 + b) * 256 + c) * 256 + d
+    local body = bytes:sub(at + 9, at + 8 + len)
+    local packed = bytes_of(function(buf) C.mp_compress_body(kind, body, #body, buf) end)
+    out[#out + 1] = bytes:sub(at, at) .. string.char(bit.bor(bytes:byte(at + 1), 1)) .. bytes:sub(at + 2, at + 4)
+      .. bytes_of(function(buf) C.mp_buf_u32(buf, #packed) end) .. packed
+    at = at + 9 + len
+  end
+  return table.concat(out)
+end
+
+-- Envelopes as they go over the wire now: in a segment on v5, and compressed if that was agreed on.
 function Link:framed(bytes)
-  if not self.segmented then return bytes end
+  local kind = self.compression
+  if not self.segmented then return kind and compressed_bodies(bytes, kind) or bytes end
   return bytes_of(function(buf)
+    if kind then
+      C.mp_segment_append_lz4(buf, bytes, #bytes)
+      return
+    end
     local begin = C.mp_segment_begin(buf)
     C.mp_buf_bytes(buf, bytes, #bytes)
     C.mp_segment_end(buf, begin)
@@ -106,14 +126,15 @@ end
 function Link:supported(request, versions)
   self.owed[request.stream] = nil
   self:send(function(buf)
-    local keys, values = { "CQL_VERSION", "PROTOCOL_VERSIONS", "WHAT_IS_THIS" }, { { "3.4.6" }, versions, { "new" } }
-    local map, lists = ffi.new("struct mp_multi[3]"), {}
+    local keys = { "CQL_VERSION", "PROTOCOL_VERSIONS", "WHAT_IS_THIS", "COMPRESSION" }
+    local values = { { "3.4.6" }, versions, { "new" }, self.peer.compression or {} }
+    local map, lists = ffi.new("struct mp_multi[4]"), {}
     for i, key in ipairs(keys) do
       lists[i] = ffi.new("struct mp_str[?]", #values[i])
       for j, value in ipairs(values[i]) do lists[i][j - 1] = str(value) end
       map[i - 1].key, map[i - 1].values, map[i - 1].count = str(key), lists[i], #values[i]
     end
-    C.mp_encode_supported(buf, self.version, request.stream, map, 3)
+    C.mp_encode_supported(buf, self.version, request.stream, map, 4)
   end)
 end
 
@@ -170,8 +191,19 @@ function Link:start() C.mp_sock_read_start(self.sock) end
 
 -- ---- the handshake as a node does it ----------------------------------------------------------------------------
 
+-- Up to v4 the answer to STARTUP is compressed, too.
+local function switch_compression(link)
+  local asked = link.startup:match "COMPRESSION%z.(%w+)"
+  if not asked then return end
+  local kind = C.mp_compression_find(str(asked))
+  assert(kind > 0 and C.mp_compression_serves(kind, link.version), "asked for " .. asked)
+  link.compression = kind
+  C.mp_decoder_use_compression(link.decoder, kind)
+end
+
 local function switch_framing(link)
   if link.version < 5 then return end
+  switch_compression(link)
   link.segmented = true
   C.mp_decoder_use_segments(link.decoder)
 end
@@ -184,6 +216,7 @@ end
 
 function default.STARTUP(link, request)
   local peer = link.peer
+  if link.version < 5 then switch_compression(link) end
   if peer.auth then
     link:send(function(buf)
       C.mp_encode_authenticate(buf, link.version, request.stream, str(peer.auth.class or "PasswordAuthenticator"))

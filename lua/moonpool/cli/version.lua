@@ -8,7 +8,9 @@ function version.define(parser)
 end
 
 function version.run()
-  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3)", core.version, jit.version))
+  local methods = #core.compressions > 0 and table.concat(core.compressions, ", ") or "none"
+  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s)", core.version, jit.version,
+    methods))
 end
 
 return version
