@@ -12,7 +12,7 @@
 ---@field keyspace? string
 ---@field auth? ConfigAuth
 ---@field tls? ConfigTls not available yet
----@field compression? "none"|"lz4"|"snappy" not available yet
+---@field compression? "none"|"lz4"|"snappy" of long requests and answers, where the node offers it
 ---@field protocolVersion? 3|4|5 this one only
 ---@field requestTimeout? integer
 ---@field attemptTimeout? integer
