@@ -106,7 +106,7 @@ local function handle(state, name, fn, ...)
   local ok, message = xpcall(fn, async.withTraceback, ...)
   if ok then return end
   state.handlerErrors = state.handlerErrors + 1
-  core.log("error", "a handler of '" .. name .. "' failed: " .. tostring(message), state.pool)
+  core.log("error", "a handler of '" .. name .. "' failed: " .. core.errorText(message), state.pool)
 end
 
 -- To those of the application, then to those of the file that serves now.

@@ -160,5 +160,5 @@ uint64_t mp_conn_id(const struct mp_conn *conn);   // unique in the process's lo
 const struct mp_addr *mp_conn_addr(const struct mp_conn *conn);
 uint8_t mp_conn_version(const struct mp_conn *conn);
 uint64_t mp_conn_created_ms(const struct mp_conn *conn);   // loop time
-uint64_t mp_conn_last_used_ms(const struct mp_conn *conn); // last mp_conn_call()
+uint64_t mp_conn_last_used_ms(const struct mp_conn *conn); // last mp_conn_call(); 0: none yet
 uint32_t mp_conn_open_us(const struct mp_conn *conn); // how long connect and handshake took; 0 until ready

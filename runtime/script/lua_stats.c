@@ -132,7 +132,8 @@ static void push_connection(void *data, const struct mp_host *host, const struct
 	text(L, "state", mp_conn_state_name(mp_conn_state(conn)));
 	number(L, "inFlightRequests", mp_conn_in_flight(conn));
 	number(L, "createdAt", wall_ms(details->loop, mp_conn_created_ms(conn)));
-	number(L, "lastUsedAt", wall_ms(details->loop, mp_conn_last_used_ms(conn)));
+	if (mp_conn_last_used_ms(conn) != 0) // it has carried something
+		number(L, "lastUsedAt", wall_ms(details->loop, mp_conn_last_used_ms(conn)));
 	lua_rawseti(L, -2, ++details->count);
 }
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cluster/plan/view.h"
+#include "script/runtime.h"
 
 struct mp_translator {
 	lua_State *L;         // a thread of its own
@@ -144,12 +145,14 @@ static void translate(void *self, const struct mp_addr *named, const struct mp_u
 	snprintf(question.rack, sizeof(question.rack), "%s", rack);
 	lua_State *L = translator->L;
 	translator->calls++;
+	mp_runtime_collect(L);
 	if (lua_cpcall(L, ask, &question) != 0) {
 		const char *why = lua_tostring(L, -1);
 		mp_log_write(translator->log, MP_LOG_WARN, "addressTranslator: %s; the address stands as it is",
 		             why != NULL ? why : "it failed");
 		lua_settop(L, 0);
 	}
+	mp_runtime_collect(L);
 	translator->calls--;
 	if (translator->is_done)
 		mp_translator_free(translator);

@@ -54,6 +54,21 @@ describe("moonpool run", function()
     assert.equal(0, select(2, run "return 'text'"))
   end)
 
+  it("tells what an error says, whatever it is", function()
+    for raised, told in pairs {
+      ["{ message = 'the message', code = 7 }"] = "the message",
+      ["setmetatable({ message = 'not this' }, { __tostring = function() return 'its text' end })"] = "its text",
+      ["require('moonpool.core').error('CLOSED', 'over')"] = "CLOSED: over",
+      ["{}"] = "(error object is a table value)", ["nil"] = "(error object is a nil value)", ["12"] = "12",
+    } do
+      local said, status = run("error(" .. raised .. ", 0)")
+      assert.equal(told, (said:gsub("\nstack traceback:.*", ""):gsub("\n$", "")))
+      assert.equal(1, status)
+      said = run("require('moonpool').spawn(function() error(" .. raised .. ", 0) end)")
+      assert.matches("nobody waits for it: " .. told, said, 1, true)
+    end
+  end)
+
   it("tells an error with its file, line and traceback, and fails", function()
     local said, status, path = run "local function f() error 'boom' end\nf()"
     assert.matches(path .. ":1: boom", said, 1, true)

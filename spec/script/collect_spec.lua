@@ -103,6 +103,38 @@ describe("a pool that nobody holds any more", function()
     moonpool.sleep(1000)
     collect()
   end)
+
+  it_in("may be collected, closed and asked by the translator of its addresses", function(world)
+    for _, act in ipairs { "collect", "spawn", "reload", "ask" } do
+      local armed, calls, pool = false, 0, nil
+      local configuration = world:configuration { addressTranslator = function(address)
+        if not armed then return address end
+        calls = calls + 1
+        if act == "collect" then pool = nil end
+        if act == "spawn" then moonpool.spawn(function() if pool then pool:close() end end) end
+        if act == "reload" and pool then pool:reload() end
+        if act == "ask" and pool then
+          pool:executeAsync "SELECT key FROM system.local"
+          pool:getHosts()
+          pool:setHostTags(pool:getHosts()[1].address, { "x" })
+        end
+        collect()
+        return address
+      end }
+      pool = moonpool.ConnectionPool(configuration)
+      assert(pool:connect())
+      world:waitUp(pool)
+      armed = true
+      local node = world.cluster:addNode()
+      world:eventually("it was asked", function() return calls > 0 end)
+      world.cluster:removeNode(node)
+      moonpool.sleep(3000)
+      if pool then pool:close() end
+      armed, pool = false, nil
+      collect()
+      moonpool.sleep(100)
+    end
+  end)
 end)
 
 describe("a statement", function()

@@ -18,6 +18,29 @@ describe("a pool", function()
     assert.equal("moonpool pool (closed)", tostring(pool))
   end)
 
+  it_in("says of a connection when it was used, once it was", function(world)
+    local pooling = { coreConnectionsPerHost = { ["0"] = 3 }, maxConnectionsPerHost = { ["0"] = 3 } }
+    local pool = world:pool { pooling = pooling }
+    world:waitUp(pool)
+    moonpool.sleep(500)
+    local used, unused = 0, {}
+    for _, connection in ipairs(pool:getConnectionDetails()) do
+      if connection.lastUsedAt then used = used + 1 else unused[connection.id] = true end
+      assert.is_true(connection.lastUsedAt == nil or connection.lastUsedAt >= connection.createdAt)
+    end
+    assert.is_true(next(unused) ~= nil)
+    for _ = 1, 60 do assert(moonpool.all { pool:executeAsync "SELECT key FROM system.local",
+      pool:executeAsync "SELECT key FROM system.local", pool:executeAsync "SELECT key FROM system.local" }) end
+    local begun = 0
+    for _, connection in ipairs(pool:getConnectionDetails()) do
+      if unused[connection.id] and connection.lastUsedAt then
+        begun = begun + 1
+        assert.is_true(connection.lastUsedAt >= connection.createdAt + 400)
+      end
+    end
+    assert.is_true(begun > 0)
+  end)
+
   it_in("is the same engine by both names", function(world)
     local pool = moonpool.AdvancedConnectionPool(world:configuration())
     assert.is_true(pool:initialize())

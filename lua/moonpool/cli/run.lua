@@ -27,7 +27,7 @@ function run.define(parser)
 end
 
 local function failed(message)
-  say.error(message)
+  say.error(core.errorText(message))
   return 1
 end
 

@@ -34,7 +34,7 @@ end
 local function told(...) say.line("moonpool: " .. table.concat { ... }) end
 
 local function failed(message)
-  say.failed(message)
+  say.failed(core.errorText(message))
   core.finish()
   return 1
 end
