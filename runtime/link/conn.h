@@ -36,6 +36,7 @@ const char *mp_conn_state_name(enum mp_conn_state state); // "opening"
 	X(VERSION, "protocol version refused")                       \
 	X(AUTH, "authentication failed")                             \
 	X(HANDSHAKE, "handshake refused")                            \
+	X(KEYSPACE, "the keyspace cannot be used")                   \
 	X(IDENTITY, "another cluster or node answered")              \
 	X(PEER, "closed by the node")                                \
 	X(LOST, "connection lost")                                   \

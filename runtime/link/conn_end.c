@@ -39,7 +39,8 @@ static int reason_err(enum mp_close_reason reason)
 	case MP_CLOSE_HANDSHAKE_TIMEOUT: return MP_ETIMEOUT;
 	case MP_CLOSE_VERSION: return MP_EUNSUPPORTED;
 	case MP_CLOSE_AUTH: return MP_EAUTH;
-	case MP_CLOSE_HANDSHAKE: return MP_ESERVER;
+	case MP_CLOSE_HANDSHAKE:
+	case MP_CLOSE_KEYSPACE: return MP_ESERVER;
 	case MP_CLOSE_IDENTITY: return MP_ECLUSTER;
 	case MP_CLOSE_PEER:
 	case MP_CLOSE_LOST:

@@ -93,6 +93,11 @@ static int refused(struct mp_conn *conn, const struct mp_envelope *envelope, str
 	if (early && mp_version_is_refusal(envelope->version, conn->settings.version, error.code, error.message))
 		return refuse_version(conn, mp_version_hint(envelope->version, conn->settings.version, error.message),
 		                      error.message);
+	if (step == MP_STEP_KEYSPACE && error.code == MP_SE_INVALID) {
+		mp_conn_fail(conn, MP_CLOSE_KEYSPACE, "the keyspace \"%s\" cannot be used: %.*s",
+		             conn->settings.keyspace, shown(error.message.len), error.message.data);
+		return MP_ESERVER;
+	}
 	bool auth = error.code == MP_SE_BAD_CREDENTIALS || step == MP_STEP_AUTH;
 	mp_conn_fail(conn, auth ? MP_CLOSE_AUTH : MP_CLOSE_HANDSHAKE, "%s while waiting for %s: %.*s",
 	             mp_server_error_name(error.code), mp_handshake_step_name(step), shown(error.message.len),

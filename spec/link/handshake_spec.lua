@@ -4,8 +4,8 @@ local ffi = require "ffi"
 local link_world = require "spec.support.link_world"
 
 local REASON = {}
-for _, name in ipairs { "ASKED", "CONNECT", "HANDSHAKE_TIMEOUT", "VERSION", "AUTH", "HANDSHAKE", "IDENTITY", "PEER",
-  "LOST", "PROTOCOL", "LOCAL" } do
+for _, name in ipairs { "ASKED", "CONNECT", "HANDSHAKE_TIMEOUT", "VERSION", "AUTH", "HANDSHAKE", "KEYSPACE",
+  "IDENTITY", "PEER", "LOST", "PROTOCOL", "LOCAL" } do
   REASON[name] = tonumber(C["MP_CLOSE_" .. name])
 end
 
@@ -324,8 +324,9 @@ describe("the handshake", function()
     it("ends with the node's words when it does not exist", function()
       open { settings = { keyspace = "missing" } }
       local ended = world:refused()
-      assert.equal(REASON.HANDSHAKE, ended.reason)
+      assert.equal(REASON.KEYSPACE, ended.reason)
       assert.equal(0x2200, ended.server_code)
+      assert.truthy(ended.message:find('the keyspace "missing" cannot be used: ', 1, true))
       assert.truthy(ended.message:find("does not exist", 1, true))
     end)
 

@@ -106,6 +106,27 @@ void mp_error_tell(struct mp_error *error, int err)
 	add(error, at, ")");
 }
 
+#define TOLD_HOSTS 3
+
+void mp_request_tell_down(const struct mp_session *session, const struct mp_host *only, char *text,
+                          size_t size)
+{
+	uint32_t down = 0;
+	size_t at = 0;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		const struct mp_host *host = session->hosts.live[i];
+		bool meant = only == NULL ? host->distance != MP_DISTANCE_IGNORED : host == only;
+		if (!meant || host->state == MP_HOST_UP)
+			continue;
+		if (down++ < TOLD_HOSTS && at < size)
+			at += (size_t)snprintf(text + at, size - at, "%s%s: %.48s", down > 1 ? "; " : ": ",
+			                       host->addr_text, host->down_err != 0 ? host->down_why : "not reached yet");
+	}
+	if (down > TOLD_HOSTS && at < size)
+		snprintf(text + at, size - at, "; and %u more", down - TOLD_HOSTS);
+}
+
 const char *mp_request_refusal(const struct mp_request *request, int rc, char text[MP_REFUSAL_TEXT])
 {
 	const struct mp_request_state *state = request->state;

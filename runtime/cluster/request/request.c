@@ -266,23 +266,37 @@ static void count_in(struct mp_session *session)
 	mp_budget_earn(&session->budget);
 }
 
+// Which hosts there are and why none is asked.
+static void no_host(struct mp_request *request)
+{
+	const struct mp_session *session = request->session;
+	uint16_t pinned = request->options.pinned_host;
+	const struct mp_host *named = pinned != MP_NO_HOST ? session->hosts.slots[pinned] : NULL;
+	uint32_t known = session->hosts.live_count;
+	char down[MP_REFUSAL_TEXT];
+	mp_request_tell_down(session, named, down, sizeof(down));
+	if (request->state->plan.refused)
+		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
+	else if (pinned != MP_NO_HOST)
+		mp_request_fail(request, MP_REQUEST_LATER, MP_ENOHOST, "the host that the request names is not up%s",
+		                down);
+	else if (session->view.up_count == 0)
+		mp_request_fail(request, MP_REQUEST_LATER, MP_ENOHOST, "none of the %u known hosts is up%s", known,
+		                down);
+	else
+		mp_request_fail(request, MP_REQUEST_LATER, MP_ENOHOST,
+		                "the plan names no host that is up (%u of %u are)%s", session->view.up_count, known,
+		                down);
+}
+
 // Nothing was sent: the error is told later in this turn.
 static void start_failed(struct mp_request *request, int rc)
 {
-	struct mp_session *session = request->session;
-	uint32_t known = session->hosts.live_count;
 	char text[MP_REFUSAL_TEXT];
-	if (rc != MP_ENOHOST)
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_request_refusal(request, rc, text));
-	else if (request->state->plan.refused)
-		mp_request_fail(request, MP_REQUEST_LATER, MP_EBUSY, "the load-balancing policy refused the request");
-	else if (request->options.pinned_host != MP_NO_HOST)
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "the host that the request names is not up");
-	else if (session->view.up_count == 0)
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "none of the %u known hosts is up", known);
+	if (rc == MP_ENOHOST)
+		no_host(request);
 	else
-		mp_request_fail(request, MP_REQUEST_LATER, rc, "the plan names no host that is up (%u of %u are)",
-		                session->view.up_count, known);
+		mp_request_fail(request, MP_REQUEST_LATER, rc, "%s", mp_request_refusal(request, rc, text));
 }
 
 static void refuse_use(struct mp_request *request)

@@ -193,6 +193,10 @@ void mp_reprepare_host(
 // ---- request_error.c
 // Why it cannot be sent, as a sentence.
 #define MP_REFUSAL_TEXT 192
+// ": 10.0.0.1:9042: the connection was lost; ...": which hosts of the session are not up, and why, the first three of
+// them; or `only` this one.
+void mp_request_tell_down(const struct mp_session *session, const struct mp_host *only, char *text,
+                          size_t size);
 const char *mp_request_refusal(const struct mp_request *request, int rc, char text[MP_REFUSAL_TEXT]);
 // The request's error, made on first need; with what happened as the headline. Never NULL: without memory it is the
 // session's last resort, which says so.

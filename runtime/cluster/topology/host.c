@@ -48,14 +48,21 @@ static void show(struct mp_host *host)
 	host->cluster->events->on_view(host->cluster->owner);
 }
 
+// A host whose connections cannot have the keyspace is no host that is gone.
+static const char *state_words(const struct mp_host *host, enum mp_host_state state)
+{
+	static const char *const words[] = {"is new", "is up", "is down", "is removed"};
+	return state == MP_HOST_DOWN && host->answers ? "answers and is not used" : words[state];
+}
+
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason)
 {
 	if (host->state == state)
 		return;
 	mp_assert(host->state != MP_HOST_REMOVED && state != MP_HOST_NEW);
 	bool tells = state != MP_HOST_REMOVED;
-	mp_log_write(host->cluster->log, state == MP_HOST_DOWN ? MP_LOG_WARN : MP_LOG_INFO, "%s is %s%s%s",
-	             host->addr_text, mp_host_state_name(state), reason != NULL ? ": " : "",
+	mp_log_write(host->cluster->log, state == MP_HOST_DOWN ? MP_LOG_WARN : MP_LOG_INFO, "%s %s%s%s",
+	             host->addr_text, state_words(host, state), reason != NULL ? ": " : "",
 	             reason != NULL ? reason : "");
 	host->state = state;
 	host->state_since_ms = mp_loop_now_ms(host->cluster->loop);
@@ -103,6 +110,7 @@ static void note_why(struct mp_host *host, const struct mp_conn_end *why)
 	char addr[MP_ADDR_TEXT];
 	mp_addr_format(mp_endpoints_addr(&host->endpoints), addr);
 	bool is_called_so = strcmp(addr, host->addr_text) == 0;
+	host->answers = why->reason == MP_CLOSE_KEYSPACE;
 	host->down_err = why->err;
 	host->down_code = why->server_code;
 	snprintf(host->down_why, sizeof(host->down_why), "%s%s%.150s", is_called_so ? "" : addr,
@@ -191,6 +199,7 @@ static enum mp_reconnect_reason reason_of(enum mp_close_reason why)
 	case MP_CLOSE_AUTH: return MP_RECONNECT_AUTH_FAILED;
 	case MP_CLOSE_IDENTITY: return MP_RECONNECT_WRONG_NODE;
 	case MP_CLOSE_VERSION:
+	case MP_CLOSE_KEYSPACE:
 	case MP_CLOSE_HANDSHAKE: return MP_RECONNECT_HANDSHAKE_REFUSED;
 	case MP_CLOSE_LOCAL: return MP_RECONNECT_LOCAL_FAILURE;
 	default: return MP_RECONNECT_CONNECTION_LOST;

@@ -49,6 +49,7 @@ struct mp_host {
 	uint8_t version;           // protocol version of its connections
 	bool empty;                // the pool told that its last connection is gone
 	uint32_t pins;             // waiting events that name this host
+	bool answers;              // it was reached last, but its connections could not have the keyspace
 	int down_err;              // why the last connection ended or could not be opened; 0: none did
 	int32_t down_code;         // its server code, -1: none
 	char down_why[MP_ADDR_TEXT + 160];
