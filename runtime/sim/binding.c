@@ -71,34 +71,6 @@ struct mp_addr mp_lua_sim_check_addr(lua_State *L, int index, uint16_t port)
 
 // ---- making -----------------------------------------------------------------------------------------------------
 
-static double number_field(lua_State *L, int index, const char *name, double most)
-{
-	lua_getfield(L, index, name);
-	double value = 0;
-	if (!lua_isnil(L, -1)) {
-		if (lua_type(L, -1) != LUA_TNUMBER)
-			luaL_error(L, "%s: a number expected, got %s", name, luaL_typename(L, -1));
-		value = lua_tonumber(L, -1);
-		if (value < 0 || value > most || value != (double)(uint64_t)value)
-			luaL_error(L, "%s: a whole number from 0 to %f expected", name, most);
-	}
-	lua_pop(L, 1);
-	return value;
-}
-
-// The string stays alive as long as the table, so it is not one that a metamethod makes.
-static const char *text_field(lua_State *L, int index, const char *name)
-{
-	lua_pushstring(L, name);
-	lua_rawget(L, index);
-	if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
-		luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
-	const char *text = lua_tostring(L, -1);
-	lua_pop(L, 1);
-	return text;
-}
-
-// datacenters = { { "east", 3 }, ... }: in the place of dcs and nodes.
 static void read_datacenters(lua_State *L, int index, struct mp_sim_options *o)
 {
 	lua_getfield(L, index, "datacenters");
@@ -129,24 +101,24 @@ static void read_datacenters(lua_State *L, int index, struct mp_sim_options *o)
 static void read_options(lua_State *L, int index, struct mp_sim_options *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->seed = (uint64_t)number_field(L, index, "seed", 9e15);
-	o->nodes = (uint16_t)number_field(L, index, "nodes", MP_SIM_CLUSTER_NODES_MAX);
-	o->dcs = (uint16_t)number_field(L, index, "dcs", 16);
+	o->seed = (uint64_t)mp_lua_sim_number(L, index, "seed", 9e15);
+	o->nodes = (uint16_t)mp_lua_sim_number(L, index, "nodes", MP_SIM_CLUSTER_NODES_MAX);
+	o->dcs = (uint16_t)mp_lua_sim_number(L, index, "dcs", 16);
 	read_datacenters(L, index, o);
-	o->racks = (uint16_t)number_field(L, index, "racks", 64);
-	o->vnodes = (uint16_t)number_field(L, index, "vnodes", 1024);
-	o->port = (uint16_t)number_field(L, index, "port", 65535);
-	o->max_version = (uint8_t)number_field(L, index, "maxVersion", 5);
-	o->read_timeout_ms = (uint32_t)number_field(L, index, "readTimeout", 1e9);
-	o->write_timeout_ms = (uint32_t)number_field(L, index, "writeTimeout", 1e9);
-	o->detect_ms = (uint32_t)number_field(L, index, "detectTime", 1e9);
-	o->up_ms = (uint32_t)number_field(L, index, "upTime", 1e9);
-	o->prepared_limit = (uint32_t)number_field(L, index, "preparedLimit", 1e9);
-	o->output_limit = (uint32_t)number_field(L, index, "outputLimit", 1e9);
-	o->cluster_name = text_field(L, index, "clusterName");
-	o->user = text_field(L, index, "user");
-	o->password = text_field(L, index, "password");
-	o->op_prefix = text_field(L, index, "opPrefix");
+	o->racks = (uint16_t)mp_lua_sim_number(L, index, "racks", 64);
+	o->vnodes = (uint16_t)mp_lua_sim_number(L, index, "vnodes", 1024);
+	o->port = (uint16_t)mp_lua_sim_number(L, index, "port", 65535);
+	o->max_version = (uint8_t)mp_lua_sim_number(L, index, "maxVersion", 5);
+	o->read_timeout_ms = (uint32_t)mp_lua_sim_number(L, index, "readTimeout", 1e9);
+	o->write_timeout_ms = (uint32_t)mp_lua_sim_number(L, index, "writeTimeout", 1e9);
+	o->detect_ms = (uint32_t)mp_lua_sim_number(L, index, "detectTime", 1e9);
+	o->up_ms = (uint32_t)mp_lua_sim_number(L, index, "upTime", 1e9);
+	o->prepared_limit = (uint32_t)mp_lua_sim_number(L, index, "preparedLimit", 1e9);
+	o->output_limit = (uint32_t)mp_lua_sim_number(L, index, "outputLimit", 1e9);
+	o->cluster_name = mp_lua_sim_text(L, index, "clusterName");
+	o->user = mp_lua_sim_text(L, index, "user");
+	o->password = mp_lua_sim_text(L, index, "password");
+	o->op_prefix = mp_lua_sim_text(L, index, "opPrefix");
 	lua_getfield(L, index, "firstAddress");
 	if (!lua_isnil(L, -1))
 		o->first = mp_lua_sim_check_addr(L, lua_gettop(L), 0);
@@ -407,80 +379,6 @@ static int schema(lua_State *L)
 	return 0;
 }
 
-// ---- rules ------------------------------------------------------------------------------------------------------
-
-static const char *const action_names[] = {"delay",  "late",    "drop", "swallow", "error",
-                                           "close",  "reset",   "cut",  "raw",     "duplicate",
-                                           "stream", "corrupt", "deaf", "warn",    NULL};
-
-static void read_error(lua_State *L, int index, struct mp_sim_error *error)
-{
-	struct mp_error_body *body = &error->body;
-	body->code = (int32_t)number_field(L, index, "code", 65535);
-	body->consistency = (uint16_t)number_field(L, index, "consistency", 10);
-	body->required = (int32_t)number_field(L, index, "required", 1000);
-	body->received = (int32_t)number_field(L, index, "received", 1000);
-	body->failures = (int32_t)number_field(L, index, "failures", 1000);
-	body->data_present = number_field(L, index, "dataPresent", 1) != 0;
-	const char *type = text_field(L, index, "writeType"), *message = text_field(L, index, "message");
-	body->write_type = type == NULL ? MP_WRITE_SIMPLE : mp_write_type_parse(mp_str_of(type));
-	snprintf(error->text, sizeof(error->text), "%s", message == NULL ? "by rule" : message);
-	error->set = true;
-}
-
-static int add_rule(lua_State *L)
-{
-	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
-	struct mp_sim_rule_spec spec;
-	luaL_checktype(L, 2, LUA_TTABLE);
-	memset(&spec, 0, sizeof(spec));
-	lua_getfield(L, 2, "action");
-	spec.action = (enum mp_sim_action)luaL_checkoption(L, -1, NULL, action_names);
-	lua_pop(L, 1);
-	const char *statement = text_field(L, 2, "statement");
-	spec.node = (int32_t)number_field(L, 2, "node", MP_SIM_CLUSTER_NODES_MAX) - 1;
-	spec.opcode = (int32_t)number_field(L, 2, "opcode", 16) - 1;
-	spec.statement = mp_str_of(statement == NULL ? "" : statement);
-	spec.connection = (int64_t)number_field(L, 2, "connection", 1e9);
-	spec.skip = (uint64_t)number_field(L, 2, "skip", 1e15);
-	spec.times = (uint64_t)number_field(L, 2, "times", 1e15);
-	spec.delay_ms = (uint32_t)number_field(L, 2, "delay", 1e9);
-	spec.at = (uint64_t)number_field(L, 2, "at", 1e15);
-	spec.stream = (int16_t)number_field(L, 2, "stream", 32767);
-	spec.apply = number_field(L, 2, "apply", 1) != 0;
-	lua_getfield(L, 2, "probability");
-	spec.probability = luaL_optnumber(L, -1, 0);
-	lua_getfield(L, 2, "raw");
-	spec.raw.data = luaL_optlstring(L, -1, "", &spec.raw.len);
-	lua_getfield(L, 2, "error");
-	if (lua_istable(L, -1))
-		read_error(L, lua_gettop(L), &spec.error);
-	uint32_t rule = mp_sim_add_rule(cluster, &spec);
-	if (rule == 0)
-		return luaL_error(L, "not enough memory");
-	lua_pushnumber(L, rule);
-	return 1;
-}
-
-static int remove_rule(lua_State *L)
-{
-	mp_sim_remove_rule(mp_lua_sim_check_cluster(L, 1), (uint32_t)luaL_checknumber(L, 2));
-	return 0;
-}
-
-static int clear_rules(lua_State *L)
-{
-	mp_sim_clear_rules(mp_lua_sim_check_cluster(L, 1));
-	return 0;
-}
-
-static int rule_hits(lua_State *L)
-{
-	lua_pushnumber(
-		L, (double)mp_sim_rule_hits(mp_lua_sim_check_cluster(L, 1), (uint32_t)luaL_checknumber(L, 2)));
-	return 1;
-}
-
 static const luaL_Reg methods[] = {
 	{"close", close_cluster},
 	{"kill", kill_node},
@@ -502,10 +400,6 @@ static const luaL_Reg methods[] = {
 	{"received", received},
 	{"replicas", replicas},
 	{"schema", schema},
-	{"addRule", add_rule},
-	{"removeRule", remove_rule},
-	{"clearRules", clear_rules},
-	{"ruleHits", rule_hits},
 	{NULL, NULL},
 };
 
@@ -514,6 +408,7 @@ int luaopen_moonpool_simcore(lua_State *L)
 	luaL_newmetatable(L, CLUSTER);
 	lua_newtable(L);
 	luaL_register(L, NULL, methods);
+	mp_lua_sim_add_rules(L);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, close_cluster);
 	lua_setfield(L, -2, "__gc");

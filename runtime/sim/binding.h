@@ -21,3 +21,10 @@ struct mp_sim_cluster *mp_lua_sim_check_cluster(lua_State *L, int index); // rai
 uint16_t mp_lua_sim_check_node(lua_State *L, int index, const struct mp_sim_cluster *cluster);
 void mp_lua_sim_close_cluster(lua_State *L, int index);
 struct mp_addr mp_lua_sim_check_addr(lua_State *L, int index, uint16_t port); // "127.0.0.1", "127.0.0.1:9042"
+
+// ---- binding_rules.c: adds the methods of rules to the table on top of the stack.
+void mp_lua_sim_add_rules(lua_State *L);
+// A whole number from 0 to `most`; 0 when the table has no such field. Raises what is none.
+double mp_lua_sim_number(lua_State *L, int index, const char *name, double most);
+// A text, or NULL. It stays alive as long as the table.
+const char *mp_lua_sim_text(lua_State *L, int index, const char *name);

@@ -111,3 +111,8 @@ void mp_sim_schema_link_table(struct mp_sim_schema *schema, struct mp_sim_keyspa
 void mp_sim_schema_unlink_table(struct mp_sim_schema *schema,
                                 struct mp_sim_table *table); // gives its reference back
 void mp_sim_schema_unlink_keyspace(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks);
+
+// replication.c: WITH of CREATE and ALTER KEYSPACE. What is not said keeps its value.
+int mp_sim_keyspace_options(const struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
+                            struct mp_sim_strategy *strategy, bool *has_replication, bool *durable,
+                            struct mp_sim_error *err) MP_MUST_CHECK;
