@@ -204,6 +204,20 @@ describe("the house", function()
 end)
 
 describe("the map", function()
+  it("leads along files that are there: the walks of docs/architecture.md", function()
+    local offences, count, place = {}, 0, nil
+    for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/docs/architecture.md")) do
+      for path in (line:match "^|[^|]*|([^|]*%.c`[^|]*)|" or ""):gmatch "`([%w_/]+%.c)`" do
+        place = path:match "^(.*)/" or place
+        local file = io.open(MOONPOOL_ROOT .. "/runtime/" .. (path:find "/" and path or place .. "/" .. path))
+        count = count + 1
+        if file then file:close() else offences[#offences + 1] = path .. " below " .. place end
+      end
+    end
+    assert(count > 40, "the walks are not found")
+    report(offences)
+  end)
+
   it("names every file of the runtime", function()
     local sections, section = {}, nil -- by folder
     for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/runtime/README.md")) do

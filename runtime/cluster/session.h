@@ -129,7 +129,12 @@ inline void mp_prepared_unref(struct mp_prepared *prepared)
 	if (prepared != NULL && --prepared->refs == 0)
 		mp_prepared_free(prepared);
 }
-bool mp_prepared_is_doubted(const struct mp_prepared *prepared);
+bool mp_prepared_is_doubted_now(
+	const struct mp_prepared *prepared); // it is to be doubted from some time on: is it yet?
+inline bool mp_prepared_is_doubted(const struct mp_prepared *prepared)
+{
+	return MP_UNLIKELY(prepared->check_ns != UINT64_MAX) && mp_prepared_is_doubted_now(prepared);
+}
 // A value does not fit the types that the statement is known to have: they may be others by now.
 void mp_prepared_misfit(struct mp_prepared *prepared);
 // From the cache when it is not doubted, or by PREPARE on one host (single-flight per text and keyspace). Exactly one

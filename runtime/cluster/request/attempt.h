@@ -49,7 +49,6 @@ void mp_attempt_was_answered(struct mp_attempt *attempt);
 // host would otherwise cost nobody a timeout and be noticed late.
 void mp_attempt_was_silent(struct mp_attempt *attempt);
 
-// ---- walk.c
 // Through the least busy connection of a host: 0, MP_ENOHOST (it is not up), MP_EBUSY (it has no room), or why the
 // request cannot be sent at all.
 int mp_attempt_to_host(struct mp_attempt *attempt, uint16_t host) MP_MUST_CHECK;

@@ -136,6 +136,28 @@ static void note(struct mp_prepare_flight *flight, int err, int32_t server_code,
 
 // ---- answers ----------------------------------------------------------------------------------------------
 
+int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *result,
+                    struct mp_error_body *error)
+{
+	struct mp_response_prefix prefix;
+	int rc = mp_decode_prefix(answer, &prefix);
+	if (rc != 0)
+		return rc;
+	if (answer->opcode == MP_OP_ERROR) {
+		rc = mp_decode_error(prefix.body, answer->version, error);
+		return rc == 0 ? MP_ESERVER : rc;
+	}
+	if (answer->opcode != MP_OP_RESULT)
+		return MP_EPROTO;
+	rc = mp_decode_result(prefix.body, answer->version, result);
+	if (rc != 0)
+		return rc;
+	if (result->kind == MP_RESULT_PREPARED && result->params != NULL && result->prepared_id.len > 0)
+		return 0;
+	mp_result_drop(result);
+	return MP_EPROTO;
+}
+
 // What another host might answer differently.
 static bool may_ask_another(int32_t server_code)
 {

@@ -73,13 +73,9 @@ void mp_prepared_check(struct mp_prepared *prepared, uint64_t asked_ns);
 // What the answer to PREPARE says, and the copy holds from now on.
 void mp_prepared_renew(struct mp_prepared *prepared, const struct mp_result_body *result, uint64_t asked_ns);
 
-// ---- routing.c: what is read off statements and values
 // Read an answer to PREPARE. 0: `result` holds metadata that the caller unrefs. MP_ESERVER: `error` says why.
 int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *result,
                     struct mp_error_body *error) MP_MUST_CHECK;
-// The routing token of encoded values: true and *token when all components of the partition key are there.
-bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
-                      struct mp_buf *scratch, int64_t *token);
 #define MP_USE_REFUSAL                                                                                   \
 	"USE would change one connection of many: name the keyspace in the configuration, in the request's " \
 	"options, or before the table"

@@ -20,10 +20,11 @@
 
 // ---- doubts -----------------------------------------------------------------------------------------------
 
-bool mp_prepared_is_doubted(const struct mp_prepared *prepared)
+extern inline bool mp_prepared_is_doubted(const struct mp_prepared *prepared);
+
+bool mp_prepared_is_doubted_now(const struct mp_prepared *prepared)
 {
-	return MP_UNLIKELY(prepared->check_ns != UINT64_MAX) &&
-	       mp_loop_now_ns(prepared->session->loop) >= prepared->check_ns;
+	return mp_loop_now_ns(prepared->session->loop) >= prepared->check_ns;
 }
 
 static uint64_t table_hash(struct mp_str keyspace, struct mp_str table)

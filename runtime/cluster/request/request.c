@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The beginning of a request: taken, filled, submitted. How it ends is in end.c, what is between in phase.c.
+// The beginning of a request: taken, filled, planned, submitted. How it ends is in end.c, what is between in phase.c.
 //
 // Invariant: `live` counts the requests that are submitted and not ended.
 #include <string.h>
@@ -7,8 +7,10 @@
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
+#include "wire/murmur3.h"
 
-#define VALUES_KEPT 65536u // a larger buffer is not kept for the next request
+#define COMPONENTS_MAX 64     // of a partition key
+#define VALUES_KEPT    65536u // a larger buffer is not kept for the next request
 
 // ---- objects ----------------------------------------------------------------------------------------------
 
@@ -97,6 +99,58 @@ void mp_request_give(struct mp_request *request)
 	if (request->values.cap > VALUES_KEPT)
 		mp_buf_deinit(&request->values);
 	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
+}
+
+// ---- where its rows are -----------------------------------------------------------------------------------
+
+// The first `count` values as they stand in the buffer. False: they are not all there.
+static bool locate(const struct mp_buf *values, struct mp_bytes *found, uint16_t count)
+{
+	struct mp_cursor cur = mp_cursor_on(values->data, values->len);
+	for (uint16_t i = 0; i < count; i++)
+		found[i] = mp_cursor_bytes(&cur);
+	return !cur.failed;
+}
+
+static bool join(struct mp_buf *out, const struct mp_bytes *found, const uint16_t *indexes, uint16_t count)
+{
+	mp_buf_clear(out);
+	for (uint16_t i = 0; i < count; i++) {
+		const struct mp_bytes *value = &found[indexes[i]];
+		if (value->len < 0 || value->len > UINT16_MAX)
+			return false;
+		mp_buf_u16(out, (uint16_t)value->len);
+		mp_buf_bytes(out, value->data, (size_t)value->len);
+		mp_buf_u8(out, 0);
+	}
+	return mp_buf_status(out) == 0;
+}
+
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
+                      struct mp_buf *scratch, int64_t *token)
+{
+	const struct mp_metadata *params = prepared->params;
+	uint16_t count = params->pk_count;
+	if (count == 0 || count > COMPONENTS_MAX)
+		return false;
+	uint16_t last = 0;
+	for (uint16_t i = 0; i < count; i++)
+		if (params->pk_indexes[i] > last)
+			last = params->pk_indexes[i];
+	struct mp_bytes found[COMPONENTS_MAX];
+	if (last >= value_count || last >= COMPONENTS_MAX || !locate(values, found, (uint16_t)(last + 1)))
+		return false;
+	if (MP_LIKELY(count == 1)) {
+		const struct mp_bytes *key = &found[params->pk_indexes[0]];
+		if (key->len < 0)
+			return false;
+		*token = mp_murmur3_token(key->data, (size_t)key->len);
+		return true;
+	}
+	if (!join(scratch, found, params->pk_indexes, count))
+		return false;
+	*token = mp_murmur3_token(scratch->data, scratch->len);
+	return true;
 }
 
 // ---- submit -----------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request on its way: what request.c (its beginning), phase.c (where it is), walk.c (finding a place), retry.c (the
+// A request on its way: what request.c (its beginning), phase.c (where it is), attempt.c, retry.c (the
 // gate), timeout.c, reprepare.c and end.c share. The objects come from slabs; in steady state nothing is allocated.
 #pragma once
 
@@ -108,6 +108,9 @@ static inline struct mp_request *mp_request_at(struct mp_list_node *node)
 void mp_requests_init(struct mp_session *session);
 void mp_requests_deinit(struct mp_session *session);
 void mp_request_view(const struct mp_request *request, struct mp_request_view *view);
+// The routing token of encoded values: true and *token when all components of the partition key are there.
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
+                      struct mp_buf *scratch, int64_t *token);
 
 // A fresh plan by the policy, or by the default when that fails.
 void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
@@ -150,7 +153,7 @@ void mp_requests_tell_ended(struct mp_session *session);
 void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection fail
 void mp_request_reject(struct mp_request *request);     // submit returns an error: as if nothing had happened
 
-// ---- walk.c
+// ---- attempt.c
 // The plan from the start again, without the hosts that were really asked.
 void mp_request_rewind(struct mp_request *request);
 
