@@ -57,10 +57,11 @@ sim.serverErrors = server_errors
 local actions = {
   delay = "delay", late = "delay", drop = false, swallow = false, error = "error", close = false, reset = false,
   cut = "at", raw = "raw", duplicate = false, stream = "stream", corrupt = "at", deaf = false, warn = "raw",
+  damage = "at",
 }
 local rule_keys = {
   node = true, opcode = true, statement = true, connection = true, probability = true, skip = true, times = true,
-  apply = true, hold = true, payload = true,
+  apply = true, hold = true, payload = true, spare = true,
 }
 
 local function error_fields(given)
@@ -92,6 +93,7 @@ local function rule_spec(given)
       spec.action = action
       if field == "error" then spec.error = error_fields(given.error)
       elseif field then spec[field] = given[action] end
+      if action == "damage" then spec.raw = given.spare end
     end
   end
   if not spec.action then error("rule: nothing to do: delay, late, drop, swallow, error, close, reset, ...", 3) end

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "sim/damage.h"
 #include "wire/segment.h"
 
 struct held { // an answer that leaves later
@@ -231,6 +232,8 @@ static void spoil(struct mp_sim_request *req)
 		mp_buf_clear(&conn->scratch);
 		mp_encode_error(&conn->scratch, req->envelope.version, req->envelope.stream, mp_sim_error_body(&err));
 	}
+	if (spec->action == MP_SIM_DAMAGE)
+		mp_sim_damage(&conn->scratch, req->envelope.version, spec->at + req->rule->hits * 1000003, spec->raw);
 	if (spec->action == MP_SIM_STREAM && conn->scratch.len >= MP_ENVELOPE_HEADER) {
 		conn->scratch.data[2] = (uint8_t)((uint16_t)spec->stream >> 8);
 		conn->scratch.data[3] = (uint8_t)spec->stream;

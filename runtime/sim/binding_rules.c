@@ -39,9 +39,9 @@ const char *mp_lua_sim_text(lua_State *L, int index, const char *name)
 // datacenters = { { "east", 3 }, ... }: in the place of dcs and nodes.
 // ---- rules ------------------------------------------------------------------------------------------------------
 
-static const char *const action_names[] = {"delay",  "late",    "drop", "swallow", "error",
-                                           "close",  "reset",   "cut",  "raw",     "duplicate",
-                                           "stream", "corrupt", "deaf", "warn",    NULL};
+static const char *const action_names[] = {"delay", "late",   "drop", "swallow",   "error",  "close",
+                                           "reset", "cut",    "raw",  "duplicate", "stream", "corrupt",
+                                           "deaf",  "damage", "warn", NULL};
 
 static void read_error(lua_State *L, int index, struct mp_sim_error *error)
 {

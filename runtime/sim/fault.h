@@ -21,7 +21,8 @@ enum mp_sim_action {
 	MP_SIM_STREAM,    // serve, answer on another stream: `stream`
 	MP_SIM_CORRUPT,   // serve, invert byte `at` of the answer
 	MP_SIM_DEAF,      // stop reading from this connection, for good
-	MP_SIM_WARN,      // serve; the answer carries a warning and, when `at` is not 0, a custom payload
+	MP_SIM_DAMAGE, // serve; rows are damaged by the seed `at`, but for columns named in `raw` (sim/damage.h)
+	MP_SIM_WARN,   // serve; the answer carries a warning and, when `at` is not 0, a custom payload
 };
 
 struct mp_sim_rule_spec {
@@ -39,7 +40,7 @@ struct mp_sim_rule_spec {
 	uint32_t delay_ms;
 	uint64_t at;
 	int16_t stream;
-	struct mp_str raw; // also the text of a warning
+	struct mp_str raw; // also the text of a warning, and columns that are spared
 	struct mp_sim_error error;
 };
 

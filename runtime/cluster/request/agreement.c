@@ -10,6 +10,8 @@
 #define PATIENCE_MS      10000u
 #define FIRST_PAUSE_MS   20u
 #define LONGEST_PAUSE_MS 500u
+#define REFUSALS_MAX     5u                  // in a row: the tables are not for us, and time will not help
+#define ROWS_MAX         (2u * MP_HOSTS_MAX) // that can be of hosts we know
 
 struct mp_agreement {
 	struct mp_list_node node; // in session->agreeing
@@ -22,7 +24,8 @@ struct mp_agreement {
 	struct mp_response_prefix prefix;
 	uint64_t give_up_ns;
 	uint32_t pause_ms;
-	uint16_t host; // the coordinator
+	uint32_t refusals; // of its questions, in a row
+	uint16_t host;     // the coordinator
 	bool asks_peers;
 	struct mp_uuid version; // the coordinator's
 };
@@ -45,7 +48,10 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 	struct mp_result_body result = agreement->result;
 	struct mp_arena arena = agreement->arena;
 	mp_arena_init(&agreement->arena);
-	if (!agreed)
+	if (agreement->refusals == REFUSALS_MAX)
+		mp_log_write(&session->log, MP_LOG_WARN,
+		             "whether the hosts agree on the schema is not known: the node refuses to tell");
+	else if (!agreed)
 		mp_log_write(&session->log, MP_LOG_WARN, "the hosts do not agree on the schema yet");
 	struct mp_outcome outcome = {
 		.result = &result,
@@ -87,7 +93,7 @@ static bool uuid_of(struct mp_bytes value, struct mp_uuid *uuid)
 static bool peers_agree(const struct mp_agreement *agreement, const struct mp_result_body *result)
 {
 	struct mp_cursor rows = result->rows;
-	for (uint32_t i = 0; i < result->row_count; i++) {
+	for (uint32_t i = 0; i < result->row_count && i < ROWS_MAX; i++) {
 		struct mp_bytes values[2];
 		struct mp_uuid host_id, version;
 		if (mp_row_read(&rows, values, 2) != 0)
@@ -126,8 +132,12 @@ static void on_answer(void *data, int rc, const struct mp_envelope *answer)
 {
 	struct mp_agreement *agreement = data;
 	struct mp_result_body result;
+	bool refused = rc == 0 && answer->opcode == MP_OP_ERROR;
+	agreement->refusals = refused ? agreement->refusals + 1 : 0;
 	bool readable = rc == 0 && read_rows(answer, agreement->asks_peers ? 2 : 1, &result);
-	if (!readable) {
+	if (agreement->refusals == REFUSALS_MAX) {
+		finish(agreement, false);
+	} else if (!readable) {
 		look_again(agreement);
 	} else if (!agreement->asks_peers) {
 		agreement->asks_peers = read_local(agreement, &result);

@@ -39,6 +39,7 @@ void mp_membership_begin(struct mp_membership *members, struct mp_node_rows *nod
 	members->at = 0;
 	members->refresh++;
 	members->print = 0;
+	members->odd_tokens = 0;
 	members->lonely = nodes->complete_count <= 1 && members->hosts->live_count > 1;
 	members->lonely_answers = members->lonely ? members->lonely_answers + 1 : 0;
 	members->doubtful = false;
@@ -164,6 +165,7 @@ static int take_tokens(struct mp_membership *members, const struct mp_node_row *
 	if (host == NULL)
 		return 0;
 	members->print += print_of(row, host->index); // the order of rows means nothing
+	members->odd_tokens += row->odd_tokens || row->token_count == 0 ? 1 : 0;
 	int rc = 0;
 	for (uint32_t i = 0; i < row->token_count && rc == 0; i++)
 		rc = mp_ring_builder_add(&members->ring, row->tokens[i], host->index);
@@ -179,6 +181,16 @@ static void give_up_ring(struct mp_membership *members, int rc)
 	             rc == MP_ETOOBIG ? MP_RING_TOKENS_MAX : (unsigned)members->ring.count);
 	if (rc == MP_ETOOBIG)
 		mp_keyspaces_set_ring(members->hosts->cluster->keyspaces, NULL, 0);
+}
+
+static void tell_odd_tokens(struct mp_membership *members)
+{
+	if (members->odd_tokens != members->odd_tokens_told && members->odd_tokens > 0)
+		mp_log_write(
+			members->hosts->cluster->log, MP_LOG_WARN,
+			"%u nodes say no tokens, or some that are not understood: their replicas may not be known",
+			members->odd_tokens);
+	members->odd_tokens_told = members->odd_tokens;
 }
 
 static int build_ring(struct mp_membership *members, int64_t *work)
@@ -257,6 +269,8 @@ static void step(struct mp_membership *members, int64_t *work)
 		if (rc != 0)
 			give_up_ring(members, rc);
 		members->nodes = rc != 0 ? NULL : nodes;
+		if (!wanted)
+			tell_odd_tokens(members);
 		members->stage = wanted ? MP_MEMBERS_TOKENS : MP_MEMBERS_RING;
 		break;
 	}

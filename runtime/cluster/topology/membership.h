@@ -27,7 +27,8 @@ struct mp_membership {
 	bool lonely;             // this is one
 	bool doubtful;           // done: the answer was odd and should be asked for again
 	struct mp_ring_builder ring;
-	uint64_t print; // of what the ring is made of
+	uint64_t print;                       // of what the ring is made of
+	uint32_t odd_tokens, odd_tokens_told; // nodes with tokens that make no sense, or none
 	struct mp_log_gate odd_rows;
 };
 

@@ -55,12 +55,23 @@ void mp_topology_end(struct mp_topology *topology)
 
 static void step(struct mp_topology *topology);
 
+// The first time it is a part of connect(), which has a deadline of its own: what is not needed has half of it.
 static void ask(struct mp_topology *topology, struct mp_table *table, const char *cql)
 {
 	uint32_t timeout_ms = topology->cluster->config->connect_timeout_ms;
-	// The first time it is a part of connect(), which has a deadline of its own.
+	if (topology->first && table != &topology->local)
+		timeout_ms = (timeout_ms + 1) / 2;
 	if (mp_table_ask(table, topology->conn, cql, timeout_ms, !topology->first) == 0)
 		topology->pending++;
+}
+
+// A node that did not tell its neighbours a moment ago is not asked for them before it is used.
+static void ask_peers(struct mp_topology *topology)
+{
+	if (topology->first && topology->settles)
+		mp_table_fail(&topology->peers, MP_ESERVER, mp_str_of("this node does not tell its neighbours"));
+	else
+		ask(topology, &topology->peers, topology->old_peers ? PEERS_CQL : PEERS_V2_CQL);
 }
 
 void mp_topology_begin(struct mp_topology *topology)
@@ -78,7 +89,7 @@ void mp_topology_begin(struct mp_topology *topology)
 	topology->is_whole = true;
 	if (topology->reads_nodes) {
 		ask(topology, &topology->local, LOCAL_CQL);
-		ask(topology, &topology->peers, topology->old_peers ? PEERS_CQL : PEERS_V2_CQL);
+		ask_peers(topology);
 	}
 	if (topology->reads_keyspaces)
 		ask(topology, &topology->keyspaces, KEYSPACES_CQL);
@@ -90,8 +101,8 @@ void mp_topology_begin(struct mp_topology *topology)
 // what it says next is trouble that passes: the other table has no ports.
 static bool lacks_peers_v2(const struct mp_topology *topology, const struct mp_table *table)
 {
-	bool is_answer = table->rc == MP_ESERVER || table->rc == MP_EPROTO;
-	return table == &topology->peers && is_answer && !topology->old_peers && !topology->has_peers_v2;
+	bool is_told = table->rc == MP_ESERVER || table->rc == MP_EPROTO || table->rc == MP_ETIMEOUT;
+	return table == &topology->peers && is_told && !topology->old_peers && !topology->has_peers_v2;
 }
 
 static void on_table(void *owner, struct mp_table *table)
