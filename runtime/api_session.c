@@ -12,7 +12,7 @@
 #include "api_internal.h"
 #include "base/redact.h"
 #include "policy/installation.h"
-#include "script/lua_core.h"
+#include "script/core.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ local floors = {
   cluster = { "cluster", "pool", "link", "wire", "loop", "base" },
   policy = { "cluster/plan", "loop", "wire", "base" },
   script = { "policy", "cluster", "pool", "link", "wire", "loop", "base" },
+  ["script/values"] = { "script/core.h", "script/runtime.h", "cluster", "wire", "base" },
+  ["script/pool"] = { "script", "policy", "cluster", "pool", "link", "wire", "loop", "base" },
   ["sim/net"] = { "loop", "base" },
   ["sim/cql"] = { "wire", "base" },
   ["sim/store"] = { "sim/cql", "wire", "base" },
@@ -72,6 +74,8 @@ local function may_include(folder, name, included)
   local allowed = { unpack(floors[folder]) }
   -- The Lua binding of the simulated cluster stands beside what it binds and sees the script runtime.
   if folder == "sim" and name:match "^binding" then allowed[#allowed + 1] = "script" end
+  -- The list of all that Lua gets.
+  if folder == "script" and name == "core.c" then allowed[#allowed + 1] = "script" end
   -- The one file that attaches policies to a session.
   if folder == "policy" and name == "attach.c" then allowed[#allowed + 1] = "cluster/session.h" end
   for _, other in ipairs(allowed) do

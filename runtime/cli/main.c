@@ -15,8 +15,8 @@
 #include "base/fork.h"
 #include "cli/watchdog.h"
 #include "policy/installation.h"
-#include "script/lua_core.h"
-#include "script/lua_memory.h"
+#include "script/core.h"
+#include "script/memory.h"
 #include "script/runtime.h"
 
 #define SIGNAL_CHECK_MS 50

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "script/lua_control.h"
+#include "script/control.h"
 
 #define LINE_MAX_LEN      4096u // with its end
 #define CLIENTS_MAX       16u

@@ -19,8 +19,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/core.h"
 #include "script/label.h"
-#include "script/lua_core.h"
 #include "script/runtime_internal.h"
 
 #define IDLE_MAX 4096 // coroutines kept for reuse

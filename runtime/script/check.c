@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// checkPolicy: whether a policy file would be taken, and what it costs, without a pool.
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "policy/policies.h"
+#include "policy/token.h"
+#include "script/core.h"
+#include "script/runtime.h"
+
+static void set_text(lua_State *L, const char *key, const char *text)
+{
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, key);
+}
+
+static void set_number(lua_State *L, const char *key, double number)
+{
+	lua_pushnumber(L, number);
+	lua_setfield(L, -2, key);
+}
+
+// { name, costClass, nsPerCall, bytesPerCall, facts, and, of those that each request asks, slowBecause }, or nil and a
+// message.
+static int push_findings(lua_State *L, struct mp_policies *policies, enum mp_policy_kind kind,
+                         struct mp_buf *facts)
+{
+	struct mp_policy_cost cost;
+	int rc = mp_policies_facts(policies, kind, facts);
+	if (rc == 0)
+		rc = mp_policies_measure(policies, kind, &cost);
+	if (rc != 0) {
+		lua_pushnil(L);
+		lua_pushliteral(L, "the policy fails when it is asked again and again");
+		return 2;
+	}
+	lua_createtable(L, 0, 6);
+	set_text(L, "name", cost.name);
+	set_text(L, "costClass", cost.is_slow ? "slow" : "fast");
+	set_number(L, "nsPerCall", (double)cost.ns_per_call);
+	set_number(L, "bytesPerCall", cost.bytes_per_call);
+	if (cost.is_slow && cost.is_hot)
+		set_text(L, "slowBecause", cost.why);
+	lua_pushlstring(L, (const char *)facts->data, facts->len);
+	lua_setfield(L, -2, "facts");
+	return 1;
+}
+
+// checkPolicy(kind, path): what can be said about a policy that would be taken, or nil and "FILE:LINE: why".
+static int check_policy(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	struct mp_policies_config config;
+	char message[512] = "";
+	memset(&config, 0, sizeof(config));
+	int kind = 0;
+	while (kind < MP_POLICY_KINDS && strcmp(mp_policy_kind_name((enum mp_policy_kind)kind), name) != 0)
+		kind++;
+	luaL_argcheck(L, kind < MP_POLICY_KINDS, 1, "not a kind of policy");
+	config.choices[kind].policy = luaL_checkstring(L, 2);
+	struct mp_policies *policies =
+		mp_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
+	if (policies == NULL) {
+		lua_pushnil(L);
+		mp_lua_push_redacted(L, message, strlen(message));
+		return 2;
+	}
+	struct mp_buf facts;
+	mp_buf_init(&facts);
+	int results = push_findings(L, policies, (enum mp_policy_kind)kind, &facts);
+	mp_buf_deinit(&facts);
+	mp_policies_free(policies);
+	return results;
+}
+
+// codeWords(text): what is code in a Lua text, one blank between two words and around all of them, without comments;
+// what a string is about is left out ('').
+static int code_words(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+	luaL_Buffer words;
+	struct mp_tokens tokens;
+	struct mp_token token;
+	luaL_buffinit(L, &words);
+	mp_tokens_init(&tokens, text, len);
+	for (mp_tokens_next(&tokens, &token); token.kind != MP_TOKEN_END; mp_tokens_next(&tokens, &token)) {
+		luaL_addchar(&words, ' ');
+		if (token.kind == MP_TOKEN_STRING)
+			luaL_addstring(&words, "''");
+		else
+			luaL_addlstring(&words, token.at, token.len);
+	}
+	luaL_addchar(&words, ' ');
+	luaL_pushresult(&words);
+	return 1;
+}
+
+void mp_lua_add_check(lua_State *L)
+{
+	lua_pushcfunction(L, code_words);
+	lua_setfield(L, -2, "codeWords");
+	lua_pushcfunction(L, check_policy);
+	lua_setfield(L, -2, "checkPolicy");
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C half of `require "moonpool"`: what the files of lua/moonpool build the public API from. One file per
+// subject; each adds its functions to the core table.
+#pragma once
+
+#include <lua.h>
+
+#include "base/cursor.h"
+#include "base/defs.h"
+#include "base/err.h"
+
+struct mp_error;
+struct mp_runtime;
+
+// The only symbol that a Lua process looks up.
+__attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
+
+// Each adds to the table on top of the stack and leaves it there.
+void mp_lua_add_future(lua_State *L);
+void mp_lua_add_error(lua_State *L);
+void mp_lua_add_int64(lua_State *L);
+void mp_lua_add_codec(lua_State *L);
+void mp_lua_add_result(lua_State *L);
+void mp_lua_add_pool(lua_State *L);
+void mp_lua_add_statement(lua_State *L);
+void mp_lua_add_execute(lua_State *L);
+void mp_lua_add_events(lua_State *L);
+void mp_lua_add_stats(lua_State *L);
+void mp_lua_add_reload(lua_State *L);
+void mp_lua_add_control(lua_State *L);
+void mp_lua_add_control_ask(lua_State *L);
+void mp_lua_add_check(lua_State *L);
+void mp_lua_add_waiting(lua_State *L);
+void mp_lua_add_traceback(lua_State *L);
+
+// Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
+//   bad argument #1 to 'execute' (statement: a string expected, got number)
+int mp_lua_bad_argument(lua_State *L, const char *method, int arg, const char *name, const char *expected);
+int mp_lua_raise(lua_State *L, const char *format, ...) MP_PRINTF(2, 3);
+// The message, and behind it what `given` may have meant and what there is: "..., did you mean timeout? There are: ..."
+int mp_lua_raise_unknown(lua_State *L, struct mp_str given, const char *const *names, size_t count,
+                         const char *format, ...) MP_PRINTF(5, 6);
+// Raises if there is an argument at `index`: a method that takes none honours none.
+void mp_lua_no_argument(lua_State *L, int index, const char *method);
+
+// Raises why L cannot wait here; `running` is the coroutine that the runtime is in, or NULL.
+int mp_lua_refuse_waiting(lua_State *L, lua_State *running);
+
+// The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
+void mp_lua_future_settle(lua_State *L, int index, int count);
+
+// ---- error.c: the `err` of `nil, err` -----------------------------------------------------------------------
+void mp_lua_push_error(lua_State *L, const struct mp_error *error);
+// One that was not made by a request. Nothing was applied.
+void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+// Pushes what an error value of any type says: a text, its __tostring, the message of a table.
+const char *mp_lua_push_error_text(lua_State *L, int index);
+// The text on top, with where it was raised in `co`, which is over or L itself.
+void mp_lua_push_traceback(lua_State *L, lua_State *co);
+void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates nothing
+// `nil, err` as results of a C function.
+int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+
+// A text for a reader, without what has the shape of a secret (base/redact.h).
+void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);
+// readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
+int mp_lua_read_file(lua_State *L);
+
+// ---- constants that stand for what Lua lacks --------------------------------------------------------------------
+// moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.
+bool mp_lua_is_null(lua_State *L, int index);
+bool mp_lua_is_unset(lua_State *L, int index);

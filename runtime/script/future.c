@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// A future: values that will be there, and the coroutines that wait for them. moonpool.spawn makes one for each
+// coroutine; lua/moonpool/async.lua holds the rest of its methods. A future that failed while nobody waited for it is
+// logged, so that no error is lost.
+//
+// The values stand in the userdata's environment table: [1] .. [n], n.
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/fork.h"
+#include "base/log.h"
+#include "script/core.h"
+#include "script/runtime.h"
+
+#define FUTURE "moonpool.future"
+
+struct future {
+	struct mp_runtime *runtime; // may be gone when it is not the current one
+	uint32_t process;           // of fork()
+	struct mp_list waiters;
+	bool done;
+	bool watched; // somebody has waited or will: an error is not logged
+};
+
+static struct future *check(lua_State *L, int index)
+{
+	struct future *future = luaL_testudata(L, index, FUTURE);
+	if (future == NULL)
+		mp_lua_raise(L, "a future of moonpool.spawn or pool:executeAsync expected, got %s",
+		             luaL_typename(L, index));
+	return future;
+}
+
+static int create(lua_State *L)
+{
+	struct future *future = lua_newuserdata(L, sizeof(*future));
+	memset(future, 0, sizeof(*future));
+	future->runtime = mp_runtime_of(L);
+	future->process = mp_fork_generation();
+	mp_list_init(&future->waiters);
+	luaL_getmetatable(L, FUTURE);
+	lua_setmetatable(L, -2);
+	return 1;
+}
+
+static int done(lua_State *L)
+{
+	lua_pushboolean(L, check(L, 1)->done);
+	return 1;
+}
+
+static int watch(lua_State *L)
+{
+	check(L, 1)->watched = true;
+	return 0;
+}
+
+// Returns (nothing) as soon as the values are there.
+static int park(lua_State *L)
+{
+	struct future *future = check(L, 1);
+	future->watched = true;
+	if (future->done)
+		return 0;
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	if (future->process != mp_fork_generation())
+		mp_runtime_raise_forked(L);
+	if (future->runtime != runtime) // which may be gone
+		mp_lua_raise(L, "the future belongs to another world: wait for it where it was made");
+	mp_runtime_check(runtime, L);
+	mp_list_push_back(&future->waiters, mp_waiter_node(mp_runtime_register(runtime)));
+	return mp_runtime_yield(runtime);
+}
+
+static int values(lua_State *L)
+{
+	check(L, 1);
+	lua_getfenv(L, 1);
+	lua_getfield(L, -1, "n");
+	int count = (int)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	luaL_checkstack(L, count, "too many results");
+	for (int i = 1; i <= count; i++)
+		lua_rawgeti(L, 2, i);
+	return count;
+}
+
+static void log_lost(lua_State *L, struct future *future, int error)
+{
+	const char *text = mp_lua_push_error_text(L, error);
+	mp_log_write(mp_loop_log(mp_runtime_loop(future->runtime)), MP_LOG_ERROR,
+	             "a spawned coroutine failed and nobody waits for it: %s", text);
+	lua_pop(L, 1);
+}
+
+void mp_lua_future_settle(lua_State *L, int index, int count)
+{
+	struct future *future = check(L, index);
+	mp_runtime_collect(L);
+	int first = lua_gettop(L) - count + 1;
+	lua_createtable(L, count, 1);
+	lua_pushinteger(L, count);
+	lua_setfield(L, -2, "n");
+	for (int i = 0; i < count; i++) {
+		lua_pushvalue(L, first + i);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_setfenv(L, index);
+	lua_settop(L, first - 1);
+	future->done = true;
+	while (future->waiters.count > 0)
+		mp_waiter_wake(mp_waiter_at(mp_list_pop_front(&future->waiters)));
+}
+
+// finish(future, true, values...) or finish(future, false, error): the results of xpcall.
+static int finish(lua_State *L)
+{
+	struct future *future = check(L, 1);
+	if (lua_toboolean(L, 2)) {
+		mp_lua_future_settle(L, 1, lua_gettop(L) - 2);
+		return 0;
+	}
+	lua_settop(L, 3);
+	if (!future->watched)
+		log_lost(L, future, 3);
+	lua_pushnil(L); // future:wait() gives nil, error
+	lua_replace(L, 2);
+	mp_lua_future_settle(L, 1, 2);
+	return 0;
+}
+
+void mp_lua_add_future(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"future", create},       {"futureDone", done},     {"futureWatch", watch}, {"futurePark", park},
+		{"futureValues", values}, {"futureFinish", finish}, {NULL, NULL},
+	};
+	luaL_newmetatable(L, FUTURE);
+	lua_createtable(L, 0, 4);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__index");
+	lua_setfield(L, -3, "futureMethods"); // filled by lua/moonpool/async.lua
+	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events of a pool on their way to Lua: copied into a queue by the listener, taken out by the pool's dispatcher, a
+// coroutine of lua/moonpool/pool.lua that starts another one for each handler. So a handler may wait, fail, or
+// close the pool, and traffic never notices. Only what somebody handles is queued, and at most EVENTS_MAX.
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "script/core.h"
+#include "script/pool/pool.h"
+
+#define EVENTS_MAX 4096
+
+// X(symbol, "name", fields in the order of `text`; the first is the handler's first argument when it is "host")
+#define EVENTS(X)                                                       \
+	X(HOST_UP, "hostUp", "host")                                        \
+	X(HOST_DOWN, "hostDown", "host", "reason")                          \
+	X(HOST_ADDED, "hostAdded", "host")                                  \
+	X(HOST_REMOVED, "hostRemoved", "host")                              \
+	X(CONNECTION_ADDED, "connectionAdded", "host")                      \
+	X(CONNECTION_REMOVED, "connectionRemoved", "host", "reason")        \
+	X(CONNECTION_LOST, "connectionLost", "host", "reason")              \
+	X(FAILOVER, "failover", "from", "to", "reason", "level")            \
+	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
+	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
+	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
+	X(CONFIG_RELOADED, "configReload", "file")                          \
+	X(CONFIG_ERROR, "configError", "file", "message")                   \
+	X(HANDLERS_RELOADED, "handlersReload", "file")                      \
+	X(HANDLERS_ERROR, "handlersError", "file", "message")
+enum kind {
+#define X(symbol, ...) EVENT_##symbol,
+	EVENTS(X)
+#undef X
+		EVENT_COUNT
+};
+#define FIELDS 4
+static const struct {
+	const char *name;
+	const char *fields[FIELDS];
+} kinds[] = {
+#define X(symbol, title, ...) {title, {__VA_ARGS__}},
+	EVENTS(X)
+#undef X
+};
+
+struct event {
+	struct mp_list_node node;
+	enum kind kind;
+	uint32_t generation; // of a policy
+	char *text[FIELDS];  // into what follows
+	char bytes[];
+};
+
+static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
+                  const char *const text[FIELDS])
+{
+	if ((pool->wanted >> kind & 1) == 0)
+		return;
+	size_t size = 0;
+	for (int i = 0; i < FIELDS; i++)
+		size += text[i] != NULL ? strlen(text[i]) + 1 : 0;
+	struct event *event = pool->events.count < EVENTS_MAX ? mp_calloc(1, sizeof(*event) + size) : NULL;
+	if (event == NULL) {
+		pool->events_dropped++;
+		return;
+	}
+	event->kind = kind;
+	event->generation = generation;
+	char *at = event->bytes;
+	for (int i = 0; i < FIELDS; i++) {
+		if (text[i] == NULL)
+			continue;
+		size_t len = strlen(text[i]) + 1;
+		event->text[i] = memcpy(at, text[i], len);
+		at += len;
+	}
+	mp_list_node_init(&event->node);
+	mp_list_push_back(&pool->events, &event->node);
+	struct mp_waiter *dispatcher = pool->dispatcher;
+	pool->dispatcher = NULL;
+	if (dispatcher != NULL)
+		mp_waiter_wake(dispatcher);
+}
+
+static const char *host_text(const struct mp_host *host)
+{
+	return host != NULL ? host->addr_text : "";
+}
+
+static void on_event(void *data, const struct mp_session_event *event)
+{
+	struct mp_lua_pool *pool = data;
+	const char *text[FIELDS] = {host_text(event->host), event->reason};
+	enum kind kind;
+	switch (event->kind) {
+	case MP_EVENT_HOST_UP: kind = EVENT_HOST_UP; break;
+	case MP_EVENT_HOST_DOWN: kind = EVENT_HOST_DOWN; break;
+	case MP_EVENT_HOST_ADDED: kind = EVENT_HOST_ADDED; break;
+	case MP_EVENT_HOST_REMOVED: kind = EVENT_HOST_REMOVED; break;
+	case MP_EVENT_CONNECTION_ADDED: kind = EVENT_CONNECTION_ADDED; break;
+	case MP_EVENT_CONNECTION_REMOVED: kind = EVENT_CONNECTION_REMOVED; break;
+	case MP_EVENT_CONNECTION_LOST: kind = EVENT_CONNECTION_LOST; break;
+	case MP_EVENT_FAILOVER:
+		kind = EVENT_FAILOVER;
+		text[1] = host_text(event->to);
+		text[2] = event->reason;
+		text[3] = "host";
+		break;
+	case MP_EVENT_DC_FAILOVER:
+		kind = EVENT_FAILOVER;
+		text[0] = event->from_dc;
+		text[1] = event->to_dc;
+		text[2] = event->reason;
+		text[3] = "datacenter";
+		break;
+	case MP_EVENT_SCHEMA_CHANGED:
+		kind = EVENT_SCHEMA_CHANGED;
+		text[0] = event->keyspace;
+		text[1] = event->table;
+		text[2] = event->change;
+		break;
+	default: return;
+	}
+	queue(pool, kind, 0, text);
+}
+
+static void on_policy_event(void *data, const struct mp_policy_event *event)
+{
+	const char *text[FIELDS] = {mp_policy_kind_name(event->policy), event->name, event->file, event->message};
+	enum kind kind = event->kind == MP_POLICY_RELOADED ? EVENT_POLICY_RELOADED : EVENT_POLICY_ERROR;
+	queue(data, kind, event->generation, text);
+}
+
+void mp_lua_pool_listen(struct mp_lua_pool *pool)
+{
+	mp_session_set_listener(pool->engine.session, on_event, pool);
+	mp_policies_listen(pool->engine.policies, on_policy_event, pool);
+}
+
+void mp_lua_pool_events_end(struct mp_lua_pool *pool)
+{
+	struct mp_waiter *dispatcher = pool->dispatcher;
+	pool->dispatcher = NULL;
+	if (dispatcher != NULL)
+		mp_waiter_wake(dispatcher);
+}
+
+void mp_lua_pool_events_free(struct mp_lua_pool *pool)
+{
+	while (pool->events.count > 0)
+		mp_free(MP_CONTAINER_OF(mp_list_pop_front(&pool->events), struct event, node));
+}
+
+// ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------------
+
+// wantEvent(pool, name, only check): from now on it is queued. Raises for a name that is none. Those of configurations
+// and handlers are handed out where they are made, in lua/moonpool/reload.lua.
+static int want_event(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	const char *names[EVENT_COUNT];
+	struct mp_str name = {"", 0};
+	if (lua_type(L, 2) == LUA_TSTRING)
+		name.data = lua_tolstring(L, 2, &name.len);
+	int kind = EVENT_COUNT;
+	for (int i = 0; i < EVENT_COUNT; i++) {
+		names[i] = kinds[i].name;
+		kind = mp_str_is(name, names[i]) ? i : kind;
+	}
+	if (kind == EVENT_COUNT)
+		return mp_lua_raise_unknown(L, name, names, EVENT_COUNT, "unknown event '%.60s'", name.data);
+	if (!lua_toboolean(L, 3))
+		pool->wanted |= UINT32_C(1) << kind;
+	return 0;
+}
+
+// eventNames(): a list of them.
+static int event_names(lua_State *L)
+{
+	lua_createtable(L, EVENT_COUNT, 0);
+	for (int i = 0; i < EVENT_COUNT; i++) {
+		lua_pushstring(L, kinds[i].name);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
+// Pushes what the handler gets: the host and the reason, or a table.
+static int push_arguments(lua_State *L, const struct event *event)
+{
+	const char *const *fields = kinds[event->kind].fields;
+	if (strcmp(fields[0], "host") == 0) {
+		lua_pushstring(L, event->text[0]);
+		lua_pushstring(L, event->text[1]); // nil without a reason
+		return 2;
+	}
+	lua_createtable(L, 0, FIELDS + 1);
+	for (int i = 0; i < FIELDS && fields[i] != NULL; i++) {
+		lua_pushstring(L, event->text[i]);
+		lua_setfield(L, -2, fields[i]);
+	}
+	if (event->generation > 0) {
+		lua_pushnumber(L, event->generation);
+		lua_setfield(L, -2, "generation");
+	}
+	return 1;
+}
+
+// nextEvent(pool): name, arguments...; nothing after having waited; false when no more will come.
+static int next_event(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (pool->events.count > 0) {
+		struct event *event = MP_CONTAINER_OF(mp_list_first(&pool->events), struct event, node);
+		lua_pushstring(L, kinds[event->kind].name);
+		int count = push_arguments(L, event);
+		mp_list_remove(&pool->events, &event->node);
+		mp_free(event);
+		return count + 1;
+	}
+	if (pool->state == MP_POOL_CLOSED) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	mp_runtime_check(pool->runtime, L);
+	pool->dispatcher = mp_runtime_register(pool->runtime);
+	return mp_runtime_yield(pool->runtime);
+}
+
+// handles(event, function): from now on the running coroutine is called a handler of this event.
+static int handles(lua_State *L)
+{
+	lua_Debug info;
+	char text[256];
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_getinfo(L, ">S", &info);
+	snprintf(text, sizeof(text), "a handler of '%s' (%s:%d)", luaL_checkstring(L, 1), info.short_src,
+	         info.linedefined);
+	if (mp_runtime_label(mp_runtime_of(L), text) != 0)
+		return luaL_error(L, "not enough memory");
+	return 0;
+}
+
+void mp_lua_add_events(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"handles", handles},
+		{"wantEvent", want_event},
+		{"nextEvent", next_event},
+		{"eventNames", event_names},
+		{NULL, NULL},
+	};
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of a pool as lua/moonpool/pool.lua asks for them: arguments are checked, options read, and the call is left
+// to op.c. Whether it can wait here is asked before anything else is done.
+#include <lauxlib.h>
+
+#include "script/core.h"
+#include "script/pool/op.h"
+#include "script/pool/options.h"
+#include "script/values/bind.h"
+
+// The userdata at `index` if its metatable is the upvalue; faster than luaL_testudata().
+static void *test_fast(lua_State *L, int index, int upvalue)
+{
+	void *data = lua_touserdata(L, index);
+	if (data == NULL || !lua_getmetatable(L, index))
+		return NULL;
+	if (!lua_rawequal(L, -1, lua_upvalueindex(upvalue)))
+		data = NULL;
+	lua_pop(L, 1);
+	return data;
+}
+
+// answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
+static int answer_call(lua_State *L)
+{
+	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
+	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
+		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
+	return 2;
+}
+
+static void check_arguments(lua_State *L, const char *method)
+{
+	int parameters = lua_type(L, 3), options = lua_type(L, 4);
+	if (parameters != LUA_TTABLE && parameters > LUA_TNIL)
+		mp_lua_bad_argument(L, method, 3, "parameters", "a table");
+	if (options != LUA_TTABLE && options > LUA_TNIL)
+		mp_lua_bad_argument(L, method, 4, "options", "a table");
+}
+
+// A text with parameters is prepared, unless the option says otherwise.
+static bool is_prepared_first(lua_State *L, struct mp_str cql, const struct mp_lua_options *options)
+{
+	return options->prepare >= 0 ? options->prepare > 0 : mp_lua_has_parameters(L, 3, cql);
+}
+
+static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool, const char *method)
+{
+	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	if (statement == NULL)
+		mp_lua_bad_argument(L, method, 2, "statement", "a string or a prepared statement");
+	if (statement->pool != pool)
+		mp_lua_raise(L, "the statement was prepared by another pool");
+	return statement;
+}
+
+// A text that had to be prepared first has one deadline over both.
+static void shorten(const struct mp_lua_pool *pool, struct mp_request_options *options, double spent_ms)
+{
+	uint32_t whole_ms =
+		options->timeout_ms != 0 ? options->timeout_ms : mp_session_timeout_ms(pool->engine.session);
+	options->timeout_ms = spent_ms < whole_ms ? whole_ms - (uint32_t)spent_ms : 1;
+}
+
+static int not_open(lua_State *L, const struct mp_lua_pool *pool)
+{
+	bool closed = pool->state >= MP_POOL_CLOSING;
+	return mp_lua_fail(L, MP_ECLOSED, closed ? "the pool is closed" : "the pool is not connected");
+}
+
+static int execute(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared, struct mp_str cql,
+                   const struct mp_lua_options *options)
+{
+	if (MP_LIKELY(mp_lua_op_submit(L, pool, prepared, cql, options, 0)))
+		return mp_runtime_yield(pool->runtime);
+	return 2;
+}
+
+// The values are bound by what the server says about the statement now.
+static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace,
+                         const struct mp_lua_options *options)
+{
+	struct mp_prepared *prepared;
+	int rc = mp_lua_op_prepare(pool, cql, keyspace, options->request.timeout_ms, &prepared);
+	if (rc == 0)
+		return execute(L, pool, prepared, (struct mp_str){NULL, 0}, options);
+	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+}
+
+// submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
+// statement, prepared, spent
+static int submit_call(lua_State *L)
+{
+	lua_settop(L, 5);
+	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
+	check_arguments(L, "execute");
+	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
+		return mp_lua_forked(L);
+	mp_lua_pool_check_wait(pool, L);
+	struct mp_lua_options options;
+	if (lua_type(L, 2) != LUA_TSTRING) {
+		struct mp_lua_statement *statement = test_fast(L, 2, 2);
+		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
+			statement = statement_argument(L, pool, "execute");
+		bool was_text = lua_type(L, 5) == LUA_TNUMBER;
+		options = statement->defaults;
+		mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
+		struct mp_prepared *known = statement->prepared;
+		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
+			return not_open(L, pool);
+		if (MP_UNLIKELY(was_text))
+			shorten(pool, &options.request, lua_tonumber(L, 5));
+		else if (MP_UNLIKELY(mp_prepared_is_doubted(known)))
+			return prepare_first(L, pool, known->cql, known->keyspace, &options);
+		return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
+	}
+	options = mp_lua_options_none;
+	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, &options);
+	struct mp_str cql;
+	cql.data = lua_tolstring(L, 2, &cql.len);
+	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
+		return not_open(L, pool);
+	if (!is_prepared_first(L, cql, &options))
+		return execute(L, pool, NULL, cql, &options);
+	return prepare_first(L, pool, cql, options.keyspace, &options);
+}
+
+// prepare(pool, cql, options): statement, mark | nil, err
+static int prepare_call(lua_State *L)
+{
+	lua_settop(L, 3);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		mp_lua_bad_argument(L, "prepare", 2, "statement", "a string");
+	if (lua_type(L, 3) != LUA_TTABLE && !lua_isnil(L, 3))
+		mp_lua_bad_argument(L, "prepare", 3, "options", "a table");
+	if (mp_lua_pool_is_forked(pool))
+		return mp_lua_forked(L);
+	mp_lua_pool_check_wait(pool, L);
+	struct mp_lua_options options = mp_lua_options_none;
+	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, &options);
+	if (pool->state != MP_POOL_OPEN)
+		return not_open(L, pool);
+	struct mp_str cql;
+	cql.data = lua_tolstring(L, 2, &cql.len);
+	struct mp_prepared *prepared;
+	int rc = mp_lua_op_prepare(pool, cql, options.keyspace, options.request.timeout_ms, &prepared);
+	if (rc == 1)
+		return mp_runtime_yield(pool->runtime);
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	mp_lua_push_statement(L, pool, prepared);
+	return 1;
+}
+
+// checkRequest(pool, statement, parameters, options, method): raises what execute would raise, without doing it.
+static int check_call(lua_State *L)
+{
+	lua_settop(L, 5);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	const char *method = luaL_checkstring(L, 5);
+	check_arguments(L, method);
+	bool is_text = lua_type(L, 2) == LUA_TSTRING;
+	if (!is_text)
+		statement_argument(L, pool, method);
+	struct mp_lua_options options = mp_lua_options_none;
+	mp_lua_options_read(L, 4, is_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
+	return 0;
+}
+
+// submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the
+// statement is to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
+static int submit_async(lua_State *L)
+{
+	lua_settop(L, 5);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;
+	mp_lua_options_read(L, 4, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT, &options);
+	struct mp_str cql = {NULL, 0};
+	if (statement == NULL)
+		cql.data = lua_tolstring(L, 2, &cql.len);
+	bool forked = mp_lua_pool_is_forked(pool);
+	struct mp_prepared *known = statement != NULL ? statement->prepared : NULL;
+	bool asks_first = known != NULL && mp_prepared_is_doubted(known);
+	if (statement == NULL)
+		asks_first = is_prepared_first(L, cql, &options);
+	bool submitted = false;
+	lua_pushboolean(L, forked || !asks_first);
+	if (!forked && asks_first)
+		return 1;
+	if (forked)
+		mp_lua_forked(L);
+	else if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
+		not_open(L, pool);
+	else
+		submitted =
+			mp_lua_op_submit(L, pool, statement != NULL ? statement->prepared : NULL, cql, &options, 5);
+	if (!submitted)
+		mp_lua_future_settle(L, 5, 2);
+	return 1;
+}
+
+void mp_lua_add_execute(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"prepare", prepare_call},
+		{"checkRequest", check_call},
+		{"submitAsync", submit_async},
+		{NULL, NULL},
+	};
+	luaL_setfuncs(L, functions, 0);
+	luaL_getmetatable(L, MP_LUA_POOL);
+	luaL_getmetatable(L, MP_LUA_STATEMENT);
+	lua_pushcclosure(L, submit_call, 2);
+	lua_setfield(L, -2, "submit");
+	luaL_getmetatable(L, MP_LUA_POOL);
+	lua_pushcclosure(L, answer_call, 1);
+	lua_setfield(L, -2, "answer");
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&mp_lua_prepared_mark);
+	lua_setfield(L, -2, "prepared");
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls of a pool on their way, for execute.c.
+#pragma once
+
+#include "script/pool/options.h"
+#include "script/pool/pool.h"
+
+// Second result of a coroutine that waited for a statement (the first): to be called again with it, and with the third,
+// the ms that it took.
+extern const char mp_lua_prepared_mark;
+
+// Fill a request with the parameters at index 3 and submit it; exactly one of `prepared` and `cql`. The answer settles
+// the future at `future`; 0: the running coroutine was registered (mp_runtime_check() has passed), yield. False: `nil,
+// err` is pushed.
+bool mp_lua_op_submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared, struct mp_str cql,
+                      const struct mp_lua_options *options, int future) MP_MUST_CHECK;
+// 0: *prepared is there. 1: the running coroutine was registered, yield. Otherwise MP_E*.
+int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace,
+                      uint32_t timeout_ms, struct mp_prepared **prepared) MP_MUST_CHECK;
+// `result` or `nil, err` of the answer that resumed this coroutine. False: it was resumed by something else.
+bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool) MP_MUST_CHECK;

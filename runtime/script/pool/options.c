@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script/pool/options.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "script/core.h"
+#include "script/values/value.h"
+#include "wire/murmur3.h"
+
+#define NOT_GIVEN  UINT16_MAX
+#define FETCH_SIZE 5000 // rows of a page unless fetchSize says otherwise
+
+#define TEXT      MP_LUA_CALL_TEXT
+#define STATEMENT MP_LUA_CALL_STATEMENT
+#define REQUEST   (TEXT | STATEMENT)
+#define PREPARE   MP_LUA_CALL_PREPARE
+
+// X(name, the calls that honour it)
+// clang-format off
+#define OPTIONS(X)                                                                                     \
+	X(consistency, REQUEST | PREPARE) X(serialConsistency, REQUEST | PREPARE)                          \
+	X(timeout, REQUEST | PREPARE) X(isIdempotent, REQUEST | PREPARE) X(fetchSize, REQUEST | PREPARE)   \
+	X(pageState, REQUEST) X(keyspace, TEXT | PREPARE) X(routingKey, REQUEST) X(timestamp, REQUEST)     \
+	X(traceQuery, REQUEST | PREPARE) X(host, REQUEST) X(tag, REQUEST | PREPARE) X(prepare, TEXT)
+// clang-format on
+enum option {
+#define X(name, calls) OPTION_##name,
+	OPTIONS(X)
+#undef X
+		OPTION_COUNT
+};
+static const char *const names[] = {
+#define X(name, calls) #name,
+	OPTIONS(X)
+#undef X
+};
+static const uint8_t honoured[] = {
+#define X(name, calls) (calls),
+	OPTIONS(X)
+#undef X
+};
+
+const struct mp_lua_options mp_lua_options_none = {
+	.prepare = -1,
+	.request = {.consistency = NOT_GIVEN, .page_size = FETCH_SIZE},
+};
+
+static enum option option_of(struct mp_str name)
+{
+	int i = 0;
+	while (i < OPTION_COUNT && !mp_str_is(name, names[i]))
+		i++;
+	return (enum option)i;
+}
+
+// The name is none, or it means nothing to this call.
+static int refuse(lua_State *L, struct mp_str name, enum option option, enum mp_lua_call call)
+{
+	const char *taken[OPTION_COUNT];
+	size_t count = 0;
+	for (int i = 0; i < OPTION_COUNT; i++)
+		if (honoured[i] & call)
+			taken[count++] = names[i];
+	if (option == OPTION_COUNT)
+		return mp_lua_raise_unknown(L, name, taken, count, "unknown option '%.60s'", name.data);
+	if (call == PREPARE)
+		return mp_lua_raise(L, "option '%s' means nothing to prepare(): give it with each request",
+		                    name.data);
+	return mp_lua_raise(L, "option '%s' means nothing to a prepared statement%s", name.data,
+	                    option == OPTION_keyspace ? ": give it to prepare()" : "");
+}
+
+static int wrong(lua_State *L, const char *name, const char *expected)
+{
+	const char *got = luaL_typename(L, -1);
+	return mp_lua_raise(L, "option '%s': %s expected, got %s", name, expected, got);
+}
+
+static double number(lua_State *L, const char *name, double least, double most)
+{
+	if (lua_type(L, -1) != LUA_TNUMBER)
+		wrong(L, name, "a number");
+	double value = lua_tonumber(L, -1);
+	if (!(value >= least && value <= most && value == floor(value)))
+		mp_lua_raise(L, "option '%s': a whole number from %d to %d expected", name, (int)least, (int)most);
+	return value;
+}
+
+static bool flag(lua_State *L, const char *name)
+{
+	if (lua_type(L, -1) != LUA_TBOOLEAN)
+		wrong(L, name, "a boolean");
+	return lua_toboolean(L, -1);
+}
+
+static struct mp_str text(lua_State *L, const char *name)
+{
+	if (lua_type(L, -1) != LUA_TSTRING)
+		wrong(L, name, "a string");
+	struct mp_str value;
+	value.data = lua_tolstring(L, -1, &value.len);
+	return value;
+}
+
+uint16_t mp_lua_consistency(lua_State *L, const char *what, struct mp_str name)
+{
+	static const char *const levels[] = {
+#define X(level, value) #level,
+		MP_CONSISTENCIES(X)
+#undef X
+	};
+	int code = mp_consistency_parse(name);
+	if (code < 0)
+		mp_lua_raise_unknown(L, name, levels, MP_ARRAY_LEN(levels),
+		                     "%s: a consistency expected, got \"%.60s\"", what, name.data);
+	return (uint16_t)code;
+}
+
+static uint16_t consistency(lua_State *L, const char *name)
+{
+	char what[64];
+	snprintf(what, sizeof(what), "option '%s'", name);
+	return mp_lua_consistency(L, what, text(L, name));
+}
+
+static uint16_t serial(lua_State *L, const char *name)
+{
+	uint16_t code = consistency(L, name);
+	if (code != MP_CL_SERIAL && code != MP_CL_LOCAL_SERIAL)
+		mp_lua_raise(L, "option '%s': \"SERIAL\" or \"LOCAL_SERIAL\" expected, got \"%s\"", name,
+		             mp_consistency_name(code));
+	return code;
+}
+
+static int64_t timestamp(lua_State *L, const char *name)
+{
+	struct mp_codec codec;
+	int64_t value = 0;
+	if (mp_int64_read(L, lua_gettop(L), &codec, &value) != 0)
+		mp_lua_raise(L, "option '%s': microseconds since 1970 expected: %s", name, codec.why);
+	return value;
+}
+
+static struct mp_str keyspace(lua_State *L, const char *name)
+{
+	struct mp_str value = text(L, name);
+	if (value.len > UINT16_MAX)
+		mp_lua_raise(L, "option '%s': the name of a keyspace has at most 65535 bytes", name);
+	return value;
+}
+
+// A name that ends at a NUL is another one.
+static struct mp_str host(lua_State *L, const char *name)
+{
+	struct mp_str value = text(L, name);
+	if (strlen(value.data) != value.len)
+		mp_lua_raise(L, "option '%s': an address like \"127.0.0.1:9042\" expected", name);
+	return value;
+}
+
+static struct mp_bytes page_state(lua_State *L, const char *name)
+{
+	struct mp_str state = text(L, name);
+	if (state.len > INT32_MAX)
+		wrong(L, name, "a pageState of a result");
+	return (struct mp_bytes){(const uint8_t *)state.data, (int32_t)state.len};
+}
+
+// The value is on top.
+static void read_one(lua_State *L, enum option option, struct mp_lua_options *options)
+{
+	struct mp_request_options *request = &options->request;
+	const char *name = option < OPTION_COUNT ? names[option] : NULL;
+	switch (option) {
+	case OPTION_consistency: request->consistency = consistency(L, name); break;
+	case OPTION_serialConsistency: request->serial_consistency = serial(L, name); break;
+	case OPTION_timeout: request->timeout_ms = (uint32_t)number(L, name, 1, INT32_MAX); break;
+	case OPTION_isIdempotent: request->idempotent = flag(L, name); break;
+	case OPTION_fetchSize: request->page_size = (int32_t)number(L, name, 0, INT32_MAX); break;
+	case OPTION_pageState: options->page_state = page_state(L, name); break;
+	case OPTION_keyspace: options->keyspace = keyspace(L, name); break;
+	case OPTION_routingKey: options->routing_key = text(L, name); break;
+	case OPTION_timestamp:
+		request->has_timestamp = true;
+		request->timestamp_us = timestamp(L, name);
+		break;
+	case OPTION_traceQuery: request->trace = flag(L, name); break;
+	case OPTION_host: options->host = host(L, name); break;
+	case OPTION_tag: options->tag = text(L, name); break;
+	case OPTION_prepare: options->prepare = flag(L, name) ? 1 : 0; break;
+	case OPTION_COUNT: break;
+	}
+}
+
+void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options)
+{
+	if (lua_type(L, index) != LUA_TTABLE)
+		return;
+	lua_pushnil(L);
+	while (lua_next(L, index) != 0) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			mp_lua_raise(L, "options: names expected as keys, got a %s", luaL_typename(L, -2));
+		struct mp_str name;
+		name.data = lua_tolstring(L, -2, &name.len);
+		enum option option = option_of(name);
+		if (MP_UNLIKELY(option == OPTION_COUNT || (honoured[option] & call) == 0))
+			refuse(L, name, option, call);
+		read_one(L, option, options);
+		lua_pop(L, 1);
+	}
+}
+
+int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
+                         struct mp_request *request)
+{
+	struct mp_request_options *to = &request->options;
+	uint16_t consistency_default = to->consistency;
+	uint16_t any_host = to->pinned_host;
+	*to = options->request;
+	to->pinned_host = any_host;
+	if (to->consistency == NOT_GIVEN)
+		to->consistency = consistency_default;
+	if (options->routing_key.data != NULL) {
+		to->has_token = true;
+		to->token = mp_murmur3_token(options->routing_key.data, options->routing_key.len);
+	}
+	if (options->tag.data != NULL)
+		to->tag = mp_session_tag_id(session, options->tag);
+	if (options->host.data != NULL) {
+		const struct mp_host *host = mp_session_host_find(session, options->host.data);
+		if (host == NULL)
+			return MP_ENOTFOUND;
+		to->pinned_host = host->index;
+	}
+	return 0;
+}

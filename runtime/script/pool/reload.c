@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// What changes while a pool runs: its policies by hand, its configuration, and files that are watched for it. What a
+// change of a file means is decided in lua/moonpool/reload.lua, in a coroutine of its own.
+#include <lauxlib.h>
+#include <string.h>
+
+#include "policy/source.h"
+#include "script/core.h"
+#include "script/pool/pool.h"
+
+#define FILE_MAX_BYTES ((size_t)1 << 20)
+
+static bool is_live(const struct mp_lua_pool *pool)
+{
+	return pool->state < MP_POOL_CLOSING;
+}
+
+// reloadPolicies(pool): true, or nil and a message: a file was refused, and what served before goes on.
+static int reload_policies(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	char message[512];
+	if (!is_live(pool))
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
+	int rc = mp_policies_reload(pool->engine.policies, message, sizeof(message));
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "%s", message);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+// rollback(pool, kind): true and the generation that serves now, or nil and err. Raises for a kind that is none.
+static int rollback(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	const char *names[MP_POLICY_KINDS];
+	struct mp_str name = {"", 0};
+	if (lua_type(L, 2) == LUA_TSTRING)
+		name.data = lua_tolstring(L, 2, &name.len);
+	int kind = MP_POLICY_KINDS;
+	for (int i = 0; i < MP_POLICY_KINDS; i++) {
+		names[i] = mp_policy_kind_name((enum mp_policy_kind)i);
+		kind = mp_str_is(name, names[i]) ? i : kind;
+	}
+	if (kind == MP_POLICY_KINDS)
+		return mp_lua_raise_unknown(L, name, names, MP_POLICY_KINDS, "unknown kind of policy '%.60s'",
+		                            name.data);
+	if (!is_live(pool))
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
+	int rc = mp_policies_rollback(pool->engine.policies, (enum mp_policy_kind)kind);
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy", name.data);
+	struct mp_policy_info info;
+	bool known = mp_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info);
+	lua_pushboolean(L, 1);
+	lua_pushnumber(L, known ? info.generation : 0);
+	return 2;
+}
+
+// applyConfig(pool, checked configuration): true, or nil and a message, and then nothing has changed.
+static int apply_config(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	char message[512] = "the pool is closed";
+	if (!is_live(pool) || mp_engine_apply(&pool->engine, L, 2, message, sizeof(message)) != 0) {
+		lua_pushnil(L);
+		mp_lua_push_redacted(L, message, strlen(message));
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+// identity(pool): what a running session found out by itself, { localDataCenter, protocolVersion }; nil when it was
+// never connected, and false when it is closed.
+static int identity(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (!is_live(pool)) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	if (pool->state == MP_POOL_NEW)
+		return 0;
+	lua_createtable(L, 0, 2);
+	lua_pushstring(L, mp_session_local_dc(pool->engine.session));
+	lua_setfield(L, -2, "localDataCenter");
+	if (mp_session_version(pool->engine.session) != 0) {
+		lua_pushnumber(L, mp_session_version(pool->engine.session));
+		lua_setfield(L, -2, "protocolVersion");
+	}
+	return 1;
+}
+
+int mp_lua_read_file(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	struct mp_buf text;
+	char message[512];
+	mp_buf_init(&text);
+	int rc = mp_source_read(path, FILE_MAX_BYTES, &text, message, sizeof(message));
+	if (rc == 0) {
+		lua_pushlstring(L, (const char *)text.data, text.len);
+	} else {
+		lua_pushnil(L);
+		lua_pushstring(L, message);
+	}
+	mp_buf_deinit(&text);
+	return rc == 0 ? 1 : 2;
+}
+
+// ---- files that change --------------------------------------------------------------------------------------------
+
+// The registry holds the pools that Lua still knows, weakly, and the function that is called for a change.
+static const char pools_key = 'p';
+static const char change_key = 'c';
+
+struct change {
+	struct mp_lua_pool *pool;
+	const char *what;
+};
+
+static const char *const watch_names[MP_LUA_WATCHES] = {"config", "handlers"};
+
+// Starts onChange(pool, what). A pool that nobody knows any more has nothing to reload.
+static int start_change(lua_State *L)
+{
+	struct change *change = lua_touserdata(L, 1);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	lua_pushlightuserdata(L, change->pool);
+	lua_rawget(L, -2);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&change_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	if (lua_isnil(L, -1) || lua_isnil(L, -2))
+		return 0;
+	lua_insert(L, -2);
+	lua_pushstring(L, change->what);
+	mp_runtime_start(change->pool->runtime, L, 2);
+	return 0;
+}
+
+static void changed(struct mp_lua_pool *pool, int which)
+{
+	struct change change = {pool, watch_names[which]};
+	(void)mp_runtime_protect(pool->runtime, start_change, &change, 0);
+}
+
+static void config_changed(void *data)
+{
+	changed(data, MP_LUA_WATCH_CONFIG);
+}
+
+static void handlers_changed(void *data)
+{
+	changed(data, MP_LUA_WATCH_HANDLERS);
+}
+
+// onChange(function): called with the pool and "config" or "handlers", in a coroutine.
+static int on_change(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&change_key);
+	lua_insert(L, 1);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+static void unwatch(struct mp_lua_pool *pool, int which)
+{
+	if (pool->watches[which] != NULL)
+		mp_watch_close(pool->watches[which]);
+	pool->watches[which] = NULL;
+}
+
+void mp_lua_pool_unwatch(struct mp_lua_pool *pool)
+{
+	for (int which = 0; which < MP_LUA_WATCHES; which++)
+		unwatch(pool, which);
+}
+
+void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool)
+{
+	lua_pushvalue(L, index);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	lua_pushlightuserdata(L, pool);
+	lua_pushvalue(L, -3);
+	lua_rawset(L, -3);
+	lua_pop(L, 2);
+}
+
+// watch(pool, "config" or "handlers", path or nil): true, or nil and why changes will not be noticed.
+static int watch(lua_State *L)
+{
+	static void (*const tell[MP_LUA_WATCHES])(void *data) = {config_changed, handlers_changed};
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	const char *const names[] = {watch_names[0], watch_names[1], NULL};
+	int which = luaL_checkoption(L, 2, NULL, names);
+	const char *path = luaL_optstring(L, 3, NULL);
+	unwatch(pool, which);
+	int err = MP_ECLOSED;
+	if (path != NULL && is_live(pool))
+		pool->watches[which] = mp_loop_watch(pool->engine.loop, path, tell[which], pool, &err);
+	if (path != NULL && pool->watches[which] == NULL) {
+		lua_pushnil(L);
+		lua_pushstring(L, mp_err_text(err));
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+void mp_lua_add_reload(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"reloadPolicies", reload_policies},
+		{"rollback", rollback},
+		{"applyConfig", apply_config},
+		{"identity", identity},
+		{"readFile", mp_lua_read_file},
+		{"onChange", on_change},
+		{"watch", watch},
+		{NULL, NULL},
+	};
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
+	lua_insert(L, -2);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an answer becomes in Lua: { rows = { { column = value } } } with a metatable that knows the rest (first,
+// columns, wasApplied, info) and makes it when it is asked for. The shape of the rows (names, decoders) is compiled
+// once per prepared statement and kept in mp_prepared.user.
+#pragma once
+
+#include <lua.h>
+
+#include "cluster/session.h"
+#include "script/values/value.h"
+
+// Push `result, nil` or `nil, err`. Protected: may raise for lack of memory. `prepared` NULL: an answer to a QUERY.
+void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
+                         const struct mp_outcome *outcome);
+// A list of { name, type, keyspace, table }.
+void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata);
+void mp_lua_add_result(lua_State *L);
+
+// ---- script/pool/host_number.c
+#define MP_LUA_HOST_NUMBERS 65535 // the largest; 0: no host, and every host beyond them
+uint32_t mp_lua_host_number(lua_State *L, struct mp_codec *codec, const struct mp_host *host);
+void mp_lua_push_host_text(lua_State *L, uint32_t number);
+void mp_lua_add_host_numbers(lua_State *L);
+void mp_lua_codec_deinit(struct mp_codec *codec);
