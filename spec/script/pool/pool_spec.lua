@@ -271,7 +271,7 @@ describe("wrong arguments", function()
     local pool = world:pool()
     local err = raised("bad argument #1 to 'execute' %(statement: .* expected, got number%)",
       function() pool:execute(5) end)
-    assert.matches("lua_pool_spec.lua:%d+:", err)
+    assert.matches("pool_spec.lua:%d+:", err)
     raised("#2 to 'execute' %(parameters: a table expected, got string%)", function() pool:execute("x", "y") end)
     raised("#3 to 'execute' %(options: a table expected, got number%)", function() pool:execute("x", {}, 5) end)
     raised("#1 to 'prepare' %(statement: a string expected, got nil%)", function() pool:prepare() end)
