@@ -2,8 +2,8 @@
 // A runtime: its life, running its loop for the coroutines of waiter.c, and calls from the loop into Lua.
 //
 // Lua may begin anything at any allocation: a collection, and with it finalizers of the user's. So nothing that the
-// collector owns is touched after Lua ran unless it is held (script/pool/pool.h), on a Lua stack, or in the registry; and
-// a state that is closed from inside of its own loop, by os.exit(n, true), leaves the loop alone: the process ends.
+// collector owns is touched after Lua ran unless it is held (script/pool/pool.h), on a Lua stack, or in the registry;
+// and a state that is closed from inside of its own loop, by os.exit(n, true), leaves the loop alone: the process ends.
 #include "script/runtime.h"
 
 #include <lauxlib.h>

@@ -50,7 +50,7 @@ describe("options", function()
         else
           local why = raised(fn, { [name] = value })
           local to = call == "prepare" and "prepare()" or "a prepared statement"
-          assert.matches("lua_options_spec.lua:%d+: ", why)
+          assert.matches("options_spec.lua:%d+: ", why)
           assert.matches(("option '%s' means nothing to %s"):format(name, to), why, 1, true)
         end
       end
@@ -134,7 +134,7 @@ describe("methods without arguments", function()
       "getHosts",
       "policies", "reload", "getHandlerErrors" } do
       local why = raised(function() pool[name](pool, { timeout = 5 }) end)
-      assert.matches(("lua_options_spec.lua:%%d+: '%s' takes no arguments, got table"):format(name), why)
+      assert.matches(("options_spec.lua:%%d+: '%s' takes no arguments, got table"):format(name), why)
     end
     local future = pool:executeAsync "SELECT key FROM system.local"
     assert.matches("'wait' takes no arguments, got number", raised(function() future:wait(500) end), 1, true)
