@@ -17,13 +17,15 @@
 #define WINDOWS        6u
 #define MEASURED       16u
 
-static bool ask_idle(struct mp_policy_state *state, struct mp_view *view, uint32_t request, uint64_t chance)
+static bool ask_one(struct mp_policy_state *state, struct mp_view *view, uint32_t request, uint64_t chance)
 {
-	struct mp_request_view req;
-	struct mp_plan plan;
-	mp_sample_request(request, &req);
-	mp_plan_init(&plan, view, NULL, req.hasToken, (int64_t)req.token, chance);
-	return mp_policy_state_plan(state, &req, &plan);
+	struct mp_policy_question question = {
+		.view = view,
+		.request = request,
+		.token = MP_SAMPLE_TOKEN,
+		.chance = chance,
+	};
+	return state->ops->ask(state, &question);
 }
 
 // Enough calls that the ways through the policy are compiled before the first request takes them, the usual one first:
@@ -36,15 +38,15 @@ void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_policy_state *stat
 	for (uint32_t i = 0; i < COMMON_CALLS && ok; i++) {
 		if (i % LOOK_EVERY == 0 && mp_policy_state_is_compiled(state))
 			break;
-		ok = ask_idle(state, &view, COMMON_REQUEST, i);
+		ok = ask_one(state, &view, COMMON_REQUEST, i);
 	}
 	for (uint32_t i = 0; i < ROUNDS * MP_SAMPLE_REQUESTS && ok; i++)
-		ok = ask_idle(state, &view, i % MP_SAMPLE_REQUESTS, i);
+		ok = ask_one(state, &view, i % MP_SAMPLE_REQUESTS, i);
 	state->bytes_per_call = UINT32_MAX;
 	for (uint32_t window = 0; window < WINDOWS && ok; window++) {
 		uint64_t given_bytes = state->vm.given_bytes;
 		for (uint32_t i = 0; i < MEASURED && ok; i++)
-			ok = ask_idle(state, &view, COMMON_REQUEST, i);
+			ok = ask_one(state, &view, COMMON_REQUEST, i);
 		// The compiler takes memory, too, but not all the time.
 		uint32_t bytes = (uint32_t)((state->vm.given_bytes - given_bytes) / MEASURED);
 		if (bytes < state->bytes_per_call)
@@ -59,7 +61,7 @@ bool mp_policy_is_slow(struct mp_policy_state *state, char *why, size_t size)
 {
 	const char *file = state->files[0];
 	// What is asked seldom is not worth compiling.
-	bool is_hot = mp_policy_ops(state->kind)->is_hot;
+	bool is_hot = state->ops->is_hot;
 	if (state->runs_dry)
 		snprintf(why, size, "%s: this policy takes too long on a cluster of a thousand nodes", file);
 	else if (state->loop_at[0] != '\0')
@@ -85,16 +87,18 @@ bool mp_policy_is_slow(struct mp_policy_state *state, char *why, size_t size)
 static bool ask_round(struct mp_policy_slot *slot, struct mp_policy_state *state)
 {
 	struct mp_sample *sample = &slot->owner->sample;
-	if (slot->kind != MP_POLICY_BALANCE)
-		return mp_policy_ops(slot->kind)->ask(state, sample);
+	if (state->ops->ask == NULL)
+		return state->ops->check(state, sample);
 	bool ok = true;
 	for (uint32_t i = 0; i < ROUND_CALLS && ok; i++) {
-		struct mp_request_view req;
-		struct mp_plan plan;
-		mp_sample_request(COMMON_REQUEST, &req);
-		int64_t token = (int64_t)(i * UINT64_C(0x9e3779b97f4a7c15));
-		mp_plan_init(&plan, &sample->view, mp_sample_placement(sample), true, token, i);
-		ok = mp_policy_state_plan(state, &req, &plan);
+		struct mp_policy_question question = {
+			.view = &sample->view,
+			.placement = mp_sample_placement(sample),
+			.request = COMMON_REQUEST,
+			.token = (int64_t)(i * UINT64_C(0x9e3779b97f4a7c15)),
+			.chance = i,
+		};
+		ok = state->ops->ask(state, &question);
 	}
 	return ok;
 }
@@ -135,7 +139,7 @@ int mp_policies_measure(struct mp_policies *policies, enum mp_policy_kind kind, 
 	cost->bytes_per_call = calls == 0 ? 0 : (uint32_t)((state->vm.given_bytes - given_bytes) / calls);
 	state->bytes_per_call = cost->bytes_per_call;
 	cost->is_slow = mp_policy_is_slow(state, cost->why, sizeof(cost->why));
-	cost->is_hot = mp_policy_ops(kind)->is_hot;
+	cost->is_hot = state->ops->is_hot;
 	return 0;
 }
 

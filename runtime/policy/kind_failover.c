@@ -10,26 +10,38 @@
 #include "base/mem.h"
 #include "cluster/plan/datacentres.h"
 #include "policy/policies_internal.h"
+#include "policy/words.h"
 
 #define NO_DC 0xffffu
+
+struct scratch {
+	struct mp_dc_view views[MP_DCS_MAX]; // what a script sees
+	const struct mp_datacentres *dcs;    // of the decision that is running
+	struct mp_serving_wish wish;
+};
+
+static struct scratch *of(struct mp_policy_context *context)
+{
+	return context->scratch;
+}
 
 // ---- what scripts call --------------------------------------------------------------------------------------------
 
 static uint32_t call_nth_dc(struct mp_policy_context *context, int position)
 {
-	const struct mp_datacentres *dcs = context->dcs;
+	const struct mp_datacentres *dcs = of(context)->dcs;
 	bool known = dcs != NULL && position >= 0 && position < dcs->order_count;
 	return known ? dcs->order[position] : NO_DC;
 }
 
 static uint32_t call_home(struct mp_policy_context *context)
 {
-	return context->dcs != NULL ? context->dcs->home : NO_DC;
+	return of(context)->dcs != NULL ? of(context)->dcs->home : NO_DC;
 }
 
 static uint32_t call_serving(struct mp_policy_context *context)
 {
-	return context->dcs != NULL ? context->dcs->serving : NO_DC;
+	return of(context)->dcs != NULL ? of(context)->dcs->serving : NO_DC;
 }
 
 // A number of hosts, or UINT32_MAX for what is none.
@@ -41,38 +53,38 @@ static uint32_t hosts_of(double hosts)
 static double call_up_for(struct mp_policy_context *context, uint32_t dc, double hosts)
 {
 	uint32_t count = hosts_of(hosts);
-	if (context->dcs == NULL || dc >= context->dcs->count || count == UINT32_MAX)
+	if (of(context)->dcs == NULL || dc >= of(context)->dcs->count || count == UINT32_MAX)
 		return -1;
-	return (double)mp_datacentres_up_ms(context->dcs, (uint16_t)dc, count);
+	return (double)mp_datacentres_up_ms(of(context)->dcs, (uint16_t)dc, count);
 }
 
 static double call_down_for(struct mp_policy_context *context, uint32_t dc, double hosts)
 {
 	uint32_t count = hosts_of(hosts);
-	if (context->dcs == NULL || dc >= context->dcs->count || count == UINT32_MAX)
+	if (of(context)->dcs == NULL || dc >= of(context)->dcs->count || count == UINT32_MAX)
 		return -1;
-	return (double)mp_datacentres_down_ms(context->dcs, (uint16_t)dc, count);
+	return (double)mp_datacentres_down_ms(of(context)->dcs, (uint16_t)dc, count);
 }
 
 static const char *call_name(struct mp_policy_context *context, uint32_t dc)
 {
-	return context->dcs != NULL && dc < context->dcs->count ? context->dcs->names[dc] : "";
+	return of(context)->dcs != NULL && dc < of(context)->dcs->count ? of(context)->dcs->names[dc] : "";
 }
 
 static int call_choose(struct mp_policy_context *context, uint32_t dc)
 {
-	if (context->dcs == NULL || dc >= context->dcs->count)
+	if (of(context)->dcs == NULL || dc >= of(context)->dcs->count)
 		return MP_EINVAL;
-	context->wish.dc = (uint16_t)dc;
+	of(context)->wish.dc = (uint16_t)dc;
 	return 0;
 }
 
 static int call_choose_named(struct mp_policy_context *context, const char *name, size_t len)
 {
-	for (uint16_t i = 0; context->dcs != NULL && i < context->dcs->order_count; i++) {
-		const char *known = context->dcs->names[context->dcs->order[i]];
+	for (uint16_t i = 0; of(context)->dcs != NULL && i < of(context)->dcs->order_count; i++) {
+		const char *known = of(context)->dcs->names[of(context)->dcs->order[i]];
 		if (strlen(known) == len && memcmp(known, name, len) == 0)
-			return call_choose(context, context->dcs->order[i]);
+			return call_choose(context, of(context)->dcs->order[i]);
 	}
 	// While it is tried out, the cluster is another one.
 	return context->fuel.limit_ns != MP_POLICY_SERVE_NS ? 0 : MP_EINVAL;
@@ -80,8 +92,8 @@ static int call_choose_named(struct mp_policy_context *context, const char *name
 
 static int call_because(struct mp_policy_context *context, const char *text, size_t len)
 {
-	char *why = context->wish.why;
-	size_t count = len < sizeof(context->wish.why) - 1 ? len : sizeof(context->wish.why) - 1;
+	char *why = of(context)->wish.why;
+	size_t count = len < sizeof(of(context)->wish.why) - 1 ? len : sizeof(of(context)->wish.why) - 1;
 	for (size_t i = 0; i < count; i++)
 		why[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
 	why[count] = '\0';
@@ -90,7 +102,7 @@ static int call_because(struct mp_policy_context *context, const char *text, siz
 
 static void push(lua_State *L, struct mp_policy_state *state)
 {
-	static const struct mp_policy_field fields[] = {
+	static const struct mp_word_field fields[] = {
 		{"index", offsetof(struct mp_dc_view, index)},
 		{"up", offsetof(struct mp_dc_view, up)},
 		{"total", offsetof(struct mp_dc_view, total)},
@@ -99,16 +111,18 @@ static void push(lua_State *L, struct mp_policy_state *state)
 		{"isServing", offsetof(struct mp_dc_view, isServing)},
 	};
 	mp_policy_push_layout(L, "dc", sizeof(struct mp_dc_view), fields, MP_ARRAY_LEN(fields));
-	mp_policy_set_call(L, "dcs", (uintptr_t)state->dcs);
-	mp_policy_set_call(L, "nthDc", (uintptr_t)call_nth_dc);
-	mp_policy_set_call(L, "home", (uintptr_t)call_home);
-	mp_policy_set_call(L, "serving", (uintptr_t)call_serving);
-	mp_policy_set_call(L, "upFor", (uintptr_t)call_up_for);
-	mp_policy_set_call(L, "downFor", (uintptr_t)call_down_for);
-	mp_policy_set_call(L, "dcName", (uintptr_t)call_name);
-	mp_policy_set_call(L, "choose", (uintptr_t)call_choose);
-	mp_policy_set_call(L, "chooseNamed", (uintptr_t)call_choose_named);
-	mp_policy_set_call(L, "because", (uintptr_t)call_because);
+	mp_policy_push_code(L, "NO_DC", NO_DC);
+	mp_policy_push_code(L, "HOSTS_MAX", MP_HOSTS_MAX);
+	mp_policy_push_call(L, "dcs", (uintptr_t)of(&state->context)->views);
+	mp_policy_push_call(L, "nthDc", (uintptr_t)call_nth_dc);
+	mp_policy_push_call(L, "home", (uintptr_t)call_home);
+	mp_policy_push_call(L, "serving", (uintptr_t)call_serving);
+	mp_policy_push_call(L, "upFor", (uintptr_t)call_up_for);
+	mp_policy_push_call(L, "downFor", (uintptr_t)call_down_for);
+	mp_policy_push_call(L, "dcName", (uintptr_t)call_name);
+	mp_policy_push_call(L, "choose", (uintptr_t)call_choose);
+	mp_policy_push_call(L, "chooseNamed", (uintptr_t)call_choose_named);
+	mp_policy_push_call(L, "because", (uintptr_t)call_because);
 }
 
 // ---- asking -------------------------------------------------------------------------------------------------------
@@ -116,14 +130,15 @@ static void push(lua_State *L, struct mp_policy_state *state)
 static bool decide(struct mp_policy_state *state, const struct mp_datacentres *dcs,
                    struct mp_serving_wish *wish)
 {
-	memcpy(state->dcs, dcs->dcs, sizeof(state->dcs));
-	state->context.dcs = dcs;
-	state->context.wish = (struct mp_serving_wish){.dc = dcs->serving};
+	struct scratch *scratch = of(&state->context);
+	memcpy(scratch->views, dcs->dcs, sizeof(scratch->views));
+	scratch->dcs = dcs;
+	scratch->wish = (struct mp_serving_wish){.dc = dcs->serving};
 	int status = mp_policy_state_enter(state);
-	state->context.dcs = NULL;
+	scratch->dcs = NULL;
 	if (status != 0)
 		return mp_policy_state_failed(state, status);
-	*wish = state->context.wish;
+	*wish = scratch->wish;
 	return true;
 }
 
@@ -154,7 +169,7 @@ static bool ask_all(struct mp_policy_state *state, const struct mp_view *view, s
 	return true;
 }
 
-static bool ask(struct mp_policy_state *state, struct mp_sample *sample)
+static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 {
 	struct mp_datacentres *dcs = mp_calloc(1, sizeof(*dcs));
 	if (dcs == NULL) {
@@ -187,6 +202,7 @@ const struct mp_policy_ops mp_policy_failover = {
 	.name = "failover",
 	.key = "failover",
 	.push = push,
-	.ask = ask,
+	.scratch_bytes = sizeof(struct scratch),
+	.check = check,
 	.serve = serve,
 };

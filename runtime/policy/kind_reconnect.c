@@ -5,45 +5,51 @@
 
 #include "base/err.h"
 #include "policy/policies_internal.h"
+#include "policy/words.h"
 
 #define DELAY_MAX_MS 86400000.0 // a day
+
+struct scratch {
+	struct mp_reconnect_view view;
+	uint32_t delay_ms;
+};
 
 static int call_delay(struct mp_policy_context *context, double delay_ms)
 {
 	if (!(delay_ms >= 0 && delay_ms <= DELAY_MAX_MS))
 		return MP_EINVAL;
-	context->delay_ms = (uint32_t)delay_ms;
+	((struct scratch *)context->scratch)->delay_ms = (uint32_t)delay_ms;
 	return 0;
 }
 
 static void push(lua_State *L, struct mp_policy_state *state)
 {
-	static const struct mp_policy_field fields[] = {
+	static const struct mp_word_field fields[] = {
 		{"attempt", offsetof(struct mp_reconnect_view, attempt)},
 		{"why", offsetof(struct mp_reconnect_view, why)},
 		{"isLocal", offsetof(struct mp_reconnect_view, isLocal)},
 	};
 	mp_policy_push_layout(L, "try", sizeof(struct mp_reconnect_view), fields, MP_ARRAY_LEN(fields));
-	mp_policy_set_call(L, "try", (uintptr_t)&state->reconnect);
-	mp_policy_set_call(L, "delay", (uintptr_t)call_delay);
-	lua_getfield(L, -1, "constants");
-#define X(name) mp_policy_set_number(L, #name, MP_RECONNECT_##name);
+	mp_policy_push_call(L, "try", (uintptr_t) & ((struct scratch *)state->context.scratch)->view);
+	mp_policy_push_call(L, "delay", (uintptr_t)call_delay);
+	mp_policy_push_code(L, "DELAY_MAX", DELAY_MAX_MS);
+#define X(name) mp_policy_push_constant(L, #name, MP_RECONNECT_##name);
 	MP_RECONNECT_REASONS(X)
 #undef X
-	lua_pop(L, 1);
 }
 
 static bool decide(struct mp_policy_state *state, const struct mp_reconnect_view *view, uint64_t *delay_ms)
 {
-	state->reconnect = *view;
+	struct scratch *scratch = state->context.scratch;
+	scratch->view = *view;
 	int status = mp_policy_state_enter(state);
 	if (status != 0)
 		return mp_policy_state_failed(state, status);
-	*delay_ms = state->context.delay_ms;
+	*delay_ms = scratch->delay_ms;
 	return true;
 }
 
-static bool ask(struct mp_policy_state *state, struct mp_sample *sample)
+static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 {
 	(void)sample;
 	static const uint32_t attempts[] = {1, 2, 10, 100, 1000};
@@ -77,6 +83,7 @@ const struct mp_policy_ops mp_policy_reconnect = {
 	.name = "reconnect",
 	.key = "reconnection",
 	.push = push,
-	.ask = ask,
+	.scratch_bytes = sizeof(struct scratch),
+	.check = check,
 	.serve = serve,
 };

@@ -7,52 +7,66 @@
 
 #include "base/err.h"
 #include "policy/policies_internal.h"
+#include "policy/words.h"
 
 #define DELAY_MAX_MS 3600000.0 // an hour
+
+struct mp_policy_copy {
+	uint32_t sent;
+};
+
+struct scratch {
+	struct mp_policy_copy copy; // what it is asked about, beside the request
+	uint32_t delay_ms;
+};
 
 static int call_after(struct mp_policy_context *context, double delay_ms)
 {
 	if (!(delay_ms >= 0 && delay_ms <= DELAY_MAX_MS))
 		return MP_EINVAL;
-	context->delay_ms = (uint32_t)ceil(delay_ms);
+	((struct scratch *)context->scratch)->delay_ms = (uint32_t)ceil(delay_ms);
 	return 0;
 }
 
-// -1: too few samples (or nobody measures), -2: that is no quantile or no number of samples.
+enum { TOO_FEW = -1, BAD_LATENCY = -2 };
+
+// TOO_FEW: samples, or nobody measures. BAD_LATENCY: that is no quantile or no number of samples.
 static double call_latency(struct mp_policy_context *context, double quantile, double least)
 {
 	if (!(quantile > 0 && quantile < 1) || !(least >= 1 && least <= 1e9))
-		return -2;
+		return BAD_LATENCY;
 	const struct mp_policy_names *names = context->names;
 	if (names == NULL || names->latency_ms == NULL)
-		return -1;
+		return TOO_FEW;
 	return names->latency_ms(names->data, quantile, (uint32_t)least);
 }
 
 static void push(lua_State *L, struct mp_policy_state *state)
 {
-	static const struct mp_policy_field fields[] = {{"sent", offsetof(struct mp_policy_copy, sent)}};
+	static const struct mp_word_field fields[] = {{"sent", offsetof(struct mp_policy_copy, sent)}};
 	mp_policy_push_layout(L, "copy", sizeof(struct mp_policy_copy), fields, MP_ARRAY_LEN(fields));
-	mp_policy_set_call(L, "copy", (uintptr_t)&state->copy);
-	mp_policy_set_call(L, "after", (uintptr_t)call_after);
-	mp_policy_set_call(L, "latency", (uintptr_t)call_latency);
-	state->copy.sent = 1; // what the warm-up asks about
+	mp_policy_push_call(L, "copy", (uintptr_t) & ((struct scratch *)state->context.scratch)->copy);
+	mp_policy_push_call(L, "after", (uintptr_t)call_after);
+	mp_policy_push_call(L, "latency", (uintptr_t)call_latency);
+	mp_policy_push_code(L, "DELAY_MAX", DELAY_MAX_MS);
+	mp_policy_push_code(L, "BAD_LATENCY", BAD_LATENCY);
 }
 
 static bool decide(struct mp_policy_state *state, const struct mp_request_view *req, uint32_t sent,
                    uint32_t *after_ms)
 {
 	state->req = *req;
-	state->copy.sent = sent;
-	state->context.delay_ms = MP_SPECULATE_NEVER;
+	struct scratch *scratch = state->context.scratch;
+	scratch->copy.sent = sent;
+	scratch->delay_ms = MP_SPECULATE_NEVER;
 	int status = mp_policy_state_enter(state);
 	if (MP_UNLIKELY(status != 0))
 		return mp_policy_state_failed(state, status);
-	*after_ms = state->context.delay_ms;
+	*after_ms = scratch->delay_ms;
 	return true;
 }
 
-static bool ask(struct mp_policy_state *state, struct mp_sample *sample)
+static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 {
 	(void)sample;
 	for (uint32_t i = 0; i < MP_SAMPLE_REQUESTS * MP_SPECULATIVE_MAX; i++) {
@@ -63,6 +77,14 @@ static bool ask(struct mp_policy_state *state, struct mp_sample *sample)
 			return false;
 	}
 	return true;
+}
+
+static bool ask(struct mp_policy_state *state, const struct mp_policy_question *question)
+{
+	struct mp_request_view req;
+	uint32_t after_ms;
+	mp_sample_request(question->request, &req);
+	return decide(state, &req, 1, &after_ms);
 }
 
 static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
@@ -86,6 +108,8 @@ const struct mp_policy_ops mp_policy_speculate = {
 	.key = "speculativeExecution",
 	.is_hot = true,
 	.push = push,
+	.scratch_bytes = sizeof(struct scratch),
+	.check = check,
 	.ask = ask,
 	.serve = serve,
 };

@@ -50,13 +50,13 @@ static int read_modules(struct mp_policies *policies, char *message, size_t size
 	return rc;
 }
 
-int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size)
+int mp_policy_read_driver(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
-	struct mp_policy_module *own = &slot->owner->own[slot->kind];
-	if (own->code.len > 0)
+	struct mp_policy_module *driver = &slot->owner->drivers[slot->kind];
+	if (driver->code.len > 0)
 		return 0;
-	snprintf(own->title, sizeof(own->title), "moonpool.policy.%s", mp_policy_kind_name(slot->kind));
-	return read_module(slot->owner, own, own->title, message, message_size);
+	snprintf(driver->title, sizeof(driver->title), "moonpool.policy.%s", mp_policy_kind_name(slot->kind));
+	return read_module(slot->owner, driver, driver->title, message, message_size);
 }
 
 // NULL stays NULL and is fine.
@@ -84,6 +84,14 @@ void mp_policy_free_choice(struct mp_policy_choice *choice)
 	mp_free((void *)(uintptr_t)choice->key);
 }
 
+static bool set_up_slot(struct mp_policy_slot *slot, const struct mp_policy_choice *choice)
+{
+	const struct mp_policy_ops *ops = mp_policy_ops(slot->kind);
+	slot->service = mp_calloc(1, ops->service_bytes);
+	bool ok = mp_policy_copy_choice(&slot->choice, choice, ops->fallback);
+	return ok && slot->service != NULL;
+}
+
 static bool copy_config(struct mp_policies *policies, const struct mp_policies_config *config)
 {
 	char home[PATH_MAX];
@@ -101,9 +109,7 @@ static bool copy_config(struct mp_policies *policies, const struct mp_policies_c
 		policies->source.path_count = i + 1;
 	}
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
-		ok = mp_policy_copy_choice(&policies->slots[kind].choice, &config->choices[kind],
-		                           mp_policy_ops((enum mp_policy_kind)kind)->fallback) &&
-		     ok;
+		ok = set_up_slot(&policies->slots[kind], &config->choices[kind]) && ok;
 	policies->source.home = policies->home;
 	policies->memory_bytes = config->memory_bytes != 0 ? config->memory_bytes : MP_POLICY_MEMORY;
 	policies->watch = config->watch;
@@ -123,7 +129,7 @@ static struct mp_policies *make_empty(struct mp_loop *loop)
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
 		mp_buf_init(&policies->modules[i].code);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
-		mp_buf_init(&policies->own[kind].code);
+		mp_buf_init(&policies->drivers[kind].code);
 		policies->slots[kind].owner = policies;
 		policies->slots[kind].kind = (enum mp_policy_kind)kind;
 		policies->slots[kind].timed_mask =
@@ -188,6 +194,7 @@ static void free_slot(struct mp_policy_slot *slot)
 	mp_generation_free(slot->discarded);
 	mp_policy_state_free(slot->tried);
 	mp_policy_free_choice(&slot->choice);
+	mp_free(slot->service);
 }
 
 void mp_policies_free(struct mp_policies *policies)
@@ -205,7 +212,7 @@ void mp_policies_free(struct mp_policies *policies)
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
 		mp_buf_deinit(&policies->modules[i].code);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
-		mp_buf_deinit(&policies->own[kind].code);
+		mp_buf_deinit(&policies->drivers[kind].code);
 	mp_policy_state_free(policies->spare);
 	mp_sample_deinit(&policies->sample);
 	for (size_t i = 0; i < policies->source.path_count; i++)

@@ -15,13 +15,19 @@
 struct mp_policies;
 
 // The questions. One that no policy answers is answered by C alone and costs nothing.
+// clang-format off
+#define MP_POLICY_KIND_LIST(X)                                            \
+	X(BALANCE, balance)     /* which hosts, in which order */             \
+	X(RETRY, retry)         /* after this error: again, where, or give up */ \
+	X(RECONNECT, reconnect) /* when to try a host again */                \
+	X(SPECULATE, speculate) /* when to send a second copy */              \
+	X(FAILOVER, failover)   /* which datacentre serves now */
+// clang-format on
 enum mp_policy_kind {
-	MP_POLICY_BALANCE,   // which hosts, in which order
-	MP_POLICY_RETRY,     // after this error: again, where, or give up
-	MP_POLICY_RECONNECT, // when to try a host again
-	MP_POLICY_SPECULATE, // when to send a second copy
-	MP_POLICY_FAILOVER,  // which datacentre serves now
-	MP_POLICY_KINDS
+#define X(NAME, name) MP_POLICY_##NAME,
+	MP_POLICY_KIND_LIST(X)
+#undef X
+		MP_POLICY_KINDS
 };
 const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance": also the folder under policies/
 const char *mp_policy_kind_key(enum mp_policy_kind kind);  // "loadBalancing": its key in a configuration

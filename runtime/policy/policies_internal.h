@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of mp_policies, shared by policies.c (life), reload.c (new generations), serve.c (decisions) and
-// kinds.c (what differs from question to question).
+// The inside of mp_policies, shared by policies.c (life), reload.c (new generations), serve.c (in service) and the
+// files of the kinds.
 //
 // A slot answers one kind of question. It holds the generation in force and the one before. States change only between
 // decisions: a generation that left is freed by the task, never where it failed.
 #pragma once
 
+#include "policy/kinds.h"
 #include "policy/policies.h"
 #include "policy/sample.h"
 #include "policy/state.h"
@@ -20,24 +21,6 @@
 #define MP_POLICY_MODULES     4u
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
 
-// What one kind of question needs beside what all have: its entry in the table of kinds.c.
-struct mp_policy_slot;
-struct mp_policy_ops {
-	const char *name;     // folder of its policies, and of its driver: lua/moonpool/policy/NAME.lua
-	const char *key;      // of a configuration
-	const char *fallback; // the policy when none is named; NULL: C answers
-	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
-	// Its own fields, constants and functions, into the bridge table at the top of the stack.
-	void (*push)(lua_State *L, struct mp_policy_state *state);
-	// The contract check: everything that it can be asked about this cluster. false: state->error.
-	bool (*ask)(struct mp_policy_state *state, struct mp_sample *sample);
-	// From now on the slot answers for the session. (Without a policy the table stays as it is.)
-	void (*serve)(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
-};
-const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind);
-
-// A generation that serves knows the good ones that served before it, the latest first, at most MP_POLICY_EARLIER. One
-// that failed, was refused or taken back is not among them.
 struct mp_generation {
 	struct mp_generation *earlier;
 	struct mp_policy_state *state;
@@ -68,7 +51,7 @@ struct mp_policy_slot {
 		troubled;   // it failed and has not worked since, or is stuck: the one thing a good decision looks at
 	bool suspended; // there was nothing to go back to: C answers, the script is asked once a second
 	bool needs_collect;
-	uint16_t lower_to; // what the last verdict wants the next attempt's consistency to be
+	void *service;     // what the kind keeps here, whichever generation serves; NULL: nothing
 	uint64_t probe_ms; // when it is asked next
 	struct mp_log_gate gate;
 	struct mp_watch *watches[MP_POLICY_FILES];
@@ -106,7 +89,7 @@ struct mp_policies {
 	size_t memory_bytes;
 	bool watch;
 	struct mp_policy_module modules[MP_POLICY_MODULES];
-	struct mp_policy_module own[MP_POLICY_KINDS]; // of each kind, read when it is first loaded
+	struct mp_policy_module drivers[MP_POLICY_KINDS]; // of each kind, read when it is first loaded
 	struct mp_sample sample;
 	struct mp_view *view; // NULL: not bound yet
 	struct mp_policy_names names;
@@ -137,7 +120,7 @@ void mp_generation_free(struct mp_generation *generation); // and those behind i
 struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot);
 // To be freed in a turn of its own.
 void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *generation);
-int mp_policy_read_own(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
+int mp_policy_read_driver(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
                            const char *fallback);
 void mp_policy_free_choice(struct mp_policy_choice *choice);
@@ -160,8 +143,6 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 void mp_policy_prepare(struct mp_policies *owner);
 void mp_policy_watch(struct mp_policy_slot *slot);
 void mp_policy_unwatch(struct mp_policy_slot *slot);
-bool mp_policy_ask_plans(struct mp_policy_state *state, struct mp_sample *sample);
-bool mp_policy_ask_verdicts(struct mp_policy_state *state, struct mp_sample *sample);
 // cost.c
 void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_policy_state *state);
 // Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
@@ -172,11 +153,4 @@ bool mp_policy_may_ask(struct mp_policy_slot *slot);
 // Count a call of the generation in force; one in many is timed: then when it began, else 0. For mp_policy_ended().
 uint64_t mp_policy_called(struct mp_policy_slot *slot);
 bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok); // gives back `ok`
-void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
-void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
-// kind_reconnect.c
-extern const struct mp_policy_ops mp_policy_reconnect;
-// kind_speculate.c
-extern const struct mp_policy_ops mp_policy_speculate;
-// kind_failover.c
-extern const struct mp_policy_ops mp_policy_failover;
+void mp_policy_failed(struct mp_policy_slot *slot);                           // a call did

@@ -46,8 +46,7 @@ static int load(struct mp_policy_slot *slot, struct mp_policy_state *state, char
 		.choice = &slot->choice,
 		.where = owner->where,
 		.source = &owner->source,
-		.own = &owner->own[slot->kind],
-		.push = mp_policy_ops(slot->kind)->push,
+		.driver = &owner->drivers[slot->kind],
 		.slots = owner->sample.view.hosts,
 		.names = owner->has_names ? &owner->names : NULL,
 	};
@@ -55,39 +54,6 @@ static int load(struct mp_policy_slot *slot, struct mp_policy_state *state, char
 }
 
 // ---- the contract check -------------------------------------------------------------------------------------------
-
-bool mp_policy_ask_plans(struct mp_policy_state *state, struct mp_sample *sample)
-{
-	// A policy that loops over a thousand hosts is not to take longer to try than it must.
-	uint32_t step = sample->topology == MP_SAMPLE_THOUSAND ? 5 : 1;
-	for (uint32_t i = 0; i < MP_SAMPLE_REQUESTS; i += step) {
-		struct mp_request_view req;
-		struct mp_plan plan;
-		mp_sample_request(i, &req);
-		mp_plan_init(&plan, &sample->view, mp_sample_placement(sample), req.hasToken, (int64_t)req.token, i);
-		if (!mp_policy_state_plan(state, &req, &plan))
-			return false;
-		uint32_t given = 0;
-		while (mp_plan_next(&plan, NULL) != MP_NO_HOST)
-			given++;
-		mp_assert(given <= sample->view.up_count);
-	}
-	return true;
-}
-
-bool mp_policy_ask_verdicts(struct mp_policy_state *state, struct mp_sample *sample)
-{
-	(void)sample; // errors are the same everywhere
-	for (uint32_t i = 0; i < MP_SAMPLE_ERRORS; i++) {
-		struct mp_retry_view err;
-		enum mp_retry_verdict verdict;
-		uint32_t delay_ms;
-		mp_sample_error(i, &err);
-		if (!mp_policy_state_retry(state, &err, &verdict, &delay_ms))
-			return false;
-	}
-	return true;
-}
 
 static int check_contract(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message,
                           size_t size)
@@ -98,7 +64,7 @@ static int check_contract(struct mp_policy_slot *slot, struct mp_policy_state *s
 			snprintf(message, size, "out of memory");
 			return MP_ESCRIPT;
 		}
-		if (mp_policy_ops(slot->kind)->ask(state, sample))
+		if (mp_policy_ops(slot->kind)->check(state, sample))
 			continue;
 		// What is good for a small cluster is not refused because it tires on a large one.
 		if (topology == MP_SAMPLE_THOUSAND && state->was_fuel) {
@@ -148,7 +114,7 @@ static struct mp_policy_state *try_out(struct mp_policy_slot *slot, bool force, 
 {
 	struct mp_policies *owner = slot->owner;
 	owner->phase_from_ns = mp_loop_clock_ns(owner->loop);
-	*rc = mp_policy_read_own(slot, message, size);
+	*rc = mp_policy_read_driver(slot, message, size);
 	struct mp_policy_state *state = *rc == 0 ? take_state(owner, message, size) : NULL;
 	end_phase(owner, MP_LOAD_STATE);
 	if (state != NULL)

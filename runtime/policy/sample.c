@@ -153,7 +153,7 @@ void mp_sample_request(uint32_t n, struct mp_request_view *req)
 	req->consistency = local ? MP_CL_LOCAL_QUORUM : MP_CL_QUORUM;
 	req->attempt = 1;
 	req->tag = n % 3;
-	req->token = 1500;
+	req->token = MP_SAMPLE_TOKEN;
 }
 
 void mp_sample_error(uint32_t n, struct mp_retry_view *err)

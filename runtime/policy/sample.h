@@ -27,6 +27,7 @@ int mp_sample_set(struct mp_sample *sample, enum mp_sample_topology topology) MP
 const struct mp_placement *mp_sample_placement(const struct mp_sample *sample); // of the topology that is set
 
 #define MP_SAMPLE_REQUESTS 16
+#define MP_SAMPLE_TOKEN    1500 // of those that have one
 // The n-th of the requests every policy is asked: with and without a token, reads, writes and lightweight
 // transactions, local and other consistencies.
 void mp_sample_request(uint32_t n, struct mp_request_view *req);

@@ -61,7 +61,7 @@ static bool is_stopped_too_often(struct mp_policy_slot *slot)
 	return ++generation->stops >= MP_POLICY_STOPS_MAX;
 }
 
-static void failed(struct mp_policy_slot *slot)
+void mp_policy_failed(struct mp_policy_slot *slot)
 {
 	struct mp_generation *generation = slot->current;
 	const struct mp_policy_state *state = generation->state;
@@ -101,7 +101,7 @@ static void timed(struct mp_policy_slot *slot, uint64_t from_ns)
 bool mp_policy_ended(struct mp_policy_slot *slot, uint64_t from_ns, bool ok)
 {
 	if (MP_UNLIKELY(!ok)) {
-		failed(slot);
+		mp_policy_failed(slot);
 		return false;
 	}
 	if (MP_UNLIKELY(from_ns != 0))
@@ -129,61 +129,4 @@ bool mp_policy_may_ask(struct mp_policy_slot *slot)
 	if (MP_UNLIKELY(slot->current->state->watched.is_stuck))
 		give_way(slot);
 	return !slot->suspended || mp_loop_now_ms(slot->owner->loop) >= slot->probe_ms;
-}
-
-// One call in many is timed; those of a policy in trouble are looked at twice.
-static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot,
-                                                     const struct mp_request_view *req, struct mp_plan *plan)
-{
-	if (!mp_policy_may_ask(slot)) {
-		slot->current->calls--;
-		return false;
-	}
-	struct mp_generation *generation = slot->current; // it may have changed just now
-	uint64_t from_ns = mp_loop_clock_ns(slot->owner->loop);
-	bool ok = mp_policy_state_plan(generation->state, req, plan);
-	return mp_policy_ended(slot, from_ns, ok) && (plan->step_count > 0 || plan->refused);
-}
-
-// A policy with nothing to say about a request leaves it to the default.
-static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
-{
-	struct mp_policy_slot *slot = self;
-	struct mp_generation *generation = slot->current;
-	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || slot->troubled))
-		return plan_carefully(slot, req, plan);
-	if (MP_UNLIKELY(!mp_policy_state_plan(generation->state, req, plan))) {
-		failed(slot);
-		return false;
-	}
-	return plan->step_count > 0 || plan->refused;
-}
-
-static enum mp_retry_verdict serve_retry(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
-{
-	struct mp_policy_slot *slot = self;
-	enum mp_retry_verdict verdict;
-	slot->lower_to = MP_CONSISTENCY_AS_IT_IS;
-	if (!mp_policy_may_ask(slot))
-		return mp_default_retry(NULL, err, delay_ms);
-	struct mp_generation *generation = slot->current;
-	uint64_t from_ns = mp_policy_called(slot);
-	bool ok = mp_policy_state_retry(generation->state, err, &verdict, delay_ms);
-	if (!mp_policy_ended(slot, from_ns, ok)) {
-		*delay_ms = 0;
-		return mp_default_retry(NULL, err, delay_ms);
-	}
-	slot->lower_to = generation->state->context.lower_to;
-	return verdict;
-}
-
-void mp_policy_serve_balance(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
-{
-	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan};
-}
-
-void mp_policy_serve_retry(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
-{
-	policies->retry =
-		(struct mp_retry_policy){.self = slot, .decide = serve_retry, .lower_to = &slot->lower_to};
 }

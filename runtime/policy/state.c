@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "policy/kinds.h"
+#include "policy/words.h"
 
 #define DRIVER  MP_POLICY_STATE_DRIVER
 #define HANDLER MP_POLICY_STATE_HANDLER
@@ -35,16 +37,15 @@ static void push_bridge(lua_State *L, struct making *making)
 {
 	const struct mp_policy_setup *setup = making->setup;
 	lua_newtable(L);
-	mp_policy_push_calls(L, making->state);
-	if (setup->push != NULL)
-		setup->push(L, making->state);
-	lua_pushstring(L, mp_policy_kind_name(setup->kind));
+	mp_words_push(L, making->state);
+	making->state->ops->push(L, making->state);
+	lua_pushstring(L, making->state->ops->name);
 	lua_setfield(L, -2, "kind");
 	lua_pushstring(L, setup->choice->policy);
 	lua_setfield(L, -2, "policy");
 	lua_pushstring(L, setup->choice->options);
 	lua_setfield(L, -2, "options");
-	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : mp_policy_kind_key(setup->kind));
+	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : making->state->ops->key);
 	lua_setfield(L, -2, "key");
 	lua_pushstring(L, setup->where);
 	lua_setfield(L, -2, "where");
@@ -116,8 +117,8 @@ static int make(lua_State *L)
 	struct mp_policy_state *state = making->state;
 	const struct mp_policy_setup *setup = making->setup;
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
-	load_module(L, setup->own);
-	lua_setfield(L, -2, setup->own->name);
+	load_module(L, setup->driver);
+	lua_setfield(L, -2, setup->driver->name);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, -LOADER);
 	push_bridge(L, making);
 	lua_gc(L, LUA_GCRESTART, -1); // when there is twice as much
@@ -204,7 +205,12 @@ struct mp_policy_state *mp_policy_state_prepare(const struct mp_policy_modules *
 int mp_policy_state_load(struct mp_policy_state *state, const struct mp_policy_setup *setup, char *message,
                          size_t message_size)
 {
-	state->kind = setup->kind;
+	state->ops = mp_policy_ops(setup->kind);
+	state->context.scratch = mp_calloc(1, state->ops->scratch_bytes);
+	if (state->context.scratch == NULL) {
+		snprintf(message, message_size, "out of memory");
+		return MP_ESCRIPT;
+	}
 	state->context.slots = setup->slots;
 	state->context.vm = &state->vm;
 	state->context.loop = setup->loop;
@@ -242,7 +248,7 @@ int mp_policy_state_begin(struct mp_policy_state *state, const struct mp_host_vi
 	state->context.slots = slots;
 	state->context.names = names;
 	state->context.dc_name_count = 0;
-	mp_policy_sets_deinit(&state->context);
+	mp_words_free_sets(&state->context);
 	lua_settop(state->vm.L, 0);
 	int status = lua_cpcall(state->vm.L, run_again, state);
 	if (status != 0)
@@ -257,7 +263,8 @@ void mp_policy_state_free(struct mp_policy_state *state)
 	if (state == NULL)
 		return;
 	mp_vm_deinit(&state->vm);
-	mp_policy_sets_deinit(&state->context);
+	mp_words_free_sets(&state->context);
+	mp_free(state->context.scratch);
 	mp_free(state->name);
 	mp_free(state->child);
 	mp_free(state->loop_at);
@@ -312,21 +319,6 @@ bool mp_policy_state_failed(struct mp_policy_state *state, int status)
 	bool settled = settle(state);
 	mp_assert(settled); // the stack was this big before
 	return false;
-}
-
-bool mp_policy_state_retry(struct mp_policy_state *state, const struct mp_retry_view *err,
-                           enum mp_retry_verdict *verdict, uint32_t *delay_ms)
-{
-	state->err = *err;
-	state->context.verdict = MP_GIVE_UP;
-	state->context.lower_to = MP_CONSISTENCY_AS_IT_IS;
-	state->context.delay_ms = 0;
-	int status = mp_policy_state_enter(state);
-	if (status != 0)
-		return mp_policy_state_failed(state, status);
-	*verdict = (enum mp_retry_verdict)state->context.verdict;
-	*delay_ms = state->context.delay_ms;
-	return true;
 }
 
 // ---- beside the requests -----------------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One policy state: a lua_State with one policy (and its children) in a sandbox, entered once per decision through a
 // driver that takes and gives nothing. What the script reads and writes stands at fixed addresses in this struct, so a
-// call allocates nothing; the script's primitives are the C functions of state_calls.c.
+// call allocates nothing; the script's primitives are the C functions of words.c and of its kind.
 #pragma once
 
 #include "base/beat.h"
 #include "base/log.h"
-#include "cluster/plan/datacentres.h"
 #include "cluster/plan/policy.h"
 #include "loop/loop.h"
 #include "policy/fuel.h"
@@ -66,11 +65,7 @@ struct mp_policy_context {
 	uint32_t names_asked; // of the session, which never forgets one
 	uint64_t call;        // counts decisions
 	struct mp_policy_fuel fuel;
-	uint32_t verdict;
-	uint32_t delay_ms;
-	uint16_t lower_to;                // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
-	const struct mp_datacentres *dcs; // of the failover decision that is running
-	struct mp_serving_wish wish;
+	void *scratch; // of the kind
 	uint32_t dc_name_count;
 	uint32_t set_count;
 	struct mp_policy_set sets[MP_POLICY_SETS];
@@ -95,22 +90,14 @@ struct mp_policy_modules {
 	size_t count;
 };
 
-// What a speculate policy is asked about, beside the request.
-struct mp_policy_copy {
-	uint32_t sent;
-};
-
+struct mp_policy_ops;
 struct mp_policy_state {
 	struct mp_policy_context context;
-	struct mp_request_view req;
-	struct mp_retry_view err;
-	struct mp_reconnect_view reconnect;
-	struct mp_policy_copy copy;
-	struct mp_dc_view dcs[MP_DCS_MAX];
-	struct mp_view idle_view; // what primitives see while the file is loaded: a cluster without hosts
+	struct mp_request_view req; // that a balance or speculate policy is asked about
+	struct mp_view idle_view;   // what primitives see while the file is loaded: a cluster without hosts
 	struct mp_plan idle_plan;
 	struct mp_vm vm;
-	enum mp_policy_kind kind;
+	const struct mp_policy_ops *ops;
 	char *name;
 	char *child;                  // "" without one
 	char *loop_at;                // "FILE:LINE" of the first loop, "" without one
@@ -136,8 +123,7 @@ struct mp_policy_setup {
 	const struct mp_policy_choice *choice; // policy must be set
 	const char *where;                     // "" or "app.lua:12: "
 	const struct mp_source_path *source;
-	const struct mp_policy_module *own;                        // of the kind
-	void (*push)(lua_State *L, struct mp_policy_state *state); // the kind's part of the bridge; NULL: none
+	const struct mp_policy_module *driver; // of the kind
 	const struct mp_host_view *slots;
 	const struct mp_policy_names *names;
 	size_t memory_bytes;
@@ -171,39 +157,12 @@ static inline int mp_policy_state_enter(struct mp_policy_state *state)
 }
 bool mp_policy_state_failed(struct mp_policy_state *state, int status); // takes the error; false
 
-// false: state->error says why; the plan may have some steps.
-static inline bool mp_policy_state_plan(struct mp_policy_state *state, const struct mp_request_view *req,
-                                        struct mp_plan *plan)
-{
-	state->req = *req;
-	state->context.plan = plan;
-	int status = mp_policy_state_enter(state);
-	return MP_LIKELY(status == 0) || mp_policy_state_failed(state, status);
-}
-bool mp_policy_state_retry(struct mp_policy_state *state, const struct mp_retry_view *err,
-                           enum mp_retry_verdict *verdict, uint32_t *delay_ms);
 bool mp_policy_state_is_compiled(struct mp_policy_state *state);
 // See mp_policies_facts.
 int mp_policy_state_facts(struct mp_policy_state *state, struct mp_buf *facts) MP_MUST_CHECK;
 // Give back what a failed script left behind. Not for the request path.
 void mp_policy_state_collect(struct mp_policy_state *state);
 
-// state_calls.c: the primitives, put into the bridge table at the top of the stack.
-void mp_policy_push_calls(lua_State *L, struct mp_policy_state *state);
-// state_words.c: `layout` and `constants`, into the same table.
-void mp_policy_push_words(lua_State *L);
-void mp_policy_push_retry(lua_State *L, struct mp_policy_state *state); // of retry policies
-// A number into the table at the top of the stack.
-void mp_policy_set_number(lua_State *L, const char *key, double number);
-// A table of fields into bridge.layout: struct mp_script_NAME must have the size and these offsets.
-struct mp_policy_field {
-	const char *name;
-	size_t offset;
-};
-void mp_policy_push_layout(lua_State *L, const char *name, size_t size, const struct mp_policy_field *fields,
-                           size_t count);
-// A C function for scripts.
-void mp_policy_set_call(lua_State *L, const char *key, uintptr_t address);
 // state_fuel.c: `fuel` and `weigh`, into the same table.
 void mp_policy_push_fuel(lua_State *L);
 // A part of a load begins and ends: its parts may take MP_POLICY_LOAD_ALL_NS together, MP_POLICY_LOAD_NS each state.
@@ -221,6 +180,3 @@ void mp_policy_texts_init(struct mp_policy_texts *texts, struct mp_policy_state 
                           const struct mp_source_path *source);
 void mp_policy_texts_deinit(struct mp_policy_texts *texts);
 void mp_policy_push_texts(lua_State *L, struct mp_policy_texts *texts);
-// state_sets.c: more of them, into the same table.
-void mp_policy_push_sets(lua_State *L);
-void mp_policy_sets_deinit(struct mp_policy_context *context);

@@ -7,6 +7,7 @@
 // that makes it long is weighed, which is a look at once and makes every tick one from then on.
 
 #include "policy/state.h"
+#include "policy/words.h"
 
 #define FUEL_FIRST   16               // ticks that short decisions share without a look at a clock
 #define FUEL_SLICE   16               // ticks between two looks of a long one
@@ -145,6 +146,6 @@ static int call_weigh(struct mp_policy_context *context, double bytes)
 
 void mp_policy_push_fuel(lua_State *L)
 {
-	mp_policy_set_call(L, "fuel", (uintptr_t)call_fuel);
-	mp_policy_set_call(L, "weigh", (uintptr_t)call_weigh);
+	mp_policy_push_call(L, "fuel", (uintptr_t)call_fuel);
+	mp_policy_push_call(L, "weigh", (uintptr_t)call_weigh);
 }

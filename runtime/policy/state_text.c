@@ -6,8 +6,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "policy/kinds.h"
 #include "policy/state.h"
 #include "policy/token.h"
+#include "policy/words.h"
 
 #define WORD_MAX 64 // no word of ours is longer
 
@@ -34,8 +36,8 @@ static int find_policy(lua_State *L)
 	const char *name = luaL_checkstring(L, 1);
 	char path[PATH_MAX];
 	char message[MP_POLICY_TEXT];
-	int rc = mp_source_find(texts->source, mp_policy_kind_name(state->kind), name, path, sizeof(path),
-	                        message, sizeof(message));
+	int rc =
+		mp_source_find(texts->source, state->ops->name, name, path, sizeof(path), message, sizeof(message));
 	if (rc == 0 && state->file_count == MP_POLICY_FILES)
 		return luaL_error(L, "too many policy files");
 	if (mp_policy_load_is_over(&state->context.fuel))
@@ -152,6 +154,6 @@ void mp_policy_push_texts(lua_State *L, struct mp_policy_texts *texts)
 	lua_pushlightuserdata(L, texts);
 	lua_pushcclosure(L, inject, 1);
 	lua_setfield(L, -2, "inject");
-	mp_policy_set_number(L, "textMax", MP_POLICY_TEXT_MAX);
-	mp_policy_set_number(L, "textHeavy", MP_FUEL_STRING_MAX);
+	mp_policy_push_number(L, "textMax", MP_POLICY_TEXT_MAX);
+	mp_policy_push_number(L, "textHeavy", MP_FUEL_STRING_MAX);
 }

@@ -9,6 +9,18 @@ local function read(path)
   return text
 end
 
+-- The words of scopes, orders and verdicts, as C lists them.
+local function listed_words()
+  local headers, words = read "/runtime/cluster/plan/plan.h" .. read "/runtime/cluster/plan/policy.h", { "all" }
+  for _, list in ipairs { "MP_SCOPES", "MP_ORDERS", "MP_RETRY_VERDICTS" } do
+    local part = assert(headers:match("#define " .. list .. "%(X%)(.-)\nenum"))
+    local count = #words
+    for word in part:gmatch "X%([A-Z_]+, (%a+)" do words[#words + 1] = word end
+    assert(#words - count >= 3, list)
+  end
+  return words
+end
+
 -- The kinds whose own words stand in a file of their own.
 local KINDS = {
   reconnect = { entry = "delay", view = "Try", ctype = "try", returns = "1" },
@@ -72,17 +84,14 @@ describe("the annotations of policies", function()
     for name in source:gmatch "words%.([%w_]+) *[=(]" do assert.is_true(declared[name], name) end
     for name in source:gmatch "function words%.([%w_]+)" do assert.is_true(declared[name], name) end
     local retry = read "/lua/moonpool/policy/retry.lua"
-    for _, list in ipairs { "objects.scopes", "objects.orders", "retry.verdicts" } do
-      local part = assert((source .. retry):match(list:gsub("%.", "%%.") .. " = (%b{})"))
-      for name in part:gmatch "([%w_]+) =" do assert.is_true(declared[name], name) end
-    end
+    for _, name in ipairs(listed_words()) do assert.is_true(declared[name], name) end
     for c_name, class in pairs { req = "Request", err = "Failure", host = "Host" } do
       local fields = fields_of(class)
       for line in (source .. retry):match("struct mp_script_" .. c_name .. " (%b{})"):gmatch "const [%w_]+ ([^;]+);" do
         for name in line:gmatch "[%w_]+" do assert.is_true(fields[name], class .. "." .. name) end
       end
     end
-    local methods = source:match "local methods = (%b{})"
+    local methods = read "/lua/moonpool/policy/balance.lua":match "local methods = (%b{})"
     for name in methods:gmatch "([%w_]+) =" do
       assert.truthy(text:find("function Plan:" .. name .. "(", 1, true), name)
     end
@@ -113,6 +122,20 @@ describe("the annotations of policies", function()
       end
     end)
   end
+
+  it("and the manual and luacheck know each scope, order and verdict", function()
+    local manual, luacheck = read "/docs/policies.md", read "/.luacheckrc"
+    for _, word in ipairs(listed_words()) do
+      assert.truthy(manual:find("`" .. word .. "`", 1, true), word)
+      assert.truthy(luacheck:find('"' .. word .. '"', 1, true), word)
+    end
+    for _, heading in ipairs { "| scope | hosts |", "| order | meaning |" } do
+      local rows = assert(manual:match(heading:gsub("%p", "%%%0") .. "\n(.-)\n\n"))
+      for word in rows:gmatch "\n| `(%a+)` " do
+        assert.truthy(table.concat(listed_words(), " "):find(word, 1, true), word)
+      end
+    end
+  end)
 
   it("miss no reason of a reconnect policy", function()
     local words = declared_in(read "/lua/moonpool/library/reconnect.lua")

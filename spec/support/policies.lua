@@ -5,15 +5,6 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 local topology = require "spec.support.topology"
 
--- The header itself, so that there is nothing to keep in step.
-local function declare()
-  local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/policy/policies.h"))
-  local text = file:read "*a":gsub("//[^\n]*", ""):gsub("#[^\n]*", ""):gsub("MP_MUST_CHECK", "")
-  file:close()
-  ffi.cdef(text)
-end
-if not pcall(ffi.typeof, "struct mp_policy_info") then declare() end
-
 local policies = {}
 
 local folders = 0

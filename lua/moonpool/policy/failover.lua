@@ -13,20 +13,19 @@ struct mp_script_dc {
 
 local failover = { entry = "decide" }
 
-local NO_DC = 65535
-
 -- dc:upFor(hosts), dc:downFor(hosts), dc.name
 local function give_methods(context, bridge, dc_type)
   local up_for = ffi.cast("double (*)(void *, uint32_t, double)", bridge.upFor)
   local down_for = ffi.cast("double (*)(void *, uint32_t, double)", bridge.downFor)
   local name_of = ffi.cast("const char *(*)(void *, uint32_t)", bridge.dcName)
   local no_field = objects.fields_error "a datacentre"
+  local too_many = "%s: takes a number of hosts, 0 to " .. bridge.codes.HOSTS_MAX .. "; got %s"
   local function timed(name, call)
     return function(dc, hosts)
       if not ffi.istype(dc_type, dc) then error(name .. ": write dc:" .. name .. "(hosts)", 2) end
       local ms = -1
       if hosts == nil or type(hosts) == "number" then ms = call(context, dc.index, hosts or 1) end
-      if ms < 0 then error(name .. ": takes a number of hosts, 0 to 8192; got " .. objects.show(hosts), 2) end
+      if ms < 0 then error(string.format(too_many, name, objects.show(hosts)), 2) end
       return ms
     end
   end
@@ -43,6 +42,7 @@ end
 
 -- for _, dc in dcs() do ... end: those with hosts, home first, then the most wanted.
 function failover.words(made, bridge)
+  local NO_DC = bridge.codes.NO_DC
   local context = ffi.cast("void *", bridge.context)
   local nth = ffi.cast("uint32_t (*)(void *, int)", bridge.nthDc)
   local all = ffi.cast("struct mp_script_dc *", bridge.dcs)

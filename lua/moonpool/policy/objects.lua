@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What a policy touches: `plan`, `req` and hosts, as references to C structs at fixed addresses. A script gets
+-- What every policy touches: `req`, hosts and their sets, as references to C structs at fixed addresses. A script gets
 -- struct references with constant scalar fields only, never a pointer or an array, so there is nothing it can walk off.
 -- Every method is one call of a C function that checks its arguments (policy/state.c). Nothing here allocates.
 local ffi = require "ffi"
@@ -18,27 +18,12 @@ struct mp_script_host {
   const uint16_t dcId, rackId;
   const bool isUp, isLocal, isLocalRack, isNewlyUp;
 };
-struct mp_script_plan { const uint8_t policy; };
 ]]
 
 local objects = {}
 
 local concat, format, type = table.concat, string.format, type
-local NO_HOST = 65535
-local BASE_SCOPE, BASE_DC, BASE_ORDER, BASE_SET = 0x100, 0x180, 0x200, 0x400
-local ONLY, AVOID = 0, 1
 local LIST_MAX = 1000
-
--- The same numbers as enum mp_scope and enum mp_order, moved apart so that a scope in the place of an order is noticed.
-objects.scopes = {
-  localDc = BASE_SCOPE, sameRack = BASE_SCOPE + 1, remoteDcs = BASE_SCOPE + 2, allDcs = BASE_SCOPE + 3,
-  all = BASE_SCOPE + 3,
-}
-objects.orders = {
-  inTurn = BASE_ORDER, shuffled = BASE_ORDER + 1, primaryFirst = BASE_ORDER + 2, leastLoaded = BASE_ORDER + 3,
-  fastest = BASE_ORDER + 4, weighted = BASE_ORDER + 5,
-}
-local IN_TURN, SHUFFLED = objects.orders.inTurn, objects.orders.shuffled
 
 -- `bridge.layout` is what the C compiler says; the declarations above must agree or nothing may start.
 function objects.check_layout(layout)
@@ -63,7 +48,6 @@ local show = objects.show
 -- A closure that shares its code with no other: of code that has several closures, LuaJIT compiles one machine code for
 -- all, in which nothing that they close over is a constant.
 function objects.fresh(code, ...) return assert(loadstring(code, "=moonpool"))(...) end
-local CHILD = "local plan, object, options = ... return function(_, req) plan(object, req, options) end"
 
 function objects.fields_error(what)
   return function(_, field)
@@ -89,10 +73,8 @@ end
 
 -- All words and objects of one policy state.
 function objects.new(bridge)
-  local context = ffi.cast("void *", bridge.context)
-  local add_replicas = ffi.cast("int (*)(void *, int, int, int)", bridge.replicas)
-  local add_hosts = ffi.cast("int (*)(void *, int, int, int)", bridge.hosts)
-  local add_host = ffi.cast("int (*)(void *, uint32_t)", bridge.host)
+  local context, codes = ffi.cast("void *", bridge.context), bridge.codes
+  local NO_HOST, SCOPE, DC, ORDER, SET = codes.NO_HOST, codes.SCOPE, codes.DC, codes.ORDER, codes.SET
   local nth_host = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthHost)
   local nth_replica = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthReplica)
   local count_hosts = ffi.cast("int (*)(void *, int)", bridge.countHosts)
@@ -102,10 +84,6 @@ function objects.new(bridge)
   local find_keyspace = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.keyspace)
   local draw = ffi.cast("double (*)(void *)", bridge.random)
   local new_set_of = ffi.cast("int (*)(void *, const char *, size_t, int)", bridge.set)
-  local add_filter = ffi.cast("int (*)(void *, int, int)", bridge.filter)
-  local add_avoid_slow = ffi.cast("int (*)(void *, double, double, double)", bridge.avoidSlow)
-  local no_filter = ffi.cast("int (*)(void *)", bridge.noFilter)
-  local refuse_all = ffi.cast("int (*)(void *)", bridge.refuse)
   local in_set = ffi.cast("int (*)(void *, uint32_t, int)", bridge.inSet)
   local log_line = ffi.cast("int (*)(void *, const char *, size_t)", bridge.log)
   local more_fuel = ffi.cast("int (*)(void *)", bridge.fuel)
@@ -174,7 +152,7 @@ function objects.new(bridge)
   local function new_set(text, is_tag, what)
     local number = new_set_of(context, text, #text, is_tag)
     if number < 0 then error(what .. ": too many or too long, or empty", 3) end
-    return BASE_SET + number
+    return SET + number
   end
   function words.tagged(name)
     local set = tag_sets[name]
@@ -197,26 +175,8 @@ function objects.new(bridge)
     list_sets[list] = set
     return set
   end
-  local function filter(set, how, method)
-    local code = 1
-    if type(set) == "number" then code = add_filter(context, set - BASE_SET, how) end
-    if code == 1 then error(method .. ": takes tagged \"name\" or listed { ... }", 3) end
-    if code == 2 then error(method .. ": there are too many different tags and lists", 3) end
-  end
-  local function only(_, set) filter(set, ONLY, "plan:only") end
-  local function avoid(_, set) filter(set, AVOID, "plan:avoid") end
-  local function avoid_slow(_, times, retry_ms, least_ms)
-    local ok = type(times) == "number" and type(retry_ms or 0) == "number" and type(least_ms or 0) == "number"
-    if not ok or add_avoid_slow(context, times, retry_ms or 10000, least_ms or 0) ~= 0 then
-      error("plan:avoidSlow: takes how many times the best latency (1 or more), and may take after how many ms a host "
-        .. "has another chance and from how many ms on it is slow at all", 2)
-    end
-  end
-  local function allow_all() no_filter(context) end
-  local function refuse_request() refuse_all(context) end
-
   local host_methods = {}
-  function host_methods.hasTag(host, name) return in_set(context, host.index, words.tagged(name) - BASE_SET) == 1 end
+  function host_methods.hasTag(host, name) return in_set(context, host.index, words.tagged(name) - SET) == 1 end
   function host_methods.inDc(host, name) return host.dcId == dc_id(name) end
   local host_type = ffi.typeof "struct mp_script_host"
   local no_field = fields_error "a host"
@@ -225,61 +185,6 @@ function objects.new(bridge)
     __newindex = read_only "a host",
     __tostring = function(host) return "host " .. host.index end,
   })
-
-  local function refuse(code, method, scope, order, limit)
-    if code == 1 then
-      error(format("%s: the first argument must be a scope (localDc, sameRack, remoteDcs, allDcs, dc(name)), got %s",
-        method, show(scope)), 3)
-    elseif code == 2 then
-      error(format("%s: the second argument must be an order (inTurn, shuffled, primaryFirst, leastLoaded, fastest, "
-        .. "weighted), got %s", method, show(order)), 3)
-    elseif code == 3 then
-      error(format("%s: the limit must be a number of hosts, 1 or more, got %s", method, show(limit)), 3)
-    end
-    error(format("%s: that is not a host", method), 3)
-  end
-
-  -- A call in these functions would be hot before the policy is, and compiled by itself.
-  local function replicas(_, scope, order, limit)
-    local where, how, most = scope, order, limit
-    if type(where) ~= "number" then where = -1 end
-    if how == nil then how = SHUFFLED elseif type(how) ~= "number" then how = -1 end
-    if most == nil then most = 0 elseif type(most) ~= "number" then most = -1 end
-    local code = add_replicas(context, where, how, most)
-    if code ~= 0 then refuse(code, "plan:replicas", scope, order, limit) end
-  end
-  local function all_hosts(_, scope, order, limit)
-    local where, how, most = scope, order, limit
-    if type(where) ~= "number" then where = -1 end
-    if how == nil then how = IN_TURN elseif type(how) ~= "number" then how = -1 end
-    if most == nil then most = 0 elseif type(most) ~= "number" then most = -1 end
-    local code = add_hosts(context, where, how, most)
-    if code ~= 0 then refuse(code, "plan:hosts", scope, order, limit) end
-  end
-  local function one_host(_, host)
-    if not ffi.istype(host_type, host) then refuse(4, "plan:host") end
-    add_host(context, host.index)
-  end
-
-  -- A plan for each policy of the chain: the same C plan, another child. `child` is { plan =, object =, options = }; it
-  -- may be left out on purpose (childPolicy = false).
-  function made.plan(child, may_miss)
-    local methods = {
-      replicas = replicas, hosts = all_hosts, host = one_host, only = only, avoid = avoid, avoidSlow = avoid_slow,
-      allowAll = allow_all, refuse = refuse_request,
-    }
-    if child then
-      methods.child = objects.fresh(CHILD, child.plan, child.object, child.options)
-    elseif may_miss then
-      function methods.child() end
-    else
-      function methods.child() error("plan:child: there is no child policy (option childPolicy)", 2) end
-    end
-    for name in pairs(methods) do made.plan_methods[name] = true end
-    local ctype = ffi.typeof "struct { const uint8_t policy; }"
-    ffi.metatype(ctype, { __index = methods, __newindex = read_only "plan", __tostring = function() return "plan" end })
-    return ffi.new(ctype)
-  end
 
   local function next_host(scope, position)
     local slot = nth_host(context, scope, position)
@@ -290,11 +195,11 @@ function objects.new(bridge)
     if slot ~= NO_HOST then return position + 1, host_at(slot) end
   end
   local function check_scope(name, scope)
-    if type(scope) ~= "number" or not (scope >= BASE_SCOPE and scope < BASE_ORDER) then refuse(1, name, scope) end
+    if type(scope) ~= "number" or not (scope >= SCOPE and scope < ORDER) then
+      error(format("%s: the first argument must be a scope (%s), got %s", name, bridge.scopes, show(scope)), 3)
+    end
   end
 
-  for name, value in pairs(objects.scopes) do words[name] = value end
-  for name, value in pairs(objects.orders) do words[name] = value end
   -- for i, host in hosts(localDc) do ... end
   function words.hosts(scope)
     check_scope("hosts", scope)
@@ -312,7 +217,7 @@ function objects.new(bridge)
     if type(name) ~= "string" then error("dc: a datacentre is named by a text", 2) end
     local number = name_dc(context, name, #name)
     if number < 0 then error("dc: too many or too long names", 2) end
-    return BASE_DC + number
+    return DC + number
   end
   function words.log(text)
     text = type(text) == "string" and text or type(text)

@@ -14,7 +14,7 @@ struct mp_script_try {
 local reconnect = { entry = "delay" }
 
 function reconnect.driver(chain, _, bridge)
-  local context = ffi.cast("void *", bridge.context)
+  local context, DELAY_MAX = ffi.cast("void *", bridge.context), bridge.codes.DELAY_MAX
   local delay_to = ffi.cast("int (*)(void *, double)", bridge.delay)
   local try = objects.reference("struct mp_script_try", bridge.try, "a try")
   local below
@@ -26,7 +26,7 @@ function reconnect.driver(chain, _, bridge)
   local function drive()
     local ms = delay(try, options, child)
     if type(ms) ~= "number" or delay_to(context, ms) ~= 0 then
-      error("delay must return milliseconds, 0 to 86400000; got " .. objects.show(ms), 0)
+      error(string.format("delay must return milliseconds, 0 to %d; got %s", DELAY_MAX, objects.show(ms)), 0)
     end
     return drive
   end

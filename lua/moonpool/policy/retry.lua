@@ -16,12 +16,6 @@ struct mp_script_err {
 
 local retry = { entry = "decide" }
 
-retry.verdicts = { giveUp = 0x300, sameHost = 0x301, nextHost = 0x302 }
-
-function retry.words(made)
-  for name, value in pairs(retry.verdicts) do made.words[name] = value end
-end
-
 -- The function that hands a verdict to C.
 local function giver(bridge)
   local context = ffi.cast("void *", bridge.context)

@@ -13,14 +13,14 @@ local MINIMUM_SAMPLES = 100
 local speculate = { entry = "after" }
 
 function speculate.words(made, bridge)
-  local context = ffi.cast("void *", bridge.context)
+  local context, BAD_LATENCY = ffi.cast("void *", bridge.context), bridge.codes.BAD_LATENCY
   local latency_of = ffi.cast("double (*)(void *, double, double)", bridge.latency)
   function made.words.latency(quantile, samples)
-    local ms = -2
+    local ms = BAD_LATENCY
     if type(quantile) == "number" and type(samples or 1) == "number" then
       ms = latency_of(context, quantile, samples or MINIMUM_SAMPLES)
     end
-    if ms == -2 then
+    if ms == BAD_LATENCY then
       error("latency: takes a part of the requests (more than 0, less than 1: 0.99), and may take how many samples "
         .. "there must be (1 or more)", 2)
     end
@@ -29,7 +29,7 @@ function speculate.words(made, bridge)
 end
 
 function speculate.driver(chain, made, bridge)
-  local context = ffi.cast("void *", bridge.context)
+  local context, DELAY_MAX = ffi.cast("void *", bridge.context), bridge.codes.DELAY_MAX
   local after_to = ffi.cast("int (*)(void *, double)", bridge.after)
   local copy = objects.reference("struct mp_script_copy", bridge.copy, "a copy")
   local req = made.req
@@ -42,7 +42,8 @@ function speculate.driver(chain, made, bridge)
   local function drive()
     local ms = after(req, copy.sent, options, child)
     if ms ~= nil and (type(ms) ~= "number" or after_to(context, ms) ~= 0) then
-      error("after must return milliseconds, 0 to 3600000, or nothing for no copy; got " .. objects.show(ms), 0)
+      error(string.format("after must return milliseconds, 0 to %d, or nothing for no copy; got %s", DELAY_MAX,
+        objects.show(ms)), 0)
     end
     return drive
   end

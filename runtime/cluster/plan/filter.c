@@ -64,8 +64,11 @@ static const char *dc_name(const struct mp_plan *plan, uint16_t dc)
 
 static void say_scope(struct words *words, const struct mp_plan *plan, const struct mp_plan_step *step)
 {
-	static const char *const scopes[] = {" of the local datacentre", " of the local rack",
-	                                     " of the remote datacentres", " of all datacentres"};
+	static const char *const scopes[] = {
+#define X(name, word, phrase) phrase,
+		MP_SCOPES(X)
+#undef X
+	};
 	if (step->scope < MP_ARRAY_LEN(scopes)) {
 		say(words, scopes[step->scope]);
 		return;
@@ -92,8 +95,11 @@ static void say_marks(struct words *words, const struct mp_plan *plan, uint32_t 
 
 const char *mp_plan_step_text(const struct mp_plan *plan, uint8_t step_index, char *text, size_t size)
 {
-	static const char *const orders[] = {"in turn",      "shuffled", "primary first",
-	                                     "least loaded", "fastest",  "weighted"};
+	static const char *const orders[] = {
+#define X(name, word, phrase) phrase,
+		MP_ORDERS(X)
+#undef X
+	};
 	struct words words = {text, size, 0};
 	text[0] = '\0';
 	if (step_index >= plan->step_count)

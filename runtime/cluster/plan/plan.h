@@ -11,22 +11,37 @@ enum { MP_PLAN_STEPS = 8 };
 enum { MP_PLAN_SEEN = 32 }; // hosts a plan can give; a request gives up before that
 
 enum mp_step_kind { MP_STEP_REPLICAS, MP_STEP_HOSTS, MP_STEP_HOST };
+
+// Scopes and orders: the word of policies for it, and how mp_plan_step_text() says it. Everything that names them
+// follows from here or is checked against it: lua/moonpool/policy, .luacheckrc, the annotations, docs/policies.md.
+// clang-format off
+#define MP_SCOPES(X)                                               \
+	X(LOCAL_DC, localDc, " of the local datacentre")               \
+	X(SAME_RACK, sameRack, " of the local rack")                   \
+	/* datacentre by datacentre in failover order; a limit counts for each of them */ \
+	X(REMOTE_DCS, remoteDcs, " of the remote datacentres")         \
+	X(ALL, allDcs, " of all datacentres")
+#define MP_ORDERS(X)                                               \
+	X(IN_TURN, inTurn, "in turn") /* each request starts one further */ \
+	X(SHUFFLED, shuffled, "shuffled")                              \
+	X(PRIMARY_FIRST, primaryFirst, "primary first") /* replicas: as placed; hosts: in slot order */ \
+	/* two random ones, the one with fewer requests in flight first (newly-up hosts last) */ \
+	X(LEAST_LOADED, leastLoaded, "least loaded")                   \
+	X(FASTEST, fastest, "fastest") /* by latencyUs, unmeasured first */ \
+	X(WEIGHTED, weighted, "weighted") /* chance in proportion to weight */
+// clang-format on
 enum mp_scope {
-	MP_SCOPE_LOCAL_DC,
-	MP_SCOPE_SAME_RACK,
-	MP_SCOPE_REMOTE_DCS, // datacentre by datacentre in failover order; a limit counts for each of them
-	MP_SCOPE_ALL,
-	MP_SCOPE_DC, // the datacentre `arg`
+#define X(name, word, phrase) MP_SCOPE_##name,
+	MP_SCOPES(X)
+#undef X
+		MP_SCOPE_DC, // the datacentre `arg`
 	MP_SCOPE_COUNT,
 };
 enum mp_order {
-	MP_ORDER_IN_TURN, // each request starts one further
-	MP_ORDER_SHUFFLED,
-	MP_ORDER_PRIMARY_FIRST, // replicas: as placed; hosts: in slot order
-	MP_ORDER_LEAST_LOADED, // two random ones, the one with fewer requests in flight first (newly-up hosts last)
-	MP_ORDER_FASTEST,      // by latencyUs, unmeasured first
-	MP_ORDER_WEIGHTED,     // chance in proportion to weight
-	MP_ORDER_COUNT,
+#define X(name, word, phrase) MP_ORDER_##name,
+	MP_ORDERS(X)
+#undef X
+		MP_ORDER_COUNT,
 };
 
 struct mp_plan_step {

@@ -27,7 +27,13 @@ struct mp_balance_policy {
 	bool (*plan)(void *self, const struct mp_request_view *req, struct mp_plan *plan);
 };
 
-enum mp_retry_verdict { MP_GIVE_UP, MP_SAME_HOST, MP_NEXT_HOST };
+// A verdict, and the word of policies for it.
+#define MP_RETRY_VERDICTS(X) X(GIVE_UP, giveUp) X(SAME_HOST, sameHost) X(NEXT_HOST, nextHost)
+enum mp_retry_verdict {
+#define X(name, word) MP_##name,
+	MP_RETRY_VERDICTS(X)
+#undef X
+};
 struct mp_retry_view {
 	int32_t code;     // server error code, or -1 for a local failure
 	int32_t err;      // MP_E* of a local failure, MP_ESERVER otherwise
