@@ -222,21 +222,32 @@ describe("the map", function()
     report(offences)
   end)
 
-  it("names every file of the runtime", function()
-    local sections, section = {}, nil -- by folder
-    for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/runtime/README.md")) do
+  -- Sections are folders, `### cluster/plan/`; a file is named in its own folder's section.
+  local function names_every_file(map, patterns, ending)
+    local base = map:match "^(.*/)"
+    local sections, section = {}, nil
+    for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/" .. map)) do
       section = line:match "^### (%S+)/$" or section
       if section then sections[section] = (sections[section] or "") .. line .. "\n" end
     end
     local offences = {}
-    for _, path in ipairs(tracked "'runtime/*.c' 'runtime/*.h'") do
+    for _, path in ipairs(tracked(patterns)) do
       local folder, name = split(path)
-      folder = folder:gsub("^runtime/", "")
-      local map = sections[folder] or error("no section of the map for " .. folder)
-      if not map:find("`" .. name:match "^[^.]+" .. ".", 1, true) then offences[#offences + 1] = path end
+      folder = (folder .. "/"):sub(#base + 1):gsub("/$", "")
+      if folder == "" then folder = base:gsub("/$", "") end
+      local text = sections[folder] or error("no section of the map for " .. path)
+      if not text:find("`" .. (ending and name or name:match "^[^.]+" .. "."), 1, true) then
+        offences[#offences + 1] = path
+      end
     end
     report(offences)
+  end
+
+  it("names every file of the runtime", function()
+    names_every_file("runtime/README.md", "'runtime/*.c' 'runtime/*.h'")
   end)
+
+  it("names every file of the Lua half", function() names_every_file("lua/README.md", "'lua/*.lua'", true) end)
 end)
 
 describe("the list of faults", function()

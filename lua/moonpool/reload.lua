@@ -6,7 +6,7 @@
 -- A pool's state (its environment) holds: pool (itself), checked (the configuration in force), file (where it is from,
 -- or nil), loaded (the handlers in force), numbers.
 local core = require "moonpool.core_loader"
-local change_of = require "moonpool.config_change"
+local change_of = require "moonpool.config.change"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
 local secrets = require "moonpool.secrets"

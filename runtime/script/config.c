@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flat table of lua/moonpool/config.lua, key by key. A key that is not there leaves the core's default.
+// The flat table of lua/moonpool/config/init.lua, key by key. A key that is not there leaves the core's default.
 #include "script/config.h"
 
 #include <stdio.h>

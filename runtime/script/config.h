@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a checked configuration table (what lua/moonpool/config.lua returns) to the structs of the core.
+// From a checked configuration table (what lua/moonpool/config/init.lua returns) to the structs of the core.
 //
 //   local checked, warnings = require("moonpool.config").check(input, where)    -- nil, message when wrong
 //

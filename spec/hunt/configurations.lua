@@ -7,7 +7,7 @@ local config = require "moonpool.config"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 local random = require "spec.hunt.random"
-local schema = require "moonpool.config_schema"
+local schema = require "moonpool.config.schema"
 local unix = require "spec.support.unix"
 
 local configurations = { suite = 150 }

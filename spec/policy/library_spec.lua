@@ -167,6 +167,6 @@ describe("the annotations of configurations", function()
   end
 
   it("have each key, and no other", function()
-    compare("Config", require "moonpool.config_schema")
+    compare("Config", require "moonpool.config.schema")
   end)
 end)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Reading and judging a configuration takes a bounded time and tells a bounded number of things, whatever is given.
 local config = require "moonpool.config"
-local places = require "moonpool.config_places"
+local places = require "moonpool.config.places"
 local plain = require "moonpool.plain"
 local policies = require "spec.support.policies"
 

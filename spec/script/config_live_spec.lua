@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Each key of a configuration that can change under a running pool does so while requests run, and none is lost.
 local moonpool = require "moonpool"
-local change_of = require "moonpool.config_change"
+local change_of = require "moonpool.config.change"
 local config_file = require "spec.support.config_file"
 local policies = require "spec.support.policies"
-local schema = require "moonpool.config_schema"
+local schema = require "moonpool.config.schema"
 local worlds = require "spec.support.world"
 local it_in = worlds.inside(it)
 local none = worlds.none
@@ -416,7 +416,7 @@ describe("every key of a configuration", function()
         if type(at) == "table" then at = at[part] end
       end
       local is_live, is_fixed = type(at) == "string", type(change_of.fixed[key]) == "string"
-      assert(is_live ~= is_fixed, key .. ": config_change.lua must say how a change is applied, or why not")
+      assert(is_live ~= is_fixed, key .. ": config/change.lua must say how a change is applied, or why not")
       assert.equal(is_fixed, change_of.refusal(key) ~= nil)
     end
   end)

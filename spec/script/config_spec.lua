@@ -395,7 +395,8 @@ describe("what C gets", function()
   after_each(function() C.lua_close(L) end)
 
   local function run(text)
-    local code = ("package.path = %q .. package.path\n"):format(MOONPOOL_ROOT .. "/lua/?.lua;") .. text
+    local lua = MOONPOOL_ROOT .. "/lua/"
+    local code = ("package.path = %q .. package.path\n"):format(lua .. "?.lua;" .. lua .. "?/init.lua;") .. text
     local rc = C.luaL_loadstring(L, code)
     if rc == 0 then rc = C.lua_pcall(L, 0, 1, 0) end
     if rc ~= 0 then error(ffi.string(C.lua_tolstring(L, -1, nil))) end

@@ -3,13 +3,13 @@
 -- that names each key that is wrong, what was given, what is allowed, and file:line.
 --
 -- It takes a bounded time, whatever is given: a file runs for half a second at most and has a megabyte at most; what it
--- returns is copied as plain data first (plain.lua), and what is wrong is told up to twenty times (config_check.lua).
-local check = require "moonpool.config_check"
+-- returns is copied as plain data first (plain.lua), and what is wrong is told up to twenty times (config/check.lua).
+local check = require "moonpool.config.check"
 local chunk = require "moonpool.chunk"
 local paths = require "moonpool.paths"
-local places = require "moonpool.config_places"
+local places = require "moonpool.config.places"
 local plain = require "moonpool.plain"
-local schema = require "moonpool.config_schema"
+local schema = require "moonpool.config.schema"
 local secrets = require "moonpool.secrets"
 
 local MOST_BYTES = 1048576

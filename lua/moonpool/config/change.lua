@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What becomes of each key of a configuration (config_schema.lua) whose file changes under a running pool: how a new
+-- What becomes of each key of a configuration (config/schema.lua) whose file changes under a running pool: how a new
 -- value is applied, or why it cannot be and what to do. A key without a line here is refused, and a spec fails.
 local AT_ONCE = "at once"
 local NEXT = "from the next request"

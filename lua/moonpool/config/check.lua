@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Judges a table by a schema (config_schema.lua): every problem is found, each with the key, what was given and what is
+-- Judges a table by a schema (config/schema.lua): every problem is found, each with the key, what was given and what is
 -- allowed; of very many the first are told, and how many more there are. What is fine is laid into a flat table for C.
 local nearest = require "moonpool.nearest"
-local kinds = require "moonpool.config_kinds"
+local kinds = require "moonpool.config.kinds"
 local secrets = require "moonpool.secrets"
 
 local format = string.format

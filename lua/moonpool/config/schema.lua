@@ -2,7 +2,7 @@
 -- Every key of a configuration, in the order messages follow. `to` is the key of the flat table that C reads (script/
 -- config.c). `later` says that the feature is not there yet: a value that asks for it is judged, then warned about.
 --
--- How a new value of a key reaches a pool that runs: config_change.lua.
+-- How a new value of a key reaches a pool that runs: config/change.lua.
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
 -- names them), addresses, connections (a number for each distance), options (a policy and what it takes), section
