@@ -133,7 +133,7 @@ static int watch(struct mp_attempt *attempt)
 	return mp_deadline_start_at(deadlines, &state->due, until_ns);
 }
 
-int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn)
+MP_INLINE int send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn)
 {
 	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
@@ -191,13 +191,14 @@ static int nowhere(const struct mp_request_state *state)
 	return state->lacks != MP_FEATURE_NONE && state->attempt_count == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 }
 
-static inline int to_host(struct mp_attempt *attempt, const struct mp_session *session, uint16_t index)
+// Inline, and so is what it calls: this is every request's way.
+MP_INLINE int to_host(struct mp_attempt *attempt, const struct mp_session *session, uint16_t index)
 {
 	struct mp_host *host = session->hosts.slots[index];
 	if (MP_UNLIKELY(host == NULL || host->state != MP_HOST_UP))
 		return MP_ENOHOST;
 	struct mp_conn *conn = mp_pool_take(&host->pool);
-	return MP_LIKELY(conn != NULL) ? mp_attempt_send(attempt, host, conn) : MP_EBUSY;
+	return MP_LIKELY(conn != NULL) ? send(attempt, host, conn) : MP_EBUSY;
 }
 
 int mp_attempt_to_host(struct mp_attempt *attempt, uint16_t index)

@@ -2,7 +2,7 @@
 // An attempt: one message of a request to one host. A request makes one after the other; while it is speculative, up to
 // 1 + MP_SPECULATIVE_MAX at a time, and the first success among them is its answer.
 //
-//   idle --send--> under way --answered, failed, timed out, lost to another one, its caller gone--> over
+//   idle --to a host--> under way --answered, failed, timed out, lost to another one, its caller gone--> over
 //
 // Invariant: an attempt is under way exactly while it stands in the list of its request and counts in inFlight of its
 // host. It stays there when its host forgot the statement, until the host was told it again (PREPARING).
@@ -13,7 +13,6 @@
 #include "link/conn.h"
 
 struct mp_failure;
-struct mp_host;
 struct mp_host_view;
 struct mp_request;
 
@@ -29,9 +28,6 @@ struct mp_attempt {
 };
 
 // ---- attempt.c
-// 0: its request is SENT, or PREPARING because its statement is doubted.
-// Otherwise MP_EBUSY (no room after all), or why the request cannot be sent at all.
-int mp_attempt_send(struct mp_attempt *attempt, struct mp_host *host, struct mp_conn *conn) MP_MUST_CHECK;
 bool mp_attempt_is_alone(const struct mp_attempt *attempt);
 // It is over, and given back; an answer that is still owed is nobody's.
 void mp_attempt_end(struct mp_attempt *attempt);
@@ -49,8 +45,8 @@ void mp_attempt_was_answered(struct mp_attempt *attempt);
 // host would otherwise cost nobody a timeout and be noticed late.
 void mp_attempt_was_silent(struct mp_attempt *attempt);
 
-// Through the least busy connection of a host: 0, MP_ENOHOST (it is not up), MP_EBUSY (it has no room), or why the
-// request cannot be sent at all.
+// Through the least busy connection of a host. 0: its request is SENT, or PREPARING because its statement is doubted.
+// Otherwise MP_ENOHOST (the host is not up), MP_EBUSY (it has no room), or why the request cannot be sent at all.
 int mp_attempt_to_host(struct mp_attempt *attempt, uint16_t host) MP_MUST_CHECK;
 // To the next host of the plan that has room: 0, MP_EBUSY (some were full), MP_ENOHOST (no more), or why the request
 // cannot be sent at all.
