@@ -222,6 +222,11 @@ describe("the map", function()
     report(offences)
   end)
 
+  -- Is there a file or folder that the pattern means?
+  local function sh_matches(pattern)
+    return os.execute(string.format("ls -d '%s'/%s >/dev/null 2>&1", MOONPOOL_ROOT, pattern)) == 0
+  end
+
   -- Sections are folders, `### cluster/plan/`; a file is named in its own folder's section.
   local function names_every_file(map, patterns, ending)
     local base = map:match "^(.*/)"
@@ -242,6 +247,23 @@ describe("the map", function()
     end
     report(offences)
   end
+
+  it("sends to files that are there: the table of what to touch", function()
+    local offences, count, within = {}, 0, false
+    for _, line in ipairs(lines_of(MOONPOOL_ROOT .. "/runtime/README.md")) do
+      if line:match "^## " then within = line == "## To change X, touch Y" end
+      for path in (within and not line:find("*planned*", 1, true) and line or ""):gmatch "`([%w_/.*]+)`" do
+        local pattern = path:gsub("/$", "")
+        local found = sh_matches(pattern) or sh_matches("runtime/" .. pattern)
+        if path:find "[/.]" then
+          count = count + 1
+          if not found then offences[#offences + 1] = path end
+        end
+      end
+    end
+    assert(count > 30, "the table is not found")
+    report(offences)
+  end)
 
   it("names every file of the runtime", function()
     names_every_file("runtime/README.md", "'runtime/*.c' 'runtime/*.h'")
