@@ -17,11 +17,30 @@ misuse() { printf '%s: %s (see --help)\n' "${0##*/}" "$*" >&2; exit 2; }
 # The help text of a script is the comment at its top.
 show_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
 
+# show_progress LOG: on a terminal, one line that says how far a build is: the last "[3/190]" of its output. Until it is
+# ended, or the script is.
+show_progress() {
+  local at
+  while sleep 0.3 && kill -0 $$ 2>/dev/null; do
+    at=$(tail -c 4096 "$1" 2>/dev/null | grep -ao '^\[[0-9]*/[0-9]*\]' | tail -n 1)
+    [[ -z $at ]] || printf '\r%s: %s ' "${0##*/}" "$at"
+  done
+}
+
 # quietly NAME COMMAND...: runs the command with its output in a log, which is shown only when the command fails.
 quietly() {
-  local log=$logs/$1.log status=0
+  local log=$logs/$1.log status=0 progress=
   shift
+  if [[ -t 1 ]]; then
+    show_progress "$log" &
+    progress=$!
+  fi
   "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [[ -n $progress ]]; then
+    kill "$progress" 2>/dev/null || true
+    wait "$progress" 2>/dev/null || true
+    printf '\r\033[K'
+  fi
   [[ $status == 0 ]] && return
   printf '%s: "%s" failed with status %d; the end of %s:\n' "${0##*/}" "$*" "$status" "${log#"$root"/}" >&2
   tail -n 40 "$log" >&2
