@@ -103,7 +103,7 @@ describe("the floors", function()
       ["<uv.h>"] = { "^runtime/loop/loop_uv" },
       ["<lz4"] = { "^runtime/wire/compress" },
       ["<snappy"] = { "^runtime/wire/compress" },
-      ["<openssl/"] = { "^runtime/link/tls" },
+      ["<openssl/"] = { "^runtime/link/tls", "^runtime/sim/tls" },
       ["<lua"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },
       ["<lauxlib"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/",
         "^runtime/api" },

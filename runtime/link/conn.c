@@ -15,9 +15,17 @@
 
 // ---- the socket ---------------------------------------------------------------------------------------
 
+static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len);
+static void flush(struct mp_conn *conn);
+
 static void on_connect(void *data, int rc)
 {
 	struct mp_conn *conn = data;
+	if (rc == 0 && conn->tls != NULL) {
+		conn->handshake.step = MP_STEP_TLS;
+		take_records(conn, NULL, 0);
+		return;
+	}
 	if (rc == 0) {
 		mp_handshake_start(conn);
 		return;
@@ -53,9 +61,8 @@ static void refuse_bytes(struct mp_conn *conn, int rc)
 		mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s", conn->dec.why);
 }
 
-static void on_read(void *data, const uint8_t *bytes, size_t len)
+static void take_plain(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 {
-	struct mp_conn *conn = data;
 	if (MP_UNLIKELY(!conn->spoke))
 		keep_first_bytes(conn, bytes, len);
 	int rc = mp_decoder_feed(&conn->dec, bytes, len, on_envelope, conn);
@@ -75,6 +82,50 @@ static void on_read(void *data, const uint8_t *bytes, size_t len)
 	mp_conn_check_drained(conn);
 }
 
+// ---- TLS ----------------------------------------------------------------------------------------------
+
+static bool on_plain(void *data, const uint8_t *bytes, size_t len)
+{
+	struct mp_conn *conn = data;
+	take_plain(conn, bytes, len);
+	return conn->state != MP_CONN_CLOSED;
+}
+
+static void refuse_records(struct mp_conn *conn, int rc)
+{
+	flush(conn); // the alert that tells the node why
+	enum mp_close_reason reason = mp_tls_is_open(conn->tls) ? MP_CLOSE_PROTOCOL : MP_CLOSE_TLS;
+	mp_conn_fail(conn, rc == MP_ENOMEM ? MP_CLOSE_LOCAL : reason, "%s", mp_tls_why(conn->tls));
+}
+
+// Not trusted yet is nobody: the first byte of ours leaves after the handshake of TLS.
+static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len)
+{
+	bool was_open = mp_tls_is_open(conn->tls);
+	int rc = mp_tls_feed(conn->tls, bytes, len, on_plain, conn);
+	if (conn->state == MP_CONN_CLOSED)
+		return;
+	if (rc != 0) {
+		refuse_records(conn, rc);
+		return;
+	}
+	if (!was_open && mp_tls_is_open(conn->tls))
+		mp_handshake_start(conn);
+	if (conn->state != MP_CONN_CLOSED && mp_pack_waiting(mp_tls_records(conn->tls)) > 0)
+		mp_conn_queued(conn);
+	if (mp_tls_is_ended(conn->tls))
+		mp_conn_fail(conn, MP_CLOSE_PEER, "the node closed the connection");
+}
+
+static void on_read(void *data, const uint8_t *bytes, size_t len)
+{
+	struct mp_conn *conn = data;
+	if (MP_UNLIKELY(conn->tls != NULL))
+		take_records(conn, bytes, len);
+	else
+		take_plain(conn, bytes, len);
+}
+
 // All that could be read was given to on_read before this, so answers that raced with the end have been
 // delivered.
 static void on_end(void *data, int rc)
@@ -87,7 +138,10 @@ static void on_end(void *data, int rc)
 	char waiting[64] = "";
 	if (while_doing != NULL)
 		snprintf(waiting, sizeof(waiting), " while waiting for %s", while_doing);
-	if (rc == MP_EEOF)
+	if (rc == MP_EEOF && conn->tls != NULL && mp_tls_is_open(conn->tls))
+		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was cut: it ended without TLS's close_notify%s%s",
+		             waiting, what);
+	else if (rc == MP_EEOF)
 		mp_conn_fail(conn, MP_CLOSE_PEER, "the node closed the connection%s%s", waiting, what);
 	else
 		mp_conn_fail(conn, MP_CLOSE_LOST, "%s%s%s", mp_err_text(rc), waiting, what);
@@ -163,6 +217,7 @@ static const struct mp_sock_events sock_events = {
 static void free_conn(struct mp_conn *conn)
 {
 	mp_output_deinit(&conn->out);
+	mp_tls_free(conn->tls);
 	mp_decoder_deinit(&conn->dec);
 	mp_streams_deinit(&conn->streams);
 	mp_free((void *)(uintptr_t)conn->settings.keyspace);
@@ -197,6 +252,14 @@ static int start(struct mp_conn *conn)
 	int rc = mp_streams_init(&conn->streams, max < MP_STREAMS_MAX ? max + 1 : max);
 	if (rc != 0)
 		return rc;
+	if (conn->settings.tls != NULL) {
+		conn->tls = mp_tls_new(conn->settings.tls, conn->settings.tls_name, &conn->addr);
+		if (conn->tls == NULL)
+			return MP_ENOMEM;
+		mp_output_use_tls(&conn->out, conn->tls);
+		if (!mp_tls_context_verifies(conn->settings.tls))
+			mp_conn_log(conn, MP_LOG_WARN, "tls.verify is false: whoever answers there is believed");
+	}
 	rc = mp_timer_start_ms(&conn->timer, conn->settings.connect_timeout_ms);
 	if (rc != 0)
 		return rc;

@@ -21,6 +21,7 @@
 
 struct mp_conn;
 struct mp_call;
+struct mp_tls_context;
 
 enum mp_conn_state { MP_CONN_OPENING, MP_CONN_READY, MP_CONN_DRAINING, MP_CONN_CLOSED };
 const char *mp_conn_state_name(enum mp_conn_state state); // "opening"
@@ -33,6 +34,7 @@ const char *mp_conn_state_name(enum mp_conn_state state); // "opening"
 	X(DRAINED, "drained")                                        \
 	X(CONNECT, "could not connect")                              \
 	X(HANDSHAKE_TIMEOUT, "no handshake before the deadline")     \
+	X(TLS, "no trust by TLS")                                    \
 	X(VERSION, "protocol version refused")                       \
 	X(AUTH, "authentication failed")                             \
 	X(HANDSHAKE, "handshake refused")                            \
@@ -80,6 +82,8 @@ int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct 
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.
 struct mp_conn_settings {
 	uint8_t version;                 // the protocol version to speak
+	struct mp_tls_context *tls;      // NULL: none; connections keep references of their own
+	const char *tls_name;            // that certificates must be for; NULL: the address
 	enum mp_compression compression; // asked for if the node offers it; without it otherwise, with a warning
 	const char *keyspace;            // USEd in the handshake; NULL: none
 	const struct mp_auth *auth;  // NULL: none. Set, but not asked for by the node: refused (MP_CLOSE_AUTH),

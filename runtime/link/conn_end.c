@@ -37,6 +37,7 @@ static int reason_err(enum mp_close_reason reason)
 	case MP_CLOSE_DRAINED: return MP_ECLOSED;
 	case MP_CLOSE_CONNECT: return MP_ECONNECT;
 	case MP_CLOSE_HANDSHAKE_TIMEOUT: return MP_ETIMEOUT;
+	case MP_CLOSE_TLS: return MP_ECONNECT;
 	case MP_CLOSE_VERSION: return MP_EUNSUPPORTED;
 	case MP_CLOSE_AUTH: return MP_EAUTH;
 	case MP_CLOSE_HANDSHAKE:
@@ -122,6 +123,9 @@ static void close_now(struct mp_conn *conn, enum mp_close_reason reason)
 	mp_timer_stop(&conn->timer);
 	mp_task_cancel(conn->loop, &conn->flush_task);
 	mp_task_cancel(conn->loop, &conn->room_task);
+	// The last record says that all was said. Best effort: the socket is closed either way.
+	if (conn->tls != NULL && !conn->out.failed && !wants_reset(reason))
+		mp_output_end_tls(&conn->out, conn->sock);
 	mp_sock_close(conn->sock, wants_reset(reason));
 	conn->sock = NULL;
 	mp_task_post(conn->loop, &conn->close_task, MP_PHASE_RUN);

@@ -7,6 +7,7 @@
 #include "link/handshake.h"
 #include "link/output.h"
 #include "link/streams.h"
+#include "link/tls.h"
 #include "wire/decoder.h"
 
 #define MP_CONN_FIRST_BYTES 32
@@ -15,6 +16,7 @@ struct mp_conn {
 	struct mp_loop *loop;
 	struct mp_sock *sock; // NULL once closed
 	enum mp_conn_state state;
+	struct mp_tls *tls; // NULL: bytes go as they are
 	struct mp_output out;
 	struct mp_streams streams;
 	struct mp_decoder dec;

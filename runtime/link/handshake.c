@@ -12,10 +12,15 @@
 #include "wire/message.h"
 
 static const char *const step_names[] = {
-	[MP_STEP_CONNECT] = "the connection",          [MP_STEP_OPTIONS] = "the answer to OPTIONS",
-	[MP_STEP_STARTUP] = "the answer to STARTUP",   [MP_STEP_AUTH] = "the authentication",
-	[MP_STEP_IDENTITY] = "the node's identity",    [MP_STEP_KEYSPACE] = "the keyspace",
-	[MP_STEP_REGISTER] = "the answer to REGISTER", [MP_STEP_DONE] = "nothing",
+	[MP_STEP_CONNECT] = "the connection",
+	[MP_STEP_OPTIONS] = "the answer to OPTIONS",
+	[MP_STEP_TLS] = "the TLS handshake",
+	[MP_STEP_STARTUP] = "the answer to STARTUP",
+	[MP_STEP_AUTH] = "the authentication",
+	[MP_STEP_IDENTITY] = "the node's identity",
+	[MP_STEP_KEYSPACE] = "the keyspace",
+	[MP_STEP_REGISTER] = "the answer to REGISTER",
+	[MP_STEP_DONE] = "nothing",
 };
 
 const char *mp_handshake_step_name(enum mp_handshake_step step)
@@ -341,6 +346,7 @@ static int dispatch(struct mp_conn *conn, const struct mp_envelope *envelope, st
 			return proceed(conn, MP_STEP_REGISTER);
 		break;
 	case MP_STEP_CONNECT:
+	case MP_STEP_TLS:
 	case MP_STEP_DONE: break;
 	}
 	return unexpected(conn, envelope);

@@ -2,7 +2,7 @@
 // From a connected socket to a connection that may carry requests. Steps that the settings do not ask for are
 // left out.
 //
-//   OPTIONS -> STARTUP -> [AUTH ...] -> [IDENTITY] -> [KEYSPACE] -> [REGISTER] -> done
+//   [TLS] -> OPTIONS -> STARTUP -> [AUTH ...] -> [IDENTITY] -> [KEYSPACE] -> [REGISTER] -> done
 #pragma once
 
 #include "wire/compress.h"
@@ -12,6 +12,7 @@ struct mp_conn;
 
 enum mp_handshake_step {
 	MP_STEP_CONNECT,
+	MP_STEP_TLS,
 	MP_STEP_OPTIONS,
 	MP_STEP_STARTUP,
 	MP_STEP_AUTH,
@@ -34,7 +35,7 @@ struct mp_handshake {
 };
 
 const char *mp_handshake_step_name(enum mp_handshake_step step); // what was awaited: "the answer to STARTUP"
-void mp_handshake_start(struct mp_conn *conn);                   // the socket is connected
+void mp_handshake_start(struct mp_conn *conn);                   // the socket is connected, and encrypted
 // An envelope of a connection that is OPENING. Non-zero: the connection is closed.
 int mp_handshake_answer(struct mp_conn *conn, const struct mp_envelope *envelope) MP_MUST_CHECK;
 // The bytes could not be decoded: close, as VERSION where the node spoke of another protocol version.

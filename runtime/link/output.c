@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "link/tls.h"
 #include "wire/frame.h"
 #include "wire/segment.h"
 
@@ -71,6 +72,12 @@ void mp_output_use_lz4_segments(struct mp_output *out)
 	out->pack.whole = out->pack.begun = out->whole_pos;
 	out->pack.base = out->pack.wire_whole = out->base;
 	out->change = MP_OUTPUT_LZ4_SEGMENTS;
+}
+
+void mp_output_use_tls(struct mp_output *out, struct mp_tls *tls)
+{
+	mp_assert(mp_output_end(out) == 0);
+	out->tls = tls;
 }
 
 void mp_output_compress_bodies(struct mp_output *out, enum mp_compression kind)
@@ -317,9 +324,40 @@ static void start_over(struct mp_output *out)
 	rest(out, used);
 }
 
+// How much of `waiting` bytes left in whole records.
+static ptrdiff_t offer_records(struct mp_output *out, struct mp_sock *sock, const uint8_t *bytes,
+                               size_t waiting)
+{
+	struct mp_pack *records = mp_tls_records(out->tls);
+	if (waiting > out->sealed && mp_tls_write(out->tls, bytes + out->sealed, waiting - out->sealed) != 0) {
+		out->failed = true;
+		return MP_ELOST;
+	}
+	out->sealed = waiting;
+	struct mp_span span = {records->wire.data + records->taken, mp_pack_waiting(records)};
+	if (span.len == 0)
+		return 0;
+	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
+	if (count < 0) {
+		out->failed = true;
+		return MP_ELOST;
+	}
+	uint64_t before = records->whole;
+	mp_pack_took(records, (size_t)count, 0);
+	size_t whole = (size_t)(records->whole - before);
+	out->sealed -= whole;
+	out->begun = (size_t)(records->begun - records->whole);
+	out->blocked = mp_pack_waiting(records) > 0;
+	mp_pack_drop(records, DROP_BYTES);
+	trim(&records->wire);
+	return (ptrdiff_t)whole;
+}
+
 // How much of `waiting` bytes the kernel took, or MP_ELOST.
 static ptrdiff_t offer(struct mp_output *out, struct mp_sock *sock, const uint8_t *bytes, size_t waiting)
 {
+	if (MP_UNLIKELY(out->tls != NULL))
+		return offer_records(out, sock, bytes, waiting);
 	struct mp_span span = {bytes, waiting};
 	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
 	if (count < 0) {
@@ -334,12 +372,12 @@ static int flush_packed(struct mp_output *out, struct mp_sock *sock)
 {
 	struct mp_pack *pack = &out->pack;
 	pack_front(out, out->buf.len);
-	if (out->packed == 0)
+	if (out->packed == 0 && out->tls == NULL)
 		return 0;
 	ptrdiff_t count = offer(out, sock, pack->wire.data + pack->taken, out->packed);
 	if (count < 0)
 		return MP_ELOST;
-	mp_pack_took(pack, (size_t)count);
+	mp_pack_took(pack, (size_t)count, out->begun);
 	out->packed = mp_pack_waiting(pack);
 	out->whole_pos = pack->whole;
 	if (out->secret)
@@ -358,7 +396,7 @@ int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
 		return flush_packed(out, sock);
 	seal(out);
 	size_t waiting = mp_output_waiting(out);
-	if (waiting == 0)
+	if (waiting == 0 && out->tls == NULL)
 		return 0;
 	ptrdiff_t count = offer(out, sock, out->buf.data + out->taken, waiting);
 	if (count < 0)
@@ -367,6 +405,15 @@ int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
 	if (!out->blocked)
 		start_over(out);
 	return 0;
+}
+
+void mp_output_end_tls(struct mp_output *out, struct mp_sock *sock)
+{
+	mp_tls_end(out->tls);
+	const struct mp_pack *records = mp_tls_records(out->tls);
+	struct mp_span span = {records->wire.data + records->taken, mp_pack_waiting(records)};
+	if (span.len > 0 && mp_sock_writev(sock, &span, 1) < 0)
+		out->failed = true;
 }
 
 uint64_t mp_output_end(struct mp_output *out)
@@ -392,6 +439,6 @@ bool mp_output_took_all(const struct mp_output *out, uint64_t end_pos)
 bool mp_output_took_any(const struct mp_output *out, uint64_t start_pos)
 {
 	if (out->change != MP_OUTPUT_LZ4_SEGMENTS)
-		return start_pos < out->base + out->taken;
+		return start_pos < out->base + out->taken + out->begun;
 	return start_pos < out->pack.begun;
 }

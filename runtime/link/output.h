@@ -18,6 +18,8 @@
 #include "loop/loop.h"
 #include "wire/compress.h"
 
+struct mp_tls;
+
 struct mp_output {
 	struct mp_buf buf;
 	size_t taken;   // bytes at the front that the kernel has
@@ -36,6 +38,10 @@ struct mp_output {
 	uint32_t calm;            // small flushes in a row with a large buffer
 	enum mp_compression kind; // of bodies
 	struct mp_pack pack;      // LZ4 segments; for bodies its buffer is scratch
+	// Through TLS the kernel has what all of whose record it has; of those that wait, so many are in records, and so
+	// many in one that left in part.
+	struct mp_tls *tls;
+	size_t sealed, begun;
 };
 
 #define MP_OUTPUT_NO_SEGMENT SIZE_MAX
@@ -44,6 +50,7 @@ void mp_output_init(struct mp_output *out);
 void mp_output_deinit(struct mp_output *out);
 void mp_output_use_segments(struct mp_output *out);     // what is appended from now on goes into segments,
 void mp_output_use_lz4_segments(struct mp_output *out); // into compressed ones; nothing may have been begun
+void mp_output_use_tls(struct mp_output *out, struct mp_tls *tls); // from the first byte on
 // Up to v4; where that makes them smaller.
 void mp_output_compress_bodies(struct mp_output *out, enum mp_compression kind);
 void mp_output_set_secret(struct mp_output *out, bool secret); // off: wipes the buffer's memory first
@@ -60,7 +67,9 @@ size_t mp_output_waiting(const struct mp_output *out); // bytes that the kernel 
 bool mp_output_is_due(const struct mp_output *out); // so much waits that it should leave before the turn ends
 // Seal and offer all that waits in one system call: 0, or MP_ELOST (also later: nothing more is offered).
 int mp_output_flush(struct mp_output *out, struct mp_sock *sock) MP_MUST_CHECK;
-void mp_output_trim(struct mp_output *out); // give a large buffer back if it is empty
+void mp_output_end_tls(struct mp_output *out,
+                       struct mp_sock *sock); // offer what says that nothing more comes
+void mp_output_trim(struct mp_output *out);   // give a large buffer back if it is empty
 
 // On the way to the node: the position behind all that was appended (where segments are compressed, the open one ends
 // with this), and behind all that the kernel took.

@@ -24,7 +24,7 @@ void mp_pack_deinit(struct mp_pack *pack)
 	mp_pack_init(pack);
 }
 
-static int reserve_unit(struct mp_pack *pack)
+int mp_pack_reserve_unit(struct mp_pack *pack)
 {
 	if (MP_LIKELY(pack->count < pack->cap))
 		return 0;
@@ -39,7 +39,7 @@ static int reserve_unit(struct mp_pack *pack)
 
 int mp_pack_reserve(struct mp_pack *pack, size_t len)
 {
-	int rc = reserve_unit(pack);
+	int rc = mp_pack_reserve_unit(pack);
 	if (rc == 0 && mp_buf_reserve(&pack->wire, mp_segment_lz4_bound(len)) == NULL)
 		rc = MP_ENOMEM;
 	pack->wire.failed = false;
@@ -48,9 +48,14 @@ int mp_pack_reserve(struct mp_pack *pack, size_t len)
 
 void mp_pack_add(struct mp_pack *pack, const uint8_t *plain, size_t len, uint64_t plain_end)
 {
-	mp_assert(pack->count < pack->cap);
 	int rc = mp_segment_append_lz4(&pack->wire, plain, len);
 	mp_assert(rc == 0); // the room was there
+	mp_pack_add_unit(pack, plain_end);
+}
+
+void mp_pack_add_unit(struct mp_pack *pack, uint64_t plain_end)
+{
+	mp_assert(pack->count < pack->cap);
 	pack->units[pack->count++] = (struct mp_unit){plain_end, pack->base + pack->wire.len};
 }
 
@@ -59,7 +64,7 @@ size_t mp_pack_waiting(const struct mp_pack *pack)
 	return pack->wire.len - pack->taken;
 }
 
-void mp_pack_took(struct mp_pack *pack, size_t count)
+void mp_pack_took(struct mp_pack *pack, size_t count, size_t begun)
 {
 	mp_assert(count <= mp_pack_waiting(pack));
 	pack->taken += count;
@@ -73,7 +78,12 @@ void mp_pack_took(struct mp_pack *pack, size_t count)
 		pack->count -= whole;
 		memmove(pack->units, pack->units + whole, pack->count * sizeof(*pack->units));
 	}
-	pack->begun = pos > pack->wire_whole ? pack->units[0].plain_end : pack->whole;
+	pack->begun = pack->whole;
+	uint64_t unit_begin = pack->wire_whole;
+	for (size_t i = 0; i < pack->count && unit_begin < pos + begun; i++) {
+		pack->begun = pack->units[i].plain_end;
+		unit_begin = pack->units[i].wire_end;
+	}
 }
 
 size_t mp_pack_drop(struct mp_pack *pack, size_t least)

@@ -7,7 +7,7 @@
 //   wire:   | taken by the kernel | waiting |     positions of its own, never reused
 //           base               base+taken
 //
-// Today's units are LZ4 segments of v5.
+// Units are LZ4 segments of v5, and the records of TLS.
 #pragma once
 
 #include "base/buf.h"
@@ -34,8 +34,12 @@ void mp_pack_deinit(struct mp_pack *pack);
 // Room for `len` plain bytes as one unit, so that mp_pack_add() of so many cannot fail. MP_ENOMEM: as if not asked.
 int mp_pack_reserve(struct mp_pack *pack, size_t len) MP_MUST_CHECK;
 void mp_pack_add(struct mp_pack *pack, const uint8_t *plain, size_t len, uint64_t plain_end);
+// The same for a unit whose wire bytes the caller makes: room for one, and what was appended to `wire` since the last.
+int mp_pack_reserve_unit(struct mp_pack *pack) MP_MUST_CHECK;
+void mp_pack_add_unit(struct mp_pack *pack, uint64_t plain_end);
 
 size_t mp_pack_waiting(const struct mp_pack *pack);
-void mp_pack_took(struct mp_pack *pack, size_t count); // the kernel, of what waits
+// The kernel, `count` of what waits, and beyond that a part of something that holds `begun` more.
+void mp_pack_took(struct mp_pack *pack, size_t count, size_t begun);
 // Taken bytes make room: all, or once they are the larger part and more than `least`. How many.
 size_t mp_pack_drop(struct mp_pack *pack, size_t least);

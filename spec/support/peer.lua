@@ -56,8 +56,27 @@ function Link:pump()
   self.out = self.blocked and { bytes:sub(took + 1) } or {}
 end
 
+-- Bytes that the TLS of this link wants to send, by `make(wire)`: the result of `make`.
+function Link:records(make)
+  local wire = ffi.new "struct mp_buf"
+  C.mp_buf_init(wire)
+  local rc = make(wire)
+  if wire.len > 0 then
+    self.out[#self.out + 1] = ffi.string(wire.data, wire.len)
+    if not self.blocked then self:pump() end
+  end
+  C.mp_buf_deinit(wire)
+  return rc
+end
+
 function Link:raw(bytes)
   if self.closed or bytes == "" then return end
+  if self.tls then
+    local rc = self:records(function(wire) return C.mp_sim_tls_write(self.tls, bytes, #bytes, wire) end)
+    if rc == C.MP_ENOMEM then return self:close(true) end
+    assert(rc == 0)
+    return
+  end
   self.out[#self.out + 1] = bytes
   if not self.blocked then self:pump() end
 end
@@ -178,8 +197,12 @@ function Link:event()
   end)
 end
 
-function Link:close(reset)
+-- `cut`: with TLS, without saying so.
+function Link:close(reset, cut)
   if self.closed then return end
+  if self.tls and not reset and not cut and C.mp_sim_tls_is_open(self.tls) then
+    self:records(function(wire) return C.mp_sim_tls_end(self.tls, wire) end)
+  end
   self.closed = true
   C.mp_sock_close(self.sock, reset or false)
   C.mp_decoder_deinit(self.decoder)
@@ -308,6 +331,22 @@ end
 
 local function id_of(data) return tonumber(ffi.cast("uintptr_t", data)) end
 
+-- What the client's records say; nil when it was refused, or has ended.
+local function plain_of(link, bytes, len)
+  local plain = ffi.new "struct mp_buf"
+  C.mp_buf_init(plain)
+  local rc = link:records(function(wire) return C.mp_sim_tls_feed(link.tls, bytes, len, plain, wire) end)
+  local said = plain.len > 0 and ffi.string(plain.data, plain.len) or ""
+  C.mp_buf_deinit(plain)
+  if rc == C.MP_EEOF then link.notified = true end
+  if rc ~= 0 and rc ~= C.MP_EEOF then
+    link.tls_error = rc
+    link:close(false, true)
+    return ""
+  end
+  return said
+end
+
 local function make_callbacks(peer, loop)
   local links = peer.links
   peer.on_envelope = loop:callback("int (*)(void *, const struct mp_envelope *)", function(data, envelope)
@@ -319,6 +358,12 @@ local function make_callbacks(peer, loop)
     link.received = link.received + tonumber(len)
     if peer.sips then link:stop() end -- a thin line: one piece, until the spec lets it go on
     if peer.deaf then return end
+    local said
+    if link.tls then
+      said = plain_of(link, bytes, len)
+      bytes, len = ffi.cast("const uint8_t *", said), #said
+      if len == 0 or link.closed then return end
+    end
     local rc = C.mp_decoder_feed(link.decoder, bytes, len, peer.on_envelope, data)
     if rc == C.MP_ENOMEM then return link:close() end
     if rc ~= 0 and not link.closed then error("the peer cannot read: " .. ffi.string(link.decoder.why)) end
@@ -340,6 +385,11 @@ local function accept(peer, sock, events)
   }, Link)
   C.mp_decoder_init(link.decoder, false, 64 * 1024 * 1024)
   peer.links[id] = link
+  if peer.tls then
+    local tls = C.mp_sim_tls_new(peer.tls)
+    if tls == nil then tls = C.mp_sim_tls_new(peer.tls) end
+    link.tls = ffi.gc(tls, C.mp_sim_tls_free)
+  end
   C.mp_sock_adopt(sock, events, ffi.cast("void *", id))
   if peer.on_accept then peer.on_accept(link) end
 end
