@@ -180,6 +180,20 @@ describe("a heartbeat", function()
       world:pass(1000)
       assert.equal(reason "HEARTBEAT", link.closed.reason)
     end)
+
+    it("that was under way gets no second chance after a second sleep", function()
+      local link, node = open()
+      swallow(node)
+      world:until_true(function() return node.heartbeats == 1 end)
+      for slept = 1, 2 do
+        assert.is_nil(link.closed)
+        C.mp_loop_sim_jump(world.loop.handle, 60000000000ULL)
+        world.loop:turn(0) -- the middle of the window, or its end
+        if slept == 1 then world:pass(200) end
+      end
+      world:until_true(function() return link.closed end)
+      assert.equal(reason "HEARTBEAT", link.closed.reason)
+    end)
   end)
 
   describe("that is asked for by its owner", function()

@@ -511,6 +511,25 @@ describe("a policy that fails in service", function()
     assert.is_true((p:plan(view, {})))
   end)
 
+  -- One call in many is timed, and all while it is in trouble: those take another way through C.
+  it("leaves to the default what it says nothing about, in each call of many", function()
+    local p = serving(policy("Mine", "if req.tag == 1 then plan:hosts(localDc) end"))
+    for i = 1, 3000 do
+      local says = i % 7 == 0
+      assert.equal(says, (p:plan(view, { tag = says and 1 or 0 })))
+    end
+    assert.equal(0, tonumber(p:info().errors))
+  end)
+
+  it("leaves to the default what it fails in the middle of, in each call of many", function()
+    local p = serving(policy("Mine", "plan:hosts(localDc) if req.tag == 77 then error 'no' end"))
+    for i = 1, 3000 do
+      local fails = i % 7 < 2 -- the second is met in trouble
+      assert.equal(not fails, (p:plan(view, { tag = fails and 77 or 0 })))
+    end
+    assert.is_false(p:info().is_suspended)
+  end)
+
   it("serves again as soon as its file is mended", function()
     local p = serving(FAILS)
     for _ = 1, 100 do p:plan(view, { tag = 77 }) end

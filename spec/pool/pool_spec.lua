@@ -131,6 +131,23 @@ describe("a pool", function()
       assert.is_true(took >= 99 and took < 160, took)
     end)
 
+    it("tells of a connection that could not even begin, as of any that failed", function()
+      for nth = 1, 3 do -- its place in the pool, its member, itself
+        open { limits = { core = 1 } }
+        C.mp_mem_fail_at(nth, false)
+        world.loop:turn(0)
+        C.mp_mem_fail_at(0, false)
+        assert.equal(1, world:count "down", nth)
+        assert.equal(reason "LOCAL", world.told[1].reason)
+        assert.equal(C.MP_ENOMEM, world.told[1].err)
+        assert.is_false(world.told[1].was_ready)
+        assert.equal(1, tonumber(world.pool.failed_total))
+        world:until_ready(1)
+        world:close()
+      end
+      world = nil
+    end)
+
     it("is not marked by what this machine could not do", function()
       open { limits = { core = 1 } }
       C.mp_loop_sim_fail_local(world.loop.handle, world.addr, true)
@@ -238,6 +255,9 @@ describe("a pool", function()
       world:until_true(function() return #world.peer.links[1].requests == 5 end)
       for i = 1, 3 do require("spec.support.client").abandon(calls[i]) end
       assert(world:take() == nil)
+      world:until_true(function() return world:count "down" == 1 end)
+      assert.equal(reason "ORPHANS", world.told[#world.told].reason)
+      assert.equal(C.MP_ELOST, world.told[#world.told].err)
       world:until_true(function() return world.pool.draining_count == 1 and world.pool.ready_count == 1 end)
       assert.equal(2, #world.peer:open_links())
       local node = world.peer.links[1]

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 local bytes = require "spec.support.bytes"
 local C = require "spec.support.c"
+local ffi = require "ffi"
 
 local MAX = 131071
 
@@ -126,16 +127,22 @@ describe("a segment", function()
     end
   end)
 
-  it("that cannot be sealed for lack of memory marks the buffer", function()
-    local buf = bytes.buf()
-    local begin = C.mp_segment_begin(buf)
-    local payload = ("x"):rep(2 * MAX)
-    C.mp_buf_bytes(buf, payload, #payload)
-    buf.cap = buf.len -- as if it were exactly full
-    C.mp_mem_fail_at(1, false)
-    C.mp_segment_end(buf, begin)
-    C.mp_mem_fail_at(0, false)
-    assert.is_true(buf.failed)
-    assert.equal(C.MP_ENOMEM, C.mp_buf_status(buf))
+  it("that cannot be sealed for lack of memory marks the buffer, in which nothing moves", function()
+    for _, len in ipairs { 77, MAX, MAX + 1, 2 * MAX, 3 * MAX + 5 } do
+      local buf = bytes.buf()
+      C.mp_buf_bytes(buf, "before", 6)
+      local begin = C.mp_segment_begin(buf)
+      local payload = bytes.random_bytes(bytes.rand(len), len)
+      C.mp_buf_bytes(buf, payload, #payload)
+      buf.cap = buf.len -- as if it were exactly full
+      local before = ffi.string(buf.data, buf.len)
+      C.mp_mem_fail_at(1, false)
+      C.mp_segment_end(buf, begin)
+      C.mp_mem_fail_at(0, false)
+      assert.is_true(buf.failed)
+      assert.equal(C.MP_ENOMEM, C.mp_buf_status(buf))
+      assert.equal(#before, tonumber(buf.len))
+      assert.is_true(ffi.string(buf.data, buf.len) == before)
+    end
   end)
 end)

@@ -262,6 +262,26 @@ describe("prepared statements", function()
       assert.is_true(struck)
     end)
 
+    it("close the connection whose answer to the second PREPARE cannot be read, and move on", function()
+      connected()
+      local prepared = world:prepare(select)
+      for _, node in ipairs(world.nodes) do node.known = {} end
+      local struck
+      world.on_statement = function(_, link, request)
+        if request.opcode ~= "PREPARE" or struck then return end
+        struck = link
+        link:send(function(buf)
+          local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, C.MP_OP_RESULT)
+          C.mp_buf_bytes(buf, "\0\0\0\4\0", 5) -- PREPARED, and half of an id's length
+          C.mp_envelope_end(buf, begin)
+        end)
+        return true
+      end
+      local record = world:execute(prepared, { values = { rows.int(1) } })
+      assert.is_nil(record.err, record.err and record.err.message)
+      world:until_true(function() return struck.closed end)
+    end)
+
     it("end at their deadline while they are prepared again", function()
       connected()
       local prepared = world:prepare "UPDATE t SET c = c + 1 WHERE k = 0"
