@@ -248,6 +248,7 @@ int mp_fuel_inject(struct mp_fuel_text *fuel, const char *text, size_t len)
 	mp_buf_init(&reader.edits);
 	mp_buf_clear(&fuel->text);
 	fuel->loop_line = fuel->return_line = fuel->wrong_line = 0;
+	fuel->has_long_number = false;
 	mp_tokens_init(&reader.tokens, text, len);
 	reader.token.at = text;
 	mp_fuel_next(&reader);

@@ -14,11 +14,13 @@
 #include "base/buf.h"
 
 #define MP_FUEL_STRING_MAX    4096u // a text that a policy writes down or puts together
+#define MP_FUEL_NUMBER_MAX    15u   // letters of a text that LuaJIT turns into a number in no time
 #define MP_FUEL_WORK          16u
 #define MP_FUEL_STATEMENT_MAX 256u // operations of one statement inside of a function
 
 struct mp_fuel_text {
 	struct mp_buf text;   // with the ticks
+	bool has_long_number; // a text that is a number, or may become one, and takes long to be read as such
 	uint32_t loop_line;   // of its first loop, 0: there is none
 	uint32_t return_line; // of its end, 0: it returns nothing
 	uint32_t wrong_line;  // of what is refused

@@ -8,7 +8,7 @@
 #define DEPTH_MAX 250u // LuaJIT takes 200
 #define UNARY     8    // how strongly `not`, `#` and `-` bind
 #define CONCAT    5
-// Other operations are one each.
+// Other operations are one each, as is each of several expressions.
 #define WORK_OF_OPERATOR 2u  // it may turn two texts into numbers
 #define WORK_OF_VARARGS  16u // they may be many
 
@@ -30,6 +30,22 @@ static bool is_reserved(const struct mp_token *token)
 	return token->kind == MP_TOKEN_NAME && token->len >= 5 && memcmp(token->at, "__mp_", 5) == 0;
 }
 
+// Could LuaJIT turn it into a number? Only what hardly any other text is made of; a sign stands at its beginning or
+// behind an exponent's letter, which an address and a UUID have not.
+static bool may_be_number(const struct mp_token *token)
+{
+	static const char parts[] = "0123456789abcdefABCDEFxXpP. \t\n\r\"'[]=\\zuUlLiI{}";
+	for (size_t i = 0; i < token->len; i++) {
+		char c = token->at[i];
+		bool is_sign = c == '-' || c == '+';
+		bool fits = is_sign ? i == 0 || memchr("eEpP \"'[\\", token->at[i - 1], 9) != NULL
+		                    : memchr(parts, c, sizeof(parts) - 1) != NULL;
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
 void mp_fuel_next(struct mp_fuel_reader *reader)
 {
 	struct mp_token *token = &reader->token;
@@ -39,8 +55,12 @@ void mp_fuel_next(struct mp_fuel_reader *reader)
 	mp_tokens_next(&reader->tokens, token);
 	if (is_reserved(token))
 		mp_fuel_refuse(reader, token->line, "names that begin with __mp_ are moonpool's own");
-	if (token->kind == MP_TOKEN_STRING && token->len > MP_FUEL_STRING_MAX)
+	if (token->kind != MP_TOKEN_STRING)
+		return;
+	if (token->len > MP_FUEL_STRING_MAX)
 		mp_fuel_refuse(reader, token->line, "a text of more than 4096 bytes");
+	if (token->len > MP_FUEL_NUMBER_MAX + 2 && may_be_number(token))
+		reader->fuel->has_long_number = true;
 }
 
 bool mp_fuel_take(struct mp_fuel_reader *reader, int kind)
@@ -104,9 +124,10 @@ void mp_fuel_pay(struct mp_fuel_reader *reader, uint32_t number, uint32_t work)
 
 void mp_fuel_expressions(struct mp_fuel_reader *reader)
 {
-	do
+	do {
+		reader->work++;
 		mp_fuel_expression(reader, 0);
-	while (mp_fuel_take(reader, ','));
+	} while (mp_fuel_take(reader, ','));
 }
 
 void mp_fuel_function(struct mp_fuel_reader *reader)

@@ -169,8 +169,8 @@ static void take_error(struct mp_policy_state *state, int status, char *text, si
 		snprintf(text, size, "%s: stack overflow", file);
 	else
 		snprintf(text, size, "%s", message);
-	state->was_fuel = status == LUA_ERRMEM || strstr(message, "out of fuel") != NULL ||
-	                  strstr(message, "not enough memory") != NULL;
+	state->was_fuel = strstr(text, "out of fuel") != NULL || strstr(text, "not enough memory") != NULL ||
+	                  strstr(text, "stack overflow") != NULL;
 	lua_settop(L, 0);
 }
 

@@ -109,7 +109,7 @@ struct mp_policy_state {
 	int again_ref;              // runs the files once more
 	int facts_ref;              // tells what a file may say
 	bool runs_dry;              // on a cluster of a thousand nodes
-	bool was_fuel;              // the last failure was for lack of fuel or memory
+	bool was_fuel;              // the last failure was for lack of fuel, memory or stack
 	char error[MP_POLICY_TEXT]; // the last failure
 	struct mp_beat *beat;       // of the loop's thread
 	struct mp_watched watched;
@@ -169,7 +169,8 @@ void mp_policy_push_fuel(lua_State *L);
 void mp_policy_load_begins(struct mp_policy_fuel *fuel);
 void mp_policy_load_ends(struct mp_policy_fuel *fuel);
 bool mp_policy_load_is_over(struct mp_policy_fuel *fuel); // it took more
-// state_text.c: `find`, `inject`, `textMax` and `textHeavy`, into the same table; for as long as the policy is loaded.
+// state_text.c: `find`, `inject` and the lengths of texts (`textMax`, `textHeavy`, `numberHeavy`), into the same table;
+// for as long as the policy is loaded.
 struct mp_policy_texts {
 	struct mp_policy_state *state;
 	const struct mp_source_path *source;

@@ -138,6 +138,8 @@ static int inject(lua_State *L)
 		lua_pushfstring(L, "%d: %s", (int)texts->fuel.wrong_line, texts->fuel.why);
 		return 2;
 	}
+	if (texts->fuel.has_long_number)
+		texts->state->context.fuel.is_heavy = true;
 	lua_newtable(L);
 	lua_newtable(L);
 	push_chunk(L, &texts->fuel.text, add_words(L, text, len));
@@ -156,4 +158,5 @@ void mp_policy_push_texts(lua_State *L, struct mp_policy_texts *texts)
 	lua_setfield(L, -2, "inject");
 	mp_policy_push_number(L, "textMax", MP_POLICY_TEXT_MAX);
 	mp_policy_push_number(L, "textHeavy", MP_FUEL_STRING_MAX);
+	mp_policy_push_number(L, "numberHeavy", MP_FUEL_NUMBER_MAX);
 }

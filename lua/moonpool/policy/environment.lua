@@ -41,8 +41,9 @@ end
 local VALUE_BYTES = 8
 local VALUES_MAX = 8000 -- unpack() itself refuses more, at once
 
--- The functions whose one call may take long: they pay for what they work on, by moonpool.policy.objects.
-local function paid_functions(pay)
+-- The functions whose one call may take long, or what is done with their results: they pay for it, by
+-- moonpool.policy.objects.
+local function paid_functions(pay, note)
   local function of_text(fn)
     return function(text, base)
       if type(text) == "string" then pay(#text) end
@@ -63,10 +64,14 @@ local function paid_functions(pay)
     end
     return unpack(list, from, to)
   end
+  local function sub(text, from, to)
+    local part = string.sub(text, from, to)
+    return note(part)
+  end
   return {
-    string = { byte = byte, len = string.len, lower = of_text(string.lower), sub = string.sub,
-      upper = of_text(string.upper) },
+    string = { byte = byte, len = string.len, lower = of_text(string.lower), sub = sub, upper = of_text(string.upper) },
     tonumber = of_text(tonumber), unpack = unpack_list,
+    tostring = function(value) return note(safe_tostring(value)) end,
   }
 end
 
@@ -74,8 +79,8 @@ local paid
 
 -- Before the first environment is made. Methods of text values reach the same few functions, so the full library is not
 -- to be had through ("").rep.
-function environment.protect(pay)
-  paid = paid_functions(pay)
+function environment.protect(pay, note)
+  paid = paid_functions(pay, note)
   local meta = getmetatable ""
   meta.__index = copy(paid.string)
   meta.__metatable = "text"
@@ -97,7 +102,7 @@ strict.__metatable = "environment"
 function environment.new(words)
   local env = {
     assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
-    tonumber = paid.tonumber, tostring = safe_tostring, type = type, unpack = paid.unpack,
+    tonumber = paid.tonumber, tostring = paid.tostring, type = type, unpack = paid.unpack,
     math = copy(math_functions), bit = copy(bit_functions), string = copy(paid.string),
     table = { insert = insert, remove = remove },
   }

@@ -258,7 +258,7 @@ return function(bridge)
     for name, value in pairs(made.words) do
       if type(value) == "number" then made.constants[name] = value end
     end
-    environment.protect(made.pay)
+    environment.protect(made.pay, made.note)
     local chain, loop_line = run(bridge.slots)
     local first_line = getinfo(chain[1].policy[kind.entry], "S").linedefined
     return {

@@ -22,8 +22,9 @@ struct mp_script_host {
 
 local objects = {}
 
-local concat, format, type = table.concat, string.format, type
+local byte, concat, format, type = string.byte, table.concat, string.format, type
 local LIST_MAX = 1000
+local FIRST_LETTER = byte "A" -- what a number begins with comes before
 
 -- `bridge.layout` is what the C compiler says; the declarations above must agree or nothing may start.
 function objects.check_layout(layout)
@@ -120,13 +121,22 @@ function objects.new(bridge)
       if found <= 0 then stop(found) end
     end
   end
+  -- A text that may be a number, which takes long to be read as such.
+  local number_heavy = bridge.numberHeavy
+  function made.note(text)
+    if #text > number_heavy and byte(text, 1) < FIRST_LETTER then
+      local found = weigh(context, #text)
+      if found <= 0 then stop(found) end
+    end
+    return text
+  end
   -- A text that was put together, when it is not too long.
   function made.fit(text)
     if #text > heavy then
       if #text > text_max then error(format("not enough memory: a text of more than %d bytes", text_max), 2) end
       made.pay(#text)
     end
-    return text
+    return made.note(text)
   end
 
   -- Hosts. A reference is made at the first sight of a slot and kept: slots never move.

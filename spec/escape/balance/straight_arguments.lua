@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Has a hundred calls on long texts as arguments of one.
+-- Has eighty calls on long texts as arguments of one.
 -- must: error: out of fuel
 local text = "abcdefghijklmnop"
 for _ = 1, 12 do text = text .. text end
@@ -8,7 +8,6 @@ local function f() end
 local function work()
   local u, s = up, text
   f(
-    u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), 
     u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), 
     u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), 
     u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), u(s), 
