@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// The ring is walked backwards, twice. Lists hold the hosts (of all datacentres, or of each one) and the racks of each
+// datacentre in the order in which the ring, read forwards from here, comes to them: each token moves its host and its
+// rack to the front. The first walk fills the lists, the second writes a row for each token: the first hosts of a list,
+// or, as far as racks must differ, the nearest host of each of the first racks.
+//
+// Invariant: `at` is the token that was moved to the front last; positions grow forwards over both laps.
 #include "cluster/plan/placement.h"
 
 #include <string.h>
@@ -6,121 +12,113 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-// ---- replication ------------------------------------------------------------------------------------------
+#define NONE UINT32_MAX
 
-// "3" and, with transient replicas, "3/1". Anything else is 0.
-static uint16_t parse_rf(struct mp_str text)
-{
-	uint32_t rf = 0;
-	for (size_t i = 0; i < text.len && text.data[i] != '/'; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 0;
-		rf = rf * 10 + (uint32_t)(text.data[i] - '0');
-		if (rf > MP_HOSTS_MAX)
-			return MP_HOSTS_MAX;
-	}
-	return (uint16_t)rf;
-}
-
-static enum mp_strategy parse_class(struct mp_str name)
-{
-	size_t start = name.len;
-	while (start > 0 && name.data[start - 1] != '.')
-		start--;
-	struct mp_str simple = {name.data + start, name.len - start};
-	if (mp_str_is(simple, "SimpleStrategy"))
-		return MP_STRATEGY_SIMPLE;
-	if (mp_str_is(simple, "NetworkTopologyStrategy"))
-		return MP_STRATEGY_NETWORK;
-	if (mp_str_is(simple, "EverywhereStrategy"))
-		return MP_STRATEGY_EVERYWHERE;
-	return MP_STRATEGY_NONE;
-}
-
-static void add_dc(struct mp_replication *replication, struct mp_view *view, struct mp_str dc, uint16_t rf)
-{
-	char name[256];
-	if (rf == 0 || dc.len >= sizeof(name) || replication->dc_count == MP_DCS_MAX)
-		return;
-	memcpy(name, dc.data, dc.len);
-	name[dc.len] = '\0';
-	int id = mp_view_dc_id(view, name);
-	if (id < 0)
-		return;
-	replication->dcs[replication->dc_count].dc_id = (uint16_t)id;
-	replication->dcs[replication->dc_count++].rf = rf;
-}
-
-void mp_replication_parse(struct mp_replication *replication, struct mp_view *view, size_t count,
-                          const struct mp_str *keys, const struct mp_str *values)
-{
-	memset(replication, 0, sizeof(*replication));
-	for (size_t i = 0; i < count; i++)
-		if (mp_str_is(keys[i], "class"))
-			replication->strategy = parse_class(values[i]);
-	for (size_t i = 0; i < count; i++) {
-		if (mp_str_is(keys[i], "class"))
-			continue;
-		if (replication->strategy == MP_STRATEGY_NETWORK)
-			add_dc(replication, view, keys[i], parse_rf(values[i]));
-		else if (mp_str_is(keys[i], "replication_factor"))
-			replication->rf = parse_rf(values[i]);
-	}
-}
-
-// ---- placement --------------------------------------------------------------------------------------------
-
-struct dc_census {
-	uint32_t hosts;
-	uint32_t racks;
+// A doubly linked list through arrays by number.
+struct order {
+	uint32_t *next, *prev;
+	uint32_t *at; // position on the ring, NONE: in no list yet
 };
 
-// Distinct hosts and racks per datacentre among the owners of tokens.
-static int take_census(const struct mp_ring *ring, const struct mp_view *view, struct dc_census *census,
-                       uint32_t *host_total)
+struct pick {
+	uint32_t at;
+	uint16_t slot;
+};
+
+struct mp_placer {
+	bool by_dc;         // NETWORK
+	bool fills;         // first lap
+	uint32_t left;      // tokens of this lap
+	uint32_t rack_none; // and up, by datacentre: stand for the racks that have no number
+	struct order hosts, racks;
+	uint8_t *dc_of; // by slot, as it was when the host was met first: the view may change meanwhile
+	uint32_t *rack_of;
+	uint16_t *nearest;               // by rack: the host that moved it to the front
+	uint32_t *used;                  // by rack: number of the row that has it
+	uint32_t first_host[MP_DCS_MAX]; // by dcId; SIMPLE: [0]
+	uint32_t first_rack[MP_DCS_MAX];
+	uint32_t host_count[MP_DCS_MAX];
+	uint32_t rack_count[MP_DCS_MAX];
+	struct pick *picks; // of one row, datacentre by datacentre
+};
+
+// ---- lists ------------------------------------------------------------------------------------------------
+
+static bool order_init(struct order *order, size_t count)
 {
-	uint8_t *seen_host = mp_calloc(MP_HOSTS_MAX, 1);
-	uint8_t *seen_rack = mp_calloc((size_t)view->racks.count + 1, 1);
-	int rc = seen_host != NULL && seen_rack != NULL ? 0 : MP_ENOMEM;
-	for (uint32_t i = 0; rc == 0 && i < ring->count; i++) {
-		const struct mp_host_view *host = &view->hosts[ring->owners[i]];
-		if (seen_host[ring->owners[i]])
-			continue;
-		seen_host[ring->owners[i]] = 1;
-		(*host_total)++;
-		if (host->dcId >= MP_DCS_MAX)
-			continue;
-		census[host->dcId].hosts++;
-		if (host->rackId < view->racks.count && !seen_rack[host->rackId]) {
-			seen_rack[host->rackId] = 1;
-			census[host->dcId].racks++;
-		}
-	}
-	mp_free(seen_host);
-	mp_free(seen_rack);
-	return rc;
+	order->next = mp_alloc(count * sizeof(*order->next));
+	order->prev = mp_alloc(count * sizeof(*order->prev));
+	order->at = mp_alloc(count * sizeof(*order->at));
+	if (order->next == NULL || order->prev == NULL || order->at == NULL)
+		return false;
+	memset(order->at, 0xff, count * sizeof(*order->at));
+	return true;
 }
 
-static uint32_t lower(uint32_t a, uint32_t b)
+static void order_deinit(struct order *order)
 {
-	return a < b ? a : b;
+	mp_free(order->next);
+	mp_free(order->prev);
+	mp_free(order->at);
 }
 
-// How many replicas a token can have at most; caps the wish of each datacentre at its hosts.
-static uint32_t cap_replication(struct mp_replication *replication, const struct dc_census *census,
-                                uint32_t host_total)
+// True: it was in no list before.
+static bool to_front(struct order *order, uint32_t *first, uint32_t number, uint32_t at)
 {
-	uint32_t stride = 0;
-	switch (replication->strategy) {
-	case MP_STRATEGY_NONE: break;
-	case MP_STRATEGY_SIMPLE: stride = lower(replication->rf, host_total); break;
-	case MP_STRATEGY_EVERYWHERE: stride = host_total; break;
-	case MP_STRATEGY_NETWORK:
-		for (uint16_t i = 0; i < replication->dc_count; i++)
-			stride += lower(replication->dcs[i].rf, census[replication->dcs[i].dc_id].hosts);
-		break;
+	bool is_new = order->at[number] == NONE;
+	order->at[number] = at;
+	if (*first == number)
+		return false;
+	if (!is_new) {
+		order->next[order->prev[number]] = order->next[number];
+		if (order->next[number] != NONE)
+			order->prev[order->next[number]] = order->prev[number];
 	}
-	return stride;
+	order->next[number] = *first;
+	if (*first != NONE)
+		order->prev[*first] = number;
+	*first = number;
+	return is_new;
+}
+
+// ---- making -----------------------------------------------------------------------------------------------
+
+static void free_placer(struct mp_placer *placer)
+{
+	if (placer == NULL)
+		return;
+	order_deinit(&placer->hosts);
+	order_deinit(&placer->racks);
+	mp_free(placer->dc_of);
+	mp_free(placer->rack_of);
+	mp_free(placer->nearest);
+	mp_free(placer->used);
+	mp_free(placer->picks);
+	mp_free(placer);
+}
+
+static struct mp_placer *new_placer(const struct mp_ring *ring, const struct mp_view *view, bool by_dc)
+{
+	struct mp_placer *placer = mp_calloc(1, sizeof(*placer));
+	if (placer == NULL)
+		return NULL;
+	size_t rack_slots = (size_t)view->racks.count + MP_DCS_MAX;
+	placer->by_dc = by_dc;
+	placer->fills = true;
+	placer->left = ring->count;
+	placer->rack_none = view->racks.count;
+	bool ok = order_init(&placer->hosts, MP_HOSTS_MAX) && order_init(&placer->racks, rack_slots);
+	placer->dc_of = mp_calloc(MP_HOSTS_MAX, sizeof(*placer->dc_of));
+	placer->rack_of = mp_calloc(MP_HOSTS_MAX, sizeof(*placer->rack_of));
+	placer->nearest = mp_calloc(rack_slots, sizeof(*placer->nearest));
+	placer->used = mp_calloc(rack_slots, sizeof(*placer->used));
+	memset(placer->first_host, 0xff, sizeof(placer->first_host));
+	memset(placer->first_rack, 0xff, sizeof(placer->first_rack));
+	if (ok && placer->dc_of != NULL && placer->rack_of != NULL && placer->nearest != NULL &&
+	    placer->used != NULL)
+		return placer;
+	free_placer(placer);
+	return NULL;
 }
 
 struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
@@ -132,112 +130,169 @@ struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_repl
 	placement->refs = 1;
 	placement->ring = mp_ring_ref(ring);
 	placement->replication = *replication;
-	struct dc_census census[MP_DCS_MAX] = {{0, 0}};
-	uint32_t host_total = 0;
-	if (take_census(ring, view, census, &host_total) != 0)
-		goto fail;
-	uint32_t stride = cap_replication(&placement->replication, census, host_total);
-	if (stride > UINT16_MAX || (stride > 0 && ring->count > SIZE_MAX / 2 / stride))
-		goto fail;
-	placement->stride = (uint16_t)stride;
-	placement->hosts = mp_alloc((size_t)ring->count * stride * sizeof(*placement->hosts));
-	placement->racks = mp_alloc((size_t)stride * sizeof(*placement->racks));
-	if (placement->hosts == NULL || placement->racks == NULL)
-		goto fail;
-	for (uint16_t i = 0; i < placement->replication.dc_count; i++) {
-		const struct dc_census *dc = &census[placement->replication.dcs[i].dc_id];
-		placement->dc_hosts[i] = (uint16_t)lower(dc->hosts, MP_HOSTS_MAX);
-		placement->dc_racks[i] = (uint16_t)lower(dc->racks, MP_HOSTS_MAX);
-	}
-	return placement;
-fail:
+	placement->placer = new_placer(ring, view, replication->strategy == MP_STRATEGY_NETWORK);
+	if (placement->placer != NULL)
+		return placement;
 	mp_placement_unref(placement);
 	return NULL;
 }
 
-static bool contains(const uint16_t *list, uint32_t count, uint16_t value)
+static uint32_t lower(uint32_t a, uint32_t b)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (list[i] == value)
-			return true;
-	return false;
+	return a < b ? a : b;
 }
 
-// SimpleStrategy, and EverywhereStrategy with the number of hosts as factor: the next distinct hosts on the
-// ring. Returns the tokens it walked.
-static uint32_t place_simple(struct mp_placement *placement, uint32_t at, uint16_t *row)
+// How many replicas a token can have at most: no datacentre has more than hosts.
+static uint32_t stride_of(const struct mp_replication *replication, const struct mp_placer *placer)
 {
-	const struct mp_ring *ring = placement->ring;
-	uint32_t found = 0;
-	uint32_t walked = 0;
-	for (; walked < ring->count && found < placement->stride; walked++) {
-		uint16_t owner = ring->owners[(at + walked) % ring->count];
-		if (!contains(row, found, owner))
-			row[found++] = owner;
+	uint32_t stride = 0;
+	switch (replication->strategy) {
+	case MP_STRATEGY_NONE: break;
+	case MP_STRATEGY_SIMPLE: stride = lower(replication->rf, placer->host_count[0]); break;
+	case MP_STRATEGY_EVERYWHERE: stride = placer->host_count[0]; break;
+	case MP_STRATEGY_NETWORK:
+		for (uint16_t i = 0; i < replication->dc_count; i++)
+			stride += lower(replication->dcs[i].rf, placer->host_count[replication->dcs[i].dc_id]);
+		break;
 	}
-	while (found < placement->stride)
-		row[found++] = MP_NO_HOST;
-	return walked;
+	return stride;
 }
 
-// NetworkTopologyStrategy: walk the ring; each datacentre takes hosts until its factor is reached, a second
-// one from a rack only while there are more replicas to place than racks.
-static uint32_t place_network(struct mp_placement *placement, const struct mp_view *view, uint32_t at,
-                              uint16_t *row)
+// The first lap is over: now it is known how large the rows are.
+static int make_rows(struct mp_placement *placement)
 {
-	const struct mp_ring *ring = placement->ring;
+	struct mp_placer *placer = placement->placer;
+	uint32_t stride = stride_of(&placement->replication, placer);
+	if (stride > UINT16_MAX || (size_t)stride * placement->ring->count > MP_PLACEMENT_SLOTS_MAX)
+		return MP_ETOOBIG;
+	placement->stride = (uint16_t)stride;
+	placement->hosts = mp_alloc(((size_t)stride * placement->ring->count + 1) * sizeof(*placement->hosts));
+	placer->picks = mp_alloc(((size_t)stride + 1) * sizeof(*placer->picks));
+	placer->fills = false;
+	placer->left = stride > 0 ? placement->ring->count : 0;
+	return placement->hosts == NULL || placer->picks == NULL ? MP_ENOMEM : 0;
+}
+
+// ---- walking ----------------------------------------------------------------------------------------------
+
+// A host is met for the first time: the lists it belongs to.
+static void meet(struct mp_placer *placer, const struct mp_view *view, uint16_t slot)
+{
+	const struct mp_host_view *host = &view->hosts[slot];
+	bool has_rack = host->rackId < placer->rack_none;
+	placer->dc_of[slot] = placer->by_dc && host->dcId < MP_DCS_MAX ? (uint8_t)host->dcId : 0;
+	placer->rack_of[slot] = has_rack ? host->rackId : placer->rack_none + placer->dc_of[slot];
+}
+
+static void move(struct mp_placer *placer, const struct mp_view *view, uint16_t slot, uint32_t at)
+{
+	bool has_dc = !placer->by_dc || view->hosts[slot].dcId < MP_DCS_MAX;
+	if (placer->hosts.at[slot] == NONE) {
+		if (!has_dc)
+			return; // of no datacentre that has a number: no replica of any
+		meet(placer, view, slot);
+	}
+	uint8_t dc = placer->dc_of[slot];
+	uint32_t rack = placer->rack_of[slot];
+	if (to_front(&placer->hosts, &placer->first_host[dc], slot, at))
+		placer->host_count[dc]++;
+	if (placer->by_dc && to_front(&placer->racks, &placer->first_rack[dc], rack, at))
+		placer->rack_count[dc] += rack < placer->rack_none ? 1 : 0;
+	placer->nearest[rack] = slot;
+}
+
+// The replicas of one datacentre, nearest first. Hosts are taken as they come as long as racks may repeat; then only
+// the nearest of each rack that has none.
+static uint32_t pick_dc(struct mp_placer *placer, uint16_t dc, uint16_t rf, uint32_t row, struct pick *picks)
+{
+	uint32_t left = lower(rf, placer->host_count[dc]);
+	int64_t repeats = (int64_t)rf - placer->rack_count[dc];
+	uint32_t count = 0;
+	uint32_t slot = placer->first_host[dc];
+	for (; repeats > 0 && count < left && slot != NONE; slot = placer->hosts.next[slot]) {
+		uint32_t rack = placer->rack_of[slot];
+		repeats -= placer->used[rack] == row ? 1 : 0;
+		placer->used[rack] = row;
+		picks[count++] = (struct pick){placer->hosts.at[slot], (uint16_t)slot};
+	}
+	uint32_t rack = placer->first_rack[dc];
+	for (; count < left && rack != NONE; rack = placer->racks.next[rack])
+		if (placer->used[rack] != row)
+			picks[count++] = (struct pick){placer->racks.at[rack], placer->nearest[rack]};
+	return count;
+}
+
+// Datacentre by datacentre, then all in the order of the ring.
+static uint32_t place_network(struct mp_placement *placement, uint32_t row_number, uint16_t *row)
+{
+	struct mp_placer *placer = placement->placer;
 	const struct mp_replication *replication = &placement->replication;
-	int32_t left[MP_DCS_MAX];
-	int32_t repeats[MP_DCS_MAX];
+	uint32_t next[MP_DCS_MAX];
+	uint32_t end[MP_DCS_MAX];
+	uint32_t total = 0;
 	for (uint16_t i = 0; i < replication->dc_count; i++) {
-		left[i] =
-			replication->dcs[i].rf < placement->dc_hosts[i] ? replication->dcs[i].rf : placement->dc_hosts[i];
-		repeats[i] = (int32_t)replication->dcs[i].rf - placement->dc_racks[i];
+		next[i] = total;
+		total += pick_dc(placer, replication->dcs[i].dc_id, replication->dcs[i].rf, row_number,
+		                 placer->picks + total);
+		end[i] = total;
 	}
-	uint32_t found = 0;
-	uint32_t walked = 0;
-	for (; walked < ring->count && found < placement->stride; walked++) {
-		uint16_t owner = ring->owners[(at + walked) % ring->count];
-		const struct mp_host_view *host = &view->hosts[owner];
-		uint16_t dc = 0;
-		while (dc < replication->dc_count && replication->dcs[dc].dc_id != host->dcId)
-			dc++;
-		if (dc == replication->dc_count || left[dc] == 0 || contains(row, found, owner))
-			continue;
-		if (contains(placement->racks, found, host->rackId)) {
-			if (repeats[dc] <= 0)
-				continue;
-			repeats[dc]--;
-		}
-		placement->racks[found] = host->rackId;
-		row[found++] = owner;
-		left[dc]--;
+	for (uint32_t n = 0; n < total; n++) {
+		uint16_t best = MP_DCS_MAX;
+		for (uint16_t i = 0; i < replication->dc_count; i++)
+			if (next[i] < end[i] &&
+			    (best == MP_DCS_MAX || placer->picks[next[i]].at < placer->picks[next[best]].at))
+				best = i;
+		row[n] = placer->picks[next[best]++].slot;
 	}
-	while (found < placement->stride)
-		row[found++] = MP_NO_HOST;
-	return walked;
+	for (uint32_t n = total; n < placement->stride; n++)
+		row[n] = MP_NO_HOST;
+	return total * replication->dc_count;
+}
+
+static uint32_t place_simple(const struct mp_placement *placement, uint16_t *row)
+{
+	const struct mp_placer *placer = placement->placer;
+	uint32_t slot = placer->first_host[0];
+	for (uint16_t n = 0; n < placement->stride; n++) {
+		row[n] = slot != NONE ? (uint16_t)slot : MP_NO_HOST;
+		slot = slot != NONE ? placer->hosts.next[slot] : NONE;
+	}
+	return placement->stride;
+}
+
+// One token: its host and rack come to the front, and on the second lap its row is written. Returns what it cost.
+static uint32_t walk(struct mp_placement *placement, const struct mp_view *view)
+{
+	struct mp_placer *placer = placement->placer;
+	const struct mp_ring *ring = placement->ring;
+	uint32_t at = --placer->left;
+	move(placer, view, ring->owners[at], placer->fills ? at + ring->count : at);
+	if (placer->fills)
+		return 1;
+	uint16_t *row = placement->hosts + (size_t)at * placement->stride;
+	placement->done++;
+	return 1 + (placer->by_dc ? place_network(placement, at + 1, row) : place_simple(placement, row));
 }
 
 bool mp_placement_step(struct mp_placement *placement, const struct mp_view *view, uint32_t rows)
 {
-	const struct mp_ring *ring = placement->ring;
-	if (placement->stride == 0) {
-		placement->done = ring->count;
-		return true;
+	int64_t budget = (int64_t)rows * 16;
+	uint32_t most = placement->done + rows;
+	while (placement->placer != NULL && placement->err == 0 && budget > 0 && placement->done < most) {
+		struct mp_placer *placer = placement->placer;
+		if (placer->left > 0) {
+			budget -= walk(placement, view);
+		} else if (placer->fills) {
+			placement->err = make_rows(placement);
+		} else {
+			free_placer(placer);
+			placement->placer = NULL;
+		}
 	}
-	// A lopsided cluster walks far for each token: the budget is in tokens walked, so that a slice stays a
-	// slice.
-	uint64_t budget = (uint64_t)rows * 64;
-	uint64_t walked = 0;
-	for (uint32_t n = 0; n < rows && walked < budget && placement->done < ring->count; n++) {
-		uint16_t *row = placement->hosts + (size_t)placement->done * placement->stride;
-		walked += placement->replication.strategy == MP_STRATEGY_NETWORK
-		              ? place_network(placement, view, placement->done, row)
-		              : place_simple(placement, placement->done, row);
-		placement->done++;
-	}
-	return placement->done == ring->count;
+	return placement->placer == NULL || placement->err != 0;
 }
+
+// ---- using ------------------------------------------------------------------------------------------------
 
 struct mp_placement *mp_placement_ref(struct mp_placement *placement)
 {
@@ -250,19 +305,17 @@ void mp_placement_unref(struct mp_placement *placement)
 	if (placement == NULL || --placement->refs > 0)
 		return;
 	mp_ring_unref(placement->ring);
+	free_placer(placement->placer);
 	mp_free(placement->hosts);
-	mp_free(placement->racks);
 	mp_free(placement);
 }
 
 const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t token, uint32_t *count)
 {
 	*count = 0;
-	if (MP_UNLIKELY(placement == NULL || placement->stride == 0))
+	if (MP_UNLIKELY(placement == NULL || placement->stride == 0 || placement->placer != NULL))
 		return NULL;
 	uint32_t at = mp_ring_find(placement->ring, token);
-	if (MP_UNLIKELY(at >= placement->done))
-		return NULL;
 	const uint16_t *row = placement->hosts + (size_t)at * placement->stride;
 	uint32_t used = placement->stride;
 	while (used > 0 && row[used - 1] == MP_NO_HOST)

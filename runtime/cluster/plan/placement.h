@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens to replicas: a placement is one keyspace's replicas for every token of a ring, computed in slices so that the
-// loop never stalls. As Cassandra's SimpleStrategy and NetworkTopologyStrategy (org.apache.cassandra.locator) do it.
+// loop never stalls. As Cassandra's SimpleStrategy and NetworkTopologyStrategy (org.apache.cassandra.locator) do it,
+// but a row costs about as many steps as it has replicas, however the tokens lie.
 #pragma once
 
+#include "cluster/plan/replication.h"
 #include "cluster/plan/ring.h"
-#include "cluster/plan/view.h"
 
-enum mp_strategy { MP_STRATEGY_NONE, MP_STRATEGY_SIMPLE, MP_STRATEGY_NETWORK, MP_STRATEGY_EVERYWHERE };
-struct mp_replication {
-	enum mp_strategy strategy; // NONE: unknown or local: no replicas are known
-	uint16_t rf;               // SIMPLE
-	uint16_t dc_count;         // NETWORK
-	struct {
-		uint16_t dc_id;
-		uint16_t rf;
-	} dcs[MP_DCS_MAX];
-};
-// Options as in system_schema.keyspaces.replication: "class" and the rest. "3/1" (transient) counts the full number.
-// An unknown class gives NONE. Nonsense numbers count as 0.
-void mp_replication_parse(struct mp_replication *replication, struct mp_view *view, size_t count,
-                          const struct mp_str *keys, const struct mp_str *values);
+#define MP_PLACEMENT_SLOTS_MAX ((size_t)1 << 25) // tokens times replicas; beyond it no replicas are known
+
+struct mp_placer;
 
 struct mp_placement {
 	struct mp_ring *ring;
@@ -27,14 +17,14 @@ struct mp_placement {
 	uint16_t stride; // most replicas a token can have
 	uint16_t *hosts; // ring->count rows of `stride` slots, in placement order, filled up with MP_NO_HOST
 	uint32_t done;   // rows computed
+	struct mp_placer *placer; // NULL: complete
+	int err;                  // why it is none: MP_ENOMEM, MP_ETOOBIG
 	uint32_t refs;
-	uint16_t dc_hosts[MP_DCS_MAX]; // by position in replication.dcs: hosts and racks that own tokens
-	uint16_t dc_racks[MP_DCS_MAX];
-	uint16_t *racks; // room for one row
 };
 struct mp_placement *mp_placement_new(struct mp_ring *ring, const struct mp_replication *replication,
                                       const struct mp_view *view) MP_MUST_CHECK;
-// Compute up to `rows` more rows; true when complete. Any input ends: RF above the number of hosts gives them all.
+// Up to `rows` more of them, fewer when they are long; true when it is complete, or has an error. Any input ends: RF
+// above the number of hosts gives them all.
 bool mp_placement_step(struct mp_placement *placement, const struct mp_view *view, uint32_t rows);
 struct mp_placement *mp_placement_ref(struct mp_placement *placement);
 void mp_placement_unref(struct mp_placement *placement); // NULL is fine

@@ -53,11 +53,19 @@ void mp_view_deinit(struct mp_view *view)
 	memset(view, 0, sizeof(*view));
 }
 
-int mp_view_dc_id(struct mp_view *view, const char *dc)
+int mp_view_find_dc(const struct mp_view *view, struct mp_str dc)
 {
 	for (uint16_t i = 0; i < view->dc_count; i++)
-		if (strcmp(view->dc_names[i], dc) == 0)
+		if (mp_str_is(dc, view->dc_names[i]))
 			return i;
+	return -1;
+}
+
+int mp_view_dc_id(struct mp_view *view, const char *dc)
+{
+	int known = mp_view_find_dc(view, mp_str_of(dc));
+	if (known >= 0)
+		return known;
 	if (view->dc_count == MP_DCS_MAX)
 		return MP_ETOOBIG;
 	char *copy = mp_strdup(dc);

@@ -83,6 +83,7 @@ int mp_view_init(struct mp_view *view) MP_MUST_CHECK;
 void mp_view_deinit(struct mp_view *view);
 // The id of a datacentre or rack name, made on first sight. MP_ETOOBIG (number or length), MP_ENOMEM.
 int mp_view_dc_id(struct mp_view *view, const char *dc) MP_MUST_CHECK;
+int mp_view_find_dc(const struct mp_view *view, struct mp_str dc); // -1: never seen
 int mp_view_rack_id(struct mp_view *view, const char *dc, const char *rack) MP_MUST_CHECK;
 // The datacentre's place among the remote ones: 1 and up, 0: after those. Takes effect with the next rebuild.
 void mp_view_set_priority(struct mp_view *view, uint16_t dc_id, uint16_t priority);

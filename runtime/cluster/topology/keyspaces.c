@@ -132,15 +132,34 @@ static bool begin_next(struct mp_keyspaces *keyspaces)
 	return true;
 }
 
+// False: memory was short, and may be there later; too many slots will be too many then, too.
+static bool end_building(struct mp_keyspaces *keyspaces)
+{
+	struct mp_placement *placement = keyspaces->building;
+	struct mp_keyspace *keyspace = keyspaces->entries[keyspaces->building_id];
+	int err = placement->err;
+	keyspaces->building = NULL;
+	if (err == 0) {
+		finish(keyspace, placement);
+		return true;
+	}
+	mp_placement_unref(placement);
+	if (err == MP_ENOMEM)
+		return false;
+	mp_log_write(keyspaces->cluster->log, MP_LOG_WARN,
+	             "keyspace %s has too many replicas to keep in mind: its requests go without token awareness",
+	             mp_names_text(&keyspaces->names, keyspaces->building_id));
+	finish(keyspace, NULL);
+	return true;
+}
+
 static void on_slice(void *data)
 {
 	struct mp_keyspaces *keyspaces = data;
 	bool has_memory = begin_next(keyspaces);
 	if (keyspaces->building != NULL &&
-	    mp_placement_step(keyspaces->building, keyspaces->cluster->view, MP_PLACEMENT_ROWS_PER_TURN)) {
-		finish(keyspaces->entries[keyspaces->building_id], keyspaces->building);
-		keyspaces->building = NULL;
-	}
+	    mp_placement_step(keyspaces->building, keyspaces->cluster->view, MP_PLACEMENT_ROWS_PER_TURN))
+		has_memory = end_building(keyspaces) && has_memory;
 	if (keyspaces->building == NULL && next_to_build(keyspaces) == 0)
 		return;
 	if (mp_timer_start_ms(&keyspaces->slice, has_memory ? SLICE_MS : NO_MEMORY_MS) != 0)

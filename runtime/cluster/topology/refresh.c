@@ -337,6 +337,10 @@ static void go_on(struct mp_topology *topology, int64_t *work)
 			break;
 		if (topology->members.doubtful)
 			mp_topology_want(topology, true, false, MP_TOPOLOGY_GATHER_MS * 2);
+		// Keyspaces that have replicas in a datacentre that nobody knew are read again.
+		if (topology->cluster->view->dc_count != topology->dc_count && !topology->reads_keyspaces)
+			mp_topology_want(topology, false, true, 0);
+		topology->dc_count = topology->cluster->view->dc_count;
 		enter(topology, MP_TOPOLOGY_KEYSPACES);
 		break;
 	case MP_TOPOLOGY_KEYSPACES:

@@ -54,6 +54,7 @@ struct mp_topology {
 	bool settles;                      // without system.peers the node itself will do: there is no other
 	int rc;                            // first failure of the refresh under way
 	char why[160];
+	uint16_t dc_count; // when the keyspaces were read last, or should be again
 	uint32_t events;   // gathered since the last refresh began
 	uint32_t failures; // refreshes in a row
 	uint32_t steps;    // of the last refresh

@@ -199,4 +199,69 @@ describe("a placement", function()
     C.mp_ring_unref(ring)
     topology.free(view)
   end)
+
+  -- Tokens may lie as badly as somebody likes: the walk to a row's replicas is not the ring's length.
+  it("costs as many steps for tokens that lie as badly as they can", function()
+    local network = "NetworkTopologyStrategy"
+    for _, options in ipairs { { class = "SimpleStrategy", replication_factor = "3" },
+      { class = network, dc1 = "3", dc2 = "2" }, { class = network, dc1 = "50" } } do
+      -- Two hosts have nearly all tokens, in turn; the others, and their racks, one each, all at the end.
+      local hosts = {}
+      for i = 1, 60 do
+        hosts[i] = { dc = i % 7 == 0 and "dc2" or "dc1", rack = "r" .. i % 20, tokens = { 1000000 + i } }
+      end
+      for i = 1, 6000 do hosts[i % 2 + 1].tokens[#hosts[i % 2 + 1].tokens + 1] = i end
+      local view, ring = topology.view(hosts, "dc1"), topology.ring(hosts)
+      local placement = C.mp_placement_new(ring, (topology.replication(view, options)), view)
+      local steps = 0
+      while not C.mp_placement_step(placement, view, 500) do steps = steps + 1 end
+      assert.is_true(steps <= ring.count / 500 * 8, steps .. " steps")
+      assert.equal(0, placement.err)
+      for _ = 1, 5 do
+        local token = math.random(1, 6010)
+        assert.same(reference(hosts, options, token), topology.replicas(placement, token))
+      end
+      C.mp_placement_unref(placement)
+      C.mp_ring_unref(ring)
+      topology.free(view)
+    end
+  end)
+
+  it("that would be too large is none", function()
+    local hosts, tokens = {}, {}
+    for i = 1, 600 do hosts[i] = { dc = "dc1", rack = "r1", tokens = {} } end
+    for i = 1, 60000 do
+      tokens = hosts[i % 600 + 1].tokens
+      tokens[#tokens + 1] = i
+    end
+    local view, ring = topology.view(hosts, "dc1"), topology.ring(hosts)
+    local placement = C.mp_placement_new(ring, (topology.replication(view, { class = "EverywhereStrategy" })), view)
+    while not C.mp_placement_step(placement, view, 100000) do end
+    assert.equal(C.MP_ETOOBIG, placement.err)
+    assert.same({}, topology.replicas(placement, 1))
+    C.mp_placement_unref(placement)
+    C.mp_ring_unref(ring)
+    topology.free(view)
+  end)
+
+  it("counts a datacentre once, and those that are not there not at all", function()
+    local hosts = { { dc = "dc1", rack = "r1", tokens = { 1, 5 } }, { dc = "dc1", rack = "r2", tokens = { 3 } } }
+    local view, ring = topology.view(hosts, "dc1"), topology.ring(hosts)
+    local keys, values = { "class", "dc1", "dc1", "gone" }, { "NetworkTopologyStrategy", "1", "2", "3" }
+    local ks, vs = ffi.new "struct mp_str[4]", ffi.new "struct mp_str[4]"
+    for i = 1, 4 do
+      ks[i - 1].data, ks[i - 1].len = keys[i], #keys[i]
+      vs[i - 1].data, vs[i - 1].len = values[i], #values[i]
+    end
+    local replication = ffi.new "struct mp_replication"
+    C.mp_replication_parse(replication, view, 4, ks, vs)
+    assert.equal(1, replication.dc_count)
+    assert.equal(1, view.dc_count)
+    local placement = C.mp_placement_new(ring, replication, view)
+    while not C.mp_placement_step(placement, view, 100) do end
+    assert.equal(1, #topology.replicas(placement, 2))
+    C.mp_placement_unref(placement)
+    C.mp_ring_unref(ring)
+    topology.free(view)
+  end)
 end)

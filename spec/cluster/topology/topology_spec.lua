@@ -398,6 +398,28 @@ describe("the topology", function()
       assert.is_true(turns >= 3, turns)
     end)
 
+    it("are known in a datacentre that comes later", function()
+      connected { keyspaces = { ks = { class = "NetworkTopologyStrategy", dc1 = "1", dc2 = "1" } } }
+      replicas_of("ks", 0)
+      world:pass(20)
+      assert.equal(1, #replicas_of("ks", -7500))
+      local new = world:add_node { dc = "dc2", tokens = { "100" } }
+      world:event(world.nodes[1], "TOPOLOGY_CHANGE", "NEW_NODE", new)
+      world:until_true(function() return #(replicas_of("ks", -7500) or {}) == 2 end, 5000)
+    end)
+
+    it("cost no node its datacentre, whatever keyspaces name", function()
+      local options = { class = "NetworkTopologyStrategy", dc1 = "1" }
+      for i = 1, 64 do options["nowhere" .. i] = "3" end
+      connected { keyspaces = { ks = options }, nodes = { {}, { dc = "dc2" } } }
+      local second = world:add_node { dc = "dc3" }
+      world:event(world.nodes[1], "TOPOLOGY_CHANGE", "NEW_NODE", second)
+      world:pass(3000)
+      assert.equal(3, world:stats().hosts_total)
+      assert.equal("dc3", ffi.string(world:find("127.0.0.3").dc))
+      assert.equal(3, world.session.view.dc_count)
+    end)
+
     it("are not known under another partitioner", function()
       world = session_world.open()
       for _, node in ipairs(world.nodes) do node.says.partitioner = "org.apache.cassandra.dht.RandomPartitioner" end
