@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "api_internal.h"
-#include "base/redact.h"
+#include "base/text/redact.h"
 #include "policy/installation.h"
 #include "script/core.h"
 

@@ -41,7 +41,8 @@ end
 -- What each folder may include of the runtime, besides itself: folders with all that is below them, or single headers.
 -- A room inside of a folder is a floor of its own.
 local floors = {
-  base = {},
+  ["base/text"] = { "base/defs.h", "base/cursor.h" },
+  base = { "base/text" },
   wire = { "base" },
   loop = { "base" },
   link = { "wire", "loop", "base" },
@@ -147,7 +148,8 @@ describe("the house", function()
     local offences = {}
     for _, path in ipairs(tracked "'*.c' '*.h' '*.lua'") do
       local lines = lines_of(MOONPOOL_ROOT .. "/" .. path)
-      if #lines > 600 then offences[#offences + 1] = string.format("%s: %d lines", path, #lines) end
+      local is_data = path == "spec/wire/golden.lua"
+      if #lines > 500 and not is_data then offences[#offences + 1] = string.format("%s: %d lines", path, #lines) end
       local start
       for number, line in ipairs(lines) do
         if path:match "%.[ch]$" then
@@ -162,6 +164,18 @@ describe("the house", function()
         local columns = #line:gsub("[\128-\191]", "") -- of UTF-8
         if columns > 120 then offences[#offences + 1] = string.format("%s:%d: %d columns", path, number, columns) end
       end
+    end
+    report(offences)
+  end)
+
+  it("keeps folders small enough to look at", function()
+    local count, offences = {}, {}
+    for _, path in ipairs(tracked "'*.c' '*.h' '*.lua'") do
+      local folder = split(path)
+      if not folder:match "^spec/escape" then count[folder] = (count[folder] or 0) + 1 end -- those are data
+    end
+    for folder, files in pairs(count) do
+      if files > 40 then offences[#offences + 1] = string.format("%s: %d files", folder, files) end
     end
     report(offences)
   end)

@@ -2,7 +2,7 @@
 -- What of a configuration may be shown. Three rules: nothing that stands below `auth` or `tls` (its keys neither,
 -- because a password may stand where a key should), nothing whose name says that it is a secret, and nothing in front
 -- of an @, which may be user:password@host. Messages that others make are looked over by shape when they leave
--- (base/redact.h).
+-- (base/text/redact.h).
 local lua_text = require "moonpool.lua_text"
 
 local format = string.format

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/redact.h"
+#include "base/text/redact.h"
 
 #define LINE_MAX_BYTES 2048
 

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/redact.h"
+#include "base/text/redact.h"
 #include "policy/installation.h"
 #include "policy/policies_internal.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/nearest.h"
+#include "base/text/nearest.h"
 
 static int refuse(char *message, size_t size, int rc, const char *path, const char *why)
 {

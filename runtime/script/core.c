@@ -8,7 +8,7 @@
 
 #include "base/descriptor.h"
 #include "base/log.h"
-#include "base/redact.h"
+#include "base/text/redact.h"
 #include "policy/installation.h"
 #include "script/pool/pool.h"
 #include "script/runtime.h"

@@ -61,7 +61,7 @@ void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates noth
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 
-// A text for a reader, without what has the shape of a secret (base/redact.h).
+// A text for a reader, without what has the shape of a secret (base/text/redact.h).
 void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);
 // readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
 int mp_lua_read_file(lua_State *L);

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/nearest.h"
-#include "base/redact.h"
+#include "base/text/nearest.h"
+#include "base/text/redact.h"
 #include "cluster/session.h"
 #include "script/core.h"
 

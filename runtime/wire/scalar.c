@@ -8,7 +8,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "base/uuid.h"
 #include "wire/date.h"
 #include "wire/value.h"

@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local json = dofile(MOONPOOL_ROOT .. "/lua/moonpool/cli/json.lua")
 local policies = require "spec.support.policies"
 local unix = require "spec.support.unix"
+local close, send = unix.close, unix.send
 
 ffi.cdef [[
 int kill(int pid, int signal);
@@ -15,12 +16,7 @@ local exe = MOONPOOL_BUILD_DIR .. "/moonpool"
 local folder, processes
 
 local function file(name) return folder .. "/" .. name end
-local function read(path)
-  local handle = io.open(path)
-  local text = handle and handle:read "*a" or ""
-  if handle then handle:close() end
-  return text
-end
+local read = policies.read
 
 local function eventually(what, condition)
   for _ = 1, 1200 do
@@ -339,14 +335,9 @@ describe("moonpool ctl", function()
   end)
 end)
 
--- ---- hostile clients ----------------------------------------------------------------------------------------------
-
-local close, send = unix.close, unix.send
-
 local function dial() return assert(unix.dial(file "ctl.sock"), "nobody listens") end
 
--- An answer, or nil when the other side has closed.
-local function receive(fd)
+local function receive(fd) -- an answer, or nil when the other side has closed
   local line = unix.receive(fd)
   return line and json.decode(line)
 end
@@ -504,23 +495,5 @@ describe("the control socket", function()
     works()
     assert.equal(0, process:stop())
     close(fd)
-  end)
-end)
-
-describe("JSON", function()
-  it("comes back as it was", function()
-    local value = { a = 1, b = "x\n\"\\\127", c = json.list { 1, 2, json.list {} }, d = { e = true, f = false },
-      g = -1.5 }
-    assert.same(value, json.decode(json.encode(value)))
-    assert.equal("ä€", json.decode '"\\u00e4\\u20ac"')
-    assert.same({ 1, "two" }, json.decode ' [ 1 , "two" ] ')
-  end)
-
-  it("refuses what is none", function()
-    for _, text in ipairs { "", "{", "[1,", "[1 2]", '{"a" 1}', "{a:1}", "tru", "1 2", '"a', "[" } do
-      local value, why = json.decode(text)
-      assert.is_nil(value)
-      assert.is_string(why)
-    end
   end)
 end)

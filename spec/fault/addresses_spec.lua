@@ -134,8 +134,7 @@ describe("addresses:", function()
         policies.write(config_file.file "pool.lua", "local t = " .. config_file.text_of(values)
           .. "\nlocal fn = translate_for_spec t.addressTranslator = function(a) return fn(a) end return t\n")
         state.pool = moonpool.ConnectionPool(config_file.file "pool.lua")
-        local future = moonpool.spawn(function(pool) return pool:connect() end, state.pool)
-        future:wait()
+        moonpool.spawn(function(pool) return pool:connect() end, state.pool):wait()
         moonpool.sleep(1000)
         assert.is_true(count >= 1)
         if state.pool then
@@ -143,7 +142,7 @@ describe("addresses:", function()
           moonpool.sleep(100)
           state.pool:close()
         end
-        state.pool, future = nil, nil
+        state.pool = nil
         collectgarbage()
         moonpool.sleep(1000)
       end

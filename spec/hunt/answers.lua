@@ -25,7 +25,7 @@ local function touch(value)
   return tostring(value)
 end
 
-local function ask(world, pool, r, statements)
+local function ask(pool, r, statements)
   local kind, k = r.below(5), r.below(8)
   local result, err
   if kind == 0 then
@@ -65,7 +65,7 @@ function answers.run(seed)
           opcode = r.pick { "QUERY", "EXECUTE", "PREPARE" } }
       end
       for _ = 1, 4 do
-        local ok, why = pcall(ask, world, pool, r, statements)
+        local ok, why = pcall(ask, pool, r, statements)
         -- A statement whose description arrived wrong takes parameters that nobody can know.
         assert(ok or type(why) == "table" or why:find "parameter", why)
       end

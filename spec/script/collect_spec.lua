@@ -4,7 +4,6 @@
 local moonpool = require "moonpool"
 local core = require "moonpool.core_loader"
 local sim = require "moonpool.sim"
-local program = require "spec.support.program"
 local support = require "spec.support.world"
 local it_in = support.inside(it)
 
@@ -458,45 +457,4 @@ describe("a random program", function()
   for seed = 1, 15 do
     it("of seed " .. seed .. " ends with nothing left", function() play(seed) end)
   end
-end)
-
-describe("an application", function()
-  it("may close a pool, forget it, and go on", function()
-    local said, status = program.run([[
-      local moonpool = require "moonpool"
-      for closers = 0, 2 do
-        local pool = moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
-        assert(pool:connect())
-        for _ = 1, closers do moonpool.spawn(pool.close, pool) end
-        pool:close()
-        pool = nil
-        collectgarbage() collectgarbage()
-        moonpool.sleep(20)
-      end
-      print "end"
-    ]], "--embedded 1")
-    assert.equal("end\n", said)
-    assert.equal(0, status)
-  end)
-
-  it("may leave everything to the end of its state", function()
-    local said, status = program.run([[
-      local moonpool = require "moonpool"
-      pool = moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
-      assert(pool:connect())
-      statement = pool:prepare "SELECT key FROM system.local"
-      future = pool:executeAsync(statement)
-      hold = newproxy(true)
-      getmetatable(hold).__gc = function()
-        print(select("#", pool:getStats()), pcall(moonpool.run, function() end))
-        print(pcall(moonpool.sleep, 1))
-        moonpool.ConnectionPool{ contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1" }
-        moonpool.spawn(function() print "never" end)
-      end
-      print "end"
-    ]], "--embedded 1")
-    assert.matches("^end\n", said)
-    assert.is_nil(said:find("never", 1, true))
-    assert.equal(0, status)
-  end)
 end)

@@ -21,6 +21,14 @@ end
 
 function policies.remove(path) assert(os.execute("rm -rf '" .. path .. "'")) end
 
+-- What stands in a file; "" when there is none.
+function policies.read(path)
+  local file = io.open(path)
+  local text = file and file:read "*a" or ""
+  if file then file:close() end
+  return text
+end
+
 function policies.write(path, text)
   local file = assert(io.open(path .. ".new", "w"))
   file:write(text)

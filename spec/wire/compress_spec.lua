@@ -30,14 +30,14 @@ end
 -- Texts of every nature: empty, repeated, random, half and half.
 local function texts(count)
   local r, list = random.new(5), { "", "x", ("ab"):rep(50000), ("\0"):rep(200000) }
-  for i = 1, count do
+  for _ = 1, count do
     local parts = {}
     for _ = 1, 1 + r.below(30) do
       local part = {}
       for j = 1, 1 + r.below(40) do part[j] = string.char(r.below(256)) end
       parts[#parts + 1] = r.chance(2) and table.concat(part) or table.concat(part):rep(1 + r.below(200))
     end
-    list[#list + 1], i = table.concat(parts), i
+    list[#list + 1] = table.concat(parts)
   end
   return list
 end

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two passes, each over the text once. Both replace in place: what is read is never behind what is written.
-#include "base/redact.h"
+#include "base/text/redact.h"
 
 #include <stdbool.h>
 #include <string.h>
