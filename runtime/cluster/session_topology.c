@@ -190,11 +190,12 @@ static enum mp_distance distance(void *owner, const char *dc)
 {
 	const struct mp_session *session = owner;
 	const char *serving = mp_session_serving_dc(session);
-	bool is_unknown = session->unknown_is_local && strcmp(dc, MP_UNKNOWN_PLACE) == 0;
-	if (is_unknown || (serving != NULL && strcmp(serving, dc) == 0))
+	bool is_unknown = strcmp(dc, MP_UNKNOWN_PLACE) == 0;
+	if ((is_unknown && session->unknown_is_local) || (serving != NULL && strcmp(serving, dc) == 0))
 		return MP_DISTANCE_LOCAL;
-	bool connects =
-		session->config.connect_remote || session->policies.serving.decide != NULL || session->away;
+	// Who does not say where it is stays at hand: it may be the last one.
+	bool connects = session->config.connect_remote || session->policies.serving.decide != NULL ||
+	                session->away || is_unknown;
 	return connects && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE : MP_DISTANCE_IGNORED;
 }
 

@@ -228,10 +228,10 @@ describe("a placement", function()
   end)
 
   it("that would be too large is none", function()
-    local hosts, tokens = {}, {}
+    local hosts = {}
     for i = 1, 600 do hosts[i] = { dc = "dc1", rack = "r1", tokens = {} } end
     for i = 1, 60000 do
-      tokens = hosts[i % 600 + 1].tokens
+      local tokens = hosts[i % 600 + 1].tokens
       tokens[#tokens + 1] = i
     end
     local view, ring = topology.view(hosts, "dc1"), topology.ring(hosts)

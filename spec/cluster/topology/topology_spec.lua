@@ -58,9 +58,29 @@ describe("the topology", function()
         end
         assert.is_nil(world:connect())
         assert.equal(mask % 2 == 0 and 2 or 1, world:stats().hosts_total, "mask " .. mask)
+        world:until_true(function() return world:up_count() == world:stats().hosts_total end)
         world:close()
       end
       world = nil
+    end)
+
+    it("counts hosts that do not say their datacentre as local while no other one is", function()
+      world = session_world.open { nodes = { {}, {} }, config = { local_dc = "dc1" } }
+      for _, node in ipairs(world.nodes) do node.dc = false end
+      assert.is_nil(world:connect())
+      world:until_true(function() return world:up_count() == 2 end)
+      assert.is_nil(world:execute("SELECT v FROM t").err)
+      assert.equal("unknown", ffi.string(world:find("127.0.0.1").dc))
+      world.nodes[2].dc = "dc1"
+      C.mp_topology_want(world.session.topology, true, false, 0)
+      world:until_true(function() return ffi.string(world:find("127.0.0.2").dc) == "dc1" end)
+      world:pass(100)
+      for _ = 1, 4 do assert.equal("127.0.0.2:9042", world:execute("SELECT v FROM t").host) end
+      assert.equal(2, world:up_count())
+      world.nodes[2].dc = false -- known once, it is known
+      C.mp_topology_want(world.session.topology, true, false, 0)
+      world:pass(100)
+      for _ = 1, 4 do assert.equal("127.0.0.2:9042", world:execute("SELECT v FROM t").host) end
     end)
 
     it("finds a node without a usable address by how its neighbours call it", function()
