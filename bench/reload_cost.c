@@ -35,9 +35,9 @@ static double median(double *values, int count)
 }
 
 // Both are done in turns of their own.
-static void measure_aside(struct mp_policies *policies, int count, double *prepare_us, double *free_us)
+static void measure_later(struct mp_policies *policies, int count, double *spare_us, double *free_us)
 {
-	double *prepare = calloc((size_t)count, sizeof(double)), *release = calloc((size_t)count, sizeof(double));
+	double *spare = calloc((size_t)count, sizeof(double)), *release = calloc((size_t)count, sizeof(double));
 	struct mp_policy_slot *slot = &policies->slots[MP_POLICY_BALANCE];
 	char message[512];
 	for (int i = 0; i < count; i++) {
@@ -48,13 +48,13 @@ static void measure_aside(struct mp_policies *policies, int count, double *prepa
 		slot->discarded = NULL;
 		release[i] = (double)(bench_now_ns() - from_ns) / 1000;
 		from_ns = bench_now_ns();
-		mp_policy_prepare(policies);
-		prepare[i] = (double)(bench_now_ns() - from_ns) / 1000;
+		mp_policy_make_spare(policies);
+		spare[i] = (double)(bench_now_ns() - from_ns) / 1000;
 		mp_loop_turn(policies->loop, 0);
 	}
-	*prepare_us = median(prepare, count);
+	*spare_us = median(spare, count);
 	*free_us = median(release, count);
-	free(prepare);
+	free(spare);
 	free(release);
 }
 
@@ -95,16 +95,16 @@ int main(int argc, char **argv)
 			die(message);
 		total_us[n] = (double)(bench_now_ns() - from_ns) / 1000;
 		for (int i = 0; i < MP_LOAD_PHASES; i++)
-			phases_us[i][n] = (double)policies->phase_ns[i] / 1000;
+			phases_us[i][n] = (double)policies->reload.phase_ns[i] / 1000;
 		// Where the generation before the last one is freed, and then the next state made.
 		do
 			mp_loop_turn(loop, 2);
-		while (policies->spare == NULL);
+		while (policies->reload.spare == NULL);
 	}
 	report(total_us, phases_us, count);
-	double prepare_us, free_us;
-	measure_aside(policies, count, &prepare_us, &free_us);
-	printf(" prepare_us=%.1f free_us=%.1f\n", prepare_us, free_us);
+	double spare_us, free_us;
+	measure_later(policies, count, &spare_us, &free_us);
+	printf(" spare_us=%.1f free_us=%.1f\n", spare_us, free_us);
 	for (int i = 0; i < MP_LOAD_PHASES; i++)
 		free(phases_us[i]);
 	free(total_us);

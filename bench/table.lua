@@ -177,7 +177,7 @@ if #reloads > 0 then
     for _, phase in ipairs(phases) do
       rows[#rows + 1] = { "- " .. phase:gsub("_", " "), show("%.0f", entry[phase .. "_us"]), "" }
     end
-    rows[#rows + 1] = { "a state, made ahead in another turn", show("%.0f", entry.prepare_us), "" }
+    rows[#rows + 1] = { "a state, made ahead in another turn", show("%.0f", entry.spare_us), "" }
     rows[#rows + 1] = { "the old one freed, in another turn", show("%.0f", entry.free_us), "" }
   end
   print ""

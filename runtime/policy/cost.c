@@ -31,9 +31,9 @@ static bool ask_one(struct mp_policy_state *state, struct mp_view *view, uint32_
 // Enough calls that the ways through the policy are compiled before the first request takes them, the usual one first:
 // what the compiler sees first is the trunk, everything else a branch. The copy of the view keeps the session's own
 // turn where it is.
-void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_policy_state *state)
+void mp_policy_warm_up(const struct mp_view *cluster, struct mp_policy_state *state)
 {
-	struct mp_view view = *slot->owner->view;
+	struct mp_view view = *cluster;
 	bool ok = true;
 	for (uint32_t i = 0; i < COMMON_CALLS && ok; i++) {
 		if (i % LOOK_EVERY == 0 && mp_policy_state_is_compiled(state))

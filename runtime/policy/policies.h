@@ -86,11 +86,11 @@ int mp_policies_reload(struct mp_policies *policies, char *message, size_t messa
 int mp_policies_rollback(struct mp_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
 
 // Other policies, options or paths for a session that runs, in two steps so that they may be one part of a greater
-// change. Prepare: what differs from now is loaded and checked; NULL: `message` says why not, and all is as it was.
+// change. First: what differs from now is loaded and checked; NULL: `message` says why not, and all is as it was.
 struct mp_policy_change;
-struct mp_policy_change *mp_policies_prepare(struct mp_policies *policies,
-                                             const struct mp_policies_config *config, char *message,
-                                             size_t message_size) MP_MUST_CHECK;
+struct mp_policy_change *mp_policies_change(struct mp_policies *policies,
+                                            const struct mp_policies_config *config, char *message,
+                                            size_t message_size) MP_MUST_CHECK;
 // Take it, or drop it; exactly one of both, before the loop goes on. After taking, mp_policies_get() may say
 // something else: give it to mp_session_set_policies() again.
 void mp_policies_take(struct mp_policies *policies, struct mp_policy_change *change);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "policy/kinds.h"
+#include "policy/orders.h"
 #include "policy/policies.h"
 #include "policy/sample.h"
 #include "policy/state.h"
@@ -37,7 +38,6 @@ struct mp_generation {
 struct mp_policy_slot {
 	struct mp_policies *owner;
 	enum mp_policy_kind kind;
-	struct mp_policy_choice choice;  // strings are the slot's; policy NULL: C answers
 	struct mp_generation *current;   // never NULL while policy is set; behind it those to go back to
 	struct mp_generation *retired;   // failed in service, to be freed by the task
 	struct mp_generation *discarded; // replaced, to be freed by the task
@@ -70,6 +70,15 @@ enum mp_load_phase {
 	MP_LOAD_PHASES
 };
 
+// What reload.c needs beside the slots.
+struct mp_policy_reloads {
+	struct mp_timer timer;         // for what takes long
+	struct mp_policy_state *spare; // without a policy, made in a turn in which nobody waits for it; or NULL
+	bool wants_spare;
+	uint64_t phase_ns[MP_LOAD_PHASES]; // of the last load
+	uint64_t phase_from_ns;
+};
+
 struct mp_policy_news {
 	enum mp_policy_event_kind kind;
 	enum mp_policy_kind policy;
@@ -83,9 +92,8 @@ struct mp_policies {
 	struct mp_loop *loop;
 	const struct mp_log *log;
 	struct mp_policy_calls policies;
-	struct mp_source_path source;
+	struct mp_policy_orders orders;
 	char *home;
-	char *where;
 	size_t memory_bytes;
 	bool watch;
 	struct mp_policy_module modules[MP_POLICY_MODULES];
@@ -95,56 +103,53 @@ struct mp_policies {
 	struct mp_policy_names names;
 	bool has_names;
 	struct mp_policy_slot slots[MP_POLICY_KINDS];
-	struct mp_task task;
-	struct mp_timer later; // for what takes long
+	struct mp_task cleanup; // of what is not done inside of a decision
+	struct mp_policy_reloads reload;
 	struct mp_policy_news news[MP_POLICY_EVENTS];
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
 	void *event_data;
 	bool is_measured; // for authors: who reads the costs needs no warning
-	struct mp_policy_state
-		*spare; // a state without a policy, made in a turn in which nobody waits for it; or NULL
-	bool wants_spare;
-	uint64_t phase_ns[MP_LOAD_PHASES]; // of the last load
-	uint64_t phase_from_ns;
 	bool in_event;
 	bool free_wanted;
 };
 
 // policies.c
-bool mp_policy_later(struct mp_policies *policies); // soon, what takes long; false: no memory
+void mp_policy_install(struct mp_policies *policies); // what C calls follows from the slots
+// modules.c
+int mp_policy_modules_read(struct mp_policies *policies, char *message, size_t message_size) MP_MUST_CHECK;
+int mp_policy_read_driver(struct mp_policies *policies, enum mp_policy_kind kind, char *message,
+                          size_t message_size) MP_MUST_CHECK;
+// news.c
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
+void mp_policy_tell_all(struct mp_policies *policies); // to the listener; may free the policies
+// reload.c
+void mp_policy_reload_init(struct mp_policies *policies);
+void mp_policy_reload_deinit(struct mp_policies *policies);
+void mp_policy_reload_forget(struct mp_policy_slot *slot); // what was tried and does not serve yet
 void mp_generation_free(struct mp_generation *generation); // and those behind it
 // The one before serves again, and the one that served is gone for good once the caller has freed it: returned, or NULL
 // when there is none before.
 struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot);
 // To be freed in a turn of its own.
 void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *generation);
-int mp_policy_read_driver(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
-bool mp_policy_copy_choice(struct mp_policy_choice *to, const struct mp_policy_choice *from,
-                           const char *fallback);
-void mp_policy_free_choice(struct mp_policy_choice *choice);
-void mp_policy_install(struct mp_policies *policies); // what C calls follows from the slots
-// reload.c
-// A generation that could serve; the same results as of mp_policy_load.
-int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
-                   size_t message_size) MP_MUST_CHECK;
+// A generation that could serve. 0; 1 when the order's texts are the known ones; or MP_ESCRIPT.
+int mp_policy_make(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
+                   struct mp_generation **made, char *message, size_t message_size) MP_MUST_CHECK;
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation);
-// A new generation into the slot. 0, 1 when the files are as they were (and `force` is false), or MP_ESCRIPT.
-int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size) MP_MUST_CHECK;
+// A new generation into the slot. 0 or MP_ESCRIPT.
+int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // The same as mp_policy_load with its consequences: counted, logged, told.
-int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message,
-                     size_t message_size) MP_MUST_CHECK;
-// What a changed file's policy lacks after it was tried.
-void mp_policy_finish(struct mp_policy_slot *slot);
+int mp_policy_reload(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // The same texts again in a state that knows the view.
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
-// A state for the next load.
-void mp_policy_prepare(struct mp_policies *owner);
-void mp_policy_watch(struct mp_policy_slot *slot);
-void mp_policy_unwatch(struct mp_policy_slot *slot);
+void mp_policy_make_spare(struct mp_policies *owner); // a state for the next load
+void mp_policy_on_change(void *slot);                 // one of its files did
+// watch.c
+void mp_policy_watch_start(struct mp_policy_slot *slot); // the files of the generation in force
+void mp_policy_watch_stop(struct mp_policy_slot *slot);
 // cost.c
-void mp_policy_warm_up(struct mp_policy_slot *slot, struct mp_policy_state *state);
+void mp_policy_warm_up(const struct mp_view *cluster, struct mp_policy_state *state);
 // Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
 bool mp_policy_is_slow(struct mp_policy_state *state, char *why, size_t size);
 // serve.c

@@ -10,43 +10,49 @@
 #include "base/mem.h"
 #include "policy/policies_internal.h"
 
-static struct mp_policy_state *prepare(struct mp_policies *owner, char *message, size_t message_size)
+#define LATER_MS 1u // between two things that take a part of a millisecond each
+
+// false: no memory.
+static bool soon(struct mp_policies *owner)
 {
-	struct mp_policy_modules modules = {owner->modules, MP_POLICY_MODULES};
-	return mp_policy_state_prepare(&modules, owner->memory_bytes, message, message_size);
+	return mp_timer_start_ms(&owner->reload.timer, LATER_MS) == 0;
 }
 
-void mp_policy_prepare(struct mp_policies *owner)
+static struct mp_policy_state *new_state(struct mp_policies *owner, char *message, size_t message_size)
+{
+	struct mp_policy_modules modules = {owner->modules, MP_POLICY_MODULES};
+	return mp_policy_state_new(&modules, owner->memory_bytes, message, message_size);
+}
+
+void mp_policy_make_spare(struct mp_policies *owner)
 {
 	char message[MP_POLICY_TEXT];
-	if (owner->spare == NULL)
-		owner->spare = prepare(owner, message, sizeof(message)); // NULL: whoever needs one will say why
+	if (owner->reload.spare == NULL)
+		owner->reload.spare =
+			new_state(owner, message, sizeof(message)); // NULL: whoever needs one will say why
 }
 
 // The state that was made ahead, or a new one.
 static struct mp_policy_state *take_state(struct mp_policies *owner, char *message, size_t message_size)
 {
-	struct mp_policy_state *state = owner->spare;
-	owner->spare = NULL;
+	struct mp_policy_state *state = owner->reload.spare;
+	owner->reload.spare = NULL;
 	// Whoever reloads once will do so again.
-	owner->wants_spare = owner->view != NULL;
-	if (owner->wants_spare)
-		(void)mp_policy_later(owner); // without it the next load makes one
-	return state != NULL ? state : prepare(owner, message, message_size);
+	owner->reload.wants_spare = owner->view != NULL;
+	if (owner->reload.wants_spare)
+		(void)soon(owner); // without it the next load makes one
+	return state != NULL ? state : new_state(owner, message, message_size);
 }
 
-static int load(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message,
-                size_t message_size)
+static int load(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
+                struct mp_policy_state *state, char *message, size_t message_size)
 {
-	struct mp_policies *owner = slot->owner;
 	struct mp_policy_setup setup = {
 		.loop = owner->loop,
 		.log = owner->log,
-		.kind = slot->kind,
-		.choice = &slot->choice,
-		.where = owner->where,
-		.source = &owner->source,
-		.driver = &owner->drivers[slot->kind],
+		.kind = kind,
+		.order = order,
+		.driver = &owner->drivers[kind],
 		.slots = owner->sample.view.hosts,
 		.names = owner->has_names ? &owner->names : NULL,
 	};
@@ -55,16 +61,14 @@ static int load(struct mp_policy_slot *slot, struct mp_policy_state *state, char
 
 // ---- the contract check -------------------------------------------------------------------------------------------
 
-static int check_contract(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message,
-                          size_t size)
+static int check_contract(struct mp_sample *sample, struct mp_policy_state *state, char *message, size_t size)
 {
-	struct mp_sample *sample = &slot->owner->sample;
 	for (int topology = 0; topology < MP_SAMPLE_COUNT; topology++) {
 		if (mp_sample_set(sample, (enum mp_sample_topology)topology) != 0) {
 			snprintf(message, size, "out of memory");
 			return MP_ESCRIPT;
 		}
-		if (mp_policy_ops(slot->kind)->check(state, sample))
+		if (state->ops->check(state, sample))
 			continue;
 		// What is good for a small cluster is not refused because it tires on a large one.
 		if (topology == MP_SAMPLE_THOUSAND && state->was_fuel) {
@@ -85,22 +89,21 @@ static int check_contract(struct mp_policy_slot *slot, struct mp_policy_state *s
 static void end_phase(struct mp_policies *owner, enum mp_load_phase phase)
 {
 	uint64_t now_ns = mp_loop_clock_ns(owner->loop);
-	owner->phase_ns[phase] = now_ns - owner->phase_from_ns;
-	owner->phase_from_ns = now_ns;
+	owner->reload.phase_ns[phase] = now_ns - owner->reload.phase_from_ns;
+	owner->reload.phase_from_ns = now_ns;
 }
 
 // A policy that passed the contract check becomes ready to serve. Before there is a cluster it stays cold and as it was
 // tried: its files are run again for the cluster.
-static int make_ready(struct mp_policy_slot *slot, struct mp_policy_state *state, char *message, size_t size)
+static int make_ready(struct mp_policies *owner, struct mp_policy_state *state, char *message, size_t size)
 {
-	struct mp_policies *owner = slot->owner;
 	const struct mp_policy_names *names = owner->has_names ? &owner->names : NULL;
 	mp_policy_load_begins(&state->context.fuel);
 	if (owner->view != NULL && mp_policy_state_begin(state, owner->view->hosts, names, message, size) != 0)
 		return MP_ESCRIPT;
 	end_phase(owner, MP_LOAD_AGAIN);
-	if (owner->view != NULL && mp_policy_ops(slot->kind)->is_hot)
-		mp_policy_warm_up(slot, state);
+	if (owner->view != NULL && state->ops->is_hot)
+		mp_policy_warm_up(owner->view, state);
 	end_phase(owner, MP_LOAD_WARM_UP);
 	state->context.plan = &state->idle_plan;
 	mp_policy_load_ends(&state->context.fuel);
@@ -108,23 +111,23 @@ static int make_ready(struct mp_policy_slot *slot, struct mp_policy_state *state
 	return 0;
 }
 
-// A decision that passed the contract check, cold. NULL: refused, or unchanged (`*rc` is 1).
-static struct mp_policy_state *try_out(struct mp_policy_slot *slot, bool force, int *rc, char *message,
+// A state that passed the contract check, cold. NULL: refused, or the same as before (`*rc` is 1).
+static struct mp_policy_state *try_out(struct mp_policies *owner, enum mp_policy_kind kind,
+                                       const struct mp_policy_order *order, int *rc, char *message,
                                        size_t size)
 {
-	struct mp_policies *owner = slot->owner;
-	owner->phase_from_ns = mp_loop_clock_ns(owner->loop);
-	*rc = mp_policy_read_driver(slot, message, size);
+	owner->reload.phase_from_ns = mp_loop_clock_ns(owner->loop);
+	*rc = mp_policy_read_driver(owner, kind, message, size);
 	struct mp_policy_state *state = *rc == 0 ? take_state(owner, message, size) : NULL;
 	end_phase(owner, MP_LOAD_STATE);
 	if (state != NULL)
 		mp_policy_load_begins(&state->context.fuel);
-	*rc = state == NULL ? MP_ESCRIPT : load(slot, state, message, size);
+	*rc = state == NULL ? MP_ESCRIPT : load(owner, kind, order, state, message, size);
 	end_phase(owner, MP_LOAD_FILES);
-	if (*rc == 0 && !force && slot->current != NULL && slot->loaded_hash == state->content_hash)
+	if (*rc == 0 && order->may_be_same && order->known == state->content_hash)
 		*rc = 1;
 	if (*rc == 0)
-		*rc = check_contract(slot, state, message, size);
+		*rc = check_contract(&owner->sample, state, message, size);
 	end_phase(owner, MP_LOAD_CONTRACT);
 	if (state != NULL)
 		mp_policy_load_ends(&state->context.fuel);
@@ -150,7 +153,7 @@ void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *genera
 		return;
 	mp_generation_free(slot->discarded);
 	slot->discarded = generation;
-	mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+	mp_task_post(slot->owner->loop, &slot->owner->cleanup, MP_PHASE_RUN);
 }
 
 struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot)
@@ -188,8 +191,7 @@ static void put_behind(struct mp_policy_slot *slot, struct mp_generation *genera
 
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation)
 {
-	mp_policy_state_free(slot->tried); // of a text that is older than this one
-	slot->tried = NULL;
+	mp_policy_reload_forget(slot); // of a text that is older than this one
 	slot->loaded_hash = generation->state->content_hash;
 	generation->number = ++slot->generations;
 	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
@@ -200,49 +202,50 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 	slot->suspended = false;
 	slot->failed_in_row = 0;
 	slot->last_error[0] = '\0';
-	mp_policy_watch(slot);
+	mp_policy_watch_start(slot);
 }
 
-static void warn_of_cost(struct mp_policy_slot *slot, struct mp_policy_state *state)
+static void warn_of_cost(struct mp_policies *owner, struct mp_policy_state *state)
 {
 	char why[MP_POLICY_TEXT];
-	bool known = mp_policy_ops(slot->kind)->is_hot && slot->owner->view != NULL && !slot->owner->is_measured;
+	bool known = state->ops->is_hot && owner->view != NULL && !owner->is_measured;
 	if (known && mp_policy_is_slow(state, why, sizeof(why)))
-		mp_log_write(slot->owner->log, MP_LOG_WARN, "%s: allowed, but slow", why);
+		mp_log_write(owner->log, MP_LOG_WARN, "%s: allowed, but slow", why);
 }
 
-// The decision becomes the generation's, or is freed.
-static struct mp_generation *generation_of(struct mp_policy_slot *slot, struct mp_policy_state *state,
+// The state becomes the generation's, or is freed.
+static struct mp_generation *generation_of(struct mp_policies *owner, struct mp_policy_state *state,
                                            char *message, size_t size)
 {
 	struct mp_generation *generation = mp_calloc(1, sizeof(*generation));
 	if (generation == NULL)
 		snprintf(message, size, "out of memory");
-	if (generation == NULL || make_ready(slot, state, message, size) != 0) {
+	if (generation == NULL || make_ready(owner, state, message, size) != 0) {
 		mp_free(generation);
 		mp_policy_state_free(state);
 		return NULL;
 	}
 	generation->state = state;
-	warn_of_cost(slot, state);
+	warn_of_cost(owner, state);
 	return generation;
 }
 
-int mp_policy_make(struct mp_policy_slot *slot, bool force, struct mp_generation **made, char *message,
-                   size_t message_size)
+int mp_policy_make(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
+                   struct mp_generation **made, char *message, size_t message_size)
 {
 	int rc;
 	*made = NULL;
-	struct mp_policy_state *state = try_out(slot, force, &rc, message, message_size);
+	struct mp_policy_state *state = try_out(owner, kind, order, &rc, message, message_size);
 	if (state != NULL)
-		*made = generation_of(slot, state, message, message_size);
+		*made = generation_of(owner, state, message, message_size);
 	return state != NULL && *made == NULL ? MP_ESCRIPT : rc;
 }
 
-int mp_policy_load(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
 	struct mp_generation *generation;
-	int rc = mp_policy_make(slot, force, &generation, message, message_size);
+	struct mp_policy_order order = mp_policy_orders_of(&slot->owner->orders, slot->kind);
+	int rc = mp_policy_make(slot->owner, slot->kind, &order, &generation, message, message_size);
 	if (rc == 0) {
 		mp_policy_swap_in(slot, generation);
 		end_phase(slot->owner, MP_LOAD_SWAP);
@@ -271,86 +274,87 @@ static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
 	return MP_ESCRIPT;
 }
 
-int mp_policy_reload(struct mp_policy_slot *slot, bool force, char *message, size_t message_size)
+int mp_policy_reload(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
-	return reloaded(slot, mp_policy_load(slot, force, message, message_size), message);
+	return reloaded(slot, mp_policy_load(slot, message, message_size), message);
 }
 
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
 	struct mp_policy_state *state = slot->current->state;
 	state->context.fuel.load_ns = 0;
-	int rc = make_ready(slot, state, message, message_size);
+	int rc = make_ready(slot->owner, state, message, message_size);
 	if (rc == 0)
-		warn_of_cost(slot, state);
+		warn_of_cost(slot->owner, state);
 	return rc;
 }
 
 // ---- files that change --------------------------------------------------------------------------------------------
 
-// In two turns of the loop, so that requests wait for half of it: what passed the contract check is made ready in the
-// second.
-static void on_change(void *data)
-{
-	struct mp_policy_slot *slot = data;
-	char message[MP_POLICY_TEXT];
-	int rc;
-	mp_policy_state_free(slot->tried);
-	slot->tried = try_out(slot, false, &rc, message, sizeof(message));
-	if (slot->tried == NULL)
-		(void)!reloaded(slot, rc, message); // told and logged
-	else if (!mp_policy_later(slot->owner))
-		mp_policy_finish(slot);
-}
-
-void mp_policy_finish(struct mp_policy_slot *slot)
+// What a changed file's policy lacks after it was tried.
+static void finish(struct mp_policy_slot *slot)
 {
 	char message[MP_POLICY_TEXT];
 	struct mp_policy_state *state = slot->tried;
 	slot->tried = NULL;
-	slot->owner->phase_from_ns = mp_loop_clock_ns(slot->owner->loop);
-	struct mp_generation *generation = generation_of(slot, state, message, sizeof(message));
+	slot->owner->reload.phase_from_ns = mp_loop_clock_ns(slot->owner->loop);
+	struct mp_generation *generation = generation_of(slot->owner, state, message, sizeof(message));
 	if (generation != NULL)
 		mp_policy_swap_in(slot, generation);
 	(void)!reloaded(slot, generation != NULL ? 0 : MP_ESCRIPT, message);
 }
 
-void mp_policy_unwatch(struct mp_policy_slot *slot)
+// In two turns of the loop, so that requests wait for half of it: what passed the contract check is made ready in the
+// second.
+void mp_policy_on_change(void *data)
 {
-	for (uint32_t i = 0; i < MP_POLICY_FILES; i++) {
-		if (slot->watches[i] != NULL)
-			mp_watch_close(slot->watches[i]);
-		mp_free(slot->watched[i]);
-		slot->watches[i] = NULL;
-		slot->watched[i] = NULL;
-	}
+	struct mp_policy_slot *slot = data;
+	struct mp_policy_order order = mp_policy_orders_of(&slot->owner->orders, slot->kind);
+	char message[MP_POLICY_TEXT];
+	int rc;
+	order.may_be_same = slot->current != NULL;
+	order.known = slot->loaded_hash;
+	mp_policy_state_free(slot->tried);
+	slot->tried = try_out(slot->owner, slot->kind, &order, &rc, message, sizeof(message));
+	if (slot->tried == NULL)
+		(void)!reloaded(slot, rc, message); // told and logged
+	else if (!soon(slot->owner))
+		finish(slot);
 }
 
-static bool same_files(const struct mp_policy_slot *slot, const struct mp_policy_state *state)
+// ---- what takes long and can wait ---------------------------------------------------------------------------------
+
+// One thing at a time: traffic goes on in between.
+static void on_later(void *data)
 {
-	for (uint32_t i = 0; i < MP_POLICY_FILES; i++) {
-		const char *file = i < state->file_count ? state->files[i] : NULL;
-		if ((file == NULL) != (slot->watched[i] == NULL))
-			return false;
-		if (file != NULL && strcmp(file, slot->watched[i]) != 0)
-			return false;
+	struct mp_policies *policies = data;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		if (policies->slots[kind].tried == NULL)
+			continue;
+		finish(&policies->slots[kind]);
+		if (soon(policies))
+			return;
 	}
-	return true;
+	if (policies->reload.wants_spare)
+		mp_policy_make_spare(policies);
+	policies->reload.wants_spare = false;
 }
 
-void mp_policy_watch(struct mp_policy_slot *slot)
+void mp_policy_reload_init(struct mp_policies *policies)
 {
-	struct mp_policies *owner = slot->owner;
-	const struct mp_policy_state *state = slot->current->state;
-	if (!owner->watch || same_files(slot, state))
-		return;
-	mp_policy_unwatch(slot);
-	for (uint32_t i = 0; i < state->file_count; i++) {
-		int err = 0;
-		slot->watched[i] = mp_strdup(state->files[i]);
-		slot->watches[i] = mp_loop_watch(owner->loop, state->files[i], on_change, slot, &err);
-		if (slot->watches[i] == NULL)
-			mp_log_write(owner->log, MP_LOG_WARN, "%s: changes will not be noticed: %s", state->files[i],
-			             mp_err_text(err));
-	}
+	mp_timer_init(&policies->reload.timer, policies->loop, on_later, policies);
+}
+
+void mp_policy_reload_deinit(struct mp_policies *policies)
+{
+	mp_timer_stop(&policies->reload.timer);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
+		mp_policy_reload_forget(&policies->slots[kind]);
+	mp_policy_state_free(policies->reload.spare);
+}
+
+void mp_policy_reload_forget(struct mp_policy_slot *slot)
+{
+	mp_policy_state_free(slot->tried);
+	slot->tried = NULL;
 }

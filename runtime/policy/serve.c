@@ -45,7 +45,7 @@ static void step_back(struct mp_policy_slot *slot)
 	mp_log_write(slot->owner->log, MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
 	             slot->retired->state->name, slot->retired->number, text);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);
-	mp_task_post(loop, &slot->owner->task, MP_PHASE_RUN);
+	mp_task_post(loop, &slot->owner->cleanup, MP_PHASE_RUN);
 }
 
 // Each time that a script is stopped costs the loop milliseconds, so a few times in a while are too much, also when
@@ -70,7 +70,7 @@ void mp_policy_failed(struct mp_policy_slot *slot)
 	complain(slot, slot->last_error);
 	if (state->was_fuel) {
 		slot->needs_collect = true;
-		mp_task_post(slot->owner->loop, &slot->owner->task, MP_PHASE_RUN);
+		mp_task_post(slot->owner->loop, &slot->owner->cleanup, MP_PHASE_RUN);
 	}
 	slot->troubled = true;
 	slot->failed_in_row += state->was_fuel ? MP_POLICY_FUEL_WEIGHT : 1;

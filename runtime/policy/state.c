@@ -24,15 +24,6 @@ struct making {
 	struct mp_policy_texts texts;
 };
 
-static int load_module(lua_State *L, const struct mp_policy_module *module)
-{
-	char chunk[128];
-	snprintf(chunk, sizeof(chunk), "=%s", module->name);
-	if (luaL_loadbuffer(L, (const char *)module->code.data, module->code.len, chunk) != 0)
-		return lua_error(L);
-	return 0;
-}
-
 static void push_bridge(lua_State *L, struct making *making)
 {
 	const struct mp_policy_setup *setup = making->setup;
@@ -41,13 +32,14 @@ static void push_bridge(lua_State *L, struct making *making)
 	making->state->ops->push(L, making->state);
 	lua_pushstring(L, making->state->ops->name);
 	lua_setfield(L, -2, "kind");
-	lua_pushstring(L, setup->choice->policy);
+	lua_pushstring(L, setup->order->choice->policy);
 	lua_setfield(L, -2, "policy");
-	lua_pushstring(L, setup->choice->options);
+	lua_pushstring(L, setup->order->choice->options);
 	lua_setfield(L, -2, "options");
-	lua_pushstring(L, setup->choice->key != NULL ? setup->choice->key : making->state->ops->key);
+	lua_pushstring(L,
+	               setup->order->choice->key != NULL ? setup->order->choice->key : making->state->ops->key);
 	lua_setfield(L, -2, "key");
-	lua_pushstring(L, setup->where);
+	lua_pushstring(L, setup->order->where);
 	lua_setfield(L, -2, "where");
 	mp_policy_push_texts(L, &making->texts);
 }
@@ -89,7 +81,7 @@ static void open_libraries(lua_State *L)
 }
 
 // The trusted half without the policy: libraries and modules. The loader is left in the registry.
-static int prepare(lua_State *L)
+static int open_trusted(lua_State *L)
 {
 	const struct mp_policy_modules *modules = lua_touserdata(L, 1);
 	open_libraries(L);
@@ -101,10 +93,10 @@ static int prepare(lua_State *L)
 	lua_gc(L, LUA_GCSTOP, 0);
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
 	for (size_t i = 0; i + 1 < modules->count; i++) {
-		load_module(L, &modules->of[i]);
+		mp_policy_module_push(L, &modules->of[i]);
 		lua_setfield(L, -2, modules->of[i].name);
 	}
-	load_module(L, &modules->of[modules->count - 1]);
+	mp_policy_module_push(L, &modules->of[modules->count - 1]);
 	lua_call(L, 0, 1);
 	lua_rawseti(L, LUA_REGISTRYINDEX, -LOADER);
 	return 0;
@@ -117,7 +109,7 @@ static int make(lua_State *L)
 	struct mp_policy_state *state = making->state;
 	const struct mp_policy_setup *setup = making->setup;
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
-	load_module(L, setup->driver);
+	mp_policy_module_push(L, setup->driver);
 	lua_setfield(L, -2, setup->driver->name);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, -LOADER);
 	push_bridge(L, making);
@@ -185,8 +177,8 @@ static bool settle(struct mp_policy_state *state)
 	return true;
 }
 
-struct mp_policy_state *mp_policy_state_prepare(const struct mp_policy_modules *modules, size_t memory_bytes,
-                                                char *message, size_t message_size)
+struct mp_policy_state *mp_policy_state_new(const struct mp_policy_modules *modules, size_t memory_bytes,
+                                            char *message, size_t message_size)
 {
 	struct mp_policy_state *state = mp_calloc(1, sizeof(*state));
 	if (state == NULL || mp_vm_init(&state->vm, memory_bytes) != 0) {
@@ -194,7 +186,7 @@ struct mp_policy_state *mp_policy_state_prepare(const struct mp_policy_modules *
 		mp_free(state);
 		return NULL;
 	}
-	int status = lua_cpcall(state->vm.L, prepare, (void *)(uintptr_t)modules);
+	int status = lua_cpcall(state->vm.L, open_trusted, (void *)(uintptr_t)modules);
 	if (status == 0)
 		return state;
 	take_error(state, status, message, message_size);
@@ -227,7 +219,7 @@ int mp_policy_state_load(struct mp_policy_state *state, const struct mp_policy_s
 	state->context.call = 1;
 	state->content_hash = UINT64_C(14695981039346656037); // FNV-1a
 	struct making making = {.state = state, .setup = setup};
-	mp_policy_texts_init(&making.texts, state, setup->source);
+	mp_policy_texts_init(&making.texts, state, setup->order->source);
 	int status = lua_cpcall(state->vm.L, make, &making);
 	mp_policy_texts_deinit(&making.texts);
 	if (status == 0 && settle(state)) {
@@ -271,44 +263,6 @@ void mp_policy_state_free(struct mp_policy_state *state)
 	for (uint32_t i = 0; i < state->file_count; i++)
 		mp_free(state->files[i]);
 	mp_free(state);
-}
-
-// ---- the trusted modules ------------------------------------------------------------------------------------------
-
-// Without names and lines, which nobody looks at and which cost as much to read as the code.
-static int compile(lua_State *L)
-{
-	struct mp_policy_module *module = lua_touserdata(L, 1);
-	lua_pushcfunction(L, luaopen_string);
-	lua_call(L, 0, 1);
-	lua_getfield(L, -1, "dump");
-	load_module(L, module);
-	lua_pushboolean(L, 1);
-	lua_call(L, 2, 1);
-	size_t len;
-	const char *code = lua_tolstring(L, -1, &len);
-	mp_buf_clear(&module->code);
-	mp_buf_bytes(&module->code, code, len);
-	return 0;
-}
-
-int mp_policy_module_compile(struct mp_policy_module *module, const struct mp_buf *text, char *message,
-                             size_t message_size)
-{
-	struct mp_vm vm;
-	mp_buf_clear(&module->code);
-	mp_buf_bytes(&module->code, text->data, text->len);
-	if (mp_buf_status(&module->code) != 0 || mp_vm_init(&vm, MP_POLICY_COMPILE_BYTES) != 0) {
-		snprintf(message, message_size, "out of memory");
-		return MP_ENOMEM;
-	}
-	int status = lua_cpcall(vm.L, compile, module);
-	if (status != 0)
-		snprintf(message, message_size, "%s", lua_tostring(vm.L, -1));
-	else if (mp_buf_status(&module->code) != 0)
-		snprintf(message, message_size, "out of memory");
-	mp_vm_deinit(&vm);
-	return status != 0 ? MP_ESCRIPT : mp_buf_status(&module->code);
 }
 
 // ---- the way of every request -------------------------------------------------------------------------------------

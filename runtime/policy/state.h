@@ -81,9 +81,7 @@ struct mp_policy_module {
 	char title[48]; // where a name that is put together may stand
 	struct mp_buf code;
 };
-#define MP_POLICY_COMPILE_BYTES ((size_t)4 << 20)
-int mp_policy_module_compile(struct mp_policy_module *module, const struct mp_buf *text, char *message,
-                             size_t message_size) MP_MUST_CHECK;
+void mp_policy_module_push(lua_State *L, const struct mp_policy_module *module); // as a function; may raise
 
 struct mp_policy_modules {
 	const struct mp_policy_module *of; // the last one is the loader
@@ -116,13 +114,20 @@ struct mp_policy_state {
 	char label[MP_POLICY_TEXT]; // what it is called there
 };
 
+// What a policy is made from: a value.
+struct mp_policy_order {
+	const struct mp_policy_choice *choice; // policy must be set
+	const struct mp_source_path *source;
+	const char *where; // "" or "app.lua:12: "
+	bool may_be_same;  // texts with the hash `known` are not made again
+	uint64_t known;
+};
+
 struct mp_policy_setup {
 	struct mp_loop *loop;
 	const struct mp_log *log;
 	enum mp_policy_kind kind;
-	const struct mp_policy_choice *choice; // policy must be set
-	const char *where;                     // "" or "app.lua:12: "
-	const struct mp_source_path *source;
+	const struct mp_policy_order *order;
 	const struct mp_policy_module *driver; // of the kind
 	const struct mp_host_view *slots;
 	const struct mp_policy_names *names;
@@ -131,8 +136,8 @@ struct mp_policy_setup {
 
 // A state without a policy: the larger part of the work, which can be done before there is one. NULL: `message` says
 // why.
-struct mp_policy_state *mp_policy_state_prepare(const struct mp_policy_modules *modules, size_t memory_bytes,
-                                                char *message, size_t message_size) MP_MUST_CHECK;
+struct mp_policy_state *mp_policy_state_new(const struct mp_policy_modules *modules, size_t memory_bytes,
+                                            char *message, size_t message_size) MP_MUST_CHECK;
 // The policy, for trying: nothing is compiled to machine code. MP_ESCRIPT: `message` says why, led by FILE:LINE where
 // there is one; the state can then only be freed.
 int mp_policy_state_load(struct mp_policy_state *state, const struct mp_policy_setup *setup, char *message,

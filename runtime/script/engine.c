@@ -51,7 +51,7 @@ static int apply(struct mp_engine *engine, const struct mp_script_config *config
                  size_t message_size)
 {
 	struct mp_policy_change *change =
-		mp_policies_prepare(engine->policies, &config->policies, message, message_size);
+		mp_policies_change(engine->policies, &config->policies, message, message_size);
 	if (change == NULL)
 		return MP_EPOLICY;
 	const char *fixed = NULL;

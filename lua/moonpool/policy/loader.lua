@@ -49,7 +49,7 @@ end
 -- A file as it can be run, more than once: { path, code, loop, return_line }. Loaded as it was written first: what is
 -- no Lua is refused with its line, and what is, means the same with a fuel gauge in it (policy/fuel.h). Behind a blank,
 -- because LuaJIT skips some first letters of a chunk, which then stand in its midst.
-local function prepare(number, text, path, made, bridge)
+local function read_source(number, text, path, made, bridge)
   local plain = " " .. gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "")
   if find(plain, "^%s*\27") then error(format("#%d:1: this is bytecode; a policy is Lua source text", number), 0) end
   local name = "=#" .. number
@@ -188,7 +188,7 @@ local function load_chain(bridge, entry, made, files, sources)
         error(format("%s%s.%s: %s", bridge.where, bridge.key, #chain == 0 and "policy" or "childPolicy", path), 0)
       end
       files[#files + 1] = path
-      source = prepare(#files, text, path, made, bridge)
+      source = read_source(#files, text, path, made, bridge)
       sources[name] = source
     end
     local path, loop = source.path, source.loop
