@@ -30,8 +30,6 @@ static bool copy_config(struct mp_policies *policies, const struct mp_policies_c
 	return ok;
 }
 
-static void clean_up(void *data);
-
 static struct mp_policies *make_empty(struct mp_loop *loop)
 {
 	struct mp_policies *policies = mp_calloc(1, sizeof(*policies));
@@ -47,7 +45,6 @@ static struct mp_policies *make_empty(struct mp_loop *loop)
 		policies->slots[kind].timed_mask =
 			mp_policy_ops((enum mp_policy_kind)kind)->is_hot ? MP_POLICY_TIMED_MASK : 0;
 	}
-	mp_task_init(&policies->cleanup, clean_up, policies);
 	mp_policy_reload_init(policies);
 	mp_policy_install(policies);
 	return policies;
@@ -115,7 +112,6 @@ void mp_policies_free(struct mp_policies *policies)
 		policies->free_wanted = true;
 		return;
 	}
-	mp_task_cancel(policies->loop, &policies->cleanup);
 	mp_policy_reload_deinit(policies);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		free_slot(&policies->slots[kind]);
@@ -207,26 +203,9 @@ bool mp_policies_info(const struct mp_policies *policies, enum mp_policy_kind ki
 		.has_loop = state->loop_at[0] != '\0',
 		.is_compiled = mp_policy_state_is_compiled(state),
 		.bytes_per_call = state->bytes_per_call,
-		.is_slow = mp_policy_is_slow(state, NULL, 0),
+		.is_slow = mp_policy_state_is_slow(state, NULL, 0),
 		.is_suspended = slot->suspended,
 		.last_error = slot->last_error,
 	};
 	return true;
-}
-
-// What is not done inside of a decision: freeing what failed, collecting garbage, telling.
-static void clean_up(void *data)
-{
-	struct mp_policies *policies = data;
-	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
-		struct mp_policy_slot *slot = &policies->slots[kind];
-		mp_generation_free(slot->retired);
-		mp_generation_free(slot->discarded);
-		slot->retired = NULL;
-		slot->discarded = NULL;
-		if (slot->needs_collect)
-			mp_policy_state_collect(slot->current->state);
-		slot->needs_collect = false;
-	}
-	mp_policy_tell_all(policies);
 }

@@ -148,10 +148,6 @@ void mp_policy_on_change(void *slot);                 // one of its files did
 // watch.c
 void mp_policy_watch_start(struct mp_policy_slot *slot); // the files of the generation in force
 void mp_policy_watch_stop(struct mp_policy_slot *slot);
-// cost.c
-void mp_policy_warm_up(const struct mp_view *cluster, struct mp_policy_state *state);
-// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
-bool mp_policy_is_slow(struct mp_policy_state *state, char *why, size_t size);
 // serve.c
 // Around each decision: may the script be asked now, and what came of it.
 bool mp_policy_may_ask(struct mp_policy_slot *slot);

@@ -103,7 +103,7 @@ static int make_ready(struct mp_policies *owner, struct mp_policy_state *state, 
 		return MP_ESCRIPT;
 	end_phase(owner, MP_LOAD_AGAIN);
 	if (owner->view != NULL && state->ops->is_hot)
-		mp_policy_warm_up(owner->view, state);
+		mp_policy_state_warm_up(state, owner->view);
 	end_phase(owner, MP_LOAD_WARM_UP);
 	state->context.plan = &state->idle_plan;
 	mp_policy_load_ends(&state->context.fuel);
@@ -209,7 +209,7 @@ static void warn_of_cost(struct mp_policies *owner, struct mp_policy_state *stat
 {
 	char why[MP_POLICY_TEXT];
 	bool known = state->ops->is_hot && owner->view != NULL && !owner->is_measured;
-	if (known && mp_policy_is_slow(state, why, sizeof(why)))
+	if (known && mp_policy_state_is_slow(state, why, sizeof(why)))
 		mp_log_write(owner->log, MP_LOG_WARN, "%s: allowed, but slow", why);
 }
 
@@ -340,13 +340,32 @@ static void on_later(void *data)
 	policies->reload.wants_spare = false;
 }
 
+// What is not done inside of a decision: freeing what failed, collecting garbage, telling.
+static void clean_up(void *data)
+{
+	struct mp_policies *policies = data;
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		struct mp_policy_slot *slot = &policies->slots[kind];
+		mp_generation_free(slot->retired);
+		mp_generation_free(slot->discarded);
+		slot->retired = NULL;
+		slot->discarded = NULL;
+		if (slot->needs_collect)
+			mp_policy_state_collect(slot->current->state);
+		slot->needs_collect = false;
+	}
+	mp_policy_tell_all(policies);
+}
+
 void mp_policy_reload_init(struct mp_policies *policies)
 {
+	mp_task_init(&policies->cleanup, clean_up, policies);
 	mp_timer_init(&policies->reload.timer, policies->loop, on_later, policies);
 }
 
 void mp_policy_reload_deinit(struct mp_policies *policies)
 {
+	mp_task_cancel(policies->loop, &policies->cleanup);
 	mp_timer_stop(&policies->reload.timer);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		mp_policy_reload_forget(&policies->slots[kind]);

@@ -28,6 +28,7 @@ const struct mp_placement *mp_sample_placement(const struct mp_sample *sample); 
 
 #define MP_SAMPLE_REQUESTS 16
 #define MP_SAMPLE_TOKEN    1500 // of those that have one
+#define MP_SAMPLE_COMMON   12   // a read by a routing key with a local consistency
 // The n-th of the requests every policy is asked: with and without a token, reads, writes and lightweight
 // transactions, local and other consistencies.
 void mp_sample_request(uint32_t n, struct mp_request_view *req);

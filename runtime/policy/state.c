@@ -265,6 +265,73 @@ void mp_policy_state_free(struct mp_policy_state *state)
 	mp_free(state);
 }
 
+// ---- warming up ---------------------------------------------------------------------------------------------------
+
+#define COMMON_CALLS 96u // most calls until it is machine code
+#define LOOK_EVERY   8u
+#define ROUNDS       6u // of all requests, so that what they have not in common is machine code, too
+#define WINDOWS      6u
+#define MEASURED     16u
+
+static bool ask_one(struct mp_policy_state *state, struct mp_view *view, uint32_t request, uint64_t chance)
+{
+	struct mp_policy_question question = {
+		.view = view,
+		.request = request,
+		.token = MP_SAMPLE_TOKEN,
+		.chance = chance,
+	};
+	return state->ops->ask(state, &question);
+}
+
+// Enough calls that the ways through the policy are compiled before the first request takes them, the usual one first:
+// what the compiler sees first is the trunk, everything else a branch. The copy of the view keeps the session's own
+// turn where it is.
+void mp_policy_state_warm_up(struct mp_policy_state *state, const struct mp_view *cluster)
+{
+	struct mp_view view = *cluster;
+	bool ok = true;
+	for (uint32_t i = 0; i < COMMON_CALLS && ok; i++) {
+		if (i % LOOK_EVERY == 0 && mp_policy_state_is_compiled(state))
+			break;
+		ok = ask_one(state, &view, MP_SAMPLE_COMMON, i);
+	}
+	for (uint32_t i = 0; i < ROUNDS * MP_SAMPLE_REQUESTS && ok; i++)
+		ok = ask_one(state, &view, i % MP_SAMPLE_REQUESTS, i);
+	state->bytes_per_call = UINT32_MAX;
+	for (uint32_t window = 0; window < WINDOWS && ok; window++) {
+		uint64_t given_bytes = state->vm.given_bytes;
+		for (uint32_t i = 0; i < MEASURED && ok; i++)
+			ok = ask_one(state, &view, MP_SAMPLE_COMMON, i);
+		// The compiler takes memory, too, but not all the time.
+		uint32_t bytes = (uint32_t)((state->vm.given_bytes - given_bytes) / MEASURED);
+		if (bytes < state->bytes_per_call)
+			state->bytes_per_call = bytes;
+	}
+	if (!ok)
+		state->bytes_per_call = 0; // not known
+	state->context.plan = &state->idle_plan;
+}
+
+bool mp_policy_state_is_slow(struct mp_policy_state *state, char *why, size_t size)
+{
+	const char *file = state->files[0];
+	// What is asked seldom is not worth compiling.
+	bool is_hot = state->ops->is_hot;
+	if (state->runs_dry)
+		snprintf(why, size, "%s: this policy takes too long on a cluster of a thousand nodes", file);
+	else if (state->loop_at[0] != '\0')
+		snprintf(why, size, "%s: this policy loops", state->loop_at);
+	else if (is_hot && !mp_policy_state_is_compiled(state))
+		snprintf(why, size, "%s: this policy does not become machine code", file);
+	else if (is_hot && state->bytes_per_call > 0)
+		snprintf(why, size, "%s: this policy takes %u bytes of memory for each request", file,
+		         state->bytes_per_call);
+	else
+		return false;
+	return true;
+}
+
 // ---- the way of every request -------------------------------------------------------------------------------------
 
 bool mp_policy_state_failed(struct mp_policy_state *state, int status)

@@ -162,6 +162,10 @@ static inline int mp_policy_state_enter(struct mp_policy_state *state)
 }
 bool mp_policy_state_failed(struct mp_policy_state *state, int status); // takes the error; false
 
+// Asks the usual questions about this cluster until the policy is machine code. Only of a hot kind.
+void mp_policy_state_warm_up(struct mp_policy_state *state, const struct mp_view *cluster);
+// Why its calls are dear, into `why` ("FILE:LINE: ..."; NULL: not wanted). Only after it was warmed up.
+bool mp_policy_state_is_slow(struct mp_policy_state *state, char *why, size_t size);
 bool mp_policy_state_is_compiled(struct mp_policy_state *state);
 // See mp_policies_facts.
 int mp_policy_state_facts(struct mp_policy_state *state, struct mp_buf *facts) MP_MUST_CHECK;

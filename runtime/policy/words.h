@@ -36,7 +36,6 @@ void mp_policy_push_layout(lua_State *L, const char *name, size_t size, const st
                            size_t count);
 
 void mp_words_push(lua_State *L, struct mp_policy_state *state); // all that every policy may say
-void mp_words_push_sets(lua_State *L);                           // sets.c: of them, the sets of hosts
 void mp_words_free_sets(struct mp_policy_context *context);
 
 // For the functions of a kind. A scope that is not one of the plain ones. 0: *scope and *arg are set; *known false: its
