@@ -70,12 +70,19 @@ static bool same_credentials(const struct mp_session_config *now, const struct m
 	       now->auth_optional == then->auth_optional;
 }
 
+static bool same_tls(const struct mp_session_config *now, const struct mp_session_config *then)
+{
+	return now->tls == then->tls && same_text(now->tls_name, then->tls_name);
+}
+
 // Why every connection has to be replaced, or NULL.
 static const char *needs_new_connections(const struct mp_session_config *now,
                                          const struct mp_session_config *then)
 {
 	if (!same_credentials(now, then))
 		return "the credentials have changed";
+	if (!same_tls(now, then))
+		return "tls has changed";
 	if (now->compression != then->compression)
 		return "compression has changed";
 	if (now->max_requests_per_connection != then->max_requests_per_connection)
@@ -148,7 +155,8 @@ int mp_session_apply(struct mp_session *session, const struct mp_session_config 
 	if (rc != 0)
 		return rc;
 	const char *rotate = needs_new_connections(&session->config, &ready.config);
-	bool credentials = !same_credentials(&session->config, &ready.config);
+	bool credentials =
+		!same_credentials(&session->config, &ready.config) || !same_tls(&session->config, &ready.config);
 	bool new_interval = session->config.discovery_interval_ms != ready.config.discovery_interval_ms ||
 	                    session->config.auto_discovery != ready.config.auto_discovery;
 	bool new_translator = session->config.translator.self != ready.config.translator.self;

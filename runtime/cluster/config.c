@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "cluster/session_internal.h"
+#include "link/tls.h"
 
 #define WRITE_HIGH_BYTES    (1u << 20)
 #define CONTROL_MAX_STREAMS 32u
@@ -97,7 +98,9 @@ int mp_session_config_copy(struct mp_session_config *to, const struct mp_session
 	to->contact_point_count = 0;
 	to->regions = NULL;
 	to->region_count = 0;
-	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace, &to->username, &to->password};
+	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace,
+	                        &to->username, &to->password,   &to->tls_name};
+	mp_tls_context_ref(to->tls);
 	int rc = copy_contacts(to, from);
 	if (rc == 0)
 		rc = copy_regions(to, from);
@@ -123,6 +126,8 @@ void mp_session_config_free(struct mp_session_config *config)
 	free_text(config->keyspace);
 	free_text(config->username);
 	free_text(config->password);
+	free_text(config->tls_name);
+	mp_tls_context_unref(config->tls);
 }
 
 static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
@@ -130,11 +135,29 @@ static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+static const char *name_of(void *data, const struct mp_addr *addr)
+{
+	const struct mp_session *session = data;
+	return mp_contacts_name_of(&session->control.contacts, addr);
+}
+
+void mp_session_set_tls(struct mp_session *session, struct mp_tls_context *tls)
+{
+	mp_tls_context_ref(tls);
+	mp_tls_context_unref(session->config.tls);
+	session->config.tls = tls;
+	mp_session_make_settings(session);
+}
+
 static struct mp_conn_settings common_settings(struct mp_session *session, uint8_t version)
 {
 	const struct mp_session_config *config = &session->config;
 	return (struct mp_conn_settings){
 		.version = version,
+		.tls = config->tls,
+		.tls_name = config->tls_name,
+		.name_of = name_of,
+		.name_data = session,
 		.compression = config->compression,
 		.auth = config->username != NULL ? &session->auth : NULL,
 		.cluster_name = session->cluster.name,

@@ -48,6 +48,9 @@ struct mp_session_config {
 	const char *username, *password; // NULL: no authentication
 	bool auth_optional;              // a node that does not ask for them is used all the same
 	uint8_t protocol_version;        // 0: negotiate downwards from 5; otherwise this one only
+	struct mp_tls_context *tls;      // NULL: none. The copy has a reference of its own
+	const char *
+		tls_name; // that every node's certificate must be for; NULL: its contact point's name, or its address
 	enum mp_compression compression; // asked of every node; one that does not offer it is used without
 	struct mp_pool_limits local, remote;
 	bool connect_remote;                  // open connections to remote hosts (their core > 0)

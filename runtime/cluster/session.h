@@ -51,6 +51,8 @@ void mp_session_set_policies(struct mp_session *session, const struct mp_policy_
 // connection can have it (credentials, stream ids, socket options) every connection is replaced, one by one.
 int mp_session_apply(struct mp_session *session, const struct mp_session_config *config,
                      const char **fixed) MP_MUST_CHECK;
+// The same of only what new connections trust; keeps a reference.
+void mp_session_set_tls(struct mp_session *session, struct mp_tls_context *tls);
 // Called for each event, from the loop, outside of any other callback's stack. NULL: none.
 void mp_session_set_listener(struct mp_session *session,
                              void (*on_event)(void *data, const struct mp_session_event *event), void *data);

@@ -81,9 +81,11 @@ int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct 
 
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.
 struct mp_conn_settings {
-	uint8_t version;                 // the protocol version to speak
-	struct mp_tls_context *tls;      // NULL: none; connections keep references of their own
-	const char *tls_name;            // that certificates must be for; NULL: the address
+	uint8_t version;            // the protocol version to speak
+	struct mp_tls_context *tls; // NULL: none; connections keep references of their own
+	const char *tls_name;       // that certificates must be for; NULL: what name_of says, or the address
+	const char *(*name_of)(void *data, const struct mp_addr *addr); // NULL: nothing
+	void *name_data;
 	enum mp_compression compression; // asked for if the node offers it; without it otherwise, with a warning
 	const char *keyspace;            // USEd in the handshake; NULL: none
 	const struct mp_auth *auth;  // NULL: none. Set, but not asked for by the node: refused (MP_CLOSE_AUTH),

@@ -176,6 +176,23 @@ static void get_session(lua_State *L, struct reading *reading)
 		session->log_level = MP_LOG_WARN;
 }
 
+static void get_tls(lua_State *L, struct reading *reading)
+{
+	struct mp_tls_options *tls = &reading->config->tls;
+	bool verify = true;
+	const char *version = NULL;
+	get_bool(L, "tls", &reading->config->has_tls);
+	get_text(L, reading, "tlsCa", &tls->ca);
+	get_text(L, reading, "tlsCert", &tls->cert);
+	get_text(L, reading, "tlsKey", &tls->key);
+	get_text(L, reading, "tlsCrl", &tls->crl);
+	get_bool(L, "tlsVerify", &verify);
+	get_text(L, reading, "tlsMinVersion", &version);
+	get_text(L, reading, "tlsServerName", &reading->config->session.tls_name);
+	tls->unverified = !verify;
+	tls->minor = version != NULL && strcmp(version, "1.3") == 0 ? 3 : 2;
+}
+
 static void get_policies(lua_State *L, struct reading *reading)
 {
 	struct mp_policies_config *policies = &reading->config->policies;
@@ -216,6 +233,7 @@ static int read_all(lua_State *L)
 	if (checked == NULL || strcmp(checked, "moonpool.config") != 0)
 		return 0;
 	get_session(L, reading);
+	get_tls(L, reading);
 	get_contacts(L, reading);
 	get_regions(L, reading);
 	get_policies(L, reading);

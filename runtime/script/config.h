@@ -10,11 +10,14 @@
 
 #include "base/arena.h"
 #include "cluster/session.h"
+#include "link/tls.h"
 #include "policy/policies.h"
 
 struct mp_script_config {
 	struct mp_session_config session;
 	struct mp_policies_config policies;
+	struct mp_tls_options tls;
+	bool has_tls;
 	uint32_t close_drain_ms; // grace of pool:close()
 	const char *file;        // the configuration file, NULL: a table
 	struct mp_arena arena;   // owns every string and array of the others

@@ -9,6 +9,7 @@
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "base/text/redact.h"
+#include "link/tls.h"
 #include "policy/installation.h"
 #include "script/pool/pool.h"
 #include "script/runtime.h"
@@ -190,6 +191,8 @@ int luaopen_moonpool_core(lua_State *L)
 	lua_setfield(L, -2, "version");
 	push_compressions(L);
 	lua_setfield(L, -2, "compressions");
+	lua_pushboolean(L, mp_tls_is_built());
+	lua_setfield(L, -2, "tls");
 	mp_lua_add_future(L);
 	mp_lua_add_error(L);
 	mp_lua_add_int64(L);

@@ -5,6 +5,7 @@
 #include <lua.h>
 
 #include "cluster/session.h"
+#include "cluster/trust.h"
 #include "policy/policies.h"
 #include "script/translator.h"
 
@@ -13,6 +14,7 @@ struct mp_engine {
 	struct mp_session *session;
 	struct mp_policies *policies;
 	struct mp_translator *translator; // NULL: none
+	struct mp_trust *trust;           // the same
 	uint32_t close_drain_ms;
 };
 

@@ -119,6 +119,9 @@ static void read_options(lua_State *L, int index, struct mp_sim_options *o)
 	o->user = mp_lua_sim_text(L, index, "user");
 	o->password = mp_lua_sim_text(L, index, "password");
 	o->op_prefix = mp_lua_sim_text(L, index, "opPrefix");
+	o->tls_cert = mp_lua_sim_text(L, index, "tlsCert");
+	o->tls_key = mp_lua_sim_text(L, index, "tlsKey");
+	o->tls_ca = mp_lua_sim_text(L, index, "tlsCa");
 	lua_getfield(L, index, "firstAddress");
 	if (!lua_isnil(L, -1))
 		o->first = mp_lua_sim_check_addr(L, lua_gettop(L), 0);

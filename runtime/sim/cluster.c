@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "sim/coord.h"
+#include "sim/tls.h"
 #include "wire/murmur3.h"
 
 static void fill_defaults(struct mp_sim_options *o)
@@ -313,6 +314,19 @@ static int make_members(struct mp_sim_cluster *cluster)
 	return rebuild_ring(cluster);
 }
 
+static int use_tls(struct mp_sim_cluster *cluster)
+{
+	const struct mp_sim_options *options = &cluster->options;
+	char why[256];
+	if (options->tls_cert == NULL)
+		return 0;
+	cluster->tls =
+		mp_sim_tls_context_new(options->tls_cert, options->tls_key, options->tls_ca, 0, why, sizeof(why));
+	if (cluster->tls == NULL)
+		mp_log_write(mp_loop_log(cluster->loop), MP_LOG_ERROR, "the simulated cluster: %s", why);
+	return cluster->tls != NULL ? 0 : MP_EINVAL;
+}
+
 struct mp_sim_cluster *mp_sim_cluster_new(struct mp_loop *loop, const struct mp_sim_options *options,
                                           int *err)
 {
@@ -328,6 +342,8 @@ struct mp_sim_cluster *mp_sim_cluster_new(struct mp_loop *loop, const struct mp_
 	mp_sim_ring_init(&cluster->ring);
 	mp_sim_schema_init(&cluster->schema, cluster->options.seed);
 	*err = options_fit(&cluster->options) ? own_texts(cluster) : MP_EINVAL;
+	if (*err == 0)
+		*err = use_tls(cluster);
 	if (*err == 0)
 		*err = make_members(cluster);
 	if (*err == 0)
@@ -357,6 +373,7 @@ void mp_sim_cluster_free(struct mp_sim_cluster *cluster)
 	mp_free(cluster->user);
 	mp_free(cluster->password);
 	mp_free(cluster->op_prefix);
+	mp_sim_tls_context_free(cluster->tls);
 	mp_free(cluster);
 }
 

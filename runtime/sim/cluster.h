@@ -36,13 +36,15 @@ struct mp_sim_options {
 	const char *cluster_name; // "moonpool"
 	const char *user;         // PasswordAuthenticator with this one user; NULL: AllowAllAuthenticator
 	const char *password;
-	uint32_t read_timeout_ms;  // 5000
-	uint32_t write_timeout_ms; // 2000
-	uint32_t detect_ms;        // 2000: after a node died, the others believe it
-	uint32_t up_ms;            // 300: after it came back
-	uint32_t prepared_limit;   // 10000 statements kept by each node
-	uint32_t output_limit;     // 1 MiB of answers waiting on a connection stop reading from it
-	const char *op_prefix;     // "op-": marks the texts that mp_sim_received() counts
+	const char *tls_cert, *tls_key; // PEM files: it speaks TLS; NULL: it does not
+	const char *tls_ca;             // and asks clients for a certificate of this authority
+	uint32_t read_timeout_ms;       // 5000
+	uint32_t write_timeout_ms;      // 2000
+	uint32_t detect_ms;             // 2000: after a node died, the others believe it
+	uint32_t up_ms;                 // 300: after it came back
+	uint32_t prepared_limit;        // 10000 statements kept by each node
+	uint32_t output_limit;          // 1 MiB of answers waiting on a connection stop reading from it
+	const char *op_prefix;          // "op-": marks the texts that mp_sim_received() counts
 };
 
 // NULL with *err: MP_ENOMEM, MP_EINVAL, or what listening gave (MP_ELOCAL).

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "sim/tls.h"
 #include "wire/segment.h"
 
 static void on_read(void *data, const uint8_t *bytes, size_t len);
@@ -23,6 +24,8 @@ void mp_sim_link_reap(struct mp_sim_link *conn)
 	mp_buf_deinit(&conn->out);
 	mp_buf_deinit(&conn->scratch);
 	mp_buf_deinit(&conn->wire);
+	mp_buf_deinit(&conn->records);
+	mp_sim_tls_free(conn->tls);
 	mp_free(conn);
 }
 
@@ -73,29 +76,53 @@ void mp_sim_link_seal(struct mp_sim_link *conn)
 
 static bool drained(const struct mp_sim_link *conn)
 {
-	return conn->sent == conn->out.len;
+	return conn->sent == conn->out.len && conn->records_sent == conn->records.len;
+}
+
+// What waits becomes records; before the last of them, at the end, that nothing more comes. False: it cannot.
+static bool encrypt(struct mp_sim_link *conn)
+{
+	if (!mp_sim_tls_is_open(conn->tls))
+		return true;
+	bool ends = conn->closing && !conn->closing_reset && !conn->told_end;
+	int rc =
+		mp_sim_tls_write(conn->tls, conn->out.data + conn->sent, conn->out.len - conn->sent, &conn->records);
+	conn->sent = conn->out.len;
+	if (rc == 0 && ends)
+		rc = mp_sim_tls_end(conn->tls, &conn->records);
+	conn->told_end = conn->told_end || ends;
+	return rc == 0;
 }
 
 // Offers what is waiting to the system. False: the connection died of it.
 static bool offer(struct mp_sim_link *conn)
 {
+	if (conn->tls != NULL && !encrypt(conn)) {
+		mp_sim_link_close(conn, true);
+		return false;
+	}
 	if (conn->write_blocked || drained(conn))
 		return true;
-	struct mp_span span = {conn->out.data + conn->sent, conn->out.len - conn->sent};
+	struct mp_buf *from = conn->tls != NULL ? &conn->records : &conn->out;
+	size_t *sent = conn->tls != NULL ? &conn->records_sent : &conn->sent;
+	struct mp_span span = {from->data + *sent, from->len - *sent};
+	if (span.len == 0)
+		return true; // until the handshake is over
 	ptrdiff_t taken = mp_sock_writev(conn->sock, &span, 1);
 	if (taken < 0) {
 		mp_sim_link_close(conn, false);
 		return false;
 	}
-	conn->sent += (size_t)taken;
+	*sent += (size_t)taken;
 	conn->owner->bytes_out += (uint64_t)taken;
-	conn->write_blocked = !drained(conn);
+	conn->write_blocked = *sent < from->len;
 	return true;
 }
 
 static void press_back(struct mp_sim_link *conn)
 {
 	size_t limit = conn->owner->cluster->options.output_limit, waiting = conn->out.len - conn->sent;
+	waiting += conn->records.len - conn->records_sent;
 	if (!conn->read_stopped && waiting > limit) {
 		conn->read_stopped = true;
 		mp_sock_read_stop(conn->sock);
@@ -119,7 +146,8 @@ static void flush(void *data)
 		return;
 	if (drained(conn)) {
 		mp_buf_clear(&conn->out);
-		conn->sent = 0;
+		mp_buf_clear(&conn->records);
+		conn->sent = conn->records_sent = 0;
 		if (conn->closing) {
 			mp_sim_link_close(conn, conn->closing_reset);
 			return;
@@ -152,6 +180,23 @@ static int on_envelope(void *data, const struct mp_envelope *envelope)
 	return mp_sim_serve(conn, envelope);
 }
 
+// A client that is refused, or has ended, hears what TLS says to it.
+static int take_records(struct mp_sim_link *conn, const uint8_t *bytes, size_t len)
+{
+	struct mp_buf plain;
+	mp_buf_init(&plain);
+	int rc = mp_sim_tls_feed(conn->tls, bytes, len, &plain, &conn->records);
+	int said = plain.len > 0 ? mp_decoder_feed(&conn->decoder, plain.data, plain.len, on_envelope, conn) : 0;
+	mp_buf_deinit(&plain);
+	if (rc == 0 || conn->dead) {
+		mp_sim_link_post(conn);
+		return said;
+	}
+	conn->told_end = rc != MP_EEOF;
+	mp_sim_link_close_later(conn, false);
+	return 0;
+}
+
 static void on_read(void *data, const uint8_t *bytes, size_t len)
 {
 	struct mp_sim_link *conn = data;
@@ -159,7 +204,11 @@ static void on_read(void *data, const uint8_t *bytes, size_t len)
 		return;
 	conn->in_call = true;
 	conn->owner->bytes_in += len;
-	int rc = mp_decoder_feed(&conn->decoder, bytes, len, on_envelope, conn);
+	int rc = 0;
+	if (conn->tls != NULL)
+		rc = take_records(conn, bytes, len);
+	else
+		rc = mp_decoder_feed(&conn->decoder, bytes, len, on_envelope, conn);
 	if (rc < 0 && !conn->dead && !conn->closing)
 		mp_sim_serve_refused(conn);
 	leave(conn);
@@ -201,6 +250,15 @@ void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock)
 	}
 	conn->owner = node;
 	conn->sock = sock;
+	mp_buf_init(&conn->records);
+	if (node->cluster->tls != NULL) {
+		conn->tls = mp_sim_tls_new(node->cluster->tls);
+		if (conn->tls == NULL) {
+			mp_free(conn);
+			mp_sock_close(sock, true);
+			return;
+		}
+	}
 	conn->ordinal = ++node->connections_total;
 	mp_decoder_init(&conn->decoder, false, MP_BODY_MAX_DEFAULT);
 	mp_buf_init(&conn->out);

@@ -2,13 +2,15 @@
 // Nothing of the client's side is used here: a node must not know it.
 #include "sim/tls.h"
 
+#include <stdio.h>
+
+#include "base/err.h"
+
 #ifdef MP_WITH_TLS
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 
-#include "base/err.h"
 #include "base/mem.h"
 
 struct mp_sim_tls_context {
@@ -35,7 +37,7 @@ static bool load(SSL_CTX *ssl, const char *cert, const char *key, const char *ca
 	if (ca != NULL)
 		SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	return SSL_CTX_use_certificate_chain_file(ssl, cert) == 1 &&
-	       SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(ssl, key != NULL ? key : cert, SSL_FILETYPE_PEM) == 1 &&
 	       (ca == NULL || SSL_CTX_load_verify_file(ssl, ca) == 1);
 }
 
@@ -168,6 +170,57 @@ bool mp_sim_tls_has_certificate(const struct mp_sim_tls *tls)
 const char *mp_sim_tls_name(const struct mp_sim_tls *tls)
 {
 	return SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+#else
+
+struct mp_sim_tls_context *mp_sim_tls_context_new(const char *cert, const char *key, const char *ca,
+                                                  int minor, char *why, size_t size)
+{
+	(void)cert, (void)key, (void)ca, (void)minor;
+	snprintf(why, size, "this build has no TLS");
+	return NULL;
+}
+
+void mp_sim_tls_context_free(struct mp_sim_tls_context *context)
+{
+	(void)context;
+}
+
+struct mp_sim_tls *mp_sim_tls_new(struct mp_sim_tls_context *context)
+{
+	(void)context;
+	return NULL;
+}
+
+void mp_sim_tls_free(struct mp_sim_tls *tls)
+{
+	(void)tls;
+}
+
+int mp_sim_tls_feed(struct mp_sim_tls *tls, const uint8_t *bytes, size_t len, struct mp_buf *plain,
+                    struct mp_buf *wire)
+{
+	(void)tls, (void)bytes, (void)len, (void)plain, (void)wire;
+	return MP_EUNSUPPORTED;
+}
+
+int mp_sim_tls_write(struct mp_sim_tls *tls, const uint8_t *bytes, size_t len, struct mp_buf *wire)
+{
+	(void)tls, (void)bytes, (void)len, (void)wire;
+	return MP_EUNSUPPORTED;
+}
+
+int mp_sim_tls_end(struct mp_sim_tls *tls, struct mp_buf *wire)
+{
+	(void)tls, (void)wire;
+	return MP_EUNSUPPORTED;
+}
+
+bool mp_sim_tls_is_open(const struct mp_sim_tls *tls)
+{
+	(void)tls;
+	return false;
 }
 
 #endif

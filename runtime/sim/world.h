@@ -24,6 +24,9 @@ struct mp_sim_trace {
 #define MP_SIM_TRACES 512
 struct mp_sim_trace *mp_sim_traces_new(void) MP_MUST_CHECK;
 
+struct mp_sim_tls;
+struct mp_sim_tls_context;
+
 struct mp_sim_cluster {
 	struct mp_loop *loop;
 	struct mp_sim_options options;
@@ -31,6 +34,7 @@ struct mp_sim_cluster {
 	char *user;
 	char *password;
 	char *op_prefix;
+	struct mp_sim_tls_context *tls; // NULL: none
 	struct mp_rand rand;
 	struct mp_sim_node **nodes;
 	size_t node_count;
@@ -92,8 +96,11 @@ struct mp_sim_link {
 	struct mp_sock *sock;
 	uint64_t ordinal;
 	struct mp_decoder decoder;
-	struct mp_buf out;         // answers not yet taken by the system
-	size_t sent;               // of `out`
+	struct mp_buf out;      // answers not yet taken by the system
+	size_t sent;            // of `out`
+	struct mp_sim_tls *tls; // NULL: `out` goes as it is
+	struct mp_buf records;  // of it; `sent` counts what is in them
+	size_t records_sent;
 	size_t segment;            // an open segment begins here
 	enum mp_compression asked; // by STARTUP; in use since its answer: decoder.compression
 	bool segment_open;
@@ -102,7 +109,8 @@ struct mp_sim_link {
 	bool deaf;
 	bool closing; // close when all is sent
 	bool closing_reset;
-	bool dead; // to be freed when the current call is over
+	bool told_end; // close_notify left
+	bool dead;     // to be freed when the current call is over
 	bool in_call;
 	struct mp_task flush;
 	struct mp_buf scratch;  // an answer that is not written straight into `out`

@@ -426,6 +426,7 @@ describe("every key of a configuration", function()
     for _, case in ipairs(live) do proved[case[1]] = true end
     for _, key in ipairs { "auth.username", "auth.password", "pooling.reconnectBaseDelay",
       "failover.allowLocalConsistency" --[[ in spec/fault/g14_datacentre_spec.lua ]] } do proved[key] = true end
+    for key in pairs(change_of.live.tls) do proved["tls." .. key] = true end -- in spec/fault/tls_spec.lua
     local missing = {}
     for _, key in ipairs(keys) do
       local at = change_of.live

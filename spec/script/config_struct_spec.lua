@@ -16,6 +16,8 @@ void lua_close(struct lua_State *L);
 struct mp_script_config {
   struct mp_session_config session;
   struct mp_policies_config policies;
+  struct mp_tls_options tls;
+  bool has_tls;
   uint32_t close_drain_ms;
   const char *file;
   struct mp_arena arena;
@@ -78,6 +80,8 @@ describe("what C gets", function()
       protocolVersion = 4,
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
       clientTimestamps = false, compression = "snappy",
+      tls = { ca = "/c/ca.pem", cert = "/c/own.pem", key = "/c/own.key", crl = "/c/crl.pem", verify = false,
+        serverName = "node.test", minVersion = "1.3" },
       policyPath = { "/a", "/b" },
       pooling = { coreConnectionsPerHost = { ["0"] = 4, [1] = 2 },
         maxConnectionsPerHost = { ["local"] = 16, remote = 8 }, maxRequestsPerConnection = 1000,
@@ -107,6 +111,9 @@ describe("what C gets", function()
     assert.is_true(session.auth_optional)
     assert.is_true(session.local_may_follow)
     assert.equal(C.MP_COMPRESSION_SNAPPY, session.compression)
+    local tls = read.tls
+    assert.same({ true, "/c/ca.pem", "/c/own.pem", "/c/own.key", "/c/crl.pem", true, 3, "node.test" }, { read.has_tls,
+      text(tls.ca), text(tls.cert), text(tls.key), text(tls.crl), tls.unverified, tls.minor, text(session.tls_name) })
     assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })

@@ -43,10 +43,11 @@ issue() {
   openssl ca -batch -notext -config ca.cnf -cert "$by.pem" -keyfile "$by.key" -in "$name.csr" -out "$name.pem" \
     -extfile "$name.ext" -extensions x -startdate 20200101000000Z -enddate 20990101000000Z "$@"
 }
-here='subjectAltName = IP:127.0.0.1, DNS:node.test'
+here='subjectAltName = IP:127.0.0.1, IP:127.0.0.2, IP:127.0.0.3, DNS:node.test'
 authority ca; authority stranger
 issue good ca "$here"
 issue other ca "$here"
+issue named ca 'subjectAltName = DNS:node.test'
 issue client ca 'extendedKeyUsage = clientAuth'
 issue expired ca "$here" -enddate 20210101000000Z
 issue early ca "$here" -startdate 20900101000000Z

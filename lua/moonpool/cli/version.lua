@@ -9,8 +9,8 @@ end
 
 function version.run()
   local methods = #core.compressions > 0 and table.concat(core.compressions, ", ") or "none"
-  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s)", core.version, jit.version,
-    methods))
+  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s; TLS: %s)", core.version,
+    jit.version, methods, core.tls and "yes" or "no"))
 end
 
 return version

@@ -23,7 +23,9 @@ change.live = {
   addressTranslator = AT_ONCE,
   localRack = AT_ONCE,
   auth = { username = ROTATE, password = ROTATE, required = ROTATE },
-  tls = NO_EFFECT,
+  tls = {
+    ca = ROTATE, cert = ROTATE, key = ROTATE, crl = ROTATE, verify = ROTATE, serverName = ROTATE, minVersion = ROTATE,
+  },
   compression = ROTATE,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
   clientTimestamps = NEXT,

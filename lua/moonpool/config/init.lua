@@ -153,6 +153,7 @@ function config.judge(source)
     found:warn({ "contactPoints" }, "", "nothing is given; 127.0.0.1 is used")
   end
   local checked = finish(found.flat, source.where)
+  checked.tls = source.given.tls ~= nil -- also when nothing stands in it
   checked.values, checked.place = found.values, source.place -- for reload.lua: what was given, and where
   checked.file = source.file
   return checked, found:told(found.warnings)

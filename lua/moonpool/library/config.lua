@@ -11,7 +11,7 @@
 ---@field localRack? string
 ---@field keyspace? string
 ---@field auth? ConfigAuth
----@field tls? ConfigTls not available yet
+---@field tls? ConfigTls
 ---@field compression? "none"|"lz4"|"snappy" of long requests and answers, where the node offers it
 ---@field protocolVersion? 3|4|5 this one only
 ---@field requestTimeout? integer
@@ -45,11 +45,13 @@
 ---@field required? boolean false: a node that asks for no password is used all the same, with a warning
 
 ---@class ConfigTls
----@field ca? string
----@field cert? string
----@field key? string
----@field verify? boolean
----@field serverName? string
+---@field ca? string PEM file of the authorities; those of the system
+---@field cert? string PEM file of the own certificate
+---@field key? string PEM file of its key; the same file
+---@field crl? string PEM file of what is revoked
+---@field verify? boolean false: whoever answers is believed, with a warning for each connection
+---@field serverName? string that certificates must be for; the contact point's name, or the address
+---@field minVersion? "1.2"|"1.3"
 
 ---@alias ConfigSizes integer|table<"0"|"1"|0|1|"local"|"remote", integer> for each distance
 

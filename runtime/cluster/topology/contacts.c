@@ -2,6 +2,8 @@
 // Invariant: `patience` runs while a name is being resolved, unless there was no memory for it.
 #include "cluster/topology/contacts.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "cluster/topology/cluster.h"
 
@@ -27,9 +29,17 @@ void mp_contacts_init(struct mp_contacts *contacts, const struct mp_cluster *clu
 	mp_timer_init(&contacts->patience, cluster->loop, on_patience, contacts);
 }
 
+static void free_all(struct mp_contacts *contacts)
+{
+	for (size_t i = 0; i < count_of(contacts); i++)
+		mp_free(contacts->all[i].addrs);
+	mp_free(contacts->all);
+	contacts->all = NULL;
+}
+
 void mp_contacts_deinit(struct mp_contacts *contacts)
 {
-	mp_free(contacts->all);
+	free_all(contacts);
 }
 
 struct mp_contact *mp_contacts_new(struct mp_contacts *contacts, size_t count)
@@ -43,8 +53,7 @@ struct mp_contact *mp_contacts_new(struct mp_contacts *contacts, size_t count)
 void mp_contacts_forget(struct mp_contacts *contacts)
 {
 	mp_contacts_cancel(contacts);
-	mp_free(contacts->all);
-	contacts->all = NULL;
+	free_all(contacts);
 }
 
 void mp_contacts_take(struct mp_contacts *contacts, struct mp_contact *all)
@@ -69,6 +78,25 @@ void mp_contacts_cancel(struct mp_contacts *contacts)
 	}
 }
 
+// Without memory the name is unknown, and TLS asks for more: a certificate for the address.
+static void remember(struct mp_contact *contact, const struct mp_addr *addrs, size_t count)
+{
+	mp_free(contact->addrs);
+	contact->addrs = mp_alloc(count * sizeof(*addrs));
+	contact->addr_count = contact->addrs != NULL ? count : 0;
+	if (contact->addrs != NULL)
+		memcpy(contact->addrs, addrs, count * sizeof(*addrs));
+}
+
+const char *mp_contacts_name_of(const struct mp_contacts *contacts, const struct mp_addr *addr)
+{
+	for (size_t i = 0; i < count_of(contacts); i++)
+		for (size_t k = 0; k < contacts->all[i].addr_count; k++)
+			if (mp_addr_eq(&contacts->all[i].addrs[k], addr))
+				return contacts->cluster->config->contact_points[i].host;
+	return NULL;
+}
+
 static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t count)
 {
 	struct mp_contact *contact = data;
@@ -76,6 +104,8 @@ static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t 
 	contact->resolve = NULL;
 	contact->done = true;
 	contact->failed = rc != 0;
+	if (rc == 0)
+		remember(contact, addrs, count);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		contacts->on_addr(contacts->owner, &addrs[i]);
 	contacts->on_answer(contacts->owner);

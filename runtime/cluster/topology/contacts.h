@@ -14,6 +14,8 @@ struct mp_contact {
 	struct mp_resolve *resolve; // under way
 	bool failed;
 	bool done;
+	struct mp_addr *addrs; // that its name stood for the last time it was resolved
+	size_t addr_count;
 };
 
 struct mp_contacts {
@@ -35,5 +37,7 @@ void mp_contacts_take(struct mp_contacts *contacts, struct mp_contact *all);
 void mp_contacts_begin(struct mp_contacts *contacts); // a new round: nothing was asked yet
 // Those that were not asked in this round: literals are told at once by on_addr, names later.
 void mp_contacts_ask(struct mp_contacts *contacts);
+// The name by which an address was found; NULL: it is no contact point's, or that is an address itself.
+const char *mp_contacts_name_of(const struct mp_contacts *contacts, const struct mp_addr *addr);
 bool mp_contacts_are_resolving(const struct mp_contacts *contacts);
 void mp_contacts_cancel(struct mp_contacts *contacts);
