@@ -12,7 +12,8 @@ local handlers = {}
 
 -- Lists are replaced, not changed: one that is being walked stays as it is.
 local function with(list, fn)
-  local longer = { unpack(list or {}) }
+  local longer = {}
+  for i, other in ipairs(list or {}) do longer[i] = other end
   longer[#longer + 1] = fn
   return longer
 end

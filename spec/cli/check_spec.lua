@@ -113,6 +113,18 @@ describe("moonpool check", function()
     assert.truthy(said:find("events.lua:1: unknown event 'hostup', did you mean hostUp?", 1, true), said)
   end)
 
+  it("tells of very many mistakes the first fifty, and how many more there are", function()
+    local lines = {}
+    for i = 1, 3000 do lines[i] = ("pool:on('hostDwn%d', print)"):format(i) end
+    local path = write("x.lua", "return function(pool)\n" .. table.concat(lines, "\n") .. "\nend")
+    local said, status = check(path)
+    assert.equal(1, status)
+    assert.equal(51, select(2, said:gsub("\n", "")))
+    assert.truthy(said:find(path .. ": 2950 more like these are not shown", 1, true), said)
+    assert.truthy(said:find("; there are: hostUp, hostDown, ", 1, true), said)
+    assert.truthy((check("--json " .. path)):find('{"message":"2950 more like these are not shown"}', 1, true))
+  end)
+
   it("prints JSON for programs", function()
     local path, bad = write("a.lua", policy "plan:hosts(localDc)"), write("b.lua", "print 'x'\nend")
     local said, status = check("--json " .. path .. " " .. bad)

@@ -53,6 +53,8 @@ local function kind_of(text)
   return is_configuration and "configuration" or "lua"
 end
 
+local MOST = 50 -- problems that are told of one file, and warnings
+
 -- Findings of one file: { file, kind, ok, problems, warnings, ... }; each problem is { line, message }.
 local Findings = {}
 Findings.__index = Findings
@@ -65,12 +67,30 @@ local function finding(path, message, line)
   return { line = line, message = rest == message and message or rest:gsub("^%s+", "") }
 end
 
+-- `message` may be a function that makes it: what is not told costs nothing.
 local function add(self, list, message, line)
-  for part in core.redact(tostring(message)):gmatch "[^\n]+" do list[#list + 1] = finding(self.file, part, line) end
+  if list.count >= MOST then
+    list.count = list.count + 1
+    return
+  end
+  if type(message) == "function" then message = message() end
+  for part in core.redact(tostring(message)):gmatch "[^\n]+" do
+    list.count = list.count + 1
+    if list.count <= MOST then list[list.count] = finding(self.file, part, line) end
+  end
 end
 
 function Findings:problem(message, line) add(self, self.problems, message, line) end
 function Findings:warn(message, line) add(self, self.warnings, message, line) end
+
+local function by_line(a, b) return (a.line or 0) < (b.line or 0) end
+
+-- In the order of the file, and how many there are beyond.
+local function complete(list)
+  table.sort(list, by_line)
+  if list.count <= MOST then return end
+  list[MOST + 1] = { message = ("%d more like these are not shown"):format(list.count - MOST) }
+end
 
 local function by_path(path) return path:find "/" and path or "./" .. path end
 
@@ -99,9 +119,11 @@ local function recorder(findings, events)
   local methods = {}
   function methods.on(self, event, fn)
     if not events[event] then
-      local close = type(event) == "string" and nearest.of(event, events)
-      findings:problem(("unknown event '%s'%s"):format(tostring(event),
-        close and ", did you mean " .. close .. "?" or ""), line())
+      findings:problem(function()
+        local close = type(event) == "string" and nearest.of(event, events)
+        return ("unknown event '%s'%s; there are: %s"):format(secrets.text(tostring(event)),
+          close and ", did you mean " .. close .. "?" or "", table.concat(core.eventNames(), ", "))
+      end, line())
     elseif type(fn) ~= "function" then
       findings:problem(("the handler of '%s' must be a function, got a %s"):format(event, type(fn)), line())
     else
@@ -114,9 +136,11 @@ local function recorder(findings, events)
   getmetatable(proxy).__index = function(_, name)
     if methods[name] then return methods[name] end
     if type(core.poolMethods[name]) == "function" then return function() return true end end
-    local close = type(name) == "string" and nearest.of(name, core.poolMethods)
-    findings:problem(("a pool has no method '%s'%s"):format(tostring(name),
-      close and ", did you mean " .. close .. "?" or ""), line())
+    findings:problem(function()
+      local close = type(name) == "string" and nearest.of(name, core.poolMethods)
+      return ("a pool has no method '%s'%s"):format(secrets.text(tostring(name)),
+        close and ", did you mean " .. close .. "?" or "")
+    end, line())
     return function() end
   end
   return proxy
@@ -148,7 +172,7 @@ local function judge_configuration(findings)
 end
 
 function check.judge(path, kind)
-  local findings = setmetatable({ file = path, problems = {}, warnings = {} }, Findings)
+  local findings = setmetatable({ file = path, problems = { count = 0 }, warnings = { count = 0 } }, Findings)
   local text, why = core.readFile(path)
   if not text then
     findings.kind, findings.unreadable = kind or "file", true
@@ -174,8 +198,6 @@ end
 local function place(findings, found)
   return findings.file .. ":" .. (found.line and found.line .. ":" or "") .. " " .. found.message
 end
-
-local function by_line(a, b) return (a.line or 0) < (b.line or 0) end
 
 local function report(findings)
   for _, found in ipairs(findings.problems) do say.error(place(findings, found)) end
@@ -208,8 +230,8 @@ function check.run(options)
   local status, objects = 0, {}
   for i, path in ipairs(options.files) do
     local findings = check.judge(path)
-    table.sort(findings.problems, by_line)
-    table.sort(findings.warnings, by_line)
+    complete(findings.problems)
+    complete(findings.warnings)
     if #findings.problems > 0 then status = math.max(status, findings.unreadable and 2 or 1) end
     if options.json then objects[i] = as_json(findings) else report(findings) end
   end
