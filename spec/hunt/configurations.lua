@@ -61,6 +61,9 @@ local good = {
       [r.pick { "delay", "hosts", "childPolicy", "maxRetries" }] = r.pick { 5, "x", { "x" }, false, SECRET },
       [r.pick { "password", "apiToken" }] = r.pick { "CANARY", { "CANARY" }, 12345678 } }
   end,
+  translator = function(r)
+    return r.pick { { ["10.0.0.1"] = "127.0.0.1:9042" }, { [SECRET] = SECRET }, function(address) return address end }
+  end,
   regions = function(r) return { ["dc" .. r.below(3)] = { priority = 1 + r.below(3) } } end,
 }
 

@@ -124,6 +124,13 @@ describe("what is no plain data", function()
     assert.equal(2, checked.port)
   end)
 
+  it("may hold a function of C where a function is taken", function()
+    local _, _, checked = judge { contactPoints = { "a" }, addressTranslator = math.floor }
+    local address, complaint = checked.addressTranslator("10.0.0.1:9042", "id", "dc", "rack")
+    assert.is_nil(address)
+    assert.matches("number expected", complaint)
+  end)
+
   it("is copied as it was", function()
     local given = { 1, "two", { x = { true, false } }, [1.5] = print }
     assert.same(given, plain(given))
