@@ -192,6 +192,7 @@ static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 const struct mp_policy_ops mp_policy_balance = {
 	.name = "balance",
 	.key = "loadBalancing",
+	.tail = "load_balancing",
 	.fallback = "TokenAwarePolicy",
 	.is_hot = true,
 	.push = push,

@@ -82,6 +82,7 @@ static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 const struct mp_policy_ops mp_policy_reconnect = {
 	.name = "reconnect",
 	.key = "reconnection",
+	.tail = "reconnection",
 	.push = push,
 	.scratch_bytes = sizeof(struct scratch),
 	.check = check,

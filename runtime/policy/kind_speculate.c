@@ -106,6 +106,7 @@ static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 const struct mp_policy_ops mp_policy_speculate = {
 	.name = "speculate",
 	.key = "speculativeExecution",
+	.tail = "speculative_execution",
 	.is_hot = true,
 	.push = push,
 	.scratch_bytes = sizeof(struct scratch),

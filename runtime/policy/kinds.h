@@ -25,6 +25,7 @@ struct mp_policy_question {
 struct mp_policy_ops {
 	const char *name;     // folder of its policies, and of its driver: lua/moonpool/policy/NAME.lua
 	const char *key;      // of a configuration
+	const char *tail;     // what names of its policies may end with beside `name`; NULL: nothing
 	const char *fallback; // the policy when none is named; NULL: C answers
 	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
 	size_t scratch_bytes; // of the block in each state that only its file reads: context.scratch

@@ -30,7 +30,7 @@ const char *mp_sample_name(enum mp_sample_topology topology)
 // Numbers 0 to 2 of datacentres and 0 to 8 of racks are given once.
 static int name_places(struct mp_view *view)
 {
-	static const char *const dcs[DCS] = {"canned1", "canned2", "canned3"};
+	static const char *const dcs[DCS] = {"sample1", "sample2", "sample3"};
 	static const char *const racks[RACKS] = {"rack1", "rack2", "rack3"};
 	for (uint32_t i = 0; i < DCS * RACKS; i++)
 		if (mp_view_dc_id(view, dcs[i / RACKS]) < 0 ||

@@ -181,23 +181,15 @@ static bool find_in(const char *folder, const char *name, const char *snake, cha
 
 // "DefaultRetryPolicy" is retry/default.lua, "ConstantReconnectionPolicy" reconnect/constant.lua: the folder says what
 // is asked already.
-static void cut_question(char *snake, const char *folder)
+static void cut_question(char *snake, const char *folder, const char *tail_word)
 {
-	static const struct {
-		const char *folder, *tail;
-	} questions[] = {
-		{"balance", "_load_balancing"},
-		{"reconnect", "_reconnection"},
-		{"speculate", "_speculative_execution"},
-	};
-	char own[32];
+	char own[32], other[32] = "";
 	snprintf(own, sizeof(own), "_%s", folder);
-	const char *tails[] = {own, NULL};
-	for (size_t i = 0; i < MP_ARRAY_LEN(questions); i++)
-		if (strcmp(questions[i].folder, folder) == 0)
-			tails[1] = questions[i].tail;
+	if (tail_word != NULL)
+		snprintf(other, sizeof(other), "_%s", tail_word);
+	const char *tails[] = {own, other};
 	size_t len = strlen(snake);
-	for (size_t i = 0; i < MP_ARRAY_LEN(tails) && tails[i] != NULL; i++) {
+	for (size_t i = 0; i < MP_ARRAY_LEN(tails) && tails[i][0] != '\0'; i++) {
 		size_t tail = strlen(tails[i]);
 		if (len > tail && strcmp(snake + len - tail, tails[i]) == 0) {
 			snake[len - tail] = '\0';
@@ -252,8 +244,8 @@ static void tell_unknown(const struct mp_source_path *where, const char *folder,
 	mp_nearest_tell(message, size, mp_str_of(name), known.list, known.count);
 }
 
-int mp_source_find(const struct mp_source_path *where, const char *folder, const char *name, char *path,
-                   size_t path_size, char *message, size_t message_size)
+int mp_source_find(const struct mp_source_path *where, const char *folder, const char *tail, const char *name,
+                   char *path, size_t path_size, char *message, size_t message_size)
 {
 	if (is_path(name)) {
 		int len = snprintf(path, path_size, "%s", name);
@@ -263,7 +255,7 @@ int mp_source_find(const struct mp_source_path *where, const char *folder, const
 	}
 	char snake[128];
 	mp_source_snake(name, snake, sizeof(snake));
-	cut_question(snake, folder);
+	cut_question(snake, folder, tail);
 	char in[PATH_MAX];
 	bool found = false;
 	for (size_t i = 0; i < where->path_count && !found; i++) {

@@ -22,10 +22,11 @@ int mp_source_read(const char *path, size_t max_bytes, struct mp_buf *text, char
 
 // The file of the policy `name` that answers `folder` ("balance"): a path when there is a slash or ".lua" in it;
 // otherwise "DCAwareRoundRobinPolicy" is dc_aware_round_robin.lua, DCAwareRoundRobinPolicy.lua or any file that says
-// name = "DCAwareRoundRobinPolicy", in each path (and its folder/), then in home. A last word that repeats the folder
-// may be left out: "DefaultRetryPolicy" is retry/default.lua. 0, or MP_ENOTFOUND with `message`.
-int mp_source_find(const struct mp_source_path *where, const char *folder, const char *name, char *path,
-                   size_t path_size, char *message, size_t message_size) MP_MUST_CHECK;
+// name = "DCAwareRoundRobinPolicy", in each path (and its folder/), then in home. A last word that repeats the folder,
+// or is `tail` ("load_balancing"; NULL: none), may be left out: "DefaultRetryPolicy" is retry/default.lua. 0, or
+// MP_ENOTFOUND with `message`.
+int mp_source_find(const struct mp_source_path *where, const char *folder, const char *tail, const char *name,
+                   char *path, size_t path_size, char *message, size_t message_size) MP_MUST_CHECK;
 
 // "DCAwareRoundRobinPolicy" -> "dc_aware_round_robin"; characters that are no letter or digit become "_".
 void mp_source_snake(const char *name, char *snake, size_t size);

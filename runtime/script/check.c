@@ -99,6 +99,12 @@ static int code_words(lua_State *L)
 
 void mp_lua_add_check(lua_State *L)
 {
+	lua_createtable(L, MP_POLICY_KINDS, 0);
+	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
+		lua_pushstring(L, mp_policy_kind_name((enum mp_policy_kind)kind));
+		lua_rawseti(L, -2, kind + 1);
+	}
+	lua_setfield(L, -2, "policyKinds");
 	lua_pushcfunction(L, code_words);
 	lua_setfield(L, -2, "codeWords");
 	lua_pushcfunction(L, check_policy);

@@ -32,8 +32,6 @@ local function has_result(text)
   return not main or bit.band(util.funcbc(main, util.funcinfo(main).bytecodes - 1), 0xff) ~= RET0
 end
 
-local POLICIES = { "balance", "retry", "reconnect", "speculate", "failover" }
-
 -- What the last return gives back is a table, or may be one.
 local function may_return_table(words)
   if words:find(" return { ", 1, true) and (words:sub(-3) == " } " or words:sub(-5) == " } ; ") then return true end
@@ -45,7 +43,7 @@ local function kind_of(text)
   if not has_result(text) then return "lua" end
   local words = core.codeWords(text)
   local function has(code) return words:find(code, 1, true) ~= nil end
-  for _, kind in ipairs(POLICIES) do
+  for _, kind in ipairs(core.policyKinds) do
     if has(" return " .. kind .. " ") then return kind end
   end
   if words:find " return function %( [%a_][%w_]* %) " and (has " : on ( " or has " : on '' ") then return "handlers" end

@@ -6,6 +6,7 @@
 -- returns is copied as plain data first (plain.lua), and what is wrong is told up to twenty times (config/check.lua).
 local check = require "moonpool.config.check"
 local chunk = require "moonpool.chunk"
+local policy_kinds = require("moonpool.core_loader").policyKinds
 local paths = require "moonpool.paths"
 local places = require "moonpool.config.places"
 local plain = require "moonpool.plain"
@@ -61,7 +62,7 @@ local function finish(flat, where)
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)
-  for _, kind in ipairs { "balance", "retry", "reconnect", "speculate", "failover" } do
+  for _, kind in ipairs(policy_kinds) do
     local choice = flat[kind]
     if choice then
       out[kind .. "Policy"] = choice.policy
