@@ -222,6 +222,23 @@ describe("the datacentre that serves", function()
     assert.equal(before, order())
   end)
 
+  it("is nobody's question any more while the session closes", function()
+    open()
+    local before = asked
+    world.on_statement = function() return true end -- an answer that does not come: the session drains
+    world:submit(READ, { timeout_ms = 4000 })
+    world:pass(10)
+    wish = "west"
+    C.mp_session_close(world.session, 5000, world.on_closed, nil)
+    world:pass(1100)
+    world:kill(world.nodes[3])
+    world:pass(500)
+    assert.equal(0, world.closed_count)
+    assert.equal(before, asked)
+    assert.equal("east", serving())
+    world:until_true(function() return world.closed_count == 1 end)
+  end)
+
   it("is home again when there is no policy any more", function()
     open()
     wish = "west"

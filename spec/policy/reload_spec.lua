@@ -395,6 +395,24 @@ describe("a file that changes under traffic", function()
     assert.is_true(p:info().is_compiled)
   end)
 
+  it("is made ready by itself: another kind's waits for the next turn", function()
+    local RETRY = "return retry { name = 'Again', decide = function(err) return giveUp end }"
+    policies.write(file "p.lua", ONE)
+    policies.write(file "r.lua", RETRY)
+    local p = policies.new { policy = file "p.lua", retry = file "r.lua", sim = true, watch = true }
+    assert.equal(0, p:bind(view))
+    local ready = {}
+    p.on_event = function(event) ready[#ready + 1] = { event.policy, tonumber(C.mp_loop_now_ms(p.loop)) } end
+    policies.write(file "p.lua", TWO)
+    policies.write(file "r.lua", RETRY .. " -- twice")
+    C.mp_loop_sim_touch(p.loop, file "p.lua")
+    C.mp_loop_sim_touch(p.loop, file "r.lua")
+    p:pass(60)
+    assert.equal(2, #ready, table.concat(p.log, "\n"))
+    assert.is_true(ready[1][1] ~= ready[2][1])
+    assert.is_true(ready[2][2] > ready[1][2])
+  end)
+
   it("gives way to what is newer", function()
     local p = tried()
     policies.write(file "p.lua", policy("Three", "plan:hosts(localDc)"))

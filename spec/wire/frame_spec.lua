@@ -31,6 +31,19 @@ describe("an envelope's header", function()
     C.mp_mem_fail_at(0, false)
     assert.equal(C.MP_ENOMEM, C.mp_buf_status(buf))
   end)
+
+  it("of more than an [int] can tell is refused", function()
+    local buf = bytes.buf()
+    for _, body in ipairs { 2147483647, 2147483648 } do
+      C.mp_buf_clear(buf)
+      local begin = C.mp_envelope_begin(buf, 4, false, 0, 1, C.MP_OP_QUERY)
+      local len = buf.len
+      buf.len = len + body -- as if it were there
+      C.mp_envelope_end(buf, begin)
+      buf.len = len
+      assert.equal(body > 2147483647, buf.failed)
+    end
+  end)
 end)
 
 describe("an opcode", function()

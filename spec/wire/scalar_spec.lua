@@ -25,6 +25,14 @@ describe("a scalar", function()
   setup(function() C.mp_buf_init(buf) end)
   teardown(function() C.mp_buf_deinit(buf) end)
 
+  it("of more than 2 GiB is refused before it is looked at", function()
+    for _, kind in ipairs { C.MP_TYPE_VARCHAR, C.MP_TYPE_BLOB, C.MP_TYPE_ASCII } do
+      local bytes, why = put(C.mp_scalar_put_text, kind, { data = nil, len = 2147483648 })
+      assert.is_nil(bytes)
+      assert.matches("2 GiB", why)
+    end
+  end)
+
   for name, range in pairs {
     TINYINT = { -128LL, 127LL, 1 }, SMALLINT = { -32768LL, 32767LL, 2 }, INT = { -2147483648LL, 2147483647LL, 4 },
     TIME = { 0LL, 86399999999999LL, 8 },

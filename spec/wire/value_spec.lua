@@ -294,6 +294,23 @@ describe("a [value]", function()
     C.mp_mem_fail_at(0, false)
     assert.equal(C.MP_ENOMEM, C.mp_buf_status(buf))
   end)
+
+  it("of more than 2 GiB is refused, written in place or copied", function()
+    local buf = bytes.buf()
+    for _, size in ipairs { 2147483647, 2147483648 } do
+      C.mp_buf_clear(buf)
+      local begin = C.mp_write_value_begin(buf)
+      local len = buf.len
+      buf.len = len + size -- as if it were there
+      C.mp_write_value_end(buf, begin)
+      buf.len = len
+      assert.equal(size > 2147483647, buf.failed)
+    end
+    C.mp_buf_clear(buf)
+    C.mp_put_bytes(buf, nil, 2147483648)
+    assert.is_true(buf.failed)
+    assert.equal(0, tonumber(buf.len))
+  end)
 end)
 
 describe("a collection", function()
