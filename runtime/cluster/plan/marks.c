@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/plan/marks.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,6 +40,43 @@ static void clear_bit(struct mp_view *view, int bit)
 		view->hosts[i].marks &= ~(UINT32_C(1) << bit);
 }
 
+// ---- lines --------------------------------------------------------------------------------------------------------
+
+static int by_folded(const void *a, const void *b)
+{
+	const struct mp_str *x = a;
+	const struct mp_str *y = b;
+	size_t len = x->len < y->len ? x->len : y->len;
+	int order = len > 0 ? strncasecmp(x->data, y->data, len) : 0;
+	return order != 0 ? order : x->len < y->len ? -1 : x->len > y->len;
+}
+
+// The lines of a text, sorted: a host is looked up in them, so a list of a thousand costs each host ten steps.
+static int sort_lines(struct mp_mark *mark)
+{
+	size_t count = 1;
+	for (const char *at = mark->text; *at != '\0'; at++)
+		count += *at == '\n' ? 1 : 0;
+	mark->lines = mp_alloc(count * sizeof(*mark->lines));
+	if (mark->lines == NULL)
+		return MP_ENOMEM;
+	for (const char *at = mark->text; *at != '\0';) {
+		size_t len = strcspn(at, "\n");
+		if (len > 0)
+			mark->lines[mark->line_count++] = (struct mp_str){at, len};
+		at += len + (at[len] == '\n');
+	}
+	if (mark->line_count > 1)
+		qsort(mark->lines, mark->line_count, sizeof(*mark->lines), by_folded);
+	return 0;
+}
+
+static void free_mark(struct mp_mark *mark)
+{
+	mp_free(mark->text);
+	mp_free(mark->lines);
+}
+
 // Sets *fresh when the bit has this meaning only now.
 static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_list, bool *fresh)
 {
@@ -48,14 +86,14 @@ static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_
 		return MP_ETOOBIG;
 	struct mp_mark *mark = &view->marks->of[bit];
 	if (!is_text(mark, text, len) || mark->is_list != is_list) {
-		char *copy = mp_alloc(len + 1);
-		if (copy == NULL)
+		struct mp_mark made = {.is_list = is_list, .stamp = mark->stamp + 1, .text = mp_strndup(text, len)};
+		if (made.text == NULL || (is_list && sort_lines(&made) != 0)) {
+			free_mark(&made);
 			return MP_ENOMEM;
-		memcpy(copy, text, len);
-		copy[len] = '\0';
+		}
 		clear_bit(view, bit);
-		mp_free(mark->text);
-		*mark = (struct mp_mark){.text = copy, .is_list = is_list, .stamp = mark->stamp + 1};
+		free_mark(mark);
+		*mark = made;
 		*fresh = true;
 	}
 	mark->used = ++view->marks->clock;
@@ -95,44 +133,62 @@ int mp_view_set_tags(struct mp_view *view, uint16_t slot, const char *const *nam
 
 // ---- lists --------------------------------------------------------------------------------------------------------
 
-static bool line_is(const char *line, size_t len, const char *text)
+// The first line that is not less, or the number of lines.
+static size_t lower_bound(const struct mp_mark *mark, const struct mp_str *text)
 {
-	return strlen(text) == len && strncasecmp(line, text, len) == 0;
+	size_t low = 0;
+	size_t high = mark->line_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (by_folded(&mark->lines[middle], text) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool has_line(const struct mp_mark *mark, struct mp_str text)
+{
+	size_t at = lower_bound(mark, &text);
+	return text.len > 0 && at < mark->line_count && by_folded(&mark->lines[at], &text) == 0;
+}
+
+// The names of datacentres and racks differ by case.
+static bool has_exact_line(const struct mp_mark *mark, struct mp_str text)
+{
+	for (size_t at = lower_bound(mark, &text); text.len > 0 && at < mark->line_count; at++) {
+		if (by_folded(&mark->lines[at], &text) != 0)
+			return false;
+		if (memcmp(mark->lines[at].data, text.data, text.len) == 0)
+			return true;
+	}
+	return false;
 }
 
 // "10.0.0.1" and "[::1]" or "::1" name the host of any port.
-static bool line_is_address(const char *line, size_t len, const char *address)
+static bool has_address(const struct mp_mark *mark, const char *address)
 {
-	if (line_is(line, len, address))
-		return true;
 	const char *colon = strrchr(address, ':');
 	size_t host_len = colon != NULL ? (size_t)(colon - address) : strlen(address);
-	if (len == host_len && strncasecmp(line, address, len) == 0)
-		return true;
-	return address[0] == '[' && len + 2 == host_len && strncasecmp(line, address + 1, len) == 0;
+	bool bracketed = address[0] == '[' && host_len >= 2;
+	return has_line(mark, mp_str_of(address)) || has_line(mark, (struct mp_str){address, host_len}) ||
+	       (bracketed && has_line(mark, (struct mp_str){address + 1, host_len - 2}));
 }
 
-static bool list_has(const struct mp_view *view, const char *lines, uint32_t slot)
+static bool list_has(const struct mp_view *view, const struct mp_mark *mark, uint32_t slot)
 {
 	const struct mp_host_view *host = &view->hosts[slot];
 	const struct mp_host_label *names = &view->names[slot];
 	const char *dc = host->dcId < view->dc_count ? view->dc_names[host->dcId] : "";
 	const char *rack = mp_names_text(&view->racks, host->rackId + 1u);
-	rack = rack != NULL ? rack : "";
-	while (*lines != '\0') {
-		size_t len = strcspn(lines, "\n");
-		if (len > 0 && (line_is_address(lines, len, names->address) || line_is(lines, len, names->id) ||
-		                (strlen(dc) == len && memcmp(dc, lines, len) == 0) ||
-		                (strlen(rack) == len && memcmp(rack, lines, len) == 0)))
-			return true;
-		lines += len + (lines[len] == '\n');
-	}
-	return false;
+	return has_address(mark, names->address) || has_line(mark, mp_str_of(names->id)) ||
+	       has_exact_line(mark, mp_str_of(dc)) || (rack != NULL && has_exact_line(mark, mp_str_of(rack)));
 }
 
 static void mark_host(struct mp_view *view, int bit, uint32_t slot)
 {
-	if (list_has(view, view->marks->of[bit].text, slot))
+	if (list_has(view, &view->marks->of[bit], slot))
 		view->hosts[slot].marks |= UINT32_C(1) << bit;
 	else
 		view->hosts[slot].marks &= ~(UINT32_C(1) << bit);
@@ -180,7 +236,7 @@ void mp_view_name_host(struct mp_view *view, uint16_t slot, const char *address,
 void mp_view_marks_deinit(struct mp_view *view)
 {
 	for (int i = 0; view->marks != NULL && i < MP_MARKS_MAX; i++)
-		mp_free(view->marks->of[i].text);
+		free_mark(&view->marks->of[i]);
 	mp_free(view->marks);
 	view->marks = NULL;
 }

@@ -45,7 +45,9 @@ struct mp_host_label {
 
 // A bit of mp_host_view.marks.
 struct mp_mark {
-	char *text; // a tag's name, or the lines of a list; NULL: free
+	char *text;           // a tag's name, or the lines of a list; NULL: free
+	struct mp_str *lines; // of a list, sorted without regard to case
+	size_t line_count;
 	bool is_list;
 	uint64_t stamp; // changes when the bit gets another meaning
 	uint64_t used;  // clock when it was asked for
