@@ -173,16 +173,39 @@ static void preload(lua_State *L, const char *name, lua_CFunction open)
 	lua_pop(L, 2);
 }
 
+// Libraries were opened without the environment, so this is where the system keeps modules: it stays in reach of the
+// commands' own (argparse, cjson) whatever a user puts before it.
+static void set_path(lua_State *L, const char *field, const char *variable, const char *own)
+{
+	const char *given = getenv(variable);
+	int top = lua_gettop(L);
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, field);
+	const char *standard = lua_tostring(L, -1);
+	bool is_given = given != NULL && given[0] != '\0';
+	const char *before = is_given ? luaL_gsub(L, given, ";;", ";") : "";
+	lua_pushfstring(L, "%s%s%s%s", own, before, is_given ? ";" : "", standard);
+	lua_setfield(L, top + 1, field);
+	lua_settop(L, top);
+}
+
+static void open_libraries(lua_State *L)
+{
+	lua_pushboolean(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+	luaL_openlibs(L);
+	lua_pushnil(L);
+	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+}
+
 static int start(lua_State *L)
 {
 	char home[PATH_MAX];
-	luaL_openlibs(L);
+	open_libraries(L);
 	if (mp_installation_find(home, sizeof(home)) != 0)
 		return luaL_error(L, "moonpool: its Lua files were not found (MOONPOOL_HOME may name their folder)");
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "path");
-	lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s", home, home, lua_tostring(L, -1));
-	lua_setfield(L, -3, "path");
+	set_path(L, "path", "LUA_PATH", lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;", home, home));
+	set_path(L, "cpath", "LUA_CPATH", "");
 	preload(L, "moonpool.core", luaopen_moonpool_core);
 	preload(L, "moonpool.cli_core", open_cli);
 	lua_getglobal(L, "require");

@@ -49,6 +49,22 @@ describe("moonpool run", function()
     assert.equal(0, status)
   end)
 
+  it("finds its own modules whatever the environment puts before them, and the user's", function()
+    local path = file_with("return 'mine'")
+    local folder, name = path:match "^(.*)/([^/]*)%.lua$"
+    local text = ("print(require '%s', (require 'cjson').encode { 1 })"):format(name)
+    local app = file_with(text)
+    for _, environment in ipairs { "LUA_PATH='%s/?.lua'", "LUA_PATH='%s/?.lua;;' LUA_CPATH='/none/?.so'",
+      "LUA_PATH=';;%s/?.lua' LUA_CPATH=" } do
+      local said, status = moonpool("run " .. app, environment:format(folder) .. " ")
+      assert.equal("mine\t[1]\n", said)
+      assert.equal(0, status)
+    end
+    assert.equal(0, select(2, moonpool("version", "env -i LUA_PATH=/none LUA_CPATH=/none ")))
+    os.remove(path)
+    os.remove(app)
+  end)
+
   it("has the status that the application returns", function()
     assert.equal(7, select(2, run "return 7"))
     assert.equal(0, select(2, run "return 'text'"))
