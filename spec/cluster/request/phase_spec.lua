@@ -145,6 +145,18 @@ describe("a request", function()
     end
   end
 
+  it("changes the schema of a single host and waits for nobody's agreement", function()
+    open(1)
+    local record = submit()
+    held "schema"
+    world:until_true(function()
+      assert.is_true(record.done or record.request.state.phase ~= C.MP_REQUEST_AGREEING)
+      return record.done
+    end)
+    assert.is_nil(record.err)
+    nothing_is_left()
+  end)
+
   it("whose time is up says what it waited for", function()
     local told = {
       WAITING = "no connection had room within 1000 ms",

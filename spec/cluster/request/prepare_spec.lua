@@ -368,6 +368,20 @@ describe("prepared statements", function()
       assert.is_true(answer_with({ { "a", "int" }, { "v", "text" } }, { { rows.int(8), "c" } }) == other)
     end)
 
+    it("learn no columns from v4 when they had none: what a condition answers differs each time", function()
+      connected { nodes = { { versions = { 3, 4 } } } }
+      world.shapes[select] = { params = { { "k", "int" } }, pk_indexes = { 0 }, result = {} }
+      local prepared = world:prepare(select)
+      local known = prepared.result
+      world.on_statement = function(_, link, request)
+        if request.opcode ~= "EXECUTE" then return end
+        rows.send(link, request, { { "v", "text" } }, { { "a" } })
+        return true
+      end
+      assert.same({ { "a" } }, world:execute(prepared, { values = { rows.int(1) } }).rows)
+      assert.is_true(prepared.result == known)
+    end)
+
     it("close a connection whose rows have another shape than was agreed", function()
       connected()
       world.shapes[select] = shape_of_select()
