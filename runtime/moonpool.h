@@ -120,6 +120,7 @@ MOONPOOL_API int moonpool_loop_free(struct moonpool_loop *loop);
 // ---- sessions ---------------------------------------------------------------------------------------------------
 // The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
 // `message` (may be NULL) says why ("pool.lua:3: ..."), cut to `message_size`. Warnings go to the standard error.
+// Relative paths in a file begin in its folder, in a text in the working folder of this call.
 MOONPOOL_API struct moonpool_session *moonpool_session_from_file(struct moonpool_loop *loop, const char *path,
                                                                  char *message, size_t message_size);
 // `text`: "return { contactPoints = { ... } }"; `name` stands for the file's name in messages.

@@ -167,6 +167,86 @@ describe("a control socket", function()
     late()
   end)
 
+  it_in("answers for all pools or for one, and says so when that is too long or makes no sense", function(world)
+    local control = require "moonpool.cli.control"
+    local json = require "moonpool.cli.json"
+    local pool = require "moonpool.pool"
+    local first, second, closed = world:pool(), world:pool(), world:pool()
+    closed:close()
+    local function ask(line, is_wanted) return json.decode(control.answer(line, is_wanted)) end
+    local function number_of(each) return pool.all[each] end
+    local all = ask '{"verb":"hosts"}'
+    assert.is_true(all.ok)
+    local numbers = {}
+    for _, result in ipairs(all.pools) do numbers[result.number] = #result.hosts end
+    assert.equal(3, numbers[number_of(first)])
+    assert.equal(3, numbers[number_of(second)])
+    assert.is_nil(numbers[number_of(closed)])
+    local one = ask(('{"verb":"hosts","pool":%d}'):format(number_of(second)))
+    assert.same({ 1, number_of(second) }, { #one.pools, one.pools[1].number })
+    for line, message in pairs {
+      [('{"verb":"hosts","pool":%d}'):format(number_of(closed))] = "there is no pool " .. number_of(closed),
+      ['{"verb":"hosts","pool":0.5}'] = "there is no pool 0.5", ['{"verb":"hosts","pool":"1"}'] = "pool: a number",
+      ['{"verb":"hosts","pol":1}'] = "a question has a verb, an argument and the number of a pool, nothing else",
+      ['{"verb":"hosts","argument":"x"}'] = "hosts takes no argument", ['{"verb":"rollback"}'] = "wants an argument",
+      ['{"verb":"host"}'] = "unknown verb, did you mean hosts?, one of these expected: health, hosts, ",
+      ['[1]'] = "unknown verb", ["5"] = "a question is an object", ["null"] = "this is no line of JSON",
+    } do
+      local answer = ask(line)
+      assert.is_false(answer.ok)
+      assert.matches(message, answer.error, 1, true)
+    end
+    local most = core.controlAnswerMax
+    core.controlAnswerMax = 900
+    local ok, why = pcall(function()
+      assert.equal("the answer has more than 900 bytes: ask for one pool at a time (moonpool ctl --pool N hosts)",
+        ask '{"verb":"hosts"}'.error)
+      assert.is_true(ask(('{"verb":"hosts","pool":%d}'):format(number_of(first))).ok)
+      core.controlAnswerMax = 300
+      assert.equal("the answer has more than 300 bytes", ask(('{"verb":"hosts","pool":%d}'):format(number_of(first)))
+        .error)
+    end)
+    core.controlAnswerMax = most
+    if not ok then error(why, 0) end
+    local asked = 0
+    assert.equal("nobody waits for it any more", ask('{"verb":"hosts"}', function()
+      asked = asked + 1
+      return false
+    end).error)
+    assert.equal(1, asked)
+  end)
+
+  it_in("answers for a pool that fails, and for the others", function(world)
+    local control = require "moonpool.cli.control"
+    local json = require "moonpool.cli.json"
+    world:pool()
+    local verb = control.verbs.health[2]
+    control.verbs.health[2] = function() error { message = "cassandra://u:secret@host is odd" } end
+    local answer = json.decode(control.answer '{"verb":"health"}')
+    control.verbs.health[2] = verb
+    assert.is_false(answer.ok)
+    assert.equal("cassandra://u:***@host is odd", answer.pools[1].error)
+  end)
+
+  it("gives a long answer to a slow reader, while others are served", function()
+    local most = 4e6
+    with_server(function(server, client, line)
+      core.replyControl(server, client, line == "long" and ("y"):rep(most) or line)
+    end, function()
+      local fd = assert(unix.dial(path))
+      unix.offer(fd, "long\n")
+      local got = 0
+      while got < most do
+        moonpool.sleep(1)
+        local part = unix.take(fd, 300000)
+        got = got + part
+        if part > 0 and got < most then assert.equal("x", core.askControl(path, "x", 5000)) end
+      end
+      assert.equal(most + 1, got)
+      unix.close(fd)
+    end)
+  end)
+
   it_in("does not exist in virtual time", function()
     assert.same({ nil, "not supported" }, { core.listenControl("/tmp/x", function() end) })
     assert.same({ nil, "not supported" }, { core.askControl("/tmp/x", "x", 10) })

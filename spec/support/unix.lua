@@ -53,6 +53,12 @@ function unix.drain(fd)
   while ffi.C.recv(fd, buf, 4096, DONTWAIT) > 0 do end -- luacheck: ignore 542
 end
 
+-- How many bytes have come, at most `most` of them; they are thrown away.
+function unix.take(fd, most)
+  local buf = ffi.new("char[?]", most)
+  return math.max(0, tonumber(ffi.C.recv(fd, buf, most, DONTWAIT)))
+end
+
 -- A line, or nil when the other side has closed; nothing for twenty seconds is an error.
 function unix.receive(fd)
   local buf, text = ffi.new "char[65536]", rest[fd] or ""
