@@ -202,6 +202,20 @@ describe("the house", function()
     report(offences)
   end)
 
+  it("names a kind of policies in its own file only", function()
+    local kinds = {}
+    for line in io.lines(MOONPOOL_ROOT .. "/runtime/policy/policies.h") do
+      local constant, name = line:match "X%(([A-Z]+), ([a-z]+)%)"
+      if constant and constant ~= "NAME" then kinds[constant], kinds[name] = name, name end
+    end
+    assert(kinds.BALANCE and kinds.retry, "the list of kinds is not found")
+    no_line("'runtime/policy/*.c' 'runtime/script/*.c' 'runtime/sim/*.c'", function(line, path)
+      local kind = kinds[line:match "MP_POLICY_([A-Z]+)%f[%W]"]
+      if path:match "^runtime/policy/" then kind = kind or kinds[line:match '"([a-z]+)"'] end
+      return kind ~= nil and path ~= "runtime/policy/kind_" .. kind .. ".c"
+    end)
+  end)
+
   it("takes memory from base/mem.h only", function()
     no_line("'runtime/*.c'", function(line, path)
       if path == "runtime/base/mem.c" or line:match "^%s*//" then return false end
