@@ -36,21 +36,7 @@ end
 
 -- ---- rules ------------------------------------------------------------------------------------------------------
 
-local opcodes = {
-  STARTUP = 0x01, OPTIONS = 0x05, QUERY = 0x07, PREPARE = 0x09, EXECUTE = 0x0a, REGISTER = 0x0b, BATCH = 0x0d,
-  AUTH_RESPONSE = 0x0f,
-}
-local server_errors = {
-  SERVER_ERROR = 0x0000, PROTOCOL_ERROR = 0x000a, BAD_CREDENTIALS = 0x0100, UNAVAILABLE = 0x1000, OVERLOADED = 0x1001,
-  IS_BOOTSTRAPPING = 0x1002, TRUNCATE_ERROR = 0x1003, WRITE_TIMEOUT = 0x1100, READ_TIMEOUT = 0x1200,
-  READ_FAILURE = 0x1300, FUNCTION_FAILURE = 0x1400, WRITE_FAILURE = 0x1500, CDC_WRITE_FAILURE = 0x1600,
-  CAS_WRITE_UNKNOWN = 0x1700, SYNTAX_ERROR = 0x2000, UNAUTHORIZED = 0x2100, INVALID = 0x2200, CONFIG_ERROR = 0x2300,
-  ALREADY_EXISTS = 0x2400, UNPREPARED = 0x2500,
-}
-local consistencies = {
-  ANY = 0, ONE = 1, TWO = 2, THREE = 3, QUORUM = 4, ALL = 5, LOCAL_QUORUM = 6, EACH_QUORUM = 7, SERIAL = 8,
-  LOCAL_SERIAL = 9, LOCAL_ONE = 10,
-}
+local opcodes, server_errors, consistencies = simcore.opcodes, simcore.serverErrors, simcore.consistencies
 sim.serverErrors = server_errors
 
 -- What a rule does: the key that says so, and where its value goes.

@@ -416,9 +416,10 @@ int luaopen_moonpool_simcore(lua_State *L)
 	lua_pushcfunction(L, close_cluster);
 	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
-	lua_createtable(L, 0, 4);
+	lua_createtable(L, 0, 5);
 	lua_pushcfunction(L, new_cluster);
 	lua_setfield(L, -2, "cluster");
 	mp_lua_sim_add_world(L);
+	mp_lua_sim_add_numbers(L);
 	return 1;
 }

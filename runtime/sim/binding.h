@@ -24,6 +24,7 @@ struct mp_addr mp_lua_sim_check_addr(lua_State *L, int index, uint16_t port); //
 
 // ---- binding_rules.c: adds the methods of rules to the table on top of the stack.
 void mp_lua_sim_add_rules(lua_State *L);
+void mp_lua_sim_add_numbers(lua_State *L); // into the table at the top of the stack
 // A whole number from 0 to `most`; 0 when the table has no such field. Raises what is none.
 double mp_lua_sim_number(lua_State *L, int index, const char *name, double most);
 // A text, or NULL. It stays alive as long as the table.

@@ -6,6 +6,8 @@
 
 #include "sim/binding.h"
 #include "sim/cluster.h"
+#include "wire/frame.h"
+#include "wire/message.h"
 
 // ---- fields -----------------------------------------------------------------------------------------------------
 
@@ -122,4 +124,24 @@ void mp_lua_sim_add_rules(lua_State *L)
 		{NULL, NULL},
 	};
 	luaL_register(L, NULL, methods);
+}
+
+// The numbers of the protocol by their names: opcodes of requests, server errors, consistencies.
+void mp_lua_sim_add_numbers(lua_State *L)
+{
+	lua_newtable(L);
+	for (int opcode = 0; opcode <= MP_OP_AUTH_SUCCESS; opcode++)
+		if (mp_opcode_is_request((uint8_t)opcode)) {
+			lua_pushinteger(L, opcode);
+			lua_setfield(L, -2, mp_opcode_name((uint8_t)opcode));
+		}
+	lua_setfield(L, -2, "opcodes");
+#define X(name, value) lua_pushinteger(L, value), lua_setfield(L, -2, #name);
+	lua_newtable(L);
+	MP_SERVER_ERRORS(X)
+	lua_setfield(L, -2, "serverErrors");
+	lua_newtable(L);
+	MP_CONSISTENCIES(X)
+	lua_setfield(L, -2, "consistencies");
+#undef X
 }
