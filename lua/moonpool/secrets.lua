@@ -141,9 +141,7 @@ local function without_token(quoted)
   return " near '" .. (harmless and token or "***") .. "'"
 end
 
--- A message of the compiler or of the running file, which may quote what stands in the text: without the words of its
--- secrets. Where the compiler is lost in a text that has some, it quotes nothing.
-function secrets.about(text, message)
+local function without_secrets(text, message)
   local lower = text:lower()
   if lower:find "%f[%w_]auth%f[^%w_]" or lower:find "%f[%w_]tls%f[^%w_]" or lower:find "passw"
     or lower:find "secret" or lower:find "token" then
@@ -153,7 +151,7 @@ function secrets.about(text, message)
   lua_text.assignments(text, function(key, at, behind)
     if at >= done and (SECTIONS[key] or secrets.is_name(key)) then done = collect(text, behind, words) end
   end)
-  if #words == MOST_WORDS then return (message:match "^[^\n]-:%d+: " or "") .. "what is wrong is not shown" end
+  if #words == MOST_WORDS then return "what is wrong is not shown" end
   for _, word in ipairs(words) do
     if #word > 0 and message:find(word, 1, true) then list[#list + 1] = word end
   end
@@ -163,6 +161,13 @@ function secrets.about(text, message)
     message = message:gsub(#word < 4 and "'" .. plain .. "'" or plain, #word < 4 and "'***'" or "***")
   end
   return message
+end
+
+-- A message of the compiler or of the running file, which may quote what stands in the text: without the words of its
+-- secrets. Where the compiler is lost in a text that has some, it quotes nothing.
+function secrets.about(text, message)
+  local place, rest = message:match "^([^\n'\"]-:%d+: )(.*)$"
+  return (place or "") .. without_secrets(text, rest or message)
 end
 
 return secrets

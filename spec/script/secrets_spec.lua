@@ -60,6 +60,8 @@ describe("a wrong configuration with a password in it", function()
         .. "must be a host name or an address",
       ["return { auth = {\n username = 'u',\n password = CANARY.x } }"] =
         "pool.lua:3: attempt to index global '***' (a nil value)",
+      ["local x\nreturn { auth = { username = 'pool', password = x.y } }"] =
+        "/pool.lua:2: attempt to index local '***' (a nil value)",
       ["return { auth = { username = 'u' }\n x }"] = "pool.lua:2: '}' expected (to close '{' at line 1) near '***'",
     } do
       local _, why = config.check(file(text))
