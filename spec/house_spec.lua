@@ -52,7 +52,8 @@ local floors = {
   -- The session is made of its parts, and a request is on its way through all of them.
   ["cluster/request"] = { "cluster", "pool", "link", "wire", "loop", "base" },
   cluster = { "cluster", "pool", "link", "wire", "loop", "base" },
-  policy = { "cluster/plan", "loop", "wire", "base" },
+  ["policy/gauge"] = { "base" },
+  policy = { "policy/gauge", "cluster/plan", "loop", "wire", "base" },
   script = { "policy", "cluster", "pool", "link", "wire", "loop", "base" },
   ["script/values"] = { "script/core.h", "script/runtime.h", "cluster", "wire", "base" },
   ["script/pool"] = { "script", "policy", "cluster", "pool", "link", "wire", "loop", "base" },

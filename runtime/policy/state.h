@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "cluster/plan/policy.h"
 #include "loop/loop.h"
-#include "policy/fuel.h"
+#include "policy/gauge/fuel.h"
 #include "policy/policies.h"
 #include "policy/source.h"
 #include "policy/vm.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fuel of a decision: its ticks (policy/fuel.h) come here for the next slice of them, a few times in a long
+// The fuel of a decision: its ticks (policy/gauge/fuel.h) come here for the next slice of them, a few times in a long
 // decision and once in several short ones. A decision ends here that has had too many ticks, too much time or too much
 // memory.
 //

@@ -6,9 +6,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "policy/gauge/token.h"
 #include "policy/kinds.h"
 #include "policy/state.h"
-#include "policy/token.h"
 #include "policy/words.h"
 
 #define WORD_MAX 64 // no word of ours is longer

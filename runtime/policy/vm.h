@@ -2,7 +2,7 @@
 // A lua_State that knows how much memory it holds: what every policy state is made of. It is given what it asks for,
 // also beyond its cap, because LuaJIT bears it badly when memory is refused: to its stack, which it then writes past,
 // and in compiled code. Whoever runs a script in it asks mp_vm_is_full() now and then, and bounds what the script can
-// take in between (policy/fuel.h).
+// take in between (policy/gauge/fuel.h).
 #pragma once
 
 #include <lua.h>

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "policy/gauge/token.h"
 #include "policy/policies.h"
-#include "policy/token.h"
 #include "script/core.h"
 #include "script/runtime.h"
 

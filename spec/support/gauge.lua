@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The fuel gauge of policies (runtime/policy/fuel.h) for specs.
+-- The fuel gauge of policies (runtime/policy/gauge/fuel.h) for specs.
 local ffi = require "ffi"
 local C = require "spec.support.c"
 
-local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/policy/fuel.h"))
+local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/policy/gauge/fuel.h"))
 ffi.cdef((file:read "*a":gsub("//[^\n]*", ""):gsub("#[^\n]*", ""):gsub("MP_MUST_CHECK", "")))
 file:close()
 

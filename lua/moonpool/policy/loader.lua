@@ -47,7 +47,7 @@ local function new_handler(files, otherwise)
 end
 
 -- A file as it can be run, more than once: { path, code, loop, return_line }. Loaded as it was written first: what is
--- no Lua is refused with its line, and what is, means the same with a fuel gauge in it (policy/fuel.h). Behind a blank,
+-- no Lua is refused with its line, and what is, means the same with a fuel gauge in it (gauge/fuel.h). Behind a blank,
 -- because LuaJIT skips some first letters of a chunk, which then stand in its midst.
 local function read_source(number, text, path, made, bridge)
   local plain = " " .. gsub(gsub(text, "^\239\187\191", ""), "^#[^\n]*", "")

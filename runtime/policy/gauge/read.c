@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words, edits and expressions of the fuel gauge's reader.
-#include "policy/fuel_internal.h"
+#include "policy/gauge/internal.h"
 
 #include <stdio.h>
 #include <string.h>

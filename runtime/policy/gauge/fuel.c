@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statements of the fuel gauge's reader, and the text that comes of it.
-#include "policy/fuel_internal.h"
+#include "policy/gauge/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policy/token.h"
+#include "policy/gauge/token.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the two halves of the fuel gauge's reader share: fuel_read.c (words, edits, expressions) and fuel.c (statements,
+// What the two halves of the fuel gauge's reader share: read.c (words, edits, expressions) and fuel.c (statements,
 // the text). It reads one word ahead, walks over a text that is good Lua, and notes edits, which are made at its end.
 // After a refusal there is only the end of the text, so that everything comes to its own end.
 #pragma once
 
-#include "policy/fuel.h"
-#include "policy/token.h"
+#include "policy/gauge/fuel.h"
+#include "policy/gauge/token.h"
 
 enum mp_fuel_edit_kind { MP_FUEL_TICK, MP_FUEL_FIT, MP_FUEL_FIT_END };
 
