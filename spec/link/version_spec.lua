@@ -41,6 +41,8 @@ describe("what a node says about versions", function()
     assert.equal(0, hint(2, 3, "supported versions are (1/v1, 2/v2)"))
     assert.equal(4, hint(5, 5, "supported versions are (3/v3, 4/v4, 5/v5, 6/v6-beta)"))
     assert.equal(3, hint(4, 4, "supported versions are (3/v3, 5/v5)"))
+    assert.equal(3, hint(4, 4, "the greatest is 3"))
+    assert.equal(0, hint(4, 4, "the greatest is:3")) -- nobody's sentence
     assert.equal(0, hint(5, 5, "the greatest is 5"))
     assert.equal(4, hint(5, 5, "the greatest is 4"))
     assert.equal(0, hint(5, 5, "the greatest is "))
