@@ -17,7 +17,7 @@ local function say(text, ...)
   io.stdout:flush()
 end
 
--- ---- a policy of our own, in a folder of its own ---------------------------------------------------------------
+-- ---- a policy of our own, in a folder of its own ----------------------------------------------------------
 local folder = os.tmpname()
 os.remove(folder)
 assert(os.execute("mkdir -p '" .. folder .. "'") == 0, "no temporary folder")
@@ -34,7 +34,7 @@ return balance {
 end
 write_policy "plan:replicas(localDc, shuffled) plan:hosts(localDc, inTurn)"
 
--- ---- connect -------------------------------------------------------------------------------------------------
+-- ---- connect ----------------------------------------------------------------------------------------------
 local pool = moonpool.ConnectionPool {
   contactPoints = hosts,
   localDataCenter = os.getenv "CASSANDRA_DC" or "datacenter1",
@@ -67,7 +67,7 @@ local function wait_for(event, count)
   end
 end
 
--- ---- a table, and coroutines that use it all the time --------------------------------------------------------
+-- ---- a table, and coroutines that use it all the time -----------------------------------------------------
 local ddl = { timeout = 30000 }
 assert(pool:execute(([[CREATE KEYSPACE IF NOT EXISTS moonpool_quickstart WITH replication =
   {'class': 'SimpleStrategy', 'replication_factor': %d}]]):format(math.min(3, nodes)), nil, ddl))
@@ -121,7 +121,7 @@ for i = 1, WORKERS do workers[i] = moonpool.spawn(work, i) end
 say("%d coroutines write and read", WORKERS)
 show_spread(1500)
 
--- ---- the story -------------------------------------------------------------------------------------------------
+-- ---- the story --------------------------------------------------------------------------------------------
 local function edit_the_policy()
   say("the policy file is edited: the first host gets everything")
   write_policy "plan:hosts(localDc, primaryFirst)"

@@ -26,7 +26,7 @@ const char *moonpool_code_text(int code)
 	return mp_err_text(code);
 }
 
-// ---- callbacks --------------------------------------------------------------------------------------------------
+// ---- callbacks --------------------------------------------------------------------------------------------
 
 bool mp_api_enter(struct mp_api_loop *loop)
 {
@@ -41,7 +41,7 @@ void mp_api_leave(struct mp_api_loop *loop)
 	loop->inside--;
 }
 
-// ---- loops ------------------------------------------------------------------------------------------------------
+// ---- loops ------------------------------------------------------------------------------------------------
 
 struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const char *function)
 {

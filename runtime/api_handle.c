@@ -34,7 +34,7 @@ static uint32_t process_of(const struct mp_api_object *object)
 	return (uint32_t)(object->mark >> 32);
 }
 
-// ---- objects ----------------------------------------------------------------------------------------------------
+// ---- objects ----------------------------------------------------------------------------------------------
 
 static struct {
 	pthread_mutex_t lock;
@@ -120,7 +120,7 @@ void mp_api_give(void *object)
 	mp_api_put(object);
 }
 
-// ---- handles ----------------------------------------------------------------------------------------------------
+// ---- handles ----------------------------------------------------------------------------------------------
 
 static struct mp_api_object *peek(const void *handle, enum mp_api_kind kind)
 {
@@ -172,7 +172,7 @@ void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const c
 		mp_api_refuse(function, gone, sentence(kind, true));
 }
 
-// ---- failures ---------------------------------------------------------------------------------------------------
+// ---- failures ---------------------------------------------------------------------------------------------
 
 static _Thread_local struct {
 	int code;

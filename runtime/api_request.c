@@ -8,7 +8,7 @@
 static const char makes_executed[] = "moonpool_request_new";
 static const char makes_query[] = "moonpool_request_new_query";
 
-// ---- life -------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 static struct mp_api_request *take(struct mp_api_loop *loop)
 {
@@ -117,7 +117,7 @@ int moonpool_request_free(struct moonpool_request *handle)
 	return 0;
 }
 
-// ---- options ----------------------------------------------------------------------------------------------------
+// ---- options ----------------------------------------------------------------------------------------------
 
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why)
 {
@@ -215,7 +215,7 @@ int moonpool_request_set_timestamp(struct moonpool_request *handle, int64_t us)
 	return 0;
 }
 
-// ---- execute ----------------------------------------------------------------------------------------------------
+// ---- execute ----------------------------------------------------------------------------------------------
 
 static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
 {

@@ -11,7 +11,7 @@
 static const char no_place[] = "the place for the value is NULL";
 static const char no_column[] = "there is no such column";
 
-// ---- while a callback runs --------------------------------------------------------------------------------------
+// ---- while a callback runs --------------------------------------------------------------------------------
 
 // Room for one row's values. 0 or MP_ENOMEM.
 static int reserve_values(struct mp_api_loop *loop, uint32_t count)
@@ -62,7 +62,7 @@ const struct moonpool_error *mp_api_error(struct mp_api_loop *loop)
 	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
 }
 
-// ---- columns ----------------------------------------------------------------------------------------------------
+// ---- columns ----------------------------------------------------------------------------------------------
 
 // NULL, and why was noted.
 MP_INLINE struct mp_api_answer *answer_of(const struct moonpool_result *handle, const char *function)
@@ -153,7 +153,7 @@ uint64_t moonpool_result_latency_ns(const struct moonpool_result *handle)
 	return answer != NULL ? answer->outcome->latency_ns : 0;
 }
 
-// ---- rows -------------------------------------------------------------------------------------------------------
+// ---- rows -------------------------------------------------------------------------------------------------
 
 int moonpool_result_next(const struct moonpool_result *handle)
 {

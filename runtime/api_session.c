@@ -14,7 +14,7 @@
 #include "policy/installation.h"
 #include "script/core.h"
 
-// ---- opening ----------------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------
 
 struct opening {
 	struct mp_api_session *session;
@@ -167,7 +167,7 @@ struct moonpool_session *moonpool_session_from_text(struct moonpool_loop *loop, 
 	return open_session(&opening, loop, text != NULL, message, message_size, __func__);
 }
 
-// ---- life -------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle, const char *function)
 {
@@ -252,7 +252,7 @@ int moonpool_session_close(struct moonpool_session *handle, void (*on_closed)(vo
 	return 0;
 }
 
-// ---- looking ----------------------------------------------------------------------------------------------------
+// ---- looking ----------------------------------------------------------------------------------------------
 
 static void fill(const struct mp_engine *engine, struct moonpool_stats *stats)
 {

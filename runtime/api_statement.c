@@ -24,7 +24,7 @@ int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char 
 	return 0;
 }
 
-// ---- prepare ----------------------------------------------------------------------------------------------------
+// ---- prepare ----------------------------------------------------------------------------------------------
 
 struct prepare {
 	struct mp_api_session *session;
@@ -112,7 +112,7 @@ int moonpool_prepare(struct moonpool_session *handle, const char *cql, ptrdiff_t
 	return 0;
 }
 
-// ---- statements -------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------
 
 void mp_api_statement_drop(struct mp_api_statement *statement)
 {

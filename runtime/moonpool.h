@@ -52,7 +52,7 @@ struct moonpool_error;
 
 MOONPOOL_API const char *moonpool_version(void); // "0.1.0"
 
-// ---- errors -----------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------
 enum moonpool_code {
 	MOONPOOL_OK = 0,
 	MOONPOOL_NO_MEMORY = -1,
@@ -102,7 +102,7 @@ MOONPOOL_API uint32_t moonpool_error_attempts(const struct moonpool_error *error
 MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const char **host,
                                         const char **message, uint32_t *ms);
 
-// ---- the loop ---------------------------------------------------------------------------------------------------
+// ---- the loop ---------------------------------------------------------------------------------------------
 // `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
 // NULL: no memory or descriptors are left. Those of 0, 1 and 2 that are closed are opened on /dev/null.
 MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
@@ -117,7 +117,7 @@ MOONPOOL_API int moonpool_loop_flush(struct moonpool_loop *loop);
 // uv_loop_t, run that once more before closing it.
 MOONPOOL_API int moonpool_loop_free(struct moonpool_loop *loop);
 
-// ---- sessions ---------------------------------------------------------------------------------------------------
+// ---- sessions ---------------------------------------------------------------------------------------------
 // The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
 // `message` (may be NULL) says why ("pool.lua:3: ..."), cut to `message_size`. Warnings go to the standard error.
 // Relative paths in a file begin in its folder, in a text in the working folder of this call.
@@ -152,7 +152,7 @@ MOONPOOL_API int moonpool_session_stats(const struct moonpool_session *session, 
 // How often moonpool asked for memory in this thread so far: flat while requests run.
 MOONPOOL_API uint64_t moonpool_allocations(void);
 
-// ---- statements -------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------
 // Exactly one of statement and error. `len` -1: up to the NUL. The same text is prepared once. The statement is the
 // caller's; it may be used for any number of requests at the same time.
 MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *cql, ptrdiff_t len,
@@ -162,7 +162,7 @@ MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *
 MOONPOOL_API int moonpool_statement_free(struct moonpool_statement *statement); // NULL is fine
 MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
 
-// ---- requests ---------------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------
 // The values are bound by what the server said about the statement when the request was made. If that has changed when
 // it is executed (its table was made again with other types), it fails with MOONPOOL_STATEMENT_CHANGED and nothing is
 // sent: a new request has learned.
@@ -231,7 +231,7 @@ MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
                                                   const struct moonpool_error *error),
                                   void *data);
 
-// ---- results ----------------------------------------------------------------------------------------------------
+// ---- results ----------------------------------------------------------------------------------------------
 // A result and all that it points to are valid during the callback only.
 MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *result);
 // NUL-terminated; NULL: no such column.

@@ -11,7 +11,7 @@ local function quoted(text)
   return '"' .. text:gsub("[%c\"]", function(c) return format("\\%d", c:byte()) end) .. '"'
 end
 
--- ---- numbers ------------------------------------------------------------------------------------------------------
+-- ---- numbers ----------------------------------------------------------------------------------------------
 
 -- nil, or what is wrong with the text as an IPv4 address.
 local function ipv4_problem(text)
@@ -88,7 +88,7 @@ local function check_ipv6(text)
   return text
 end
 
--- ---- names and ports ----------------------------------------------------------------------------------------------
+-- ---- names and ports --------------------------------------------------------------------------------------
 
 local function check_name(text)
   local odd = text:match "[^%w._-]"
@@ -119,7 +119,7 @@ local function check_port(text)
   return number
 end
 
--- ---- addresses ----------------------------------------------------------------------------------------------------
+-- ---- addresses --------------------------------------------------------------------------------------------
 
 -- What somebody meant who wrote more than an address.
 local function misunderstanding(text)

@@ -103,7 +103,7 @@ function modules.dofile(path)
   return chunk()
 end
 
--- ---- in the place of the original ones ----------------------------------------------------------------------------
+-- ---- in the place of the original ones --------------------------------------------------------------------
 
 local depth, before = 0, {}
 

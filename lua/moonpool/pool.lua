@@ -97,7 +97,7 @@ end
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags
 
--- ---- events ---------------------------------------------------------------------------------------------------
+-- ---- events -----------------------------------------------------------------------------------------------
 -- The pool's environment holds its state: pool (itself), handlers = { hostUp = { fn, ... } } of the application,
 -- handlerErrors = n, and what reload.lua keeps there.
 
@@ -158,7 +158,7 @@ function Pool.getHandlerErrors(self, ...)
   return debug.getfenv(self).handlerErrors
 end
 
--- ---- reload ---------------------------------------------------------------------------------------------------
+-- ---- reload -----------------------------------------------------------------------------------------------
 
 -- pool:reload(): configuration, handlers and policies again from their files; true | nil, err.
 function Pool.reload(self, ...)
@@ -173,7 +173,7 @@ end
 
 core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), what) end)
 
--- ---- constructors ---------------------------------------------------------------------------------------------
+-- ---- constructors -----------------------------------------------------------------------------------------
 
 -- Every pool that somebody still knows, with its number, for commands that mean all of them.
 pool.all, pool.count = setmetatable({}, { __mode = "k" }), 0

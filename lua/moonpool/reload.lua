@@ -15,7 +15,7 @@ local format = string.format
 
 local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...) and serve_events(pool, state)
 
--- ---- what differs -------------------------------------------------------------------------------------------------
+-- ---- what differs -----------------------------------------------------------------------------------------
 
 local function shown(entry)
   if entry == nil then return "(not set)" end
@@ -95,7 +95,7 @@ function reload.warn(warnings)
   for _, warning in ipairs(warnings) do core.log("warn", tostring(warning)) end
 end
 
--- ---- handlers -----------------------------------------------------------------------------------------------------
+-- ---- handlers ---------------------------------------------------------------------------------------------
 
 local function watch(pool, what, path)
   local ok, why = core.watch(pool, what, path)
@@ -142,7 +142,7 @@ function reload.handlers(pool, state, force)
   return true
 end
 
--- ---- configuration ------------------------------------------------------------------------------------------------
+-- ---- configuration ----------------------------------------------------------------------------------------
 
 local function read_config(state)
   local text, why = core.readFile(state.file)
@@ -204,7 +204,7 @@ function reload.config(pool, state)
   return true
 end
 
--- ---- all of it ----------------------------------------------------------------------------------------------------
+-- ---- all of it --------------------------------------------------------------------------------------------
 
 local function failure(code, reasons)
   local err = core.error(code, "a reload was refused")

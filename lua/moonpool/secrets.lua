@@ -100,7 +100,7 @@ end
 -- A value as one that it was and is no more may be told, shortened where it is long.
 function secrets.value(value) return show(value, nil, 1) end
 
--- ---- messages about a text ------------------------------------------------------------------------------------------
+-- ---- messages about a text --------------------------------------------------------------------------------
 
 -- Words that say nothing about a secret wherever they stand.
 local HARMLESS = {}

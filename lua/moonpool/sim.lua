@@ -34,7 +34,7 @@ local function check_keys(options, allowed, what, also)
   end
 end
 
--- ---- rules ------------------------------------------------------------------------------------------------------
+-- ---- rules ------------------------------------------------------------------------------------------------
 
 local opcodes, server_errors, consistencies = simcore.opcodes, simcore.serverErrors, simcore.consistencies
 sim.serverErrors = server_errors
@@ -92,7 +92,7 @@ Rule.__index = Rule
 function Rule:remove() self.core:removeRule(self.number) end
 function Rule:hits() return self.core:ruleHits(self.number) end
 
--- ---- clusters ---------------------------------------------------------------------------------------------------
+-- ---- clusters ---------------------------------------------------------------------------------------------
 
 local Cluster = {}
 Cluster.__index = Cluster
@@ -172,7 +172,7 @@ function sim.cluster(options)
   return wrap_cluster(simcore.cluster(options), options)
 end
 
--- ---- worlds -----------------------------------------------------------------------------------------------------
+-- ---- worlds -----------------------------------------------------------------------------------------------
 
 local World = {}
 World.__index = World

@@ -41,7 +41,7 @@ local function set_of(...)
   return set
 end
 
--- ---- clusters -----------------------------------------------------------------------------------------------------
+-- ---- clusters ---------------------------------------------------------------------------------------------
 
 local Cluster = {}
 Cluster.__index = Cluster
@@ -142,7 +142,7 @@ function testing.finish()
   if current then current:close() end
 end
 
--- ---- requests -----------------------------------------------------------------------------------------------------
+-- ---- requests ---------------------------------------------------------------------------------------------
 
 local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "reconnect", "reconnectOptions",
   "speculate", "speculateOptions", "failover", "failoverOptions", "consistency", "key", "kind", "tag", "concurrency",

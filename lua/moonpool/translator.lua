@@ -16,7 +16,7 @@ local KEPT = 32768 -- answers; more hosts than a pool can have
 -- How an address is found in a table: with its port, or without.
 function translator.key(host, port) return address.join(address.canonical(host), port) end
 
--- ---- what is shown of it ------------------------------------------------------------------------------------------
+-- ---- what is shown of it ----------------------------------------------------------------------------------
 
 local function print_of(value, depth, seen)
   local kind = type(value)
@@ -65,7 +65,7 @@ local function show_table(given)
   return "{ " .. text .. " }"
 end
 
--- ---- a table ------------------------------------------------------------------------------------------------------
+-- ---- a table ----------------------------------------------------------------------------------------------
 
 -- map: by translator.key, { host =, port = or nil }; given: as the user wrote it.
 function translator.of_table(map, given)
@@ -77,7 +77,7 @@ function translator.of_table(map, given)
   return { translate = translate, shown = show_table(given) }
 end
 
--- ---- a function ---------------------------------------------------------------------------------------------------
+-- ---- a function -------------------------------------------------------------------------------------------
 
 -- What it returned, judged: the address or nil, and a complaint or nil.
 local function judge(text, result)

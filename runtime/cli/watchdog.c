@@ -45,7 +45,7 @@ static struct {
 	struct sigaction before;
 } dog;
 
-// ---- on the watched thread, inside of a signal --------------------------------------------------------------------
+// ---- on the watched thread, inside of a signal ------------------------------------------------------------
 
 static size_t put(char *line, size_t len, size_t size, const char *text)
 {
@@ -112,7 +112,7 @@ static void on_look(int number)
 	errno = saved;
 }
 
-// ---- on its own thread --------------------------------------------------------------------------------------------
+// ---- on its own thread ------------------------------------------------------------------------------------
 
 // false: it is to end.
 static bool sleep_a_while(void)
@@ -151,7 +151,7 @@ static int start_thread(void)
 	return rc == 0 ? 0 : MP_ENOMEM;
 }
 
-// ---- life ---------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 int mp_watchdog_start(struct mp_beat *beat, int fd)
 {

@@ -33,7 +33,7 @@ void mp_serving_forget(struct mp_serving *serving)
 	serving->session->away = false;
 }
 
-// ---- looking ------------------------------------------------------------------------------------------------------
+// ---- looking ----------------------------------------------------------------------------------------------
 
 static bool look(struct mp_serving *serving)
 {
@@ -61,7 +61,7 @@ bool mp_serving_prepares(const struct mp_serving *serving, uint16_t dc)
 	return dc != MP_NO_HOST && dc == serving->preparing;
 }
 
-// ---- preparing ----------------------------------------------------------------------------------------------------
+// ---- preparing --------------------------------------------------------------------------------------------
 
 static void prepare(struct mp_serving *serving, uint16_t dc)
 {
@@ -88,7 +88,7 @@ static bool is_prepared(const struct mp_serving *serving)
 	return up > 0 && (complete || serving->dcs.now_ms - serving->wanted_ms >= patience_ms);
 }
 
-// ---- moving -------------------------------------------------------------------------------------------------------
+// ---- moving -----------------------------------------------------------------------------------------------
 
 static const char *name_of(const struct mp_serving *serving, uint16_t dc)
 {
@@ -174,7 +174,7 @@ void mp_serving_review(struct mp_serving *serving)
 	hand_over(serving, &wish);
 }
 
-// ---- requests that belong to home ---------------------------------------------------------------------------------
+// ---- requests that belong to home -------------------------------------------------------------------------
 
 bool mp_serving_keeps(const struct mp_serving *serving, const struct mp_request_view *req)
 {

@@ -8,7 +8,7 @@
 #include "link/conn_internal.h"
 #include "wire/message.h"
 
-// ---- requests -----------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------
 
 // The position of the end of an envelope within a segment is known; that of the segment's end is not yet. The
 // output counts an envelope as taken only with its segment, so the former is enough.
@@ -118,7 +118,7 @@ void mp_call_abandon(struct mp_call *call)
 	}
 }
 
-// ---- answers ------------------------------------------------------------------------------------------
+// ---- answers ----------------------------------------------------------------------------------------------
 
 static bool answers(uint8_t request, uint8_t response)
 {
@@ -215,7 +215,7 @@ void mp_conn_answer_all(struct mp_conn *conn)
 	}
 }
 
-// ---- room ---------------------------------------------------------------------------------------------
+// ---- room -------------------------------------------------------------------------------------------------
 
 uint32_t mp_conn_in_flight(const struct mp_conn *conn)
 {

@@ -13,7 +13,7 @@
 
 #define LAST_WORDS_MS 100u
 
-// ---- the socket ---------------------------------------------------------------------------------------
+// ---- the socket -------------------------------------------------------------------------------------------
 
 static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len);
 static void flush(struct mp_conn *conn);
@@ -82,7 +82,7 @@ static void take_plain(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 	mp_conn_check_drained(conn);
 }
 
-// ---- TLS ----------------------------------------------------------------------------------------------
+// ---- TLS --------------------------------------------------------------------------------------------------
 
 static bool on_plain(void *data, const uint8_t *bytes, size_t len)
 {
@@ -205,7 +205,7 @@ static void on_timer(void *data)
 		mp_conn_heartbeat_tick(conn);
 }
 
-// ---- opening ------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------
 
 static const struct mp_sock_events sock_events = {
 	.on_connect = on_connect,
@@ -325,7 +325,7 @@ void mp_conn_free(struct mp_conn *conn)
 	free_conn(conn);
 }
 
-// ---- questions ----------------------------------------------------------------------------------------
+// ---- questions --------------------------------------------------------------------------------------------
 
 enum mp_conn_state mp_conn_state(const struct mp_conn *conn)
 {

@@ -67,7 +67,7 @@ void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *form
 	mp_log_write(log, level, "%s#%llu: %s", addr, (unsigned long long)conn->id, text);
 }
 
-// ---- state --------------------------------------------------------------------------------------------
+// ---- state ------------------------------------------------------------------------------------------------
 
 static bool may_follow(enum mp_conn_state from, enum mp_conn_state to)
 {
@@ -87,7 +87,7 @@ void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state)
 	conn->state = state;
 }
 
-// ---- the end ------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 static void log_end(struct mp_conn *conn)
 {

@@ -52,7 +52,7 @@ void mp_handshake_start(struct mp_conn *conn)
 	(void)rc; // has closed the connection
 }
 
-// ---- refusals -----------------------------------------------------------------------------------------
+// ---- refusals ---------------------------------------------------------------------------------------------
 
 #define MESSAGE_MAX 110
 
@@ -127,7 +127,7 @@ void mp_handshake_refuse_bytes(struct mp_conn *conn, int rc)
 	mp_conn_fail(conn, MP_CLOSE_PROTOCOL, "%s; the node sent \"%.80s\"", conn->dec.why, text);
 }
 
-// ---- answers ------------------------------------------------------------------------------------------
+// ---- answers ----------------------------------------------------------------------------------------------
 
 static void on_supported_value(void *data, struct mp_str key, struct mp_str value)
 {

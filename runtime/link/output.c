@@ -186,7 +186,7 @@ static int fit_segment(struct mp_output *out, size_t *start)
 	return 0;
 }
 
-// ---- compressed ---------------------------------------------------------------------------------------
+// ---- compressed -------------------------------------------------------------------------------------------
 
 // The first `len` bytes of the open segment become a unit.
 static void pack_front(struct mp_output *out, size_t len)
@@ -245,7 +245,7 @@ static int commit_changed(struct mp_output *out, size_t start, uint64_t *start_p
 	return out->change == MP_OUTPUT_LZ4_SEGMENTS ? fit_lz4_segment(out, start) : 0;
 }
 
-// ---- envelopes ----------------------------------------------------------------------------------------
+// ---- envelopes --------------------------------------------------------------------------------------------
 
 int mp_output_commit(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
 {

@@ -51,7 +51,7 @@ bool mp_tls_is_built(void)
 	return true;
 }
 
-// ---- contexts -----------------------------------------------------------------------------------------
+// ---- contexts ---------------------------------------------------------------------------------------------
 
 // What OpenSSL says last is the most general; what it said first is the cause.
 static const char *cause(void)
@@ -157,7 +157,7 @@ bool mp_tls_context_verifies(const struct mp_tls_context *context)
 	return context->verifies;
 }
 
-// ---- sessions -----------------------------------------------------------------------------------------
+// ---- sessions ---------------------------------------------------------------------------------------------
 
 static struct session *find_session(const struct mp_tls *tls)
 {
@@ -196,7 +196,7 @@ static void resume(struct mp_tls *tls)
 	}
 }
 
-// ---- one connection -----------------------------------------------------------------------------------
+// ---- one connection ---------------------------------------------------------------------------------------
 
 static bool expect(struct mp_tls *tls)
 {
@@ -284,7 +284,7 @@ struct mp_pack *mp_tls_records(struct mp_tls *tls)
 	return &tls->records;
 }
 
-// ---- records ------------------------------------------------------------------------------------------
+// ---- records ----------------------------------------------------------------------------------------------
 
 static int no_memory(struct mp_tls *tls)
 {

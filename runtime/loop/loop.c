@@ -11,7 +11,7 @@
 #define HOST_NAME_MAX_LEN 253
 #define SPANS_MAX         16
 
-// ---- life ------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 // Whoever may touch descriptors: in a child of fork() nobody.
 static const struct mp_loop_ops *body(const struct mp_loop *loop)
@@ -131,7 +131,7 @@ void mp_loop_census(struct mp_loop *loop, struct mp_loop_census *out)
 		out->tasks += loop->tasks[phase].count;
 }
 
-// ---- time ------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 
 void mp_loop_stamp(struct mp_loop *loop)
 {
@@ -166,7 +166,7 @@ uint64_t mp_loop_wall_us(struct mp_loop *loop)
 	return loop->ops->wall_us(loop);
 }
 
-// ---- byte streams ----------------------------------------------------------------------------------------
+// ---- byte streams -----------------------------------------------------------------------------------------
 
 static struct mp_sock *opened(struct mp_loop *loop, struct mp_sock *sock, const struct mp_sock_events *events,
                               void *data)
@@ -327,7 +327,7 @@ void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, vo
 	body(sock->loop)->read_changed(sock);
 }
 
-// ---- names -----------------------------------------------------------------------------------------------
+// ---- names ------------------------------------------------------------------------------------------------
 
 struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint16_t port,
                                    void (*on_done)(void *data, int rc, const struct mp_addr *addrs,
@@ -378,7 +378,7 @@ void mp_loop_add_addr(struct mp_addr *addrs, size_t *count, const struct mp_addr
 	addrs[(*count)++] = *addr;
 }
 
-// ---- files that change -----------------------------------------------------------------------------------
+// ---- files that change ------------------------------------------------------------------------------------
 
 struct mp_watch *mp_loop_watch(struct mp_loop *loop, const char *path, void (*on_change)(void *data),
                                void *data, int *err)

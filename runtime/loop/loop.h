@@ -22,7 +22,7 @@
 
 struct mp_loop;
 
-// ---- life ------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 // loop_uv.c. `uv_loop` NULL: a libuv loop of its own; otherwise the caller's uv_loop_t, which the caller
 // runs.
 struct mp_loop *mp_loop_uv_new(void *uv_loop, uint64_t seed) MP_MUST_CHECK;
@@ -61,7 +61,7 @@ struct mp_log *mp_loop_log(struct mp_loop *loop); // the default log of everythi
 struct mp_beat;
 struct mp_beat *mp_loop_beat(struct mp_loop *loop); // what its thread is in just now, for who looks on
 
-// ---- time ------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 uint64_t mp_loop_now_ns(struct mp_loop *loop); // monotonic, stamped at the start of this turn (outside: read)
 uint64_t mp_loop_clock_ns(struct mp_loop *loop); // monotonic, read now
 uint64_t mp_loop_now_ms(struct mp_loop *loop);   // mp_loop_now_ns / 1e6
@@ -84,7 +84,7 @@ int mp_timer_start_at_ns(struct mp_timer *timer, uint64_t deadline_ns) MP_MUST_C
 void mp_timer_stop(struct mp_timer *timer); // also when not started
 bool mp_timer_active(const struct mp_timer *timer);
 
-// ---- tasks -----------------------------------------------------------------------------------------------
+// ---- tasks ------------------------------------------------------------------------------------------------
 enum mp_phase { MP_PHASE_RUN, MP_PHASE_FLUSH, MP_PHASE_COUNT };
 // Work for later in this turn (or the next one, when posted outside of a turn). Posting a posted task does
 // nothing. RUN tasks posted by RUN tasks run in the same turn, up to 64 deep; tasks posted by FLUSH tasks
@@ -100,7 +100,7 @@ void mp_task_post(struct mp_loop *loop, struct mp_task *task, enum mp_phase phas
 void mp_task_cancel(struct mp_loop *loop, struct mp_task *task); // also when not posted
 bool mp_task_posted(const struct mp_task *task);
 
-// ---- byte streams ----------------------------------------------------------------------------------------
+// ---- byte streams -----------------------------------------------------------------------------------------
 struct mp_sock; // made by mp_loop_connect or by a listener; belongs to the loop, closed by its user
 
 struct mp_sock_events {
@@ -165,7 +165,7 @@ mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: t
 void mp_listener_close(struct mp_listener *listener);
 void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, void *data);
 
-// ---- names -----------------------------------------------------------------------------------------------
+// ---- names ------------------------------------------------------------------------------------------------
 #define MP_RESOLVE_MAX 256 // further records are dropped
 struct mp_resolve;
 // Look a name (or an address literal) up. `on_done` exactly once, later, unless cancelled: rc 0 and >= 1
@@ -176,7 +176,7 @@ struct mp_resolve *mp_loop_resolve(struct mp_loop *loop, const char *host, uint1
                                    void *data, int *err) MP_MUST_CHECK;
 void mp_resolve_cancel(struct mp_resolve *resolve);
 
-// ---- files that change -----------------------------------------------------------------------------------
+// ---- files that change ------------------------------------------------------------------------------------
 struct mp_watch;
 // `on_change` after the file at `path` was written, replaced by rename, or its directory entry changed;
 // several changes within 20 ms are one call. The file need not exist; its directory must. Symbolic links on

@@ -53,7 +53,7 @@ static void uv_body_free(struct mp_loop *loop)
 	mp_free(self);
 }
 
-// ---- a child of fork() -------------------------------------------------------------------------------------
+// ---- a child of fork() ------------------------------------------------------------------------------------
 
 // The epoll is the parent's: waiting on it tells of descriptors that this process does not have, on which libuv aborts,
 // and what is closed is taken off it. So it gets another one. False: there is no descriptor for it.

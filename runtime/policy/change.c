@@ -55,7 +55,7 @@ void mp_policies_drop(struct mp_policy_change *change)
 	mp_free(change);
 }
 
-// ---- taking -------------------------------------------------------------------------------------------------------
+// ---- taking -----------------------------------------------------------------------------------------------
 
 // C answers from now on.
 static void clear(struct mp_policy_slot *slot)

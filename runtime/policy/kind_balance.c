@@ -5,7 +5,7 @@
 #include "policy/policies_internal.h"
 #include "policy/words.h"
 
-// ---- what scripts call --------------------------------------------------------------------------------------------
+// ---- what scripts call ------------------------------------------------------------------------------------
 
 enum { FILTER_ONLY, FILTER_AVOID, FILTERS };
 enum { DONE, BAD_SCOPE = MP_WORDS_BAD_SCOPE, BAD_ORDER, BAD_LIMIT, BAD_SET, TOO_MANY_SETS };
@@ -114,7 +114,7 @@ static void push(lua_State *L, struct mp_policy_state *state)
 	mp_policy_push_code(L, "TOO_MANY_SETS", TOO_MANY_SETS);
 }
 
-// ---- asking -------------------------------------------------------------------------------------------------------
+// ---- asking -----------------------------------------------------------------------------------------------
 
 // false: state->error says why; the plan may have some steps.
 static inline bool decide(struct mp_policy_state *state, const struct mp_request_view *req,
@@ -154,7 +154,7 @@ static bool ask(struct mp_policy_state *state, const struct mp_policy_question *
 	return decide(state, &req, &plan);
 }
 
-// ---- in service ---------------------------------------------------------------------------------------------------
+// ---- in service -------------------------------------------------------------------------------------------
 
 // One call in many is timed; those of a policy in trouble are looked at twice.
 static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot,

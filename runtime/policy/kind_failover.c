@@ -25,7 +25,7 @@ static struct scratch *of(struct mp_policy_context *context)
 	return context->scratch;
 }
 
-// ---- what scripts call --------------------------------------------------------------------------------------------
+// ---- what scripts call ------------------------------------------------------------------------------------
 
 static uint32_t call_nth_dc(struct mp_policy_context *context, int position)
 {
@@ -125,7 +125,7 @@ static void push(lua_State *L, struct mp_policy_state *state)
 	mp_policy_push_call(L, "because", (uintptr_t)call_because);
 }
 
-// ---- asking -------------------------------------------------------------------------------------------------------
+// ---- asking -----------------------------------------------------------------------------------------------
 
 static bool decide(struct mp_policy_state *state, const struct mp_datacentres *dcs,
                    struct mp_serving_wish *wish)
@@ -182,7 +182,7 @@ static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 	return ok;
 }
 
-// ---- in service ---------------------------------------------------------------------------------------------------
+// ---- in service -------------------------------------------------------------------------------------------
 
 static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish)
 {

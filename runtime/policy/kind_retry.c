@@ -19,7 +19,7 @@ struct scratch {
 	uint16_t lower_to; // MP_CONSISTENCY_AS_IT_IS, or what the next attempt should have
 };
 
-// ---- what scripts call --------------------------------------------------------------------------------------------
+// ---- what scripts call ------------------------------------------------------------------------------------
 
 static int call_verdict(struct mp_policy_context *context, int verdict, double delay_ms)
 {
@@ -82,7 +82,7 @@ static void push(lua_State *L, struct mp_policy_state *state)
 	mp_policy_push_call(L, "lower", (uintptr_t)call_lower);
 }
 
-// ---- asking -------------------------------------------------------------------------------------------------------
+// ---- asking -----------------------------------------------------------------------------------------------
 
 static bool decide(struct mp_policy_state *state, const struct mp_retry_view *err)
 {
@@ -108,7 +108,7 @@ static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 	return true;
 }
 
-// ---- in service ---------------------------------------------------------------------------------------------------
+// ---- in service -------------------------------------------------------------------------------------------
 
 static enum mp_retry_verdict serve_decide(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
 {

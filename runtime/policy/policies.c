@@ -10,7 +10,7 @@
 #include "policy/installation.h"
 #include "policy/policies_internal.h"
 
-// ---- making -------------------------------------------------------------------------------------------------------
+// ---- making -----------------------------------------------------------------------------------------------
 
 static bool copy_config(struct mp_policies *policies, const struct mp_policies_config *config)
 {
@@ -149,7 +149,7 @@ int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const s
 	return 0;
 }
 
-// ---- by hand ------------------------------------------------------------------------------------------------------
+// ---- by hand ----------------------------------------------------------------------------------------------
 
 int mp_policies_reload(struct mp_policies *policies, char *message, size_t message_size)
 {

@@ -59,7 +59,7 @@ static int load(struct mp_policies *owner, enum mp_policy_kind kind, const struc
 	return mp_policy_state_load(state, &setup, message, message_size);
 }
 
-// ---- the contract check -------------------------------------------------------------------------------------------
+// ---- the contract check -----------------------------------------------------------------------------------
 
 static int check_contract(struct mp_sample *sample, struct mp_policy_state *state, char *message, size_t size)
 {
@@ -83,7 +83,7 @@ static int check_contract(struct mp_sample *sample, struct mp_policy_state *stat
 	return 0;
 }
 
-// ---- a new generation ---------------------------------------------------------------------------------------------
+// ---- a new generation -------------------------------------------------------------------------------------
 
 // The times of a load end to end: each call closes a phase.
 static void end_phase(struct mp_policies *owner, enum mp_load_phase phase)
@@ -289,7 +289,7 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 	return rc;
 }
 
-// ---- files that change --------------------------------------------------------------------------------------------
+// ---- files that change ------------------------------------------------------------------------------------
 
 // What a changed file's policy lacks after it was tried.
 static void finish(struct mp_policy_slot *slot)
@@ -322,7 +322,7 @@ void mp_policy_on_change(void *data)
 		finish(slot);
 }
 
-// ---- what takes long and can wait ---------------------------------------------------------------------------------
+// ---- what takes long and can wait -------------------------------------------------------------------------
 
 // One thing at a time: traffic goes on in between.
 static void on_later(void *data)

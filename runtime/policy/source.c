@@ -198,7 +198,7 @@ static void cut_question(char *snake, const char *folder, const char *tail_word)
 	}
 }
 
-// ---- a name that is none ------------------------------------------------------------------------------------------
+// ---- a name that is none ----------------------------------------------------------------------------------
 
 #define KNOWN_MOST 48
 

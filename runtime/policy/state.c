@@ -265,7 +265,7 @@ void mp_policy_state_free(struct mp_policy_state *state)
 	mp_free(state);
 }
 
-// ---- warming up ---------------------------------------------------------------------------------------------------
+// ---- warming up -------------------------------------------------------------------------------------------
 
 #define COMMON_CALLS 96u // most calls until it is machine code
 #define LOOK_EVERY   8u
@@ -332,7 +332,7 @@ bool mp_policy_state_is_slow(struct mp_policy_state *state, char *why, size_t si
 	return true;
 }
 
-// ---- the way of every request -------------------------------------------------------------------------------------
+// ---- the way of every request -----------------------------------------------------------------------------
 
 bool mp_policy_state_failed(struct mp_policy_state *state, int status)
 {
@@ -342,7 +342,7 @@ bool mp_policy_state_failed(struct mp_policy_state *state, int status)
 	return false;
 }
 
-// ---- beside the requests -----------------------------------------------------------------------------------------
+// ---- beside the requests ----------------------------------------------------------------------------------
 
 bool mp_policy_state_is_compiled(struct mp_policy_state *state)
 {

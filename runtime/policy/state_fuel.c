@@ -45,7 +45,7 @@ static bool is_out_of_time(struct mp_policy_fuel *fuel, uint64_t now_ns)
 	return cpu_ns - fuel->cpu_ns > fuel->limit_ns / 2;
 }
 
-// ---- a load -------------------------------------------------------------------------------------------------------
+// ---- a load -----------------------------------------------------------------------------------------------
 
 // A policy that is slow each time, and never slow enough to be stopped, would hold up the loop for all that it is asked
 // before it serves.
@@ -77,7 +77,7 @@ static bool is_out_of_load_time(struct mp_policy_fuel *fuel, uint64_t now_ns)
 	return mp_policy_load_is_over(fuel);
 }
 
-// ---- slices -------------------------------------------------------------------------------------------------------
+// ---- slices -----------------------------------------------------------------------------------------------
 
 static void begin(struct mp_policy_context *context)
 {

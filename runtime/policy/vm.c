@@ -69,7 +69,7 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 	return block;
 }
 
-// ---- beginning ----------------------------------------------------------------------------------------------------
+// ---- beginning --------------------------------------------------------------------------------------------
 
 // LuaJIT dies when memory runs out before a new state has its stack. So what lua_newstate() is refused it gets from a
 // block that was there before, and such a state is closed at once.

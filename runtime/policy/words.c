@@ -46,7 +46,7 @@ int mp_words_scope(struct mp_policy_context *context, uint32_t *scope, uint32_t 
 	return 0;
 }
 
-// ---- looking at hosts ---------------------------------------------------------------------------------------------
+// ---- looking at hosts -------------------------------------------------------------------------------------
 
 static bool has_slots(const struct mp_policy_context *context)
 {
@@ -135,7 +135,7 @@ static int call_count_hosts(struct mp_policy_context *context, int scope)
 	}
 }
 
-// ---- names and chance ---------------------------------------------------------------------------------------------
+// ---- names and chance -------------------------------------------------------------------------------------
 
 static uint32_t call_dc(struct mp_policy_context *context, const char *name)
 {
@@ -178,7 +178,7 @@ static double call_random(struct mp_policy_context *context)
 	return (double)(plan->chance >> 11) / 9007199254740992.0;
 }
 
-// ---- sets of hosts ------------------------------------------------------------------------------------------------
+// ---- sets of hosts ----------------------------------------------------------------------------------------
 
 // By which a policy filters and asks. A set (a tag, a list) is a number of this policy state; which bit of the hosts'
 // marks it is, is found for each view and found again when the bit went to another list (cluster/plan/marks.h).
@@ -231,7 +231,7 @@ static int call_in_set(struct mp_policy_context *context, uint32_t slot, int num
 	return bit < 0 ? 0 : (int)(context->plan->view->hosts[slot].marks >> bit & 1);
 }
 
-// ---- the log ------------------------------------------------------------------------------------------------------
+// ---- the log ----------------------------------------------------------------------------------------------
 
 // At most a line in a second, so that a policy cannot flood the log.
 static int call_log(struct mp_policy_context *context, const char *text, size_t len)
@@ -253,7 +253,7 @@ static int call_log(struct mp_policy_context *context, const char *text, size_t 
 	return 0;
 }
 
-// ---- the bridge ---------------------------------------------------------------------------------------------------
+// ---- the bridge -------------------------------------------------------------------------------------------
 
 void mp_policy_push_number(lua_State *L, const char *key, double number)
 {

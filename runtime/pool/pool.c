@@ -18,7 +18,7 @@
 #define REFUSED_JITTER 5000u
 #define HINTED_MS      100u
 
-// ---- parts --------------------------------------------------------------------------------------------
+// ---- parts ------------------------------------------------------------------------------------------------
 
 static uint32_t *count_of(struct mp_pool *pool, enum mp_member_part part)
 {
@@ -70,7 +70,7 @@ const struct mp_log *mp_pool_log(const struct mp_pool *pool)
 	return pool->settings->log != NULL ? pool->settings->log : mp_loop_log(pool->loop);
 }
 
-// ---- retries ------------------------------------------------------------------------------------------
+// ---- retries ----------------------------------------------------------------------------------------------
 
 static void wait_ms(struct mp_pool *pool, uint64_t delay_ms, bool backing_off)
 {
@@ -126,7 +126,7 @@ void mp_pool_retry_now(struct mp_pool *pool)
 		wait_ms(pool, HINTED_MS, true);
 }
 
-// ---- events of connections ----------------------------------------------------------------------------
+// ---- events of connections --------------------------------------------------------------------------------
 
 static void tell_down(struct mp_pool *pool, const struct mp_conn_end *why)
 {
@@ -207,7 +207,7 @@ static void on_conn_writable(void *owner, struct mp_conn *conn)
 	tell_room(member->pool);
 }
 
-// ---- opening ------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------
 
 static int reserve_ready(struct mp_pool *pool)
 {
@@ -321,7 +321,7 @@ void mp_pool_review_later(struct mp_pool *pool)
 	mp_task_post(pool->loop, &pool->review_task, MP_PHASE_RUN);
 }
 
-// ---- life ---------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 void mp_pool_init(struct mp_pool *pool, struct mp_loop *loop, const struct mp_conn_settings *settings,
                   const struct mp_addr *addr, const struct mp_uuid *host_id,

@@ -24,7 +24,7 @@ uint32_t mp_pool_fresh_count(const struct mp_pool *pool)
 	return count;
 }
 
-// ---- taking, growing ----------------------------------------------------------------------------------
+// ---- taking, growing --------------------------------------------------------------------------------------
 
 static uint64_t idle_tick_ms(const struct mp_pool *pool)
 {
@@ -76,7 +76,7 @@ struct mp_conn *mp_pool_take(struct mp_pool *pool)
 	return best;
 }
 
-// ---- shrinking ----------------------------------------------------------------------------------------
+// ---- shrinking --------------------------------------------------------------------------------------------
 
 static void drain(struct mp_member *member, enum mp_close_reason reason)
 {
@@ -213,7 +213,7 @@ void mp_pool_on_idle(void *data)
 	mp_pool_review_later(pool);
 }
 
-// ---- questions ----------------------------------------------------------------------------------------
+// ---- questions --------------------------------------------------------------------------------------------
 
 uint32_t mp_pool_in_flight(const struct mp_pool *pool)
 {

@@ -60,7 +60,7 @@ static void get_text(lua_State *L, struct reading *reading, const char *key, con
 	lua_pop(L, 1);
 }
 
-// ---- parts --------------------------------------------------------------------------------------------------------
+// ---- parts ------------------------------------------------------------------------------------------------
 
 static void get_contacts(lua_State *L, struct reading *reading)
 {

@@ -49,7 +49,7 @@ int mp_lua_refuse_waiting(lua_State *L, lua_State *running);
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);
 
-// ---- error.c: the `err` of `nil, err` -----------------------------------------------------------------------
+// ---- error.c: the `err` of `nil, err` ---------------------------------------------------------------------
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);
 // One that was not made by a request. Nothing was applied.
 void mp_lua_push_local_error(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
@@ -66,7 +66,7 @@ void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);
 // readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
 int mp_lua_read_file(lua_State *L);
 
-// ---- constants that stand for what Lua lacks --------------------------------------------------------------------
+// ---- constants that stand for what Lua lacks --------------------------------------------------------------
 // moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.
 bool mp_lua_is_null(lua_State *L, int index);
 bool mp_lua_is_unset(lua_State *L, int index);

@@ -55,7 +55,7 @@ static struct mp_lua_class *class_of(struct mp_lua_memory *memory, size_t size)
 	return &memory->classes[(size - 1) / STEP];
 }
 
-// ---- pages ------------------------------------------------------------------------------------------------------
+// ---- pages ------------------------------------------------------------------------------------------------
 
 static struct mp_lua_page *page_of(void *ptr)
 {
@@ -107,7 +107,7 @@ static struct mp_lua_page *dequeue(struct mp_lua_class *class)
 	return page;
 }
 
-// ---- blocks -----------------------------------------------------------------------------------------------------
+// ---- blocks -----------------------------------------------------------------------------------------------
 
 static void *take_from(struct mp_lua_page *page)
 {

@@ -19,7 +19,7 @@
 #define ENTER    "moonpool.enter"
 #define LEAVE    "moonpool.leave"
 
-// ---- calls from the loop -----------------------------------------------------------------------------------------
+// ---- calls from the loop ----------------------------------------------------------------------------------
 
 // Protected.
 static int make_closure(lua_State *L)
@@ -89,7 +89,7 @@ lua_State *mp_runtime_state(struct mp_runtime *runtime)
 	return runtime->scratch;
 }
 
-// ---- running ----------------------------------------------------------------------------------------------------
+// ---- running ----------------------------------------------------------------------------------------------
 
 void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs)
 {
@@ -225,7 +225,7 @@ void mp_runtime_stop(struct mp_runtime *runtime)
 	mp_loop_stop(runtime->loop);
 }
 
-// ---- life -------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_loop)
 {

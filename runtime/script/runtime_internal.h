@@ -36,7 +36,7 @@ struct mp_frame {
 	int rc;
 };
 
-// ---- waiter.c ---------------------------------------------------------------------------------------------------
+// ---- waiter.c ---------------------------------------------------------------------------------------------
 bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
 // Moves the function and its arguments from L into a coroutine that is ready.
 struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs);

@@ -44,7 +44,7 @@ struct mp_waiter {
 	struct mp_list_node all;
 };
 
-// ---- coroutines -------------------------------------------------------------------------------------------------
+// ---- coroutines -------------------------------------------------------------------------------------------
 
 static void woken(void *data)
 {
@@ -226,7 +226,7 @@ void mp_waiter_run_ready(void *data)
 		mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
 }
 
-// ---- waiting ----------------------------------------------------------------------------------------------------
+// ---- waiting ----------------------------------------------------------------------------------------------
 
 void mp_runtime_raise_forked(lua_State *L)
 {
@@ -335,7 +335,7 @@ void mp_runtime_serve(struct mp_runtime *runtime)
 	runtime->live--;
 }
 
-// ---- for runtime.c ----------------------------------------------------------------------------------------------
+// ---- for runtime.c ----------------------------------------------------------------------------------------
 
 void mp_waiter_stop_timer(struct mp_waiter *waiter)
 {

@@ -94,7 +94,7 @@ struct mp_buf *mp_sim_answer_begin(struct mp_sim_request *req)
 	return &conn->out;
 }
 
-// ---- trace id, warnings, payload: between the header and the body -----------------------------------------------
+// ---- trace id, warnings, payload: between the header and the body -----------------------------------------
 
 static void put_string(struct mp_buf *buf, const char *text, size_t len)
 {
@@ -137,7 +137,7 @@ static void decorate(struct mp_sim_request *req)
 	mp_buf_deinit(&prefix);
 }
 
-// ---- what rules do ----------------------------------------------------------------------------------------------
+// ---- what rules do ----------------------------------------------------------------------------------------
 
 static void held_free(struct held *held)
 {

@@ -69,7 +69,7 @@ struct mp_addr mp_lua_sim_check_addr(lua_State *L, int index, uint16_t port)
 	return addr;
 }
 
-// ---- making -----------------------------------------------------------------------------------------------------
+// ---- making -----------------------------------------------------------------------------------------------
 
 static void read_datacenters(lua_State *L, int index, struct mp_sim_options *o)
 {
@@ -164,7 +164,7 @@ static int close_cluster(lua_State *L)
 	return 0;
 }
 
-// ---- nodes ------------------------------------------------------------------------------------------------------
+// ---- nodes ------------------------------------------------------------------------------------------------
 
 static int on_node(lua_State *L, int (*fn)(struct mp_sim_cluster *cluster, uint16_t node), const char *what)
 {
@@ -278,7 +278,7 @@ static int send_event(lua_State *L)
 	return 0;
 }
 
-// ---- looking ----------------------------------------------------------------------------------------------------
+// ---- looking ----------------------------------------------------------------------------------------------
 
 static void set_number(lua_State *L, const char *name, uint64_t value)
 {

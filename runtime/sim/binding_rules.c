@@ -9,7 +9,7 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-// ---- fields -----------------------------------------------------------------------------------------------------
+// ---- fields -----------------------------------------------------------------------------------------------
 
 double mp_lua_sim_number(lua_State *L, int index, const char *name, double most)
 {
@@ -39,7 +39,7 @@ const char *mp_lua_sim_text(lua_State *L, int index, const char *name)
 }
 
 // datacenters = { { "east", 3 }, ... }: in the place of dcs and nodes.
-// ---- rules ------------------------------------------------------------------------------------------------------
+// ---- rules ------------------------------------------------------------------------------------------------
 
 static const char *const action_names[] = {"delay", "late",   "drop", "swallow",   "error",  "close",
                                            "reset", "cut",    "raw",  "duplicate", "stream", "corrupt",

@@ -83,7 +83,7 @@ static int new_cluster(lua_State *L)
 	return 1;
 }
 
-// ---- running ----------------------------------------------------------------------------------------------------
+// ---- running ----------------------------------------------------------------------------------------------
 
 static int run_inside(lua_State *L)
 {
@@ -173,7 +173,7 @@ static int now(lua_State *L)
 	return 1;
 }
 
-// ---- the network and the clock ----------------------------------------------------------------------------------
+// ---- the network and the clock ----------------------------------------------------------------------------
 
 static int fault(lua_State *L, int (*fn)(struct mp_loop *loop, const struct mp_addr *addr, bool on))
 {

@@ -64,7 +64,7 @@ static struct mp_addr address_after(const struct mp_sim_options *o, uint32_t ste
 	return addr;
 }
 
-// ---- members ----------------------------------------------------------------------------------------------------
+// ---- members ----------------------------------------------------------------------------------------------
 
 static int reserve_node(struct mp_sim_cluster *cluster)
 {
@@ -261,7 +261,7 @@ int mp_sim_remove_node(struct mp_sim_cluster *cluster, uint16_t index)
 	return rc;
 }
 
-// ---- making -----------------------------------------------------------------------------------------------------
+// ---- making -----------------------------------------------------------------------------------------------
 
 static int own_texts(struct mp_sim_cluster *cluster)
 {
@@ -377,7 +377,7 @@ void mp_sim_cluster_free(struct mp_sim_cluster *cluster)
 	mp_free(cluster);
 }
 
-// ---- looking at it, rules ---------------------------------------------------------------------------------------
+// ---- looking at it, rules ---------------------------------------------------------------------------------
 
 size_t mp_sim_cluster_size(const struct mp_sim_cluster *cluster)
 {

@@ -54,7 +54,7 @@ void mp_sim_cluster_free(struct mp_sim_cluster *cluster); // closes everything
 size_t
 mp_sim_cluster_size(const struct mp_sim_cluster *cluster); // nodes ever made; numbers are 0 .. size - 1
 
-// ---- what happens to nodes; `node` from 0. MP_EINVAL: no such node, or not possible in its state. ---------------
+// ---- what happens to nodes; `node` from 0. MP_EINVAL: no such node, or not possible in its state. ---------
 int mp_sim_node_kill(struct mp_sim_cluster *cluster,
                      uint16_t node) MP_MUST_CHECK; // SIGKILL; what it stored stays
 int mp_sim_node_start(struct mp_sim_cluster *cluster, uint16_t node) MP_MUST_CHECK; // after kill or drain
@@ -80,7 +80,7 @@ int mp_sim_set_password(struct mp_sim_cluster *cluster,
                         const char *password) MP_MUST_CHECK; // for whoever comes now
 int mp_sim_set_prepared_limit(struct mp_sim_cluster *cluster, uint32_t limit) MP_MUST_CHECK;
 
-// ---- looking at it ----------------------------------------------------------------------------------------------
+// ---- looking at it ----------------------------------------------------------------------------------------
 struct mp_sim_node_info {
 	struct mp_addr addr;
 	struct mp_uuid host_id;
@@ -107,7 +107,7 @@ uint64_t mp_sim_received(const struct mp_sim_cluster *cluster, int32_t node, str
 size_t mp_sim_replicas_of(struct mp_sim_cluster *cluster, struct mp_str keyspace, struct mp_bytes key,
                           uint16_t *out, size_t max);
 
-// ---- rules (fault.h) ----------------------------------------------------------------------------------------
+// ---- rules (fault.h) --------------------------------------------------------------------------------------
 // 0 when out of memory; otherwise the rule's number.
 uint32_t mp_sim_add_rule(struct mp_sim_cluster *cluster, const struct mp_sim_rule_spec *spec) MP_MUST_CHECK;
 void mp_sim_remove_rule(struct mp_sim_cluster *cluster, uint32_t rule); // unknown numbers are fine

@@ -32,7 +32,7 @@ int mp_sim_coord_replicas(struct mp_sim_request *req, const struct mp_sim_table 
 	return 0;
 }
 
-// ---- levels -----------------------------------------------------------------------------------------------------
+// ---- levels -----------------------------------------------------------------------------------------------
 
 static int32_t all_of(const struct mp_sim_counts *counts)
 {

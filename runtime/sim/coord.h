@@ -35,13 +35,13 @@ int mp_sim_coord_deliver(struct mp_sim_request *req, const struct mp_sim_replica
                          const struct mp_sim_mutation *mutation, uint64_t wait,
                          struct mp_sim_counts *acks) MP_MUST_CHECK;
 
-// ---- deliveries (deliver.c) ---------------------------------------------------------------------------------
+// ---- deliveries (deliver.c) -------------------------------------------------------------------------------
 void mp_sim_deliver_inbox(struct mp_sim_node *node); // it was resumed
 void mp_sim_deliver_hints(struct mp_sim_node *node); // it is back
 void mp_sim_deliver_drop(struct mp_sim_node *node, bool hints_too);
 void mp_sim_inbox_to_hints(struct mp_sim_node *node); // it was killed while paused
 
-// ---- waits (wait.c): requests that cannot be answered yet ---------------------------------------------------
+// ---- waits (wait.c): requests that cannot be answered yet -------------------------------------------------
 struct mp_sim_wait_spec {
 	uint64_t number; // reserved; 0: none
 	uint32_t timeout_ms;

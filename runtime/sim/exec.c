@@ -57,7 +57,7 @@ static int bind_values(struct mp_sim_request *req, const struct mp_sim_plan *pla
 	return cur.failed ? mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "malformed values") : 0;
 }
 
-// ---- statements without rows ------------------------------------------------------------------------------------
+// ---- statements without rows ------------------------------------------------------------------------------
 
 static int run_use(struct mp_sim_request *req, const struct mp_sim_plan *plan)
 {

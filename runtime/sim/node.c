@@ -96,7 +96,7 @@ void mp_sim_node_shut(struct mp_sim_node *node, bool reset)
 		mp_sim_link_close(MP_CONTAINER_OF(first, struct mp_sim_link, node), reset);
 }
 
-// ---- what happens to it -----------------------------------------------------------------------------------------
+// ---- what happens to it -----------------------------------------------------------------------------------
 
 static struct mp_sim_node *node_at(struct mp_sim_cluster *cluster, uint16_t index)
 {

@@ -125,7 +125,7 @@ static int emit(struct select *s, const struct mp_bytes *values, struct mp_bytes
 	return 0;
 }
 
-// ---- one partition ----------------------------------------------------------------------------------------------
+// ---- one partition ----------------------------------------------------------------------------------------
 
 static bool is_resume_key(const struct select *s, struct mp_bytes key)
 {
@@ -208,7 +208,7 @@ static int read_keys(struct select *s)
 	return 0;
 }
 
-// ---- the whole ring ---------------------------------------------------------------------------------------------
+// ---- the whole ring ---------------------------------------------------------------------------------------
 
 struct range {
 	int64_t low; // exclusive, unless it is the first token of all
@@ -325,7 +325,7 @@ static int scan(struct select *s)
 	return 0;
 }
 
-// ---- tables made from the live state ----------------------------------------------------------------------------
+// ---- tables made from the live state ----------------------------------------------------------------------
 
 static int virtual_row(void *data, const struct mp_bytes *values)
 {
@@ -345,7 +345,7 @@ static int read_virtual(struct select *s)
 	return mp_sim_system_rows(s->req->conn->owner, s->plan->table, s->env->arena, virtual_row, s);
 }
 
-// ---- paging state -----------------------------------------------------------------------------------------------
+// ---- paging state -----------------------------------------------------------------------------------------
 
 static void put_state(const struct select *s, struct mp_buf *buf)
 {

@@ -10,7 +10,7 @@
 
 #define AUTHENTICATOR "org.apache.cassandra.auth.PasswordAuthenticator"
 
-// ---- versions ---------------------------------------------------------------------------------------------------
+// ---- versions ---------------------------------------------------------------------------------------------
 
 static const char *versions_of(uint8_t max_version)
 {
@@ -62,7 +62,7 @@ void mp_sim_serve_refused(struct mp_sim_link *conn)
 	mp_sim_link_close_later(conn, false);
 }
 
-// ---- handshake --------------------------------------------------------------------------------------------------
+// ---- handshake --------------------------------------------------------------------------------------------
 
 static void serve_options(struct mp_sim_request *req)
 {
@@ -186,7 +186,7 @@ static int serve_register(struct mp_sim_request *req)
 	return 0;
 }
 
-// ---- statements -------------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------
 
 static struct mp_str keyspace_of(const struct mp_sim_request *req)
 {
@@ -323,7 +323,7 @@ static void note_trace(struct mp_sim_request *req)
 	req->trace_id = trace->id;
 }
 
-// ---- one request ------------------------------------------------------------------------------------------------
+// ---- one request ------------------------------------------------------------------------------------------
 
 static bool is_statement(uint8_t opcode)
 {

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "sim/cql/parse.h"
 
-// ---- telling ----------------------------------------------------------------------------------------------------
+// ---- telling ----------------------------------------------------------------------------------------------
 
 void mp_sim_tell_bytes(struct mp_sim_teller *t, const char *column, const void *bytes, size_t len)
 {
@@ -86,7 +86,7 @@ static void tell_ip(struct mp_sim_teller *t, const char *column, const struct mp
 	mp_sim_tell_bytes(t, column, addr->ip, addr->ip_len);
 }
 
-// ---- nodes ------------------------------------------------------------------------------------------------------
+// ---- nodes ------------------------------------------------------------------------------------------------
 
 static const char *release_of(const struct mp_sim_node *node)
 {
@@ -245,7 +245,7 @@ static const struct mp_sim_virtual node_tables[] = {
 	{NULL, NULL, NULL, 0, NULL},
 };
 
-// ---- into the schema --------------------------------------------------------------------------------------------
+// ---- into the schema --------------------------------------------------------------------------------------
 
 static struct mp_sim_keyspace *keyspace_for(struct mp_sim_cluster *cluster, const char *name)
 {

@@ -141,7 +141,7 @@ struct mp_sim_request {
 	bool answered; // or a wait has taken it over
 };
 
-// ---- link.c -------------------------------------------------------------------------------------------------
+// ---- link.c -----------------------------------------------------------------------------------------------
 void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock);
 void mp_sim_link_close(struct mp_sim_link *conn, bool reset); // now; the struct lives until the call is over
 void mp_sim_link_reap(struct mp_sim_link *conn);              // frees a dead one that no call is in
@@ -151,7 +151,7 @@ void mp_sim_link_seal(struct mp_sim_link *conn);                    // end the o
 void mp_sim_link_resume(struct mp_sim_link *conn);                  // its node moves again
 struct mp_str mp_sim_link_keyspace(const struct mp_sim_link *conn);
 
-// ---- answer.c -----------------------------------------------------------------------------------------------
+// ---- answer.c ---------------------------------------------------------------------------------------------
 // An answer is encoded into what begin gives; end sends it, or does to it what the rule says.
 struct mp_buf *mp_sim_answer_begin(struct mp_sim_request *req);
 void mp_sim_answer_end(struct mp_sim_request *req);
@@ -161,7 +161,7 @@ void mp_sim_answer_void(struct mp_sim_request *req);
 void mp_sim_link_send(struct mp_sim_link *conn, const void *envelope, size_t len);
 void mp_sim_held_free_all(struct mp_sim_link *conn);
 
-// ---- serve.c ------------------------------------------------------------------------------------------------
+// ---- serve.c ----------------------------------------------------------------------------------------------
 int mp_sim_serve(struct mp_sim_link *conn,
                  const struct mp_envelope *envelope) MP_MUST_CHECK; // non-zero: stop reading
 void mp_sim_serve_refused(struct mp_sim_link *conn);                // the decoder gave up
@@ -169,7 +169,7 @@ void mp_sim_serve_refused(struct mp_sim_link *conn);                // the decod
 void mp_sim_serve_again(struct mp_sim_link *conn, const struct mp_envelope *envelope,
                         struct mp_sim_rule *rule, struct mp_sim_wait *wait);
 
-// ---- prepared.c ---------------------------------------------------------------------------------------------
+// ---- prepared.c -------------------------------------------------------------------------------------------
 struct mp_sim_plan *mp_sim_prepared_find(struct mp_sim_node *node,
                                          struct mp_str id); // moves it to the used end
 int mp_sim_prepared_add(struct mp_sim_node *node,
@@ -179,23 +179,23 @@ void mp_sim_prepared_drop_table(struct mp_sim_node *node,
                                 const struct mp_sim_table *table); // NULL: of dropped ones
 uint32_t mp_sim_prepared_count(const struct mp_sim_node *node);
 
-// ---- oplog.c ------------------------------------------------------------------------------------------------
+// ---- oplog.c ----------------------------------------------------------------------------------------------
 void mp_sim_oplog_note(struct mp_sim_node *node, struct mp_str text,
                        bool executed); // every op id in the text
 uint64_t mp_sim_oplog_count(const struct mp_sim_node *node, struct mp_str op, bool executed);
 void mp_sim_oplog_clear(struct mp_sim_node *node);
 
-// ---- exec.c -------------------------------------------------------------------------------------------------
+// ---- exec.c -----------------------------------------------------------------------------------------------
 void mp_sim_exec(struct mp_sim_request *req, struct mp_sim_plan *plan); // answers, or leaves a wait
 int64_t mp_sim_timestamp(struct mp_sim_cluster *cluster);               // microseconds, strictly increasing
 struct mp_sim_env mp_sim_exec_env(struct mp_sim_request *req);
-// ---- read.c, write.c, sim_lwt.c -------------------------------------------------------------------------
+// ---- read.c, write.c, sim_lwt.c ---------------------------------------------------------------------------
 int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
 int mp_sim_write(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
 int mp_sim_write_if(struct mp_sim_request *req, struct mp_sim_plan *plan,
                     struct mp_sim_env *env) MP_MUST_CHECK;
 
-// ---- system.c -----------------------------------------------------------------------------------------------
+// ---- system.c ---------------------------------------------------------------------------------------------
 int mp_sim_system_init(struct mp_sim_cluster *cluster) MP_MUST_CHECK;
 bool mp_sim_system_has(const struct mp_sim_node *node,
                        const struct mp_sim_table *table); // false: too new for it
@@ -204,7 +204,7 @@ struct mp_uuid mp_sim_schema_version(struct mp_sim_cluster *cluster);
 int mp_sim_system_rows(struct mp_sim_node *node, const struct mp_sim_table *table, struct mp_arena *arena,
                        int (*row)(void *data, const struct mp_bytes *values), void *data) MP_MUST_CHECK;
 
-// ---- node.c -------------------------------------------------------------------------------------------------
+// ---- node.c -----------------------------------------------------------------------------------------------
 struct mp_sim_node *mp_sim_node_new(struct mp_sim_cluster *cluster, uint16_t index) MP_MUST_CHECK;
 void mp_sim_node_free(struct mp_sim_node *node);
 int mp_sim_node_open(struct mp_sim_node *node) MP_MUST_CHECK; // listen
@@ -214,7 +214,7 @@ const struct mp_addr *
 mp_sim_node_shown(const struct mp_sim_node *node);        // its address as the cluster tells it
 bool mp_sim_node_answers(const struct mp_sim_node *node); // is there and not paused
 
-// ---- event.c ------------------------------------------------------------------------------------------------
+// ---- event.c ----------------------------------------------------------------------------------------------
 void mp_sim_event_status(struct mp_sim_node *about, const char *change); // UP, DOWN
 void mp_sim_event_topology(struct mp_sim_node *about,
                            const char *change); // NEW_NODE, REMOVED_NODE, MOVED_NODE

@@ -12,7 +12,7 @@
 #include "wire/frame.h"
 #include "wire/type.h"
 
-// ---- vocabulary -------------------------------------------------------------------------------------------------
+// ---- vocabulary -------------------------------------------------------------------------------------------
 // clang-format off
 #define MP_CONSISTENCIES(X)                                                                            \
 	X(ANY, 0x00) X(ONE, 0x01) X(TWO, 0x02) X(THREE, 0x03) X(QUORUM, 0x04) X(ALL, 0x05)                 \
@@ -63,7 +63,7 @@ enum mp_write_type {
 const char *mp_write_type_name(enum mp_write_type type); // "SIMPLE"
 enum mp_write_type mp_write_type_parse(struct mp_str text);
 
-// ---- requests: encoding (client) ----------------------------------------------------------------------------------
+// ---- requests: encoding (client) --------------------------------------------------------------------------
 // One key and value of a [string map].
 struct mp_pair {
 	struct mp_str key;
@@ -104,7 +104,7 @@ void mp_encode_prepare(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str id,
                        struct mp_str result_metadata_id, const struct mp_query_params *params);
 
-// ---- requests: decoding (simulated node) --------------------------------------------------------------------------
+// ---- requests: decoding (simulated node) ------------------------------------------------------------------
 struct mp_request_body {
 	uint8_t opcode;
 	struct mp_str cql;                // QUERY, PREPARE
@@ -118,7 +118,7 @@ struct mp_request_body {
 int mp_decode_request(const struct mp_envelope *envelope,
                       struct mp_request_body *out) MP_MUST_CHECK; // MP_EPROTO
 
-// ---- responses: what stands before the body -----------------------------------------------------------------------
+// ---- responses: what stands before the body ---------------------------------------------------------------
 struct mp_response_prefix {
 	bool has_trace_id;
 	struct mp_uuid trace_id;
@@ -131,7 +131,7 @@ struct mp_response_prefix {
 // Order of the spec: tracing id, warnings, custom payload. Refuses MP_FLAG_COMPRESSED (never negotiated).
 int mp_decode_prefix(const struct mp_envelope *envelope, struct mp_response_prefix *out) MP_MUST_CHECK;
 
-// ---- ERROR --------------------------------------------------------------------------------------------------------
+// ---- ERROR ------------------------------------------------------------------------------------------------
 struct mp_error_body {
 	int32_t code;
 	struct mp_str message;
@@ -149,7 +149,7 @@ int mp_decode_error(struct mp_cursor body, uint8_t version, struct mp_error_body
 // Server side. Fields as above.
 void mp_encode_error(struct mp_buf *buf, uint8_t version, int16_t stream, const struct mp_error_body *error);
 
-// ---- RESULT -------------------------------------------------------------------------------------------------------
+// ---- RESULT -----------------------------------------------------------------------------------------------
 enum mp_result_kind {
 	MP_RESULT_VOID = 1,
 	MP_RESULT_ROWS = 2,
@@ -242,7 +242,7 @@ void mp_encode_result_prepared(struct mp_buf *buf, uint8_t version, int16_t stre
                                struct mp_str result_metadata_id, const struct mp_metadata *params,
                                const struct mp_metadata *result);
 
-// ---- the small ones -----------------------------------------------------------------------------------------------
+// ---- the small ones ---------------------------------------------------------------------------------------
 void mp_encode_ready(struct mp_buf *buf, uint8_t version, int16_t stream);
 void mp_encode_authenticate(struct mp_buf *buf, uint8_t version, int16_t stream, struct mp_str authenticator);
 void mp_encode_auth_challenge(struct mp_buf *buf, uint8_t version, int16_t stream, struct mp_str token);
@@ -261,7 +261,7 @@ int mp_decode_supported(struct mp_cursor body,
                         void (*on_value)(void *data, struct mp_str key, struct mp_str value),
                         void *data) MP_MUST_CHECK;
 
-// ---- EVENT --------------------------------------------------------------------------------------------------------
+// ---- EVENT ------------------------------------------------------------------------------------------------
 enum mp_event_kind { MP_EVENT_UNKNOWN, MP_EVENT_TOPOLOGY, MP_EVENT_STATUS, MP_EVENT_SCHEMA };
 struct mp_event_body {
 	enum mp_event_kind kind;

@@ -34,7 +34,7 @@ local function exists(path) -- a folder, too
   return file ~= nil
 end
 
--- ---- which mutants ------------------------------------------------------------------------------------------------
+-- ---- which mutants ----------------------------------------------------------------------------------------
 
 local function files()
   local list = {}
@@ -68,7 +68,7 @@ local function all_mutants()
   return list
 end
 
--- ---- the machine code ---------------------------------------------------------------------------------------------
+-- ---- the machine code -------------------------------------------------------------------------------------
 
 local commands = {}
 local function load_commands()
@@ -91,7 +91,7 @@ local function code_of(path)
   return digest
 end
 
--- ---- the specs ----------------------------------------------------------------------------------------------------
+-- ---- the specs --------------------------------------------------------------------------------------------
 
 -- All of it: some specs run the program or load the library.
 local function build() return sh "cmake --build --preset dev" end
@@ -126,7 +126,7 @@ local function killer_among(list)
   end
 end
 
--- ---- one after another --------------------------------------------------------------------------------------------
+-- ---- one after another ------------------------------------------------------------------------------------
 
 local results = assert(io.open(copy .. "/results", "w"))
 local function tell(outcome, mutant, text)

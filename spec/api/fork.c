@@ -210,7 +210,7 @@ static void be_a_worker(bool turned)
 	_exit(0);
 }
 
-// ---- fork() in a callback that comes before libuv waits -----------------------------------------------------------
+// ---- fork() in a callback that comes before libuv waits ---------------------------------------------------
 
 enum { HIGH = 900 }; // a descriptor that the child knows nothing of
 

@@ -88,7 +88,7 @@ static struct moonpool_request *query(const char *cql)
 	return moonpool_request_new_query(session, cql, -1);
 }
 
-// ---- handles that are NULL, freed, or of something else ---------------------------------------------------------
+// ---- handles that are NULL, freed, or of something else ---------------------------------------------------
 
 static void loops(struct moonpool_loop *bad, const char *why)
 {
@@ -216,7 +216,7 @@ static void nothing(void)
 	IS(moonpool_error_code((void *)session), INVALID, "another kind");
 }
 
-// ---- a session that is not connected ----------------------------------------------------------------------------
+// ---- a session that is not connected ----------------------------------------------------------------------
 
 static void before_connect(void)
 {
@@ -250,7 +250,7 @@ static void before_connect(void)
 	IS(moonpool_execute(query(select), NULL, NULL), INVALID, "the callback is NULL");
 }
 
-// ---- values and options -----------------------------------------------------------------------------------------
+// ---- values and options -----------------------------------------------------------------------------------
 
 // A new request for "INSERT (id, name)" in which something was refused: it is not executed either.
 #define REFUSED(call, code, sentence)                                                     \
@@ -303,7 +303,7 @@ static void values(void)
 	IS(moonpool_request_free(none), 0, NULL);
 }
 
-// ---- results ----------------------------------------------------------------------------------------------------
+// ---- results ----------------------------------------------------------------------------------------------
 
 static void on_key(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
 {
@@ -358,7 +358,7 @@ static void on_refused(void *data, const struct moonpool_result *result, const s
 	old_error = error;
 }
 
-// ---- the program ------------------------------------------------------------------------------------------------
+// ---- the program ------------------------------------------------------------------------------------------
 
 static void on_session(void *data, const struct moonpool_error *error)
 {

@@ -45,7 +45,7 @@ static void finding(const char *format, ...)
 	failures++;
 }
 
-// ---- calls that are made ----------------------------------------------------------------------------------------
+// ---- calls that are made ----------------------------------------------------------------------------------
 
 // The code of a call.
 static int got(const char *what, int rc)
@@ -77,7 +77,7 @@ static void submitted(struct ticket *taken, const char *what, int rc)
 		finding("%s called back from inside of itself", what);
 }
 
-// ---- callbacks --------------------------------------------------------------------------------------------------
+// ---- callbacks --------------------------------------------------------------------------------------------
 
 static void random_call(void);
 
@@ -130,7 +130,7 @@ static void on_rows(void *data, const struct moonpool_result *result, const stru
 	called(taken);
 }
 
-// ---- calls ------------------------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------------------
 
 static void open_session(void)
 {
@@ -305,7 +305,7 @@ static void read_error(void)
 		(void)(strlen(host) + strlen(message));
 }
 
-// ---- fork -------------------------------------------------------------------------------------------------------
+// ---- fork -------------------------------------------------------------------------------------------------
 
 static void stop_on_key(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
 {
@@ -381,7 +381,7 @@ static void random_call(void)
 	}
 }
 
-// ---- the program ------------------------------------------------------------------------------------------------
+// ---- the program ------------------------------------------------------------------------------------------
 
 static void turn(uv_loop_t *uv, struct moonpool_loop *loop, int wait_ms)
 {

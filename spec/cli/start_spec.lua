@@ -113,7 +113,7 @@ describe("a process that is started with standard descriptors closed", function(
   end)
 end)
 
--- ---- descriptors ----------------------------------------------------------------------------------------------------
+-- ---- descriptors ------------------------------------------------------------------------------------------
 
 -- Leaves `free` descriptors of 64.
 local FREE = [[
@@ -235,7 +235,7 @@ describe("a process without descriptors", function()
   end)
 end)
 
--- ---- the rest -------------------------------------------------------------------------------------------------------
+-- ---- the rest ---------------------------------------------------------------------------------------------
 
 describe("a process", function()
   it("hears signals that were blocked when it was started", function()

@@ -39,7 +39,7 @@ local function reason_of(event)
   return type(event[2]) == "table" and event[2].reason or event[2]
 end
 
--- ---- in virtual time ----------------------------------------------------------------------------------------------
+-- ---- in virtual time --------------------------------------------------------------------------------------
 
 local function spoil(case, rule)
   if case.bytes ~= "" then rule.raw = case.bytes
@@ -95,7 +95,7 @@ describe("in virtual time", function()
   end
 end)
 
--- ---- on real sockets ---------------------------------------------------------------------------------------------
+-- ---- on real sockets --------------------------------------------------------------------------------------
 
 -- Serves the bad node's bytes on a loop of its own, which a coroutine turns, while `body` runs.
 local function with_bad_node(case, address, body)

@@ -14,7 +14,7 @@ local configurations = { suite = 150 }
 
 local MOST_S = 2 -- of processor time, under the sanitizers
 
--- ---- values -------------------------------------------------------------------------------------------------------
+-- ---- values -----------------------------------------------------------------------------------------------
 
 local SECRET = "u:CANARY@10.0.0.1"
 
@@ -100,7 +100,7 @@ function section_of(r, rule, is_secret)
   return given
 end
 
--- ---- as a file ----------------------------------------------------------------------------------------------------
+-- ---- as a file --------------------------------------------------------------------------------------------
 
 local function text_of(value, depth)
   local kind = type(value)
@@ -131,7 +131,7 @@ local function spoiled(r, text)
   return secrets_in(made) == secrets_in(text) and made or text
 end
 
--- ---- the hunt -----------------------------------------------------------------------------------------------------
+-- ---- the hunt ---------------------------------------------------------------------------------------------
 
 -- nil, or what is wrong with what became of it.
 local function look(given)

@@ -11,7 +11,7 @@ local PLACES = 16
 
 local hunt = {}
 
--- ---- lines --------------------------------------------------------------------------------------------------------
+-- ---- lines ------------------------------------------------------------------------------------------------
 
 local WORDS = { "{", "}", "[", "]", ":", ",", '"verb"', '"pool"', '"argument"', '"health"', '"stats"', '"hosts"',
   '"policies"', '"rollback"', '"reload"', '"balance"', "1", "-0", "1e999", "null", "true", '"', "\\", "\\ud800", "\0",
@@ -37,7 +37,7 @@ function hunt.line(random)
   return table.concat(parts):sub(1, 4095)
 end
 
--- ---- clients ------------------------------------------------------------------------------------------------------
+-- ---- clients ----------------------------------------------------------------------------------------------
 
 local deeds = {
   function(fd, random) unix.offer(fd, hunt.line(random) .. "\n") end,
@@ -68,7 +68,7 @@ local function misbehave(path, random)
   unix.close(fd)
 end
 
--- ---- handlers -----------------------------------------------------------------------------------------------------
+-- ---- handlers ---------------------------------------------------------------------------------------------
 
 local function answer_of(random)
   return random(20) == 0 and ("x"):rep(core.controlAnswerMax + random(2)) or ("x"):rep(random(3) * random(40000))
@@ -98,7 +98,7 @@ local function handler_of(random, real, note)
   end
 end
 
--- ---- the hunt -----------------------------------------------------------------------------------------------------
+-- ---- the hunt ---------------------------------------------------------------------------------------------
 
 -- nil, or what was found.
 local function all_are_served(path)

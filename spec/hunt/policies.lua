@@ -17,7 +17,7 @@ local LOAD_MS, DECISION_MS = 400, 30
 local MEMORY_MAX = 48 * 1024 * 1024
 local ROUNDS = 12
 
--- ---- policies -----------------------------------------------------------------------------------------------------
+-- ---- policies ---------------------------------------------------------------------------------------------
 
 -- The function of each kind, when it is meant, and what an honest one returns.
 local KINDS = {
@@ -132,7 +132,7 @@ function hunt.generate(seed)
   return attempt(r)
 end
 
--- ---- asking -------------------------------------------------------------------------------------------------------
+-- ---- asking -----------------------------------------------------------------------------------------------
 
 local function judge_message(message)
   if not message:find "^%S+%.lua:" and not message:find "^%a+%.%a*[pP]olicy: " then

@@ -18,7 +18,7 @@ local function fact()
   return { plain = true }
 end
 
--- ---- text ----------------------------------------------------------------------------------------------------------
+-- ---- text -------------------------------------------------------------------------------------------------
 -- A statement is a list of tokens. Between two there may be anything that a lexer passes over.
 
 local MISLEADING = { "IF EXISTS", "n = n + 1", "n -= 1", "now()", "it's", '"', "$$", "SELECT", "; UPDATE", "l[0]", "*",
@@ -76,7 +76,7 @@ local function words(r, text)
   return tokens
 end
 
--- ---- names and terms -----------------------------------------------------------------------------------------------
+-- ---- names and terms --------------------------------------------------------------------------------------
 
 local NAMES = { "n", "a", "counter", "key", "ttl", "json", "type", "exists", "now", "uuid", "deadbeef", "e1", "list",
   '"IF"', '"n = n + 1"', '"a""b"', '"SELECT"', '"--"', '"now"', '"COUNTER"', '"/*"', '"x+1"', '"where"', "_a",
@@ -152,7 +152,7 @@ function term(r, facts, depth)
   return r.pick(MOODY)
 end
 
--- ---- clauses -------------------------------------------------------------------------------------------------------
+-- ---- clauses ----------------------------------------------------------------------------------------------
 
 local function counter_update(r, facts)
   local n, marker = name(r), r.below(4) == 0
@@ -233,7 +233,7 @@ local function table_name(r)
   return r.pick { { "t" }, { "ks", ".", "t" }, { '"T"' }, { "ks", ".", '"IF"' }, { "values_" }, { "batches" } }
 end
 
--- ---- statements ----------------------------------------------------------------------------------------------------
+-- ---- statements -------------------------------------------------------------------------------------------
 
 local write = {}
 

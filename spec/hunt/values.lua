@@ -12,7 +12,7 @@ local values = {}
 local int64 = ffi.typeof "int64_t"
 local float = ffi.typeof "float[1]"
 
--- ---- scalars that fit ---------------------------------------------------------------------------------------------
+-- ---- scalars that fit -------------------------------------------------------------------------------------
 
 local function whole(least, most)
   return function(r)
@@ -101,7 +101,7 @@ local SCALARS = {}
 for name in pairs(fitting) do SCALARS[#SCALARS + 1] = name end
 table.sort(SCALARS)
 
--- ---- types --------------------------------------------------------------------------------------------------------
+-- ---- types ------------------------------------------------------------------------------------------------
 
 -- { name = "map", children = { ... }, cql = "map<int, frozen<list<text>>>" }
 local function type_of(r, depth, is_key)
@@ -121,7 +121,7 @@ local function type_of(r, depth, is_key)
 end
 values.type_of = type_of
 
--- ---- sameness -----------------------------------------------------------------------------------------------------
+-- ---- sameness ---------------------------------------------------------------------------------------------
 
 local same
 
@@ -230,7 +230,7 @@ function same(kind, given, back)
 end
 values.same = same
 
--- ---- values -------------------------------------------------------------------------------------------------------
+-- ---- values -----------------------------------------------------------------------------------------------
 
 -- Fits its type.
 local function good(r, kind)

@@ -208,7 +208,7 @@ describe("a speculate policy", function()
   end)
 end)
 
--- ---- in a pool ------------------------------------------------------------------------------------------------------
+-- ---- in a pool --------------------------------------------------------------------------------------------
 
 describe("speculative execution in a pool", function()
   local it_in = world.inside(it)

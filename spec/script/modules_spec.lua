@@ -15,7 +15,7 @@ local function fresh(loader)
   return name
 end
 
--- ---- as the original ------------------------------------------------------------------------------------------------
+-- ---- as the original --------------------------------------------------------------------------------------
 
 -- Each gets a require and gives what is to be the same with both; names are told apart by their number only.
 local scenarios = {
@@ -289,7 +289,7 @@ describe("the dofile of a run", function()
   end)
 end)
 
--- ---- programs -------------------------------------------------------------------------------------------------------
+-- ---- programs ---------------------------------------------------------------------------------------------
 
 local DB = [[
   local moonpool = require "moonpool"

@@ -10,7 +10,7 @@ local it_in = require("spec.support.world").inside(it)
 
 ffi.cdef "void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *));"
 
--- ---- the calls ----------------------------------------------------------------------------------------------------
+-- ---- the calls --------------------------------------------------------------------------------------------
 
 -- Each gives what right(...) accepts, when it may wait.
 local calls = {
@@ -31,7 +31,7 @@ local calls = {
   { "close", function(_, other) return other:close() end, function(closed) return closed == true end },
 }
 
--- ---- the places ---------------------------------------------------------------------------------------------------
+-- ---- the places -------------------------------------------------------------------------------------------
 
 -- Each runs fn there, and gives back what pcall(fn) gave; `works`: Lua can wait there.
 local function kept(run)

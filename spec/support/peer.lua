@@ -43,7 +43,7 @@ Link.__index = Link
 local Peer = {}
 Peer.__index = Peer
 
--- ---- sending ----------------------------------------------------------------------------------------------------
+-- ---- sending ----------------------------------------------------------------------------------------------
 
 function Link:pump()
   if self.closed or #self.out == 0 then return end
@@ -118,7 +118,7 @@ function Link:send(fill)
   self:raw(self:framed(bytes))
 end
 
--- ---- answers ----------------------------------------------------------------------------------------------------
+-- ---- answers ----------------------------------------------------------------------------------------------
 
 function Link:echo_bytes(request, text)
   self.owed[request.stream] = nil
@@ -212,7 +212,7 @@ function Link:shutdown() C.mp_sock_shutdown(self.sock) end
 function Link:stop() C.mp_sock_read_stop(self.sock) end
 function Link:start() C.mp_sock_read_start(self.sock) end
 
--- ---- the handshake as a node does it ----------------------------------------------------------------------------
+-- ---- the handshake as a node does it ----------------------------------------------------------------------
 
 -- Up to v4 the answer to STARTUP is compressed, too.
 local function switch_compression(link)
@@ -327,7 +327,7 @@ local function read_request(link, envelope)
   return link.closed and C.MP_ECLOSED or 0
 end
 
--- ---- the listener -----------------------------------------------------------------------------------------------
+-- ---- the listener -----------------------------------------------------------------------------------------
 
 local function id_of(data) return tonumber(ffi.cast("uintptr_t", data)) end
 

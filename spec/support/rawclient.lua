@@ -27,7 +27,7 @@ local function with_buf(fill)
   return bytes
 end
 
--- ---- values -----------------------------------------------------------------------------------------------------
+-- ---- values -----------------------------------------------------------------------------------------------
 
 function raw.int(value) return with_buf(function(buf) C.mp_buf_i32(buf, value) end) end
 function raw.bigint(value) return with_buf(function(buf) C.mp_buf_i64(buf, value) end) end
@@ -68,7 +68,7 @@ decode = function(bytes, type)
   return bytes
 end
 
--- ---- answers ----------------------------------------------------------------------------------------------------
+-- ---- answers ----------------------------------------------------------------------------------------------
 
 local function read_rows(answer, result, metadata)
   answer.kind, answer.rows, answer.columns = "rows", {}, {}
@@ -175,7 +175,7 @@ local function read_answer(conn, envelope)
   return answer
 end
 
--- ---- connections ------------------------------------------------------------------------------------------------
+-- ---- connections ------------------------------------------------------------------------------------------
 
 local Conn = {}
 Conn.__index = Conn
@@ -345,7 +345,7 @@ function Conn:close()
   self.decoder = nil
 end
 
--- ---- worlds -----------------------------------------------------------------------------------------------------
+-- ---- worlds -----------------------------------------------------------------------------------------------
 
 local World = {}
 World.__index = World

@@ -16,7 +16,7 @@ local nodes = require "spec.support.session_nodes"
 for name, method in pairs(nodes) do World[name] = method end
 session_world.peers_v2_columns = nodes.peers_v2_columns
 
--- ---- the session ------------------------------------------------------------------------------------------------
+-- ---- the session ------------------------------------------------------------------------------------------
 
 local function error_of(err)
   if err == nil then return nil end
@@ -146,7 +146,7 @@ local function make_callbacks(world)
     function(_, event) note_event(world, event) end)
 end
 
--- ---- the simulated cluster in place of scripted nodes -----------------------------------------------------------
+-- ---- the simulated cluster in place of scripted nodes -----------------------------------------------------
 
 local function open_cluster(world, options)
   local sim = ffi.new "struct mp_sim_options"
@@ -362,7 +362,7 @@ function World:statement_count()
   return count
 end
 
--- ---- the end ----------------------------------------------------------------------------------------------------
+-- ---- the end ----------------------------------------------------------------------------------------------
 
 function World:close_session(drain_ms)
   local before = self.closed_count

@@ -125,7 +125,7 @@ function World:host(node)
   return self.cluster:node(node).address .. ":9042"
 end
 
--- ---- hosts as a pool sees them ------------------------------------------------------------------------------------
+-- ---- hosts as a pool sees them ----------------------------------------------------------------------------
 
 function World:status(pool, node)
   local address = self:host(node)
@@ -158,7 +158,7 @@ function World:controlNode(pool, except)
   end
 end
 
--- ---- network faults that healing ends -----------------------------------------------------------------------------
+-- ---- network faults that healing ends ---------------------------------------------------------------------
 
 for _, kind in ipairs { "blackhole", "partition", "stall", "failLocal" } do
   World[kind] = function(self, node, on)
@@ -200,7 +200,7 @@ function World:healed(pool, limit_ms)
   end
 end
 
--- ---- the end ------------------------------------------------------------------------------------------------------
+-- ---- the end ----------------------------------------------------------------------------------------------
 
 function World:checkPool(pool)
   local stats = pool:getStats()

@@ -39,7 +39,7 @@ function explain.define(parser)
   command:flag("--json", "Print JSON.")
 end
 
--- ---- the pool -----------------------------------------------------------------------------------------------------
+-- ---- the pool ---------------------------------------------------------------------------------------------
 
 local REPLICATION = "CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy', %s}"
 
@@ -64,7 +64,7 @@ local function read_config(options)
   return source
 end
 
--- ---- the key ------------------------------------------------------------------------------------------------------
+-- ---- the key ----------------------------------------------------------------------------------------------
 
 -- As the server hashes it: the value alone, or each with its length and a zero.
 local function compose(values)
@@ -113,7 +113,7 @@ local function routing_key(pool, options)
   return compose(values)
 end
 
--- ---- the answer ---------------------------------------------------------------------------------------------------
+-- ---- the answer -------------------------------------------------------------------------------------------
 
 local function notes(host)
   local list = {}

@@ -72,7 +72,7 @@ local function finish(flat, where)
   return out
 end
 
--- ---- reading ------------------------------------------------------------------------------------------------------
+-- ---- reading ----------------------------------------------------------------------------------------------
 
 local function led(where, message) return (where == "" and "" or where .. ": ") .. message end
 
@@ -143,7 +143,7 @@ function config.look(path, read)
   return nil, secrets.about(text, why)
 end
 
--- ---- judging ------------------------------------------------------------------------------------------------------
+-- ---- judging ----------------------------------------------------------------------------------------------
 
 -- The checked table and a list of warnings; or nil and a message, a line for each problem.
 function config.judge(source)

@@ -51,7 +51,7 @@ static void mask(struct text *text, size_t until)
 	text->read = until;
 }
 
-// ---- user:password@host -------------------------------------------------------------------------------------------
+// ---- user:password@host -----------------------------------------------------------------------------------
 
 // One word: what stands between its first colon (behind the scheme's) and its last @.
 static void redact_word(struct text *text, size_t until)
@@ -95,7 +95,7 @@ static size_t redact_words(char *data, size_t len)
 	return text.wrote;
 }
 
-// ---- password = ... -----------------------------------------------------------------------------------------------
+// ---- password = ... ---------------------------------------------------------------------------------------
 
 // The length of the secret's name that begins at `at`, with what belongs to the same word, or 0.
 static size_t name_at(const struct text *text, size_t at)

@@ -40,7 +40,7 @@ static void clear_bit(struct mp_view *view, int bit)
 		view->hosts[i].marks &= ~(UINT32_C(1) << bit);
 }
 
-// ---- lines --------------------------------------------------------------------------------------------------------
+// ---- lines ------------------------------------------------------------------------------------------------
 
 static int by_folded(const void *a, const void *b)
 {
@@ -100,7 +100,7 @@ static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_
 	return bit;
 }
 
-// ---- tags ---------------------------------------------------------------------------------------------------------
+// ---- tags -------------------------------------------------------------------------------------------------
 
 int mp_view_tag(struct mp_view *view, const char *text, size_t len)
 {
@@ -131,7 +131,7 @@ int mp_view_set_tags(struct mp_view *view, uint16_t slot, const char *const *nam
 	return 0;
 }
 
-// ---- lists --------------------------------------------------------------------------------------------------------
+// ---- lists ------------------------------------------------------------------------------------------------
 
 // The first line that is not less, or the number of lines.
 static size_t lower_bound(const struct mp_mark *mark, const struct mp_str *text)
@@ -211,7 +211,7 @@ bool mp_view_mark_holds(struct mp_view *view, uint32_t mark, uint64_t stamp)
 	return found->stamp == stamp;
 }
 
-// ---- hosts --------------------------------------------------------------------------------------------------------
+// ---- hosts ------------------------------------------------------------------------------------------------
 
 static void copy_name(char *to, size_t size, const char *from)
 {

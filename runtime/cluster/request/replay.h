@@ -44,7 +44,7 @@ enum mp_replay_outcome mp_replay_outcome_of_error(int32_t server_code, int write
 // The outcome of a connection that ended before the answer.
 enum mp_replay_outcome mp_replay_outcome_of_loss(enum mp_sent sent);
 
-// ---- classify.c ---------------------------------------------------------------------------------------------------
+// ---- classify.c -------------------------------------------------------------------------------------------
 // What is known of the types of a statement's bind markers.
 enum mp_markers {
 	MP_MARKERS_UNKNOWN,

@@ -22,7 +22,7 @@ void mp_fuel_refuse(struct mp_fuel_reader *reader, uint32_t line, const char *wh
 	reader->token.kind = MP_TOKEN_END; // everything comes to its end
 }
 
-// ---- words --------------------------------------------------------------------------------------------------------
+// ---- words ------------------------------------------------------------------------------------------------
 
 // What must not be named: the gauge and its refill live under names of this kind.
 static bool is_reserved(const struct mp_token *token)
@@ -99,7 +99,7 @@ bool mp_fuel_deeper(struct mp_fuel_reader *reader)
 	return !reader->is_wrong;
 }
 
-// ---- edits --------------------------------------------------------------------------------------------------------
+// ---- edits ------------------------------------------------------------------------------------------------
 
 uint32_t mp_fuel_edit(struct mp_fuel_reader *reader, size_t at, enum mp_fuel_edit_kind kind, uint32_t ticks)
 {
@@ -120,7 +120,7 @@ void mp_fuel_pay(struct mp_fuel_reader *reader, uint32_t number, uint32_t work)
 		((struct mp_fuel_edit *)(void *)reader->edits.data)[number].ticks += work / MP_FUEL_WORK;
 }
 
-// ---- expressions --------------------------------------------------------------------------------------------------
+// ---- expressions ------------------------------------------------------------------------------------------
 
 void mp_fuel_expressions(struct mp_fuel_reader *reader)
 {

@@ -8,7 +8,7 @@ void mp_tokens_init(struct mp_tokens *tokens, const char *text, size_t len)
 	*tokens = (struct mp_tokens){.at = text, .end = text + len, .line = 1};
 }
 
-// ---- letters ------------------------------------------------------------------------------------------------------
+// ---- letters ----------------------------------------------------------------------------------------------
 
 static bool is_digit(int c)
 {
@@ -59,7 +59,7 @@ static void skip_letter(struct mp_tokens *tokens)
 		tokens->at++;
 }
 
-// ---- what may hold anything ---------------------------------------------------------------------------------------
+// ---- what may hold anything -------------------------------------------------------------------------------
 
 // How many signs stand between two `bracket`s from here on, or -1.
 static int long_level(const struct mp_tokens *tokens, int bracket)
@@ -149,7 +149,7 @@ static void skip_number(struct mp_tokens *tokens)
 	}
 }
 
-// ---- words --------------------------------------------------------------------------------------------------------
+// ---- words ------------------------------------------------------------------------------------------------
 
 static int kind_of_name(const char *name, size_t len)
 {

@@ -153,7 +153,7 @@ void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 		mp_free(MP_CONTAINER_OF(mp_list_pop_front(&pool->events), struct event, node));
 }
 
-// ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------------
+// ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------
 
 // wantEvent(pool, name, only check): from now on it is queued. Raises for a name that is none. Those of configurations
 // and handlers are handed out where they are made, in lua/moonpool/reload.lua.

@@ -75,7 +75,7 @@ static int set_host_tags(lua_State *L)
 	return 1;
 }
 
-// ---- explain ----------------------------------------------------------------------------------------------------
+// ---- explain ----------------------------------------------------------------------------------------------
 
 // Without metamethods: what they made would be garbage at once.
 static void get_field(lua_State *L, const char *key)

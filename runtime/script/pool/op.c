@@ -74,7 +74,7 @@ static void finish(struct mp_lua_op *op, lua_State *from)
 	mp_waiter_resume(waiter, 3);
 }
 
-// ---- prepare ----------------------------------------------------------------------------------------------------
+// ---- prepare ----------------------------------------------------------------------------------------------
 
 static int push_prepared(lua_State *L)
 {
@@ -116,7 +116,7 @@ int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str
 	return 1;
 }
 
-// ---- execute ----------------------------------------------------------------------------------------------------
+// ---- execute ----------------------------------------------------------------------------------------------
 
 static int settle_future(lua_State *L)
 {
@@ -187,7 +187,7 @@ static int own(struct mp_lua_op *op, struct mp_request *request, struct mp_str c
 	return 0;
 }
 
-// ---- filling ----------------------------------------------------------------------------------------------------
+// ---- filling ----------------------------------------------------------------------------------------------
 
 // Every call that stands above `last` on the stack.
 static void drop_left(struct mp_lua_pool *pool, const struct mp_lua_op *last)

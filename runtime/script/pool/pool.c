@@ -46,7 +46,7 @@ const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool)
 	return pool->engine.session != NULL ? mp_session_log(pool->engine.session) : NULL;
 }
 
-// ---- waiters ----------------------------------------------------------------------------------------------------
+// ---- waiters ----------------------------------------------------------------------------------------------
 
 static int push_error_of(lua_State *L)
 {
@@ -90,7 +90,7 @@ void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L)
 		mp_runtime_check(pool->runtime, L);
 }
 
-// ---- the end ----------------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 static void free_unused(struct mp_lua_pool *pool)
 {
@@ -182,7 +182,7 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-// ---- methods ----------------------------------------------------------------------------------------------------
+// ---- methods ----------------------------------------------------------------------------------------------
 
 // newPool(checked configuration): a pool, or nil and a message.
 static int create(lua_State *L)

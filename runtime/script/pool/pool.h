@@ -80,24 +80,24 @@ void mp_lua_pool_release(struct mp_lua_pool *pool);
 // mp_runtime_check() for the methods that wait. A closed pool, whose runtime may be gone, waits for nothing.
 void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L);
 
-// ---- statement.c --------------------------------------------------------------------------------------------
+// ---- statement.c ------------------------------------------------------------------------------------------
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
 
-// ---- hosts.c ------------------------------------------------------------------------------------------------
+// ---- hosts.c ----------------------------------------------------------------------------------------------
 void mp_lua_add_hosts(lua_State *L); // into the table at the top
 
 // ---- op.c -------------------------------------------------------------------------------------------------
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
 void mp_lua_pool_end_ops(struct mp_lua_pool *pool); // before the session is freed
 
-// ---- events.c -----------------------------------------------------------------------------------------------
+// ---- events.c ---------------------------------------------------------------------------------------------
 void mp_lua_pool_listen(struct mp_lua_pool *pool);
 void mp_lua_pool_events_end(
 	struct mp_lua_pool *pool); // no more will come: the dispatcher hands out the rest and ends
 void mp_lua_pool_events_free(struct mp_lua_pool *pool);
 
-// ---- reload.c -----------------------------------------------------------------------------------------------
+// ---- reload.c ---------------------------------------------------------------------------------------------
 // The userdata at `index` is found again by its pool while Lua knows it.
 void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool);
 void mp_lua_pool_unwatch(struct mp_lua_pool *pool);

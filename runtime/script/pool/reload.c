@@ -110,7 +110,7 @@ int mp_lua_read_file(lua_State *L)
 	return rc == 0 ? 1 : 2;
 }
 
-// ---- files that change --------------------------------------------------------------------------------------------
+// ---- files that change ------------------------------------------------------------------------------------
 
 // The registry holds the pools that Lua still knows, weakly, and the function that is called for a change.
 static const char pools_key = 'p';

@@ -78,7 +78,7 @@ static int check_places(lua_State *L, int index, const char *has, uint32_t most,
 	return 0;
 }
 
-// ---- parameters that are missing ---------------------------------------------------------------------------------
+// ---- parameters that are missing --------------------------------------------------------------------------
 
 static bool is_missing(lua_State *L, int index, const struct mp_str *name)
 {
@@ -152,7 +152,7 @@ static int check_count(enum shape shape, uint32_t count, struct mp_codec *codec)
 	return 0;
 }
 
-// ---- with types --------------------------------------------------------------------------------------------------
+// ---- with types -------------------------------------------------------------------------------------------
 
 static int bind_list(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
                      struct mp_buf *out)
@@ -211,7 +211,7 @@ int mp_lua_bind(lua_State *L, int index, struct mp_codec *codec, struct mp_reque
 	return 0;
 }
 
-// ---- without types -----------------------------------------------------------------------------------------------
+// ---- without types ----------------------------------------------------------------------------------------
 
 static int bind_untyped_list(lua_State *L, int index, uint32_t count, struct mp_codec *codec,
                              struct mp_request *request)

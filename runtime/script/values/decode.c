@@ -174,7 +174,7 @@ PUSH(push_duration)
 	return 0;
 }
 
-// ---- collections ------------------------------------------------------------------------------------------------
+// ---- collections ------------------------------------------------------------------------------------------
 
 static int push_element(lua_State *L, struct mp_codec *codec, const struct mp_type *type,
                         struct mp_cursor *elements)

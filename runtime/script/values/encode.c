@@ -96,7 +96,7 @@ static int write_digits(lua_State *L, int index, const struct mp_type *type, str
 	return result(codec, mp_scalar_put_text(out, type->id, mp_str_of(number)));
 }
 
-// ---- durations ------------------------------------------------------------------------------------------------
+// ---- durations --------------------------------------------------------------------------------------------
 
 static int duration_part(lua_State *L, int index, const char *name, struct mp_codec *codec, int64_t *part)
 {
@@ -142,7 +142,7 @@ static int write_duration(lua_State *L, int index, struct mp_codec *codec, struc
 	return rc != 0 ? rc : result(codec, mp_scalar_put_duration(out, months, days, nanos));
 }
 
-// ---- any value --------------------------------------------------------------------------------------------------
+// ---- any value --------------------------------------------------------------------------------------------
 
 static int write_by_type(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                          struct mp_buf *out)

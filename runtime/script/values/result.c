@@ -29,7 +29,7 @@ struct shape {
 	mp_value_push *push[];
 };
 
-// ---- the metatable of results -----------------------------------------------------------------------------------
+// ---- the metatable of results -----------------------------------------------------------------------------
 
 static int first(lua_State *L)
 {
@@ -145,7 +145,7 @@ static void add_keys(lua_State *L, uint32_t count)
 	}
 }
 
-// ---- shapes -----------------------------------------------------------------------------------------------------
+// ---- shapes -----------------------------------------------------------------------------------------------
 
 static void free_shape(void *data)
 {
@@ -203,7 +203,7 @@ static struct shape *shape_for(lua_State *L, const struct mp_codec *codec, struc
 	return fresh;
 }
 
-// ---- rows -------------------------------------------------------------------------------------------------------
+// ---- rows -------------------------------------------------------------------------------------------------
 
 // The shape's table is at `names`. Pushes the list of rows; or MP_E* with codec->why and nothing pushed.
 static int push_rows(lua_State *L, struct mp_codec *codec, const struct shape *shape, int names,

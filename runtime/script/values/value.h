@@ -53,7 +53,7 @@ void mp_codec_add(struct mp_codec *codec, const char *format, ...) MP_PRINTF(2, 
 // Puts in front of `why` where it happened: "element 3: got string". Returns err.
 int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4);
 
-// ---- int64.c ------------------------------------------------------------------------------------------------
+// ---- int64.c ----------------------------------------------------------------------------------------------
 void mp_int64_push(lua_State *L, int64_t value);
 // 0; MP_ETYPE with codec->why. The first of a value that is known to be a number.
 int mp_int64_of_number(double number, struct mp_codec *codec, int64_t *value) MP_MUST_CHECK;

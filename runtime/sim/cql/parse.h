@@ -13,7 +13,7 @@
 struct mp_sim_stmt *mp_sim_parse(struct mp_str cql, struct mp_arena *arena,
                                  struct mp_sim_error *err) MP_MUST_CHECK;
 
-// ---- for the parser's own files ---------------------------------------------------------------------------------
+// ---- for the parser's own files ---------------------------------------------------------------------------
 struct mp_sim_parser {
 	struct mp_sim_lexer lex;
 	struct mp_sim_token tok; // the one to be looked at

@@ -38,7 +38,7 @@ static int keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_
 	return 0;
 }
 
-// ---- functions --------------------------------------------------------------------------------------------------
+// ---- functions --------------------------------------------------------------------------------------------
 
 enum function { F_NOW, F_UUID, F_TO_TIMESTAMP, F_TO_DATE, F_TO_UNIX, F_CURRENT_TIMESTAMP, F_CURRENT_DATE };
 
@@ -171,7 +171,7 @@ static int eval_call(struct mp_sim_env *env, const struct mp_sim_term *term, con
 	return mp_sim_fail(env->err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(term->text));
 }
 
-// ---- collections ------------------------------------------------------------------------------------------------
+// ---- collections ------------------------------------------------------------------------------------------
 
 struct item {
 	struct mp_bytes key;
@@ -264,7 +264,7 @@ static int eval_collection(struct mp_sim_env *env, const struct mp_sim_term *ter
 	return write_items(env, items, count, map, out);
 }
 
-// ---- all --------------------------------------------------------------------------------------------------------
+// ---- all --------------------------------------------------------------------------------------------------
 
 static int eval_marker(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
                        struct mp_str column, struct mp_bytes *out)

@@ -23,7 +23,7 @@ size_t mp_sim_unread(const struct mp_sim_sock *self)
 	return self->arrived.len - self->arrived_head;
 }
 
-// ---- handing out -----------------------------------------------------------------------------------------
+// ---- handing out ------------------------------------------------------------------------------------------
 
 static bool takes_input(const struct mp_sim_sock *self)
 {
@@ -120,7 +120,7 @@ void mp_sim_read_changed(struct mp_sock *sock)
 		mp_sim_stop(self->conn->world, &self->deliver);
 }
 
-// ---- arriving --------------------------------------------------------------------------------------------
+// ---- arriving ---------------------------------------------------------------------------------------------
 
 void mp_sim_drop_segment(struct mp_sim_sock *self, struct mp_sim_segment *segment)
 {
@@ -217,7 +217,7 @@ void mp_sim_resume(struct mp_sim_sock *self)
 	deliver_within(self, PIECE_DELAY_NS);
 }
 
-// ---- life ------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 void mp_sim_bytes_init(struct mp_sim_sock *self)
 {

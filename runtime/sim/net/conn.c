@@ -14,7 +14,7 @@
 #define NS_PER_S        1000000000u
 #define NS_PER_MS       1000000u
 
-// ---- listeners -------------------------------------------------------------------------------------------
+// ---- listeners --------------------------------------------------------------------------------------------
 
 static struct mp_sim_listener *find_listener(struct mp_loop_sim *world, const struct mp_addr *addr)
 {
@@ -72,7 +72,7 @@ void mp_sim_unlisten(struct mp_listener *listener)
 	mp_free(self);
 }
 
-// ---- connecting ------------------------------------------------------------------------------------------
+// ---- connecting -------------------------------------------------------------------------------------------
 
 static void fail_connect(struct mp_sim_sock *self, int rc)
 {
@@ -199,7 +199,7 @@ struct mp_sock *mp_sim_connect(struct mp_loop *loop, const struct mp_addr *addr,
 	return &conn->client.base;
 }
 
-// ---- the end ---------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 void mp_sim_close(struct mp_sock *sock, bool reset)
 {

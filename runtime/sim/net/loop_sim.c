@@ -21,7 +21,7 @@
 #define TURN_NS         2000u // a turn takes up to so long
 #define LATE_EVENTS_MAX 1000000u
 
-// ---- events ----------------------------------------------------------------------------------------------
+// ---- events -----------------------------------------------------------------------------------------------
 
 int mp_sim_reserve(struct mp_loop_sim *world, size_t events)
 {
@@ -84,7 +84,7 @@ void mp_sim_note(struct mp_loop_sim *world, const char *kind, uint32_t id, const
 		*world->trace_hash = fold(*world->trace_hash, line, (size_t)length);
 }
 
-// ---- turns -----------------------------------------------------------------------------------------------
+// ---- turns ------------------------------------------------------------------------------------------------
 
 static void hand_out_events(struct mp_loop_sim *world)
 {
@@ -174,7 +174,7 @@ void mp_loop_sim_run_for(struct mp_loop *loop, uint64_t span_ns)
 	mp_loop_sim_run_until(loop, loop->now_ns + span_ns);
 }
 
-// ---- time ------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 
 static uint64_t sim_clock_ns(struct mp_loop *loop)
 {
@@ -212,7 +212,7 @@ void mp_loop_sim_jump(struct mp_loop *loop, uint64_t sleep_ns)
 	mp_sim_of(loop)->sleep_ns += sleep_ns;
 }
 
-// ---- life ------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 static void sim_free(struct mp_loop *loop)
 {

@@ -15,7 +15,7 @@
 // NULL: out of memory. Time starts at one second, the wall clock at 2024-01-01, latency 250 us one way.
 struct mp_loop *mp_loop_sim_new(uint64_t seed) MP_MUST_CHECK;
 
-// ---- time ------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 // Only while no timer is started and nothing travels: for worlds that begin near an overflow.
 void mp_loop_sim_set_now(struct mp_loop *loop, uint64_t now_ns);
 void mp_loop_sim_set_wall(struct mp_loop *loop, uint64_t wall_us); // may go backwards; runs on from there
@@ -25,7 +25,7 @@ void mp_loop_sim_jump(struct mp_loop *loop, uint64_t sleep_ns);
 void mp_loop_sim_run_until(struct mp_loop *loop, uint64_t until_ns);
 void mp_loop_sim_run_for(struct mp_loop *loop, uint64_t span_ns);
 
-// ---- the network -----------------------------------------------------------------------------------------
+// ---- the network ------------------------------------------------------------------------------------------
 // Of the whole network (`addr` NULL) or of one address: each way takes latency + [0, jitter]. For what is
 // sent from now.
 int mp_loop_sim_latency(struct mp_loop *loop, const struct mp_addr *addr, uint64_t latency_ns,
@@ -36,7 +36,7 @@ void mp_loop_sim_set_buffer(struct mp_loop *loop, size_t bytes);
 // default).
 void mp_loop_sim_set_chunk(struct mp_loop *loop, size_t most);
 
-// ---- faults; `on` false ends them ------------------------------------------------------------------------
+// ---- faults; `on` false ends them -------------------------------------------------------------------------
 // A connection attempt and what is sent either way vanish. As TCP sends again, they arrive late when it ends;
 // until then nobody is told, but for a connect (127 s) and a socket with user_timeout_ms.
 int mp_loop_sim_blackhole(struct mp_loop *loop, const struct mp_addr *addr, bool on);
@@ -50,14 +50,14 @@ int mp_loop_sim_fail_local(struct mp_loop *loop, const struct mp_addr *addr, boo
 // many.
 size_t mp_loop_sim_cut(struct mp_loop *loop, const struct mp_addr *addr);
 
-// ---- names and files -------------------------------------------------------------------------------------
+// ---- names and files --------------------------------------------------------------------------------------
 // Replaces what the name stands for; count 0: unknown again. "localhost" is known.
 int mp_loop_sim_set_name(struct mp_loop *loop, const char *host, const struct mp_addr *addrs, size_t count);
 void mp_loop_sim_set_resolve_delay(struct mp_loop *loop, uint64_t delay_ns); // default 1 ms
 // The file changed, for those who watch this very path.
 void mp_loop_sim_touch(struct mp_loop *loop, const char *path);
 
-// ---- looking at it ---------------------------------------------------------------------------------------
+// ---- looking at it ----------------------------------------------------------------------------------------
 // Append one line for each event from now on: time in ns, kind, socket number, length, hash of the bytes.
 // NULL: stop.
 void mp_loop_sim_trace(struct mp_loop *loop, struct mp_buf *to);

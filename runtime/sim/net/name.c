@@ -32,7 +32,7 @@ struct sim_watch {
 	char *path;
 };
 
-// ---- names -----------------------------------------------------------------------------------------------
+// ---- names ------------------------------------------------------------------------------------------------
 
 static struct sim_name *find_name(struct mp_loop_sim *world, const char *host)
 {
@@ -154,7 +154,7 @@ void mp_loop_sim_set_resolve_delay(struct mp_loop *loop, uint64_t delay_ns)
 	mp_sim_of(loop)->resolve_delay_ns = delay_ns;
 }
 
-// ---- files -----------------------------------------------------------------------------------------------
+// ---- files ------------------------------------------------------------------------------------------------
 
 static void on_settled(void *data)
 {

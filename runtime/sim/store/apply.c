@@ -68,7 +68,7 @@ static int merge_counter(struct mp_sim_cell *cell, const struct mp_sim_edit *op)
 	return rc;
 }
 
-// ---- elements of collections ------------------------------------------------------------------------------------
+// ---- elements of collections ------------------------------------------------------------------------------
 
 static int compare_path(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)
 {
@@ -148,7 +148,7 @@ static void clear_elements(struct mp_sim_slot *slot, int64_t ts)
 	slot->count = kept;
 }
 
-// ---- rows and partitions ----------------------------------------------------------------------------------------
+// ---- rows and partitions ----------------------------------------------------------------------------------
 
 static struct mp_sim_slot *slot_at(struct mp_sim_row *row, const struct mp_sim_table *table, uint16_t index)
 {

@@ -109,7 +109,7 @@ static int clear_collection(struct row_build *build, const struct mp_sim_column 
 	return add_edit(build, column, MP_SIM_OP_CLEAR, ts) == NULL ? MP_ESERVER : 0;
 }
 
-// ---- lists by index and by value need to see the row ------------------------------------------------------------
+// ---- lists by index and by value need to see the row ------------------------------------------------------
 
 static const struct mp_sim_slot *current_slot(struct row_build *build, const struct mp_sim_column *column)
 {
@@ -168,7 +168,7 @@ static int list_remove_values(struct row_build *build, const struct mp_sim_colum
 	return 0;
 }
 
-// ---- one assignment ---------------------------------------------------------------------------------------------
+// ---- one assignment ---------------------------------------------------------------------------------------
 
 static int remove_keys(struct row_build *build, const struct mp_sim_column *column, struct mp_bytes keys)
 {
@@ -252,7 +252,7 @@ static int change_column(struct row_build *build, const struct mp_sim_assign *as
 	return add_elements(build, column, value, assign->kind == MP_SIM_ASSIGN_PREPEND);
 }
 
-// ---- one mutation -----------------------------------------------------------------------------------------------
+// ---- one mutation -----------------------------------------------------------------------------------------
 
 static int insert_values(struct mp_sim_change_env *change, enum mp_sim_column_kind kind,
                          struct mp_bytes *values)

@@ -198,7 +198,7 @@ int mp_sim_bounds(struct mp_sim_env *env, const struct mp_sim_plan *plan, struct
 	return 0;
 }
 
-// ---- filters ----------------------------------------------------------------------------------------------------
+// ---- filters ----------------------------------------------------------------------------------------------
 
 static int contains(const struct mp_sim_column *column, struct mp_bytes value, struct mp_bytes wanted,
                     bool key)

@@ -102,7 +102,7 @@ void mp_sim_mutation_unref(struct mp_sim_mutation *mutation)
 	mp_free(mutation);
 }
 
-// ---- streaming --------------------------------------------------------------------------------------------------
+// ---- streaming --------------------------------------------------------------------------------------------
 
 static struct mp_sim_edit *op_of(struct mp_arena *arena, const struct mp_sim_cell *cell, uint16_t slot,
                                  struct mp_sim_edit ***tail)

@@ -109,7 +109,7 @@ int mp_sim_plan_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term,
 	return 0;
 }
 
-// ---- INSERT, UPDATE, DELETE -------------------------------------------------------------------------------------
+// ---- INSERT, UPDATE, DELETE -------------------------------------------------------------------------------
 
 static int plan_element(struct mp_sim_plan *plan, const struct mp_sim_assign *assign,
                         const struct mp_sim_column *column, struct mp_sim_error *err)
@@ -241,7 +241,7 @@ static int plan_change(struct mp_sim_plan *plan, struct mp_sim_error *err)
 	                          mp_sim_scalar_type(MP_TYPE_BIGINT), err);
 }
 
-// ---- all --------------------------------------------------------------------------------------------------------
+// ---- all --------------------------------------------------------------------------------------------------
 
 static int find_table(struct mp_sim_plan *plan, const struct mp_sim_schema *schema, struct mp_sim_error *err)
 {

@@ -60,7 +60,7 @@ struct mp_sim_plan *mp_sim_plan_new(const struct mp_sim_schema *schema, struct m
 struct mp_sim_plan *mp_sim_plan_ref(struct mp_sim_plan *plan);
 void mp_sim_plan_unref(struct mp_sim_plan *plan); // NULL is fine
 
-// ---- for the plan's own files -----------------------------------------------------------------------------------
+// ---- for the plan's own files -----------------------------------------------------------------------------
 // A marker in `term` (or inside it) receives a value of this type.
 int mp_sim_plan_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term, struct mp_str name,
                        const struct mp_type *type, struct mp_sim_error *err) MP_MUST_CHECK;

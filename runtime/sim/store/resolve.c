@@ -265,7 +265,7 @@ int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition
 	return live ? 1 : 0;
 }
 
-// ---- walking ----------------------------------------------------------------------------------------------------
+// ---- walking ----------------------------------------------------------------------------------------------
 
 static bool within(const struct mp_sim_row_walk *walk, const struct mp_sim_row *row)
 {

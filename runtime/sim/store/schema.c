@@ -15,7 +15,7 @@ void mp_sim_schema_init(struct mp_sim_schema *schema, uint64_t seed)
 	schema->version = 1;
 }
 
-// ---- the index of tables: open addressing, rebuilt when it grows or shrinks -------------------------------------
+// ---- the index of tables: open addressing, rebuilt when it grows or shrinks -------------------------------
 
 static uint64_t hash_names(struct mp_str keyspace, struct mp_str name)
 {
@@ -82,7 +82,7 @@ struct mp_sim_keyspace *mp_sim_schema_keyspace(const struct mp_sim_schema *schem
 	return ks;
 }
 
-// ---- tables -----------------------------------------------------------------------------------------------------
+// ---- tables -----------------------------------------------------------------------------------------------
 
 struct mp_sim_table *mp_sim_table_ref(struct mp_sim_table *table)
 {
@@ -165,7 +165,7 @@ void mp_sim_schema_unlink_table(struct mp_sim_schema *schema, struct mp_sim_tabl
 	mp_sim_table_unref(table);
 }
 
-// ---- keyspaces --------------------------------------------------------------------------------------------------
+// ---- keyspaces --------------------------------------------------------------------------------------------
 
 struct mp_sim_keyspace *mp_sim_schema_add_keyspace(struct mp_sim_schema *schema, struct mp_str name,
                                                    const struct mp_sim_strategy *strategy)

@@ -97,14 +97,14 @@ int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt
                           struct mp_sim_error *err) MP_MUST_CHECK;
 bool mp_sim_is_system(struct mp_str keyspace); // cannot be changed by clients
 
-// ---- making (also for the system tables) ------------------------------------------------------------------------
+// ---- making (also for the system tables) ------------------------------------------------------------------
 struct mp_sim_keyspace *mp_sim_schema_add_keyspace(struct mp_sim_schema *schema, struct mp_str name,
                                                    const struct mp_sim_strategy *strategy) MP_MUST_CHECK;
 struct mp_sim_table *mp_sim_schema_add_table(struct mp_sim_schema *schema, struct mp_sim_keyspace *keyspace,
                                              const struct mp_sim_stmt *create,
                                              struct mp_sim_error *err) MP_MUST_CHECK;
 
-// ---- for schema_ddl.c ---------------------------------------------------------------------------------------
+// ---- for schema_ddl.c -------------------------------------------------------------------------------------
 int mp_sim_schema_reserve(struct mp_sim_schema *schema) MP_MUST_CHECK; // room for one more table
 void mp_sim_schema_link_table(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks,
                               struct mp_sim_table *table);

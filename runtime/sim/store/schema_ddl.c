@@ -20,7 +20,7 @@ bool mp_sim_is_system(struct mp_str keyspace)
 	return false;
 }
 
-// ---- keyspaces --------------------------------------------------------------------------------------------------
+// ---- keyspaces --------------------------------------------------------------------------------------------
 
 static int check_name(struct mp_str name, const char *what, struct mp_sim_error *err)
 {
@@ -104,7 +104,7 @@ static int drop_keyspace(struct mp_sim_schema *schema, const struct mp_sim_stmt 
 	return 0;
 }
 
-// ---- tables -----------------------------------------------------------------------------------------------------
+// ---- tables -----------------------------------------------------------------------------------------------
 
 static bool in_list(const struct mp_sim_word *list, struct mp_str name, uint16_t *position)
 {

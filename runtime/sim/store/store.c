@@ -117,7 +117,7 @@ void mp_sim_store_sweep(struct mp_sim_store *store)
 	}
 }
 
-// ---- partitions -------------------------------------------------------------------------------------------------
+// ---- partitions -------------------------------------------------------------------------------------------
 
 static struct mp_sim_partition *partition_of(struct mp_sim_tree_node *node)
 {
@@ -163,7 +163,7 @@ struct mp_sim_partition *mp_sim_partition_next(const struct mp_sim_partition *pa
 	return partition_of(mp_sim_tree_next(&partition->node));
 }
 
-// ---- rows -------------------------------------------------------------------------------------------------------
+// ---- rows -------------------------------------------------------------------------------------------------
 
 static struct mp_sim_row *row_of(struct mp_sim_tree_node *node)
 {

@@ -108,7 +108,7 @@ bool mp_sim_bound_allows_low(const struct mp_sim_table *table, const struct mp_s
 bool mp_sim_bound_allows_high(const struct mp_sim_table *table, const struct mp_sim_bound *high,
                               struct mp_bytes key);
 
-// ---- writing ----------------------------------------------------------------------------------------------------
+// ---- writing ----------------------------------------------------------------------------------------------
 
 // One change of a column. A counter's value is its whole state (counter.h) and is merged, not replaced.
 struct mp_sim_edit {
@@ -155,7 +155,7 @@ void mp_sim_mutation_unref(struct mp_sim_mutation *mutation); // only of copies
 int mp_sim_stream_partition(struct mp_sim_store *to, struct mp_sim_table *table,
                             const struct mp_sim_partition *from) MP_MUST_CHECK;
 
-// ---- for apply.c --------------------------------------------------------------------------------------------
+// ---- for apply.c ------------------------------------------------------------------------------------------
 struct mp_sim_partition_key {
 	int64_t token;
 	struct mp_bytes key;
