@@ -52,6 +52,29 @@ describe("a pool that nobody holds any more", function()
     end
   end)
 
+  it_in("may be used by a finalizer that comes after its own, and stands in weak tables for a while", function(world)
+    local told = {}
+    do
+      local held = {}
+      when_collected(function() -- made before the pool, so it comes behind it
+        local pool = held.pool
+        for name in pairs(core.poolMethods) do
+          local ok, why = pcall(pool[name], pool, "balance", "x")
+          told[#told + 1] = ok and name .. " went on" or tostring(why)
+        end
+        told.text = tostring(pool)
+        told.answer = require("moonpool.cli.control").answer '{"verb":"health"}'
+      end)
+      held.pool = moonpool.ConnectionPool(world:configuration())
+    end
+    collect()
+    collect()
+    assert.is_true(#told > 10)
+    for _, why in ipairs(told) do assert.not_matches("went on", why) end
+    assert.equal("moonpool pool (collected)", told.text)
+    assert.is_string(told.answer)
+  end)
+
   it_in("may be collected in every state", function(world)
     collecting(function()
       moonpool.ConnectionPool(world:configuration())

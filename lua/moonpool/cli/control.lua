@@ -13,11 +13,17 @@ local say = require "moonpool.cli.say"
 
 local control = {}
 
+-- A pool that was collected may stand in the list of all for a while.
+local function is_open(each)
+  local ok, identity = pcall(core.identity, each)
+  return ok and identity ~= false
+end
+
 -- Those that are not closed, in the order of their making.
 local function pools()
   local list = {}
   for each in pairs(pool.all) do
-    if core.identity(each) ~= false then list[#list + 1] = each end
+    if is_open(each) then list[#list + 1] = each end
   end
   table.sort(list, function(a, b) return pool.all[a] < pool.all[b] end)
   return list
@@ -110,7 +116,7 @@ local function ask(request, tell)
     local number = pool.all[each]
     if request.pool == nil or request.pool == number then
       if asked > 0 then core.sleep(0) end
-      if core.identity(each) ~= false then
+      if is_open(each) then
         asked = asked + 1
         local ok, why = tell(ask_one(each, request))
         if not ok then return nil, why end

@@ -23,6 +23,9 @@ struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index)
 	if (holder == NULL)
 		mp_lua_raise(L, "a pool expected, got %s: call pool:method(), not pool.method()",
 		             luaL_typename(L, index));
+	// Finalizers run in any order, and tables with weak keys keep what was finalized for another cycle.
+	if (*holder == NULL)
+		mp_lua_raise(L, "the pool was collected already");
 	return *holder;
 }
 
@@ -286,7 +289,9 @@ static int discard(lua_State *L)
 static int to_string(lua_State *L)
 {
 	static const char *const names[] = {"new", "connecting", "open", "closing", "closed"};
-	lua_pushfstring(L, "moonpool pool (%s)", names[mp_lua_pool_at(L, 1)->state]);
+	struct mp_lua_pool **holder = test_pool(L, 1);
+	bool is_there = holder != NULL && *holder != NULL;
+	lua_pushfstring(L, "moonpool pool (%s)", is_there ? names[mp_lua_pool_at(L, 1)->state] : "collected");
 	return 1;
 }
 
