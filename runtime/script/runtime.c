@@ -72,14 +72,18 @@ lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void
 }
 
 #ifdef MP_HARD
-// At every place for as long as a spec usually takes, then at some: a collection takes a millisecond.
+// At every place for as long as a spec usually takes, then at some: a collection takes a millisecond, and more when
+// much has been kept.
 #define COLLECT_ALL   200
 #define COLLECT_EVERY 101
+#define COLLECT_KIB   32768u             // of memory for each further place that is passed by
 static _Thread_local uint32_t collected; // since the newest runtime was made
 
 void mp_runtime_collect(lua_State *L)
 {
-	if (++collected < COLLECT_ALL || collected % COLLECT_EVERY == 0)
+	uint32_t every = (collected < COLLECT_ALL ? 1 : COLLECT_EVERY) *
+	                 (1 + (uint32_t)lua_gc(L, LUA_GCCOUNT, 0) / COLLECT_KIB);
+	if (++collected % every == 0)
 		lua_gc(L, LUA_GCCOLLECT, 0);
 }
 #endif

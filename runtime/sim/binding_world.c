@@ -49,6 +49,8 @@ static int new_world(lua_State *L)
 	double seed = luaL_checknumber(L, 1);
 	struct world *world = lua_newuserdata(L, sizeof(*world));
 	memset(world, 0, sizeof(*world));
+	lua_newtable(L); // its environment keeps its clusters: they live as long as it does
+	lua_setfenv(L, -2);
 	luaL_getmetatable(L, WORLD);
 	lua_setmetatable(L, -2);
 	mp_buf_init(&world->trace);
@@ -80,6 +82,10 @@ static int new_cluster(lua_State *L)
 	struct world *world = check_world(L);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	mp_lua_sim_push_cluster(L, 2, world->runtime);
+	lua_getfenv(L, 1);
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+	lua_pop(L, 1);
 	return 1;
 }
 

@@ -4,14 +4,15 @@
 local moonpool = require "moonpool"
 local core = require "moonpool.core_loader"
 local sim = require "moonpool.sim"
-local support = require "spec.support.world"
-local it_in = support.inside(it)
+local it_in = require("spec.support.world").inside(it)
 
 local CREATE = "CREATE TABLE ks.users (id int PRIMARY KEY, name text, age int)"
 
--- fn is called when the object that nobody holds is collected.
+-- fn is called when the object is collected: soon, unless it is held.
 local function when_collected(fn)
-  getmetatable(newproxy(true)).__gc = fn
+  local object = newproxy(true)
+  getmetatable(object).__gc = fn
+  return object
 end
 
 local function collect()
@@ -255,6 +256,52 @@ describe("a finalizer", function()
     assert.is_true(looked >= 5)
   end)
 
+  it_in("may meet a pool that was finalized before it", function(world)
+    local calls = {
+      execute = { "SELECT key FROM system.local" }, prepare = { "SELECT key FROM system.local" }, connect = {},
+      reload = {}, setHostWeight = { "127.0.0.1", 1 }, setHostTags = { "127.0.0.1", {} }, explain = { {} },
+    }
+    local collected, wrong = 0, {}
+    local function meet(pool, statement)
+      for name, arguments in pairs(calls) do
+        local called, value, err = pcall(pool[name], pool, unpack(arguments))
+        local text, right = tostring(pool), true
+        if text == "moonpool pool (closed)" then right = called and value == nil and err.code == "CLOSED" end
+        if text == "moonpool pool (collected)" then
+          right, collected = not called and value:find("collected already", 1, true), collected + 1
+        end
+        if not right then wrong[#wrong + 1] = text .. " " .. name .. ": " .. tostring(called and err or value) end
+      end
+      for _, name in ipairs { "execute", "executeAsync" } do pcall(pool[name], pool, statement) end
+      for name in pairs(core.poolMethods) do pcall(pool[name], pool) end
+    end
+    for round = 1, 6 do
+      local function forget()
+        local held = {}
+        local function trap()
+          held.trap = when_collected(function()
+            local ok, why = pcall(meet, held.pool, held.statement)
+            if not ok then wrong[#wrong + 1] = tostring(why) end
+          end)
+        end
+        if round % 2 == 0 then trap() end -- whichever of the two is finalized first
+        held.pool = moonpool.ConnectionPool(world:configuration())
+        assert(held.pool:connect())
+        held.statement = assert(held.pool:prepare "SELECT cluster_name FROM system.local")
+        if round % 2 == 1 then trap() end
+        if round > 3 then held.pool:close() end
+      end
+      forget()
+      collect()
+      moonpool.sleep(100)
+      collect()
+    end
+    moonpool.sleep(1000)
+    collect()
+    assert.same({}, wrong)
+    assert.is_true(collected > 0)
+  end)
+
   it("cannot run an event loop, nor can a hook", function()
     local world = sim.world { nodes = 1 }
     local said = {}
@@ -395,89 +442,4 @@ describe("a coroutine that is resumed by hand", function()
     world:run(function() moonpool.sleep(1) end)
     world:close()
   end)
-end)
-
--- Random programs over one world: pools come and go, requests of every kind, handlers, finalizers that submit,
--- coroutines that are taken by hand. Whatever was answered is right, and nothing is left behind.
-describe("a random program", function()
-  local function play(seed)
-    local random = support.random(seed)
-    local world = support.open { seed = seed, nodes = 2, rf = 2 }
-    world:schema(CREATE)
-    world.sim:run(function()
-      local pools, handled, futures, victims, wrong = {}, {}, {}, {}, 0
-      local function any() return pools[random(#pools) + 1] end
-      local function check(i, result)
-        if result and result:first().id ~= i then wrong = wrong + 1 end
-      end
-      local steps = {
-        function() if #pools < 4 then pools[#pools + 1] = moonpool.ConnectionPool(world:configuration()) end end,
-        function() local pool = any() if pool then pool:connect() end end,
-        function() local pool = any() if pool then moonpool.spawn(pool.connect, pool) end end,
-        function()
-          local pool = any()
-          if not pool then return end
-          local i = random(5) + 1
-          pool:execute("INSERT INTO users (id, name) VALUES (?, ?)", { i, "user " .. i })
-          check(i, pool:execute("SELECT id FROM users WHERE id = ?", { i }))
-        end,
-        function()
-          local pool = any()
-          if not pool then return end
-          for i = 1, random(8) + 1 do
-            pool:execute("INSERT INTO users (id, name) VALUES (?, ?)", { i, "user " .. i })
-            futures[#futures + 1] = { i, pool:executeAsync("SELECT id FROM users WHERE id = ?", { i }) }
-          end
-        end,
-        function() table.remove(futures, random(#futures + 1)) end,
-        function()
-          local entry = table.remove(futures, random(#futures + 1))
-          if entry then check(entry[1], (entry[2]:wait())) end
-        end,
-        function()
-          local pool = any()
-          if not pool then return end
-          pool:on("connectionLost", function() pool:getStats() collectgarbage() end)
-          handled[#handled + 1] = pool -- its handlers keep it until it is closed
-        end,
-        function()
-          local pool = any()
-          if pool then when_collected(function() pool:executeAsync "SELECT key FROM system.local" end) end
-        end,
-        function()
-          moonpool.spawn(function()
-            victims[#victims + 1] = coroutine.running()
-            moonpool.sleep(random(20))
-          end)
-        end,
-        function()
-          local victim = table.remove(victims)
-          if victim and coroutine.status(victim) == "suspended" then coroutine.resume(victim) end
-        end,
-        function() local pool = table.remove(pools, random(#pools + 1)) if pool then pool:close() end end,
-        function()
-          local pool = table.remove(pools, random(#pools + 1))
-          if pool then for _ = 1, 2 do moonpool.spawn(pool.close, pool) end end
-        end,
-        function() table.remove(pools, random(#pools + 1)) end,
-        function() collectgarbage() end,
-        function() moonpool.sleep(random(50)) end,
-      }
-      for _ = 1, 120 do steps[random(#steps) + 1]() end
-      for _, pool in ipairs(pools) do pool:close() end
-      for _, pool in ipairs(handled) do pool:close() end
-      pools, handled, futures = {}, {}, {}
-      collect()
-      moonpool.sleep(20000)
-      collect()
-      moonpool.sleep(1000)
-      assert.equal(0, wrong)
-    end)
-    collect()
-    world.sim:close()
-  end
-
-  for seed = 1, 15 do
-    it("of seed " .. seed .. " ends with nothing left", function() play(seed) end)
-  end
 end)

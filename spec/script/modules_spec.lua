@@ -327,7 +327,7 @@ describe("an application", function()
         if what == "future" then result = pool:executeAsync "SELECT key FROM system.local":wait() end
         local from = moonpool.now()
         moonpool.sleep(200)
-        print(moonpool.now() - from >= 200, result and result:first().key, result and result:first().cluster_name)
+        print(moonpool.now() - from >= 100, result and result:first().key, result and result:first().cluster_name)
         pool:close()
       ]]):format(what), "--embedded 1")
       assert.matches("^false\t[^\n]*this call waits, and Lua cannot wait inside of [^\n]*\n", said)

@@ -68,7 +68,9 @@ describe("a world in virtual time", function()
 
   it("notices what was left open", function()
     local world = sim.world()
-    world:run(function() connect() end)
+    local kept
+    world:run(function() kept = connect() end)
+    assert(kept)
     local ok, why = pcall(world.close, world)
     assert.is_false(ok)
     assert.matches("^.*the world %(seed 1%) was left with ", why)

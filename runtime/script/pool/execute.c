@@ -20,11 +20,16 @@ static void *test_fast(lua_State *L, int index, int upvalue)
 	return data;
 }
 
+static struct mp_lua_pool *test_pool(lua_State *L)
+{
+	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	return MP_LIKELY(holder != NULL && *holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
+}
+
 // answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
 static int answer_call(lua_State *L)
 {
-	struct mp_lua_pool **holder = test_fast(L, 1, 1);
-	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_check_pool(L, 1);
+	struct mp_lua_pool *pool = test_pool(L);
 	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
 		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
 	return 2;
@@ -50,7 +55,7 @@ static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_p
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	if (statement == NULL)
 		mp_lua_bad_argument(L, method, 2, "statement", "a string or a prepared statement");
-	if (statement->pool != pool)
+	if (statement->pool != pool && pool->state != MP_POOL_CLOSED)
 		mp_lua_raise(L, "the statement was prepared by another pool");
 	return statement;
 }
@@ -93,8 +98,7 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 static int submit_call(lua_State *L)
 {
 	lua_settop(L, 5);
-	struct mp_lua_pool **holder = test_fast(L, 1, 1);
-	struct mp_lua_pool *pool = MP_LIKELY(holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
+	struct mp_lua_pool *pool = test_pool(L);
 	check_arguments(L, "execute");
 	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
 		return mp_lua_forked(L);
