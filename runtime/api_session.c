@@ -12,7 +12,7 @@
 #include "api_internal.h"
 #include "base/text/redact.h"
 #include "policy/installation.h"
-#include "script/core.h"
+#include "script/functions.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ static int open_protected(lua_State *L)
 	lua_pushstring(L, opening->path != NULL ? opening->path : opening->text);
 	lua_pushstring(L, opening->name);
 	if (opening->path != NULL)
-		lua_pushcfunction(L, mp_lua_read_file);
+		lua_pushcfunction(L, mp_core_read_file);
 	else
 		lua_pushnil(L);
 	lua_call(L, 3, 2);

@@ -147,7 +147,7 @@ static int caught_signal(lua_State *L)
 }
 
 // setenv(name, value): for the program's own environment, unless it is set.
-static int set_environment(lua_State *L)
+static int cli_setenv(lua_State *L)
 {
 	lua_pushboolean(L, setenv(luaL_checkstring(L, 1), luaL_checkstring(L, 2), 0) == 0);
 	return 1;
@@ -158,7 +158,7 @@ static int open_cli(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"watchSignals", watch_signals}, {"caughtSignal", caught_signal},
 		{"onHangup", on_hangup},         {"userId", user_id},
-		{"setenv", set_environment},     {NULL, NULL},
+		{"setenv", cli_setenv},          {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

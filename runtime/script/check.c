@@ -48,7 +48,7 @@ static int push_findings(lua_State *L, struct mp_policies *policies, enum mp_pol
 }
 
 // checkPolicy(kind, path): what can be said about a policy that would be taken, or nil and "FILE:LINE: why".
-static int check_policy(lua_State *L)
+int mp_core_check_policy(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
 	struct mp_policies_config config;
@@ -76,7 +76,7 @@ static int check_policy(lua_State *L)
 
 // codeWords(text): what is code in a Lua text, one blank between two words and around all of them, without comments;
 // what a string is about is left out ('').
-static int code_words(lua_State *L)
+int mp_core_code_words(lua_State *L)
 {
 	size_t len;
 	const char *text = luaL_checklstring(L, 1, &len);
@@ -105,8 +105,4 @@ void mp_lua_add_check(lua_State *L)
 		lua_rawseti(L, -2, kind + 1);
 	}
 	lua_setfield(L, -2, "policyKinds");
-	lua_pushcfunction(L, code_words);
-	lua_setfield(L, -2, "codeWords");
-	lua_pushcfunction(L, check_policy);
-	lua_setfield(L, -2, "checkPolicy");
 }

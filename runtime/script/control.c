@@ -39,7 +39,7 @@ static const char *why_not(int err)
 
 // listenControl(path, handler): a server, or nil and why not. handler(client, line) runs in a coroutine of its own and
 // answers with replyControl(server, client, text).
-static int listen_control(lua_State *L)
+int mp_core_listen_control(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -68,7 +68,7 @@ static int listen_control(lua_State *L)
 	return 1;
 }
 
-static int close_server(lua_State *L)
+int mp_core_close_control(lua_State *L)
 {
 	struct mp_control *control = luaL_checkudata(L, 1, CONTROL);
 	close_control(control);
@@ -81,7 +81,7 @@ static int close_server(lua_State *L)
 
 // replyControl(server, client, text): one line. true; or nil and a message, when the text is too long, and then the
 // client gets an error. A client that has gone gets nothing.
-static int reply_control(lua_State *L)
+int mp_core_reply_control(lua_State *L)
 {
 	struct mp_control *control = luaL_checkudata(L, 1, CONTROL);
 	size_t len;
@@ -99,7 +99,7 @@ static int reply_control(lua_State *L)
 }
 
 // waitsControl(server, client): is there still somebody who waits for its answer?
-static int waits_control(lua_State *L)
+int mp_core_waits_control(lua_State *L)
 {
 	struct mp_control *control = luaL_checkudata(L, 1, CONTROL);
 	lua_pushboolean(L, mp_control_waiting(control, (uint32_t)luaL_checknumber(L, 2)) != NULL);
@@ -108,20 +108,12 @@ static int waits_control(lua_State *L)
 
 void mp_lua_add_control(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"listenControl", listen_control},
-		{"replyControl", reply_control},
-		{"waitsControl", waits_control},
-		{"closeControl", close_server},
-		{NULL, NULL},
-	};
 	luaL_newmetatable(L, CONTROL);
-	lua_pushcfunction(L, close_server);
+	lua_pushcfunction(L, mp_core_close_control);
 	lua_setfield(L, -2, "__gc");
 	lua_getglobal(L, "xpcall");
 	lua_setfield(L, -2, "guard");
 	lua_pop(L, 1);
-	luaL_setfuncs(L, functions, 0);
 	lua_pushnumber(L, MP_CONTROL_ANSWER_MAX);
 	lua_setfield(L, -2, "controlAnswerMax");
 }

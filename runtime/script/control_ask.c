@@ -112,7 +112,7 @@ static const char *why_no_answer(int err)
 }
 
 // askControl(path, line, milliseconds): the answer, or nil and why there is none.
-static int ask_control(lua_State *L)
+int mp_core_ask_control(lua_State *L)
 {
 	static const struct mp_sock_events events = {
 		.on_read = on_answer,
@@ -154,10 +154,4 @@ static int ask_control(lua_State *L)
 	question->waiter = mp_runtime_register(runtime);
 	ask_on(question);
 	return mp_runtime_yield(runtime);
-}
-
-void mp_lua_add_control_ask(lua_State *L)
-{
-	lua_pushcfunction(L, ask_control);
-	lua_setfield(L, -2, "askControl");
 }

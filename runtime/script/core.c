@@ -27,7 +27,7 @@ bool mp_lua_is_unset(lua_State *L, int index)
 	return lua_type(L, index) == LUA_TLIGHTUSERDATA && lua_touserdata(L, index) == &unset;
 }
 
-static int run(lua_State *L)
+int mp_core_run(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	struct mp_runtime *runtime = mp_runtime_try(L);
@@ -37,7 +37,7 @@ static int run(lua_State *L)
 }
 
 // onRun(before, after): called around each run of coroutines.
-static int on_run(lua_State *L)
+int mp_core_on_run(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -47,33 +47,33 @@ static int on_run(lua_State *L)
 }
 
 // isShort(): nothing can be opened now, for lack of descriptors.
-static int is_short(lua_State *L)
+int mp_core_is_short(lua_State *L)
 {
 	lua_pushboolean(L, !mp_descriptor_is_free());
 	return 1;
 }
 
-static int start(lua_State *L)
+int mp_core_start(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	mp_runtime_start(mp_runtime_of(L), L, lua_gettop(L) - 1);
 	return 0;
 }
 
-static int sleep_ms(lua_State *L)
+int mp_core_sleep(lua_State *L)
 {
 	double ms = luaL_checknumber(L, 1);
 	luaL_argcheck(L, ms >= 0 && ms <= 1e12, 1, "milliseconds from 0 to 1e12 expected");
 	return mp_runtime_sleep(mp_runtime_of(L), L, (uint64_t)ms);
 }
 
-static int now(lua_State *L)
+int mp_core_now(lua_State *L)
 {
 	lua_pushnumber(L, (double)mp_loop_clock_ns(mp_runtime_loop(mp_runtime_of(L))) / 1e6);
 	return 1;
 }
 
-static int serve(lua_State *L)
+int mp_core_serve(lua_State *L)
 {
 	struct mp_runtime *runtime = mp_runtime_of(L);
 	mp_runtime_check(runtime, L);
@@ -81,20 +81,20 @@ static int serve(lua_State *L)
 	return 0;
 }
 
-static int settle(lua_State *L)
+int mp_core_settle(lua_State *L)
 {
 	mp_runtime_settle(mp_runtime_of(L));
 	return 0;
 }
 
-static int end(lua_State *L)
+int mp_core_finish(lua_State *L)
 {
 	(void)mp_runtime_end(mp_runtime_of(L));
 	return 0;
 }
 
 // log(level, text, pool): by the pool's level, or, without a pool, by the process's.
-static int write_log(lua_State *L)
+int mp_core_log(lua_State *L)
 {
 	int level;
 	luaL_argcheck(L, mp_log_level_from(luaL_checkstring(L, 1), &level) == 0 && level >= 0, 1,
@@ -115,7 +115,7 @@ void mp_lua_push_redacted(lua_State *L, const char *text, size_t len)
 }
 
 // redact(text): without what has the shape of a secret.
-static int redact(lua_State *L)
+int mp_core_redact(lua_State *L)
 {
 	size_t len;
 	const char *text = luaL_checklstring(L, 1, &len);
@@ -131,7 +131,7 @@ static int push_uuid(lua_State *L, const struct mp_uuid *uuid)
 	return 1;
 }
 
-static int new_uuid(lua_State *L)
+int mp_core_uuid(lua_State *L)
 {
 	struct mp_uuid uuid;
 	if (lua_isnoneornil(L, 1)) {
@@ -144,14 +144,14 @@ static int new_uuid(lua_State *L)
 	return push_uuid(L, &uuid);
 }
 
-static int new_timeuuid(lua_State *L)
+int mp_core_timeuuid(lua_State *L)
 {
 	struct mp_uuid uuid;
 	mp_runtime_timeuuid(mp_runtime_of(L), &uuid);
 	return push_uuid(L, &uuid);
 }
 
-static int home(lua_State *L)
+int mp_core_home(lua_State *L)
 {
 	char path[PATH_MAX];
 	if (mp_installation_find(path, sizeof(path)) != 0)
@@ -173,16 +173,20 @@ static void push_compressions(lua_State *L)
 	}
 }
 
+// After the metatables that they have as upvalues.
+static void add_functions(lua_State *L)
+{
+#define X(name, function, what) {name, function},
+	static const luaL_Reg functions[] = {MP_CORE_FUNCTIONS(X){NULL, NULL}};
+#undef X
+	luaL_getmetatable(L, MP_LUA_POOL);
+	luaL_getmetatable(L, MP_LUA_STATEMENT);
+	luaL_setfuncs(L, functions, 2);
+}
+
 int luaopen_moonpool_core(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"run", run},       {"start", start},           {"sleep", sleep_ms}, {"now", now},
-		{"serve", serve},   {"settle", settle},         {"finish", end},     {"log", write_log},
-		{"uuid", new_uuid}, {"timeuuid", new_timeuuid}, {"home", home},      {"onRun", on_run},
-		{"redact", redact}, {"isShort", is_short},      {NULL, NULL},
-	};
 	lua_newtable(L);
-	luaL_setfuncs(L, functions, 0);
 	lua_pushlightuserdata(L, NULL);
 	lua_setfield(L, -2, "null");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&unset);
@@ -196,18 +200,15 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_future(L);
 	mp_lua_add_error(L);
 	mp_lua_add_int64(L);
-	mp_lua_add_codec(L);
 	mp_lua_add_result(L);
 	mp_lua_add_pool(L);
 	mp_lua_add_statement(L);
 	mp_lua_add_execute(L);
-	mp_lua_add_events(L);
-	mp_lua_add_stats(L);
 	mp_lua_add_reload(L);
 	mp_lua_add_control(L);
-	mp_lua_add_control_ask(L);
 	mp_lua_add_check(L);
 	mp_lua_add_waiting(L);
 	mp_lua_add_traceback(L);
+	add_functions(L);
 	return 1;
 }

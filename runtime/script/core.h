@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C half of `require "moonpool"`: what the files of lua/moonpool build the public API from. One file per
-// subject; each adds its functions to the core table.
+// subject. The C function behind a Lua function bears its name: the core's stand in one list (functions.h), those of an
+// object in a list of its file, with the object before the name (pool_gc and error_tostring are __gc and __tostring).
 #pragma once
 
 #include <lua.h>
@@ -8,6 +9,7 @@
 #include "base/cursor.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "script/functions.h"
 
 struct mp_error;
 struct mp_runtime;
@@ -15,20 +17,16 @@ struct mp_runtime;
 // The only symbol that a Lua process looks up.
 __attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
 
-// Each adds to the table on top of the stack and leaves it there.
+// Metatables and constants: each adds to the table on top of the stack and leaves it there.
 void mp_lua_add_future(lua_State *L);
 void mp_lua_add_error(lua_State *L);
 void mp_lua_add_int64(lua_State *L);
-void mp_lua_add_codec(lua_State *L);
 void mp_lua_add_result(lua_State *L);
 void mp_lua_add_pool(lua_State *L);
 void mp_lua_add_statement(lua_State *L);
 void mp_lua_add_execute(lua_State *L);
-void mp_lua_add_events(lua_State *L);
-void mp_lua_add_stats(lua_State *L);
 void mp_lua_add_reload(lua_State *L);
 void mp_lua_add_control(lua_State *L);
-void mp_lua_add_control_ask(lua_State *L);
 void mp_lua_add_check(lua_State *L);
 void mp_lua_add_waiting(lua_State *L);
 void mp_lua_add_traceback(lua_State *L);
@@ -63,8 +61,6 @@ int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 
 // A text for a reader, without what has the shape of a secret (base/text/redact.h).
 void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);
-// readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
-int mp_lua_read_file(lua_State *L);
 
 // ---- constants that stand for what Lua lacks --------------------------------------------------------------
 // moonpool.null is the light userdata NULL, as in cjson and ngx; moonpool.unset another one.

@@ -144,7 +144,7 @@ static const char *field(lua_State *L, int index, const char *name)
 
 // "UNAVAILABLE: Cannot achieve consistency level QUORUM (127.0.0.1:9042; may have been applied)", then a line for each
 // attempt when there was more than one.
-static int to_string(lua_State *L)
+static int error_tostring(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
@@ -203,7 +203,7 @@ const char *mp_lua_push_error_text(lua_State *L, int index)
 }
 
 // errorText(value): the same.
-static int error_text(lua_State *L)
+int mp_core_error_text(lua_State *L)
 {
 	lua_settop(L, 1);
 	mp_lua_push_error_text(L, 1);
@@ -216,7 +216,7 @@ void mp_lua_push_no_memory(lua_State *L)
 }
 
 // moonpool.error(code, message): an `err` of the same kind for the Lua files of the runtime.
-static int create(lua_State *L)
+int mp_core_error(lua_State *L)
 {
 	const char *code = luaL_checkstring(L, 1);
 	const char *message = luaL_checkstring(L, 2);
@@ -231,16 +231,15 @@ static int create(lua_State *L)
 
 void mp_lua_add_error(lua_State *L)
 {
+	static const luaL_Reg methods[] = {
+		{"__tostring", error_tostring},
+		{NULL, NULL},
+	};
 	luaL_newmetatable(L, ERROR);
-	lua_pushcfunction(L, to_string);
-	lua_setfield(L, -2, "__tostring");
+	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "errorMetatable");
 	mp_lua_push_local_error(L, MP_ENOMEM, "out of memory");
 	lua_setfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
-	lua_pushcfunction(L, create);
-	lua_setfield(L, -2, "error");
-	lua_pushcfunction(L, error_text);
-	lua_setfield(L, -2, "errorText");
 	// The one list of codes, for programs that compare.
 	lua_newtable(L);
 #define X(sym, value, name, text) \

@@ -31,7 +31,7 @@ static struct future *check(lua_State *L, int index)
 	return future;
 }
 
-static int create(lua_State *L)
+int mp_core_future(lua_State *L)
 {
 	struct future *future = lua_newuserdata(L, sizeof(*future));
 	memset(future, 0, sizeof(*future));
@@ -43,20 +43,20 @@ static int create(lua_State *L)
 	return 1;
 }
 
-static int done(lua_State *L)
+int mp_core_future_done(lua_State *L)
 {
 	lua_pushboolean(L, check(L, 1)->done);
 	return 1;
 }
 
-static int watch(lua_State *L)
+int mp_core_future_watch(lua_State *L)
 {
 	check(L, 1)->watched = true;
 	return 0;
 }
 
 // Returns (nothing) as soon as the values are there.
-static int park(lua_State *L)
+int mp_core_future_park(lua_State *L)
 {
 	struct future *future = check(L, 1);
 	future->watched = true;
@@ -72,7 +72,7 @@ static int park(lua_State *L)
 	return mp_runtime_yield(runtime);
 }
 
-static int values(lua_State *L)
+int mp_core_future_values(lua_State *L)
 {
 	check(L, 1);
 	lua_getfenv(L, 1);
@@ -113,7 +113,7 @@ void mp_lua_future_settle(lua_State *L, int index, int count)
 }
 
 // finish(future, true, values...) or finish(future, false, error): the results of xpcall.
-static int finish(lua_State *L)
+int mp_core_future_finish(lua_State *L)
 {
 	struct future *future = check(L, 1);
 	if (lua_toboolean(L, 2)) {
@@ -131,15 +131,10 @@ static int finish(lua_State *L)
 
 void mp_lua_add_future(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"future", create},       {"futureDone", done},     {"futureWatch", watch}, {"futurePark", park},
-		{"futureValues", values}, {"futureFinish", finish}, {NULL, NULL},
-	};
 	luaL_newmetatable(L, FUTURE);
 	lua_createtable(L, 0, 4);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "__index");
 	lua_setfield(L, -3, "futureMethods"); // filled by lua/moonpool/async.lua
 	lua_pop(L, 1);
-	luaL_setfuncs(L, functions, 0);
 }

@@ -23,7 +23,7 @@ static bool is_noted(lua_State *L, int index, lua_State *co)
 }
 
 // noteFailure(error, traceback): the first one of an error that passes several modules counts.
-static int note(lua_State *L)
+int mp_core_note_failure(lua_State *L)
 {
 	lua_settop(L, 2);
 	if (lua_type(L, 1) != LUA_TSTRING || is_noted(L, 1, L))
@@ -49,7 +49,7 @@ void mp_lua_push_traceback(lua_State *L, lua_State *co)
 }
 
 // traceback(error): for xpcall. A text gets its place, anything else stays what it is.
-static int traceback(lua_State *L)
+int mp_core_traceback(lua_State *L)
 {
 	lua_settop(L, 1);
 	if (lua_type(L, 1) == LUA_TSTRING)
@@ -65,8 +65,4 @@ void mp_lua_add_traceback(lua_State *L)
 	lua_setfield(L, -2, "__mode");
 	lua_setmetatable(L, -2);
 	lua_setfield(L, LUA_REGISTRYINDEX, NOTED);
-	lua_pushcfunction(L, note);
-	lua_setfield(L, -2, "noteFailure");
-	lua_pushcfunction(L, traceback);
-	lua_setfield(L, -2, "traceback");
 }

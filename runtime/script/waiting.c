@@ -89,7 +89,7 @@ static void push_said(lua_State *L)
 }
 
 // refuseWaiting(coroutine, text): why nothing can wait in that coroutine.
-static int refuse_waiting(lua_State *L)
+int mp_core_refuse_waiting(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
 	luaL_checkstring(L, 2);
@@ -156,6 +156,4 @@ void mp_lua_add_waiting(lua_State *L)
 	lua_setfield(L, -2, "__mode");
 	lua_setmetatable(L, -2);
 	lua_setfield(L, LUA_REGISTRYINDEX, REFUSED);
-	lua_pushcfunction(L, refuse_waiting);
-	lua_setfield(L, -2, "refuseWaiting");
 }

@@ -157,7 +157,7 @@ void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 
 // wantEvent(pool, name, only check): from now on it is queued. Raises for a name that is none. Those of configurations
 // and handlers are handed out where they are made, in lua/moonpool/reload.lua.
-static int want_event(lua_State *L)
+int mp_core_want_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	const char *names[EVENT_COUNT];
@@ -177,7 +177,7 @@ static int want_event(lua_State *L)
 }
 
 // eventNames(): a list of them.
-static int event_names(lua_State *L)
+int mp_core_event_names(lua_State *L)
 {
 	lua_createtable(L, EVENT_COUNT, 0);
 	for (int i = 0; i < EVENT_COUNT; i++) {
@@ -209,7 +209,7 @@ static int push_arguments(lua_State *L, const struct event *event)
 }
 
 // nextEvent(pool): name, arguments...; nothing after having waited; false when no more will come.
-static int next_event(lua_State *L)
+int mp_core_next_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	if (pool->events.count > 0) {
@@ -230,7 +230,7 @@ static int next_event(lua_State *L)
 }
 
 // handles(event, function): from now on the running coroutine is called a handler of this event.
-static int handles(lua_State *L)
+int mp_core_handles(lua_State *L)
 {
 	lua_Debug info;
 	char text[256];
@@ -242,16 +242,4 @@ static int handles(lua_State *L)
 	if (mp_runtime_label(mp_runtime_of(L), text) != 0)
 		return luaL_error(L, "not enough memory");
 	return 0;
-}
-
-void mp_lua_add_events(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-		{"handles", handles},
-		{"wantEvent", want_event},
-		{"nextEvent", next_event},
-		{"eventNames", event_names},
-		{NULL, NULL},
-	};
-	luaL_setfuncs(L, functions, 0);
 }

@@ -22,12 +22,12 @@ static void *test_fast(lua_State *L, int index, int upvalue)
 
 static struct mp_lua_pool *test_pool(lua_State *L)
 {
-	struct mp_lua_pool **holder = test_fast(L, 1, 1);
+	struct mp_lua_pool **holder = test_fast(L, 1, MP_CORE_POOL);
 	return MP_LIKELY(holder != NULL && *holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
 }
 
 // answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
-static int answer_call(lua_State *L)
+int mp_core_answer(lua_State *L)
 {
 	struct mp_lua_pool *pool = test_pool(L);
 	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
@@ -95,7 +95,7 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 
 // submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
 // statement, prepared, spent
-static int submit_call(lua_State *L)
+int mp_core_submit(lua_State *L)
 {
 	lua_settop(L, 5);
 	struct mp_lua_pool *pool = test_pool(L);
@@ -105,7 +105,7 @@ static int submit_call(lua_State *L)
 	mp_lua_pool_check_wait(pool, L);
 	struct mp_lua_options options;
 	if (lua_type(L, 2) != LUA_TSTRING) {
-		struct mp_lua_statement *statement = test_fast(L, 2, 2);
+		struct mp_lua_statement *statement = test_fast(L, 2, MP_CORE_STATEMENT);
 		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
 			statement = statement_argument(L, pool, "execute");
 		bool was_text = lua_type(L, 5) == LUA_TNUMBER;
@@ -132,7 +132,7 @@ static int submit_call(lua_State *L)
 }
 
 // prepare(pool, cql, options): statement, mark | nil, err
-static int prepare_call(lua_State *L)
+int mp_core_prepare(lua_State *L)
 {
 	lua_settop(L, 3);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
@@ -160,7 +160,7 @@ static int prepare_call(lua_State *L)
 }
 
 // checkRequest(pool, statement, parameters, options, method): raises what execute would raise, without doing it.
-static int check_call(lua_State *L)
+int mp_core_check_request(lua_State *L)
 {
 	lua_settop(L, 5);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
@@ -176,7 +176,7 @@ static int check_call(lua_State *L)
 
 // submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the
 // statement is to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
-static int submit_async(lua_State *L)
+int mp_core_submit_async(lua_State *L)
 {
 	lua_settop(L, 5);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
@@ -209,20 +209,6 @@ static int submit_async(lua_State *L)
 
 void mp_lua_add_execute(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"prepare", prepare_call},
-		{"checkRequest", check_call},
-		{"submitAsync", submit_async},
-		{NULL, NULL},
-	};
-	luaL_setfuncs(L, functions, 0);
-	luaL_getmetatable(L, MP_LUA_POOL);
-	luaL_getmetatable(L, MP_LUA_STATEMENT);
-	lua_pushcclosure(L, submit_call, 2);
-	lua_setfield(L, -2, "submit");
-	luaL_getmetatable(L, MP_LUA_POOL);
-	lua_pushcclosure(L, answer_call, 1);
-	lua_setfield(L, -2, "answer");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&mp_lua_prepared_mark);
 	lua_setfield(L, -2, "prepared");
 }

@@ -29,7 +29,7 @@ static const struct mp_host *host_at(lua_State *L, struct mp_lua_pool *pool, int
 }
 
 // setHostWeight(pool, host, weight): true, or nil and err.
-static int set_host_weight(lua_State *L)
+int mp_core_set_host_weight(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	double weight = luaL_checknumber(L, 3);
@@ -50,7 +50,7 @@ static void check_tag(lua_State *L, int index)
 }
 
 // setHostTags(pool, host, { "canary", ... }): these and no others. true, or nil and err.
-static int set_host_tags(lua_State *L)
+int mp_core_set_host_tags(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	luaL_checktype(L, 3, LUA_TTABLE);
@@ -210,7 +210,7 @@ static void push_place(lua_State *L, struct mp_session *session, const struct mp
 // explain(pool, { keyspace, routingKey or token (a text), consistency, tag, isRead, isLwt, idempotent }):
 // { hosts = { { host, datacenter, rack, step, why, ... }, ... }, steps = { "replicas of ...", ... }, fallback,
 // refused }
-static int explain(lua_State *L)
+int mp_core_explain(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -246,15 +246,4 @@ static int explain(lua_State *L)
 	}
 	lua_setfield(L, -2, "hosts");
 	return 1;
-}
-
-void mp_lua_add_hosts(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-		{"setHostWeight", set_host_weight},
-		{"setHostTags", set_host_tags},
-		{"explain", explain},
-		{NULL, NULL},
-	};
-	luaL_setfuncs(L, functions, 0);
 }

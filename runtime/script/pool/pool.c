@@ -168,7 +168,7 @@ static void leave_guest(struct mp_runtime_guest *guest)
 	pool->engine.policies = NULL;
 }
 
-static int collect(lua_State *L)
+static int pool_gc(lua_State *L)
 {
 	struct mp_lua_pool **holder = lua_touserdata(L, 1);
 	struct mp_lua_pool *pool = *holder;
@@ -188,7 +188,7 @@ static int collect(lua_State *L)
 // ---- methods ----------------------------------------------------------------------------------------------
 
 // newPool(checked configuration): a pool, or nil and a message.
-static int create(lua_State *L)
+int mp_core_new_pool(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	struct mp_runtime *runtime = mp_runtime_try(L);
@@ -245,7 +245,7 @@ static void on_connected(void *data, const struct mp_error *error)
 }
 
 // connect(pool): true, or nil and err. Several may wait for the same attempt.
-static int connect_pool(lua_State *L)
+int mp_core_connect(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (mp_lua_pool_is_forked(pool))
@@ -265,7 +265,7 @@ static int connect_pool(lua_State *L)
 }
 
 // close(pool): true, when its last connection is closed. Requests in flight may finish, queued ones fail.
-static int close_pool(lua_State *L)
+int mp_core_close(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (mp_lua_pool_is_forked(pool))
@@ -280,13 +280,13 @@ static int close_pool(lua_State *L)
 }
 
 // discard(pool): closed without waiting, for one that nobody was given.
-static int discard(lua_State *L)
+int mp_core_discard(lua_State *L)
 {
 	begin_close(mp_lua_check_pool(L, 1), 0);
 	return 0;
 }
 
-static int to_string(lua_State *L)
+static int pool_tostring(lua_State *L)
 {
 	static const char *const names[] = {"new", "connecting", "open", "closing", "closed"};
 	struct mp_lua_pool **holder = test_pool(L, 1);
@@ -297,19 +297,16 @@ static int to_string(lua_State *L)
 
 void mp_lua_add_pool(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"newPool", create}, {"connect", connect_pool}, {"close", close_pool}, {"discard", discard},
+	static const luaL_Reg methods[] = {
+		{"__gc", pool_gc},
+		{"__tostring", pool_tostring},
 		{NULL, NULL},
 	};
 	luaL_newmetatable(L, MP_LUA_POOL);
-	lua_pushcfunction(L, collect);
-	lua_setfield(L, -2, "__gc");
-	lua_pushcfunction(L, to_string);
-	lua_setfield(L, -2, "__tostring");
+	luaL_setfuncs(L, methods, 0);
 	lua_newtable(L);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "__index");
 	lua_setfield(L, -3, "poolMethods"); // filled by lua/moonpool/pool.lua
 	lua_pop(L, 1);
-	luaL_setfuncs(L, functions, 0);
 }

@@ -84,9 +84,6 @@ void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L);
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
 
-// ---- hosts.c ----------------------------------------------------------------------------------------------
-void mp_lua_add_hosts(lua_State *L); // into the table at the top
-
 // ---- op.c -------------------------------------------------------------------------------------------------
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
 void mp_lua_pool_end_ops(struct mp_lua_pool *pool); // before the session is freed

@@ -16,7 +16,7 @@ static bool is_live(const struct mp_lua_pool *pool)
 }
 
 // reloadPolicies(pool): true, or nil and a message: a file was refused, and what served before goes on.
-static int reload_policies(lua_State *L)
+int mp_core_reload_policies(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	char message[512];
@@ -30,7 +30,7 @@ static int reload_policies(lua_State *L)
 }
 
 // rollback(pool, kind): true and the generation that serves now, or nil and err. Raises for a kind that is none.
-static int rollback(lua_State *L)
+int mp_core_rollback(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	const char *names[MP_POLICY_KINDS];
@@ -58,7 +58,7 @@ static int rollback(lua_State *L)
 }
 
 // applyConfig(pool, checked configuration): true, or nil and a message, and then nothing has changed.
-static int apply_config(lua_State *L)
+int mp_core_apply_config(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -74,7 +74,7 @@ static int apply_config(lua_State *L)
 
 // identity(pool): what a running session found out by itself, { localDataCenter, protocolVersion }; nil when it was
 // never connected, and false when it is closed.
-static int identity(lua_State *L)
+int mp_core_identity(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	if (!is_live(pool)) {
@@ -93,7 +93,8 @@ static int identity(lua_State *L)
 	return 1;
 }
 
-int mp_lua_read_file(lua_State *L)
+// readFile(path): the text of a Lua file, or nil and a message. Never waits, whatever is in the file's place.
+int mp_core_read_file(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	struct mp_buf text;
@@ -158,7 +159,7 @@ static void handlers_changed(void *data)
 }
 
 // onChange(function): called with the pool and "config" or "handlers", in a coroutine.
-static int on_change(lua_State *L)
+int mp_core_on_change(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_settop(L, 1);
@@ -193,7 +194,7 @@ void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool)
 }
 
 // watch(pool, "config" or "handlers", path or nil): true, or nil and why changes will not be noticed.
-static int watch(lua_State *L)
+int mp_core_watch(lua_State *L)
 {
 	static void (*const tell[MP_LUA_WATCHES])(void *data) = {config_changed, handlers_changed};
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
@@ -215,16 +216,6 @@ static int watch(lua_State *L)
 
 void mp_lua_add_reload(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"reloadPolicies", reload_policies},
-		{"rollback", rollback},
-		{"applyConfig", apply_config},
-		{"identity", identity},
-		{"readFile", mp_lua_read_file},
-		{"onChange", on_change},
-		{"watch", watch},
-		{NULL, NULL},
-	};
 	lua_newtable(L);
 	lua_createtable(L, 0, 1);
 	lua_pushliteral(L, "v");
@@ -233,5 +224,4 @@ void mp_lua_add_reload(lua_State *L)
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
 	lua_insert(L, -2);
 	lua_rawset(L, LUA_REGISTRYINDEX);
-	luaL_setfuncs(L, functions, 0);
 }

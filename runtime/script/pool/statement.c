@@ -25,7 +25,7 @@ void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_pre
 	lua_setmetatable(L, -2);
 }
 
-static int collect(lua_State *L)
+static int statement_gc(lua_State *L)
 {
 	struct mp_lua_statement *statement = lua_touserdata(L, 1);
 	if (statement->prepared == NULL)
@@ -37,7 +37,7 @@ static int collect(lua_State *L)
 }
 
 // statement.cql, statement.parameters, statement.columns
-static int get_field(lua_State *L)
+static int statement_index(lua_State *L)
 {
 	struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
 	const char *key = luaL_checkstring(L, 2);
@@ -56,7 +56,7 @@ static int get_field(lua_State *L)
 }
 
 // "moonpool statement (2 parameters)": not its text, which may hold secrets.
-static int to_string(lua_State *L)
+static int statement_tostring(lua_State *L)
 {
 	const struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
 	const struct mp_metadata *params = statement->prepared != NULL ? statement->prepared->params : NULL;
@@ -69,7 +69,7 @@ static int to_string(lua_State *L)
 }
 
 // statementDefaults(statement, options): what was given to prepare() is every request's.
-static int set_defaults(lua_State *L)
+int mp_core_statement_defaults(lua_State *L)
 {
 	struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
 	struct mp_lua_options defaults = mp_lua_options_none;
@@ -86,14 +86,13 @@ static int set_defaults(lua_State *L)
 
 void mp_lua_add_statement(lua_State *L)
 {
+	static const luaL_Reg methods[] = {
+		{"__gc", statement_gc},
+		{"__index", statement_index},
+		{"__tostring", statement_tostring},
+		{NULL, NULL},
+	};
 	luaL_newmetatable(L, MP_LUA_STATEMENT);
-	lua_pushcfunction(L, collect);
-	lua_setfield(L, -2, "__gc");
-	lua_pushcfunction(L, get_field);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, to_string);
-	lua_setfield(L, -2, "__tostring");
+	luaL_setfuncs(L, methods, 0);
 	lua_pop(L, 1);
-	lua_pushcfunction(L, set_defaults);
-	lua_setfield(L, -2, "statementDefaults");
 }

@@ -33,7 +33,7 @@ static void read_stats(const struct mp_lua_pool *pool, struct mp_session_stats *
 		*stats = pool->last;
 }
 
-static int get_stats(lua_State *L)
+int mp_core_get_stats(lua_State *L)
 {
 	struct mp_session_stats stats;
 	read_stats(mp_lua_check_pool(L, 1), &stats);
@@ -83,7 +83,7 @@ static double utilization(const struct mp_session *session, const struct mp_sess
 	return room > 0 ? stats->requests_in_flight / room : 0;
 }
 
-static int get_metrics(lua_State *L)
+int mp_core_get_metrics(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	struct mp_session_stats stats;
@@ -138,7 +138,7 @@ static void push_connection(void *data, const struct mp_host *host, const struct
 }
 
 // createdAt and lastUsedAt: milliseconds since 1970.
-static int get_connection_details(lua_State *L)
+int mp_core_get_connection_details(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	lua_newtable(L);
@@ -157,7 +157,7 @@ static const char *distance_name(enum mp_distance distance)
 	}
 }
 
-static int get_hosts(lua_State *L)
+int mp_core_get_hosts(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	lua_newtable(L);
@@ -182,7 +182,7 @@ static int get_hosts(lua_State *L)
 }
 
 // policies(pool): { balance = { name, file, generation, ... }, retry = { ... } }. since: milliseconds since 1970.
-static int get_policies(lua_State *L)
+int mp_core_policies(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	lua_newtable(L);
@@ -209,18 +209,4 @@ static int get_policies(lua_State *L)
 		lua_setfield(L, -2, mp_policy_kind_name((enum mp_policy_kind)kind));
 	}
 	return 1;
-}
-
-void mp_lua_add_stats(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-		{"getStats", get_stats},
-		{"getMetrics", get_metrics},
-		{"getConnectionDetails", get_connection_details},
-		{"getHosts", get_hosts},
-		{"policies", get_policies},
-		{NULL, NULL},
-	};
-	luaL_setfuncs(L, functions, 0);
-	mp_lua_add_hosts(L);
 }

@@ -78,7 +78,7 @@ static int work_on(lua_State *L, struct work *work, lua_CFunction fn)
 	return work->rc == 0 ? 1 : 2;
 }
 
-static int encode(lua_State *L)
+int mp_core_encode(lua_State *L)
 {
 	struct work work;
 	lua_settop(L, 2);
@@ -86,7 +86,7 @@ static int encode(lua_State *L)
 	return work_on(L, &work, encode_protected);
 }
 
-static int decode(lua_State *L)
+int mp_core_decode(lua_State *L)
 {
 	struct work work;
 	lua_settop(L, 2);
@@ -95,12 +95,4 @@ static int decode(lua_State *L)
 	luaL_argcheck(L, len <= INT32_MAX, 2, "too long");
 	begin(L, &work);
 	return work_on(L, &work, decode_protected);
-}
-
-void mp_lua_add_codec(lua_State *L)
-{
-	lua_pushcfunction(L, encode);
-	lua_setfield(L, -2, "encode");
-	lua_pushcfunction(L, decode);
-	lua_setfield(L, -2, "decode");
 }

@@ -93,7 +93,7 @@ int mp_int64_read(lua_State *L, int index, struct mp_codec *codec, int64_t *valu
 }
 
 // int64(make, split): the two functions of lua/moonpool/int64.lua.
-static int set_functions(lua_State *L)
+int mp_core_int64(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -105,8 +105,6 @@ static int set_functions(lua_State *L)
 
 void mp_lua_add_int64(lua_State *L)
 {
-	lua_pushcfunction(L, set_functions);
-	lua_setfield(L, -2, "int64");
 	luaL_newmetatable(L, "moonpool.duration");
 	lua_setfield(L, -2, "durationMetatable");
 }

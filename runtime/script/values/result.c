@@ -31,7 +31,7 @@ struct shape {
 
 // ---- the metatable of results -----------------------------------------------------------------------------
 
-static int first(lua_State *L)
+static int result_first(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_getfield(L, 1, "rows");
@@ -75,7 +75,7 @@ static void push_info(lua_State *L)
 }
 
 // __index(result, key); upvalues: the methods, the list of columns or nil. What is computed is kept in the result.
-static int index_result(lua_State *L)
+static int result_index(lua_State *L)
 {
 	lua_settop(L, 2);
 	struct mp_str key = {NULL, 0};
@@ -127,9 +127,9 @@ void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata)
 // The columns (or nil) are on top; leaves a metatable in their place.
 static void make_metatable(lua_State *L)
 {
-	lua_pushcfunction(L, first);
+	lua_pushcfunction(L, result_first);
 	lua_insert(L, -2);
-	lua_pushcclosure(L, index_result, 2);
+	lua_pushcclosure(L, result_index, 2);
 	lua_createtable(L, 0, 1);
 	lua_insert(L, -2);
 	lua_setfield(L, -2, "__index");

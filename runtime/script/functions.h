@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of the core table, all of them. The C function behind a Lua function bears its name: mp_core_ and the
+// Lua name in snake_case, without exception (mp_core_read_file is readFile), so that either is found from the other.
+// What a function takes and returns stands where it is defined.
+#pragma once
+
+#include <lua.h>
+
+// X(its name in Lua, the C function, what it does)
+#define MP_CORE_FUNCTIONS(X)                                                                          \
+	/* coroutines, time and the process */                                                            \
+	X("run", mp_core_run, "run a function as a coroutine until it has returned")                      \
+	X("start", mp_core_start, "begin a coroutine in this turn")                                       \
+	X("onRun", mp_core_on_run, "what is called around each run of coroutines")                        \
+	X("serve", mp_core_serve, "nobody waits for the end of this coroutine")                           \
+	X("settle", mp_core_settle, "run the loop until every coroutine has ended")                       \
+	X("finish", mp_core_finish, "end the runtime with all that it opened")                            \
+	X("sleep", mp_core_sleep, "wait for milliseconds")                                                \
+	X("now", mp_core_now, "milliseconds of the loop's clock")                                         \
+	X("log", mp_core_log, "write to the log of a pool or of the process")                             \
+	X("redact", mp_core_redact, "a text without what has the shape of a secret")                      \
+	X("uuid", mp_core_uuid, "a random UUID, or a text checked to be one")                             \
+	X("timeuuid", mp_core_timeuuid, "a UUID of this time")                                            \
+	X("home", mp_core_home, "where moonpool is installed")                                            \
+	X("isShort", mp_core_is_short, "no descriptor is free")                                           \
+	/* futures */                                                                                     \
+	X("future", mp_core_future, "a future")                                                           \
+	X("futureDone", mp_core_future_done, "are its values there?")                                     \
+	X("futureWatch", mp_core_future_watch, "somebody looks at its failure")                           \
+	X("futurePark", mp_core_future_park, "wait until its values are there")                           \
+	X("futureValues", mp_core_future_values, "what it holds")                                         \
+	X("futureFinish", mp_core_future_finish, "give it the results of xpcall")                         \
+	X("refuseWaiting", mp_core_refuse_waiting, "raise why a call cannot wait here")                   \
+	/* errors */                                                                                      \
+	X("error", mp_core_error, "an error as a request would return it")                                \
+	X("errorText", mp_core_error_text, "what an error value of any type says")                        \
+	X("noteFailure", mp_core_note_failure, "keep where an error was raised")                          \
+	X("traceback", mp_core_traceback, "a text with where it was raised")                              \
+	/* values */                                                                                      \
+	X("int64", mp_core_int64, "how integers of 64 bits are made and taken apart")                     \
+	X("encode", mp_core_encode, "a value as the protocol's bytes")                                    \
+	X("decode", mp_core_decode, "the protocol's bytes as a value")                                    \
+	/* pools */                                                                                       \
+	X("newPool", mp_core_new_pool, "a pool from a checked configuration")                             \
+	X("connect", mp_core_connect, "wait until it is connected")                                       \
+	X("close", mp_core_close, "wait until its last connection is closed")                             \
+	X("discard", mp_core_discard, "close it without waiting")                                         \
+	/* requests */                                                                                    \
+	X("submit", mp_core_submit, "send a request and wait for its answer")                             \
+	X("answer", mp_core_answer, "take what the wait was for")                                         \
+	X("submitAsync", mp_core_submit_async, "send a request whose answer a future gets")               \
+	X("prepare", mp_core_prepare, "a prepared statement")                                             \
+	X("checkRequest", mp_core_check_request, "raise what execute would raise")                        \
+	X("statementDefaults", mp_core_statement_defaults, "the options of every request of a statement") \
+	/* events */                                                                                      \
+	X("wantEvent", mp_core_want_event, "a handler asks for an event")                                 \
+	X("nextEvent", mp_core_next_event, "wait for the next event")                                     \
+	X("eventNames", mp_core_event_names, "the names of all events")                                   \
+	X("handles", mp_core_handles, "the running coroutine is a handler")                               \
+	/* looking at a pool */                                                                           \
+	X("getStats", mp_core_get_stats, "the counts of a pool")                                          \
+	X("getMetrics", mp_core_get_metrics, "the same for Prometheus")                                   \
+	X("getConnectionDetails", mp_core_get_connection_details, "its connections, one by one")          \
+	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \
+	X("policies", mp_core_policies, "its policies in force")                                          \
+	/* hosts */                                                                                       \
+	X("setHostWeight", mp_core_set_host_weight, "tell the policies a host's weight")                  \
+	X("setHostTags", mp_core_set_host_tags, "tell the policies a host's tags")                        \
+	X("explain", mp_core_explain, "the plan that a request would get")                                \
+	/* what changes while a pool runs */                                                              \
+	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
+	X("rollback", mp_core_rollback, "back to the policies before")                                    \
+	X("applyConfig", mp_core_apply_config, "another configuration")                                   \
+	X("identity", mp_core_identity, "what the cluster has told about itself")                         \
+	X("readFile", mp_core_read_file, "the text of a Lua file")                                        \
+	X("onChange", mp_core_on_change, "what is called when a file has changed")                        \
+	X("watch", mp_core_watch, "watch a file of a pool")                                               \
+	/* policy files, without a pool */                                                                \
+	X("checkPolicy", mp_core_check_policy, "would a policy file be taken?")                           \
+	X("codeWords", mp_core_code_words, "the words of a Lua text without its comments and strings")    \
+	/* the control socket */                                                                          \
+	X("listenControl", mp_core_listen_control, "answer questions at a socket")                        \
+	X("replyControl", mp_core_reply_control, "the answer to a question")                              \
+	X("waitsControl", mp_core_waits_control, "does somebody wait for it still?")                      \
+	X("closeControl", mp_core_close_control, "answer no more")                                        \
+	X("askControl", mp_core_ask_control, "ask at the socket of another process")
+
+#define X(name, function, what) int function(lua_State *L);
+MP_CORE_FUNCTIONS(X)
+#undef X
+
+// Upvalues that each of them has: a metatable is compared with them faster than with the registry.
+enum { MP_CORE_POOL = 1, MP_CORE_STATEMENT };
