@@ -6,6 +6,7 @@
 local cli = require "moonpool.cli_core"
 local pool = require "moonpool.pool"
 local sim = require "moonpool.sim"
+local whole = require "moonpool.cli.whole"
 
 local PORT, PORTS = 9042, 100
 
@@ -32,11 +33,7 @@ function embedded.start(nodes, dcs)
 end
 
 -- A converter of the command line's number.
-function embedded.nodes(text)
-  local nodes = tonumber(text)
-  if nodes and nodes >= 1 and nodes <= 100 and nodes % 1 == 0 then return nodes end
-  return nil, "'" .. text .. "' is no number of nodes from 1 to 100"
-end
+embedded.nodes = whole(1, 100, "number of nodes")
 
 -- The cluster where the application or the configuration looks for it.
 function embedded.provide(moonpool, nodes)

@@ -7,16 +7,9 @@ local json = require "moonpool.cli.json"
 local paths = require "moonpool.paths"
 local pools = require "moonpool.pool"
 local say = require "moonpool.cli.say"
+local whole = require "moonpool.cli.whole"
 
 local explain = {}
-
-local function whole(least, most, what)
-  return function(text)
-    local value = tonumber(text)
-    if value and value >= least and value <= most and value % 1 == 0 then return value end
-    return nil, string.format("'%s' is no %s from %d to %d", text, what, least, most)
-  end
-end
 
 function explain.define(parser)
   local command = parser:command("explain", "Print the plan for a request: each host in order, the step of the " ..

@@ -3,25 +3,18 @@
 local cli = require "moonpool.cli_core"
 local core = require "moonpool.core_loader"
 local say = require "moonpool.cli.say"
+local whole = require "moonpool.cli.whole"
 
 local sim = {}
-
-local function number(least, most, what)
-  return function(text)
-    local value = tonumber(text)
-    if value and value >= least and value <= most and value % 1 == 0 then return value end
-    return nil, string.format("'%s' is no %s from %d to %d", text, what, least, most)
-  end
-end
 
 function sim.define(parser)
   local command = parser:command("sim", "Run a simulated cluster on 127.0.0.1, 127.0.0.2, ... for any CQL client.")
   command:option("--nodes", "How many nodes, over all datacentres."):argname "N":default "3"
-    :convert(number(1, 100, "number of nodes"))
+    :convert(whole(1, 100, "number of nodes"))
   command:option("--dcs", "How many datacentres: datacenter1, datacenter2, ..."):argname "N":default "1"
-    :convert(number(1, 32, "number of datacentres"))
+    :convert(whole(1, 32, "number of datacentres"))
   command:option("--port", "The port of every node."):argname "PORT":default "9042"
-    :convert(number(1, 65535, "port"))
+    :convert(whole(1, 65535, "port"))
 end
 
 function sim.run(options)
