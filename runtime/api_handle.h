@@ -30,7 +30,7 @@ struct mp_api_object {
 // An object in use, of a kind, in its present turn, of a process: one number, so that one comparison sees all of it.
 static inline uint64_t mp_api_mark(enum mp_api_kind kind, uintptr_t turn, uint32_t process)
 {
-	return (uint64_t)process << 32 | (uint64_t)(kind + 1) << 8 | turn;
+	return ((uint64_t)process << 32) + ((uint64_t)(kind + 1) << 8) + turn; // sums: one instruction
 }
 
 // Zeroed behind its beginning when it is taken for the first time, later as it was given back. NULL: out of memory.
@@ -57,18 +57,25 @@ static inline void *mp_api_handle(void *object)
 {
 	return (char *)object + (((struct mp_api_object *)object)->mark & 0xff);
 }
-// NULL, and the failure noted under `function`: no handle (MP_EINVAL), what it stood for is gone (`gone`), or it was
-// made before fork() (MP_EFORKED).
-void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const char *function);
-static inline void *mp_api_object(const void *handle, enum mp_api_kind kind, int gone, const char *function)
+// NULL: not a handle of this kind, in its present turn, of this process.
+static inline void *mp_api_good(const void *handle, enum mp_api_kind kind)
 {
 	uintptr_t at = (uintptr_t)handle;
 	struct mp_api_object *object = (struct mp_api_object *)(at - at % MP_API_ALIGN);
 	if (MP_LIKELY(object != NULL &&
 	              object->mark == mp_api_mark(kind, at % MP_API_ALIGN, mp_fork_generation())))
 		return object;
-	mp_api_explain(handle, kind, gone, function);
 	return NULL;
+}
+// NULL, and the failure noted under `function`: no handle (MP_EINVAL), what it stood for is gone (`gone`), or it was
+// made before fork() (MP_EFORKED).
+void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const char *function);
+static inline void *mp_api_object(const void *handle, enum mp_api_kind kind, int gone, const char *function)
+{
+	void *object = mp_api_good(handle, kind);
+	if (MP_UNLIKELY(object == NULL))
+		mp_api_explain(handle, kind, gone, function);
+	return object;
 }
 // The object of a handle that was good in the parent of this process; NULL otherwise, and nothing is noted.
 void *mp_api_forked(const void *handle, enum mp_api_kind kind) MP_MUST_CHECK;

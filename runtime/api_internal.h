@@ -19,7 +19,8 @@ struct mp_api_answer {
 	const struct mp_outcome *outcome; // and how far its rows were read
 	struct mp_cursor rows;
 	uint32_t rows_left;
-	bool has_row;
+	uint32_t columns; // of each row, and
+	uint32_t at_hand; // the same while there is a row, else 0
 };
 
 struct mp_api_loop {
@@ -47,7 +48,9 @@ struct mp_api_session {
 	void *close_data;
 	struct mp_task reap;       // after the session is closed
 	struct mp_list statements; // of the program
-	struct mp_list unsent;     // requests that are being filled
+	// Requests that are being filled. The newest one is in no list, as most are executed before the next is made.
+	struct mp_api_request *newest;
+	struct mp_list unsent;
 };
 
 struct mp_api_statement {
@@ -68,7 +71,7 @@ struct mp_api_request {
 	size_t state_len;
 	void (*on_done)(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 	void *data;
-	struct mp_list_node node; // in unsent
+	struct mp_list_node node; // in unsent, unless it is the newest
 };
 
 // ---- api.c
@@ -80,9 +83,21 @@ void mp_api_leave(struct mp_api_loop *loop);
 // ---- api_result.c: around a callback that brings something, inside of enter and leave.
 void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
                          const struct mp_error *error);
-void mp_api_answer_end(struct mp_api_loop *loop);
-const struct moonpool_result *mp_api_result(struct mp_api_loop *loop); // NULL: an error, or neither
-const struct moonpool_error *mp_api_error(struct mp_api_loop *loop);   // NULL: none
+static inline void mp_api_answer_end(struct mp_api_loop *loop)
+{
+	if (MP_LIKELY(mp_api_is_in_use(&loop->answer->object)))
+		mp_api_retire(loop->answer);
+}
+// NULL: an error, or neither.
+static inline const struct moonpool_result *mp_api_result(struct mp_api_loop *loop)
+{
+	return loop->answer->outcome != NULL ? mp_api_handle(loop->answer) : NULL;
+}
+// NULL: none.
+static inline const struct moonpool_error *mp_api_error(struct mp_api_loop *loop)
+{
+	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
+}
 
 // ---- api_session.c
 struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
@@ -100,14 +115,14 @@ int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char 
 
 // ---- api_request.c
 // NULL also when moonpool_request_new() has just failed: its reason is kept.
+struct mp_api_request *mp_api_no_request(const struct moonpool_request *handle, const char *function);
 static inline struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,
                                                        const char *function)
 {
-	if (MP_UNLIKELY(handle == NULL && mp_api_failed_in("moonpool_request_new")))
-		return NULL;
-	return mp_api_object(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
+	struct mp_api_request *request = mp_api_good(handle, MP_API_REQUEST);
+	return MP_LIKELY(request != NULL) ? request : mp_api_no_request(handle, function);
 }
 void mp_api_session_forget(struct mp_api_session *session); // the state that read its configuration
-void mp_api_request_drop(struct mp_api_request *request);   // one that was not executed
+void mp_api_requests_drop(struct mp_api_session *session);  // those that were not executed
 // Note the first error of a request and return its code; it will not be executed.
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);

@@ -39,12 +39,14 @@ static struct mp_api_request *make(struct mp_api_session *session)
 		return NULL;
 	}
 	request->session = session;
+	mp_list_node_init(&request->node);
 	request->next = 0;
 	request->rc = 0;
 	request->cql_len = request->state_len = 0;
 	mp_buf_clear(&request->text);
-	mp_list_node_init(&request->node);
-	mp_list_push_back(&session->unsent, &request->node);
+	if (MP_UNLIKELY(session->newest != NULL))
+		mp_list_push_back(&session->unsent, &session->newest->node);
+	session->newest = request;
 	return request;
 }
 
@@ -90,7 +92,11 @@ struct moonpool_request *moonpool_request_new_query(struct moonpool_session *han
 // Out of the program's hands.
 static void withdraw(struct mp_api_request *request)
 {
-	mp_list_remove(&request->session->unsent, &request->node);
+	struct mp_api_session *session = request->session;
+	if (MP_LIKELY(session->newest == request))
+		session->newest = NULL;
+	else
+		mp_list_remove(&session->unsent, &request->node);
 	mp_api_retire(request);
 }
 
@@ -100,10 +106,25 @@ static void give_back(struct mp_api_request *request)
 	keep(request->session->loop, request);
 }
 
-void mp_api_request_drop(struct mp_api_request *request)
+static void drop(struct mp_api_request *request)
 {
 	withdraw(request);
 	give_back(request);
+}
+
+void mp_api_requests_drop(struct mp_api_session *session)
+{
+	if (session->newest != NULL)
+		drop(session->newest);
+	while (session->unsent.count > 0)
+		drop(MP_CONTAINER_OF(mp_list_first(&session->unsent), struct mp_api_request, node));
+}
+
+struct mp_api_request *mp_api_no_request(const struct moonpool_request *handle, const char *function)
+{
+	if (handle != NULL || !mp_api_failed_in(makes_executed))
+		mp_api_explain(handle, MP_API_REQUEST, MOONPOOL_INVALID_ARGUMENT, function);
+	return NULL;
 }
 
 int moonpool_request_free(struct moonpool_request *handle)
@@ -113,7 +134,7 @@ int moonpool_request_free(struct moonpool_request *handle)
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
 	if (request == NULL)
 		return moonpool_last_code();
-	mp_api_request_drop(request);
+	drop(request);
 	return 0;
 }
 
@@ -236,30 +257,47 @@ static const char *why_not(int rc)
 	return rc == MP_ECLOSED ? "the session is not connected" : NULL;
 }
 
-// 0, or why the request cannot be sent as it is.
-static int prepare_to_send(struct mp_api_request *request)
+// A query's text and the paging state, by now where they stay. 0 or MP_ENOMEM.
+static int use_text(struct mp_api_request *request)
 {
 	struct mp_request *to = request->request;
-	const struct mp_metadata *params = to->prepared != NULL ? to->prepared->params : NULL;
 	const uint8_t *text = request->text.data;
-	to->value_count = request->next;
 	if (request->cql_len > 0)
 		to->cql = (struct mp_str){(const char *)text, request->cql_len};
 	if (request->state_len > 0)
 		to->paging_state = (struct mp_bytes){text + request->cql_len, (int32_t)request->state_len};
-	int rc = request->rc != 0 ? request->rc : mp_buf_status(&request->text);
+	return mp_buf_status(&request->text);
+}
+
+// Why a request whose first error is `rc` cannot be sent.
+static MP_COLD int refuse_to_send(struct mp_api_request *request, int rc)
+{
+	struct mp_prepared *prepared = request->request->prepared;
+	if (request->rc == MOONPOOL_TYPE_MISMATCH && prepared != NULL)
+		mp_prepared_misfit(prepared);
+	return mp_api_refuse("moonpool_execute", rc,
+	                     request->rc != 0 ? "a value or an option of the request was refused" : NULL);
+}
+
+// 0, or why the request cannot be sent as it is.
+static int prepare_to_send(struct mp_api_request *request)
+{
+	struct mp_request *to = request->request;
+	const struct mp_prepared *prepared = to->prepared;
+	to->value_count = request->next;
+	int rc = request->rc;
+	if (rc == 0 && (request->cql_len | request->state_len) != 0)
+		rc = use_text(request);
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);
+	if (MP_UNLIKELY(rc != 0))
+		return refuse_to_send(request, rc);
 	// Parameters that are others by now are told when it is submitted.
-	bool is_current = to->prepared == NULL || to->generation == to->prepared->generation;
-	if (rc == 0 && params != NULL && is_current && request->next < params->column_count)
+	if (prepared != NULL && prepared->params != NULL && request->next < prepared->params->column_count &&
+	    to->generation == prepared->generation)
 		return mp_api_mistake("moonpool_execute", MOONPOOL_INVALID_ARGUMENT,
 		                      "not every parameter has a value");
-	if (request->rc == MOONPOOL_TYPE_MISMATCH && to->prepared != NULL)
-		mp_prepared_misfit(to->prepared);
-	if (request->rc != 0)
-		return mp_api_refuse("moonpool_execute", rc, "a value or an option of the request was refused");
-	return rc == 0 ? 0 : mp_api_refuse("moonpool_execute", rc, NULL);
+	return 0;
 }
 
 int moonpool_execute(struct moonpool_request *handle,

@@ -13,11 +13,9 @@ static const char no_column[] = "there is no such column";
 
 // ---- while a callback runs --------------------------------------------------------------------------------
 
-// Room for one row's values. 0 or MP_ENOMEM.
-static int reserve_values(struct mp_api_loop *loop, uint32_t count)
+// Room for the values of a row of more columns than there was any before. 0 or MP_ENOMEM.
+static MP_COLD int widen(struct mp_api_loop *loop, uint32_t count)
 {
-	if (MP_LIKELY(count <= loop->value_capacity))
-		return 0;
 	struct mp_bytes *values = mp_realloc(loop->values, count * sizeof(*values));
 	if (values == NULL)
 		return MP_ENOMEM;
@@ -26,40 +24,35 @@ static int reserve_values(struct mp_api_loop *loop, uint32_t count)
 	return 0;
 }
 
-void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
-                         const struct mp_error *error)
+static MP_COLD void answer_no_memory(struct mp_api_answer *answer)
 {
 	// Large, so not made anew for each answer.
 	static const struct mp_error no_memory = {.err = MP_ENOMEM, .server_code = -1};
+	answer->error = &no_memory;
+	answer->outcome = NULL;
+}
+
+void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
+                         const struct mp_error *error)
+{
 	struct mp_api_answer *answer = loop->answer;
-	mp_api_answer_end(loop); // of a callback in which a program turns its own loop
+	if (MP_UNLIKELY(mp_api_is_in_use(&answer->object)))
+		mp_api_retire(answer); // of a callback in which a program turns its own loop
 	mp_api_reuse(answer);
-	answer->has_row = false;
-	answer->rows_left = 0;
-	if (error == NULL && outcome != NULL && outcome->result->kind == MP_RESULT_ROWS) {
-		answer->rows = outcome->result->rows;
-		answer->rows_left = outcome->result->row_count;
-		if (reserve_values(loop, outcome->result->column_count) != 0)
-			error = &no_memory;
-	}
+	answer->rows_left = answer->columns = answer->at_hand = 0;
 	answer->error = error;
 	answer->outcome = error == NULL ? outcome : NULL;
-}
-
-void mp_api_answer_end(struct mp_api_loop *loop)
-{
-	if (mp_api_is_in_use(&loop->answer->object))
-		mp_api_retire(loop->answer);
-}
-
-const struct moonpool_result *mp_api_result(struct mp_api_loop *loop)
-{
-	return loop->answer->outcome != NULL ? mp_api_handle(loop->answer) : NULL;
-}
-
-const struct moonpool_error *mp_api_error(struct mp_api_loop *loop)
-{
-	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
+	if (answer->outcome == NULL || outcome->result->kind != MP_RESULT_ROWS)
+		return;
+	const struct mp_result_body *body = outcome->result;
+	answer->rows = body->rows;
+	answer->rows_left = body->row_count;
+	if (MP_LIKELY(outcome->metadata != NULL))
+		answer->columns = outcome->metadata->column_count < body->column_count
+		                      ? outcome->metadata->column_count
+		                      : body->column_count;
+	if (MP_UNLIKELY(body->column_count > loop->value_capacity) && widen(loop, body->column_count) != 0)
+		answer_no_memory(answer);
 }
 
 // ---- columns ----------------------------------------------------------------------------------------------
@@ -160,7 +153,7 @@ int moonpool_result_next(const struct moonpool_result *handle)
 	struct mp_api_answer *answer = answer_of(handle, __func__);
 	if (answer == NULL)
 		return moonpool_last_code();
-	answer->has_row = false;
+	answer->at_hand = 0;
 	if (answer->rows_left == 0)
 		return 0;
 	answer->rows_left--;
@@ -169,30 +162,37 @@ int moonpool_result_next(const struct moonpool_result *handle)
 		answer->rows_left = 0;
 		return mp_api_refuse(__func__, rc, "the node sent less than it said");
 	}
-	answer->has_row = true;
+	answer->at_hand = answer->columns;
 	return 1;
+}
+
+// Why a value cannot be given. The code that was noted.
+static MP_COLD int explain_value(const struct moonpool_result *handle, uint32_t column, const void *place,
+                                 const char *function)
+{
+	const struct mp_api_answer *answer = answer_of(handle, function);
+	if (answer == NULL)
+		return moonpool_last_code();
+	if (place == NULL)
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_place);
+	if (column >= answer->columns)
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_column);
+	return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+	                      "there is no row: moonpool_result_next() comes first");
 }
 
 // The value and its type for a place of the program's. 0, or the code that was noted; null is no mistake.
 MP_INLINE int value_at(const struct moonpool_result *handle, uint32_t column, const void *place,
                        struct mp_bytes *value, uint16_t *type, const char *function)
 {
-	const struct mp_api_answer *answer = answer_of(handle, function);
+	const struct mp_api_answer *answer = mp_api_good(handle, MP_API_ANSWER);
 	*value = (struct mp_bytes){NULL, -1};
 	*type = MP_TYPE_CUSTOM;
-	if (MP_UNLIKELY(answer == NULL))
-		return moonpool_last_code();
-	if (MP_UNLIKELY(place == NULL))
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_place);
-	const struct mp_metadata *metadata = answer->outcome->metadata;
-	if (MP_UNLIKELY(metadata == NULL || column >= metadata->column_count ||
-	                column >= answer->outcome->result->column_count))
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_column);
-	if (MP_UNLIKELY(!answer->has_row))
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
-		                      "there is no row: moonpool_result_next() comes first");
+	// An error has no columns.
+	if (MP_UNLIKELY(answer == NULL || place == NULL || column >= answer->at_hand))
+		return explain_value(handle, column, place, function);
 	*value = answer->loop->values[column];
-	*type = metadata->columns[column].type->id;
+	*type = answer->outcome->metadata->columns[column].type->id;
 	return value->len < 0 ? MOONPOOL_NOT_FOUND : 0;
 }
 

@@ -122,6 +122,7 @@ static struct moonpool_session *make(struct opening *opening, struct mp_api_loop
 	session->connecting = session->closing = false;
 	mp_list_init(&session->statements);
 	mp_list_init(&session->unsent);
+	session->newest = NULL;
 	mp_task_init(&session->reap, reap, session);
 	mp_list_node_init(&session->node);
 	mp_list_push_back(&loop->sessions, &session->node);
@@ -217,8 +218,7 @@ static void reap(void *data)
 {
 	struct mp_api_session *session = data;
 	struct mp_api_loop *loop = session->loop;
-	while (session->unsent.count > 0)
-		mp_api_request_drop(MP_CONTAINER_OF(mp_list_first(&session->unsent), struct mp_api_request, node));
+	mp_api_requests_drop(session);
 	while (session->statements.count > 0)
 		mp_api_statement_drop(
 			MP_CONTAINER_OF(mp_list_first(&session->statements), struct mp_api_statement, node));

@@ -27,7 +27,7 @@ void mp_buf_clear(struct mp_buf *buf)
 	buf->failed = false;
 }
 
-static uint8_t *grow(struct mp_buf *buf, size_t more)
+static MP_COLD uint8_t *grow(struct mp_buf *buf, size_t more)
 {
 	if (more > SIZE_MAX / 4 || buf->len > SIZE_MAX / 4) {
 		buf->failed = true;

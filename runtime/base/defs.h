@@ -10,6 +10,8 @@
 #define MP_MUST_CHECK         __attribute__((warn_unused_result))
 #define MP_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define MP_NORETURN           __attribute__((noreturn))
+// What is seldom called stays out of its callers, which then save no registers for it.
+#define MP_COLD __attribute__((cold, noinline))
 // For small functions whose arguments are constants where they are called.
 #define MP_INLINE       static inline __attribute__((always_inline))
 #define MP_LIKELY(x)    __builtin_expect(!!(x), 1)
