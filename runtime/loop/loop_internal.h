@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the two bodies of loop.h share: the table of operations a body implements, and the state that is the
-// same in both (time stamp, chance, timers, tasks, census). Only loop/ and sim/loop_sim*.c include this.
+// same in both (time stamp, chance, timers, tasks, census). Only loop/ and sim/net/ include this.
 //
 // A *hold* is one reason for the loop to go on: a started timer, a posted task, an open socket, listener,
 // resolve or watch. The body hears only when the first hold comes and when the last one goes.

@@ -365,4 +365,29 @@ function loops.close_all(...)
   for _, sock in ipairs { ... } do sock:close() end
 end
 
+-- ---- of the simulated loop --------------------------------------------------------------------------------
+
+function loops.now(loop) return C.mp_loop_now_ns(loop.handle) end
+
+function loops.run_for(loop, ns)
+  C.mp_loop_sim_run_for(loop.handle, ns)
+  loop:check()
+end
+jit.off(loops.run_for)
+
+function loops.run_until(loop, ns)
+  C.mp_loop_sim_run_until(loop.handle, ns)
+  loop:check()
+end
+jit.off(loops.run_until)
+
+function loops.echo() return { read = function(sock, text) sock:send(text) end } end
+
+-- Text of a length that its position tells.
+function loops.numbered(bytes)
+  local parts = {}
+  for i = 1, math.ceil(bytes / 8) do parts[i] = string.format("%07d ", i) end
+  return table.concat(parts):sub(1, bytes)
+end
+
 return loops

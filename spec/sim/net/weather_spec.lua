@@ -9,28 +9,8 @@ local node_host = loops.addr("10.0.0.1", 0)
 local other = loops.addr("10.0.0.2", 9042)
 local S = 1000000000ULL
 
-local function now(loop) return C.mp_loop_now_ns(loop.handle) end
-
-local run_for = function(loop, ns)
-  C.mp_loop_sim_run_for(loop.handle, ns)
-  loop:check()
-end
-jit.off(run_for)
-
-local run_until = function(loop, ns)
-  C.mp_loop_sim_run_until(loop.handle, ns)
-  loop:check()
-end
-jit.off(run_until)
-
-local function echo() return { read = function(sock, text) sock:send(text) end } end
-
--- Text of a length that its position tells.
-local function numbered(bytes)
-  local parts = {}
-  for i = 1, math.ceil(bytes / 8) do parts[i] = string.format("%07d ", i) end
-  return table.concat(parts):sub(1, bytes)
-end
+local now, run_for = loops.now, loops.run_for
+local echo, numbered = loops.echo, loops.numbered
 
 describe("the simulated loop", function()
   local loop
