@@ -144,14 +144,35 @@ end
 
 -- ---- requests ---------------------------------------------------------------------------------------------
 
-local run_keys = set_of("requests", "policy", "options", "retry", "retryOptions", "reconnect", "reconnectOptions",
-  "speculate", "speculateOptions", "failover", "failoverOptions", "consistency", "key", "kind", "tag", "concurrency",
-  "timeout", "idempotent", "cluster")
+-- The questions that policies answer: what run() calls the policy of each and its options, the section of the pool's
+-- configuration, and the policy where none is given.
+local questions = {
+  { policy = "policy", options = "options", section = "loadBalancing", default = "TokenAwarePolicy" },
+  { policy = "retry", options = "retryOptions", section = "retry", default = "DefaultRetryPolicy" },
+  { policy = "reconnect", options = "reconnectOptions", section = "reconnection" },
+  { policy = "speculate", options = "speculateOptions", section = "speculativeExecution" },
+  { policy = "failover", options = "failoverOptions", section = "failover" },
+}
 
-local function policy_section(name, options)
-  local section = { policy = name }
-  for key, value in pairs(options or {}) do section[key] = value end
-  return section
+local run_keys = set_of("requests", "consistency", "key", "kind", "tag", "concurrency", "timeout", "idempotent",
+  "cluster")
+for _, question in ipairs(questions) do run_keys[question.policy], run_keys[question.options] = true, true end
+
+-- The sections of a pool's configuration that name its policies, and a name of their own for all that is in them.
+local function policy_sections(given)
+  local sections, parts = {}, {}
+  for _, question in ipairs(questions) do
+    local name, section, said = given[question.policy] or question.default, {}, {}
+    for key, value in pairs(given[question.options] or {}) do
+      section[key] = value
+      said[#said + 1] = tostring(key) .. "=" .. tostring(value)
+    end
+    table.sort(said)
+    parts[#parts + 1] = tostring(name) .. " " .. table.concat(said, ",")
+    section.policy = name
+    sections[question.section] = name and section
+  end
+  return sections, table.concat(parts, ";")
 end
 
 -- Connections are open, every host knows every statement, the replicas of the keyspace are known: what is counted
@@ -170,16 +191,7 @@ end
 -- One pool for each different configuration, open until the cluster's end, so that a second run finds what the first
 -- one learnt.
 local function pool_of(self, given)
-  local parts = {}
-  for _, kind in ipairs { "policy", "retry", "reconnect", "speculate", "failover" } do
-    local keys = {}
-    for key, value in pairs(given[kind == "policy" and "options" or kind .. "Options"] or {}) do
-      keys[#keys + 1] = tostring(key) .. "=" .. tostring(value)
-    end
-    table.sort(keys)
-    parts[#parts + 1] = tostring(given[kind]) .. " " .. table.concat(keys, ",")
-  end
-  local name = table.concat(parts, ";")
+  local sections, name = policy_sections(given)
   local pool = self.pools[name]
   if pool then return pool end
   local nodes = self.world.cluster:nodes()
@@ -187,11 +199,8 @@ local function pool_of(self, given)
   for i, node in ipairs(nodes) do contacts[i] = node.address end
   pool = moonpool.ConnectionPool {
     contactPoints = contacts, localDataCenter = self.localDc, localRack = self.localRack, policyPath = testing.paths,
-    loadBalancing = policy_section(given.policy or "TokenAwarePolicy", given.options),
-    retry = policy_section(given.retry or "DefaultRetryPolicy", given.retryOptions),
-    reconnection = given.reconnect and policy_section(given.reconnect, given.reconnectOptions),
-    speculativeExecution = given.speculate and policy_section(given.speculate, given.speculateOptions),
-    failover = given.failover and policy_section(given.failover, given.failoverOptions),
+    loadBalancing = sections.loadBalancing, retry = sections.retry, reconnection = sections.reconnection,
+    speculativeExecution = sections.speculativeExecution, failover = sections.failover,
     pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 1 } }, logging = { level = "error" },
   }
   assert(pool:connect())

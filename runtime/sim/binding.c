@@ -158,7 +158,7 @@ static int new_cluster(lua_State *L)
 	return 1;
 }
 
-static int close_cluster(lua_State *L)
+static int cluster_close(lua_State *L)
 {
 	mp_lua_sim_close_cluster(L, 1);
 	return 0;
@@ -176,42 +176,42 @@ static int on_node(lua_State *L, int (*fn)(struct mp_sim_cluster *cluster, uint1
 	return 0;
 }
 
-static int kill_node(lua_State *L)
+static int cluster_kill(lua_State *L)
 {
 	return on_node(L, mp_sim_node_kill, "killed");
 }
 
-static int start_node(lua_State *L)
+static int cluster_start(lua_State *L)
 {
 	return on_node(L, mp_sim_node_start, "started");
 }
 
-static int pause_node(lua_State *L)
+static int cluster_pause(lua_State *L)
 {
 	return on_node(L, mp_sim_node_pause, "paused");
 }
 
-static int resume_node(lua_State *L)
+static int cluster_resume(lua_State *L)
 {
 	return on_node(L, mp_sim_node_resume, "resumed");
 }
 
-static int drain_node(lua_State *L)
+static int cluster_drain(lua_State *L)
 {
 	return on_node(L, mp_sim_node_drain, "drained");
 }
 
-static int remove_node(lua_State *L)
+static int cluster_remove_node(lua_State *L)
 {
 	return on_node(L, mp_sim_remove_node, "removed");
 }
 
-static int forget_prepared(lua_State *L)
+static int cluster_forget_prepared(lua_State *L)
 {
 	return on_node(L, mp_sim_forget_prepared, "made to forget");
 }
 
-static int add_node(lua_State *L)
+static int cluster_add_node(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	struct mp_addr addr = {.ip_len = 0};
@@ -226,7 +226,7 @@ static int add_node(lua_State *L)
 	return 1;
 }
 
-static int set_address(lua_State *L)
+static int cluster_set_address(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	uint16_t node = mp_lua_sim_check_node(L, 2, cluster);
@@ -235,7 +235,7 @@ static int set_address(lua_State *L)
 	return rc < 0 ? luaL_error(L, "node %d cannot move there (%s)", node + 1, mp_err_text(rc)) : 0;
 }
 
-static int advertise(lua_State *L)
+static int cluster_advertise(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	uint16_t node = mp_lua_sim_check_node(L, 2, cluster);
@@ -246,7 +246,7 @@ static int advertise(lua_State *L)
 	return rc < 0 ? luaL_error(L, "%s", mp_err_text(rc)) : 0;
 }
 
-static int set_max_version(lua_State *L)
+static int cluster_set_max_version(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	uint16_t node = mp_lua_sim_check_node(L, 2, cluster);
@@ -254,20 +254,20 @@ static int set_max_version(lua_State *L)
 	return rc < 0 ? luaL_argerror(L, 3, "a version from 3 to 5 expected") : 0;
 }
 
-static int set_prepared_limit(lua_State *L)
+static int cluster_set_prepared_limit(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	int rc = mp_sim_set_prepared_limit(cluster, (uint32_t)luaL_checkinteger(L, 2));
 	return rc < 0 ? luaL_argerror(L, 2, "at least 1 expected") : 0;
 }
 
-static int set_password(lua_State *L)
+static int cluster_set_password(lua_State *L)
 {
 	int rc = mp_sim_set_password(mp_lua_sim_check_cluster(L, 1), luaL_checkstring(L, 2));
 	return rc < 0 ? luaL_error(L, "not enough memory") : 0;
 }
 
-static int send_event(lua_State *L)
+static int cluster_send_event(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	uint16_t node = mp_lua_sim_check_node(L, 2, cluster);
@@ -298,7 +298,7 @@ static void set_text(lua_State *L, const char *name, const char *text)
 	lua_setfield(L, -2, name);
 }
 
-static int describe(lua_State *L)
+static int cluster_node(lua_State *L)
 {
 	const struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	struct mp_sim_node_info info;
@@ -337,13 +337,13 @@ static int describe(lua_State *L)
 	return 1;
 }
 
-static int size(lua_State *L)
+static int cluster_size(lua_State *L)
 {
 	lua_pushinteger(L, (lua_Integer)mp_sim_cluster_size(mp_lua_sim_check_cluster(L, 1)));
 	return 1;
 }
 
-static int received(lua_State *L)
+static int cluster_received(lua_State *L)
 {
 	const struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	struct mp_str text;
@@ -354,7 +354,7 @@ static int received(lua_State *L)
 	return 2;
 }
 
-static int replicas(lua_State *L)
+static int cluster_replicas(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	uint16_t nodes[32];
@@ -371,7 +371,7 @@ static int replicas(lua_State *L)
 	return 1;
 }
 
-static int schema(lua_State *L)
+static int cluster_schema(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	struct mp_str cql;
@@ -383,26 +383,26 @@ static int schema(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{"close", close_cluster},
-	{"kill", kill_node},
-	{"start", start_node},
-	{"pause", pause_node},
-	{"resume", resume_node},
-	{"drain", drain_node},
-	{"addNode", add_node},
-	{"removeNode", remove_node},
-	{"setAddress", set_address},
-	{"advertise", advertise},
-	{"setMaxVersion", set_max_version},
-	{"sendEvent", send_event},
-	{"forgetPrepared", forget_prepared},
-	{"setPreparedLimit", set_prepared_limit},
-	{"setPassword", set_password},
-	{"node", describe},
-	{"size", size},
-	{"received", received},
-	{"replicas", replicas},
-	{"schema", schema},
+	{"close", cluster_close},
+	{"kill", cluster_kill},
+	{"start", cluster_start},
+	{"pause", cluster_pause},
+	{"resume", cluster_resume},
+	{"drain", cluster_drain},
+	{"addNode", cluster_add_node},
+	{"removeNode", cluster_remove_node},
+	{"setAddress", cluster_set_address},
+	{"advertise", cluster_advertise},
+	{"setMaxVersion", cluster_set_max_version},
+	{"sendEvent", cluster_send_event},
+	{"forgetPrepared", cluster_forget_prepared},
+	{"setPreparedLimit", cluster_set_prepared_limit},
+	{"setPassword", cluster_set_password},
+	{"node", cluster_node},
+	{"size", cluster_size},
+	{"received", cluster_received},
+	{"replicas", cluster_replicas},
+	{"schema", cluster_schema},
 	{NULL, NULL},
 };
 
@@ -413,7 +413,7 @@ int luaopen_moonpool_simcore(lua_State *L)
 	luaL_register(L, NULL, methods);
 	mp_lua_sim_add_rules(L);
 	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, close_cluster);
+	lua_pushcfunction(L, cluster_close);
 	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
 	lua_createtable(L, 0, 5);

@@ -61,7 +61,7 @@ static void read_error(lua_State *L, int index, struct mp_sim_error *error)
 	error->set = true;
 }
 
-static int add_rule(lua_State *L)
+static int cluster_add_rule(lua_State *L)
 {
 	struct mp_sim_cluster *cluster = mp_lua_sim_check_cluster(L, 1);
 	struct mp_sim_rule_spec spec;
@@ -95,19 +95,19 @@ static int add_rule(lua_State *L)
 	return 1;
 }
 
-static int remove_rule(lua_State *L)
+static int cluster_remove_rule(lua_State *L)
 {
 	mp_sim_remove_rule(mp_lua_sim_check_cluster(L, 1), (uint32_t)luaL_checknumber(L, 2));
 	return 0;
 }
 
-static int clear_rules(lua_State *L)
+static int cluster_clear_rules(lua_State *L)
 {
 	mp_sim_clear_rules(mp_lua_sim_check_cluster(L, 1));
 	return 0;
 }
 
-static int rule_hits(lua_State *L)
+static int cluster_rule_hits(lua_State *L)
 {
 	lua_pushnumber(
 		L, (double)mp_sim_rule_hits(mp_lua_sim_check_cluster(L, 1), (uint32_t)luaL_checknumber(L, 2)));
@@ -117,10 +117,10 @@ static int rule_hits(lua_State *L)
 void mp_lua_sim_add_rules(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{"addRule", add_rule},
-		{"removeRule", remove_rule},
-		{"clearRules", clear_rules},
-		{"ruleHits", rule_hits},
+		{"addRule", cluster_add_rule},
+		{"removeRule", cluster_remove_rule},
+		{"clearRules", cluster_clear_rules},
+		{"ruleHits", cluster_rule_hits},
 		{NULL, NULL},
 	};
 	luaL_register(L, NULL, methods);

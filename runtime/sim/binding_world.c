@@ -77,7 +77,7 @@ static int new_world(lua_State *L)
 	return 1;
 }
 
-static int new_cluster(lua_State *L)
+static int world_cluster(lua_State *L)
 {
 	struct world *world = check_world(L);
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -97,7 +97,7 @@ static int run_inside(lua_State *L)
 	return mp_runtime_run(world->runtime, L, lua_gettop(L) - 1);
 }
 
-static int run(lua_State *L)
+static int world_run(lua_State *L)
 {
 	struct world *world = check_world(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -140,7 +140,7 @@ static bool describe_census(struct mp_loop *loop, char text[256])
 }
 
 // (world, cluster): the hash of all events, and what was left open, or nil.
-static int close_world(lua_State *L)
+static int world_close(lua_State *L)
 {
 	struct world *world = check_world(L);
 	char left[256];
@@ -166,14 +166,14 @@ static int gc_world(lua_State *L)
 	return 0;
 }
 
-static int trace(lua_State *L)
+static int world_trace(lua_State *L)
 {
 	const struct world *world = check_world(L);
 	lua_pushlstring(L, (const char *)world->trace.data, world->trace.len);
 	return 1;
 }
 
-static int now(lua_State *L)
+static int world_now(lua_State *L)
 {
 	lua_pushnumber(L, (double)mp_loop_now_ns(check_world(L)->loop) / 1e6);
 	return 1;
@@ -190,27 +190,27 @@ static int fault(lua_State *L, int (*fn)(struct mp_loop *loop, const struct mp_a
 	return 0;
 }
 
-static int blackhole(lua_State *L)
+static int world_blackhole(lua_State *L)
 {
 	return fault(L, mp_loop_sim_blackhole);
 }
 
-static int partition(lua_State *L)
+static int world_partition(lua_State *L)
 {
 	return fault(L, mp_loop_sim_partition);
 }
 
-static int stall(lua_State *L)
+static int world_stall(lua_State *L)
 {
 	return fault(L, mp_loop_sim_stall);
 }
 
-static int fail_local(lua_State *L)
+static int world_fail_local(lua_State *L)
 {
 	return fault(L, mp_loop_sim_fail_local);
 }
 
-static int cut(lua_State *L)
+static int world_cut(lua_State *L)
 {
 	struct world *world = check_world(L);
 	struct mp_addr addr = mp_lua_sim_check_addr(L, 2, 0);
@@ -218,7 +218,7 @@ static int cut(lua_State *L)
 	return 1;
 }
 
-static int latency(lua_State *L)
+static int world_latency(lua_State *L)
 {
 	struct world *world = check_world(L);
 	uint64_t ns = (uint64_t)(luaL_checknumber(L, 2) * 1e6),
@@ -232,19 +232,19 @@ static int latency(lua_State *L)
 	return 0;
 }
 
-static int jump(lua_State *L)
+static int world_jump(lua_State *L)
 {
 	mp_loop_sim_jump(check_world(L)->loop, (uint64_t)(luaL_checknumber(L, 2) * 1e6));
 	return 0;
 }
 
-static int set_wall(lua_State *L)
+static int world_set_wall(lua_State *L)
 {
 	mp_loop_sim_set_wall(check_world(L)->loop, (uint64_t)(luaL_checknumber(L, 2) * 1e3));
 	return 0;
 }
 
-static int set_name(lua_State *L)
+static int world_set_name(lua_State *L)
 {
 	struct world *world = check_world(L);
 	const char *host = luaL_checkstring(L, 2);
@@ -257,28 +257,28 @@ static int set_name(lua_State *L)
 	return 0;
 }
 
-static int touch(lua_State *L)
+static int world_touch(lua_State *L)
 {
 	mp_loop_sim_touch(check_world(L)->loop, luaL_checkstring(L, 2));
 	return 0;
 }
 
 static const luaL_Reg methods[] = {
-	{"cluster", new_cluster},
-	{"run", run},
-	{"close", close_world},
-	{"trace", trace},
-	{"now", now},
-	{"blackhole", blackhole},
-	{"partition", partition},
-	{"stall", stall},
-	{"failLocal", fail_local},
-	{"cut", cut},
-	{"latency", latency},
-	{"jump", jump},
-	{"setWall", set_wall},
-	{"setName", set_name},
-	{"touch", touch},
+	{"cluster", world_cluster},
+	{"run", world_run},
+	{"close", world_close},
+	{"trace", world_trace},
+	{"now", world_now},
+	{"blackhole", world_blackhole},
+	{"partition", world_partition},
+	{"stall", world_stall},
+	{"failLocal", world_fail_local},
+	{"cut", world_cut},
+	{"latency", world_latency},
+	{"jump", world_jump},
+	{"setWall", world_set_wall},
+	{"setName", world_set_name},
+	{"touch", world_touch},
 	{NULL, NULL},
 };
 

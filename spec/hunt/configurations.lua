@@ -4,6 +4,7 @@
 -- nothing raises but ConnectionPool with that message, and no secret is ever shown.
 local canaries = require "spec.support.canaries"
 local config = require "moonpool.config"
+local effort = require "spec.support.effort"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 local random = require "spec.hunt.random"
@@ -12,7 +13,7 @@ local unix = require "spec.support.unix"
 
 local configurations = { suite = 150 }
 
-local MOST_S = 2 -- of processor time, under the sanitizers
+local MOST = 2 -- units (spec/support/effort), under the sanitizers
 
 -- ---- values -----------------------------------------------------------------------------------------------
 
@@ -135,11 +136,9 @@ end
 
 -- nil, or what is wrong with what became of it.
 local function look(given)
-  local began = os.clock()
-  local ok, checked, told = pcall(config.check, given, "app.lua:3")
-  local took = os.clock() - began
+  local took, ok, checked, told = effort.of(pcall, config.check, given, "app.lua:3")
   if not ok then return "check raised " .. tostring(checked) end
-  if took > MOST_S then return ("check took %.1f s"):format(took) end
+  if took > MOST then return ("check took %.1f units"):format(took) end
   if checked == nil and (type(told) ~= "string" or told == "") then return "refused without a message" end
   if checked ~= nil and (type(checked) ~= "table" or type(told) ~= "table") then return "taken, but as what?" end
   local lines = type(told) == "table" and told or { told }

@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 local datacentres = require "spec.support.datacentres"
 local policies = require "spec.support.policies"
+local refuses = require "spec.support.refuses"
 local world = require "spec.support.world"
 
 local folder, dcs
@@ -145,19 +146,13 @@ describe("DatacentreFailoverPolicy", function()
     end
   end)
 
-  for options, message in pairs {
+  refuses(it, "failover", "DatacentreFailoverPolicy", {
     ["{ minUpHosts = -1 }"] = "failover.minUpHosts: got -1; must be 0 or more",
     ["{ downFor = -1 }"] = "failover.downFor: got -1; must be 0 or more",
     ["{ upFor = -1 }"] = "failover.upFor: got -1; must be 0 or more",
     ["{ minUpRatio = 2 }"] = "failover.minUpRatio: got 2; must be 0 to 1",
     ["{ minUpHost = 1 }"] = "has no such option, did you mean minUpHosts?",
-  } do
-    it("refuses " .. options, function()
-      local p, why = policies.try { failover = "DatacentreFailoverPolicy", failoverOptions = options }
-      assert.is_nil(p)
-      assert.matches(message, why, 1, true)
-    end)
-  end
+  })
 end)
 
 describe("a failover policy", function()

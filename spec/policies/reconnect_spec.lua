@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local C = require "spec.support.c"
 local policies = require "spec.support.policies"
+local refuses = require "spec.support.refuses"
 local pool_world = require "spec.support.pool_world"
 local world = require "spec.support.world"
 
@@ -53,19 +54,13 @@ describe("ExponentialReconnectionPolicy", function()
     assert.equal(draws(3), draws(3))
   end)
 
-  for options, message in pairs {
+  refuses(it, "reconnect", "ExponentialReconnectionPolicy", {
     ["{ baseDelay = 0 }"] = "reconnection.baseDelay: got 0; must be 1 ms or more",
     ["{ maxDelay = 10 }"] = "reconnection.maxDelay: got 10; must be at least baseDelay, 1000",
     ["{ maxDelay = 1e9 }"] = "reconnection.maxDelay: got 1000000000; at most a day, 86400000",
     ["{ baseDelay = 'x' }"] = 'reconnection.baseDelay: got "x" (string); ExponentialReconnectionPolicy takes a number',
     ["{ base = 1 }"] = "reconnection.base: ExponentialReconnectionPolicy",
-  } do
-    it("refuses " .. options, function()
-      local p, why = policies.try { reconnect = "ExponentialReconnectionPolicy", reconnectOptions = options }
-      assert.is_nil(p)
-      assert.matches(message, why, 1, true)
-    end)
-  end
+  })
 end)
 
 describe("ConstantReconnectionPolicy", function()

@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local C = require "spec.support.c"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
+local refuses = require "spec.support.refuses"
 local topology = require "spec.support.topology"
 local world = require "spec.support.world"
 
@@ -54,37 +55,25 @@ describe("ConstantSpeculativeExecutionPolicy", function()
     assert.same({ 3, 3 }, { p:after(1), p:after(2), p:after(3) })
   end)
 
-  for options, message in pairs {
+  refuses(it, "speculate", "ConstantSpeculativeExecutionPolicy", {
     ["{ delay = -1 }"] = "speculativeExecution.delay: got -1; must be 0 to 3600000 ms",
     ["{ delay = 0/0 }"] = "speculativeExecution.delay: got nan; must be 0 to 3600000 ms",
     ["{ delay = 'x' }"] = 'speculativeExecution.delay: got "x" (string); ConstantSpeculativeExecutionPolicy takes a '
       .. "number",
     ["{ maxSpeculativeExecutions = 4 }"] = "speculativeExecution.maxSpeculativeExecutions: got 4; must be 1 to 3",
     ["{ percentile = 99 }"] = "speculativeExecution.percentile: ConstantSpeculativeExecutionPolicy",
-  } do
-    it("refuses " .. options, function()
-      local p, why = policies.try { speculate = "ConstantSpeculativeExecutionPolicy", speculateOptions = options }
-      assert.is_nil(p)
-      assert.matches(message, (why:gsub("-nan", "nan")), 1, true)
-    end)
-  end
+  })
 end)
 
 describe("PercentileSpeculativeExecutionPolicy", function()
   files()
 
-  for options, message in pairs {
+  refuses(it, "speculate", "PercentileSpeculativeExecutionPolicy", {
     ["{ percentile = 100 }"] = "speculativeExecution.percentile: got 100; must be more than 0 and less than 100",
     ["{ percentile = 0 }"] = "speculativeExecution.percentile: got 0; must be more than 0 and less than 100",
     ["{ minimumSamples = 0 }"] = "speculativeExecution.minimumSamples: got 0; must be 1 or more",
     ["{ maxSpeculativeExecutions = 0 }"] = "speculativeExecution.maxSpeculativeExecutions: got 0; must be 1 to 3",
-  } do
-    it("refuses " .. options, function()
-      local p, why = policies.try { speculate = "PercentileSpeculativeExecutionPolicy", speculateOptions = options }
-      assert.is_nil(p)
-      assert.matches(message, why, 1, true)
-    end)
-  end
+  })
 
   it("asks what was measured, and wants nothing while that is too little", function()
     local p = policies.new { speculate = "PercentileSpeculativeExecutionPolicy",

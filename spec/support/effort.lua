@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a piece of work costs, told apart from how fast or busy the machine is: its processor time beside that of a
+-- fixed piece of work, done in the same moment. One unit is what took one second on a quiet machine of 2024. A
+-- neighbour may still steal from one try, so a bound is broken only by work that breaks it each time.
+local effort = {}
+
+local REFERENCE_S = 0.0145 -- of processor time: what `reference` takes where a unit is a second
+local TRIES = 5
+
+-- Texts, tables and calls, as most of what is measured; interpreted, for a trace might be found or not.
+local function reference()
+  local kept = {}
+  for i = 1, 20000 do kept[i % 512] = tostring(i) .. "x" end
+  return #kept
+end
+jit.off(reference, true)
+
+local function seconds(fn, ...)
+  local from = os.clock()
+  local a, b, c = fn(...)
+  return os.clock() - from, a, b, c
+end
+
+local scale, scaled_at
+
+--- How many times longer than on that quiet machine things take here and now, at least 1.
+function effort.scale()
+  if not scaled_at or os.clock() - scaled_at > 0.5 then
+    scale = math.max(1, (seconds(reference)) / REFERENCE_S)
+    scaled_at = os.clock()
+  end
+  return scale
+end
+
+--- The units that `fn(...)` took, and its first three results.
+function effort.of(fn, ...)
+  local before = seconds(reference)
+  local took, a, b, c = seconds(fn, ...)
+  return took * REFERENCE_S / math.max(before, (seconds(reference))), a, b, c
+end
+
+--- Raises when `fn(...)` takes more than `units` each time; `before`, if given, is called before each try. Returns what
+--- `fn` did.
+function effort.at_most(units, fn, ...)
+  local least = math.huge
+  for _ = 1, TRIES do
+    local took, a, b, c = effort.of(fn, ...)
+    if took <= units then return a, b, c end
+    least = math.min(least, took)
+  end
+  error(("it took %.3f units at least, allowed are %g"):format(least, units), 2)
+end
+
+return effort
