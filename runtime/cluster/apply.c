@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cluster/session_internal.h"
 #include "cluster/topology/host_internal.h"
+#include "cluster/topology/remotes.h"
 
 static bool same_text(const char *a, const char *b)
 {
@@ -136,8 +137,12 @@ static void spread(struct mp_session *session, bool new_interval, const char *ro
 	const struct mp_session_config *config = &session->config;
 	mp_control_set_heartbeat(&session->control, config->heartbeat_interval_ms, config->heartbeat_timeout_ms);
 	session->hosts.open_pace_ns = 0;
+	mp_remotes_changed(&session->hosts);
+	mp_remotes_review(&session->hosts); // before the rest is let go
 	for (uint32_t i = 0; i < session->hosts.live_count; i++)
 		mp_host_reconfigure(session->hosts.live[i], rotate);
+	session->regions_checked = false;
+	mp_session_check_regions(session);
 	if (new_interval)
 		mp_topology_set_interval(&session->topology);
 	mp_prepares_trim(&session->prepares);

@@ -13,7 +13,7 @@ struct mp_contact_point {
 // A datacentre's own settings.
 struct mp_region {
 	const char *dc;
-	uint32_t max_connections; // to each of its hosts; 0: as its distance says
+	uint32_t max_connections; // the most to each of its hosts; 0: as its distance says
 	uint16_t priority;        // place among the remote datacentres, 1 first; 0: after those
 };
 
@@ -54,6 +54,7 @@ struct mp_session_config {
 	enum mp_compression compression; // asked of every node; one that does not offer it is used without
 	struct mp_pool_limits local, remote;
 	bool connect_remote;                  // open connections to remote hosts (their core > 0)
+	uint32_t remote_hosts_per_dc;         // to so many of each datacentre; 0: to all
 	uint32_t max_requests_per_connection; // stream ids
 	uint32_t connect_timeout_ms;
 	uint32_t heartbeat_interval_ms, heartbeat_timeout_ms;

@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 #include "cluster/session_internal.h"
+#include "cluster/topology/host_internal.h"
+#include "cluster/topology/remotes.h"
 
 #define TICK_MS  1000u
 #define LOOK_MS  5u // how often connect looks whether all hosts have tried
@@ -122,11 +124,19 @@ struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_
 
 void mp_session_set_policies(struct mp_session *session, const struct mp_policy_calls *policies)
 {
+	bool had_serving = session->policies.serving.decide != NULL;
 	session->policies = policies != NULL ? *policies : (struct mp_policy_calls){.balance = {NULL, NULL}};
 	if (session->policies.balance.plan == NULL)
 		session->policies.balance = (struct mp_balance_policy){NULL, mp_default_plan};
 	if (session->policies.retry.decide == NULL)
 		session->policies.retry = (struct mp_retry_policy){.decide = mp_default_retry};
+	if (had_serving == (session->policies.serving.decide != NULL))
+		return;
+	// Which remote hosts are connected to depends on it.
+	for (uint32_t i = 0; i < session->hosts.live_count; i++)
+		mp_host_relocate(session->hosts.live[i]);
+	if (session->state != MP_SESSION_NEW)
+		mp_remotes_changed(&session->hosts);
 }
 
 void mp_session_set_listener(struct mp_session *session,
@@ -237,6 +247,7 @@ static void on_chores(void *data)
 	mp_prepares_tell_failed(&session->prepares);
 	mp_room_serve(&session->room);
 	mp_events_deliver(&session->events);
+	mp_remotes_review(&session->hosts);
 	mp_hosts_sweep(&session->hosts);
 	bool ends = session->state == MP_SESSION_FAILING || session->state == MP_SESSION_CLOSING;
 	if (ends && is_quiet(session))

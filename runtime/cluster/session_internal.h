@@ -80,7 +80,8 @@ struct mp_session {
 	struct mp_log_gate unreachable;
 	bool unknown_is_local; // hosts that do not say their datacentre: no other one is local
 	bool view_changed;
-	bool control_is_old; // the control connection is to be replaced as soon as another connection was
+	bool regions_checked; // of the configuration in force
+	bool control_is_old;  // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;
 	struct mp_timer tick;        // once a second while there are hosts
 	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried
@@ -107,4 +108,5 @@ void mp_session_make_settings(struct mp_session *session);
 
 // ---- session_topology.c
 void mp_session_init_cluster(struct mp_session *session);
+void mp_session_check_regions(struct mp_session *session);  // warns of settings for a datacentre that is none
 void mp_session_describe_hosts(struct mp_session *session); // connect_error: what became of each host in use

@@ -7,6 +7,7 @@
 
 #include "cluster/session_internal.h"
 #include "cluster/topology/host_internal.h"
+#include "cluster/topology/remotes.h"
 
 #define COMPLAIN_EVERY_MS 10000u
 
@@ -145,14 +146,37 @@ static void review_unknown(struct mp_session *session)
 	mp_session_view_changed(session);
 }
 
+void mp_session_check_regions(struct mp_session *session)
+{
+	if (session->regions_checked || session->hosts.live_count == 0)
+		return;
+	session->regions_checked = true;
+	for (size_t r = 0; r < session->config.region_count; r++) {
+		const char *dc = session->config.regions[r].dc;
+		bool exists = false;
+		for (uint32_t i = 0; !exists && i < session->hosts.live_count; i++)
+			exists = strcmp(session->hosts.live[i]->dc, dc) == 0;
+		char dcs[160];
+		if (exists)
+			continue;
+		list_dcs(session, dcs, sizeof(dcs));
+		mp_log_write(
+			&session->log, MP_LOG_WARN,
+			"regionSettings['%s'] has no effect: no host is in such a datacentre; the cluster has: %s", dc,
+			dcs);
+	}
+}
+
 static void on_read(void *owner)
 {
 	struct mp_session *session = owner;
 	review_unknown(session);
+	mp_session_check_regions(session);
 	const char *local_dc = session->cluster.local_dc != NULL ? session->cluster.local_dc : "";
 	if (session->state != MP_SESSION_CONNECTING || session->hosts.opened)
 		return;
 	mp_keyspaces_use(&session->keyspaces, session->keyspace_id);
+	mp_remotes_review(&session->hosts);
 	if (session->view.local_dc == MP_NO_HOST && !session->unknown_is_local)
 		mp_log_write(&session->log, MP_LOG_WARN, "no host is in the local datacentre '%s'", local_dc);
 	if (mp_hosts_in_use(&session->hosts) > 0) {
@@ -199,6 +223,14 @@ static enum mp_distance distance(void *owner, const char *dc)
 	return connects && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE : MP_DISTANCE_IGNORED;
 }
 
+// Whether a datacentre is well is seen by all of its hosts, so a failover policy wants them all.
+static uint32_t remote_hosts(void *owner)
+{
+	const struct mp_session *session = owner;
+	bool needs_all = session->policies.serving.decide != NULL || session->away;
+	return needs_all ? 0 : session->config.remote_hosts_per_dc;
+}
+
 static bool prepares(void *owner, uint16_t dc_id)
 {
 	const struct mp_session *session = owner;
@@ -225,6 +257,7 @@ void mp_session_init_cluster(struct mp_session *session)
 		.on_unreachable = on_unreachable,
 		.on_quiet = on_quiet,
 		.distance = distance,
+		.remote_hosts = remote_hosts,
 		.prepares = prepares,
 		.retry_delay = retry_delay,
 	};

@@ -151,6 +151,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_limits(L, "localCore", "localMax", &session->local);
 	get_limits(L, "remoteCore", "remoteMax", &session->remote);
 	get_bool(L, "connectRemote", &session->connect_remote);
+	get_u32(L, "remoteHostsPerDc", &session->remote_hosts_per_dc);
 	get_u32(L, "maxRequests", &session->max_requests_per_connection);
 	get_u32(L, "connectTimeout", &session->connect_timeout_ms);
 	get_u32(L, "heartbeatInterval", &session->heartbeat_interval_ms);

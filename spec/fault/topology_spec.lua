@@ -244,7 +244,7 @@ describe("topology:", function()
     assert(strict:execute(read, nil, { consistency = "ONE" }))
     assert(open:execute(read, nil, { consistency = "LOCAL_QUORUM" }))
     for _, number in ipairs(locals) do world.cluster:start(number) end
-    world:waitUp(strict, 6, 10000)
+    world:waitUp(strict, 5, 10000) -- the local ones and two of the others
     moonpool.sleep(3000)
     assert(strict:execute(read, nil, { consistency = "LOCAL_QUORUM" }))
   end)

@@ -87,7 +87,7 @@ describe("an application", function()
     for _, number in ipairs(locals) do world.cluster:kill(number) end
     moonpool.sleep(3000)
     for _, number in ipairs(locals) do world.cluster:start(number) end
-    world:waitUp(pool, 6, 8000)
+    world:waitUp(pool, 5, 8000) -- two of the three remote ones
     moonpool.sleep(500)
     load:stop():none_failed()
     world:healed(pool)

@@ -184,12 +184,13 @@ function World:calm()
   end
 end
 
--- Healed: soon after the faults have ended each host of the pool serves again.
+-- Healed: soon after the faults have ended each host that the pool uses serves again.
 function World:healed(pool, limit_ms)
   self:calm()
   local deadline = moonpool.now() + (limit_ms or 10000)
   for number, node in ipairs(self.cluster:nodes()) do
-    local result, err
+    local _, host = self:status(pool, number)
+    local result, err = host and host.distance == "ignored"
     while node.member and not result do
       result, err = pool:execute("SELECT key FROM system.local", nil, { host = self:host(number) })
       if not result and moonpool.now() > deadline then

@@ -44,6 +44,12 @@ local function wants_remote(flat)
   return not STAYS_LOCAL[balance.policy] or child ~= nil and child ~= false and not STAYS_LOCAL[child]
 end
 
+-- To how many hosts of each remote datacentre; nil: to all that wants_remote() is about.
+local function remote_hosts(flat)
+  local used = flat.balance and flat.balance.options.usedHostsPerRemoteDc
+  return type(used) == "number" and used > 0 and used or nil
+end
+
 -- A pair of core and max from what is given of it; nil where the core's own default stays.
 local function sizes(flat, distance)
   local core, max = flat.core and flat.core[distance], flat.max and flat.max[distance]
@@ -62,6 +68,7 @@ local function finish(flat, where)
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)
+  out.remoteHostsPerDc = remote_hosts(flat)
   for _, kind in ipairs(policy_kinds) do
     local choice = flat[kind]
     if choice then

@@ -36,6 +36,7 @@ struct mp_cluster_events {
 
 	// What only the owner knows.
 	enum mp_distance (*distance)(void *owner, const char *dc);
+	uint32_t (*remote_hosts)(void *owner);         // to how many hosts of each remote datacentre; 0: to all
 	bool (*prepares)(void *owner, uint16_t dc_id); // this datacentre is about to serve
 	bool (*retry_delay)(void *owner, const struct mp_reconnect_view *view, uint64_t *delay_ms);
 };

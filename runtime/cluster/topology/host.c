@@ -14,6 +14,7 @@
 #include "cluster/topology/control.h"
 #include "cluster/topology/host_internal.h"
 #include "cluster/topology/hosts.h"
+#include "cluster/topology/remotes.h"
 #include "cluster/topology/topology.h"
 
 #define NEWLY_UP_MS 60000u
@@ -135,6 +136,7 @@ static void on_down(void *owner, const struct mp_conn_end *why)
 	if (refused && mp_host_addr_failed(host) && host->state == MP_HOST_NEW)
 		return; // it may have a better one
 	mp_host_set_state(host, MP_HOST_DOWN, host->down_why);
+	mp_remotes_changed(host->cluster->hosts);
 }
 
 // While connections of another address serve, a new one is tried.

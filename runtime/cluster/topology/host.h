@@ -48,6 +48,9 @@ struct mp_host {
 	uint64_t failover_told_ms; // when the last failover event from this host was given, + 1; 0: never
 	uint8_t version;           // protocol version of its connections
 	bool empty;                // the pool told that its last connection is gone
+	bool chosen;               // of a remote datacentre of which only some are used (remotes.h) ...
+	uint64_t failures_before;  // ... when it was chosen
+	uint64_t passed;           // counts those that gave their place to another one; 0: it never did
 	uint32_t pins;             // waiting events that name this host
 	bool answers;              // it was reached last, but its connections could not have the keyspace
 	int down_err;              // why the last connection ended or could not be opened; 0: none did

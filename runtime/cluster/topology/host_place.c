@@ -7,8 +7,9 @@
 #include "cluster/topology/cluster.h"
 #include "cluster/topology/host_internal.h"
 #include "cluster/topology/hosts.h"
+#include "cluster/topology/remotes.h"
 
-// Of its distance, and not more than its datacentre's region allows.
+// Of its distance; what its datacentre's own settings say of the most goes before that.
 struct mp_pool_limits mp_host_limits(const struct mp_host *host)
 {
 	const struct mp_cluster *cluster = host->cluster;
@@ -20,7 +21,7 @@ struct mp_pool_limits mp_host_limits(const struct mp_host *host)
 		uint32_t most = config->regions[i].max_connections;
 		if (most == 0 || strcmp(config->regions[i].dc, host->dc) != 0)
 			continue;
-		limits.max = limits.max < most ? limits.max : most;
+		limits.max = most;
 		limits.core = limits.core < most ? limits.core : most;
 	}
 	return limits;
@@ -41,6 +42,8 @@ void mp_host_weigh_place(struct mp_host *host)
 	struct mp_host_view *view = mp_host_view_of(host);
 	const char *rack = cluster->config->local_rack;
 	host->distance = cluster->events->distance(cluster->owner, host->dc);
+	if (host->distance == MP_DISTANCE_REMOTE && !mp_remotes_use(host))
+		host->distance = MP_DISTANCE_IGNORED;
 	view->isLocal = host->distance == MP_DISTANCE_LOCAL;
 	view->isLocalRack = view->isLocal && rack != NULL && strcmp(rack, host->rack) == 0;
 	mp_view_set_priority(cluster->view, view->dcId, priority_of(cluster->config, host->dc));

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cluster/topology/cluster.h"
 #include "cluster/topology/host_internal.h"
+#include "cluster/topology/remotes.h"
 
 #define COMPLAIN_EVERY_MS 10000u
 
@@ -135,6 +136,7 @@ struct mp_host *mp_hosts_add(struct mp_hosts *hosts, const struct mp_node_row *r
 	mp_log_write(hosts->cluster->log, MP_LOG_INFO, "%s (%s, %s) is a node of the cluster", host->addr_text,
 	             host->dc, host->rack);
 	tell(hosts, MP_NEWS_ADDED, host);
+	mp_remotes_changed(hosts);
 	if (hosts->opened)
 		mp_host_open(host);
 	return host;
@@ -170,6 +172,8 @@ bool mp_hosts_remove_where(struct mp_hosts *hosts, bool (*leaves)(void *data, co
 		tell(hosts, MP_NEWS_REMOVED, host);
 	}
 	hosts->live_count = kept;
+	if (removed > 0)
+		mp_remotes_changed(hosts);
 	return removed < most;
 }
 

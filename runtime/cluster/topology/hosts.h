@@ -22,6 +22,8 @@ struct mp_hosts {
 	bool opened;             // pools of hosts in use are open
 	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
 	struct mp_log_gate refusals;
+	bool remotes_changed; // remotes.h
+	uint64_t passes, lots;
 };
 
 int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster) MP_MUST_CHECK;
