@@ -6,7 +6,7 @@ local rows = require "spec.support.rows"
 local session_world = require "spec.support.session_world"
 
 local READ = "SELECT v FROM t"
-local world, wish, asked
+local world, wish, asked, asked_early
 
 local function id(name)
   local view = C.mp_session_view(world.session)
@@ -22,12 +22,13 @@ local function open(config, nodes, retry)
   config.local_dc = config.local_dc or "east"
   config.local_limits = config.local_limits or { core = 2, max = 2 }
   config.remote_limits = config.remote_limits or { core = 1, max = 1 }
-  wish, asked = nil, 0
+  wish, asked, asked_early = nil, 0, 0
   world = session_world.open { nodes = nodes, config = config }
   local policies = ffi.new "struct mp_policy_calls"
   policies.serving.decide = world.loop:callback(
     "bool (*)(void *, const struct mp_datacentres *, struct mp_serving_wish *)", function(_, _, answer)
       asked = asked + 1
+      if world.session.state ~= C.MP_SESSION_OPEN then asked_early = asked_early + 1 end
       if wish == false then return false end
       local value = type(wish) == "function" and wish() or wish
       if type(value) == "string" then value = id(value) end
@@ -67,6 +68,12 @@ describe("the datacentre that serves", function()
   after_each(function()
     if world then world:close() end
     world = nil
+  end)
+
+  it("is nobody's question before the session is open: hosts that are not reached yet are no outage", function()
+    open()
+    assert.is_true(asked > 0)
+    assert.equal(0, asked_early)
   end)
 
   it("is home, and the policy is asked once a second and when hosts come and go", function()
