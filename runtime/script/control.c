@@ -37,15 +37,20 @@ static const char *why_not(int err)
 	}
 }
 
-// listenControl(path, handler): a server, or nil and why not. handler(client, line) runs in a coroutine of its own and
-// answers with replyControl(server, client, text).
+#define ANSWER_MS 60000
+
+// listenControl(path, handler, answer_ms = 60000): a server, or nil and why not. handler(client, line) runs in a
+// coroutine of its own and answers with replyControl(server, client, text) within answer_ms.
 int mp_core_listen_control(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_Integer answer_ms = luaL_optinteger(L, 3, ANSWER_MS);
+	luaL_argcheck(L, answer_ms > 0 && answer_ms <= ANSWER_MS, 3, "1 to 60000 ms");
 	struct mp_control *control = lua_newuserdata(L, sizeof(*control));
 	*control = (struct mp_control){
 		.runtime = mp_runtime_of(L), .handler = LUA_NOREF, .self = LUA_NOREF, .guard = LUA_NOREF};
+	control->answer_ms = (uint32_t)answer_ms;
 	mp_list_init(&control->clients);
 	luaL_getmetatable(L, CONTROL);
 	lua_setmetatable(L, -2);

@@ -16,9 +16,10 @@ struct mp_control {
 	struct mp_listener *listener; // NULL: closed
 	struct mp_list clients;
 	uint32_t last_id;
-	int handler; // in the registry
-	int self;    // the same: whoever listens is not collected
-	int guard;   // the same: xpcall
+	uint32_t answer_ms; // for the handler, and for an answer to be taken whole
+	int handler;        // in the registry
+	int self;           // the same: whoever listens is not collected
+	int guard;          // the same: xpcall
 	struct mp_log_gate complaints;
 };
 

@@ -19,7 +19,6 @@
 #define LINE_MAX_LEN      4096u // with its end
 #define CLIENTS_MAX       16u
 #define PATIENCE_MS       10000u // for a line, and between two parts of an answer that is taken
-#define ANSWER_MS         60000u // for the handler, and for an answer to be taken whole
 #define COMPLAIN_EVERY_MS 1000u
 #define WHY_MAX_LEN       160
 
@@ -176,7 +175,7 @@ static void ask_handler(struct mp_control_client *client, uint32_t line_len)
 	if (!started)
 		turn_away(client, "out of memory");
 	else
-		(void)wait_for(client, ANSWER_MS);
+		(void)wait_for(client, client->control->answer_ms);
 }
 
 // What stands behind the line belongs to the next question, which waits for this answer.
@@ -258,7 +257,8 @@ void mp_control_answer(struct mp_control_client *client, const char *text, size_
 		turn_away(client, "out of memory");
 		return;
 	}
-	client->take_until_ms = mp_loop_now_ms(mp_runtime_loop(client->control->runtime)) + ANSWER_MS;
+	client->take_until_ms =
+		mp_loop_now_ms(mp_runtime_loop(client->control->runtime)) + client->control->answer_ms;
 	write_on(client);
 }
 

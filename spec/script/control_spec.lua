@@ -14,10 +14,11 @@ describe("a control socket", function()
   end)
   after_each(function() os.execute("rm -rf '" .. folder .. "'") end)
 
-  local function with_server(handler, body)
+  local function with_server(handler, body, answer_ms)
     moonpool.run(function()
       local server
-      server = assert(core.listenControl(path, function(client, line) handler(server, client, line) end))
+      server = assert(core.listenControl(path, function(client, line) handler(server, client, line) end,
+        answer_ms))
       local ok, why = pcall(body, server)
       core.closeControl(server)
       if not ok then error(why, 0) end
@@ -91,6 +92,26 @@ describe("a control socket", function()
       stop = true
       moonpool.sleep(20)
     end)
+  end)
+
+  it("does not wait for ever for a handler that never answers: its client is told, and the place is free", function()
+    with_server(function(server, client, line)
+      if line == "x" then return core.replyControl(server, client, line) end
+      moonpool.sleep(line == "late" and 100 or 1e8)
+      core.replyControl(server, client, line)
+    end, function()
+      for round = 1, 3 do
+        local futures = {}
+        for i = 1, 16 do
+          futures[i] = moonpool.spawn(core.askControl, path, i % 4 == 0 and "late" or "never", 20000)
+        end
+        for _, answer in ipairs(assert(moonpool.all(futures))) do
+          assert.equal('{"error":"there is no answer yet","ok":false}', answer, "round " .. round)
+        end
+      end
+      moonpool.sleep(100) -- the late ones answer a client that has gone
+      assert.equal("x", core.askControl(path, "x", 20000))
+    end, 20)
   end)
 
   it("is for its user and for root", function()
