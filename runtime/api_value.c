@@ -96,7 +96,7 @@ int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdi
 	struct mp_str text = len == -1 ? mp_str_of(data) : (struct mp_str){data != NULL ? data : "", (size_t)len};
 	if (text.len > INT32_MAX)
 		return missing(&place, __func__, "a text of more than 2 GiB");
-	if (place.type->id == MP_TYPE_BLOB)
+	if (place.type->id == MP_TYPE_BLOB || place.type->id == MP_TYPE_CUSTOM)
 		return bound(&place, __func__, "a text: moonpool_bind_bytes() takes bytes");
 	return bound(&place, __func__, mp_scalar_put_text(place.out, place.type->id, text));
 }

@@ -166,7 +166,8 @@ const char *mp_scalar_put_text(struct mp_buf *out, uint16_t type, struct mp_str 
 		if (MP_UNLIKELY(!mp_ascii_is_valid(text.data, text.len)))
 			return "a string that is not ASCII";
 		break;
-	case MP_TYPE_BLOB: break;
+	case MP_TYPE_BLOB:
+	case MP_TYPE_CUSTOM: break;
 	case MP_TYPE_UUID:
 	case MP_TYPE_TIMEUUID:
 		if (mp_uuid_parse(text.data, text.len, &uuid) != 0)

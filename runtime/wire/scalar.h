@@ -16,7 +16,7 @@ const char *mp_scalar_put_whole(struct mp_buf *out, uint16_t type, int64_t value
 const char *mp_scalar_put_real(struct mp_buf *out, uint16_t type,
                                double value) MP_MUST_CHECK; // float, double
 const char *mp_scalar_put_boolean(struct mp_buf *out, uint16_t type, bool value) MP_MUST_CHECK;
-// ascii, text, blob as they are; uuid, timeuuid, inet, date, varint, decimal as their text
+// ascii, text, blob and CUSTOM as they are; uuid, timeuuid, inet, date, varint, decimal as their text
 const char *mp_scalar_put_text(struct mp_buf *out, uint16_t type, struct mp_str text) MP_MUST_CHECK;
 const char *mp_scalar_put_uuid(struct mp_buf *out, uint16_t type, const uint8_t uuid[16]) MP_MUST_CHECK;
 const char *mp_scalar_put_duration(struct mp_buf *out, int64_t months, int64_t days,

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Type trees: reading and writing [option]s, comparing. CQL text is in type_text.c. Scalars are constants and
-// take no memory, so what an [option] costs stays in proportion to its bytes.
+// Type trees: reading and writing [option]s, comparing. CQL text is in type_text.c, names of classes in type_class.c.
+// Scalars are constants and take no memory, so what an [option] costs stays in proportion to its bytes.
 #include "wire/type.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "wire/notation.h"
 #include "wire/type_node.h"
-
-#define MARSHAL "org.apache.cassandra.db.marshal."
 
 #define SCALAR(type_id)         \
 	{                           \
@@ -22,16 +21,12 @@ static const struct mp_type scalars[] = {
 	SCALAR(SMALLINT), SCALAR(TINYINT), SCALAR(DURATION), SCALAR(TIMESTAMP), SCALAR(TIMEUUID),
 };
 
-// Types that came with a later protocol version; before it they are CUSTOM with this class.
-struct later_type {
+// Types that came with a later protocol version; before it they are CUSTOM with their class.
+static const struct later_type {
 	uint16_t id;
 	uint8_t since;
-	const char *java_class;
-};
-static const struct later_type later_types[] = {
-	{MP_TYPE_DATE, 4, MARSHAL "SimpleDateType"},   {MP_TYPE_TIME, 4, MARSHAL "TimeType"},
-	{MP_TYPE_SMALLINT, 4, MARSHAL "ShortType"},    {MP_TYPE_TINYINT, 4, MARSHAL "ByteType"},
-	{MP_TYPE_DURATION, 5, MARSHAL "DurationType"},
+} later_types[] = {
+	{MP_TYPE_DATE, 4}, {MP_TYPE_TIME, 4}, {MP_TYPE_SMALLINT, 4}, {MP_TYPE_TINYINT, 4}, {MP_TYPE_DURATION, 5},
 };
 
 struct mp_type *mp_type_scalar(uint16_t id)
@@ -59,17 +54,37 @@ struct mp_type *mp_type_node(struct mp_arena *arena, uint16_t id, size_t child_c
 	return type;
 }
 
-struct mp_type *mp_type_custom(struct mp_str java_class, struct mp_arena *arena)
+struct mp_type *mp_type_vector(struct mp_arena *arena, struct mp_type *element, int64_t dimension, int *err)
 {
-	for (size_t i = 0; i < MP_ARRAY_LEN(later_types); i++) {
-		if (mp_str_is(java_class, later_types[i].java_class))
-			return mp_type_scalar(later_types[i].id);
-	}
-	struct mp_type *type = mp_type_node(arena, MP_TYPE_CUSTOM, 0);
-	if (type == NULL)
+	// The elements' bytes are of no length that could be told without knowing the class.
+	bool sound = element->id != MP_TYPE_CUSTOM && dimension > 0 && dimension <= INT32_MAX &&
+	             mp_type_width(element) <= INT32_MAX / dimension;
+	struct mp_type *type = sound ? mp_type_node(arena, MP_TYPE_VECTOR, 1) : NULL;
+	if (type == NULL) {
+		*err = sound ? MP_ENOMEM : MP_ETYPE;
 		return NULL;
-	type->name = mp_arena_str(arena, java_class);
-	return type->name.data == NULL ? NULL : type;
+	}
+	type->children[0] = element;
+	type->dimension = (int32_t)dimension;
+	return type;
+}
+
+// Not every type whose values are of one width: Cassandra writes a tinyint, a smallint, a date and a time of a vector
+// behind a length.
+int32_t mp_type_width(const struct mp_type *type)
+{
+	switch (type->id) {
+	case MP_TYPE_BOOLEAN: return 1;
+	case MP_TYPE_INT:
+	case MP_TYPE_FLOAT: return 4;
+	case MP_TYPE_BIGINT:
+	case MP_TYPE_DOUBLE:
+	case MP_TYPE_TIMESTAMP: return 8;
+	case MP_TYPE_UUID:
+	case MP_TYPE_TIMEUUID: return 16;
+	case MP_TYPE_VECTOR: return mp_type_width(type->children[0]) * type->dimension;
+	default: return 0;
+	}
 }
 
 // ---- reading
@@ -158,13 +173,27 @@ static struct mp_type *read_udt(struct reader *in, unsigned depth)
 	return type;
 }
 
-static struct mp_type *read_custom(struct reader *in)
+static struct mp_type *read_custom(struct reader *in, unsigned depth)
 {
 	struct mp_str java_class = mp_cursor_string(in->cur);
 	if (in->cur->failed)
 		return malformed(in);
-	struct mp_type *type = mp_type_custom(java_class, in->arena);
+	struct mp_type *type = mp_type_of_class(java_class, depth, in->arena);
 	return type != NULL ? type : out_of_memory(in);
+}
+
+// A scalar's number that is not known here: its values are bytes. What has parts cannot be skipped without knowing how.
+static struct mp_type *read_unknown(struct reader *in, uint16_t id)
+{
+	if (id >= MP_TYPE_LIST)
+		return malformed(in);
+	char name[8];
+	snprintf(name, sizeof(name), "0x%04x", (unsigned)id);
+	struct mp_type *type = mp_type_node(in->arena, MP_TYPE_CUSTOM, 0);
+	if (type == NULL)
+		return out_of_memory(in);
+	type->name = mp_arena_str(in->arena, mp_str_of(name));
+	return type->name.data != NULL ? type : out_of_memory(in);
 }
 
 static struct mp_type *read_option(struct reader *in, unsigned depth)
@@ -173,7 +202,7 @@ static struct mp_type *read_option(struct reader *in, unsigned depth)
 	if (in->cur->failed || depth > MP_TYPE_DEPTH_MAX)
 		return malformed(in);
 	switch (id) {
-	case MP_TYPE_CUSTOM: return read_custom(in);
+	case MP_TYPE_CUSTOM: return read_custom(in, depth);
 	case MP_TYPE_LIST:
 	case MP_TYPE_SET: return read_children(in, id, 1, depth);
 	case MP_TYPE_MAP: return read_children(in, id, 2, depth);
@@ -181,7 +210,7 @@ static struct mp_type *read_option(struct reader *in, unsigned depth)
 	case MP_TYPE_TUPLE: return read_tuple(in, depth);
 	default: {
 		struct mp_type *type = mp_type_scalar(id);
-		return type != NULL ? type : malformed(in);
+		return type != NULL ? type : read_unknown(in, id);
 	}
 	}
 }
@@ -197,22 +226,38 @@ struct mp_type *mp_type_read(struct mp_cursor *cur, struct mp_arena *arena, int 
 // ---- writing
 // --------------------------------------------------------------------------------------------------------
 
-static bool write_as_custom(struct mp_buf *buf, uint16_t id, uint8_t version)
+static bool is_custom(uint16_t id, uint8_t version)
 {
+	if (id == MP_TYPE_VECTOR)
+		return true;
 	for (size_t i = 0; i < MP_ARRAY_LEN(later_types); i++) {
-		if (later_types[i].id == id && version < later_types[i].since) {
-			mp_buf_u16(buf, MP_TYPE_CUSTOM);
-			mp_put_text(buf, later_types[i].java_class);
-			return true;
-		}
+		if (later_types[i].id == id)
+			return version < later_types[i].since;
 	}
 	return false;
 }
 
+static void write_class(struct mp_buf *buf, const struct mp_type *type)
+{
+	mp_buf_u16(buf, MP_TYPE_CUSTOM);
+	size_t at = buf->len;
+	mp_buf_u16(buf, 0);
+	mp_type_format_class(buf, type);
+	size_t len = buf->failed ? 0 : buf->len - at - 2;
+	if (len > UINT16_MAX)
+		buf->failed = true; // a [string] has no more
+	if (buf->failed)
+		return;
+	buf->data[at] = (uint8_t)(len >> 8);
+	buf->data[at + 1] = (uint8_t)len;
+}
+
 void mp_type_write(struct mp_buf *buf, const struct mp_type *type, uint8_t version)
 {
-	if (write_as_custom(buf, type->id, version))
+	if (is_custom(type->id, version)) {
+		write_class(buf, type);
 		return;
+	}
 	mp_buf_u16(buf, type->id);
 	if (type->id == MP_TYPE_UDT)
 		mp_put_string(buf, type->keyspace);
@@ -231,8 +276,8 @@ bool mp_type_eq(const struct mp_type *a, const struct mp_type *b)
 {
 	if (a == b)
 		return true;
-	if (a->id != b->id || a->child_count != b->child_count || !mp_str_eq(a->name, b->name) ||
-	    !mp_str_eq(a->keyspace, b->keyspace))
+	if (a->id != b->id || a->child_count != b->child_count || a->dimension != b->dimension ||
+	    !mp_str_eq(a->name, b->name) || !mp_str_eq(a->keyspace, b->keyspace))
 		return false;
 	for (size_t i = 0; i < a->child_count; i++) {
 		if (a->id == MP_TYPE_UDT && !mp_str_eq(a->fields[i], b->fields[i]))

@@ -23,6 +23,7 @@ static const struct name names[] = {
 	{MP_TYPE_SMALLINT, "smallint"},   {MP_TYPE_TINYINT, "tinyint"}, {MP_TYPE_DURATION, "duration"},
 	{MP_TYPE_LIST, "list"},           {MP_TYPE_MAP, "map"},         {MP_TYPE_SET, "set"},
 	{MP_TYPE_TUPLE, "tuple"},         {MP_TYPE_CUSTOM, "custom"},   {MP_TYPE_UDT, "udt"},
+	{MP_TYPE_VECTOR, "vector"},
 };
 
 const char *mp_type_id_name(uint16_t id)
@@ -41,6 +42,7 @@ struct parser {
 	const char *pos;
 	const char *end;
 	struct mp_arena *arena;
+	const struct mp_type_names *names; // NULL: none
 };
 
 static void skip_blanks(struct parser *in)
@@ -82,7 +84,7 @@ static struct mp_type *parse_custom(struct parser *in)
 		return NULL;
 	struct mp_str java_class = {in->pos, (size_t)(close - in->pos)};
 	in->pos = close + 1;
-	return mp_type_custom(java_class, in->arena);
+	return mp_type_of_class(java_class, 1, in->arena); // how deep it is in all is looked at in the end
 }
 
 static struct mp_type *parse_children(struct parser *in, uint16_t id, size_t count, unsigned depth)
@@ -123,6 +125,51 @@ static size_t count_children(struct parser in)
 	return 0;
 }
 
+static struct mp_type *parse_vector(struct parser *in, unsigned depth)
+{
+	if (!take_mark(in, '<'))
+		return NULL;
+	struct mp_type *element = parse_type(in, depth + 1);
+	if (element == NULL || !take_mark(in, ','))
+		return NULL;
+	struct mp_str digits = take_word(in);
+	int64_t dimension = 0;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.data[i] < '0' || digits.data[i] > '9' || dimension > INT32_MAX)
+			return NULL;
+		dimension = dimension * 10 + (digits.data[i] - '0');
+	}
+	int err;
+	return take_mark(in, '>') ? mp_type_vector(in->arena, element, dimension, &err) : NULL;
+}
+
+// A user's type: a word in any case, which means small letters, or what stands in double quotes, as it is.
+static struct mp_type *parse_name(struct parser *in, struct mp_str word, bool quoted)
+{
+	if (in->names == NULL || word.len == 0)
+		return NULL;
+	struct mp_str name = mp_arena_str(in->arena, word);
+	if (name.data == NULL)
+		return NULL;
+	char *at = (char *)(uintptr_t)name.data; // our own copy
+	size_t len = 0;
+	for (size_t i = 0; i < name.len; i++) {
+		at[len++] = !quoted && at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] + 32) : at[i];
+		i += quoted && at[i] == '"'; // a double quote inside is written twice
+	}
+	return in->names->find(in->names->user, (struct mp_str){name.data, len}, in->arena);
+}
+
+static struct mp_type *parse_quoted(struct parser *in)
+{
+	const char *start = in->pos;
+	while (in->pos < in->end && (*in->pos != '"' || (in->end - in->pos > 1 && in->pos[1] == '"')))
+		in->pos += *in->pos == '"' ? 2 : 1;
+	if (in->pos == in->end)
+		return NULL;
+	return parse_name(in, (struct mp_str){start, (size_t)(in->pos++ - start)}, true);
+}
+
 static struct mp_type *parse_frozen(struct parser *in, unsigned depth)
 {
 	if (!take_mark(in, '<'))
@@ -137,6 +184,8 @@ static struct mp_type *parse_type(struct parser *in, unsigned depth)
 		return NULL;
 	if (take_mark(in, '\''))
 		return parse_custom(in);
+	if (take_mark(in, '"'))
+		return parse_quoted(in);
 	struct mp_str word = take_word(in);
 	if (mp_str_is_nocase(word, "frozen"))
 		return parse_frozen(in, depth);
@@ -151,10 +200,13 @@ static struct mp_type *parse_type(struct parser *in, unsigned depth)
 			size_t count = count_children(*in);
 			return count > 0 && count <= UINT16_MAX ? parse_children(in, names[i].id, count, depth) : NULL;
 		}
+		case MP_TYPE_VECTOR: return parse_vector(in, depth);
+		case MP_TYPE_CUSTOM: // no words of CQL's
+		case MP_TYPE_UDT: return parse_name(in, word, false);
 		default: return mp_type_scalar(names[i].id);
 		}
 	}
-	return NULL;
+	return parse_name(in, word, false);
 }
 
 static unsigned depth_of(const struct mp_type *type)
@@ -169,9 +221,15 @@ static unsigned depth_of(const struct mp_type *type)
 
 struct mp_type *mp_type_parse(struct mp_str cql, struct mp_arena *arena)
 {
+	return mp_type_parse_with(cql, arena, NULL);
+}
+
+struct mp_type *mp_type_parse_with(struct mp_str cql, struct mp_arena *arena,
+                                   const struct mp_type_names *user_types)
+{
 	if (cql.len == 0)
 		return NULL;
-	struct parser in = {.pos = cql.data, .end = cql.data + cql.len, .arena = arena};
+	struct parser in = {.pos = cql.data, .end = cql.data + cql.len, .arena = arena, .names = user_types};
 	struct mp_type *type = parse_type(&in, 1);
 	skip_blanks(&in);
 	return type != NULL && in.pos == in.end && depth_of(type) <= MP_TYPE_DEPTH_MAX ? type : NULL;
@@ -201,7 +259,8 @@ static void put_name(struct mp_buf *buf, struct mp_str name)
 
 static void format(struct mp_buf *buf, const struct mp_type *type, bool nested)
 {
-	bool composed = type->child_count > 0 || type->id == MP_TYPE_UDT || type->id == MP_TYPE_TUPLE;
+	bool composed = (type->child_count > 0 && type->id != MP_TYPE_VECTOR) || type->id == MP_TYPE_UDT ||
+	                type->id == MP_TYPE_TUPLE;
 	if (nested && composed) // CQL accepts a composed type inside of another one only when it is frozen
 		mp_buf_text(buf, "frozen<");
 	if (type->id == MP_TYPE_CUSTOM) {
@@ -218,6 +277,8 @@ static void format(struct mp_buf *buf, const struct mp_type *type, bool nested)
 			mp_buf_text(buf, i == 0 ? "<" : ", ");
 			format(buf, type->children[i], true);
 		}
+		if (type->id == MP_TYPE_VECTOR)
+			mp_buf_printf(buf, ", %d", (int)type->dimension);
 		mp_buf_u8(buf, '>');
 	}
 	if (nested && composed)

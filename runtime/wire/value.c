@@ -104,28 +104,41 @@ int mp_value_inet(struct mp_bytes v, uint8_t ip[16], size_t *ip_len)
 // ---- durations: three [vint]s
 // -----------------------------------------------------------------------------------
 
-// [vint]: as many leading one bits as bytes follow, then the number in zig-zag order.
-static int64_t read_vint(struct mp_cursor *cur)
+// As many leading one bits as bytes follow, then the number.
+uint64_t mp_value_uvint(struct mp_cursor *cur)
 {
 	uint8_t first = mp_cursor_u8(cur);
 	unsigned extra = first == 0xff ? 8u : (unsigned)__builtin_clz((uint32_t)(uint8_t)~first) - 24u;
 	uint64_t value = first & (0xffu >> extra);
 	for (unsigned i = 0; i < extra; i++)
 		value = value << 8 | mp_cursor_u8(cur);
+	return value;
+}
+
+size_t mp_uvint_bytes(uint64_t value, uint8_t bytes[9])
+{
+	unsigned extra = 0;
+	while (extra < 8 && value >> (7 * (extra + 1)) != 0)
+		extra++;
+	bytes[0] = 0;
+	for (unsigned i = extra == 8 ? 1 : 0; i <= extra; i++) // the first of nine bytes is length only
+		bytes[i] = (uint8_t)(value >> (8 * (extra - i)));
+	bytes[0] = (uint8_t)(bytes[0] | 0xff00u >> extra);
+	return extra + 1;
+}
+
+// [vint]: the same of a number in zig-zag order.
+static int64_t read_vint(struct mp_cursor *cur)
+{
+	uint64_t value = mp_value_uvint(cur);
 	return (int64_t)((value >> 1) ^ (0 - (value & 1)));
 }
 
 static void write_vint(struct mp_buf *buf, int64_t value)
 {
+	uint8_t bytes[9];
 	uint64_t zigzag = (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
-	unsigned extra = 0;
-	while (extra < 8 && zigzag >> (7 * (extra + 1)) != 0)
-		extra++;
-	uint8_t bytes[9] = {0};
-	for (unsigned i = extra == 8 ? 1 : 0; i <= extra; i++) // the first of nine bytes is length only
-		bytes[i] = (uint8_t)(zigzag >> (8 * (extra - i)));
-	bytes[0] = (uint8_t)(bytes[0] | 0xff00u >> extra);
-	mp_buf_bytes(buf, bytes, extra + 1);
+	mp_buf_bytes(buf, bytes, mp_uvint_bytes(zigzag, bytes));
 }
 
 int mp_value_duration(struct mp_bytes v, int32_t *months, int32_t *days, int64_t *nanos)

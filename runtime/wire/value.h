@@ -36,6 +36,10 @@ void mp_write_value_end(struct mp_buf *buf, size_t begin);
 void mp_write_null(struct mp_buf *buf);  // length -1
 void mp_write_unset(struct mp_buf *buf); // length -2 (v4 and up)
 
+// An unsigned [vint], as it stands before an element of a vector.
+uint64_t mp_value_uvint(struct mp_cursor *cur);
+size_t mp_uvint_bytes(uint64_t value, uint8_t bytes[9]); // how many they are
+
 // Collections: i32 count, then elements as [bytes]; maps have 2 * count of them. The count is checked against the
 // bytes that are left.
 int mp_value_elements(struct mp_bytes v, struct mp_cursor *elements, uint32_t *count) MP_MUST_CHECK;

@@ -63,6 +63,8 @@ local seeds = {
   type_text = {
     "'int'", "'map<text, frozen<list<int>>>'", "'tuple<int, uuid, set<blob>>'", "27 'a.b.C' 27",
     "'frozen<map<varchar,list<timeuuid>>>'", "'list<duration>'", "'list<date> '",
+    "'vector<float, 3>'", "'vector<frozen<tuple<int,text>>,2>'", "27 'ListType(VectorType(Int32Type , 7))' 27",
+    "27 'org.apache.cassandra.db.marshal.UserType(ks,61,62:FrozenType(SetType(UTF8Type)))' 27",
   },
   value = {
     "00", "0080", "ff7f", "008000000000000000", "ff54ab567314e0f52e", "'-12345678901234567890'", "00000002ff6a",

@@ -76,36 +76,4 @@ describe("UNSUPPORTED", function()
     local connected, err = pool:connect()
     refused(connected, err, "protocol v5", "unsupported protocol version")
   end)
-
-  local function be(value, bytes)
-    local out = {}
-    for i = bytes, 1, -1 do
-      out[i] = string.char(value % 256)
-      value = math.floor(value / 256)
-    end
-    return table.concat(out)
-  end
-  local function str(text) return be(#text, 2) .. text end
-
-  for _, case in ipairs {
-    { "custom", be(0, 2) .. str "org.example.Odd", "org.example.Odd" },
-    { "a user's type", be(0x30, 2) .. str "ks" .. str "point" .. be(1, 2) .. str "x" .. be(9, 2), "point" },
-    { "a tuple", be(0x31, 2) .. be(1, 2) .. be(9, 2), "tuple<int>" },
-    { "a list of those", be(0x20, 2) .. be(0x31, 2) .. be(1, 2) .. be(9, 2), "tuple<int>" },
-  } do
-    it_in("is a value of a type without a form in Lua: " .. case[1], function(world)
-      local pool = world:pool { protocolVersion = 4 }
-      local value = case[1]:find "list" and be(12, 4) .. be(1, 4) .. be(4, 4) .. be(7, 4) or be(4, 4) .. be(7, 4)
-      local body = be(2, 4) .. be(1, 4) .. be(1, 4) .. str "ks" .. str "t" .. str "v" .. case[2] .. be(1, 4) .. value
-      world.cluster:rule { statement = "SELECT odd", raw = "\132\0\0\0\8" .. be(#body, 4) .. body }
-      local result, err = pool:execute "SELECT odd FROM system.local"
-      refused(result, err, "column v: no form in Lua yet for values of type", case[3])
-    end)
-  end
-
-  it("is a map with a key that Lua cannot have", function()
-    local value, err = moonpool.decode("map<double, int>",
-      be(1, 4) .. be(8, 4) .. "\127\248\0\0\0\0\0\0" .. be(4, 4) .. be(1, 4))
-    refused(value, err, "NaN", "Lua")
-  end)
 end)

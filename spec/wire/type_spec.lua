@@ -154,6 +154,132 @@ describe("a composed type", function()
   end)
 end)
 
+describe("a type that is named by its class", function()
+  local function class(text) return (text:gsub("%$", "org.apache.cassandra.db.marshal.")) end
+  local function read_class(text) return (read("\0\0" .. string.char(math.floor(#text / 256), #text % 256) .. text)) end
+
+  it("is the type that CQL calls by another name", function()
+    for text, cql in pairs {
+      ["$Int32Type"] = "int", ["$UTF8Type"] = "text", Int32Type = "int", ["$DateType"] = "timestamp",
+      ["$ReversedType($TimeUUIDType)"] = "timeuuid", ["$ListType($Int32Type)"] = "list<int>",
+      ["$FrozenType($SetType( $UTF8Type ))"] = "set<text>", ["$MapType($UUIDType,$FrozenType($ListType($BytesType)))"] =
+        "map<uuid, frozen<list<blob>>>",
+      ["$TupleType($Int32Type,$UTF8Type)"] = "tuple<int, text>", ["$TupleType()"] = "tuple",
+      ["$VectorType($FloatType , 3)"] = "vector<float, 3>", ["$VectorType($VectorType($UTF8Type,2),7)"] =
+        "vector<vector<text, 2>, 7>",
+      ["$UserType(ks,61646472,7a6970:$Int32Type,6269674e616d65:$ListType($Int32Type))"] = "addr",
+      ["$FrozenType($UserType(ks,4164,61:$Int32Type))"] = '"Ad"',
+    } do
+      assert.equal(cql, format(assert(read_class(class(text)), text)))
+      assert.equal(cql, format(assert(parse("'" .. class(text) .. "'"))))
+    end
+    local udt = read_class(class "$UserType(ks,61646472,7a6970:$Int32Type,6269674e616d65:$ListType($Int32Type))")
+    assert.equal("ks", bytes.text(udt.keyspace))
+    assert.equal("bigName", bytes.text(udt.fields[1]))
+    assert.equal("list<int>", format(udt.children[1]))
+  end)
+
+  it("stays what it is called when nobody knows it, or it is not so written", function()
+    for _, text in ipairs { "a.b.Foo", "$EmptyType", "$CompositeType($UTF8Type,$Int32Type)", "$ListType", "$ListType(",
+      "$ListType($Int32Type", "$ListType($Int32Type))", "$ListType($Int32Type,$Int32Type)", "$MapType($Int32Type)",
+      "$VectorType($FloatType)", "$VectorType($FloatType, 0)", "$VectorType($FloatType, -1)",
+      "$VectorType($FloatType, x)", "$VectorType($FloatType, 99999999999999999999)", "$VectorType(a.b.Foo, 3)",
+      "$VectorType($VectorType($FloatType, 2000000000), 2)", "$UserType(ks)", "$UserType(ks,6)", "$UserType(ks,zz)",
+      "$UserType(ks,61,62)", "$UserType(ks,61,62:)", "$UserType(ks,61,6:$Int32Type)", "", "(", ")", "$", "a(b", " " } do
+      local type = assert(read_class(class(text)), text)
+      assert.equal(C.MP_TYPE_CUSTOM, type.id, text)
+      assert.equal(class(text), bytes.text(type.name))
+    end
+    assert.equal("list<'a.b.Foo(x=>y)'>", format(read_class(class "$ListType(a.b.Foo(x=>y))")))
+    assert.equal("list<'$CompositeType(a(b),c)'>", (format(read_class(class "$ListType($CompositeType(a(b),c))")):gsub(
+      "org.apache.cassandra.db.marshal.", "$")))
+  end)
+
+  it("is written as Cassandra does: what is composed says that it is frozen, once", function()
+    local function written(cql)
+      local buf = bytes.buf()
+      C.mp_type_format_class(buf, parse(cql))
+      return (bytes.content(buf):gsub("org.apache.cassandra.db.marshal.", "$"))
+    end
+    assert.equal("$Int32Type", written "int")
+    assert.equal("$VectorType($FloatType , 3)", written "vector<float, 3>")
+    assert.equal("$VectorType($FrozenType($ListType($ListType($Int32Type))) , 3)", written "vector<list<list<int>>, 3>")
+    assert.equal("$VectorType($TupleType($Int32Type,$SetType($UTF8Type)) , 1)",
+      written "vector<tuple<int, set<text>>, 1>")
+    assert.equal("\0\0\0\89" .. class "$VectorType($FloatType , 3)", write(parse "vector<float, 3>", 5))
+  end)
+
+  it("is no deeper than 32 levels, and its text is walked once", function()
+    local function nested(name, depth) return (name .. "("):rep(depth - 1) .. "Int32Type" .. (")"):rep(depth - 1) end
+    assert.equal(C.MP_TYPE_LIST, read_class(nested("ListType", 32)).id)
+    assert.equal(C.MP_TYPE_CUSTOM, read_class(nested("ListType", 33)).id)
+    assert.equal(C.MP_TYPE_LIST, read_class(nested("FrozenType(ListType", 32):gsub("Int32Type", "Int32Type" ..
+      (")"):rep(31)) .. "").id)
+    assert.equal(C.MP_TYPE_INT, read_class(nested("FrozenType", 64)).id)
+    assert.equal(C.MP_TYPE_CUSTOM, read_class(nested("FrozenType", 65)).id)
+    for _, text in ipairs { ("ListType("):rep(7000), ("FrozenType("):rep(5900), ("TupleType(a,"):rep(5400),
+      ("VectorType("):rep(5900), ("a("):rep(32000), ("UserType(k,61,61:"):rep(3800), ("("):rep(65000) } do
+      assert.equal(C.MP_TYPE_CUSTOM, read_class(text).id)
+    end
+    local inside = bytes.of(("0020"):rep(31)) .. write(parse "list<'x'>", 5):sub(3)
+    assert.equal(31, select(2, format((read(inside))):gsub("list", "")))
+    local vector = write(parse "vector<list<int>, 2>", 5)
+    assert.truthy(format((read(bytes.of(("0020"):rep(29)) .. vector))):find("vector<frozen<list<int>>, 2>", 1, true))
+    assert.truthy(format((read(bytes.of(("0020"):rep(30)) .. vector))):find("'org.apache", 1, true))
+  end)
+
+  it("takes memory in proportion to its text", function()
+    local function cost(count)
+      local small, err = bytes.arena(), ffi.new "int[1]"
+      local text = "TupleType(" .. ("Int32Type,"):rep(count - 1) .. "Int32Type)"
+      local content = "\0\0" .. string.char(math.floor(#text / 256), #text % 256) .. text
+      assert.equal(count, C.mp_type_read(C.mp_cursor_on(content, #content), small, err).child_count)
+      return tonumber(small.total_bytes)
+    end
+    assert.is_true(cost(4000) <= 5 * cost(1000))
+  end)
+
+  it("tells a lack of memory from text that is none", function()
+    local text = class "$MapType($UTF8Type,$VectorType($UserType(ks,61,62:$TupleType($Int32Type,a.Foo)),2))"
+    local content = "\0\0" .. string.char(math.floor(#text / 256), #text % 256) .. text
+    local failures = 0
+    for nth = 1, 20 do
+      local small, err = bytes.arena(), ffi.new "int[1]"
+      C.mp_mem_fail_at(nth, true)
+      local type = C.mp_type_read(C.mp_cursor_on(content, #content), small, err)
+      C.mp_mem_fail_at(0, false)
+      if type ~= nil then
+        assert.equal(C.MP_TYPE_MAP, type.id)
+        break
+      end
+      assert.equal(C.MP_ENOMEM, err[0])
+      failures = failures + 1
+    end
+    assert.is_true(failures > 0)
+  end)
+end)
+
+describe("a vector", function()
+  it("is refused without elements of a known kind and their number", function()
+    for _, cql in ipairs { "vector", "vector<", "vector<float", "vector<float>", "vector<float,>", "vector<float, 0>",
+      "vector<float, -1>", "vector<float, x>", "vector<float, 3", "vector<float, 2147483648>",
+      "vector<uuid, 2147483647>",
+      "vector<'a.b.Foo', 2>", "vector<float, 3, 3>", "vector<, 3>" } do
+      assert.is_nil(parse(cql), cql)
+    end
+    assert.equal(536870911, parse("vector<float, 536870911>").dimension)
+    assert.is_false(C.mp_type_eq(parse "vector<float, 2>", parse "vector<float, 3>"))
+  end)
+
+  it("has elements of one width of the types that Cassandra lays down, and of no other", function()
+    for cql, width in pairs { boolean = 1, int = 4, float = 4, bigint = 8, double = 8, timestamp = 8, uuid = 16,
+      timeuuid = 16, tinyint = 0, smallint = 0, date = 0, time = 0, inet = 0, text = 0, ["list<int>"] = 0,
+      ["vector<float, 3>"] = 12, ["vector<vector<int, 2>, 3>"] = 24, ["vector<text, 3>"] = 0, ["tuple<int>"] = 0 } do
+      assert.equal(width, C.mp_type_width(parse(cql)), cql)
+    end
+  end)
+end)
+
 describe("the depth of a type", function()
   it("is at most 32", function()
     local function nested(depth) return ("list<"):rep(depth - 1) .. "int" .. (">"):rep(depth - 1) end
@@ -168,9 +294,20 @@ describe("the depth of a type", function()
   end)
 end)
 
+describe("the number of a scalar that nobody knows", function()
+  it("is a type all the same, so that its values are bytes and the others are read", function()
+    for _, hex in ipairs { "000a", "0016", "001f" } do
+      local type, rest = read(bytes.of(hex .. " 'rest'"))
+      assert.equal("'0x" .. hex .. "'", format(type))
+      assert.equal("rest", rest)
+    end
+    assert.equal("list<'0x0016'>", format((read(bytes.of "0020 0016"))))
+  end)
+end)
+
 describe("bytes that are no type", function()
   it("are refused", function()
-    for _, hex in ipairs { "", "00", "000a", "0016", "0023", "ffff", "0020", "0021 0009", "0000", "0000 0005 'abc'",
+    for _, hex in ipairs { "", "00", "0023", "ffff", "ff00", "0020", "0021 0009", "0000", "0000 0005 'abc'",
       "0031", "0031 0002 0009", "0031 ffff 0009", "0030", "0030 0001 'k' 0001 'n' 0001 0001 'f'",
       "0030 0001 'k' 0001 'n' ffff 0001 'f' 0009" } do
       assert.same({ nil, C.MP_EPROTO }, { read(bytes.of(hex)) })
@@ -179,7 +316,8 @@ describe("bytes that are no type", function()
 
   it("do no harm, whatever they are", function()
     local rand = bytes.rand(31)
-    local ids = { "\0\32", "\0\33", "\0\34", "\0\48", "\0\49", "\0\0", "\0\9", "\0\13", "\0\1" }
+    local ids = { "\0\0\0\23VectorType(Int32Type,2)", "\0\0\0\23ListType(UserType(k,61,",
+      "\0\32", "\0\33", "\0\34", "\0\48", "\0\49", "\0\0", "\0\9", "\0\13", "\0\1" }
     for _ = 1, 5000 do
       local parts = {}
       for i = 1, rand(1, 12) do

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "script/core.h"
 #include "script/values/value.h"
+#include "wire/scalar.h"
 #include "wire/value.h"
 
 static int write_element(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
@@ -20,8 +21,8 @@ static int write_element(lua_State *L, int index, const struct mp_type *type, st
 	return mp_value_write(L, index, type, codec, out);
 }
 
-// Why a table is not 1 .. n: what is behind a hole or beside the places would be lost.
-static int no_list(lua_State *L, int index, uint32_t entries, struct mp_codec *codec)
+// What is behind a hole or beside the places would be lost.
+int mp_table_no_list(lua_State *L, int index, uint32_t entries, struct mp_codec *codec)
 {
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
@@ -48,7 +49,7 @@ static int no_list(lua_State *L, int index, uint32_t entries, struct mp_codec *c
 	return 0;
 }
 
-static uint32_t count_entries(lua_State *L, int index)
+uint32_t mp_table_count(lua_State *L, int index)
 {
 	uint32_t count = 0;
 	lua_pushnil(L);
@@ -72,8 +73,8 @@ static int write_place(lua_State *L, uint32_t place, const struct mp_type *type,
 static int write_out_of_order(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                               struct mp_buf *out, uint32_t *count)
 {
-	*count = count_entries(L, index);
-	int rc = no_list(L, index, *count, codec);
+	*count = mp_table_count(L, index);
+	int rc = mp_table_no_list(L, index, *count, codec);
 	for (uint32_t place = 1; place <= *count && rc == 0; place++) {
 		lua_rawgeti(L, index, (int)place);
 		rc = write_place(L, place, type, codec, out);
@@ -153,6 +154,20 @@ static int check_keys(lua_State *L, const struct mp_buf *out, size_t at, uint32_
 	return rc;
 }
 
+// A key that no Lua table can have as a number stands there as a text: "NaN" and "-0".
+static int write_key(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                     struct mp_buf *out)
+{
+	if ((type->id != MP_TYPE_DOUBLE && type->id != MP_TYPE_FLOAT) || lua_type(L, index) != LUA_TSTRING)
+		return write_element(L, index, type, codec, out);
+	struct mp_str text;
+	text.data = lua_tolstring(L, index, &text.len);
+	if (!mp_str_is(text, "NaN") && !mp_str_is(text, "-0"))
+		return write_element(L, index, type, codec, out);
+	const char *why = mp_scalar_put_real(out, type->id, mp_str_is(text, "NaN") ? (double)NAN : -0.0);
+	return why == NULL ? 0 : mp_codec_fail(codec, MP_ETYPE, "got %s", why);
+}
+
 static int write_map(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                      struct mp_buf *out)
 {
@@ -166,7 +181,7 @@ static int write_map(lua_State *L, int index, const struct mp_type *type, struct
 	while (lua_next(L, index) != 0) {
 		int top = lua_gettop(L);
 		repeats = repeats || may_repeat(L, top - 1, type->children[0]);
-		int rc = write_element(L, top - 1, type->children[0], codec, out);
+		int rc = write_key(L, top - 1, type->children[0], codec, out);
 		if (rc != 0)
 			rc = mp_codec_within(codec, rc, "a key");
 		else if ((rc = write_element(L, top, type->children[1], codec, out)) != 0)

@@ -57,7 +57,7 @@ static bool is_null(lua_State *L, struct mp_bytes value)
 	return true;
 }
 
-static int wrong(struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value)
+int mp_codec_wrong(struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value)
 {
 	return mp_codec_fail(codec, MP_ETYPE, "%d bytes are no %s", value.len, mp_type_id_name(type->id));
 }
@@ -74,16 +74,16 @@ PUSH(push_string)
 }
 
 // A scalar: `take` reads all of its bytes into `scalar`, `push` gives that to Lua.
-#define PUSH_SCALAR(name, ctype, take, push)  \
-	PUSH(name)                                \
-	{                                         \
-		ctype scalar;                         \
-		if (is_null(L, value))                \
-			return 0;                         \
-		if (take(value, &scalar) != 0)        \
-			return wrong(codec, type, value); \
-		push;                                 \
-		return 0;                             \
+#define PUSH_SCALAR(name, ctype, take, push)           \
+	PUSH(name)                                         \
+	{                                                  \
+		ctype scalar;                                  \
+		if (is_null(L, value))                         \
+			return 0;                                  \
+		if (take(value, &scalar) != 0)                 \
+			return mp_codec_wrong(codec, type, value); \
+		push;                                          \
+		return 0;                                      \
 	}
 
 PUSH_SCALAR(push_tinyint, int8_t, mp_value_i8, lua_pushnumber(L, scalar))
@@ -100,7 +100,7 @@ PUSH(push_uuid)
 	if (is_null(L, value))
 		return 0;
 	if (value.len != 16)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	struct mp_uuid uuid;
 	char text[MP_UUID_TEXT];
 	for (int i = 0; i < 16; i++)
@@ -118,7 +118,7 @@ PUSH(push_inet)
 	if (is_null(L, value))
 		return 0;
 	if (mp_value_inet(value, addr.ip, &len) != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	addr.ip_len = (uint8_t)len;
 	mp_addr_format_ip(&addr, text);
 	lua_pushstring(L, text);
@@ -132,7 +132,7 @@ PUSH(push_date)
 	if (is_null(L, value))
 		return 0;
 	if (mp_value_date(value, &date) != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	mp_date_format(date, text);
 	lua_pushstring(L, text);
 	return 0;
@@ -146,7 +146,7 @@ PUSH(push_digits)
 	int rc = type->id == MP_TYPE_VARINT ? mp_value_varint_text(value, &codec->scratch)
 	                                    : mp_value_decimal_text(value, &codec->scratch);
 	if (rc != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	if (mp_buf_status(&codec->scratch) != 0)
 		return luaL_error(L, "not enough memory");
 	lua_pushlstring(L, (const char *)codec->scratch.data, codec->scratch.len);
@@ -160,7 +160,7 @@ PUSH(push_duration)
 	if (is_null(L, value))
 		return 0;
 	if (mp_value_duration(value, &months, &days, &nanos) != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	luaL_checkstack(L, 4, "nested too deep");
 	lua_createtable(L, 0, 3);
 	lua_pushnumber(L, months);
@@ -176,17 +176,23 @@ PUSH(push_duration)
 
 // ---- collections ------------------------------------------------------------------------------------------
 
+int mp_value_push_part(lua_State *L, struct mp_codec *codec, const struct mp_type *type,
+                       struct mp_bytes value)
+{
+	int rc = mp_value_pusher(type)(L, codec, type, value);
+	if (rc == 0 && lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushlightuserdata(L, NULL); // moonpool.null
+	}
+	return rc;
+}
+
 static int push_element(lua_State *L, struct mp_codec *codec, const struct mp_type *type,
                         struct mp_cursor *elements)
 {
 	struct mp_bytes value = mp_cursor_bytes(elements);
-	int rc = elements->failed ? mp_codec_fail(codec, MP_ETYPE, "a collection that ends too early")
-	                          : mp_value_pusher(type)(L, codec, type, value);
-	if (rc == 0 && lua_isnil(L, -1)) {
-		lua_pop(L, 1);
-		lua_pushlightuserdata(L, NULL); // moonpool.null: a table cannot hold nil
-	}
-	return rc;
+	return elements->failed ? mp_codec_fail(codec, MP_ETYPE, "a collection that ends too early")
+	                        : mp_value_push_part(L, codec, type, value);
 }
 
 // Bytes behind the last element would be lost.
@@ -204,7 +210,7 @@ PUSH(push_list)
 	if (is_null(L, value))
 		return 0;
 	if (mp_value_elements(value, &elements, &count) != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	luaL_checkstack(L, 6, "nested too deep");
 	lua_createtable(L, count < PRESIZE_MAX ? (int)count : PRESIZE_MAX, 0);
 	for (uint32_t i = 1; i <= count; i++) {
@@ -221,11 +227,15 @@ PUSH(push_list)
 	return rc;
 }
 
-// No key of a Lua table: NaN is none, and -0 is 0.
-static bool is_no_key(lua_State *L, int index)
+// Two numbers are no keys of a Lua table: NaN is none, and -0 is 0. They stand there as texts, which no other key of a
+// map of numbers is.
+static void replace_key(lua_State *L)
 {
-	double key = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 1;
-	return isnan(key) || (key == 0 && signbit(key));
+	double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 1;
+	if (!isnan(key) && !(key == 0 && signbit(key)))
+		return;
+	lua_pop(L, 1);
+	lua_pushstring(L, isnan(key) ? "NaN" : "-0");
 }
 
 PUSH(push_map)
@@ -235,17 +245,16 @@ PUSH(push_map)
 	if (is_null(L, value))
 		return 0;
 	if (mp_value_elements(value, &elements, &count) != 0)
-		return wrong(codec, type, value);
+		return mp_codec_wrong(codec, type, value);
 	luaL_checkstack(L, 6, "nested too deep");
 	lua_createtable(L, 0, count < PRESIZE_MAX ? (int)count : PRESIZE_MAX);
 	int table = lua_gettop(L);
 	for (uint32_t i = 0; i < count; i++) {
 		int rc = push_element(L, codec, type->children[0], &elements);
-		if (rc == 0 && is_no_key(L, -1))
-			rc = mp_codec_fail(codec, MP_EUNSUPPORTED,
-			                   "a map with NaN or -0 as a key, which no Lua table can have");
-		if (rc == 0)
+		if (rc == 0) {
+			replace_key(L);
 			rc = push_element(L, codec, type->children[1], &elements);
+		}
 		if (rc != 0) {
 			lua_settop(L, table - 1);
 			return rc;
@@ -256,25 +265,6 @@ PUSH(push_map)
 	if (rc != 0)
 		lua_settop(L, table - 1);
 	return rc;
-}
-
-PUSH(push_nothing)
-{
-	if (value.len < 0) {
-		lua_pushnil(L);
-		return 0;
-	}
-	return mp_codec_no_form(codec, type);
-}
-
-int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type)
-{
-	mp_buf_clear(&codec->scratch);
-	mp_type_format(&codec->scratch, type);
-	bool known = mp_buf_status(&codec->scratch) == 0;
-	int len = (int)(known && codec->scratch.len < 90 ? codec->scratch.len : known ? 90 : 0);
-	return mp_codec_fail(codec, MP_EUNSUPPORTED, "no form in Lua yet for values of type %.*s", len,
-	                     (const char *)codec->scratch.data);
 }
 
 mp_value_push *mp_value_pusher(const struct mp_type *type)
@@ -303,6 +293,9 @@ mp_value_push *mp_value_pusher(const struct mp_type *type)
 	case MP_TYPE_LIST:
 	case MP_TYPE_SET: return push_list;
 	case MP_TYPE_MAP: return push_map;
-	default: return push_nothing;
+	case MP_TYPE_TUPLE: return mp_tuple_push;
+	case MP_TYPE_UDT: return mp_udt_push;
+	case MP_TYPE_VECTOR: return mp_vector_push;
+	default: return push_string; // of a type that is not known: its bytes
 	}
 }

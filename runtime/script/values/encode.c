@@ -171,7 +171,10 @@ static int write_by_type(lua_State *L, int index, const struct mp_type *type, st
 	case MP_TYPE_TIMEUUID:
 	case MP_TYPE_INET:
 	case MP_TYPE_DATE: return write_text(L, index, type, codec, out);
-	default: return mp_codec_no_form(codec, type);
+	case MP_TYPE_TUPLE:
+	case MP_TYPE_UDT:
+	case MP_TYPE_VECTOR: return mp_composed_write(L, index, type, codec, out);
+	default: return write_text(L, index, type, codec, out); // of a type that is not known: its bytes
 	}
 }
 

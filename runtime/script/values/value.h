@@ -9,9 +9,12 @@
 //   uuid timeuuid                            string, 36 characters
 //   inet date                                string: "10.0.0.1", "2024-02-29"
 //   duration                                 table { months, days, nanoseconds }
-//   list set                                 table 1 .. n
-//   map                                      table by key
-//   null                                     nil in a row, moonpool.null inside of a collection
+//   list set vector                          table 1 .. n
+//   map                                      table by key; a key of NaN or -0 is "NaN" or "-0"
+//   tuple                                    table 1 .. n
+//   a user's type                            table by field
+//   any other                                string: its bytes
+//   null                                     nil in a row, no field of a user's type, moonpool.null in the others
 //
 // Where a number of 64 bits is wanted, a number, an int64_t or uint64_t, and a string of digits are taken.
 #pragma once
@@ -39,16 +42,29 @@ mp_value_push *mp_value_pusher(const struct mp_type *type); // chosen once per c
 // codec->why.
 int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                    struct mp_buf *out) MP_MUST_CHECK;
-// The same of a list, a set or a map.
+// The same of a list, a set or a map (collection.c), a tuple, a user's type or a vector (composed.c).
+int mp_composed_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                      struct mp_buf *out) MP_MUST_CHECK;
 int mp_collection_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                         struct mp_buf *out) MP_MUST_CHECK;
 // Without a type (prepare = false): a string as its bytes, a number as int, bigint or double, a
 // boolean, an int64_t as bigint.
 int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, struct mp_buf *out) MP_MUST_CHECK;
 
-// MP_EUNSUPPORTED: the type has no Lua values.
-int mp_codec_no_form(struct mp_codec *codec, const struct mp_type *type);
-int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4); // returns err
+// Push what stands inside of another value: a null is moonpool.null, as a table cannot hold nil.
+int mp_value_push_part(lua_State *L, struct mp_codec *codec, const struct mp_type *type,
+                       struct mp_bytes value) MP_MUST_CHECK;
+// composed.c; mp_value_push each
+int mp_udt_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
+int mp_tuple_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
+int mp_vector_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
+// How many entries a table has.
+uint32_t mp_table_count(lua_State *L, int index);
+// MP_ETYPE, with why: the table at `index`, of `entries` entries, is not 1 .. n.
+int mp_table_no_list(lua_State *L, int index, uint32_t entries, struct mp_codec *codec);
+
+int mp_codec_wrong(struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value); // MP_ETYPE
+int mp_codec_fail(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4);   // returns err
 void mp_codec_add(struct mp_codec *codec, const char *format, ...) MP_PRINTF(2, 3); // to the end of `why`
 // Puts in front of `why` where it happened: "element 3: got string". Returns err.
 int mp_codec_within(struct mp_codec *codec, int err, const char *format, ...) MP_PRINTF(3, 4);

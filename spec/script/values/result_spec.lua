@@ -155,3 +155,31 @@ describe("rows that a node got wrong", function()
     end)
   end
 end)
+
+describe("a column of a type that the simulated cluster has not", function()
+  local hex = require "spec.support.hex"
+
+  -- Answers the next SELECT odd with rows of the columns k int and v, of the type and value given in hexadecimal.
+  local function answer(world, version, kind, value)
+    local body = hex.of("00000002 00000001 00000002 0002 'ks' 0001 't' 0001 'k' 0009 0001 'v'" .. kind ..
+      " 00000001 00000004 00000007 " .. value)
+    world.cluster:rule { statement = "SELECT odd", raw = string.char(128 + version) .. "\0\0\0\8\0\0" ..
+      string.char(math.floor(#body / 256), #body % 256) .. body }
+  end
+
+  for _, case in ipairs {
+    { "a class of one's own", "0000 000f 'org.example.Odd'", "00000002 00ff", "\0\255" },
+    { "a number that is not known", "0016", "00000002 00ff", "\0\255" },
+    { "a list of such", "0020 0016", "00000009 00000001 00000001 61", { "a" } },
+    { "a user's type", "0030 0002 'ks' 0005 'point' 0002 0001 'x' 0009 0001 'y' 0009", "00000008 00000004 00000007",
+      { x = 7 } },
+    { "a tuple", "0031 0002 0009 000d", "0000000c 00000004 00000007 ffffffff", { 7, moonpool.null } },
+    { "a vector", "0000 001f 'VectorType(FloatType , 2)' 202020202020", "00000008 3f800000 40000000", { 1, 2 } },
+  } do
+    it_in("shows " .. case[1] .. " and does not cost its row", function(world)
+      local pool = world:pool { protocolVersion = 4 }
+      answer(world, 4, case[2], case[3])
+      assert.same({ { k = 7, v = case[4] } }, assert(pool:execute "SELECT odd FROM system.local").rows)
+    end)
+  end
+end)
