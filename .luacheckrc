@@ -13,7 +13,7 @@ stds.policy = {
     "balance", "retry", "reconnect", "failover", "dcs", "speculate", "latency", "giveUp", "sameHost", "nextHost", "log",
     "localDc", "sameRack", "remoteDcs", "allDcs", "all", "dc", "tagged", "listed",
     "inTurn", "shuffled", "primaryFirst", "leastLoaded", "fastest", "weighted",
-    "hosts", "replicas", "upCount", "random", "chance", "tags", "keyspaces",
+    "hosts", "replicas", "upCount", "shutCount", "random", "chance", "tags", "keyspaces",
     "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE",
     "SERVER_ERROR", "PROTOCOL_ERROR", "BAD_CREDENTIALS", "UNAVAILABLE", "OVERLOADED", "IS_BOOTSTRAPPING",
     "TRUNCATE_ERROR", "WRITE_TIMEOUT", "READ_TIMEOUT", "READ_FAILURE", "FUNCTION_FAILURE", "WRITE_FAILURE",

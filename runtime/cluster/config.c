@@ -36,6 +36,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.auto_discovery = true,
 		.discovery_interval_ms = 60000,
 		.failover = {.enabled = true, .max_moves = UINT32_MAX, .multiplier = 1},
+		.breaker = {.threshold = 5, .recovery_ms = 30000, .trials = 3},
 		.connects_per_second = 50,
 		.prepared_max = 1000,
 		.client_timestamps = true,

@@ -3,6 +3,7 @@
 // mp_session_config_defaults(), then set.
 #pragma once
 
+#include "pool/breaker.h"
 #include "pool/pool.h"
 
 struct mp_contact_point {
@@ -64,10 +65,11 @@ struct mp_session_config {
 	bool auto_discovery;            // nodes that come after connect are used
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
 	struct mp_failover_limits failover;
-	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
-	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
-	size_t prepared_max;          // statements in the cache
-	bool client_timestamps;       // writes carry a time of the session's own (cluster/request/timestamp.h)
+	struct mp_breaker_rules breaker; // of each host
+	bool local_may_follow;           // requests with a local consistency follow to the datacentre that serves
+	uint32_t connects_per_second;    // new connections of the whole session; 0: no limit
+	size_t prepared_max;             // statements in the cache
+	bool client_timestamps;          // writes carry a time of the session's own (cluster/request/timestamp.h)
 	struct mp_sock_options tcp;
 	int log_level;
 };

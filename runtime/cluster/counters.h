@@ -15,6 +15,7 @@
 	X(uint32_t, connections_total, "totalConnections", "all that are ready")                                      \
 	X(uint32_t, requests_in_flight, "requestsInFlight", "requests that were sent, or wait for a retry")           \
 	X(uint32_t, requests_queued, "requestsQueued", "requests that wait for room on a connection")                 \
+	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")                \
 	X(uint64_t, connection_errors, "connectionErrors",                                                            \
 	  "attempts to connect that failed and connections that were lost, since the start")
 
@@ -37,7 +38,8 @@
 	X(uint64_t, dc_changes, "dataCenterFailovers", "times that another datacentre began to serve")                  \
 	X(uint64_t, speculative, "speculative", "further copies of slow requests")                                    \
 	X(uint64_t, speculative_wins, "speculativeWins", "requests that one of those answered")                       \
-	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")
+	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")         \
+	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")
 // clang-format on
 
 #define X(type, field, name, meaning) type field;

@@ -30,12 +30,16 @@ enum mp_session_event_kind {
 	MP_EVENT_FAILOVER,
 	MP_EVENT_DC_FAILOVER,
 	MP_EVENT_SCHEMA_CHANGED,
+	MP_EVENT_BREAKER_OPEN,
+	MP_EVENT_BREAKER_HALF_OPEN,
+	MP_EVENT_BREAKER_CLOSE,
 };
 struct mp_session_event {
 	enum mp_session_event_kind kind;
 	const struct mp_host *host; // the subject; FAILOVER: from
 	const struct mp_host *to;   // FAILOVER
-	const char *reason; // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER: a sentence, else ""
+	const char
+		*reason; // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER, BREAKER: a sentence, else ""
 	const char *keyspace, *table, *change; // SCHEMA_CHANGED: "" where it does not apply
 	const char *from_dc, *to_dc;           // DC_FAILOVER, with a reason
 };

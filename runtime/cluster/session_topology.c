@@ -73,6 +73,9 @@ static void on_host(void *owner, enum mp_host_news news, struct mp_host *host, c
 		[MP_NEWS_CONNECTION_ADDED] = MP_EVENT_CONNECTION_ADDED,
 		[MP_NEWS_CONNECTION_REMOVED] = MP_EVENT_CONNECTION_REMOVED,
 		[MP_NEWS_CONNECTION_LOST] = MP_EVENT_CONNECTION_LOST,
+		[MP_NEWS_BREAKER_OPEN] = MP_EVENT_BREAKER_OPEN,
+		[MP_NEWS_BREAKER_HALF_OPEN] = MP_EVENT_BREAKER_HALF_OPEN,
+		[MP_NEWS_BREAKER_CLOSE] = MP_EVENT_BREAKER_CLOSE,
 	};
 	struct mp_session *session = owner;
 	// New credentials work, so the control connection may do without its old ones.
@@ -80,6 +83,7 @@ static void on_host(void *owner, enum mp_host_news news, struct mp_host *host, c
 		session->control_is_old = false;
 		mp_control_move(&session->control, "the credentials have changed");
 	}
+	session->counters.breaker_opened += news == MP_NEWS_BREAKER_OPEN ? 1 : 0;
 	mp_session_tell(session, kinds[news], host, NULL, reason);
 	mp_session_post(session);
 }

@@ -9,6 +9,7 @@ static void count_host(const struct mp_host *host, struct mp_session_stats *stat
 	stats->connections_active += busy;
 	stats->connections_idle += host->pool.ready_count - busy;
 	stats->connection_errors += host->pool.failed_total + host->pool.lost_total;
+	stats->breakers_open += host->breaker.state != MP_BREAKER_CLOSED ? 1 : 0;
 }
 
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats)

@@ -135,6 +135,21 @@ static int call_count_hosts(struct mp_policy_context *context, int scope)
 	}
 }
 
+// Connected, but kept from by their circuit breakers.
+static int call_count_shut(struct mp_policy_context *context, int scope)
+{
+	const struct mp_view *view = context->plan->view;
+	uint32_t where = (uint32_t)scope;
+	uint32_t arg;
+	bool known;
+	int count = 0;
+	if (!has_slots(context) || mp_words_scope(context, &where, &arg, &known) != 0 || !known)
+		return 0;
+	for (uint32_t i = 0; i < view->host_count; i++)
+		count += context->slots[i].isShut && in_scope(&context->slots[i], where, arg) ? 1 : 0;
+	return count;
+}
+
 // ---- names and chance -------------------------------------------------------------------------------------
 
 static uint32_t call_dc(struct mp_policy_context *context, const char *name)
@@ -294,11 +309,22 @@ void mp_policy_push_constant(lua_State *L, const char *key, double number)
 static void push_layout_of_host(lua_State *L)
 {
 	static const struct mp_word_field fields[] = {
-		FIELD(mp_host_view, index),       FIELD(mp_host_view, generation), FIELD(mp_host_view, inFlight),
-		FIELD(mp_host_view, latencyUs),   FIELD(mp_host_view, weight),     FIELD(mp_host_view, upSinceMs),
-		FIELD(mp_host_view, latencyAtMs), FIELD(mp_host_view, marks),      FIELD(mp_host_view, dcId),
-		FIELD(mp_host_view, rackId),      FIELD(mp_host_view, isUp),       FIELD(mp_host_view, isLocal),
-		FIELD(mp_host_view, isLocalRack), FIELD(mp_host_view, isNewlyUp),
+		FIELD(mp_host_view, index),
+		FIELD(mp_host_view, generation),
+		FIELD(mp_host_view, inFlight),
+		FIELD(mp_host_view, latencyUs),
+		FIELD(mp_host_view, weight),
+		FIELD(mp_host_view, upSinceMs),
+		FIELD(mp_host_view, latencyAtMs),
+		FIELD(mp_host_view, marks),
+		FIELD(mp_host_view, dcId),
+		FIELD(mp_host_view, rackId),
+		FIELD(mp_host_view, isUp),
+		FIELD(mp_host_view, isLocal),
+		FIELD(mp_host_view, isLocalRack),
+		FIELD(mp_host_view, isNewlyUp),
+		FIELD(mp_host_view, breakerHalfOpen),
+		FIELD(mp_host_view, isShut),
 	};
 	mp_policy_push_layout(L, "host", sizeof(struct mp_host_view), fields, MP_ARRAY_LEN(fields));
 }
@@ -375,6 +401,7 @@ void mp_words_push(lua_State *L, struct mp_policy_state *state)
 	mp_policy_push_call(L, "nthHost", (uintptr_t)call_nth_host);
 	mp_policy_push_call(L, "nthReplica", (uintptr_t)call_nth_replica);
 	mp_policy_push_call(L, "countHosts", (uintptr_t)call_count_hosts);
+	mp_policy_push_call(L, "countShut", (uintptr_t)call_count_shut);
 	mp_policy_push_call(L, "dc", (uintptr_t)call_dc);
 	mp_policy_push_call(L, "nameDc", (uintptr_t)call_name_dc);
 	mp_policy_push_call(L, "tag", (uintptr_t)call_tag);

@@ -167,6 +167,10 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "failoverRetryDelay", &session->failover.delay_ms);
 	if (get_number(L, "failoverBackoff", &number))
 		session->failover.multiplier = number;
+	get_bool(L, "breakerEnabled", &session->breaker.enabled);
+	get_u32(L, "breakerThreshold", &session->breaker.threshold);
+	get_u32(L, "breakerRecovery", &session->breaker.recovery_ms);
+	get_u32(L, "breakerTrials", &session->breaker.trials);
 	get_u32(L, "connectsPerSecond", &session->connects_per_second);
 	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
 	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);

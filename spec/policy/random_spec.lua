@@ -40,6 +40,7 @@ local ways = {
   end,
   function() for _, host in replicas(one(scopes)) do keep(host) end end,
   function() made = made + upCount(one(scopes)) * 0 end,
+  function() made = made + shutCount(one(scopes)) * 0 end,
   function(plan) if random() < 0.01 then plan:refuse() end end,
 }
 local wrong = {

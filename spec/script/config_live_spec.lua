@@ -32,6 +32,22 @@ local function notices_silence(world, pool, node)
   return took
 end
 
+local function breaker(world, pool)
+  local _, host = world:status(pool, 2)
+  return host.breaker
+end
+
+-- Node 2 is asked `asked` times, each in vain.
+local function overload(world, pool, asked)
+  world.cluster:rule { node = 2, statement = "FROM t WHERE id = 1", error = "OVERLOADED" }
+  for _ = 1, asked or 0 do pool:execute("SELECT v FROM t WHERE id = 1", nil, { host = world:host(2) }) end
+end
+
+local function breaks(world, pool, most)
+  overload(world, pool, most)
+  assert.equal("open", breaker(world, pool))
+end
+
 -- key, what the configuration has before and after, and the proof.
 local live = {
   { "addressTranslator", {}, { addressTranslator = { ["10.0.0.3"] = "127.0.0.3" } },
@@ -332,6 +348,33 @@ local live = {
       assert.equal(9, world.before.connections)
       world:eventually("it shrinks", function() return connections(pool) == 3 end)
     end },
+  { "circuitBreaker.enabled", {}, { circuitBreaker = { enabled = true } },
+    function(world, pool) breaks(world, pool, 10) end, overload, { quiet = true } },
+  { "circuitBreaker.failureThreshold", { circuitBreaker = { enabled = true, failureThreshold = 1000 } },
+    { circuitBreaker = { enabled = true, failureThreshold = 2 } },
+    function(world, pool)
+      assert.equal("closed", breaker(world, pool))
+      breaks(world, pool, 10)
+    end, function(world, pool) overload(world, pool, 10) end, { quiet = true } },
+  { "circuitBreaker.recoveryTimeout", { circuitBreaker = { enabled = true, recoveryTimeout = 600000 } },
+    { circuitBreaker = { enabled = true, recoveryTimeout = 1000 } },
+    function(world, pool)
+      world:eventually("it recovers", function() return breaker(world, pool) == "halfOpen" end, 2000)
+    end, function(world, pool)
+      overload(world, pool)
+      breaks(world, pool, 10)
+    end, { quiet = true } },
+  { "circuitBreaker.halfOpenMaxCalls", { circuitBreaker = { enabled = true, halfOpenMaxCalls = 1000 } },
+    { circuitBreaker = { enabled = true, halfOpenMaxCalls = 2 } },
+    function(world, pool)
+      assert.equal("closed", breaker(world, pool), "two calls went well before")
+    end, function(world, pool)
+      overload(world, pool)
+      breaks(world, pool, 10)
+      world.cluster:clearRules()
+      for _ = 1, 2 do assert(pool:execute("SELECT v FROM t WHERE id = 1", nil, { host = world:host(2) })) end
+      assert.equal("halfOpen", breaker(world, pool))
+    end, { quiet = true } },
   { "handlers", {}, { handlers = "HANDLERS" },
     function(world, pool)
       world.cluster:kill(2)

@@ -222,7 +222,7 @@ describe("a doubtful configuration", function()
     local warnings = warnings_of {
       contactPoints = { "a" }, handlers = "h.lua", playbooks = { "p.lua" },
       regionSettings = { east = { maxConnections = 16, priority = 1 } },
-      healthCheck = { enabled = true }, circuitBreaker = { enabled = true },
+      healthCheck = { enabled = true },
       failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
       logging = { level = "debug", logRequests = true, logErrors = false },
       pooling = { enableMetrics = true, adaptivePooling = { enabled = true }, enableBatching = true, batchSize = 100,
@@ -230,8 +230,15 @@ describe("a doubtful configuration", function()
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
     assert.same({ "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
-      "pooling.enableBatching", "pooling.batchSize", "healthCheck", "circuitBreaker",
+      "pooling.enableBatching", "pooling.batchSize", "healthCheck",
       "logging.logRequests", "playbooks" }, warnings)
+  end)
+
+  it("says which keys of circuitBreaker have no effect", function()
+    assert.same({ "circuitBreaker.failureThreshold: has no effect: circuitBreaker.enabled is not true" },
+      warnings_of { contactPoints = { "a" }, circuitBreaker = { failureThreshold = 9 } })
+    assert.same({}, warnings_of { contactPoints = { "a" }, circuitBreaker = { enabled = true, failureThreshold = 9,
+      recoveryTimeout = 1, halfOpenMaxCalls = 1 } })
   end)
 
   it("says which keys of failover have no effect", function()

@@ -31,7 +31,10 @@ change.live = {
   clientTimestamps = NEXT,
   loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,
   policyPath = NEXT,
-  healthCheck = NO_EFFECT, circuitBreaker = NO_EFFECT,
+  healthCheck = NO_EFFECT,
+  circuitBreaker = {
+    enabled = AT_ONCE, failureThreshold = AT_ONCE, recoveryTimeout = AT_ONCE, halfOpenMaxCalls = AT_ONCE,
+  },
   failover = {
     enabled = NEXT, maxRetries = NEXT, retryDelay = NEXT, backoffMultiplier = NEXT, autoDiscovery = AT_ONCE,
     discoveryInterval = AT_ONCE, policy = "within a second", allowLocalConsistency = NEXT,

@@ -195,6 +195,13 @@ local function compare(self)
   if flat.attemptTimeout and not moves then
     self:warn({ "attemptTimeout" }, "", "has no effect: by failover no request goes on to another host")
   end
+  for flat_key, name in pairs {
+    breakerThreshold = "failureThreshold", breakerRecovery = "recoveryTimeout", breakerTrials = "halfOpenMaxCalls",
+  } do
+    if flat[flat_key] and not flat.breakerEnabled then
+      self:warn({ "circuitBreaker", name }, "", "has no effect: circuitBreaker.enabled is not true")
+    end
+  end
   if flat.autoDiscovery == false and flat.discoveryInterval then
     self:warn({ "failover", "discoveryInterval" }, "", "has no effect: failover.autoDiscovery is false")
   end

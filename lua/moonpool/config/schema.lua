@@ -98,12 +98,12 @@ return section {
     { "timeout", ms { min = 1 } },
     { "query", kind = "text" },
   }, NOT_YET) },
-  { "circuitBreaker", section({
-    { "enabled", kind = "boolean" },
-    { "failureThreshold", kind = "integer", min = 1, max = 1000000 },
-    { "recoveryTimeout", ms { min = 1 } },
-    { "halfOpenMaxCalls", kind = "integer", min = 1, max = 1000000 },
-  }, NOT_YET) },
+  { "circuitBreaker", section {
+    { "enabled", kind = "boolean", to = "breakerEnabled" },
+    { "failureThreshold", kind = "integer", min = 1, max = 1000000, to = "breakerThreshold" },
+    { "recoveryTimeout", ms { min = 1, to = "breakerRecovery" } },
+    { "halfOpenMaxCalls", kind = "integer", min = 1, max = 1000000, to = "breakerTrials" },
+  } },
   { "failover", { kind = "section", options = "failover", keys = {
     { "enabled", kind = "boolean", to = "failoverEnabled" },
     { "maxRetries", kind = "integer", min = 0, max = 1000, to = "failoverMaxRetries" },

@@ -26,7 +26,7 @@
 ---@field speculativeExecution? ConfigPolicy
 ---@field policyPath? string[] folders that are searched before the built-in policies
 ---@field healthCheck? ConfigHealthCheck not available yet
----@field circuitBreaker? ConfigCircuitBreaker not available yet
+---@field circuitBreaker? ConfigCircuitBreaker
 ---@field failover? ConfigFailover
 ---@field regionSettings? table<string, ConfigRegion> by datacentre
 ---@field logging? ConfigLogging
@@ -99,9 +99,9 @@
 
 ---@class ConfigCircuitBreaker
 ---@field enabled? boolean
----@field failureThreshold? integer
----@field recoveryTimeout? integer
----@field halfOpenMaxCalls? integer
+---@field failureThreshold? integer failures of a host in a row that open its breaker; 5
+---@field recoveryTimeout? integer how long it is open; 30000
+---@field halfOpenMaxCalls? integer requests that must go well before it closes; 3
 
 ---@class ConfigFailover
 ---@field enabled? boolean

@@ -42,6 +42,8 @@
 ---@field isLocal boolean
 ---@field isLocalRack boolean
 ---@field isNewlyUp boolean up for less than a minute
+---@field breakerHalfOpen boolean a few requests see whether it works again
+---@field isShut boolean connected, but its circuit breaker lets no request in: isUp is false
 local Host = {}
 ---@param name string
 ---@return boolean
@@ -110,6 +112,9 @@ function replicas(scope) end
 ---@param scope Scope
 ---@return integer
 function upCount(scope) end
+---@param scope Scope
+---@return integer connected hosts that are kept from by their circuit breakers
+function shutCount(scope) end
 ---@param name string
 ---@return Scope
 function dc(name) end

@@ -16,7 +16,7 @@ struct mp_script_host {
   const double weight, upSinceMs, latencyAtMs;
   const uint32_t marks;
   const uint16_t dcId, rackId;
-  const bool isUp, isLocal, isLocalRack, isNewlyUp;
+  const bool isUp, isLocal, isLocalRack, isNewlyUp, breakerHalfOpen, isShut;
 };
 ]]
 
@@ -79,6 +79,7 @@ function objects.new(bridge)
   local nth_host = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthHost)
   local nth_replica = ffi.cast("uint32_t (*)(void *, int, int)", bridge.nthReplica)
   local count_hosts = ffi.cast("int (*)(void *, int)", bridge.countHosts)
+  local count_shut = ffi.cast("int (*)(void *, int)", bridge.countShut)
   local find_dc = ffi.cast("uint32_t (*)(void *, const char *)", bridge.dc)
   local name_dc = ffi.cast("int (*)(void *, const char *, size_t)", bridge.nameDc)
   local find_tag = ffi.cast("uint32_t (*)(void *, const char *, size_t)", bridge.tag)
@@ -222,6 +223,10 @@ function objects.new(bridge)
   function words.upCount(scope)
     check_scope("upCount", scope)
     return count_hosts(context, scope)
+  end
+  function words.shutCount(scope)
+    check_scope("shutCount", scope)
+    return count_shut(context, scope)
   end
   function words.dc(name)
     if type(name) ~= "string" then error("dc: a datacentre is named by a text", 2) end

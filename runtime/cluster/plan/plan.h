@@ -103,3 +103,6 @@ const char *mp_plan_step_text(const struct mp_plan *plan, uint8_t step_index, ch
 // The next host to try: a slot that is up now and was not given before, or MP_NO_HOST at the end. *step_index (may be
 // NULL) tells which step gave it.
 uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index);
+// A host that only its circuit breaker keeps out of the plan (isShut): one by chance of the first step that has such
+// hosts. MP_NO_HOST: none has.
+uint16_t mp_plan_shut_host(struct mp_plan *plan);

@@ -24,10 +24,13 @@ struct mp_host_view {
 	uint32_t marks;      // one bit for each tag and list it is in (cluster/plan/marks.h)
 	uint16_t dcId;
 	uint16_t rackId;  // unique over datacentres
-	bool isUp;        // known, wanted and connected
+	bool isUp;        // known, wanted, connected, and requests may go there
 	bool isLocal;     // of the local datacentre
 	bool isLocalRack; // of the configured local rack
 	bool isNewlyUp;   // up for less than a minute
+	// Of a host that is connected:
+	bool breakerHalfOpen; // a few requests see how it is
+	bool isShut;          // its breaker lets none in: open, or half open while those few are under way
 };
 
 // Indexes of usable hosts (isUp), in slot order.

@@ -46,8 +46,20 @@ static void no_memory(struct mp_attempt *attempt)
 	mp_attempt_failed(attempt, &failure);
 }
 
+// What the error says about the node itself; most tell of the statement or of other nodes.
+static enum mp_breaker_verdict verdict_of(int32_t code)
+{
+	switch (code) {
+	case MP_SE_OVERLOADED: return MP_VERDICT_OVERLOADED;
+	case MP_SE_SERVER_ERROR: return MP_VERDICT_SERVER_ERROR;
+	case MP_SE_IS_BOOTSTRAPPING: return MP_VERDICT_BOOTSTRAPPING;
+	default: return MP_VERDICT_GOOD;
+	}
+}
+
 static void server_failed(struct mp_attempt *attempt, const struct mp_error_body *error)
 {
+	mp_attempt_judge(attempt, verdict_of(error->code));
 	struct mp_request *request = attempt->request;
 	const struct mp_prepared *prepared = request->prepared;
 	if (prepared != NULL && (error->code == MP_SE_INVALID || error->code == MP_SE_SERVER_ERROR) &&
@@ -122,6 +134,8 @@ static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefi
 	uint16_t host = attempt->host;
 	struct mp_metadata *metadata = attempt->metadata;
 	attempt->metadata = NULL;
+	if (MP_UNLIKELY(attempt->ticket != 0))
+		mp_attempt_judge(attempt, MP_VERDICT_GOOD);
 	session->counters.speculative_wins += attempt->is_speculative ? 1 : 0;
 	mp_attempt_end(attempt);
 	if (MP_UNLIKELY(request->prepared != NULL && request->prepared->generation != request->generation)) {

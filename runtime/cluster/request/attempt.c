@@ -92,6 +92,7 @@ static void join(struct mp_attempt *attempt, const struct mp_host *host, struct 
 	struct mp_request *request = attempt->request;
 	attempt->host = host->index;
 	attempt->conn = conn;
+	attempt->ticket = 0;
 	struct mp_attempt **end = &request->state->attempts;
 	while (MP_UNLIKELY(*end != NULL))
 		end = &(*end)->next;
@@ -150,6 +151,7 @@ MP_INLINE int send(struct mp_attempt *attempt, struct mp_host *host, struct mp_c
 		return rc == MP_ECLOSED ? MP_EBUSY : rc;
 	}
 	join(attempt, host, conn);
+	attempt->ticket = mp_host_enter(host);
 	mp_request_enter(request, MP_REQUEST_SENT);
 	state->attempt_count++;
 	host->requests++;
@@ -191,11 +193,27 @@ static int nowhere(const struct mp_request_state *state)
 	return state->lacks != MP_FEATURE_NONE && state->attempt_count == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 }
 
+// Nothing was sent, because breakers keep requests away from all hosts of the plan that are connected: one of them is
+// asked rather than none. So is one that the caller named.
+static MP_COLD int to_shut_host(struct mp_attempt *attempt)
+{
+	struct mp_request_state *state = attempt->request->state;
+	const struct mp_hosts *hosts = &attempt->request->session->hosts;
+	if (state->attempt_count > 0 || state->passed != 0 || hosts->shut_count == 0)
+		return nowhere(state);
+	uint16_t index = mp_plan_shut_host(&state->plan);
+	struct mp_host *host = index != MP_NO_HOST ? hosts->slots[index] : NULL;
+	if (host == NULL || host->state != MP_HOST_UP)
+		return nowhere(state);
+	struct mp_conn *conn = mp_pool_take(&host->pool);
+	return conn != NULL ? send(attempt, host, conn) : MP_EBUSY;
+}
+
 // Inline, and so is what it calls: this is every request's way.
 MP_INLINE int to_host(struct mp_attempt *attempt, const struct mp_session *session, uint16_t index)
 {
 	struct mp_host *host = session->hosts.slots[index];
-	if (MP_UNLIKELY(host == NULL || host->state != MP_HOST_UP))
+	if (MP_UNLIKELY(host == NULL || !host->admits))
 		return MP_ENOHOST;
 	struct mp_conn *conn = mp_pool_take(&host->pool);
 	return MP_LIKELY(conn != NULL) ? send(attempt, host, conn) : MP_EBUSY;
@@ -216,7 +234,7 @@ int mp_attempt_to_next_host(struct mp_attempt *attempt)
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))
-			return nowhere(state);
+			return to_shut_host(attempt);
 		int rc = to_host(attempt, session, index);
 		if (MP_LIKELY(rc == 0))
 			return 0;
@@ -281,6 +299,14 @@ void mp_attempt_was_silent(struct mp_attempt *attempt)
 
 // ---- the end ----------------------------------------------------------------------------------------------
 
+void mp_attempt_judge(struct mp_attempt *attempt, enum mp_breaker_verdict verdict)
+{
+	uint32_t ticket = attempt->ticket;
+	attempt->ticket = 0;
+	if (ticket != 0)
+		mp_host_leave(attempt->request->session->hosts.slots[attempt->host], ticket, verdict);
+}
+
 bool mp_attempt_is_alone(const struct mp_attempt *attempt)
 {
 	return attempt->request->state->attempts == attempt && attempt->next == NULL;
@@ -293,6 +319,8 @@ void mp_attempt_end(struct mp_attempt *attempt)
 	struct mp_host_view *view = &session->view.hosts[attempt->host];
 	mp_assert(view->inFlight > 0);
 	view->inFlight--;
+	if (MP_UNLIKELY(attempt->ticket != 0))
+		mp_attempt_judge(attempt, MP_VERDICT_NONE);
 	if (MP_UNLIKELY(attempt->call.conn != NULL))
 		mp_call_abandon(&attempt->call);
 	struct mp_attempt **at = &state->attempts;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "link/conn.h"
+#include "pool/breaker.h"
 
 struct mp_failure;
 struct mp_host_view;
@@ -25,10 +26,13 @@ struct mp_attempt {
 	uint64_t began_ns;
 	uint16_t host; // its slot
 	bool is_speculative;
+	uint32_t ticket; // of its host's breaker, until that knows how it went; 0: none
 };
 
 // ---- attempt.c
 bool mp_attempt_is_alone(const struct mp_attempt *attempt);
+// What its host has shown, as the host's breaker sees it; the first word counts.
+void mp_attempt_judge(struct mp_attempt *attempt, enum mp_breaker_verdict verdict);
 // It is over, and given back; an answer that is still owed is nobody's.
 void mp_attempt_end(struct mp_attempt *attempt);
 

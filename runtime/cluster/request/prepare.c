@@ -239,6 +239,8 @@ static int try_hosts(struct mp_prepare_flight *flight)
 	bool busy = false, too_old = false;
 	while (flight->asked < HOSTS_MAX && !flight->is_use) {
 		uint16_t index = mp_plan_next(&flight->plan, NULL);
+		if (index == MP_NO_HOST && flight->asked == 0 && !busy && !too_old)
+			index = mp_plan_shut_host(&flight->plan);
 		if (index == MP_NO_HOST)
 			return busy ? MP_EBUSY : too_old && flight->asked == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 		int rc = ask(flight, index);

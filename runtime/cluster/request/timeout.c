@@ -57,6 +57,7 @@ static void time_out(struct mp_attempt *attempt, void (*tell)(struct mp_attempt 
 	};
 	session->hosts.slots[attempt->host]->timeouts++;
 	mp_attempt_was_silent(attempt);
+	mp_attempt_judge(attempt, MP_VERDICT_TIMED_OUT);
 	tell(attempt, &failure);
 }
 

@@ -19,6 +19,9 @@ enum mp_host_news {
 	MP_NEWS_CONNECTION_ADDED,
 	MP_NEWS_CONNECTION_REMOVED,
 	MP_NEWS_CONNECTION_LOST,
+	MP_NEWS_BREAKER_OPEN,
+	MP_NEWS_BREAKER_HALF_OPEN,
+	MP_NEWS_BREAKER_CLOSE,
 };
 
 // They come from inside of anything, so the owner notes what it is told and acts later in the turn.

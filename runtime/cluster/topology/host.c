@@ -42,11 +42,10 @@ static void tell(struct mp_host *host, enum mp_host_news news, const char *reaso
 static void show(struct mp_host *host)
 {
 	struct mp_host_view *view = mp_host_view_of(host);
-	view->isUp = host->state == MP_HOST_UP;
-	view->isNewlyUp = view->isUp;
-	if (view->isUp)
+	view->isNewlyUp = host->state == MP_HOST_UP;
+	if (view->isNewlyUp)
 		view->upSinceMs = (double)host->state_since_ms;
-	host->cluster->events->on_view(host->cluster->owner);
+	mp_host_show(host);
 }
 
 // A host whose connections cannot have the keyspace is no host that is gone.
@@ -77,6 +76,7 @@ void mp_host_tick(struct mp_host *host)
 	struct mp_host_view *view = mp_host_view_of(host);
 	if (view->isNewlyUp && mp_loop_now_ms(host->cluster->loop) - host->state_since_ms >= NEWLY_UP_MS)
 		view->isNewlyUp = false;
+	mp_host_look_at_breaker(host);
 }
 
 // ---- what the pool reports --------------------------------------------------------------------------------
@@ -86,6 +86,7 @@ static void on_up(void *owner)
 	struct mp_host *host = owner;
 	if (host->state == MP_HOST_REMOVED)
 		return;
+	mp_host_connected(host);
 	mp_host_set_state(host, MP_HOST_UP, NULL);
 	mp_control_hint(host->cluster->control);
 	host->cluster->events->on_room(host->cluster->owner);
@@ -163,6 +164,8 @@ static void on_removed(void *owner, struct mp_conn *conn, const struct mp_conn_e
 	struct mp_host *host = owner;
 	const char *reason = end->message[0] != '\0' ? end->message : mp_close_reason_text(end->reason);
 	tell(host, lost ? MP_NEWS_CONNECTION_LOST : MP_NEWS_CONNECTION_REMOVED, reason);
+	if (lost && host->state == MP_HOST_UP)
+		mp_host_lost_connection(host);
 }
 
 static void on_room(void *owner)
@@ -268,6 +271,7 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 	enter_view(host);
 	bool placed = mp_host_place(host, row);
 	mp_host_init_patience(host);
+	mp_host_init_admission(host);
 	mp_host_first_addr(host, row);
 	mp_host_tell_names(host);
 	struct mp_pool_limits limits = mp_host_limits(host);
@@ -283,6 +287,7 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 void mp_host_free(struct mp_host *host)
 {
 	mp_timer_stop(&host->patience);
+	mp_host_end_admission(host);
 	mp_pool_deinit(&host->pool);
 	mp_free(host->dc);
 	mp_free(host->rack);
@@ -321,6 +326,7 @@ void mp_host_reconfigure(struct mp_host *host, const char *rotate)
 {
 	host->turn_ns = 0; // the pace may be another one
 	mp_host_weigh_place(host);
+	mp_host_follow_rules(host);
 	mp_pool_each(&host->pool, set_heartbeat, (void *)(uintptr_t)host->cluster->config);
 	mp_host_resize(host);
 	if (rotate != NULL)

@@ -6,6 +6,7 @@
 #include "base/hist.h"
 #include "base/uuid.h"
 #include "cluster/topology/endpoints.h"
+#include "pool/breaker.h"
 #include "pool/pool.h"
 
 enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
@@ -39,6 +40,9 @@ struct mp_host {
 	enum mp_distance distance;
 	enum mp_host_state state;
 	uint32_t seen; // the refresh that named it last
+	bool admits;   // requests may go there
+	struct mp_breaker breaker;
+	struct mp_timer recovery; // of the breaker, while it is open
 	struct mp_pool pool;
 	uint64_t requests; // attempts sent
 	uint64_t errors;   // attempts that failed (timeouts, losses, server errors)
@@ -58,3 +62,18 @@ struct mp_host {
 	char down_why[MP_ADDR_TEXT + 160];
 	struct mp_hist latency_us; // of answered attempts
 };
+
+// ---- host_admission.c
+uint32_t mp_host_try(struct mp_host *host);
+void mp_host_judge(struct mp_host *host, uint32_t ticket, enum mp_breaker_verdict verdict);
+// A request is sent there: the ticket to leave with; 0: nobody asks.
+inline uint32_t mp_host_enter(struct mp_host *host)
+{
+	return MP_LIKELY(host->breaker.state == MP_BREAKER_CLOSED) ? host->breaker.ticket : mp_host_try(host);
+}
+inline void mp_host_leave(struct mp_host *host, uint32_t ticket, enum mp_breaker_verdict verdict)
+{
+	bool is_well = host->breaker.state == MP_BREAKER_CLOSED && host->breaker.failures == 0;
+	if (MP_UNLIKELY(!is_well || verdict > MP_VERDICT_GOOD))
+		mp_host_judge(host, ticket, verdict);
+}

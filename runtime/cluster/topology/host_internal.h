@@ -18,6 +18,16 @@ struct mp_host_view *mp_host_view_of(const struct mp_host *host); // its slot
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
 void mp_host_tick(struct mp_host *host); // once a second
 
+// ---- host_admission.c
+void mp_host_init_admission(struct mp_host *host);
+void mp_host_end_admission(struct mp_host *host);
+// Its state, or what else lets requests in or keeps them away, has changed: the slot of the view follows.
+void mp_host_show(struct mp_host *host);
+void mp_host_connected(struct mp_host *host);       // its first connection is ready
+void mp_host_lost_connection(struct mp_host *host); // against our will
+void mp_host_follow_rules(struct mp_host *host);    // of the configuration
+void mp_host_look_at_breaker(struct mp_host *host); // once a second, should its timer have found no memory
+
 // ---- host_place.c
 // Limits follow its distance, and whether its datacentre is about to serve.
 void mp_host_resize(struct mp_host *host);

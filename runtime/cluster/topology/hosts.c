@@ -150,6 +150,7 @@ static void remove_host(struct mp_hosts *hosts, struct mp_host *host, bool drain
 	mp_index_remove(&hosts->by_id, hash_id(hosts, &host->host_id), host->index);
 	mp_hosts_forget_addrs(hosts, host);
 	mp_timer_stop(&host->patience);
+	mp_timer_stop(&host->recovery);
 	hosts->removed_count++;
 	mp_host_set_state(host, MP_HOST_REMOVED, NULL);
 	mp_pool_close(&host->pool, drain);

@@ -22,6 +22,9 @@
 	X(CONNECTION_REMOVED, "connectionRemoved", "host", "reason")        \
 	X(CONNECTION_LOST, "connectionLost", "host", "reason")              \
 	X(FAILOVER, "failover", "from", "to", "reason", "level")            \
+	X(BREAKER_OPEN, "breakerOpen", "host", "reason")                    \
+	X(BREAKER_HALF_OPEN, "breakerHalfOpen", "host", "reason")           \
+	X(BREAKER_CLOSE, "breakerClose", "host", "reason")                  \
 	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
 	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
 	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
@@ -102,6 +105,9 @@ static void on_event(void *data, const struct mp_session_event *event)
 	case MP_EVENT_CONNECTION_ADDED: kind = EVENT_CONNECTION_ADDED; break;
 	case MP_EVENT_CONNECTION_REMOVED: kind = EVENT_CONNECTION_REMOVED; break;
 	case MP_EVENT_CONNECTION_LOST: kind = EVENT_CONNECTION_LOST; break;
+	case MP_EVENT_BREAKER_OPEN: kind = EVENT_BREAKER_OPEN; break;
+	case MP_EVENT_BREAKER_HALF_OPEN: kind = EVENT_BREAKER_HALF_OPEN; break;
+	case MP_EVENT_BREAKER_CLOSE: kind = EVENT_BREAKER_CLOSE; break;
 	case MP_EVENT_FAILOVER:
 		kind = EVENT_FAILOVER;
 		text[1] = host_text(event->to);

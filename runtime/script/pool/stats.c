@@ -172,6 +172,8 @@ int mp_core_get_hosts(lua_State *L)
 		text(L, "distance", distance_name(host->distance));
 		text(L, "status", mp_host_state_name(host->state));
 		number(L, "weight", mp_session_view(pool->engine.session)->hosts[host->index].weight);
+		if (host->breaker.ticket != 0)
+			text(L, "breaker", mp_breaker_state_name(host->breaker.state));
 		number(L, "connections", host->pool.ready_count);
 		number(L, "inFlight", mp_pool_in_flight(&host->pool));
 		number(L, "requests", (double)host->requests);
