@@ -258,7 +258,8 @@ static void fill(const struct mp_engine *engine, struct moonpool_stats *stats)
 {
 	struct mp_session_stats from;
 	mp_session_stats(engine->session, &from);
-	const struct mp_hist *latency = mp_session_latency_us(engine->session);
+	struct mp_figures figures;
+	mp_session_figures(engine->session, &figures);
 	struct mp_policy_info policy = {0};
 	(void)mp_policies_info(engine->policies, MP_POLICY_BALANCE, &policy); // false: C answers alone
 	*stats = (struct moonpool_stats){
@@ -276,8 +277,8 @@ static void fill(const struct mp_engine *engine, struct moonpool_stats *stats)
 		.attempts = from.attempts,
 		.retries = from.retries,
 		.timeouts = from.timeouts,
-		.latency_p50_us = mp_hist_quantile(latency, 0.5),
-		.latency_p99_us = mp_hist_quantile(latency, 0.99),
+		.latency_p50_us = (uint64_t)(figures.p50_ms * 1000),
+		.latency_p99_us = (uint64_t)(figures.p99_ms * 1000),
 		.policy_calls = policy.calls,
 		.policy_fallbacks = from.policy_fallbacks,
 		.policy_reloads = policy.reloads,

@@ -143,7 +143,8 @@ struct moonpool_stats {
 	uint32_t hosts_total, hosts_up, hosts_down;
 	uint64_t connection_errors;
 	uint64_t requests, errors, attempts, retries, timeouts;
-	uint64_t latency_p50_us, latency_p99_us; // of answered requests
+	uint64_t latency_p50_us,
+		latency_p99_us;        // of the requests that ended in the last metricsInterval (ten seconds)
 	uint64_t policy_calls;     // plans made by the Lua balance policy (of its generation in force)
 	uint64_t policy_fallbacks; // plans that the default made because the policy failed
 	uint64_t policy_reloads;   // new generations of the balance policy that came into force

@@ -10,15 +10,9 @@ void mp_hist_reset(struct mp_hist *hist)
 	memset(hist, 0, sizeof(*hist));
 }
 
-static size_t bucket_of(uint64_t value)
-{
-	if (value < 16)
-		return (size_t)value;
-	unsigned e = 63u - (unsigned)__builtin_clzll(value);
-	return 16u + (e - 4u) * 16u + (size_t)((value >> (e - 4u)) & 15u);
-}
+extern inline size_t mp_hist_bucket(uint64_t value);
 
-static uint64_t upper_edge(size_t bucket)
+uint64_t mp_hist_edge(size_t bucket)
 {
 	if (bucket < 16)
 		return bucket;
@@ -33,7 +27,7 @@ void mp_hist_add(struct mp_hist *hist, uint64_t value)
 	hist->sum += value;
 	if (value > hist->max)
 		hist->max = value;
-	hist->buckets[bucket_of(value)]++;
+	hist->buckets[mp_hist_bucket(value)]++;
 }
 
 uint64_t mp_hist_quantile(const struct mp_hist *hist, double q)
@@ -48,7 +42,7 @@ uint64_t mp_hist_quantile(const struct mp_hist *hist, double q)
 	for (size_t i = 0; i < MP_HIST_BUCKETS; i++) {
 		seen += hist->buckets[i];
 		if (seen >= rank)
-			return upper_edge(i) < hist->max ? upper_edge(i) : hist->max;
+			return mp_hist_edge(i) < hist->max ? mp_hist_edge(i) : hist->max;
 	}
 	return hist->max;
 }

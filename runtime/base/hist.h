@@ -14,6 +14,16 @@ struct mp_hist {
 	uint64_t buckets[MP_HIST_BUCKETS];
 };
 
+// Which bucket a value falls in, and the largest value of a bucket.
+inline size_t mp_hist_bucket(uint64_t value)
+{
+	if (value < 16)
+		return (size_t)value;
+	unsigned e = 63u - (unsigned)__builtin_clzll(value);
+	return 16u + (e - 4u) * 16u + (size_t)((value >> (e - 4u)) & 15u);
+}
+uint64_t mp_hist_edge(size_t bucket);
+
 void mp_hist_reset(struct mp_hist *hist);
 void mp_hist_add(struct mp_hist *hist, uint64_t value);
 uint64_t mp_hist_quantile(const struct mp_hist *hist,

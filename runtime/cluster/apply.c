@@ -130,6 +130,7 @@ static void take(struct mp_session *session, struct preparation *ready)
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
 	take_identity(session, ready);
 	mp_session_make_settings(session);
+	mp_metrics_reconfigure(&session->metrics);
 }
 
 static void spread(struct mp_session *session, bool new_interval, const char *rotate)

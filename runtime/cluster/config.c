@@ -41,6 +41,8 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.prepared_max = 1000,
 		.client_timestamps = true,
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
+		.metrics = true,
+		.metrics_interval_ms = 10000,
 		.log_level = MP_LOG_WARN,
 	};
 }

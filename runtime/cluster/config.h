@@ -71,6 +71,9 @@ struct mp_session_config {
 	size_t prepared_max;             // statements in the cache
 	bool client_timestamps;          // writes carry a time of the session's own (cluster/request/timestamp.h)
 	struct mp_sock_options tcp;
+	bool metrics; // tell METRICS events
+	uint32_t
+		metrics_interval_ms; // how long the window of the metrics is, and how often it is told; at least 10
 	int log_level;
 };
 void mp_session_config_defaults(struct mp_session_config *config);

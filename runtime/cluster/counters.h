@@ -17,13 +17,17 @@
 	X(uint32_t, requests_queued, "requestsQueued", "requests that wait for room on a connection")                 \
 	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")                \
 	X(uint64_t, connection_errors, "connectionErrors",                                                            \
-	  "attempts to connect that failed and connections that were lost, since the start")
+	  "attempts to connect that failed and connections that were lost, since the start")                           \
+	X(uint64_t, connections_opened, "connectionsOpened", "connections that became ready, since the start")       \
+	X(uint64_t, connections_closed, "connectionsClosed", "those of them that have gone, whatever for")
 
 // Since the start. The same, all of them uint64_t.
 #define MP_SESSION_COUNTERS(X)                                                                                    \
 	X(uint64_t, requests, "requests", "requests that were submitted")                                             \
 	X(uint64_t, errors, "errors", "requests that failed")                                                         \
 	X(uint64_t, timeouts, "timeouts", "those of them whose time was up")                                          \
+	X(uint64_t, queued, "queued", "times that a request began to wait for room on a connection")                  \
+	X(uint64_t, busy, "queueRefused", "requests that found no room and the queue full")                           \
 	X(uint64_t, attempts, "attempts", "messages that were sent for requests")                                     \
 	X(uint64_t, retries, "retries", "attempts that followed one that failed")                                     \
 	X(uint64_t, retries_refused, "retriesRefused", "retries that the retry budget had no room for")               \

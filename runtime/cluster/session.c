@@ -82,6 +82,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_topology_init(&session->topology, &session->cluster);
 	mp_serving_init(&session->serving, session);
 	mp_requests_init(session);
+	mp_metrics_init(&session->metrics, session);
 	mp_session_make_settings(session);
 }
 
@@ -90,6 +91,7 @@ static void free_parts(struct mp_session *session)
 	mp_control_deinit(&session->control);
 	mp_prepares_deinit(&session->prepares);
 	mp_requests_deinit(session);
+	mp_metrics_deinit(&session->metrics);
 	mp_keyspaces_deinit(&session->keyspaces);
 	mp_hosts_deinit(&session->hosts);
 	mp_serving_deinit(&session->serving);
@@ -209,6 +211,7 @@ static void settle(struct mp_session *session)
 {
 	mp_timer_stop(&session->tick);
 	mp_timer_stop(&session->first_tries);
+	mp_metrics_stop(&session->metrics);
 	mp_drain_stop(&session->drain);
 	mp_keyspaces_stop(&session->keyspaces);
 	if (session->state == MP_SESSION_FAILING) {
@@ -334,7 +337,7 @@ void mp_session_open_hosts(struct mp_session *session)
 		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000 / 4;
 	session->give_up_ns = session->topology.due_ns > least_ns ? session->topology.due_ns : least_ns;
 	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 ||
-	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0) {
+	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0 || mp_metrics_start(&session->metrics) != 0) {
 		mp_error_set(&session->connect_error, MP_ENOMEM, -1, "out of memory");
 		mp_session_fail_connect(session);
 	}

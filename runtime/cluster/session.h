@@ -6,11 +6,11 @@
 #pragma once
 
 #include "base/err.h"
-#include "base/hist.h"
 #include "base/list.h"
 #include "base/slab.h"
 #include "cluster/config.h"
 #include "cluster/counters.h"
+#include "cluster/metrics.h"
 #include "cluster/plan/policy.h"
 #include "cluster/request/replay.h"
 #include "cluster/topology/host.h"
@@ -33,6 +33,7 @@ enum mp_session_event_kind {
 	MP_EVENT_BREAKER_OPEN,
 	MP_EVENT_BREAKER_HALF_OPEN,
 	MP_EVENT_BREAKER_CLOSE,
+	MP_EVENT_METRICS, // the window is over once more, see cluster/metrics.h
 };
 struct mp_session_event {
 	enum mp_session_event_kind kind;
@@ -221,9 +222,8 @@ struct mp_session_stats {
 #undef X
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
-const struct mp_hist *mp_session_latency_us(const struct mp_session *session);
-// A quantile of the last 10 to 20 seconds of it, in ms, as it was at most a second ago; -1: fewer than `least`
-// requests.
+// A quantile of how long requests took, in ms, over the window of the metrics, as it was a second ago at most; -1: of
+// fewer than `least` requests nothing can be said.
 double mp_session_recent_ms(struct mp_session *session, double quantile, uint32_t least);
 size_t mp_session_host_count(const struct mp_session *session);
 // 0 .. count-1, any state but REMOVED

@@ -6,9 +6,9 @@
 //    +---- all quiet -- FAILING
 #pragma once
 
-#include "base/recent.h"
 #include "cluster/drain.h"
 #include "cluster/events.h"
+#include "cluster/metrics.h"
 #include "cluster/plan/names.h"
 #include "cluster/request/budget.h"
 #include "cluster/request/deadline.h"
@@ -55,6 +55,7 @@ struct mp_session {
 	uint16_t keyspace_id;
 	struct mp_timestamps timestamps;
 	bool away; // another datacentre than home serves
+	struct mp_metrics metrics;
 
 	// the rest
 	struct mp_slab attempts;         // beside the first one of a request
@@ -91,8 +92,6 @@ struct mp_session {
 	struct mp_error last_resort; // of a request that found no memory for its own
 	struct mp_waiters connecting;
 	struct mp_waiters closing;
-	struct mp_hist latency_us;
-	struct mp_recent recent; // of latency_us
 };
 
 // ---- session.c

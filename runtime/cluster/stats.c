@@ -10,6 +10,8 @@ static void count_host(const struct mp_host *host, struct mp_session_stats *stat
 	stats->connections_idle += host->pool.ready_count - busy;
 	stats->connection_errors += host->pool.failed_total + host->pool.lost_total;
 	stats->breakers_open += host->breaker.state != MP_BREAKER_CLOSED ? 1 : 0;
+	stats->connections_opened += host->pool.opened_total;
+	stats->connections_closed += mp_pool_ended_total(&host->pool);
 }
 
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats)
@@ -20,6 +22,8 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.requests_in_flight = session->live - (uint32_t)session->room.waiting.count,
 		.hosts_total = hosts->live_count,
 		.connection_errors = hosts->gone_errors + session->control.errors,
+		.connections_opened = hosts->gone_opened,
+		.connections_closed = hosts->gone_opened,
 	};
 #define X(type, field, name, meaning) stats->field = session->counters.field;
 	MP_SESSION_COUNTERS(X)
@@ -44,19 +48,6 @@ const struct mp_stat_info *mp_stat_info(size_t i)
 #undef X
 	};
 	return i < MP_ARRAY_LEN(infos) ? &infos[i] : NULL;
-}
-
-const struct mp_hist *mp_session_latency_us(const struct mp_session *session)
-{
-	return &session->latency_us;
-}
-
-double mp_session_recent_ms(struct mp_session *session, double quantile, uint32_t least)
-{
-	uint64_t us;
-	bool known = mp_recent_quantile(&session->recent, &session->latency_us, mp_loop_now_ms(session->loop),
-	                                quantile, least, &us);
-	return known ? (double)us / 1000 : -1;
 }
 
 // ---- hosts ------------------------------------------------------------------------------------------------

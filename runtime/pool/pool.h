@@ -108,6 +108,7 @@ bool mp_pool_is_up(const struct mp_pool *pool);
 // Asks for another connection when that one is at grow_at.
 struct mp_conn *mp_pool_take(struct mp_pool *pool);
 uint32_t mp_pool_in_flight(const struct mp_pool *pool);
-uint32_t mp_pool_busy_count(const struct mp_pool *pool); // ready connections with a request in flight
+uint64_t mp_pool_ended_total(const struct mp_pool *pool); // of those that were ready, the ones that are gone
+uint32_t mp_pool_busy_count(const struct mp_pool *pool);  // ready connections with a request in flight
 // Every connection that is not closed yet. `fn` must not change the pool.
 void mp_pool_each(const struct mp_pool *pool, void (*fn)(void *arg, struct mp_conn *conn), void *arg);

@@ -224,6 +224,11 @@ uint32_t mp_pool_in_flight(const struct mp_pool *pool)
 	return sum;
 }
 
+uint64_t mp_pool_ended_total(const struct mp_pool *pool)
+{
+	return pool->opened_total - pool->ready_count - pool->draining_count;
+}
+
 uint32_t mp_pool_busy_count(const struct mp_pool *pool)
 {
 	uint32_t count = 0;

@@ -175,6 +175,8 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
 	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);
 	get_u32(L, "tcpUserTimeout", &session->tcp.user_timeout_ms);
+	get_bool(L, "metrics", &session->metrics);
+	get_u32(L, "metricsInterval", &session->metrics_interval_ms);
 	const char *level = NULL;
 	get_text(L, reading, "logLevel", &level);
 	if (level != NULL && mp_log_level_from(level, &session->log_level) != 0)

@@ -59,7 +59,7 @@
 	X("handles", mp_core_handles, "the running coroutine is a handler")                               \
 	/* looking at a pool */                                                                           \
 	X("getStats", mp_core_get_stats, "the counts of a pool")                                          \
-	X("getMetrics", mp_core_get_metrics, "the same for Prometheus")                                   \
+	X("getMetrics", mp_core_get_metrics, "its figures over the last seconds")                         \
 	X("getConnectionDetails", mp_core_get_connection_details, "its connections, one by one")          \
 	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \
 	X("policies", mp_core_policies, "its policies in force")                                          \

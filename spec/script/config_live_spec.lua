@@ -142,6 +142,13 @@ local live = {
     function(world, pool)
       world:eventually("all are new", function() return all_new(world.before.pool_ids, (ids(pool))) end)
     end },
+  { "pooling.enableMetrics", {}, { pooling = { enableMetrics = false } },
+    function(_, pool) assert.is_nil(pool:getMetrics().requestsPerSecond) end },
+  { "pooling.metricsInterval", {}, { pooling = { metricsInterval = 2000 } },
+    function(_, pool)
+      moonpool.sleep(4000)
+      assert.is_true(pool:getMetrics().window < 2500)
+    end },
   { "pooling.tcpUserTimeout", {}, { pooling = { tcpUserTimeout = 5000 } },
     function(world, pool)
       world:eventually("all are new", function() return all_new(world.before.pool_ids, (ids(pool))) end)

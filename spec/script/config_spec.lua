@@ -229,7 +229,7 @@ describe("a doubtful configuration", function()
         warmup = true, warmupTimeout = 10000 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "pooling.warmupTimeout", "pooling.enableMetrics", "pooling.adaptivePooling",
+    assert.same({ "pooling.warmupTimeout", "pooling.adaptivePooling",
       "pooling.enableBatching", "pooling.batchSize", "healthCheck",
       "logging.logRequests", "playbooks" }, warnings)
   end)

@@ -190,6 +190,14 @@ function World:rule(fields)
   return number
 end
 
+-- What the window of the session, or of a host, says.
+function World:measured(host)
+  local figures = ffi.new "struct mp_figures"
+  if host then C.mp_session_host_figures(self.session, host, figures)
+  else C.mp_session_figures(self.session, figures) end
+  return figures
+end
+
 function World:received(op, executed)
   return tonumber(C.mp_sim_received(self.cluster, -1, str(op), executed or false))
 end

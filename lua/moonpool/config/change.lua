@@ -16,7 +16,7 @@ change.live = {
     heartBeatInterval = AT_ONCE, heartBeatTimeout = AT_ONCE, warmup = NO_EFFECT, warmupTimeout = NO_EFFECT,
     idleTimeout = AT_ONCE, connectionTimeout = NEW, enableTcpNoDelay = ROTATE, enableTcpKeepAlive = ROTATE,
     tcpUserTimeout = ROTATE, reconnectBaseDelay = AFTER_NEXT, reconnectMaxDelay = AFTER_NEXT,
-    connectionsPerSecond = AT_ONCE, enableMetrics = NO_EFFECT, metricsInterval = NO_EFFECT,
+    connectionsPerSecond = AT_ONCE, enableMetrics = AT_ONCE, metricsInterval = AT_ONCE,
     adaptivePooling = NO_EFFECT, enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
   },
   contactPoints = "the next time contact points are needed",

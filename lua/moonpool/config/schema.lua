@@ -40,8 +40,8 @@ local pooling = section {
   { "reconnectBaseDelay", ms { min = 1, to = "reconnectBase" } },
   { "reconnectMaxDelay", ms { min = 1, to = "reconnectMax" } },
   { "connectionsPerSecond", kind = "integer", min = 0, max = 1000000, to = "connectsPerSecond" },
-  { "enableMetrics", kind = "boolean", later = NOT_YET, off = false },
-  { "metricsInterval", ms { min = 1, later = NOT_YET } },
+  { "enableMetrics", kind = "boolean", to = "metrics" },
+  { "metricsInterval", ms { min = 100, max = 3600000, to = "metricsInterval" } },
   { "adaptivePooling", section({
     { "enabled", kind = "boolean" },
     { "minConnections", kind = "integer", min = 1, max = 4096 },

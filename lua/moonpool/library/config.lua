@@ -71,8 +71,8 @@
 ---@field reconnectBaseDelay? integer
 ---@field reconnectMaxDelay? integer
 ---@field connectionsPerSecond? integer
----@field enableMetrics? boolean not available yet
----@field metricsInterval? integer not available yet
+---@field enableMetrics? boolean false: getMetrics() has only what stands now
+---@field metricsInterval? integer the window of getMetrics(), and how often the event is told
 ---@field adaptivePooling? ConfigAdaptivePooling not available yet
 ---@field enableBatching? boolean not available yet
 ---@field batchSize? integer not available yet

@@ -285,7 +285,7 @@ void mp_attempt_was_answered(struct mp_attempt *attempt)
 	struct mp_session *session = attempt->request->session;
 	uint64_t now_ns = mp_loop_now_ns(session->loop);
 	uint64_t us = (now_ns - attempt->began_ns) / 1000;
-	mp_hist_add(&session->hosts.slots[attempt->host]->latency_us, us);
+	mp_window_add(&session->hosts.slots[attempt->host]->window, us);
 	mp_latency_answered(&session->view.hosts[attempt->host], us, now_ns / NS_PER_MS);
 }
 

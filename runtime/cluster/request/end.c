@@ -13,7 +13,7 @@ static void count(struct mp_session *session, const struct mp_outcome *outcome)
 {
 	mp_assert(session->live > 0);
 	session->live--;
-	mp_hist_add(&session->latency_us, outcome->latency_ns / 1000);
+	mp_window_add(&session->metrics.requests, outcome->latency_ns / 1000);
 	if (MP_LIKELY(outcome->error == NULL))
 		return;
 	session->counters.errors++;

@@ -299,8 +299,10 @@ static void make_plan(struct mp_request *request)
 	if (!state->has_token && request->prepared != NULL)
 		state->has_token = mp_routing_token(request->prepared, &request->values, request->value_count,
 		                                    &session->scratch, &state->token);
-	if (state->has_token)
+	if (state->has_token) {
 		state->placement = mp_keyspaces_use(&session->keyspaces, state->keyspace_id);
+		mp_hot_keys_note(&session->metrics.keys, state->token);
+	}
 	if (state->placement != NULL)
 		mp_placement_ref(state->placement);
 	if (MP_UNLIKELY(options->pinned_host != MP_NO_HOST)) {

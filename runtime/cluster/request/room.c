@@ -19,13 +19,16 @@ void mp_room_came_free(struct mp_room *room)
 
 int mp_room_wait(struct mp_room *room, struct mp_request *request)
 {
-	if (room->waiting.count >= room->session->config.max_queued)
+	if (room->waiting.count >= room->session->config.max_queued) {
+		room->session->counters.busy++;
 		return MP_EBUSY;
+	}
 	int rc = mp_request_watch(request);
 	if (rc != 0)
 		return rc;
 	mp_request_rewind(request);
 	mp_request_enter(request, MP_REQUEST_WAITING);
+	room->session->counters.queued++;
 	return 0;
 }
 

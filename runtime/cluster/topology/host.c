@@ -163,7 +163,9 @@ static void on_removed(void *owner, struct mp_conn *conn, const struct mp_conn_e
 	(void)conn;
 	struct mp_host *host = owner;
 	const char *reason = end->message[0] != '\0' ? end->message : mp_close_reason_text(end->reason);
-	tell(host, lost ? MP_NEWS_CONNECTION_LOST : MP_NEWS_CONNECTION_REMOVED, reason);
+	if (lost)
+		tell(host, MP_NEWS_CONNECTION_LOST, reason);
+	tell(host, MP_NEWS_CONNECTION_REMOVED, reason); // each that goes: added minus removed is what stands
 	if (lost && host->state == MP_HOST_UP)
 		mp_host_lost_connection(host);
 }
@@ -289,6 +291,7 @@ void mp_host_free(struct mp_host *host)
 	mp_timer_stop(&host->patience);
 	mp_host_end_admission(host);
 	mp_pool_deinit(&host->pool);
+	mp_window_deinit(&host->window);
 	mp_free(host->dc);
 	mp_free(host->rack);
 	mp_free(host->release_version);

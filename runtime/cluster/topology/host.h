@@ -3,8 +3,8 @@
 // its pool has a ready connection.
 #pragma once
 
-#include "base/hist.h"
 #include "base/uuid.h"
+#include "base/window.h"
 #include "cluster/topology/endpoints.h"
 #include "pool/breaker.h"
 #include "pool/pool.h"
@@ -60,7 +60,7 @@ struct mp_host {
 	int down_err;              // why the last connection ended or could not be opened; 0: none did
 	int32_t down_code;         // its server code, -1: none
 	char down_why[MP_ADDR_TEXT + 160];
-	struct mp_hist latency_us; // of answered attempts
+	struct mp_window window; // microseconds of answered attempts
 };
 
 // ---- host_admission.c

@@ -197,6 +197,7 @@ void mp_hosts_sweep(struct mp_hosts *hosts)
 		if (host == NULL || host->state != MP_HOST_REMOVED || !host->empty || host->pins > 0)
 			continue;
 		hosts->gone_errors += host->pool.failed_total + host->pool.lost_total;
+		hosts->gone_opened += host->pool.opened_total;
 		hosts->slots[i] = NULL;
 		hosts->lowest_free = i < hosts->lowest_free ? (uint16_t)i : hosts->lowest_free;
 		hosts->removed_count--;

@@ -20,6 +20,7 @@ struct mp_hosts {
 	struct mp_index by_addr; // the same by each address that names them
 	uint32_t shut_count;     // hosts that are connected and let no request in
 	uint64_t gone_errors;    // connection errors of hosts that are freed
+	uint64_t gone_opened;    // their connections
 	bool opened;             // pools of hosts in use are open
 	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
 	struct mp_log_gate refusals;

@@ -31,7 +31,8 @@
 	X(CONFIG_RELOADED, "configReload", "file")                          \
 	X(CONFIG_ERROR, "configError", "file", "message")                   \
 	X(HANDLERS_RELOADED, "handlersReload", "file")                      \
-	X(HANDLERS_ERROR, "handlersError", "file", "message")
+	X(HANDLERS_ERROR, "handlersError", "file", "message")               \
+	X(METRICS, "metrics", "metrics")
 enum kind {
 #define X(symbol, ...) EVENT_##symbol,
 	EVENTS(X)
@@ -127,6 +128,10 @@ static void on_event(void *data, const struct mp_session_event *event)
 		text[1] = event->table;
 		text[2] = event->change;
 		break;
+	case MP_EVENT_METRICS:
+		kind = EVENT_METRICS;
+		text[0] = text[1] = NULL;
+		break;
 	default: return;
 	}
 	queue(pool, kind, 0, text);
@@ -193,9 +198,13 @@ int mp_core_event_names(lua_State *L)
 	return 1;
 }
 
-// Pushes what the handler gets: the host and the reason, or a table.
-static int push_arguments(lua_State *L, const struct event *event)
+// Pushes what the handler gets: the host and the reason, or a table. Figures are of the time when it gets them.
+static int push_arguments(lua_State *L, const struct mp_lua_pool *pool, const struct event *event)
 {
+	if (event->kind == EVENT_METRICS) {
+		mp_lua_push_metrics(L, pool);
+		return 1;
+	}
 	const char *const *fields = kinds[event->kind].fields;
 	if (strcmp(fields[0], "host") == 0) {
 		lua_pushstring(L, event->text[0]);
@@ -221,7 +230,7 @@ int mp_core_next_event(lua_State *L)
 	if (pool->events.count > 0) {
 		struct event *event = MP_CONTAINER_OF(mp_list_first(&pool->events), struct event, node);
 		lua_pushstring(L, kinds[event->kind].name);
-		int count = push_arguments(L, event);
+		int count = push_arguments(L, pool, event);
 		mp_list_remove(&pool->events, &event->node);
 		mp_free(event);
 		return count + 1;

@@ -238,7 +238,6 @@ static void on_connected(void *data, const struct mp_error *error)
 	struct mp_lua_pool *pool = data;
 	if (pool->state == MP_POOL_CONNECTING)
 		pool->state = error == NULL ? MP_POOL_OPEN : MP_POOL_NEW;
-	pool->connected_ns = mp_loop_now_ns(pool->engine.loop);
 	mp_lua_pool_hold(pool);
 	answer(pool, &pool->connecting, error);
 	mp_lua_pool_release(pool);

@@ -43,10 +43,6 @@ struct mp_lua_pool {
 	uint64_t events_dropped;
 	uint32_t wanted;              // kinds that somebody handles
 	struct mp_waiter *dispatcher; // the coroutine that hands them out, while it waits
-	// stats.c
-	uint64_t rate_requests, rate_since_ns;
-	double rate;
-	uint64_t connected_ns;
 	// reload.c
 	struct mp_watch *watches[MP_LUA_WATCHES];
 };
@@ -93,6 +89,11 @@ void mp_lua_pool_listen(struct mp_lua_pool *pool);
 void mp_lua_pool_events_end(
 	struct mp_lua_pool *pool); // no more will come: the dispatcher hands out the rest and ends
 void mp_lua_pool_events_free(struct mp_lua_pool *pool);
+
+// ---- stats.c, metrics.c -----------------------------------------------------------------------------------
+void mp_lua_pool_stats(const struct mp_lua_pool *pool,
+                       struct mp_session_stats *stats);                 // also when it is CLOSED
+void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool); // what getMetrics() gives
 
 // ---- reload.c ---------------------------------------------------------------------------------------------
 // The userdata at `index` is found again by its pool while Lua knows it.

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at a pool: getStats, getMetrics, getConnectionDetails, hosts and policies.
+// Looking at a pool: getStats, getConnectionDetails, hosts and policies.
 #include <lauxlib.h>
 #include <string.h>
 
 #include "script/core.h"
 #include "script/pool/pool.h"
-
-#define SECOND UINT64_C(1000000000)
 
 static void number(lua_State *L, const char *name, double value)
 {
@@ -25,7 +23,7 @@ static bool is_live(const struct mp_lua_pool *pool)
 	return pool->state != MP_POOL_CLOSED;
 }
 
-static void read_stats(const struct mp_lua_pool *pool, struct mp_session_stats *stats)
+void mp_lua_pool_stats(const struct mp_lua_pool *pool, struct mp_session_stats *stats)
 {
 	if (is_live(pool))
 		mp_session_stats(pool->engine.session, stats);
@@ -36,78 +34,12 @@ static void read_stats(const struct mp_lua_pool *pool, struct mp_session_stats *
 int mp_core_get_stats(lua_State *L)
 {
 	struct mp_session_stats stats;
-	read_stats(mp_lua_check_pool(L, 1), &stats);
+	mp_lua_pool_stats(mp_lua_check_pool(L, 1), &stats);
 	lua_createtable(L, 0, 32);
 #define X(type, field, name, meaning) number(L, name, (double)stats.field);
 	MP_SESSION_GAUGES(X)
 	MP_SESSION_COUNTERS(X)
 #undef X
-	return 1;
-}
-
-// Of the time since the call before, if that was at least a second ago; else the last known one.
-static double request_rate(struct mp_lua_pool *pool, const struct mp_session_stats *stats)
-{
-	uint64_t now = mp_loop_clock_ns(pool->engine.loop);
-	if (pool->rate_since_ns == 0)
-		pool->rate_since_ns = pool->connected_ns;
-	uint64_t passed = now - pool->rate_since_ns;
-	if (passed >= SECOND || pool->rate_requests == 0) {
-		pool->rate = passed > 0 ? (double)(stats->requests - pool->rate_requests) * 1e9 / (double)passed : 0;
-		pool->rate_requests = stats->requests;
-		pool->rate_since_ns = now;
-	}
-	return pool->rate;
-}
-
-// Connections that ended per minute.
-static double turnover(const struct mp_lua_pool *pool)
-{
-	const struct mp_session *session = pool->engine.session;
-	uint64_t ended = 0;
-	for (size_t i = 0; i < mp_session_host_count(session); i++) {
-		const struct mp_pool *of_host = &mp_session_host_at(session, i)->pool;
-		ended += of_host->opened_total - of_host->ready_count;
-	}
-	double minutes = (double)(mp_loop_clock_ns(pool->engine.loop) - pool->connected_ns) / 60e9;
-	return minutes > 0 ? (double)ended / (minutes < 1 ? 1 : minutes) : 0;
-}
-
-static double utilization(const struct mp_session *session, const struct mp_session_stats *stats)
-{
-	double room = 0;
-	for (size_t i = 0; i < mp_session_host_count(session); i++) {
-		const struct mp_pool *pool = &mp_session_host_at(session, i)->pool;
-		room += (double)pool->ready_count * pool->settings->max_streams;
-	}
-	return room > 0 ? stats->requests_in_flight / room : 0;
-}
-
-int mp_core_get_metrics(lua_State *L)
-{
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	struct mp_session_stats stats;
-	read_stats(pool, &stats);
-	lua_createtable(L, 0, 16);
-	number(L, "hostsUp", stats.hosts_up);
-	number(L, "hostsDown", stats.hosts_down);
-	number(L, "totalConnections", stats.connections_total);
-	number(L, "activeConnections", stats.connections_active);
-	number(L, "idleConnections", stats.connections_idle);
-	number(L, "errorRate", stats.requests > 0 ? (double)stats.errors / (double)stats.requests : 0);
-	if (!is_live(pool))
-		return 1;
-	const struct mp_hist *latency = mp_session_latency_us(pool->engine.session);
-	number(L, "requestsPerSecond", request_rate(pool, &stats));
-	number(L, "averageLatency", mp_hist_mean(latency) / 1000);
-	number(L, "latencyP50", (double)mp_hist_quantile(latency, 0.5) / 1000);
-	number(L, "latencyP95", (double)mp_hist_quantile(latency, 0.95) / 1000);
-	number(L, "latencyP99", (double)mp_hist_quantile(latency, 0.99) / 1000);
-	number(L, "poolUtilization", utilization(pool->engine.session, &stats));
-	number(L, "connectionTurnover", turnover(pool));
-	const char *serving = mp_session_serving_dc(pool->engine.session);
-	if (serving != NULL)
-		text(L, "servingDataCenter", serving);
 	return 1;
 }
 
@@ -177,7 +109,9 @@ int mp_core_get_hosts(lua_State *L)
 		number(L, "connections", host->pool.ready_count);
 		number(L, "inFlight", mp_pool_in_flight(&host->pool));
 		number(L, "requests", (double)host->requests);
-		number(L, "averageLatency", mp_hist_mean(&host->latency_us) / 1000);
+		struct mp_figures figures;
+		mp_session_host_figures(pool->engine.session, host, &figures);
+		number(L, "averageLatency", figures.mean_ms);
 		lua_rawseti(L, -2, (int)i + 1);
 	}
 	return 1;
