@@ -91,6 +91,16 @@ static int run_truncate(struct mp_sim_request *req, const struct mp_sim_plan *pl
 	return 0;
 }
 
+// A type that has changed is in the metadata of every statement about a table that uses it.
+static void forget_statements(struct mp_sim_cluster *cluster, struct mp_str keyspace)
+{
+	const struct mp_sim_keyspace *ks = mp_sim_schema_keyspace(&cluster->schema, keyspace);
+	for (const struct mp_sim_table *table = ks->tables; table != NULL; table = table->next) {
+		for (size_t i = 0; i < cluster->node_count; i++)
+			mp_sim_prepared_drop_table(cluster->nodes[i], table);
+	}
+}
+
 // Runs the statement, and tells everybody. The change's table is given back by the caller.
 static int change_schema(struct mp_sim_cluster *cluster, const struct mp_sim_plan *plan,
                          struct mp_sim_change *change, struct mp_sim_error *err)
@@ -105,6 +115,8 @@ static int change_schema(struct mp_sim_cluster *cluster, const struct mp_sim_pla
 		if (dropped)
 			mp_sim_store_sweep(&cluster->nodes[i]->store);
 	}
+	if (strcmp(change->target, "TYPE") == 0)
+		forget_statements(cluster, change->keyspace);
 	mp_sim_event_schema(cluster, change);
 	return 0;
 }

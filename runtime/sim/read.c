@@ -55,12 +55,27 @@ static void put_value(struct mp_buf *buf, struct mp_bytes value)
 	mp_buf_bytes(buf, value.data, value.len > 0 ? (size_t)value.len : 0);
 }
 
+// A field of a user's type: null where the way ends.
+static struct mp_bytes field_of(struct mp_bytes value, const struct mp_sim_selected *sel)
+{
+	for (uint16_t level = 0; level < sel->depth && value.len >= 0; level++) {
+		struct mp_cursor parts = mp_cursor_on(value.data, (size_t)value.len);
+		value = (struct mp_bytes){NULL, -1};
+		for (uint16_t i = 0; i <= sel->path[level] && mp_cursor_left(&parts) > 0; i++) {
+			struct mp_bytes part = mp_cursor_bytes(&parts);
+			value = i == sel->path[level] ? part : value;
+		}
+	}
+	return value;
+}
+
 static int put_selected(struct select *s, const struct mp_sim_selected *sel, const struct mp_bytes *values,
                         int64_t token)
 {
 	struct mp_bytes value;
 	switch (sel->kind) {
 	case MP_SIM_SELECT_COLUMN: put_value(&s->rows, values[sel->column->index]); return 0;
+	case MP_SIM_SELECT_FIELD: put_value(&s->rows, field_of(values[sel->column->index], sel)); return 0;
 	case MP_SIM_SELECT_TOKEN: return put_i64_value(&s->rows, token, false);
 	case MP_SIM_SELECT_WRITETIME:
 	case MP_SIM_SELECT_TTL: {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
+
 #define CLASS "org.apache.cassandra."
 
 static bool shown(const struct mp_sim_teller *t, const struct mp_sim_keyspace *ks)
@@ -157,6 +159,31 @@ static int tell_columns(struct mp_sim_teller *t)
 	return 0;
 }
 
+static int tell_types(struct mp_sim_teller *t)
+{
+	const struct mp_sim_keyspace *ks = t->node->cluster->schema.keyspaces;
+	for (; ks != NULL; ks = ks->next) {
+		for (const struct mp_sim_udt *udt = ks->types; udt != NULL; udt = udt->next) {
+			struct mp_str *texts =
+				mp_arena_alloc(t->arena, (size_t)(udt->field_count + 1) * 2 * sizeof(*texts));
+			if (texts == NULL)
+				return MP_ENOMEM;
+			for (uint16_t i = 0; i < udt->field_count; i++) {
+				texts[i] = udt->fields[i].name;
+				texts[udt->field_count + i] = udt->fields[i].type_text;
+			}
+			mp_sim_tell_text(t, "keyspace_name", ks->name);
+			mp_sim_tell_text(t, "type_name", udt->name);
+			mp_sim_tell_texts(t, "field_names", texts, udt->field_count, false);
+			mp_sim_tell_texts(t, "field_types", texts + udt->field_count, udt->field_count, false);
+			int rc = mp_sim_tell_row(t);
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 #define COLUMNS                                                                                              \
 	"keyspace_name text, table_name text, column_name text, clustering_order text, column_name_bytes blob, " \
 	"kind text, "                                                                                            \
@@ -184,7 +211,7 @@ const struct mp_sim_virtual mp_sim_schema_tables[] = {
 	{"system_schema",
      "keyspace_name text, type_name text, field_names frozen<list<text>>, field_types frozen<list<text>>, "
      "PRIMARY KEY (keyspace_name, type_name)",
-     "types", 0, NULL},
+     "types", 0, tell_types},
 	{"system_schema",
      "keyspace_name text, function_name text, argument_types frozen<list<text>>, argument_names "
      "frozen<list<text>>, "

@@ -300,6 +300,8 @@ values.same = same
 
 -- ---- values -----------------------------------------------------------------------------------------------
 
+local function encode(kind, value) return moonpool.encode("'" .. kind.class .. "'", value) end
+
 local good
 
 local function good_parts(r, kind)
@@ -324,7 +326,7 @@ function good(r, kind)
     local key = good(r, kind.children[1])
     local twin = false -- two keys of Lua that are one key of the map
     for other in pairs(kind.name == "map" and result or {}) do
-      twin = twin or moonpool.encode(kind.children[1].cql, key) == moonpool.encode(kind.children[1].cql, other)
+      twin = twin or encode(kind.children[1], key) == encode(kind.children[1], other)
     end
     if kind.name ~= "map" then result[#result + 1] = key
     elseif not twin then result[key] = good(r, kind.children[2]) end
@@ -400,9 +402,15 @@ function values.run(seed)
   end
 end
 
--- What a column shows: an empty collection that is not frozen is none, and the elements of a set are in order, once.
+-- What a column shows: a collection or user's type that is not frozen and empty is none, and the elements of a set are
+-- in order, once.
 local function check_stored(kind, value, row)
-  local is_null = value == moonpool.null or value == moonpool.unset or (#kind.children > 0 and next(value) == nil)
+  local is_null = value == moonpool.null or value == moonpool.unset or
+    (#kind.children > 0 and kind.name ~= "tuple" and kind.name ~= "vector" and next(value) == nil)
+  if kind.fields and not is_null then -- all of its fields may be null
+    is_null = true
+    for _, part in pairs(value) do is_null = is_null and part == moonpool.null end
+  end
   if is_null then
     if row.v ~= nil then fail("not null", kind, value, row.v) end
   elseif not same(kind, value, row.v) then
@@ -413,9 +421,18 @@ end
 function values.stored(world, pool, seed)
   local r = random.new(seed)
   for column = 1, 6 do
-    local kind
-    repeat kind = type_of(r, r.below(4)) until not kind.class:find "UserType" and not kind.class:find "TupleType" and
-      not kind.class:find "VectorType"
+    local made = 0
+    local kind = type_of(r, r.below(4), false, function(udt)
+      made = made + 1
+      local name, fields = ("t_%d_%d_%d"):format(seed, column, made), {}
+      for i, child in ipairs(udt.children) do
+        fields[i] = ('"%s" '):format(udt.fields[i]:gsub("[^%w]", "_")) ..
+          (#child.children > 0 and child.name ~= "vector" and "frozen<" .. child.cql .. ">" or child.cql)
+        udt.fields[i] = udt.fields[i]:gsub("[^%w]", "_")
+      end
+      world:schema(("CREATE TYPE ks.%s (%s)"):format(name, table.concat(fields, ", ")))
+      return name
+    end)
     local t = ("values_%d_%d"):format(seed, column)
     world:schema(("CREATE TABLE ks.%s (k int PRIMARY KEY, v %s)"):format(t, kind.cql))
     local insert = assert(pool:prepare(("INSERT INTO %s (k, v) VALUES (?, ?)"):format(t)))

@@ -20,6 +20,7 @@ enum mp_sim_term_kind {
 	MP_SIM_TERM_LIST,  // [a, b]
 	MP_SIM_TERM_SET,   // {a, b}; with no items it may also be a map
 	MP_SIM_TERM_MAP,   // {a: b}: `items` are key, value, key, value
+	MP_SIM_TERM_FIELD, // the key of {a: b} that is a name: a field of a user's type
 	MP_SIM_TERM_TUPLE, // (a, b)
 };
 
@@ -65,11 +66,13 @@ enum mp_sim_assign_kind {
 	MP_SIM_ASSIGN_SUB,     // c = c - value, c -= value
 	MP_SIM_ASSIGN_PREPEND, // c = value + c
 	MP_SIM_ASSIGN_ELEMENT, // c[element] = value
+	MP_SIM_ASSIGN_FIELD,   // c.field = value
 };
 
 struct mp_sim_assign { // of UPDATE; of INSERT (all SET); of DELETE (SET with value NULL)
 	struct mp_str column;
 	enum mp_sim_assign_kind kind;
+	struct mp_str field;
 	struct mp_sim_term *element;
 	struct mp_sim_term *value;
 	struct mp_sim_assign *next;
@@ -77,6 +80,7 @@ struct mp_sim_assign { // of UPDATE; of INSERT (all SET); of DELETE (SET with va
 
 enum mp_sim_selector_kind {
 	MP_SIM_SELECT_COLUMN,
+	MP_SIM_SELECT_FIELD, // of a user's type: `fields` lead there
 	MP_SIM_SELECT_COUNT,
 	MP_SIM_SELECT_TOKEN,
 	MP_SIM_SELECT_WRITETIME,
@@ -87,6 +91,7 @@ enum mp_sim_selector_kind {
 struct mp_sim_selector {
 	enum mp_sim_selector_kind kind;
 	struct mp_str column;
+	struct mp_sim_word *fields;
 	struct mp_sim_word *token;
 	struct mp_sim_term *term;
 	struct mp_str alias; // len 0: none
@@ -96,7 +101,7 @@ struct mp_sim_selector {
 
 struct mp_sim_column_def {
 	struct mp_str name;
-	struct mp_str type; // normalised text: "map<text, frozen<list<int>>>"
+	struct mp_str type; // with one way of spacing; users' types in double quotes, as NAME or KEYSPACE.NAME
 	struct mp_sim_column_def *next;
 };
 
@@ -125,6 +130,9 @@ enum mp_sim_stmt_kind {
 	MP_SIM_CREATE_TABLE,
 	MP_SIM_ALTER_TABLE,
 	MP_SIM_DROP_TABLE,
+	MP_SIM_CREATE_TYPE, // `table` is its name, `columns` are its fields
+	MP_SIM_ALTER_TYPE,
+	MP_SIM_DROP_TYPE,
 };
 
 struct mp_sim_stmt {
@@ -156,6 +164,7 @@ struct mp_sim_stmt {
 
 	// CREATE, ALTER
 	struct mp_sim_column_def *columns;
+	struct mp_sim_word *renames; // from, to, from, to
 	struct mp_sim_word *partition_key;
 	struct mp_sim_word *clustering_key;
 	struct mp_sim_order *clustering_order;

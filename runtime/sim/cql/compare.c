@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/uuid.h"
 #include "wire/value.h"
+#include "wire/vector.h"
 
 static int sign_of(int64_t value)
 {
@@ -197,6 +198,34 @@ static int compare_collections(const struct mp_type *type, struct mp_bytes a, st
 	return sign_of((int64_t)na - nb);
 }
 
+// Part by part; one that is missing is null, and null comes first.
+static int compare_tuples(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)
+{
+	struct mp_cursor ca = mp_cursor_on(a.data, (size_t)a.len), cb = mp_cursor_on(b.data, (size_t)b.len);
+	for (uint16_t i = 0; i < type->child_count; i++) {
+		const struct mp_bytes null = {NULL, -1};
+		struct mp_bytes pa = mp_cursor_left(&ca) > 0 ? mp_cursor_bytes(&ca) : null;
+		struct mp_bytes pb = mp_cursor_left(&cb) > 0 ? mp_cursor_bytes(&cb) : null;
+		int order = mp_sim_compare(type->children[i], pa, pb);
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+static int compare_vectors(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)
+{
+	struct mp_cursor ca, cb;
+	if (mp_vector_elements(type, a, &ca) < 0 || mp_vector_elements(type, b, &cb) < 0)
+		return compare_bytes(a, b);
+	for (int32_t i = 0; i < type->dimension; i++) {
+		int order = mp_sim_compare(type->children[0], mp_vector_next(&ca, type), mp_vector_next(&cb, type));
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
 int mp_sim_compare(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)
 {
 	if (a.len < 0 || b.len < 0)
@@ -218,6 +247,9 @@ int mp_sim_compare(const struct mp_type *type, struct mp_bytes a, struct mp_byte
 	case MP_TYPE_LIST:
 	case MP_TYPE_SET:
 	case MP_TYPE_MAP: return compare_collections(type, a, b);
+	case MP_TYPE_TUPLE:
+	case MP_TYPE_UDT: return compare_tuples(type, a, b);
+	case MP_TYPE_VECTOR: return compare_vectors(type, a, b);
 	default: return compare_bytes(a, b);
 	}
 }
@@ -253,6 +285,28 @@ static int check_elements(const struct mp_type *type, struct mp_bytes value)
 		rc = element.len < 0 ? MP_ETYPE : mp_sim_check_value(type->children[i % step], element);
 	}
 	return rc < 0 ? rc : elements.failed || mp_cursor_left(&elements) > 0 ? MP_ETYPE : 0;
+}
+
+static int check_parts(const struct mp_type *type, struct mp_bytes value)
+{
+	struct mp_cursor parts = mp_cursor_on(value.data, (size_t)value.len);
+	int rc = 0;
+	for (uint16_t i = 0; i < type->child_count && rc == 0 && mp_cursor_left(&parts) > 0; i++)
+		rc = mp_sim_check_value(type->children[i], mp_cursor_bytes(&parts));
+	return rc == 0 && (parts.failed || mp_cursor_left(&parts) > 0) ? MP_ETYPE : rc;
+}
+
+static int check_vector(const struct mp_type *type, struct mp_bytes value)
+{
+	struct mp_cursor elements;
+	if (value.len == 0)
+		return 0;
+	int rc = mp_vector_elements(type, value, &elements);
+	for (int32_t i = 0; i < type->dimension && rc == 0; i++) {
+		rc = mp_sim_check_value(type->children[0], mp_vector_next(&elements, type));
+		rc = elements.failed ? MP_ETYPE : rc;
+	}
+	return rc == 0 && mp_cursor_left(&elements) > 0 ? MP_ETYPE : rc;
 }
 
 static int check_length(struct mp_bytes value, int32_t len)
@@ -292,6 +346,9 @@ int mp_sim_check_value(const struct mp_type *type, struct mp_bytes value)
 	case MP_TYPE_LIST:
 	case MP_TYPE_SET:
 	case MP_TYPE_MAP: return check_elements(type, value);
+	case MP_TYPE_TUPLE:
+	case MP_TYPE_UDT: return check_parts(type, value);
+	case MP_TYPE_VECTOR: return check_vector(type, value);
 	default: return 0;
 	}
 }

@@ -130,6 +130,13 @@ static int parse_assignment(struct mp_sim_parser *p, struct mp_sim_assign *assig
 		MP_SIM_TRY(mp_sim_expect_mark(p, "="));
 		return mp_sim_parse_term(p, &assign->value);
 	}
+	MP_SIM_TRY(taken = mp_sim_accept_mark(p, "."));
+	if (taken > 0) {
+		assign->kind = MP_SIM_ASSIGN_FIELD;
+		MP_SIM_TRY(mp_sim_parse_name(p, &assign->field));
+		MP_SIM_TRY(mp_sim_expect_mark(p, "="));
+		return mp_sim_parse_term(p, &assign->value);
+	}
 	MP_SIM_TRY(taken = mp_sim_accept_mark(p, "+="));
 	if (taken > 0) {
 		assign->kind = MP_SIM_ASSIGN_ADD;
@@ -173,9 +180,15 @@ static int parse_deletion(struct mp_sim_parser *p, struct mp_sim_assign *assign)
 	assign->value = mp_sim_parser_alloc(p, sizeof(*assign->value)); // zeroed: null
 	if (assign->value == NULL)
 		return MP_ESERVER;
-	int taken = mp_sim_accept_mark(p, "[");
-	if (taken <= 0)
-		return taken;
+	int taken = mp_sim_accept_mark(p, ".");
+	MP_SIM_TRY(taken);
+	if (taken > 0) {
+		assign->kind = MP_SIM_ASSIGN_FIELD;
+		return mp_sim_parse_name(p, &assign->field);
+	}
+	MP_SIM_TRY(taken = mp_sim_accept_mark(p, "["));
+	if (taken == 0)
+		return 0;
 	assign->kind = MP_SIM_ASSIGN_ELEMENT;
 	MP_SIM_TRY(mp_sim_parse_term(p, &assign->element));
 	return mp_sim_expect_mark(p, "]");

@@ -2,7 +2,6 @@
 // CREATE, ALTER and DROP of keyspaces and tables.
 #include "sim/cql/parse.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 
 static int unsupported(struct mp_sim_parser *p, const char *verb)
@@ -11,73 +10,10 @@ static int unsupported(struct mp_sim_parser *p, const char *verb)
 	                   p->tok.line, p->tok.column, verb, MP_SIM_S(p->tok.raw));
 }
 
-static int type_name(struct mp_sim_parser *p, struct mp_buf *out, bool frozen, bool top)
-{
-	if (p->tok.kind == MP_SIM_TOK_STRING)
-		return mp_sim_fail(p->err, MP_SE_INVALID,
-		                   "line %u:%u custom type '%.*s' is not supported by the simulated cluster",
-		                   p->tok.line, p->tok.column, MP_SIM_S(p->tok.text));
-	struct mp_sim_token at = p->tok;
-	struct mp_str name;
-	MP_SIM_TRY(at.kind == MP_SIM_TOK_WORD && mp_str_is_nocase(at.text, "set") ? mp_sim_parser_step(p)
-	                                                                          : mp_sim_parse_name(p, &name));
-	if (at.kind == MP_SIM_TOK_WORD && mp_str_is_nocase(at.text, "set"))
-		name = mp_str_of("set");
-	bool list = mp_str_is(name, "list"), set = mp_str_is(name, "set"), map = mp_str_is(name, "map");
-	bool freezes = mp_str_is(name, "frozen"), unknown = mp_str_is(name, "tuple") || mp_str_is(name, "vector");
-	struct mp_arena scratch;
-	mp_arena_init(&scratch);
-	bool scalar = !list && !set && !map && !freezes && !unknown && mp_type_parse(name, &scratch) != NULL;
-	mp_arena_deinit(&scratch);
-	if (!scalar && !list && !set && !map && !freezes)
-		return mp_sim_fail(p->err, MP_SE_INVALID,
-		                   "line %u:%u %s '%.*s' is not supported by the simulated cluster", at.line,
-		                   at.column, unknown ? "type" : "Unknown type:", MP_SIM_S(name));
-	if ((list || set || map) && !top && !frozen)
-		return mp_sim_fail(p->err, MP_SE_INVALID,
-		                   "line %u:%u Non-frozen collections are not allowed inside collections", at.line,
-		                   at.column);
-	mp_buf_bytes(out, mp_str_is(name, "varchar") ? "text" : name.data,
-	             mp_str_is(name, "varchar") ? 4 : name.len);
-	if (scalar)
-		return 0;
-	if (++p->depth > MP_SIM_DEPTH_MAX)
-		return mp_sim_fail(p->err, MP_SE_SYNTAX_ERROR, "line %u:%u nested too deeply", at.line, at.column);
-	MP_SIM_TRY(mp_sim_expect_mark(p, "<"));
-	mp_buf_u8(out, '<');
-	bool inside = freezes || (frozen && (list || set || map));
-	MP_SIM_TRY(type_name(p, out, inside, false));
-	if (map) {
-		MP_SIM_TRY(mp_sim_expect_mark(p, ","));
-		mp_buf_text(out, ", ");
-		MP_SIM_TRY(type_name(p, out, inside, false));
-	}
-	mp_buf_u8(out, '>');
-	p->depth--;
-	return mp_sim_expect_mark(p, ">");
-}
-
-// The type's text with one way of spacing and case.
-static int parse_type(struct mp_sim_parser *p, struct mp_str *type)
-{
-	struct mp_buf text;
-	mp_buf_init(&text);
-	int rc = type_name(p, &text, false, true);
-	if (rc == 0 && mp_buf_status(&text) < 0)
-		rc = mp_sim_fail_nomem(p->err);
-	if (rc == 0) {
-		*type = mp_arena_str(p->arena, (struct mp_str){(const char *)text.data, text.len});
-		if (type->data == NULL)
-			rc = mp_sim_fail_nomem(p->err);
-	}
-	mp_buf_deinit(&text);
-	return rc;
-}
-
 static int parse_column(struct mp_sim_parser *p, struct mp_sim_column_def *column)
 {
 	MP_SIM_TRY(mp_sim_parse_name(p, &column->name));
-	MP_SIM_TRY(parse_type(p, &column->type));
+	MP_SIM_TRY(mp_sim_parse_type(p, &column->type));
 	if (mp_sim_at_word(p, "STATIC"))
 		return mp_sim_fail(p->err, MP_SE_INVALID,
 		                   "line %u:%u STATIC columns are not supported by the simulated cluster",
@@ -262,6 +198,12 @@ int mp_sim_parse_ddl(struct mp_sim_parser *p)
 {
 	bool create = mp_sim_at_word(p, "CREATE"), alter = mp_sim_at_word(p, "ALTER");
 	MP_SIM_TRY(mp_sim_parser_step(p));
+	int type = mp_sim_accept_word(p, "TYPE");
+	MP_SIM_TRY(type);
+	if (type > 0)
+		return mp_sim_parse_user_type(p, create  ? MP_SIM_CREATE_TYPE
+		                                 : alter ? MP_SIM_ALTER_TYPE
+		                                         : MP_SIM_DROP_TYPE);
 	bool table = mp_sim_at_word(p, "TABLE") || mp_sim_at_word(p, "COLUMNFAMILY");
 	if (!table && !mp_sim_at_word(p, "KEYSPACE") && !mp_sim_at_word(p, "SCHEMA"))
 		return p->tok.kind == MP_SIM_TOK_WORD ? unsupported(p, create  ? "CREATE"

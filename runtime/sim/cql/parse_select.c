@@ -115,6 +115,24 @@ static bool is_value_function(struct mp_str name)
 	return false;
 }
 
+// column, or column.field.field
+static int parse_column(struct mp_sim_parser *p, struct mp_sim_selector *sel)
+{
+	struct mp_sim_word **tail = &sel->fields;
+	int dot;
+	sel->kind = MP_SIM_SELECT_COLUMN;
+	MP_SIM_TRY(mp_sim_parse_name(p, &sel->column));
+	while ((dot = mp_sim_accept_mark(p, ".")) > 0) {
+		sel->kind = MP_SIM_SELECT_FIELD;
+		*tail = mp_sim_parser_alloc(p, sizeof(**tail));
+		if (*tail == NULL)
+			return MP_ESERVER;
+		MP_SIM_TRY(mp_sim_parse_name(p, &(*tail)->name));
+		tail = &(*tail)->next;
+	}
+	return dot;
+}
+
 static int parse_selector(struct mp_sim_parser *p, struct mp_sim_selector *sel)
 {
 	struct mp_sim_token name = p->tok;
@@ -140,8 +158,7 @@ static int parse_selector(struct mp_sim_parser *p, struct mp_sim_selector *sel)
 		MP_SIM_TRY(mp_sim_parser_step(p));
 		MP_SIM_TRY(parse_function(p, sel, name));
 	} else {
-		sel->kind = MP_SIM_SELECT_COLUMN;
-		MP_SIM_TRY(mp_sim_parse_name(p, &sel->column));
+		MP_SIM_TRY(parse_column(p, sel));
 	}
 	// The current token begins behind the selector and the blanks that follow it.
 	const char *to = p->tok.raw.data;

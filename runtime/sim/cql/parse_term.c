@@ -21,6 +21,28 @@ static int parse_marker(struct mp_sim_parser *p, struct mp_sim_term *term)
 	return 0;
 }
 
+// Does a name stand here, and a colon behind it? A field of a user's type.
+static int at_field(const struct mp_sim_parser *p)
+{
+	bool word = p->tok.kind == MP_SIM_TOK_WORD && !mp_sim_at_word(p, "true") && !mp_sim_at_word(p, "false") &&
+	            !mp_sim_at_word(p, "nan") && !mp_sim_at_word(p, "infinity");
+	if (!word && p->tok.kind != MP_SIM_TOK_QUOTED)
+		return 0;
+	struct mp_sim_lexer ahead = p->lex;
+	struct mp_sim_token next = {0};
+	MP_SIM_TRY(mp_sim_lexer_next(&ahead, &next));
+	return next.kind == MP_SIM_TOK_MARK && mp_str_is(next.text, ":");
+}
+
+static int parse_field(struct mp_sim_parser *p, struct mp_sim_term **out)
+{
+	*out = mp_sim_parser_alloc(p, sizeof(**out));
+	if (*out == NULL)
+		return MP_ESERVER;
+	(*out)->kind = MP_SIM_TERM_FIELD;
+	return mp_sim_parse_name(p, &(*out)->text);
+}
+
 // Items up to the closing mark, which is taken. `map` allows (and then demands) key: value.
 static int parse_items(struct mp_sim_parser *p, struct mp_sim_term *term, const char *close, bool map)
 {
@@ -32,7 +54,9 @@ static int parse_items(struct mp_sim_parser *p, struct mp_sim_term *term, const 
 		return mp_sim_fail(p->err, MP_SE_SYNTAX_ERROR, "line %u:%u nested too deeply", p->tok.line,
 		                   p->tok.column);
 	do {
-		MP_SIM_TRY(mp_sim_parse_term(p, tail));
+		int field = map ? at_field(p) : 0;
+		MP_SIM_TRY(field);
+		MP_SIM_TRY(field > 0 ? parse_field(p, tail) : mp_sim_parse_term(p, tail));
 		struct mp_sim_term *key = *tail;
 		tail = &key->next;
 		term->count++;

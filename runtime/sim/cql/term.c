@@ -27,7 +27,7 @@ const struct mp_type *mp_sim_scalar_type(uint16_t id)
 	return NULL;
 }
 
-static int keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_bytes *out)
+int mp_sim_keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_bytes *out)
 {
 	uint8_t *copy = mp_arena_alloc(env->arena, len + 1);
 	if (copy == NULL)
@@ -84,20 +84,20 @@ static int make_timeuuid(struct mp_sim_env *env, struct mp_bytes *out)
 	memcpy(node, &chance, sizeof(node));
 	struct mp_uuid uuid;
 	mp_uuid_v1(time, (uint16_t)(chance >> 48), node, &uuid);
-	return keep(env, uuid.bytes, sizeof(uuid.bytes), out);
+	return mp_sim_keep(env, uuid.bytes, sizeof(uuid.bytes), out);
 }
 
 static int put_i64(struct mp_sim_env *env, int64_t value, struct mp_bytes *out)
 {
 	uint64_t swapped = __builtin_bswap64((uint64_t)value);
-	return keep(env, &swapped, 8, out);
+	return mp_sim_keep(env, &swapped, 8, out);
 }
 
 static int put_days(struct mp_sim_env *env, int64_t ms, struct mp_bytes *out)
 {
 	int64_t days = ms >= 0 ? ms / 86400000 : -((-ms + 86399999) / 86400000);
 	uint32_t swapped = __builtin_bswap32((uint32_t)(days + (INT64_C(1) << 31)));
-	return keep(env, &swapped, 4, out);
+	return mp_sim_keep(env, &swapped, 4, out);
 }
 
 // The argument of toTimestamp and its like, as milliseconds since 1970: a timeuuid, date or timestamp.
@@ -137,7 +137,7 @@ static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call,
 		MP_SIM_TRY(argument_ms(env, call, &ms));
 	switch (function) {
 	case F_NOW: return make_timeuuid(env, out);
-	case F_UUID: mp_uuid_v4(env->rand, &uuid); return keep(env, uuid.bytes, sizeof(uuid.bytes), out);
+	case F_UUID: mp_uuid_v4(env->rand, &uuid); return mp_sim_keep(env, uuid.bytes, sizeof(uuid.bytes), out);
 	case F_TO_DATE:
 	case F_CURRENT_DATE: return put_days(env, ms, out);
 	case F_TO_TIMESTAMP:
@@ -169,99 +169,6 @@ static int eval_call(struct mp_sim_env *env, const struct mp_sim_term *term, con
 		return call_function(env, term, functions[i].function, out);
 	}
 	return mp_sim_fail(env->err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(term->text));
-}
-
-// ---- collections ------------------------------------------------------------------------------------------
-
-struct item {
-	struct mp_bytes key;
-	struct mp_bytes value;
-};
-
-static int insert_sorted(struct item *items, uint32_t *count, const struct mp_type *type, struct item item)
-{
-	uint32_t low = 0, high = *count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		int order = mp_sim_compare(type->children[0], items[middle].key, item.key);
-		if (order == 0) {
-			items[middle] = item;
-			return 0;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	memmove(items + low + 1, items + low, (*count - low) * sizeof(*items));
-	items[low] = item;
-	(*count)++;
-	return 0;
-}
-
-static int eval_item(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
-                     struct mp_str column, struct mp_bytes *out)
-{
-	MP_SIM_TRY(mp_sim_eval(env, term, type, column, out));
-	if (out->len == -2)
-		return mp_sim_fail(env->err, MP_SE_INVALID, "unset value is not supported inside collections");
-	if (out->len < 0)
-		return mp_sim_fail(env->err, MP_SE_INVALID, "null is not supported inside collections");
-	return 0;
-}
-
-static int write_items(struct mp_sim_env *env, const struct item *items, uint32_t count, bool map,
-                       struct mp_bytes *out)
-{
-	struct mp_buf buf;
-	mp_buf_init(&buf);
-	mp_buf_u32(&buf, count);
-	for (uint32_t i = 0; i < count; i++) {
-		mp_buf_i32(&buf, items[i].key.len);
-		mp_buf_bytes(&buf, items[i].key.data, (size_t)items[i].key.len);
-		if (map) {
-			mp_buf_i32(&buf, items[i].value.len);
-			mp_buf_bytes(&buf, items[i].value.data, (size_t)items[i].value.len);
-		}
-	}
-	int rc = buf.failed ? mp_sim_fail_nomem(env->err) : keep(env, buf.data, buf.len, out);
-	mp_buf_deinit(&buf);
-	return rc;
-}
-
-static int eval_collection(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
-                           struct mp_str column, struct mp_bytes *out)
-{
-	bool empty = term->kind == MP_SIM_TERM_SET && term->count == 0;
-	bool fits = type->id == MP_TYPE_LIST  ? term->kind == MP_SIM_TERM_LIST
-	            : type->id == MP_TYPE_SET ? term->kind == MP_SIM_TERM_SET
-	            : type->id == MP_TYPE_MAP ? term->kind == MP_SIM_TERM_MAP || empty
-	                                      : false;
-	if (!fits)
-		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid %s literal for %.*s of type %s",
-		                   term->kind == MP_SIM_TERM_LIST  ? "list"
-		                   : term->kind == MP_SIM_TERM_SET ? "set"
-		                   : term->kind == MP_SIM_TERM_MAP ? "map"
-		                                                   : "tuple",
-		                   MP_SIM_S(column), mp_type_id_name(type->id));
-	struct item *items = mp_arena_alloc(env->arena, (term->count + 1) * sizeof(*items));
-	if (items == NULL)
-		return mp_sim_fail_nomem(env->err);
-	uint32_t count = 0;
-	bool map = type->id == MP_TYPE_MAP;
-	for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next) {
-		struct item item = {0};
-		MP_SIM_TRY(eval_item(env, at, type->children[0], column, &item.key));
-		if (map) {
-			at = at->next;
-			MP_SIM_TRY(eval_item(env, at, type->children[1], column, &item.value));
-		}
-		if (type->id == MP_TYPE_LIST)
-			items[count++] = item;
-		else
-			MP_SIM_TRY(insert_sorted(items, &count, type, item));
-	}
-	return write_items(env, items, count, map, out);
 }
 
 // ---- all --------------------------------------------------------------------------------------------------
@@ -299,7 +206,10 @@ int mp_sim_eval(struct mp_sim_env *env, const struct mp_sim_term *term, const st
 	case MP_SIM_TERM_LIST:
 	case MP_SIM_TERM_SET:
 	case MP_SIM_TERM_MAP:
-	case MP_SIM_TERM_TUPLE: return eval_collection(env, term, type, column, out);
+	case MP_SIM_TERM_TUPLE: return mp_sim_eval_parts(env, term, type, column, out);
+	case MP_SIM_TERM_FIELD:
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid map literal for %.*s: %.*s is no value",
+		                   MP_SIM_S(column), MP_SIM_S(term->text));
 	default: break;
 	}
 	if (term->kind == MP_SIM_TERM_STRING && type->id == MP_TYPE_VARCHAR) {
@@ -312,7 +222,7 @@ int mp_sim_eval(struct mp_sim_env *env, const struct mp_sim_term *term, const st
 	mp_buf_init(&buf);
 	int rc = mp_sim_literal(term->kind, term->text, type, &buf);
 	if (rc == 0)
-		rc = buf.failed ? mp_sim_fail_nomem(env->err) : keep(env, buf.data, buf.len, out);
+		rc = buf.failed ? mp_sim_fail_nomem(env->err) : mp_sim_keep(env, buf.data, buf.len, out);
 	mp_buf_deinit(&buf);
 	if (rc == MP_ETYPE)
 		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid %s constant (%.*s) for \"%.*s\" of type %s",

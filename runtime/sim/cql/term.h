@@ -28,6 +28,13 @@ int mp_sim_eval_i64(struct mp_sim_env *env, const struct mp_sim_term *term, uint
 uint16_t mp_sim_function_type(struct mp_str name);
 const struct mp_type *mp_sim_scalar_type(uint16_t id); // of every scalar; NULL otherwise. Static storage.
 
+// A copy in the environment's arena.
+int mp_sim_keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_bytes *out) MP_MUST_CHECK;
+
+// ---- term_parts.c: [a, b], {a, b}, {a: b}, (a, b) ---------------------------------------------------------
+int mp_sim_eval_parts(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
+                      struct mp_str column, struct mp_bytes *out) MP_MUST_CHECK;
+
 // ---- literal.c --------------------------------------------------------------------------------------------
 // Text as the value of a scalar type, appended. MP_ETYPE: it is not one.
 int mp_sim_literal(enum mp_sim_term_kind kind, struct mp_str text, const struct mp_type *type,

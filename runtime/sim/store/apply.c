@@ -72,7 +72,7 @@ static int merge_counter(struct mp_sim_cell *cell, const struct mp_sim_edit *op)
 
 static int compare_path(const struct mp_type *type, struct mp_bytes a, struct mp_bytes b)
 {
-	if (type->id != MP_TYPE_LIST)
+	if (type->id != MP_TYPE_LIST && type->id != MP_TYPE_UDT)
 		return mp_sim_compare(type->children[0], a, b);
 	return memcmp(a.data, b.data, (size_t)(a.len < b.len ? a.len : b.len));
 }

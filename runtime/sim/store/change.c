@@ -104,6 +104,32 @@ static int add_elements(struct row_build *build, const struct mp_sim_column *col
 	return 0;
 }
 
+// A field's place as a path, as Cassandra has it: two bytes.
+static int field_path(struct row_build *build, uint16_t field, struct mp_bytes *path)
+{
+	uint8_t *bytes = mp_arena_alloc(build->change->env->arena, 2);
+	if (bytes == NULL)
+		return mp_sim_fail_nomem(build->change->env->err);
+	bytes[0] = (uint8_t)(field >> 8);
+	bytes[1] = (uint8_t)field;
+	*path = (struct mp_bytes){bytes, 2};
+	return 0;
+}
+
+// All fields of an encoded user's type that are not null.
+static int add_fields(struct row_build *build, const struct mp_sim_column *column, struct mp_bytes value)
+{
+	struct mp_cursor parts = mp_cursor_on(value.data, (size_t)value.len);
+	for (uint16_t i = 0; i < column->type->child_count && mp_cursor_left(&parts) > 0; i++) {
+		struct mp_bytes field = mp_cursor_bytes(&parts), path;
+		if (field.len < 0)
+			continue;
+		MP_SIM_TRY(field_path(build, i, &path));
+		MP_SIM_TRY(set_element(build, column, path, field));
+	}
+	return 0;
+}
+
 static int clear_collection(struct row_build *build, const struct mp_sim_column *column, int64_t ts)
 {
 	return add_edit(build, column, MP_SIM_OP_CLEAR, ts) == NULL ? MP_ESERVER : 0;
@@ -223,12 +249,29 @@ static int change_element(struct row_build *build, const struct mp_sim_assign *a
 	return set_element(build, column, key, value);
 }
 
+static int change_field(struct row_build *build, const struct mp_sim_assign *assign,
+                        const struct mp_sim_column *column)
+{
+	struct mp_bytes path, value;
+	uint16_t i = 0;
+	while (!mp_str_eq(column->type->fields[i], assign->field)) // the plan has looked for it
+		i++;
+	MP_SIM_TRY(
+		mp_sim_eval(build->change->env, assign->value, column->type->children[i], assign->field, &value));
+	if (value.len == -2)
+		return 0;
+	MP_SIM_TRY(field_path(build, i, &path));
+	return set_element(build, column, path, value);
+}
+
 static int change_column(struct row_build *build, const struct mp_sim_assign *assign,
                          const struct mp_sim_column *column)
 {
 	struct mp_sim_env *env = build->change->env;
 	if (assign->kind == MP_SIM_ASSIGN_ELEMENT)
 		return change_element(build, assign, column);
+	if (assign->kind == MP_SIM_ASSIGN_FIELD)
+		return change_field(build, assign, column);
 	const struct mp_type *type = column->type;
 	struct mp_type keys = {.id = MP_TYPE_SET, .child_count = 1, .children = type->children};
 	bool minus = assign->kind == MP_SIM_ASSIGN_SUB;
@@ -246,6 +289,8 @@ static int change_column(struct row_build *build, const struct mp_sim_assign *as
 		MP_SIM_TRY(clear_collection(build, column, value.len < 0 ? build->ts : build->ts - 1));
 	if (value.len < 0)
 		return 0;
+	if (column->type->id == MP_TYPE_UDT)
+		return add_fields(build, column, value);
 	if (minus)
 		return column->type->id == MP_TYPE_LIST ? list_remove_values(build, column, value)
 		                                        : remove_keys(build, column, value);

@@ -86,6 +86,34 @@ static int inner_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term
 	return name.data == NULL ? mp_sim_fail_nomem(err) : mp_sim_plan_marker(plan, term, name, type, err);
 }
 
+// In a literal of a user's type or a tuple; what does not fit is told when it is evaluated.
+static int part_markers(struct mp_sim_plan *plan, const struct mp_sim_term *term, struct mp_str column,
+                        const struct mp_type *type, struct mp_sim_error *err)
+{
+	uint16_t i = 0;
+	for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next, i++) {
+		uint16_t part = i;
+		char text[2 * MP_SIM_NAME_MAX + 8];
+		if (at->kind == MP_SIM_TERM_FIELD && type->fields == NULL)
+			return 0;
+		if (at->kind == MP_SIM_TERM_FIELD) {
+			for (part = 0; part < type->child_count && !mp_str_eq(type->fields[part], at->text);)
+				part++;
+			snprintf(text, sizeof(text), "%.*s.%.*s", MP_SIM_S(column), MP_SIM_S(at->text));
+			at = at->next;
+		} else {
+			snprintf(text, sizeof(text), "%.*s[%u]", MP_SIM_S(column), i);
+		}
+		if (part >= type->child_count)
+			return 0;
+		struct mp_str name = mp_arena_str(&plan->arena, mp_str_of(text));
+		if (name.data == NULL)
+			return mp_sim_fail_nomem(err);
+		MP_SIM_TRY(mp_sim_plan_marker(plan, at, name, type->children[part], err));
+	}
+	return 0;
+}
+
 int mp_sim_plan_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term, struct mp_str name,
                        const struct mp_type *type, struct mp_sim_error *err)
 {
@@ -98,6 +126,8 @@ int mp_sim_plan_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term,
 			MP_SIM_TRY(mp_sim_plan_marker(plan, at, term->text, mp_sim_scalar_type(MP_TYPE_TIMEUUID), err));
 		return 0;
 	}
+	if (type->id == MP_TYPE_UDT || type->id == MP_TYPE_TUPLE)
+		return part_markers(plan, term, name, type, err);
 	bool map = term->kind == MP_SIM_TERM_MAP && type->child_count == 2, key = true;
 	for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next, key = !key) {
 		if (type->child_count == 0)
@@ -116,7 +146,8 @@ static int plan_element(struct mp_sim_plan *plan, const struct mp_sim_assign *as
 {
 	bool list = column->type->id == MP_TYPE_LIST;
 	bool deletes_set = column->type->id == MP_TYPE_SET && plan->stmt->kind == MP_SIM_DELETE;
-	if (!column->multi || (column->type->id == MP_TYPE_SET && !deletes_set))
+	if (!column->multi || column->type->id == MP_TYPE_UDT ||
+	    (column->type->id == MP_TYPE_SET && !deletes_set))
 		return mp_sim_fail(err, MP_SE_INVALID, "Invalid operation (%.*s[...]) for %scolumn %.*s",
 		                   MP_SIM_S(column->name), column->multi ? "" : "non collection ",
 		                   MP_SIM_S(column->name));
@@ -124,6 +155,22 @@ static int plan_element(struct mp_sim_plan *plan, const struct mp_sim_assign *as
 	MP_SIM_TRY(inner_marker(plan, assign->element, list ? "idx" : "key", column->name, key, err));
 	const struct mp_type *value = column->type->children[column->type->id == MP_TYPE_MAP ? 1 : 0];
 	return inner_marker(plan, assign->value, "value", column->name, value, err);
+}
+
+static int plan_field(struct mp_sim_plan *plan, const struct mp_sim_assign *assign,
+                      const struct mp_sim_column *column, struct mp_sim_error *err)
+{
+	const struct mp_type *type = column->type;
+	if (type->id != MP_TYPE_UDT || !column->multi)
+		return mp_sim_fail(err, MP_SE_INVALID, "Invalid operation (%.*s.%.*s = ...) for %s column %.*s",
+		                   MP_SIM_S(column->name), MP_SIM_S(assign->field),
+		                   type->id == MP_TYPE_UDT ? "frozen UDT" : "non-UDT", MP_SIM_S(column->name));
+	for (uint16_t i = 0; i < type->child_count; i++) {
+		if (mp_str_eq(type->fields[i], assign->field))
+			return mp_sim_plan_marker(plan, assign->value, assign->field, type->children[i], err);
+	}
+	return mp_sim_fail(err, MP_SE_INVALID, "UDT column %.*s does not have a field named %.*s",
+	                   MP_SIM_S(column->name), MP_SIM_S(assign->field));
 }
 
 static int plan_assign(struct mp_sim_plan *plan, const struct mp_sim_assign *assign,
@@ -137,8 +184,10 @@ static int plan_assign(struct mp_sim_plan *plan, const struct mp_sim_assign *ass
 		                   MP_SIM_S(column->name));
 	if (assign->kind == MP_SIM_ASSIGN_ELEMENT)
 		return plan_element(plan, assign, column, err);
+	if (assign->kind == MP_SIM_ASSIGN_FIELD)
+		return plan_field(plan, assign, column, err);
 	bool arithmetic = assign->kind != MP_SIM_ASSIGN_SET;
-	if (arithmetic && !column->multi && !column->counter)
+	if (arithmetic && (!column->multi || column->type->id == MP_TYPE_UDT) && !column->counter)
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   "Invalid operation (%.*s = %.*s %c ...) for non counter column %.*s",
 		                   MP_SIM_S(column->name), MP_SIM_S(column->name),

@@ -30,6 +30,8 @@ struct mp_sim_selected {
 	enum mp_sim_selector_kind kind;
 	const struct mp_sim_column *column;
 	const struct mp_type *type;
+	const uint16_t *path; // FIELD: from the column's value down, `depth` places
+	uint16_t depth;
 	const struct mp_sim_term *term;
 	struct mp_str name; // of the result's column
 };

@@ -50,6 +50,34 @@ static int name_of_call(struct mp_sim_plan *plan, const struct mp_sim_selector *
 	return 0;
 }
 
+static int select_field(struct mp_sim_plan *plan, const struct mp_sim_selector *sel,
+                        struct mp_sim_selected *out, struct mp_sim_error *err)
+{
+	uint16_t depth = 0;
+	for (const struct mp_sim_word *word = sel->fields; word != NULL; word = word->next)
+		depth++;
+	uint16_t *path = mp_arena_alloc(&plan->arena, depth * sizeof(*path));
+	if (path == NULL)
+		return mp_sim_fail_nomem(err);
+	out->path = path;
+	out->type = out->column->type;
+	for (const struct mp_sim_word *word = sel->fields; word != NULL; word = word->next) {
+		if (out->type->id != MP_TYPE_UDT)
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Invalid field selection: %.*s of type %s is not a user type",
+			                   MP_SIM_S(out->column->name), mp_type_id_name(out->type->id));
+		uint16_t i = 0;
+		while (i < out->type->child_count && !mp_str_eq(out->type->fields[i], word->name))
+			i++;
+		if (i == out->type->child_count)
+			return mp_sim_fail(err, MP_SE_INVALID, "%.*s of type %.*s has no field %.*s",
+			                   MP_SIM_S(out->column->name), MP_SIM_S(out->type->name), MP_SIM_S(word->name));
+		path[out->depth++] = i;
+		out->type = out->type->children[i];
+	}
+	return 0;
+}
+
 static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *sel,
                       struct mp_sim_selected *out, struct mp_sim_error *err)
 {
@@ -62,6 +90,7 @@ static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *se
 	}
 	switch (sel->kind) {
 	case MP_SIM_SELECT_COLUMN: out->type = out->column->type; break;
+	case MP_SIM_SELECT_FIELD: MP_SIM_TRY(select_field(plan, sel, out, err)); break;
 	case MP_SIM_SELECT_COUNT:
 		plan->counts = true;
 		out->type = mp_sim_scalar_type(MP_TYPE_BIGINT);
@@ -121,7 +150,7 @@ static int describe_result(struct mp_sim_plan *plan, struct mp_sim_error *err)
 		column->type = (struct mp_type *)(uintptr_t)plan->selected[i].type;
 		mp_buf_bytes(&text, column->name.data, column->name.len);
 		mp_buf_u8(&text, 0);
-		mp_type_format(&text, column->type);
+		mp_type_format_class(&text, column->type); // with the fields of users' types
 		mp_buf_u8(&text, 0);
 	}
 	int rc = text.failed ? mp_sim_fail_nomem(err) : 0;

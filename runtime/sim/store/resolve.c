@@ -128,10 +128,28 @@ static int resolve_counter(const struct resolve *r, const struct mp_sim_column *
 static int path_order(const struct mp_type *type, const struct mp_sim_element *a,
                       const struct mp_sim_element *b)
 {
-	if (type->id == MP_TYPE_LIST)
+	if (type->id == MP_TYPE_LIST || type->id == MP_TYPE_UDT)
 		return memcmp(a->path, b->path, (size_t)(a->path_len < b->path_len ? a->path_len : b->path_len));
 	return mp_sim_compare(type->children[0], (struct mp_bytes){a->path, a->path_len},
 	                      (struct mp_bytes){b->path, b->path_len});
+}
+
+// One element behind those that are written; `place` is the next field of a user's type, whose others are null.
+static void put_element(const struct mp_type *type, const struct mp_sim_element *element,
+                        const struct mp_sim_cell *cell, uint32_t *place, struct mp_buf *out)
+{
+	if (type->id == MP_TYPE_UDT) {
+		for (uint32_t field = (uint32_t)element->path[0] << 8 | element->path[1]; *place < field; (*place)++)
+			mp_buf_i32(out, -1);
+		(*place)++;
+	} else if (type->id != MP_TYPE_LIST) {
+		mp_buf_i32(out, element->path_len);
+		mp_buf_bytes(out, element->path, (size_t)element->path_len);
+	}
+	if (type->id != MP_TYPE_SET) {
+		mp_buf_i32(out, cell->len);
+		mp_buf_bytes(out, cell->data, (size_t)cell->len);
+	}
 }
 
 // Merges the elements of all replicas, which are in order, and appends the live ones to `out`.
@@ -139,7 +157,7 @@ static uint32_t merge_elements(const struct resolve *r, const struct mp_type *ty
                                struct mp_sim_slot *const *slots, int64_t deleted, struct mp_buf *out,
                                int64_t *newest)
 {
-	uint32_t at[MP_SIM_RF_MAX] = {0}, live = 0;
+	uint32_t at[MP_SIM_RF_MAX] = {0}, live = 0, place = 0;
 	for (;;) {
 		const struct mp_sim_element *first = NULL;
 		for (size_t i = 0; i < r->count; i++) {
@@ -150,7 +168,7 @@ static uint32_t merge_elements(const struct resolve *r, const struct mp_type *ty
 				first = element;
 		}
 		if (first == NULL)
-			return live;
+			break;
 		const struct mp_sim_cell *best = NULL;
 		for (size_t i = 0; i < r->count; i++) {
 			if (slots[i] == NULL || at[i] == slots[i]->count)
@@ -165,15 +183,11 @@ static uint32_t merge_elements(const struct resolve *r, const struct mp_type *ty
 			continue;
 		live++;
 		*newest = best->ts > *newest ? best->ts : *newest;
-		if (type->id != MP_TYPE_LIST) {
-			mp_buf_i32(out, first->path_len);
-			mp_buf_bytes(out, first->path, (size_t)first->path_len);
-		}
-		if (type->id != MP_TYPE_SET) {
-			mp_buf_i32(out, best->len);
-			mp_buf_bytes(out, best->data, (size_t)best->len);
-		}
+		put_element(type, first, best, &place, out);
 	}
+	for (; type->id == MP_TYPE_UDT && place < type->child_count; place++)
+		mp_buf_i32(out, -1);
+	return live;
 }
 
 // 1 live, 0 not, MP_ENOMEM.
@@ -196,11 +210,14 @@ static int resolve_multi(const struct resolve *r, const struct mp_sim_column *co
 		return 0;
 	struct mp_buf out;
 	mp_buf_init(&out);
-	mp_buf_i32(&out, 0);
+	bool counts = column->type->id != MP_TYPE_UDT;
+	if (counts)
+		mp_buf_i32(&out, 0);
 	uint32_t live = merge_elements(r, column->type, slots, deleted, &out, &newest);
 	int rc = 0;
 	if (live > 0) {
-		mp_buf_patch_u32(&out, 0, live);
+		if (counts && !out.failed)
+			mp_buf_patch_u32(&out, 0, live);
 		uint8_t *copy = out.failed ? NULL : mp_arena_alloc(r->arena, out.len);
 		if (copy != NULL) {
 			memcpy(copy, out.data, out.len);

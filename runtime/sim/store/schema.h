@@ -21,7 +21,7 @@ struct mp_sim_column {
 	uint16_t index;    // in the table's columns
 	uint16_t position; // within its kind
 	bool descending;   // CLUSTERING
-	bool multi;        // a collection that is not frozen: its elements are written one by one
+	bool multi;        // a collection or user's type that is not frozen: its parts are written one by one
 	bool counter;
 };
 
@@ -45,14 +45,28 @@ struct mp_sim_table {
 	struct mp_sim_table *next;
 };
 
+struct mp_sim_udt_field {
+	struct mp_str name;
+	struct mp_str type_text;
+};
+
+struct mp_sim_udt { // lies in its keyspace's arena, as do its older forms
+	struct mp_str name;
+	struct mp_sim_udt_field *fields;
+	uint16_t field_count;
+	struct mp_type *type;
+	struct mp_sim_udt *next; // by name
+};
+
 struct mp_sim_keyspace {
 	struct mp_str name;
 	struct mp_arena arena;
 	struct mp_sim_strategy strategy;
 	struct mp_sim_placement placement;
 	bool durable_writes;
-	bool is_virtual;              // belongs to system_virtual_schema
-	struct mp_sim_table *tables;  // by name
+	bool is_virtual;             // belongs to system_virtual_schema
+	struct mp_sim_table *tables; // by name
+	struct mp_sim_udt *types;
 	struct mp_sim_keyspace *next; // by name
 };
 
@@ -86,7 +100,7 @@ struct mp_sim_column *mp_sim_table_column(const struct mp_sim_table *table, stru
 // What a DDL statement did, for the answer and the event. `change` NULL: nothing (IF [NOT] EXISTS).
 struct mp_sim_change {
 	const char *change; // "CREATED", "UPDATED", "DROPPED"
-	const char *target; // "KEYSPACE", "TABLE"
+	const char *target; // "KEYSPACE", "TABLE", "TYPE"
 	struct mp_str keyspace;
 	struct mp_str name;
 	struct mp_sim_table *table; // ALTER, DROP TABLE: a reference for the caller to give back
@@ -111,6 +125,19 @@ void mp_sim_schema_link_table(struct mp_sim_schema *schema, struct mp_sim_keyspa
 void mp_sim_schema_unlink_table(struct mp_sim_schema *schema,
                                 struct mp_sim_table *table); // gives its reference back
 void mp_sim_schema_unlink_keyspace(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks);
+
+// schema_type.c: users' types, and what a type's text means where they are known.
+int mp_sim_schema_change_type(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
+                              struct mp_sim_keyspace *ks, struct mp_sim_change *change,
+                              struct mp_sim_error *err) MP_MUST_CHECK;
+struct mp_sim_typed {
+	struct mp_type *type;
+	struct mp_str text; // as Cassandra shows it
+	bool multi;
+};
+int mp_sim_type_resolve(const struct mp_sim_keyspace *ks, struct mp_str text, struct mp_arena *arena,
+                        struct mp_sim_typed *out, struct mp_sim_error *err) MP_MUST_CHECK;
+int mp_sim_check_name(struct mp_str name, const char *what, struct mp_sim_error *err) MP_MUST_CHECK;
 
 // replication.c: WITH of CREATE and ALTER KEYSPACE. What is not said keeps its value.
 int mp_sim_keyspace_options(const struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,

@@ -22,7 +22,7 @@ bool mp_sim_is_system(struct mp_str keyspace)
 
 // ---- keyspaces --------------------------------------------------------------------------------------------
 
-static int check_name(struct mp_str name, const char *what, struct mp_sim_error *err)
+int mp_sim_check_name(struct mp_str name, const char *what, struct mp_sim_error *err)
 {
 	bool fits = name.len > 0 && name.len <= MP_SIM_NAME_MAX;
 	for (size_t i = 0; fits && i < name.len; i++) {
@@ -54,7 +54,7 @@ static int create_keyspace(struct mp_sim_schema *schema, const struct mp_sim_stm
 {
 	struct mp_sim_strategy strategy;
 	bool has_replication = false, durable = true;
-	MP_SIM_TRY(check_name(stmt->keyspace, "Keyspace", err));
+	MP_SIM_TRY(mp_sim_check_name(stmt->keyspace, "Keyspace", err));
 	MP_SIM_TRY(mp_sim_keyspace_options(schema, stmt, &strategy, &has_replication, &durable, err));
 	if (!has_replication)
 		return mp_sim_fail(err, MP_SE_CONFIG_ERROR, "Missing mandatory option 'replication'");
@@ -115,13 +115,13 @@ static bool in_list(const struct mp_sim_word *list, struct mp_str name, uint16_t
 	return false;
 }
 
-static int add_column(struct mp_sim_table *table, const struct mp_sim_column_def *def,
-                      struct mp_sim_error *err)
+static int add_column(const struct mp_sim_keyspace *ks, struct mp_sim_table *table,
+                      const struct mp_sim_column_def *def, struct mp_sim_error *err)
 {
 	if (mp_sim_table_column(table, def->name) != NULL)
 		return mp_sim_fail(err, MP_SE_INVALID, "Duplicate column '%.*s' declaration for table '%.*s'",
 		                   MP_SIM_S(def->name), MP_SIM_S(table->name));
-	MP_SIM_TRY(check_name(def->name, "Column", err));
+	MP_SIM_TRY(mp_sim_check_name(def->name, "Column", err));
 	if (table->column_count == table->column_cap) {
 		uint16_t cap = (uint16_t)(table->column_cap * 2 + 8);
 		struct mp_sim_column **columns = mp_arena_alloc(&table->arena, cap * sizeof(struct mp_sim_column *));
@@ -136,15 +136,13 @@ static int add_column(struct mp_sim_table *table, const struct mp_sim_column_def
 	if (column == NULL)
 		return mp_sim_fail_nomem(err);
 	column->name = mp_arena_str(&table->arena, def->name);
-	column->type_text = mp_arena_str(&table->arena, def->type);
-	if (column->name.data == NULL || column->type_text.data == NULL)
+	if (column->name.data == NULL)
 		return mp_sim_fail_nomem(err);
-	column->type = mp_type_parse(column->type_text, &table->arena);
-	if (column->type == NULL)
-		return mp_sim_fail(err, MP_SE_INVALID, "Unknown type: %.*s", MP_SIM_S(def->type));
-	bool collection = column->type->id == MP_TYPE_LIST || column->type->id == MP_TYPE_SET ||
-	                  column->type->id == MP_TYPE_MAP;
-	column->multi = collection && strncmp(column->type_text.data, "frozen", 6) != 0;
+	struct mp_sim_typed typed;
+	MP_SIM_TRY(mp_sim_type_resolve(ks, def->type, &table->arena, &typed, err));
+	column->type = typed.type;
+	column->type_text = typed.text;
+	column->multi = typed.multi;
 	column->counter = column->type->id == MP_TYPE_COUNTER;
 	column->kind = MP_SIM_REGULAR;
 	column->index = table->column_count;
@@ -160,9 +158,9 @@ static const struct mp_sim_column_def *find_def(const struct mp_sim_stmt *stmt, 
 	return def;
 }
 
-static int add_key_columns(struct mp_sim_table *table, const struct mp_sim_stmt *stmt,
-                           const struct mp_sim_word *names, enum mp_sim_column_kind kind,
-                           struct mp_sim_error *err)
+static int add_key_columns(const struct mp_sim_keyspace *ks, struct mp_sim_table *table,
+                           const struct mp_sim_stmt *stmt, const struct mp_sim_word *names,
+                           enum mp_sim_column_kind kind, struct mp_sim_error *err)
 {
 	uint16_t position = 0;
 	for (; names != NULL; names = names->next, position++) {
@@ -171,7 +169,7 @@ static int add_key_columns(struct mp_sim_table *table, const struct mp_sim_stmt 
 			return mp_sim_fail(err, MP_SE_INVALID,
 			                   "Unknown column '%.*s' referenced in PRIMARY KEY for table '%.*s'",
 			                   MP_SIM_S(names->name), MP_SIM_S(stmt->table));
-		MP_SIM_TRY(add_column(table, def, err));
+		MP_SIM_TRY(add_column(ks, table, def, err));
 		struct mp_sim_column *column = table->columns[table->column_count - 1];
 		column->kind = kind;
 		column->position = position;
@@ -224,22 +222,23 @@ static int table_options(struct mp_sim_table *table, const struct mp_sim_stmt *s
 	return 0;
 }
 
-static int fill_table(struct mp_sim_table *table, const struct mp_sim_stmt *stmt, struct mp_sim_error *err)
+static int fill_table(const struct mp_sim_keyspace *ks, struct mp_sim_table *table,
+                      const struct mp_sim_stmt *stmt, struct mp_sim_error *err)
 {
 	uint16_t position;
 	if (stmt->partition_key == NULL)
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   "No PRIMARY KEY specifed for table '%.*s' (exactly one required)",
 		                   MP_SIM_S(stmt->table));
-	MP_SIM_TRY(add_key_columns(table, stmt, stmt->partition_key, MP_SIM_PARTITION_KEY, err));
-	MP_SIM_TRY(add_key_columns(table, stmt, stmt->clustering_key, MP_SIM_CLUSTERING, err));
+	MP_SIM_TRY(add_key_columns(ks, table, stmt, stmt->partition_key, MP_SIM_PARTITION_KEY, err));
+	MP_SIM_TRY(add_key_columns(ks, table, stmt, stmt->clustering_key, MP_SIM_CLUSTERING, err));
 	bool plain = false;
 	for (const struct mp_sim_column_def *def = stmt->columns; def != NULL; def = def->next) {
 		bool key = in_list(stmt->partition_key, def->name, &position) ||
 		           in_list(stmt->clustering_key, def->name, &position);
 		if (key && find_def(stmt, def->name) == def)
 			continue;
-		MP_SIM_TRY(add_column(table, def, err));
+		MP_SIM_TRY(add_column(ks, table, def, err));
 		struct mp_sim_column *column = table->columns[table->column_count - 1];
 		*(column->counter ? &table->counters : &plain) = true;
 	}
@@ -279,7 +278,7 @@ struct mp_sim_table *mp_sim_schema_add_table(struct mp_sim_schema *schema, struc
 	table->name = mp_arena_str(&table->arena, create->table);
 	if (table->keyspace.data == NULL || table->name.data == NULL)
 		mp_sim_fail_nomem(err);
-	else if (fill_table(table, create, err) == 0) {
+	else if (fill_table(keyspace, table, create, err) == 0) {
 		make_id(schema, &table->id);
 		mp_sim_schema_link_table(schema, keyspace, table);
 		schema->version++;
@@ -295,7 +294,7 @@ static int create_table(struct mp_sim_schema *schema, const struct mp_sim_stmt *
 	struct mp_sim_keyspace *ks = mp_sim_schema_keyspace(schema, keyspace);
 	if (ks == NULL)
 		return no_keyspace(keyspace, err);
-	MP_SIM_TRY(check_name(stmt->table, "Table", err));
+	MP_SIM_TRY(mp_sim_check_name(stmt->table, "Table", err));
 	if (mp_sim_schema_table(schema, keyspace, stmt->table) != NULL) {
 		if (stmt->if_not_exists)
 			return 0;
@@ -324,7 +323,7 @@ static int alter_table(struct mp_sim_schema *schema, const struct mp_sim_stmt *s
 			                   "Cannot mix counter and non counter columns in the same table");
 	}
 	for (const struct mp_sim_column_def *def = stmt->columns; def != NULL; def = def->next)
-		MP_SIM_TRY(add_column(table, def, err));
+		MP_SIM_TRY(add_column(table->owner, table, def, err));
 	MP_SIM_TRY(table_options(table, stmt, err));
 	schema->version++;
 	*change = (struct mp_sim_change){.change = "UPDATED",
@@ -359,6 +358,13 @@ static int change_table(struct mp_sim_schema *schema, const struct mp_sim_stmt *
 	return 0;
 }
 
+static int change_type(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt, struct mp_str keyspace,
+                       struct mp_sim_change *change, struct mp_sim_error *err)
+{
+	struct mp_sim_keyspace *ks = mp_sim_schema_keyspace(schema, keyspace);
+	return ks == NULL ? no_keyspace(keyspace, err) : mp_sim_schema_change_type(schema, stmt, ks, change, err);
+}
+
 int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
                           struct mp_str keyspace, struct mp_sim_change *change, struct mp_sim_error *err)
 {
@@ -379,6 +385,9 @@ int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt
 	case MP_SIM_CREATE_TABLE: return create_table(schema, stmt, keyspace, change, err);
 	case MP_SIM_ALTER_TABLE:
 	case MP_SIM_DROP_TABLE: return change_table(schema, stmt, keyspace, change, err);
+	case MP_SIM_CREATE_TYPE:
+	case MP_SIM_ALTER_TYPE:
+	case MP_SIM_DROP_TYPE: return change_type(schema, stmt, keyspace, change, err);
 	default: return mp_sim_fail(err, MP_SE_SERVER_ERROR, "not a schema statement");
 	}
 }

@@ -19,10 +19,11 @@ struct mp_sim_cell {
 	uint8_t *data;
 };
 
-struct mp_sim_element { // of a collection that is not frozen
+struct mp_sim_element { // of a collection or a user's type that is not frozen
 	struct mp_sim_cell cell;
 	int32_t path_len;
-	uint8_t *path; // set: the element; map: the key; list: 16 bytes of position
+	uint8_t
+		*path; // set: the element; map: the key; list: 16 bytes of position; user's type: 2 bytes, the field
 };
 
 struct mp_sim_slot { // one regular column of one row
