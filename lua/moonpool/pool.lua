@@ -6,6 +6,7 @@ local async = require "moonpool.async"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
 local reload = require "moonpool.reload"
+local warmup = require "moonpool.warmup"
 
 local Pool = core.poolMethods
 local submit, answer, prepared = core.submit, core.answer, core.prepared
@@ -93,6 +94,8 @@ function Pool.explain(self, request)
   local found, err = core.explain(self, request)
   return found, err
 end
+
+Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
 
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags

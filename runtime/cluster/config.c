@@ -29,6 +29,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 	               .reconnect_max_ms = 60000},
 		.max_requests_per_connection = 2048,
 		.connect_timeout_ms = 5000,
+		.warmup = true,
 		.heartbeat_interval_ms = 30000,
 		.heartbeat_timeout_ms = 2500,
 		.request_timeout_ms = 10000,

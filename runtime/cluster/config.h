@@ -58,6 +58,8 @@ struct mp_session_config {
 	uint32_t remote_hosts_per_dc;         // to so many of each datacentre; 0: to all
 	uint32_t max_requests_per_connection; // stream ids
 	uint32_t connect_timeout_ms;
+	bool warmup; // connect waits for the core connections of every host in use, not only for one ...
+	uint32_t warmup_timeout_ms; // ... for so long; 0: as connect_timeout_ms says
 	uint32_t heartbeat_interval_ms, heartbeat_timeout_ms;
 	uint32_t request_timeout_ms;    // deadline of a request unless it has its own
 	uint32_t attempt_timeout_ms;    // deadline of one attempt of a safe request; 0: half of the request's

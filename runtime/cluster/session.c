@@ -11,14 +11,13 @@
 #include "cluster/session_internal.h"
 #include "cluster/topology/host_internal.h"
 #include "cluster/topology/remotes.h"
+#include "cluster/warmup.h"
 
 #define TICK_MS  1000u
-#define LOOK_MS  5u // how often connect looks whether all hosts have tried
 #define TAGS_MAX 65535u
 
 static void on_chores(void *data);
 static void on_tick(void *data);
-static void on_first_tries(void *data);
 static void on_drained(void *data);
 
 static void add_waiter(struct mp_session *session, struct mp_waiters *waiters, struct mp_waiter waiter)
@@ -73,10 +72,11 @@ static void init_simple_parts(struct mp_session *session)
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
 	mp_task_init(&session->chores, on_chores, session);
 	mp_timer_init(&session->tick, loop, on_tick, session);
-	mp_timer_init(&session->first_tries, loop, on_first_tries, session);
+	mp_start_init(&session->start, session);
 	mp_drain_init(&session->drain, loop, on_drained, session);
 	mp_names_init(&session->tags, TAGS_MAX);
 	mp_events_init(&session->events);
+	mp_list_init(&session->warmups);
 	mp_session_init_cluster(session);
 	mp_keyspaces_init(&session->keyspaces, &session->cluster);
 	mp_topology_init(&session->topology, &session->cluster);
@@ -187,7 +187,7 @@ static bool is_quiet(const struct mp_session *session)
 {
 	return session->live == 0 && mp_hosts_are_gone(&session->hosts) &&
 	       mp_control_is_quiet(&session->control) && session->prepares.flights.count == 0 &&
-	       session->repreparing.count == 0 && session->events.queue.count == 0;
+	       session->repreparing.count == 0 && session->events.queue.count == 0 && session->warmups.count == 0;
 }
 
 // Another try may meet another cluster.
@@ -210,7 +210,7 @@ static void forget_cluster(struct mp_session *session)
 static void settle(struct mp_session *session)
 {
 	mp_timer_stop(&session->tick);
-	mp_timer_stop(&session->first_tries);
+	mp_start_stop(&session->start);
 	mp_metrics_stop(&session->metrics);
 	mp_drain_stop(&session->drain);
 	mp_keyspaces_stop(&session->keyspaces);
@@ -250,6 +250,7 @@ static void on_chores(void *data)
 	mp_prepares_tell_failed(&session->prepares);
 	mp_room_serve(&session->room);
 	mp_events_deliver(&session->events);
+	mp_warmups_review(session);
 	mp_remotes_review(&session->hosts);
 	mp_hosts_sweep(&session->hosts);
 	bool ends = session->state == MP_SESSION_FAILING || session->state == MP_SESSION_CLOSING;
@@ -301,43 +302,20 @@ void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, 
 	mp_control_start(&session->control);
 }
 
-static void become_open(struct mp_session *session)
+void mp_session_become_open(struct mp_session *session)
 {
-	mp_timer_stop(&session->first_tries);
+	mp_start_stop(&session->start);
 	set_state(session, MP_SESSION_OPEN);
 	mp_log_write(&session->log, MP_LOG_INFO, "connected: %u hosts known, %u up", session->hosts.live_count,
 	             session->view.up_count);
 	mp_session_post(session);
 }
 
-// The pools report one by one and some not at all: looked at until all have tried or time is up.
-static void on_first_tries(void *data)
-{
-	struct mp_session *session = data;
-	bool late = mp_loop_now_ns(session->loop) >= session->give_up_ns;
-	if (!mp_hosts_are_tried(&session->hosts) && !late &&
-	    mp_timer_start_ms(&session->first_tries, LOOK_MS) == 0)
-		return;
-	bool any_up = false;
-	for (uint32_t i = 0; i < session->hosts.live_count; i++)
-		any_up |= session->hosts.live[i]->state == MP_HOST_UP;
-	if (any_up) {
-		become_open(session);
-		return;
-	}
-	mp_session_describe_hosts(session);
-	mp_session_fail_connect(session);
-}
-
 void mp_session_open_hosts(struct mp_session *session)
 {
 	mp_hosts_open(&session->hosts);
-	// One deadline for all behind the control connection, but pools have some of it for themselves.
-	uint64_t least_ns =
-		mp_loop_now_ns(session->loop) + (uint64_t)session->config.connect_timeout_ms * 1000000 / 4;
-	session->give_up_ns = session->topology.due_ns > least_ns ? session->topology.due_ns : least_ns;
-	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 ||
-	    mp_timer_start_ms(&session->first_tries, LOOK_MS) != 0 || mp_metrics_start(&session->metrics) != 0) {
+	mp_start_begin(&session->start);
+	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0 || mp_metrics_start(&session->metrics) != 0) {
 		mp_error_set(&session->connect_error, MP_ENOMEM, -1, "out of memory");
 		mp_session_fail_connect(session);
 	}
@@ -350,7 +328,7 @@ static void begin_close(struct mp_session *session, bool drain)
 	if (session->state != MP_SESSION_FAILING)
 		mp_error_set(&session->connect_error, MP_ECLOSED, -1, "the session was closed");
 	set_state(session, MP_SESSION_CLOSING);
-	mp_timer_stop(&session->first_tries);
+	mp_start_stop(&session->start);
 	mp_requests_fail_idle(session);
 	close_all(session, drain);
 }

@@ -230,7 +230,7 @@ size_t mp_session_host_count(const struct mp_session *session);
 const struct mp_host *mp_session_host_at(const struct mp_session *session, size_t i);
 const struct mp_host *mp_session_host_slot(const struct mp_session *session, uint16_t index); // NULL: empty
 const struct mp_host *mp_session_host_find(const struct mp_session *session,
-                                           const char *addr); // "ip" or "ip:port"
+                                           const char *addr); // "ip", "ip:port", a contact point's name
 struct mp_view *mp_session_view(struct mp_session *session);
 struct mp_loop *mp_session_loop(const struct mp_session *session);
 struct mp_log *mp_session_log(struct mp_session *session);

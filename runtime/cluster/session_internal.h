@@ -18,6 +18,7 @@
 #include "cluster/request/timestamp.h"
 #include "cluster/serving.h"
 #include "cluster/session.h"
+#include "cluster/start.h"
 #include "cluster/topology/cluster.h"
 #include "cluster/topology/control.h"
 #include "cluster/topology/hosts.h"
@@ -64,6 +65,7 @@ struct mp_session {
 	struct mp_list delayed;          // requests before a retry
 	struct mp_list repreparing;      // struct mp_reprepare
 	struct mp_list agreeing;         // struct mp_agreement
+	struct mp_list warmups;          // struct mp_warmup
 	struct mp_prepares prepares;
 	struct mp_cluster cluster;
 	struct mp_control control;
@@ -84,10 +86,9 @@ struct mp_session {
 	bool regions_checked; // of the configuration in force
 	bool control_is_old;  // the control connection is to be replaced as soon as another connection was
 	struct mp_task chores;
-	struct mp_timer tick;        // once a second while there are hosts
-	struct mp_timer first_tries; // CONNECTING: looks whether all hosts have tried
-	uint64_t give_up_ns;         // of first_tries
-	struct mp_drain drain;       // CLOSING
+	struct mp_timer tick;  // once a second while there are hosts
+	struct mp_start start; // CONNECTING
+	struct mp_drain drain; // CLOSING
 	struct mp_error connect_error;
 	struct mp_error last_resort; // of a request that found no memory for its own
 	struct mp_waiters connecting;
@@ -98,6 +99,7 @@ struct mp_session {
 void mp_session_post(struct mp_session *session); // the chores run later in this turn
 void mp_session_view_changed(struct mp_session *session);
 void mp_session_fail_connect(struct mp_session *session); // connect_error says why
+void mp_session_become_open(struct mp_session *session);
 void mp_session_open_hosts(
 	struct mp_session *session); // CONNECTING: the topology was read for the first time
 bool mp_session_is_ending(const struct mp_session *session); // no new work

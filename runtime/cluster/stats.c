@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a session tells of itself: figures, hosts, names, connections. Nothing here changes it, but names get numbers.
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
 #include "cluster/session_internal.h"
 
 static void count_host(const struct mp_host *host, struct mp_session_stats *stats)
@@ -67,13 +71,28 @@ const struct mp_host *mp_session_host_slot(const struct mp_session *session, uin
 	return index < MP_HOSTS_MAX ? session->hosts.slots[index] : NULL;
 }
 
+// One that a contact point's name led to, with or without a port behind it.
+static const struct mp_host *find_named(const struct mp_session *session, const char *name)
+{
+	size_t len = strcspn(name, ":");
+	unsigned long port = name[len] == ':' ? strtoul(name + len + 1, NULL, 10) : 0;
+	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
+		const struct mp_host *host = session->hosts.live[i];
+		const char *own = mp_contacts_name_of(&session->control.contacts, &host->addr);
+		bool is_named = own != NULL && strlen(own) == len && strncasecmp(own, name, len) == 0;
+		if (is_named && (port == 0 || port == host->addr.port))
+			return host;
+	}
+	return NULL;
+}
+
 // By what it is called first, then by any other of its addresses.
 const struct mp_host *mp_session_host_find(const struct mp_session *session, const char *addr)
 {
 	const struct mp_hosts *hosts = &session->hosts;
 	struct mp_addr wanted;
 	if (mp_addr_parse(addr, 0, &wanted) != 0)
-		return NULL;
+		return find_named(session, addr);
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_addr *own = &hosts->live[i]->addr;
 		if (mp_addr_same_ip(own, &wanted) && (wanted.port == 0 || wanted.port == own->port))

@@ -267,6 +267,8 @@ static void could_not_open(struct mp_pool *pool, int rc)
 static bool wants_more(const struct mp_pool *pool)
 {
 	uint32_t parallel = pool->limits.core > 0 ? pool->limits.core : 1;
+	if (parallel < pool->at_once)
+		parallel = pool->at_once;
 	return !pool->closing && !mp_timer_active(&pool->retry_timer) && pool->opening_count < parallel &&
 	       mp_pool_fresh_count(pool) < pool->target;
 }
@@ -288,6 +290,8 @@ static void fill(struct mp_pool *pool)
 			return;
 		}
 	}
+	if (mp_pool_fresh_count(pool) >= pool->target)
+		pool->at_once = 0;
 }
 
 static void on_retry(void *data)

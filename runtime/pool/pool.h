@@ -66,6 +66,7 @@ struct mp_pool {
 	uint32_t draining_count;
 	uint32_t target; // connections wanted now: 0 (closed), core .. max
 	uint32_t capacity;
+	uint32_t at_once; // how many may open side by side until the target is reached; the core or 1 always may
 	struct mp_reconnect reconnect;
 	struct mp_timer retry_timer;
 	struct mp_timer idle_timer;
@@ -89,6 +90,8 @@ void mp_pool_deinit(struct mp_pool *pool); // asserts that no connection is left
 void mp_pool_open(struct mp_pool *pool);   // begin to open `core` connections; results come by events
 // Grows or drains as needed.
 void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits);
+// Up to `count` connections now, as far as the limits allow; those beyond the core go as grown ones do.
+void mp_pool_reach(struct mp_pool *pool, uint32_t count);
 // For new connections. The old ones go on until the first new one is ready, and are drained then.
 void mp_pool_set_addr(struct mp_pool *pool, const struct mp_addr *addr);
 // The same, because nothing answers at the present one: no new beginning for the backoff. `now`: do not wait for it.

@@ -50,6 +50,17 @@ static void grow(struct mp_pool *pool)
 	mp_pool_review_later(pool);
 }
 
+void mp_pool_reach(struct mp_pool *pool, uint32_t count)
+{
+	uint32_t wanted = count < pool->limits.max ? count : pool->limits.max;
+	if (!pool->opened || pool->limits.core == 0 || pool->target >= wanted)
+		return;
+	pool->target = wanted;
+	pool->at_once = wanted;
+	watch_idle(pool);
+	mp_pool_review_later(pool);
+}
+
 struct mp_conn *mp_pool_take(struct mp_pool *pool)
 {
 	struct mp_conn *best = NULL;

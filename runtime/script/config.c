@@ -154,6 +154,8 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "remoteHostsPerDc", &session->remote_hosts_per_dc);
 	get_u32(L, "maxRequests", &session->max_requests_per_connection);
 	get_u32(L, "connectTimeout", &session->connect_timeout_ms);
+	get_bool(L, "warmup", &session->warmup);
+	get_u32(L, "warmupTimeout", &session->warmup_timeout_ms);
 	get_u32(L, "heartbeatInterval", &session->heartbeat_interval_ms);
 	get_u32(L, "heartbeatTimeout", &session->heartbeat_timeout_ms);
 	get_u32(L, "requestTimeout", &session->request_timeout_ms);

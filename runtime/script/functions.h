@@ -45,6 +45,8 @@
 	X("connect", mp_core_connect, "wait until it is connected")                                       \
 	X("close", mp_core_close, "wait until its last connection is closed")                             \
 	X("discard", mp_core_discard, "close it without waiting")                                         \
+	X("warmUp", mp_core_warm_up, "open connections ahead of the load and wait for them")              \
+	X("findHost", mp_core_find_host, "the address of a host that is named somehow")                   \
 	/* requests */                                                                                    \
 	X("submit", mp_core_submit, "send a request and wait for its answer")                             \
 	X("answer", mp_core_answer, "take what the wait was for")                                         \

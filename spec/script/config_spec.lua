@@ -225,11 +225,10 @@ describe("a doubtful configuration", function()
       healthCheck = { enabled = true },
       failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
       logging = { level = "debug", logRequests = true, logErrors = false },
-      pooling = { enableMetrics = true, adaptivePooling = { enabled = true }, enableBatching = true, batchSize = 100,
-        warmup = true, warmupTimeout = 10000 },
+      pooling = { enableMetrics = true, adaptivePooling = { enabled = true }, enableBatching = true, batchSize = 100 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "pooling.warmupTimeout", "pooling.adaptivePooling",
+    assert.same({ "pooling.adaptivePooling",
       "pooling.enableBatching", "pooling.batchSize", "healthCheck",
       "logging.logRequests", "playbooks" }, warnings)
   end)
@@ -283,12 +282,11 @@ describe("a doubtful configuration", function()
     assert.same({
       "contactPoints[2]: \"a\" is there twice",
       "pooling.coreConnectionsPerHost['2']: has no effect: ignored hosts get no connections",
-      "pooling.warmup: is ignored: connect() always opens the core connections",
       "pooling.heartBeatInterval: 0 switches heartbeats off: a silent connection is not noticed",
       "loadBalancing.usedHostsPerRemoteDc: has no effect: pooling.coreConnectionsPerHost['1'] is 0, so remote hosts "
         .. "get no connections",
     }, warnings_of { contactPoints = { "a", "a" }, loadBalancing = { usedHostsPerRemoteDc = 1 }, pooling = {
-      coreConnectionsPerHost = { ["0"] = 2, ["1"] = 0, ["2"] = 1 }, heartBeatInterval = 0, warmup = false } })
+      coreConnectionsPerHost = { ["0"] = 2, ["1"] = 0, ["2"] = 1 }, heartBeatInterval = 0 } })
   end)
 end)
 

@@ -6,6 +6,8 @@ local NEXT = "from the next request"
 local NEW = "to new connections"
 local AFTER_NEXT = "from the next failure of a host"
 local ROTATE = "connections are replaced one by one"
+local CONNECT = "when a pool connects that did not yet"
+local WARMUP = "from the next warmup() on"
 local NO_EFFECT = "has no effect yet"
 
 local change = {}
@@ -13,7 +15,7 @@ local change = {}
 change.live = {
   pooling = {
     coreConnectionsPerHost = AT_ONCE, maxConnectionsPerHost = AT_ONCE, maxRequestsPerConnection = ROTATE,
-    heartBeatInterval = AT_ONCE, heartBeatTimeout = AT_ONCE, warmup = NO_EFFECT, warmupTimeout = NO_EFFECT,
+    heartBeatInterval = AT_ONCE, heartBeatTimeout = AT_ONCE, warmup = CONNECT, warmupTimeout = WARMUP,
     idleTimeout = AT_ONCE, connectionTimeout = NEW, enableTcpNoDelay = ROTATE, enableTcpKeepAlive = ROTATE,
     tcpUserTimeout = ROTATE, reconnectBaseDelay = AFTER_NEXT, reconnectMaxDelay = AFTER_NEXT,
     connectionsPerSecond = AT_ONCE, enableMetrics = AT_ONCE, metricsInterval = AT_ONCE,

@@ -61,8 +61,8 @@
 ---@field maxRequestsPerConnection? integer
 ---@field heartBeatInterval? integer
 ---@field heartBeatTimeout? integer
----@field warmup? boolean no effect
----@field warmupTimeout? integer no effect
+---@field warmup? boolean connect() waits for the core connections of every host; true
+---@field warmupTimeout? integer for so long; connectionTimeout
 ---@field idleTimeout? integer
 ---@field connectionTimeout? integer
 ---@field enableTcpNoDelay? boolean

@@ -144,6 +144,8 @@ static void on_down(void *owner, const struct mp_conn_end *why)
 static void on_refused(void *owner, const struct mp_conn_end *why)
 {
 	struct mp_host *host = owner;
+	note_why(host, why);
+	host->cluster->events->on_quiet(host->cluster->owner); // somebody may wait for the connection
 	const struct mp_endpoints *endpoints = &host->endpoints;
 	bool works = mp_addr_eq(&endpoints->worked, mp_endpoints_addr(endpoints));
 	if (host->state != MP_HOST_REMOVED && !works && why->reason != MP_CLOSE_LOCAL)

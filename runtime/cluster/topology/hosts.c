@@ -227,18 +227,40 @@ uint32_t mp_hosts_in_use(const struct mp_hosts *hosts)
 	return count;
 }
 
+static bool is_tried(const struct mp_host *host)
+{
+	const struct mp_pool *pool = &host->pool;
+	if (host->distance == MP_DISTANCE_IGNORED || pool->ready_count >= pool->limits.core)
+		return true;
+	bool turns = host->state == MP_HOST_NEW && host->endpoints.count > 1 && !pool->backing_off;
+	return pool->opening_count == 0 && pool->failed_total > 0 && !turns;
+}
+
 bool mp_hosts_are_tried(const struct mp_hosts *hosts)
+{
+	for (uint32_t i = 0; i < hosts->live_count; i++)
+		if (!is_tried(hosts->live[i]))
+			return false;
+	return true;
+}
+
+bool mp_hosts_rest_is_silent(const struct mp_hosts *hosts)
 {
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];
-		const struct mp_pool *pool = &host->pool;
-		if (host->distance == MP_DISTANCE_IGNORED || pool->ready_count >= pool->limits.core)
-			continue;
-		bool turns = host->state == MP_HOST_NEW && host->endpoints.count > 1 && !pool->backing_off;
-		if (pool->opening_count > 0 || pool->failed_total == 0 || turns)
+		bool is_silent = host->state != MP_HOST_UP && host->pool.opening_count > 0;
+		if (!is_tried(host) && !is_silent)
 			return false;
 	}
 	return true;
+}
+
+bool mp_hosts_any_up(const struct mp_hosts *hosts, enum mp_distance farthest)
+{
+	for (uint32_t i = 0; i < hosts->live_count; i++)
+		if (hosts->live[i]->state == MP_HOST_UP && hosts->live[i]->distance <= farthest)
+			return true;
+	return false;
 }
 
 void mp_hosts_tick(struct mp_hosts *hosts)

@@ -42,6 +42,8 @@ bool mp_hosts_are_gone(const struct mp_hosts *hosts);
 void mp_hosts_tick(struct mp_hosts *hosts); // once a second
 // Every host in use has tried its core connections once.
 bool mp_hosts_are_tried(const struct mp_hosts *hosts);
+bool mp_hosts_rest_is_silent(const struct mp_hosts *hosts); // or was asked and has not answered at all
+bool mp_hosts_any_up(const struct mp_hosts *hosts, enum mp_distance farthest);
 // A host of the local datacentre of that view is known.
 uint32_t mp_hosts_in_use(const struct mp_hosts *hosts);
 
