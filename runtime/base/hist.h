@@ -17,10 +17,8 @@ struct mp_hist {
 // Which bucket a value falls in, and the largest value of a bucket.
 inline size_t mp_hist_bucket(uint64_t value)
 {
-	if (value < 16)
-		return (size_t)value;
-	unsigned e = 63u - (unsigned)__builtin_clzll(value);
-	return 16u + (e - 4u) * 16u + (size_t)((value >> (e - 4u)) & 15u);
+	unsigned shift = 59u - (unsigned)__builtin_clzll(value | 16); // the five highest bits are left of it
+	return shift * 16u + (size_t)(value >> shift);
 }
 uint64_t mp_hist_edge(size_t bucket);
 

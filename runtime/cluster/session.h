@@ -179,10 +179,7 @@ struct mp_outcome {
 	uint32_t attempts;
 	uint64_t latency_ns;
 	bool schema_disagrees; // SCHEMA: not all hosts that are up knew the change when patience ended
-	bool has_trace_id;
-	struct mp_uuid trace_id;
-	uint16_t warning_count;
-	struct mp_cursor warnings;
+	const struct mp_response_prefix *prefix; // success: tracing id and warnings; borrowed
 };
 
 struct mp_request {

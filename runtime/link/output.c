@@ -165,7 +165,7 @@ static void move_on(struct mp_output *out, size_t *start)
 }
 
 // Keep the open segment below its limit. MP_ENOMEM leaves what stood before `start` as it was.
-static int fit_segment(struct mp_output *out, size_t *start)
+static __attribute__((noinline)) int fit_segment(struct mp_output *out, size_t *start)
 {
 	// For the end of this segment, and for one more segment around a large envelope: sealing must not fail
 	// later.
@@ -236,7 +236,7 @@ static void compress_body(struct mp_output *out, size_t start)
 		mp_buf_deinit(scratch);
 }
 
-static int commit_changed(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
+static MP_COLD int commit_changed(struct mp_output *out, size_t start, uint64_t *start_pos, uint64_t *end_pos)
 {
 	*start_pos = out->base + start;
 	if (out->change == MP_OUTPUT_BODIES)

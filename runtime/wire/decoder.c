@@ -80,7 +80,7 @@ static uint32_t load_u24_le(const uint8_t *at)
 	return (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
 }
 
-static int refuse_version(struct mp_decoder *dec, uint8_t first)
+static MP_COLD int refuse_version(struct mp_decoder *dec, uint8_t first)
 {
 	const char *guess = "";
 	if (first == 'H')
@@ -95,7 +95,7 @@ static int refuse_version(struct mp_decoder *dec, uint8_t first)
 }
 
 // The first byte tells a stranger.
-static int check_first(struct mp_decoder *dec, uint8_t first)
+MP_INLINE int check_first(struct mp_decoder *dec, uint8_t first)
 {
 	uint8_t version = first & 0x7f;
 	dec->seen_version = version;
@@ -118,7 +118,7 @@ static bool waits_for_stream(const struct mp_decoder *dec, uint8_t first)
 }
 
 // Check the nine bytes at `at`, which the body follows.
-static int read_header(struct mp_decoder *dec, const uint8_t *at, struct mp_envelope *env)
+MP_INLINE int read_header(struct mp_decoder *dec, const uint8_t *at, struct mp_envelope *env)
 {
 	int16_t stream = (int16_t)(uint16_t)(at[2] << 8 | at[3]);
 	if (waits_for_stream(dec, at[0]))
@@ -151,7 +151,7 @@ static void release_if_large(struct mp_buf *buf)
 }
 
 // Nothing of the decoder may be touched after a callback that returns non-zero.
-static int hand_over(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
+MP_INLINE int hand_over(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
 {
 	dec->error = MP_ECLOSED;
 	int rc = sink.fn(sink.data, env);
@@ -160,7 +160,7 @@ static int hand_over(struct mp_decoder *dec, const struct mp_envelope *env, stru
 	return rc;
 }
 
-static int deliver_inflated(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
+static MP_COLD int deliver_inflated(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
 {
 	if (dec->compression == MP_COMPRESSION_NONE)
 		return refuse(dec, MP_EPROTO, "a compressed body, although no compression was agreed on");
@@ -182,7 +182,7 @@ static int deliver_inflated(struct mp_decoder *dec, const struct mp_envelope *en
 }
 
 // The flag means nothing any more on v5, whose segments are compressed.
-static int deliver(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
+MP_INLINE int deliver(struct mp_decoder *dec, const struct mp_envelope *env, struct sink sink)
 {
 	if (MP_UNLIKELY((env->flags & MP_FLAG_COMPRESSED) != 0 && env->version < 5))
 		return deliver_inflated(dec, env, sink);

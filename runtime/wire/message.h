@@ -121,7 +121,7 @@ int mp_decode_request(const struct mp_envelope *envelope,
 // ---- responses: what stands before the body ---------------------------------------------------------------
 struct mp_response_prefix {
 	bool has_trace_id;
-	struct mp_uuid trace_id;
+	struct mp_uuid trace_id; // if it has one; and so for the others
 	uint16_t warning_count;
 	struct mp_cursor warnings; // warning_count [string]s
 	uint16_t payload_count;
@@ -188,23 +188,27 @@ struct mp_metadata *mp_metadata_new(uint32_t count) MP_MUST_CHECK;
 
 struct mp_result_body {
 	enum mp_result_kind kind;
-	// ROWS
-	struct mp_metadata *metadata; // owned by the receiver (unref); NULL when the server skipped it
-	uint32_t column_count;
-	bool has_more_pages;
-	struct mp_bytes paging_state;  // data NULL: none
-	struct mp_str new_metadata_id; // v5: the result's metadata changed; len 0: not
-	uint32_t row_count;
-	struct mp_cursor rows; // row_count * column_count [bytes]
-	// SET_KEYSPACE
-	struct mp_str keyspace;
-	// PREPARED
-	struct mp_str prepared_id;
-	struct mp_str result_metadata_id; // v5
-	struct mp_metadata *params;       // owned by the receiver
-	struct mp_metadata *result;       // owned by the receiver; may have 0 columns
-	// SCHEMA
-	struct mp_str change, target, change_keyspace, change_name;
+	struct mp_metadata *metadata; // ROWS: owned by the receiver (unref); NULL when the server skipped it
+	union {                       // by kind
+		struct {                  // ROWS
+			uint32_t column_count;
+			uint32_t row_count;
+			bool has_more_pages;
+			struct mp_bytes paging_state;  // data NULL: none
+			struct mp_str new_metadata_id; // v5: the result's metadata changed; len 0: not
+			struct mp_cursor rows;         // row_count * column_count [bytes]
+		};
+		struct mp_str keyspace; // SET_KEYSPACE
+		struct {                // PREPARED
+			struct mp_str prepared_id;
+			struct mp_str result_metadata_id; // v5
+			struct mp_metadata *params;       // owned by the receiver
+			struct mp_metadata *result;       // owned by the receiver; may have 0 columns
+		};
+		struct { // SCHEMA
+			struct mp_str change, target, change_keyspace, change_name;
+		};
+	};
 };
 // MP_EPROTO or MP_ENOMEM; then nothing is owned. Counts are checked against the bytes that are left, and rows without
 // columns are refused beyond 65,536, so that a short body cannot ask for long work.

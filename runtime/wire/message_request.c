@@ -57,43 +57,43 @@ void mp_encode_prepare(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 	mp_envelope_end(buf, begin);
 }
 
-// ---- QUERY and EXECUTE
-// ------------------------------------------------------------------------------------------------
+// ---- QUERY and EXECUTE ------------------------------------------------------------------------------------
+// All of it is inline, so that the parameters, which are gathered from the request, are read where they lie.
 
-static uint8_t *put_u16(uint8_t *to, uint16_t value)
+MP_INLINE uint8_t *put_u16(uint8_t *to, uint16_t value)
 {
 	to[0] = (uint8_t)(value >> 8);
 	to[1] = (uint8_t)value;
 	return to + 2;
 }
 
-static uint8_t *put_u32(uint8_t *to, uint32_t value)
+MP_INLINE uint8_t *put_u32(uint8_t *to, uint32_t value)
 {
 	value = __builtin_bswap32(value);
 	memcpy(to, &value, sizeof(value));
 	return to + sizeof(value);
 }
 
-static uint8_t *put_u64(uint8_t *to, uint64_t value)
+MP_INLINE uint8_t *put_u64(uint8_t *to, uint64_t value)
 {
 	value = __builtin_bswap64(value);
 	memcpy(to, &value, sizeof(value));
 	return to + sizeof(value);
 }
 
-static uint8_t *put_raw(uint8_t *to, const void *bytes, size_t len)
+MP_INLINE uint8_t *put_raw(uint8_t *to, const void *bytes, size_t len)
 {
 	if (len > 0)
 		memcpy(to, bytes, len);
 	return to + len;
 }
 
-static uint8_t *put_short(uint8_t *to, struct mp_str text)
+MP_INLINE uint8_t *put_short(uint8_t *to, struct mp_str text)
 {
 	return put_raw(put_u16(to, (uint16_t)text.len), text.data, text.len);
 }
 
-static size_t paging_len(const struct mp_query_params *params)
+MP_INLINE size_t paging_len(const struct mp_query_params *params)
 {
 	return params->paging_state.data != NULL && params->paging_state.len > 0
 	           ? (size_t)params->paging_state.len
@@ -104,12 +104,12 @@ static size_t paging_len(const struct mp_query_params *params)
 // the paging state 4, serial consistency 2, timestamp 8, length of the keyspace 2.
 #define PARAMS_FIXED 28u
 
-static size_t params_room(const struct mp_query_params *params)
+MP_INLINE size_t params_room(const struct mp_query_params *params)
 {
 	return PARAMS_FIXED + params->values.len + paging_len(params) + params->keyspace.len;
 }
 
-static uint32_t params_flags(uint8_t version, const struct mp_query_params *params)
+MP_INLINE uint32_t params_flags(uint8_t version, const struct mp_query_params *params)
 {
 	uint32_t flags = 0;
 	if (params->value_count > 0)
@@ -129,7 +129,7 @@ static uint32_t params_flags(uint8_t version, const struct mp_query_params *para
 	return flags;
 }
 
-static uint8_t *put_params(uint8_t *to, uint8_t version, const struct mp_query_params *params)
+MP_INLINE uint8_t *put_params(uint8_t *to, uint8_t version, const struct mp_query_params *params)
 {
 	uint32_t flags = params_flags(version, params);
 	to = put_u16(to, params->consistency);
@@ -141,6 +141,8 @@ static uint8_t *put_params(uint8_t *to, uint8_t version, const struct mp_query_p
 		to = put_u16(to, (uint16_t)params->value_count);
 		to = put_raw(to, params->values.data, params->values.len);
 	}
+	if (MP_LIKELY(flags < MP_QUERY_PAGE_SIZE)) // nothing else is said
+		return to;
 	if (flags & MP_QUERY_PAGE_SIZE)
 		to = put_u32(to, (uint32_t)params->page_size);
 	if (flags & MP_QUERY_PAGING_STATE) {
@@ -156,7 +158,7 @@ static uint8_t *put_params(uint8_t *to, uint8_t version, const struct mp_query_p
 	return to;
 }
 
-static uint8_t *put_header(uint8_t *to, uint8_t version, uint8_t flags, int16_t stream, uint8_t opcode)
+MP_INLINE uint8_t *put_header(uint8_t *to, uint8_t version, uint8_t flags, int16_t stream, uint8_t opcode)
 {
 	to[0] = version;
 	to[1] = flags;
@@ -166,7 +168,7 @@ static uint8_t *put_header(uint8_t *to, uint8_t version, uint8_t flags, int16_t 
 }
 
 // The envelope from buf->len to `end` is written: fill its length in and count it.
-static void finish(struct mp_buf *buf, const uint8_t *end)
+MP_INLINE void finish(struct mp_buf *buf, const uint8_t *end)
 {
 	uint8_t *start = buf->data + buf->len;
 	size_t size = (size_t)(end - start);
@@ -175,7 +177,7 @@ static void finish(struct mp_buf *buf, const uint8_t *end)
 }
 
 // Room for a header, `more` bytes and the parameters; NULL and failed when a length does not fit its field.
-static uint8_t *begin_request(struct mp_buf *buf, size_t more, const struct mp_query_params *params)
+MP_INLINE uint8_t *begin_request(struct mp_buf *buf, size_t more, const struct mp_query_params *params)
 {
 	if (more > MP_REQUEST_PART_MAX + UINT16_MAX * 2 || params->values.len > MP_REQUEST_PART_MAX ||
 	    params->paging_state.len > MP_REQUEST_PART_MAX || params->keyspace.len > UINT16_MAX ||

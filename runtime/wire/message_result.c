@@ -43,7 +43,9 @@ static void read_prefix(struct mp_cursor *cur, const struct mp_envelope *envelop
 
 int mp_decode_prefix(const struct mp_envelope *envelope, struct mp_response_prefix *out)
 {
-	*out = (struct mp_response_prefix){.body = mp_cursor_on(envelope->body, envelope->body_len)};
+	out->has_trace_id = false;
+	out->warning_count = out->payload_count = 0;
+	out->body = mp_cursor_on(envelope->body, envelope->body_len);
 	if (MP_LIKELY((envelope->flags &
 	               (MP_FLAG_COMPRESSED | MP_FLAG_TRACING | MP_FLAG_WARNING | MP_FLAG_CUSTOM_PAYLOAD)) == 0))
 		return 0;
@@ -131,7 +133,7 @@ int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_bo
 int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
                           struct mp_result_body *out)
 {
-	*out = (struct mp_result_body){.paging_state = {NULL, -1}};
+	*out = (struct mp_result_body){.metadata = NULL};
 	int32_t kind = mp_cursor_i32(&body);
 	if (MP_UNLIKELY(body.failed))
 		return MP_EPROTO;

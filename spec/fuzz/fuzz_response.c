@@ -122,7 +122,9 @@ static void check_result(struct mp_cursor body, uint8_t version)
 		mp_assert(after.allocs - before.allocs == after.frees - before.frees);
 		return;
 	}
-	const struct mp_metadata *all[] = {result.metadata, result.params, result.result};
+	bool prepared = result.kind == MP_RESULT_PREPARED;
+	const struct mp_metadata *all[] = {result.metadata, prepared ? result.params : NULL,
+	                                   prepared ? result.result : NULL};
 	for (size_t i = 0; i < MP_ARRAY_LEN(all); i++) {
 		check_metadata(all[i], len);
 		if (all[i] != NULL)
@@ -133,9 +135,7 @@ static void check_result(struct mp_cursor body, uint8_t version)
 			mp_assert(mp_result_applied(&result, result.metadata) <= 1);
 		read_rows(&result);
 	}
-	mp_metadata_unref(result.metadata);
-	mp_metadata_unref(result.params);
-	mp_metadata_unref(result.result);
+	mp_result_drop(&result);
 }
 
 static void on_supported(void *data, struct mp_str key, struct mp_str value)

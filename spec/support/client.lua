@@ -36,8 +36,8 @@ local function on_answer(self, pointer, rc, answer)
       local body = C.mp_cursor_on(answer.body, answer.body_len)
       local result = ffi.new "struct mp_result_body"
       assert(C.mp_decode_result(body, answer.version, result) == 0)
-      call.text = peers.text(result.keyspace)
-      for _, owned in ipairs { "metadata", "params", "result" } do C.mp_metadata_unref(result[owned]) end
+      if result.kind == C.MP_RESULT_SET_KEYSPACE then call.text = peers.text(result.keyspace) end
+      C.mp_result_drop(result)
     end
   else
     assert(answer == nil)

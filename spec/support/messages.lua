@@ -26,6 +26,7 @@ end
 jit.off(decode_supported)
 
 local function read_rows(result)
+  if result.kind ~= C.MP_RESULT_ROWS then return 0 end
   local cursor = ffi.new("struct mp_cursor", result.rows)
   local values = ffi.new("struct mp_bytes[?]", math.max(1, result.column_count))
   for _ = 1, result.row_count do
@@ -41,11 +42,7 @@ function M.response(env, keep_rows)
   local rc = C.mp_decode_prefix(env, prefix)
   if rc ~= 0 then return rc end
   if env.opcode == OP.RESULT then
-    local result = ffi.gc(ffi.new "struct mp_result_body", function(r)
-      C.mp_metadata_unref(r.metadata)
-      C.mp_metadata_unref(r.params)
-      C.mp_metadata_unref(r.result)
-    end)
+    local result = ffi.gc(ffi.new "struct mp_result_body", C.mp_result_drop)
     rc = C.mp_decode_result(prefix.body, env.version, result)
     if rc == 0 and not keep_rows then rc = read_rows(result) end
     return rc, result, prefix

@@ -46,6 +46,7 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 {
 	struct mp_session *session = agreement->session;
 	struct mp_result_body result = agreement->result;
+	struct mp_response_prefix prefix = agreement->prefix;
 	struct mp_arena arena = agreement->arena;
 	mp_arena_init(&agreement->arena);
 	if (agreement->refusals == REFUSALS_MAX)
@@ -57,8 +58,7 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 		.result = &result,
 		.host = session->hosts.slots[agreement->host],
 		.schema_disagrees = !agreed,
-		.has_trace_id = agreement->prefix.has_trace_id,
-		.trace_id = agreement->prefix.trace_id,
+		.prefix = &prefix,
 	};
 	mp_prepares_doubt_result(&session->prepares, &result); // whatever was prepared before they agreed
 	mp_request_end(agreement->request, &outcome);
@@ -205,6 +205,7 @@ int mp_agreement_start(struct mp_request *request, uint16_t host, const struct m
 	agreement->session = session;
 	agreement->request = request;
 	agreement->prefix = *prefix;
+	agreement->prefix.warning_count = 0; // they were read with the answer's bytes, which are gone by then
 	agreement->host = host;
 	agreement->pause_ms = FIRST_PAUSE_MS;
 	uint64_t patience_ns = mp_loop_now_ns(session->loop) + (uint64_t)PATIENCE_MS * 1000000;

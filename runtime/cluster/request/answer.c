@@ -152,10 +152,7 @@ static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefi
 		.result = result,
 		.metadata = result->metadata != NULL ? result->metadata : metadata,
 		.host = session->hosts.slots[host],
-		.has_trace_id = prefix->has_trace_id,
-		.trace_id = prefix->trace_id,
-		.warning_count = prefix->warning_count,
-		.warnings = prefix->warnings,
+		.prefix = prefix,
 	};
 	bool others = session->view.up_count > 1;
 	if (MP_LIKELY(result->kind != MP_RESULT_SCHEMA) || !others ||

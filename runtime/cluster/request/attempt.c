@@ -37,6 +37,7 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 	struct mp_query_params params = {
 		.consistency = options->consistency,
 		.serial_consistency = options->serial_consistency,
+		.skip_metadata = false, // each field is named, or all would be zeroed before
 		.named_values = request->named_values,
 		.value_count = request->value_count,
 		.values = {(const char *)request->values.data, request->values.len},
@@ -44,6 +45,7 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		.paging_state = request->paging_state,
 		.has_timestamp = state->has_timestamp,
 		.timestamp = state->timestamp_us,
+		.keyspace = {NULL, 0},
 	};
 	uint8_t flags = options->trace ? MP_FLAG_TRACING : 0;
 	enum mp_feature lacking = mp_feature_lacking(request, version);
@@ -124,7 +126,7 @@ static int prepare_first(struct mp_attempt *attempt, const struct mp_host *host,
 }
 
 // Times that are whole when they begin have queues of their length; what is left of one needs a timer of its own.
-static int watch(struct mp_attempt *attempt)
+MP_INLINE int watch(struct mp_attempt *attempt)
 {
 	struct mp_request_state *state = attempt->request->state;
 	struct mp_deadlines *deadlines = &attempt->request->session->deadlines;

@@ -52,21 +52,26 @@ void mp_deadline_stop(struct mp_deadline *deadline)
 	deadline->in = NULL;
 }
 
-static struct mp_deadline_class *class_of(struct mp_deadlines *set, uint32_t ms)
+// One that is empty, for a timeout that has none. NULL: there is none left.
+static MP_COLD struct mp_deadline_class *make_class(struct mp_deadlines *set, uint32_t ms)
 {
-	struct mp_deadline_class *idle = NULL;
 	for (size_t i = 0; i < MP_DEADLINE_CLASSES; i++) {
 		struct mp_deadline_class *in = &set->classes[i];
-		if (MP_LIKELY(in->ms == ms))
-			return in;
-		if (idle == NULL && in->entries.count == 0)
-			idle = in;
+		if (in->entries.count > 0)
+			continue;
+		mp_timer_stop(&in->timer);
+		in->ms = ms;
+		return in;
 	}
-	if (idle != NULL) {
-		mp_timer_stop(&idle->timer);
-		idle->ms = ms;
-	}
-	return idle;
+	return NULL;
+}
+
+MP_INLINE struct mp_deadline_class *class_of(struct mp_deadlines *set, uint32_t ms)
+{
+	for (size_t i = 0; i < MP_DEADLINE_CLASSES; i++)
+		if (MP_LIKELY(set->classes[i].ms == ms))
+			return &set->classes[i];
+	return make_class(set, ms);
 }
 
 static void enter(struct mp_deadline *deadline, struct mp_deadline_class *in, uint64_t due_ns)

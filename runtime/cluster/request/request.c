@@ -7,10 +7,8 @@
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
-#include "wire/murmur3.h"
 
-#define COMPONENTS_MAX 64     // of a partition key
-#define VALUES_KEPT    65536u // a larger buffer is not kept for the next request
+#define VALUES_KEPT 65536u // a larger buffer is not kept for the next request
 
 // ---- objects ----------------------------------------------------------------------------------------------
 
@@ -101,68 +99,17 @@ void mp_request_give(struct mp_request *request)
 	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
 }
 
-// ---- where its rows are -----------------------------------------------------------------------------------
-
-// The first `count` values as they stand in the buffer. False: they are not all there.
-static bool locate(const struct mp_buf *values, struct mp_bytes *found, uint16_t count)
-{
-	struct mp_cursor cur = mp_cursor_on(values->data, values->len);
-	for (uint16_t i = 0; i < count; i++)
-		found[i] = mp_cursor_bytes(&cur);
-	return !cur.failed;
-}
-
-static bool join(struct mp_buf *out, const struct mp_bytes *found, const uint16_t *indexes, uint16_t count)
-{
-	mp_buf_clear(out);
-	for (uint16_t i = 0; i < count; i++) {
-		const struct mp_bytes *value = &found[indexes[i]];
-		if (value->len < 0 || value->len > UINT16_MAX)
-			return false;
-		mp_buf_u16(out, (uint16_t)value->len);
-		mp_buf_bytes(out, value->data, (size_t)value->len);
-		mp_buf_u8(out, 0);
-	}
-	return mp_buf_status(out) == 0;
-}
-
-bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
-                      struct mp_buf *scratch, int64_t *token)
-{
-	const struct mp_metadata *params = prepared->params;
-	uint16_t count = params->pk_count;
-	if (count == 0 || count > COMPONENTS_MAX)
-		return false;
-	uint16_t last = 0;
-	for (uint16_t i = 0; i < count; i++)
-		if (params->pk_indexes[i] > last)
-			last = params->pk_indexes[i];
-	struct mp_bytes found[COMPONENTS_MAX];
-	if (last >= value_count || last >= COMPONENTS_MAX || !locate(values, found, (uint16_t)(last + 1)))
-		return false;
-	if (MP_LIKELY(count == 1)) {
-		const struct mp_bytes *key = &found[params->pk_indexes[0]];
-		if (key->len < 0)
-			return false;
-		*token = mp_murmur3_token(key->data, (size_t)key->len);
-		return true;
-	}
-	if (!join(scratch, found, params->pk_indexes, count))
-		return false;
-	*token = mp_murmur3_token(scratch->data, scratch->len);
-	return true;
-}
-
 // ---- submit -----------------------------------------------------------------------------------------------
 
 // What does not fit the fields of the protocol is refused here, where there is a caller to tell it to.
 static int check_sizes(const struct mp_request *request)
 {
-	if (MP_UNLIKELY(request->value_count > UINT16_MAX || request->keyspace.len > UINT16_MAX ||
+	// Limits of all ones: one of the numbers is above if all their bits are.
+	if (MP_UNLIKELY((request->value_count | request->keyspace.len) > UINT16_MAX ||
 	                request->options.page_size < 0))
 		return MP_EINVAL;
-	bool is_long = request->cql.len > MP_REQUEST_PART_MAX || request->values.len > MP_REQUEST_PART_MAX ||
-	               request->paging_state.len > MP_REQUEST_PART_MAX;
+	size_t state_len = request->paging_state.len > 0 ? (size_t)request->paging_state.len : 0;
+	bool is_long = (request->cql.len | request->values.len | state_len) > MP_REQUEST_PART_MAX;
 	return MP_UNLIKELY(is_long) ? MP_ETOOBIG : 0;
 }
 
@@ -237,23 +184,17 @@ static void reset_state(struct mp_request *request)
 	bool safe = state->replay_class == MP_REPLAY_READ || state->replay_class == MP_REPLAY_IDEMPOTENT;
 	uint32_t attempt_ms =
 		session->attempt_timeout_ms > 0 ? session->attempt_timeout_ms : half_of(state->timeout_ms);
-	state->moves = 0;
 	state->planned_serving = session->serving.changes;
 	safe = safe && session->config.failover.enabled && session->config.failover.max_moves > 0;
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : state->timeout_ms;
-	state->attempt_count = 0;
-	state->passed = 0;
 	state->epoch = session->view.epoch;
 	state->host = MP_NO_HOST;
-	state->maybe_applied = false;
-	state->lacks = MP_FEATURE_NONE;
-	state->failed_over = false;
-	state->same_host = false;
 	state->speculation.on = false;
-	memset(state->used, 0, sizeof(state->used));
+	memset(&state->attempt_count, 0, MP_REQUEST_STATE_ZEROED);
 }
 
-void mp_request_view(const struct mp_request *request, struct mp_request_view *view)
+// What policies see of it. Inline, and so is what asks the policy: this is every request's way.
+MP_INLINE void see(const struct mp_request *request, struct mp_request_view *view)
 {
 	const struct mp_request_state *state = request->state;
 	const struct mp_request_options *options = &request->options;
@@ -273,7 +214,12 @@ void mp_request_view(const struct mp_request *request, struct mp_request_view *v
 	};
 }
 
-void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
+void mp_request_view(const struct mp_request *request, struct mp_request_view *view)
+{
+	see(request, view);
+}
+
+MP_INLINE void ask_policy(struct mp_session *session, const struct mp_request_view *req,
                           struct mp_placement *placement, int64_t token, struct mp_plan *plan)
 {
 	uint64_t chance = mp_rand_u64(mp_loop_rand(session->loop));
@@ -287,6 +233,12 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 	session->counters.policy_fallbacks++;
 	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
 	mp_default_plan(NULL, req, plan);
+}
+
+void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
+                          struct mp_placement *placement, int64_t token, struct mp_plan *plan)
+{
+	ask_policy(session, req, placement, token, plan);
 }
 
 static void make_plan(struct mp_request *request)
@@ -311,8 +263,8 @@ static void make_plan(struct mp_request *request)
 		return;
 	}
 	struct mp_request_view view;
-	mp_request_view(request, &view);
-	mp_session_make_plan(session, &view, state->placement, state->token, &state->plan);
+	see(request, &view);
+	ask_policy(session, &view, state->placement, state->token, &state->plan);
 }
 
 static void count_in(struct mp_session *session)

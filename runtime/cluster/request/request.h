@@ -39,31 +39,35 @@ struct mp_request_state {
 	struct mp_placement *placement;
 	struct mp_error *error; // NULL until something failed
 	uint32_t timeout_ms;
-	uint32_t attempt_ms;    // for one attempt; timeout_ms when none may follow one that is silent
-	uint32_t attempt_count; // ever
-	uint32_t passed;        // bit i: plan.seen[i] had no room
+	uint32_t attempt_ms; // for one attempt; timeout_ms when none may follow one that is silent
 	int64_t token;
 	uint16_t host; // of the attempt that was over last without an answer for the caller; MP_NO_HOST
 	uint16_t keyspace_id;
 	uint8_t phase;        // enum mp_request_phase
 	uint8_t replay_class; // enum mp_replay_class
-	uint8_t lacks;        // enum mp_feature: a connection could not say this, in its version
-	uint8_t lacks_in;
 	bool has_token;
 	bool has_timestamp;
 	bool is_lwt;
-	bool is_plain; // may run twice at the same time
-	bool is_use;   // refused
+	bool is_plain;            // may run twice at the same time
+	bool is_use;              // refused
+	uint32_t planned_serving; // of the datacentre that serves, when the plan was made
+	// From here to `used` all is 0 when it is submitted.
+	uint32_t attempt_count; // ever
+	uint32_t passed;        // bit i: plan.seen[i] had no room
+	uint8_t lacks;          // enum mp_feature: a connection could not say this, in its version
+	uint8_t lacks_in;
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
 	uint8_t moves;                  // to another host after a failed attempt
-	uint32_t planned_serving;       // of the datacentre that serves, when the plan was made
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
 	struct mp_plan plan;
 	struct mp_timer delay; // DELAYED
 	struct mp_speculation speculation;
 };
+
+#define MP_REQUEST_STATE_ZEROED \
+	(offsetof(struct mp_request_state, plan) - offsetof(struct mp_request_state, attempt_count))
 
 struct mp_request_cell {
 	struct mp_request request;
@@ -108,13 +112,14 @@ static inline struct mp_request *mp_request_at(struct mp_list_node *node)
 void mp_requests_init(struct mp_session *session);
 void mp_requests_deinit(struct mp_session *session);
 void mp_request_view(const struct mp_request *request, struct mp_request_view *view);
-// The routing token of encoded values: true and *token when all components of the partition key are there.
-bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
-                      struct mp_buf *scratch, int64_t *token);
-
 // A fresh plan by the policy, or by the default when that fails.
 void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
                           struct mp_placement *placement, int64_t token, struct mp_plan *plan);
+
+// ---- routing.c
+// The routing token of encoded values: true and *token when all components of the partition key are there.
+bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
+                      struct mp_buf *scratch, int64_t *token);
 
 // ---- phase.c
 extern const uint8_t mp_request_followers[MP_REQUEST_PHASES]; // of each phase: bits of those that may follow

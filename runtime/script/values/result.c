@@ -241,21 +241,21 @@ static int push_rows(lua_State *L, struct mp_codec *codec, const struct shape *s
 }
 
 // Tracing and warnings are rare: then info is made at once.
-static void push_rare_info(lua_State *L, int result, const struct mp_outcome *outcome)
+static void push_rare_info(lua_State *L, int result, const struct mp_response_prefix *prefix)
 {
 	lua_pushvalue(L, result);
 	lua_insert(L, 1);
 	push_info(L);
 	lua_remove(L, 1);
-	if (outcome->has_trace_id) {
+	if (prefix->has_trace_id) {
 		char text[MP_UUID_TEXT];
-		mp_uuid_format(&outcome->trace_id, text);
+		mp_uuid_format(&prefix->trace_id, text);
 		lua_pushstring(L, text);
 		lua_setfield(L, -2, "traceId");
 	}
-	struct mp_cursor cursor = outcome->warnings;
-	lua_createtable(L, outcome->warning_count, 0);
-	for (int i = 1; i <= outcome->warning_count; i++) {
+	struct mp_cursor cursor = prefix->warnings;
+	lua_createtable(L, prefix->warning_count, 0);
+	for (int i = 1; i <= prefix->warning_count; i++) {
 		struct mp_str text = mp_cursor_string(&cursor);
 		if (cursor.failed)
 			break;
@@ -284,8 +284,9 @@ static void finish_result(lua_State *L, struct mp_codec *codec, int names, uint3
 	lua_rawgeti(L, names, (int)count + KEY_COST);
 	lua_pushnumber(L, cost_of(L, codec, outcome));
 	lua_rawset(L, result);
-	if (MP_UNLIKELY(outcome->has_trace_id || outcome->warning_count > 0))
-		push_rare_info(L, result, outcome);
+	const struct mp_response_prefix *prefix = outcome->prefix;
+	if (MP_UNLIKELY(prefix->has_trace_id || prefix->warning_count > 0))
+		push_rare_info(L, result, prefix);
 	const struct mp_bytes *state = &outcome->result->paging_state;
 	if (outcome->result->kind == MP_RESULT_ROWS && outcome->result->has_more_pages && state->data != NULL) {
 		lua_pushlstring(L, (const char *)state->data, (size_t)state->len);
