@@ -102,22 +102,41 @@ Pool.setHostTags = core.setHostTags
 
 -- ---- events -----------------------------------------------------------------------------------------------
 -- The pool's environment holds its state: pool (itself), handlers = { hostUp = { fn, ... } } of the application,
--- handlerErrors = n, and what reload.lua keeps there.
+-- handlerErrors = n, running = { [fn] = how many of its coroutines have not ended }, stuck = { [fn] = true, once those
+-- were too many }, and what reload.lua keeps there.
+
+local MOST_RUNNING = 256 -- of one handler: it does not come to its end
 
 local function handle(state, name, fn, ...)
   core.handles(name, fn)
   local ok, message = xpcall(fn, async.withTraceback, ...)
+  state.running[fn] = state.running[fn] - 1
   if ok then return end
   state.handlerErrors = state.handlerErrors + 1
   core.log("error", "a handler of '" .. name .. "' failed: " .. core.errorText(message), state.pool)
+end
+
+local function begin(state, name, fn, ...)
+  local running = state.running[fn] or 0
+  if running < MOST_RUNNING then
+    state.running[fn] = running + 1
+    core.start(handle, state, name, fn, ...)
+    return
+  end
+  core.missedEvent(state.pool)
+  if state.stuck[fn] then return end
+  state.stuck[fn] = true
+  local info = debug.getinfo(fn, "S")
+  core.log("warn", ("a handler of '%s' (%s:%d) has not come to its end %d times: it is not called while so many run")
+    :format(name, info.short_src, info.linedefined, MOST_RUNNING), state.pool)
 end
 
 -- To those of the application, then to those of the file that serves now.
 local function hand_out(state, name, ...)
   if not name then return end
   local loaded = state.loaded and state.loaded.lists[name]
-  for _, fn in ipairs(state.handlers[name] or {}) do core.start(handle, state, name, fn, ...) end
-  for _, fn in ipairs(loaded or {}) do core.start(handle, state, name, fn, ...) end
+  for _, fn in ipairs(state.handlers[name] or {}) do begin(state, name, fn, ...) end
+  for _, fn in ipairs(loaded or {}) do begin(state, name, fn, ...) end
 end
 reload.hand_out = hand_out
 
@@ -208,6 +227,7 @@ function pool.from(source)
   if not self then return refuse(message) end
   local state = debug.getfenv(self)
   state.pool, state.handlers, state.handlerErrors = self, {}, 0
+  state.running, state.stuck = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
   local ok, why = reload.begin(self, state, checked)
   if not ok then
     core.discard(self)

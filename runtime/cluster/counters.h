@@ -43,7 +43,8 @@
 	X(uint64_t, speculative, "speculative", "further copies of slow requests")                                    \
 	X(uint64_t, speculative_wins, "speculativeWins", "requests that one of those answered")                       \
 	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")         \
-	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")
+	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")               \
+	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on
 
 #define X(type, field, name, meaning) type field;

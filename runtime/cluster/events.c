@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/events.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cluster/session_internal.h"
 
+#define TEXT_MAX 159u // of each text of an event
+
 struct queued {
 	struct mp_list_node node;
-	struct mp_session_event event; // its strings point into the arrays below
+	struct mp_session_event event; // its strings point into `bytes`, or are ""
 	struct mp_host *host;
 	struct mp_host *to;
-	char reason[160];
-	char keyspace[64], table[64], change[16];
-	char from_dc[64], to_dc[64];
+	char bytes[];
 };
 
 void mp_events_init(struct mp_events *events)
@@ -49,6 +48,21 @@ void mp_events_clear(struct mp_events *events)
 		forget(queued);
 }
 
+static struct mp_session_event blank(enum mp_session_event_kind kind)
+{
+	return (struct mp_session_event){
+		.kind = kind, .reason = "", .keyspace = "", .table = "", .change = "", .from_dc = "", .to_dc = ""};
+}
+
+static void tell_dropped(struct mp_events *events)
+{
+	struct mp_session_event event = blank(MP_EVENT_EVENTS_DROPPED);
+	event.count = events->untold;
+	events->untold = 0;
+	if (event.count > 0 && events->on_event != NULL)
+		events->on_event(events->data, &event);
+}
+
 // Those queued meanwhile by the listener itself wait for the next round.
 void mp_events_deliver(struct mp_events *events)
 {
@@ -60,71 +74,84 @@ void mp_events_deliver(struct mp_events *events)
 			events->on_event(events->data, &queued->event);
 		forget(queued);
 	}
+	tell_dropped(events);
 }
 
-static struct queued *enqueue(struct mp_session *session, enum mp_session_event_kind kind)
+// ---- telling ----------------------------------------------------------------------------------------------
+
+// A text of the event, and where it belongs.
+struct text {
+	const char **to;
+	struct mp_str from;
+};
+
+static size_t room_for(const struct text *text)
+{
+	return (text->from.len < TEXT_MAX ? text->from.len : TEXT_MAX) + 1;
+}
+
+static void drop(struct mp_session *session)
 {
 	struct mp_events *events = &session->events;
+	session->counters.events_dropped++;
+	if (events->untold < UINT32_MAX)
+		events->untold++;
+	mp_session_post(session);
+}
+
+// The texts belong to `event`, which is copied.
+static void enqueue(struct mp_session *session, struct mp_session_event *event, struct mp_host *host,
+                    struct mp_host *to, const struct text *texts, size_t count)
+{
+	struct mp_events *events = &session->events;
+	size_t size = 0;
 	if (events->on_event == NULL)
-		return NULL;
-	struct queued *queued = mp_calloc(1, sizeof(*queued));
+		return;
+	for (size_t i = 0; i < count; i++)
+		size += room_for(&texts[i]);
+	struct queued *queued = events->queue.count < MP_EVENTS_MAX ? mp_calloc(1, sizeof(*queued) + size) : NULL;
 	if (queued == NULL) {
-		events->lost++;
-		return NULL;
+		drop(session);
+		return;
 	}
-	queued->event = (struct mp_session_event){
-		.kind = kind,
-		.reason = queued->reason,
-		.keyspace = queued->keyspace,
-		.table = queued->table,
-		.change = queued->change,
-		.from_dc = queued->from_dc,
-		.to_dc = queued->to_dc,
-	};
+	char *at = queued->bytes;
+	for (size_t i = 0; i < count; i++) {
+		size_t len = room_for(&texts[i]);
+		if (len > 1)
+			memcpy(at, texts[i].from.data, len - 1);
+		*texts[i].to = at;
+		at += len;
+	}
+	queued->event = *event;
+	queued->event.host = queued->host = host;
+	queued->event.to = queued->to = to;
+	pin(host, 1);
+	pin(to, 1);
 	mp_list_node_init(&queued->node);
 	mp_list_push_back(&events->queue, &queued->node);
 	mp_session_post(session);
-	return queued;
 }
 
 void mp_session_tell(struct mp_session *session, enum mp_session_event_kind kind, struct mp_host *host,
                      struct mp_host *to, const char *reason)
 {
-	struct queued *queued = enqueue(session, kind);
-	if (queued == NULL)
-		return;
-	queued->event.host = queued->host = host;
-	queued->event.to = queued->to = to;
-	pin(host, 1);
-	pin(to, 1);
-	snprintf(queued->reason, sizeof(queued->reason), "%s", reason == NULL ? "" : reason);
-}
-
-static void copy(char *to, size_t size, struct mp_str text)
-{
-	size_t len = text.len < size - 1 ? text.len : size - 1;
-	if (len > 0)
-		memcpy(to, text.data, len);
-	to[len] = '\0';
+	struct mp_session_event event = blank(kind);
+	const struct text texts[] = {{&event.reason, mp_str_of(reason == NULL ? "" : reason)}};
+	enqueue(session, &event, host, to, texts, MP_ARRAY_LEN(texts));
 }
 
 void mp_session_tell_schema(struct mp_session *session, struct mp_str keyspace, struct mp_str table,
                             struct mp_str change)
 {
-	struct queued *queued = enqueue(session, MP_EVENT_SCHEMA_CHANGED);
-	if (queued == NULL)
-		return;
-	copy(queued->keyspace, sizeof(queued->keyspace), keyspace);
-	copy(queued->table, sizeof(queued->table), table);
-	copy(queued->change, sizeof(queued->change), change);
+	struct mp_session_event event = blank(MP_EVENT_SCHEMA_CHANGED);
+	const struct text texts[] = {{&event.keyspace, keyspace}, {&event.table, table}, {&event.change, change}};
+	enqueue(session, &event, NULL, NULL, texts, MP_ARRAY_LEN(texts));
 }
 
 void mp_session_tell_dc(struct mp_session *session, const char *from, const char *to, const char *reason)
 {
-	struct queued *queued = enqueue(session, MP_EVENT_DC_FAILOVER);
-	if (queued == NULL)
-		return;
-	snprintf(queued->from_dc, sizeof(queued->from_dc), "%s", from);
-	snprintf(queued->to_dc, sizeof(queued->to_dc), "%s", to);
-	snprintf(queued->reason, sizeof(queued->reason), "%s", reason);
+	struct mp_session_event event = blank(MP_EVENT_DC_FAILOVER);
+	const struct text texts[] = {
+		{&event.from_dc, mp_str_of(from)}, {&event.to_dc, mp_str_of(to)}, {&event.reason, mp_str_of(reason)}};
+	enqueue(session, &event, NULL, NULL, texts, MP_ARRAY_LEN(texts));
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // News for the session's listener: queued where it happens, told later in the same turn from the session's own task, so
 // a listener may do anything. A host that is named in a waiting event is not freed.
+//
+// At most MP_EVENTS_MAX wait. What comes beyond them, or finds no memory, is dropped and counted, and behind those that
+// waited the listener is told how many that were (EVENTS_DROPPED).
 #pragma once
 
 #include "cluster/session.h"
+
+enum { MP_EVENTS_MAX = 16384 };
 
 struct mp_events {
 	struct mp_list queue;
 	void (*on_event)(void *data, const struct mp_session_event *event);
 	void *data;
-	uint64_t lost; // events that found no memory
+	uint32_t untold; // dropped ones that the listener does not know of yet
 };
 
 void mp_events_init(struct mp_events *events);

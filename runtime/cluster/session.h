@@ -34,6 +34,7 @@ enum mp_session_event_kind {
 	MP_EVENT_BREAKER_HALF_OPEN,
 	MP_EVENT_BREAKER_CLOSE,
 	MP_EVENT_METRICS, // the window is over once more, see cluster/metrics.h
+	MP_EVENT_EVENTS_DROPPED,
 };
 struct mp_session_event {
 	enum mp_session_event_kind kind;
@@ -43,6 +44,7 @@ struct mp_session_event {
 		*reason; // HOST_DOWN, CONNECTION_LOST, CONNECTION_REMOVED, FAILOVER, BREAKER: a sentence, else ""
 	const char *keyspace, *table, *change; // SCHEMA_CHANGED: "" where it does not apply
 	const char *from_dc, *to_dc;           // DC_FAILOVER, with a reason
+	uint32_t count;                        // EVENTS_DROPPED: so many that came at this point are lost
 };
 
 struct mp_session;
@@ -219,6 +221,7 @@ struct mp_session_stats {
 #undef X
 };
 void mp_session_stats(const struct mp_session *session, struct mp_session_stats *stats);
+void mp_session_count_dropped(struct mp_session *session, uint32_t events); // by its listener
 // A quantile of how long requests took, in ms, over the window of the metrics, as it was a second ago at most; -1: of
 // fewer than `least` requests nothing can be said.
 double mp_session_recent_ms(struct mp_session *session, double quantile, uint32_t least);

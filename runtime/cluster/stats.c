@@ -44,6 +44,11 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 			count_host(hosts->slots[i], stats);
 }
 
+void mp_session_count_dropped(struct mp_session *session, uint32_t events)
+{
+	session->counters.events_dropped += events;
+}
+
 const struct mp_stat_info *mp_stat_info(size_t i)
 {
 	static const struct mp_stat_info infos[] = {

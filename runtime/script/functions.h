@@ -57,6 +57,7 @@
 	/* events */                                                                                      \
 	X("wantEvent", mp_core_want_event, "a handler asks for an event")                                 \
 	X("nextEvent", mp_core_next_event, "wait for the next event")                                     \
+	X("missedEvent", mp_core_missed_event, "an event that a handler was not called for")              \
 	X("eventNames", mp_core_event_names, "the names of all events")                                   \
 	X("handles", mp_core_handles, "the running coroutine is a handler")                               \
 	/* looking at a pool */                                                                           \

@@ -15,6 +15,7 @@
 #include "script/runtime_internal.h"
 
 #define END_MS   10000               // how long guests may take to close at the end
+#define GRACE_MS 2000                // for handlers when the program has ended otherwise
 #define CLOSURES "moonpool.closures" // { [C function] = its closure }, which would be garbage otherwise
 #define ENTER    "moonpool.enter"
 #define LEAVE    "moonpool.leave"
@@ -210,14 +211,35 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 	return count;
 }
 
+static void on_grace(void *data)
+{
+	struct mp_runtime *runtime = data;
+	mp_log_write(mp_loop_log(runtime->loop), MP_LOG_WARN,
+	             "%zu coroutines of event handlers have not ended: they are not waited for",
+	             runtime->handling);
+	mp_runtime_stop(runtime);
+}
+
+// Handlers are not what the program is about: when only they are left they have a while to end.
+void mp_runtime_look_at_rest(struct mp_runtime *runtime)
+{
+	if (runtime->live == 0)
+		mp_loop_stop(runtime->loop);
+	else if (runtime->live == runtime->handling && !mp_timer_active(&runtime->grace) &&
+	         mp_timer_start_ms(&runtime->grace, GRACE_MS) != 0)
+		mp_runtime_stop(runtime);
+}
+
 void mp_runtime_settle(struct mp_runtime *runtime)
 {
 	runtime->stopped = false;
 	while (runtime->live > 0 && !runtime->stopped && !mp_loop_is_running(runtime->loop) &&
 	       !mp_loop_is_forked(runtime->loop)) {
 		runtime->settling = true;
+		mp_runtime_look_at_rest(runtime);
 		mp_loop_run(runtime->loop);
 		runtime->settling = false;
+		mp_timer_stop(&runtime->grace);
 		if (runtime->live > 0 && runtime->ready.count == 0)
 			return; // those that are left wait for what cannot happen
 	}
@@ -247,6 +269,7 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	mp_list_init(&runtime->ready);
 	mp_list_init(&runtime->guests);
 	mp_task_init(&runtime->drain, mp_waiter_run_ready, runtime);
+	mp_timer_init(&runtime->grace, loop, on_grace, runtime);
 	runtime->scratch = lua_newthread(L);
 	runtime->scratch_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	(void)luaL_newmetatable(L, CLOSURES); // or the one that is there

@@ -40,6 +40,7 @@ void mp_runtime_set_around(lua_State *L);
 // the runtime ends nothing begins.
 void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs);
 // Run the loop until every coroutine has ended but those that serve pools (mp_runtime_serve), or mp_runtime_stop().
+// When only coroutines of event handlers are left, they have two seconds.
 void mp_runtime_settle(struct mp_runtime *runtime);
 // Lua got hold of L, in which it runs.
 void mp_runtime_know(struct mp_runtime *runtime, lua_State *L);

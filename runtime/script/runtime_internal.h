@@ -16,7 +16,9 @@ struct mp_runtime {
 	struct mp_waiter *current; // whose Lua code runs now
 	uint64_t tickets;          // given so far
 	size_t waiting;
-	size_t live; // coroutines that have not ended and do not serve
+	size_t live;           // coroutines that have not ended and do not serve
+	size_t handling;       // those of them that handlers are, or have begun
+	struct mp_timer grace; // settling: of those, when only they are left
 	struct mp_list all, idle, ready;
 	struct mp_list guests;
 	struct mp_runtime *next_left; // of those that a child of fork() has left
@@ -28,6 +30,9 @@ struct mp_runtime {
 
 // runtime_world.c. In a child of fork(): the coroutine began before it, and goes on in the parent as well.
 bool mp_runtime_left(lua_State *co);
+
+// Settling: a coroutine has ended.
+void mp_runtime_look_at_rest(struct mp_runtime *runtime);
 
 // What mp_runtime_run() waits for, on its stack.
 struct mp_frame {

@@ -79,12 +79,21 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	mp_free(waiter);
 }
 
+// It is not waited for any more.
+static void count_out(struct mp_waiter *waiter)
+{
+	struct mp_runtime *runtime = waiter->runtime;
+	if (waiter->serves)
+		return;
+	runtime->live--;
+	runtime->handling -= waiter->label != NULL ? 1 : 0;
+}
+
 // It does not come back: somebody took it, or the runtime ends.
 static void forget(struct mp_waiter *waiter)
 {
 	struct mp_runtime *runtime = waiter->runtime;
-	if (!waiter->serves)
-		runtime->live--;
+	count_out(waiter);
 	if (waiter->frame != NULL)
 		mp_loop_stop(runtime->loop); // nobody else will
 	mp_waiter_destroy(waiter);
@@ -115,6 +124,7 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int 
 	waiter->frame = NULL;
 	lua_xmove(L, waiter->co, nargs + 1);
 	runtime->live++;
+	runtime->handling += waiter->label != NULL ? 1 : 0;
 	make_ready(waiter);
 	return waiter;
 }
@@ -147,8 +157,7 @@ static int log_failure(lua_State *L)
 static void ended(struct mp_waiter *waiter, int rc)
 {
 	struct mp_runtime *runtime = waiter->runtime;
-	if (!waiter->serves)
-		runtime->live--;
+	count_out(waiter);
 	waiter->state = IDLE;
 	if (waiter->frame != NULL) {
 		waiter->frame->done = true; // the results stay on the coroutine until mp_runtime_run() has taken them
@@ -158,8 +167,8 @@ static void ended(struct mp_waiter *waiter, int rc)
 	}
 	if (rc != 0)
 		mp_runtime_protect(runtime, log_failure, waiter, 0);
-	if (runtime->settling && runtime->live == 0)
-		mp_loop_stop(runtime->loop);
+	if (runtime->settling)
+		mp_runtime_look_at_rest(runtime);
 	if (rc != 0)
 		mp_waiter_destroy(waiter);
 	else
@@ -321,6 +330,7 @@ int mp_runtime_label(struct mp_runtime *runtime, const char *text)
 	if (label == NULL)
 		return MP_ENOMEM;
 	runtime->beat->handler = mp_label_resumed(label);
+	runtime->handling += waiter->label == NULL && !waiter->serves ? 1 : 0;
 	mp_label_unref(waiter->label);
 	waiter->label = label;
 	return 0;
@@ -329,10 +339,8 @@ int mp_runtime_label(struct mp_runtime *runtime, const char *text)
 void mp_runtime_serve(struct mp_runtime *runtime)
 {
 	mp_assert(runtime->current != NULL);
-	if (runtime->current->serves)
-		return;
+	count_out(runtime->current);
 	runtime->current->serves = true;
-	runtime->live--;
 }
 
 // ---- for runtime.c ----------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ end
 local event_names = {}
 for _, name in ipairs { "HOST_UP", "HOST_DOWN", "HOST_ADDED", "HOST_REMOVED", "CONNECTION_ADDED",
   "CONNECTION_REMOVED", "CONNECTION_LOST", "FAILOVER", "DC_FAILOVER", "SCHEMA_CHANGED", "BREAKER_OPEN",
-  "BREAKER_HALF_OPEN", "BREAKER_CLOSE" } do
+  "BREAKER_HALF_OPEN", "BREAKER_CLOSE", "EVENTS_DROPPED" } do
   event_names[tonumber(C["MP_EVENT_" .. name])] = name
 end
 
@@ -48,6 +48,7 @@ local function note_event(world, event)
     host = event.host ~= nil and ffi.string(event.host.addr_text) or nil,
     to = event.to ~= nil and ffi.string(event.to.addr_text) or nil,
     from_dc = ffi.string(event.from_dc), to_dc = ffi.string(event.to_dc),
+    count = event.count,
     keyspace = ffi.string(event.keyspace), table = ffi.string(event.table), change = ffi.string(event.change),
   }
   world.events[#world.events + 1] = entry

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events of a pool on their way to Lua: copied into a queue by the listener, taken out by the pool's dispatcher, a
 // coroutine of lua/moonpool/pool.lua that starts another one for each handler. So a handler may wait, fail, or
-// close the pool, and traffic never notices. Only what somebody handles is queued, and at most EVENTS_MAX.
+// close the pool, and traffic never notices. Only what somebody handles is queued, and at most EVENTS_MAX; what is
+// dropped is counted, and told by an event that stands where it would have stood.
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "script/core.h"
 #include "script/pool/pool.h"
 
-#define EVENTS_MAX 4096
+#define EVENTS_MAX 16384
 
 // X(symbol, "name", fields in the order of `text`; the first is the handler's first argument when it is "host")
 #define EVENTS(X)                                                       \
@@ -26,6 +27,7 @@
 	X(BREAKER_HALF_OPEN, "breakerHalfOpen", "host", "reason")           \
 	X(BREAKER_CLOSE, "breakerClose", "host", "reason")                  \
 	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
+	X(EVENTS_DROPPED, "eventsDropped", "count")                         \
 	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
 	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
 	X(CONFIG_RELOADED, "configReload", "file")                          \
@@ -53,9 +55,18 @@ struct event {
 	struct mp_list_node node;
 	enum kind kind;
 	uint32_t generation; // of a policy
+	uint32_t missed;     // that were dropped in front of it
 	char *text[FIELDS];  // into what follows
 	char bytes[];
 };
+
+static void wake(struct mp_lua_pool *pool)
+{
+	struct mp_waiter *dispatcher = pool->dispatcher;
+	pool->dispatcher = NULL;
+	if (dispatcher != NULL)
+		mp_waiter_wake(dispatcher);
+}
 
 static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
                   const char *const text[FIELDS])
@@ -67,10 +78,13 @@ static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
 		size += text[i] != NULL ? strlen(text[i]) + 1 : 0;
 	struct event *event = pool->events.count < EVENTS_MAX ? mp_calloc(1, sizeof(*event) + size) : NULL;
 	if (event == NULL) {
-		pool->events_dropped++;
+		mp_session_count_dropped(pool->engine.session, 1);
+		pool->events_missed++;
 		return;
 	}
 	event->kind = kind;
+	event->missed = pool->events_missed;
+	pool->events_missed = 0;
 	event->generation = generation;
 	char *at = event->bytes;
 	for (int i = 0; i < FIELDS; i++) {
@@ -82,10 +96,7 @@ static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
 	}
 	mp_list_node_init(&event->node);
 	mp_list_push_back(&pool->events, &event->node);
-	struct mp_waiter *dispatcher = pool->dispatcher;
-	pool->dispatcher = NULL;
-	if (dispatcher != NULL)
-		mp_waiter_wake(dispatcher);
+	wake(pool);
 }
 
 static const char *host_text(const struct mp_host *host)
@@ -132,6 +143,10 @@ static void on_event(void *data, const struct mp_session_event *event)
 		kind = EVENT_METRICS;
 		text[0] = text[1] = NULL;
 		break;
+	case MP_EVENT_EVENTS_DROPPED: // counted already
+		pool->events_missed += event->count;
+		wake(pool);
+		return;
 	default: return;
 	}
 	queue(pool, kind, 0, text);
@@ -152,10 +167,7 @@ void mp_lua_pool_listen(struct mp_lua_pool *pool)
 
 void mp_lua_pool_events_end(struct mp_lua_pool *pool)
 {
-	struct mp_waiter *dispatcher = pool->dispatcher;
-	pool->dispatcher = NULL;
-	if (dispatcher != NULL)
-		mp_waiter_wake(dispatcher);
+	wake(pool);
 }
 
 void mp_lua_pool_events_free(struct mp_lua_pool *pool)
@@ -223,12 +235,45 @@ static int push_arguments(lua_State *L, const struct mp_lua_pool *pool, const st
 	return 1;
 }
 
+// Those that were dropped at this point: in front of the first one that waits, or behind the last.
+static uint32_t take_missed(struct mp_lua_pool *pool, struct event *next)
+{
+	uint32_t *missed = next != NULL ? &next->missed : &pool->events_missed;
+	uint32_t count = *missed;
+	*missed = 0;
+	return (pool->wanted >> EVENT_EVENTS_DROPPED & 1) != 0 ? count : 0;
+}
+
+static int push_missed(lua_State *L, uint32_t count)
+{
+	lua_pushstring(L, kinds[EVENT_EVENTS_DROPPED].name);
+	lua_createtable(L, 0, 1);
+	lua_pushnumber(L, count);
+	lua_setfield(L, -2, "count");
+	return 2;
+}
+
+// missedEvent(pool): a handler was not called.
+int mp_core_missed_event(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (pool->state == MP_POOL_CLOSED)
+		return 0;
+	mp_session_count_dropped(pool->engine.session, 1);
+	pool->events_missed++;
+	return 0;
+}
+
 // nextEvent(pool): name, arguments...; nothing after having waited; false when no more will come.
 int mp_core_next_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	if (pool->events.count > 0) {
-		struct event *event = MP_CONTAINER_OF(mp_list_first(&pool->events), struct event, node);
+	struct mp_list_node *first = mp_list_first(&pool->events);
+	struct event *event = first != NULL ? MP_CONTAINER_OF(first, struct event, node) : NULL;
+	uint32_t missed = take_missed(pool, event);
+	if (missed > 0)
+		return push_missed(L, missed);
+	if (event != NULL) {
 		lua_pushstring(L, kinds[event->kind].name);
 		int count = push_arguments(L, pool, event);
 		mp_list_remove(&pool->events, &event->node);

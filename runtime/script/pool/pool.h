@@ -39,8 +39,8 @@ struct mp_lua_pool {
 	struct mp_task reap;          // after the session is closed
 	struct mp_session_stats last; // what getStats() gives after the end
 	// events.c
-	struct mp_list events; // to be handled
-	uint64_t events_dropped;
+	struct mp_list events;        // to be handled
+	uint32_t events_missed;       // that were dropped behind the last of them
 	uint32_t wanted;              // kinds that somebody handles
 	struct mp_waiter *dispatcher; // the coroutine that hands them out, while it waits
 	// reload.c
