@@ -104,16 +104,43 @@ void mp_encode_prepare(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream, struct mp_str id,
                        struct mp_str result_metadata_id, const struct mp_query_params *params);
 
+// ---- BATCH (section 4.1.7) --------------------------------------------------------------------------------
+enum mp_batch_type { MP_BATCH_LOGGED, MP_BATCH_UNLOGGED, MP_BATCH_COUNTER, MP_BATCH_TYPES };
+#define MP_BATCH_STATEMENTS_MAX 65535u
+
+// Statements are the same bytes in every version, so they are written once, one after the other, into a buffer of their
+// own. Exactly one of `cql` and `id`. Values have no names: the protocol's flag for them stands behind the values, where
+// no node can use it.
+struct mp_batch_statement {
+	struct mp_str cql;    // data NULL: prepared
+	struct mp_str id;     // data NULL: a text
+	uint32_t value_count; // at most 65535
+	struct mp_str values; // value_count encoded [value]s
+};
+void mp_batch_put(struct mp_buf *buf, const struct mp_batch_statement *statement);
+// The next one of a body that mp_decode_request() took, or of what mp_batch_put() wrote. False: there is none.
+bool mp_batch_next(struct mp_cursor *statements, struct mp_batch_statement *out);
+
+// `params`: consistency, serial consistency, timestamp, keyspace; the others are not BATCH's.
+struct mp_batch_body {
+	uint8_t type;             // enum mp_batch_type
+	uint32_t count;           // at most MP_BATCH_STATEMENTS_MAX
+	struct mp_str statements; // so many
+};
+void mp_encode_batch(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream,
+                     const struct mp_batch_body *batch, const struct mp_query_params *params);
+
 // ---- requests: decoding (simulated node) ------------------------------------------------------------------
 struct mp_request_body {
 	uint8_t opcode;
 	struct mp_str cql;                // QUERY, PREPARE
 	struct mp_str id;                 // EXECUTE
 	struct mp_str result_metadata_id; // EXECUTE, v5
-	struct mp_query_params params;    // QUERY, EXECUTE
+	struct mp_query_params params;    // QUERY, EXECUTE, BATCH
+	struct mp_batch_body batch;       // BATCH
 	struct mp_str keyspace;           // PREPARE, v5
 	struct mp_str token;              // AUTH_RESPONSE
-	struct mp_cursor list; // STARTUP: a [string map]; REGISTER: a [string list]; BATCH: the whole body
+	struct mp_cursor list;            // STARTUP: a [string map]; REGISTER: a [string list]
 };
 int mp_decode_request(const struct mp_envelope *envelope,
                       struct mp_request_body *out) MP_MUST_CHECK; // MP_EPROTO

@@ -215,3 +215,49 @@ void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 		to = put_short(to, result_metadata_id);
 	finish(buf, put_params(to, version, params));
 }
+
+// ---- BATCH ------------------------------------------------------------------------------------------------
+
+void mp_batch_put(struct mp_buf *buf, const struct mp_batch_statement *statement)
+{
+	bool is_text = statement->cql.data != NULL;
+	struct mp_str name = is_text ? statement->cql : statement->id;
+	if (name.len > (is_text ? MP_REQUEST_PART_MAX : UINT16_MAX) || statement->value_count > UINT16_MAX ||
+	    statement->values.len > MP_REQUEST_PART_MAX) {
+		buf->failed = true;
+		return;
+	}
+	uint8_t *start = mp_buf_reserve(buf, 7 + name.len + statement->values.len);
+	if (start == NULL)
+		return;
+	uint8_t *to = start;
+	*to++ = is_text ? 0 : 1;
+	to = is_text ? put_raw(put_u32(to, (uint32_t)name.len), name.data, name.len) : put_short(to, name);
+	to = put_u16(to, (uint16_t)statement->value_count);
+	to = put_raw(to, statement->values.data, statement->values.len);
+	buf->len += (size_t)(to - start);
+}
+
+void mp_encode_batch(struct mp_buf *buf, uint8_t version, uint8_t flags, int16_t stream,
+                     const struct mp_batch_body *batch, const struct mp_query_params *params)
+{
+	if (batch->count > MP_BATCH_STATEMENTS_MAX || batch->statements.len > MP_REQUEST_PART_MAX) {
+		buf->failed = true;
+		return;
+	}
+	struct mp_query_params own = {
+		.consistency = params->consistency,
+		.serial_consistency = params->serial_consistency,
+		.has_timestamp = params->has_timestamp,
+		.timestamp = params->timestamp,
+		.keyspace = params->keyspace,
+	};
+	uint8_t *to = begin_request(buf, 3 + batch->statements.len, &own);
+	if (to == NULL)
+		return;
+	to = put_header(to, version, flags, stream, MP_OP_BATCH);
+	*to++ = batch->type;
+	to = put_u16(to, (uint16_t)batch->count);
+	to = put_raw(to, batch->statements.data, batch->statements.len);
+	finish(buf, put_params(to, version, &own));
+}

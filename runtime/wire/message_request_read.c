@@ -39,18 +39,10 @@ static void read_values(struct mp_cursor *cur, bool named, struct mp_query_param
 	params->values = str_between(start, cur->pos);
 }
 
-static void read_params(struct mp_cursor *cur, uint8_t version, struct mp_query_params *params)
+// What QUERY and EXECUTE have behind their own, and BATCH.
+static void read_common(struct mp_cursor *cur, uint8_t version, uint32_t flags,
+                        struct mp_query_params *params)
 {
-	params->consistency = mp_cursor_u16(cur);
-	uint32_t flags = version >= 5 ? mp_cursor_u32(cur) : mp_cursor_u8(cur);
-	params->skip_metadata = (flags & MP_QUERY_SKIP_METADATA) != 0;
-	params->paging_state = (struct mp_bytes){NULL, -1};
-	if (flags & MP_QUERY_VALUES)
-		read_values(cur, (flags & MP_QUERY_NAMES) != 0, params);
-	if (flags & MP_QUERY_PAGE_SIZE)
-		params->page_size = mp_cursor_i32(cur);
-	if (flags & MP_QUERY_PAGING_STATE)
-		params->paging_state = mp_cursor_bytes(cur);
 	if (flags & MP_QUERY_SERIAL_CONSISTENCY)
 		params->serial_consistency = mp_cursor_u16(cur);
 	if (flags & MP_QUERY_TIMESTAMP) {
@@ -64,6 +56,65 @@ static void read_params(struct mp_cursor *cur, uint8_t version, struct mp_query_
 	if (flags & MP_QUERY_NOW_IN_SECONDS) // for tests of the server's; no use to a simulated node
 		mp_cursor_i32(cur);
 }
+
+static void read_params(struct mp_cursor *cur, uint8_t version, struct mp_query_params *params)
+{
+	params->consistency = mp_cursor_u16(cur);
+	uint32_t flags = version >= 5 ? mp_cursor_u32(cur) : mp_cursor_u8(cur);
+	params->skip_metadata = (flags & MP_QUERY_SKIP_METADATA) != 0;
+	params->paging_state = (struct mp_bytes){NULL, -1};
+	if (flags & MP_QUERY_VALUES)
+		read_values(cur, (flags & MP_QUERY_NAMES) != 0, params);
+	if (flags & MP_QUERY_PAGE_SIZE)
+		params->page_size = mp_cursor_i32(cur);
+	if (flags & MP_QUERY_PAGING_STATE)
+		params->paging_state = mp_cursor_bytes(cur);
+	read_common(cur, version, flags, params);
+}
+
+// ---- BATCH ------------------------------------------------------------------------------------------------
+
+static void read_statement(struct mp_cursor *cur, struct mp_batch_statement *out)
+{
+	*out = (struct mp_batch_statement){.cql = {NULL, 0}};
+	uint8_t kind = mp_cursor_u8(cur);
+	if (kind == 0)
+		out->cql = mp_cursor_long_string(cur);
+	else if (kind == 1)
+		out->id = read_short_bytes(cur);
+	else
+		cur->failed = true;
+	struct mp_query_params params = {.value_count = 0};
+	read_values(cur, false, &params);
+	out->value_count = params.value_count;
+	out->values = params.values;
+}
+
+bool mp_batch_next(struct mp_cursor *statements, struct mp_batch_statement *out)
+{
+	if (statements->failed || mp_cursor_left(statements) == 0)
+		return false;
+	read_statement(statements, out);
+	return !statements->failed;
+}
+
+static void read_batch(struct mp_cursor *cur, uint8_t version, struct mp_request_body *out)
+{
+	struct mp_batch_statement statement;
+	out->params.paging_state = (struct mp_bytes){NULL, -1};
+	out->batch.type = mp_cursor_u8(cur);
+	out->batch.count = mp_cursor_u16(cur);
+	const uint8_t *start = cur->pos;
+	for (uint32_t i = 0; i < out->batch.count && !cur->failed; i++)
+		read_statement(cur, &statement);
+	out->batch.statements = str_between(start, cur->pos);
+	out->params.consistency = mp_cursor_u16(cur);
+	uint32_t flags = version >= 5 ? mp_cursor_u32(cur) : mp_cursor_u8(cur);
+	cur->failed |= out->batch.type >= MP_BATCH_TYPES || (flags & ~(uint32_t)MP_QUERY_OF_BATCH) != 0;
+	read_common(cur, version, flags, &out->params);
+}
+
+// ---- the others -------------------------------------------------------------------------------------------
 
 static void read_prepare(struct mp_cursor *cur, uint8_t version, struct mp_request_body *out)
 {
@@ -103,7 +154,7 @@ int mp_decode_request(const struct mp_envelope *envelope, struct mp_request_body
 	case MP_OP_OPTIONS: break;
 	case MP_OP_STARTUP: read_strings(&cur, 2, &out->list); break;
 	case MP_OP_REGISTER: read_strings(&cur, 1, &out->list); break;
-	case MP_OP_BATCH: out->list = cur; break;
+	case MP_OP_BATCH: read_batch(&cur, version, out); break;
 	case MP_OP_AUTH_RESPONSE: {
 		struct mp_bytes token = mp_cursor_bytes(&cur);
 		if (token.data != NULL)

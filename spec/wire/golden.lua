@@ -56,6 +56,31 @@ function M.params(fields)
   return params
 end
 
+-- A BATCH of { cql or id, count, values } statements. What it points to stays with it.
+local kept = setmetatable({}, { __mode = "k" })
+function M.batch(type, statements)
+  local buf, batch = bytes.buf(), ffi.new "struct mp_batch_body"
+  for _, statement in ipairs(statements) do
+    C.mp_batch_put(buf, ffi.new("struct mp_batch_statement", { cql = str(statement.cql), id = str(statement.id),
+      value_count = statement.count or 0, values = str(statement.values) }))
+  end
+  assert(not buf.failed)
+  batch.type, batch.count = type, #statements
+  batch.statements.data, batch.statements.len = ffi.cast("const char *", buf.data), buf.len
+  kept[batch] = buf
+  return batch
+end
+
+function M.batch_statements(run)
+  local cursor, statement, out = C.mp_cursor_on(run.data, run.len), ffi.new "struct mp_batch_statement", {}
+  while C.mp_batch_next(cursor, statement) do
+    out[#out + 1] = { cql = text(statement.cql), id = text(statement.id), count = tonumber(statement.value_count),
+      values = statement.value_count > 0 and text(statement.values) or nil }
+  end
+  assert.is_false(cursor.failed)
+  return out
+end
+
 -- ---- requests ---------------------------------------------------------------------------------------------
 add {
   name = "STARTUP",
@@ -123,6 +148,45 @@ add {
       p.value_count, p.page_size })
     assert.equal(bytes.of "0001 'a' 00000004 00000007 0001 'b' ffffffff", text(p.values))
     assert.equal("\xab\xcd", text(p.paging_state))
+    assert.is_true(p.has_timestamp and p.timestamp == 0x0005d0f1e2c3b4a5LL)
+    assert.equal(version == 5 and "ks" or nil, text(p.keyspace))
+  end,
+}
+-- A text with two values, one of which is null, and a prepared statement with none.
+local members = "00 00000001 'Q' 0002 00000001 07 ffffffff 01 0002 beef 0000 "
+add {
+  name = "a BATCH",
+  hex = {
+    [3] = "VV 00 0006 0d 0000001e 01 0002" .. members .. "0006 00",
+    [4] = "VV 00 0006 0d 0000001e 01 0002" .. members .. "0006 00",
+    [5] = "VV 00 0006 0d 00000021 01 0002" .. members .. "0006 00000000",
+  },
+  encode = function(buf, v)
+    C.mp_encode_batch(buf, v, 0, 6, M.batch(1, { { cql = "Q", count = 2, values = bytes.of "00000001 07 ffffffff" },
+      { id = "\xbe\xef" } }), M.params { consistency = 6 })
+  end,
+  check = function(r)
+    assert.same({ 1, 2, 6 }, { r.batch.type, r.batch.count, r.params.consistency })
+    assert.same({ { cql = "Q", count = 2, values = bytes.of "00000001 07 ffffffff" },
+      { id = "\xbe\xef", count = 0 } }, M.batch_statements(r.batch.statements))
+  end,
+}
+add {
+  name = "a BATCH with everything",
+  hex = {
+    [3] = "VV 02 7fff 0d 00000010 02 0000 0006 30 0009 0005d0f1e2c3b4a5",
+    [4] = "VV 02 7fff 0d 00000010 02 0000 0006 30 0009 0005d0f1e2c3b4a5",
+    [5] = "VV 02 7fff 0d 00000017 02 0000 0006 000000b0 0009 0005d0f1e2c3b4a5 0002 'ks'",
+  },
+  encode = function(buf, v)
+    C.mp_encode_batch(buf, v, 2, 32767, M.batch(2, {}), M.params {
+      consistency = 6, serial_consistency = 9, has_timestamp = true, timestamp = 0x0005d0f1e2c3b4a5LL,
+      keyspace = str "ks", page_size = 5, skip_metadata = true, -- not BATCH's
+    })
+  end,
+  check = function(r, version)
+    local p = r.params
+    assert.same({ 2, 0, 6, 9, 0 }, { r.batch.type, r.batch.count, p.consistency, p.serial_consistency, p.page_size })
     assert.is_true(p.has_timestamp and p.timestamp == 0x0005d0f1e2c3b4a5LL)
     assert.equal(version == 5 and "ks" or nil, text(p.keyspace))
   end,

@@ -121,6 +121,100 @@ describe("QUERY and EXECUTE", function()
   end)
 end)
 
+local function random_statement(rand)
+  local count, values = random_values(rand, false)
+  local name = bytes.random_bytes(rand, rand(0, 60))
+  local is_text = rand(0, 1) == 0
+  return { cql = is_text and name or nil, id = not is_text and name or nil, count = count,
+    values = count > 0 and values or nil }
+end
+
+-- A pointer to no bytes is neither a text nor an id.
+local function random_batch(rand)
+  local statements = {}
+  for i = 1, rand(0, 20) do
+    repeat statements[i] = random_statement(rand) until (statements[i].cql or statements[i].id) ~= ""
+  end
+  return statements
+end
+
+describe("BATCH", function()
+  it("comes back as it went, in every version", function()
+    local rand = bytes.rand(1002)
+    for version = 3, 5 do
+      for _ = 1, 200 do
+        local params, statements, buf = random_params(rand), random_batch(rand), bytes.buf()
+        local type = rand(0, 2)
+        local run = golden.batch(type, statements)
+        C.mp_encode_batch(buf, version, 0, rand(0, 32767), run, params)
+        local rc, body, _, memory = decode(bytes.content(buf), version)
+        assert.equal(0, rc)
+        assert.same({ type, #statements }, { body.batch.type, body.batch.count })
+        assert.same(statements, golden.batch_statements(body.batch.statements))
+        for _, name in ipairs { "consistency", "serial_consistency", "has_timestamp" } do
+          assert.equal(params[name], body.params[name], name)
+        end
+        assert.is_true(not params.has_timestamp or params.timestamp == body.params.timestamp)
+        assert.equal(version == 5 and text(params.keyspace) or nil, text(body.params.keyspace))
+        assert.truthy(memory)
+      end
+    end
+  end)
+
+  it("has 65,535 statements at most", function()
+    local one = golden.batch(0, { { id = "x" } })
+    local buf, run = bytes.buf(), bytes.buf()
+    for _ = 1, 65535 do C.mp_buf_bytes(run, one.statements.data, one.statements.len) end
+    local batch = ffi.new("struct mp_batch_body", { count = 65535 })
+    batch.statements.data, batch.statements.len = ffi.cast("const char *", run.data), run.len
+    C.mp_encode_batch(buf, 4, 0, 1, batch, golden.params { consistency = 1 })
+    local rc, body, _, memory = decode(bytes.content(buf), 4)
+    assert.same({ 0, 65535 }, { rc, body.batch.count })
+    C.mp_buf_clear(buf)
+    batch.count = 65536
+    C.mp_encode_batch(buf, 4, 0, 1, batch, golden.params { consistency = 1 })
+    assert.is_true(buf.failed)
+    assert.truthy(memory)
+  end)
+
+  it("never leaves half a statement or half a message", function()
+    local long = ("x"):rep(1000)
+    local buf, batch = bytes.buf(), golden.batch(0, { { cql = long } })
+    local statement = ffi.new("struct mp_batch_statement", { cql = str(long) })
+    C.mp_buf_text(buf, "before")
+    for _, put in ipairs {
+      function() C.mp_batch_put(buf, statement) end,
+      function() C.mp_encode_batch(buf, 5, 0, 1, batch, golden.params { consistency = 1 }) end,
+    } do
+      C.mp_mem_fail_at(1, false)
+      put()
+      C.mp_mem_fail_at(0, false)
+      assert.is_true(buf.failed)
+      assert.equal("before", ffi.string(buf.data, buf.len))
+      buf.failed = false
+    end
+    C.mp_batch_put(buf, ffi.new("struct mp_batch_statement", { id = str(("x"):rep(65536)) }))
+    assert.is_true(buf.failed)
+    buf.failed = false
+    C.mp_batch_put(buf, ffi.new("struct mp_batch_statement", { id = str "x", value_count = 65536 }))
+    assert.is_true(buf.failed)
+  end)
+
+  it("costs no memory once the buffers have their size", function()
+    local buf, batch = bytes.buf(), golden.batch(0, { { id = "x", count = 1, values = "\0\0\0\1x" } })
+    local params, run = golden.params { consistency = 1 }, bytes.buf()
+    local statement = ffi.new("struct mp_batch_statement", { id = str "x" })
+    C.mp_encode_batch(buf, 5, 0, 1, batch, params)
+    C.mp_batch_put(run, statement)
+    C.mp_buf_clear(run)
+    C.mp_buf_clear(buf)
+    local before = C.mp_mem_stats().allocs
+    C.mp_batch_put(run, statement)
+    C.mp_encode_batch(buf, 5, 0, 1, batch, params)
+    assert.equal(before, C.mp_mem_stats().allocs)
+  end)
+end)
+
 describe("a request on a node", function()
   local function rc(opcode, hex, flags, version)
     return (messages.decode { version = version or 4, response = false, flags = flags or 0, opcode = opcode,
@@ -173,11 +267,21 @@ describe("a request on a node", function()
     assert.truthy(memory)
   end)
 
-  it("of the kind BATCH is handed on whole", function()
-    local code, body, _, memory = messages.decode { version = 4, response = false, flags = 0, opcode = 0x0d,
-      body = "anything" }
-    assert.equal(0, code)
-    assert.equal("anything", bytes.rest(body.list))
-    assert.truthy(memory)
+  it("of the kind BATCH has statements of two kinds, values without names, and what the flags of BATCH say", function()
+    local function batch(tail, version) return rc(0x0d, tail, 0, version) end
+    assert.equal(0, batch "00 0000 0001 00")
+    assert.equal(0, batch "02 0001 00 00000001 'Q' 0001 fffffffe 0001 00")
+    for _, wrong in ipairs {
+      "03 0000 0001 00", -- no such type
+      "00 0001 02 0000 0000 0001 00", -- no such kind
+      "00 0001 00 00000001 'Q' 0001 fffffffd 0001 00", -- neither null nor not set
+      "00 0002 00 00000001 'Q' 0000 0001 00", -- fewer than it says
+      "00 ffff", "00", "", "00 0000 0001",
+      "00 0000 0001 40", "00 0000 0001 01", "00 0000 0001 04 00000005", -- names, values, a page size
+    } do
+      assert.equal(C.MP_EPROTO, batch(wrong), wrong)
+    end
+    assert.equal(0, batch("00 0000 0001 00000180 0002 'ks' 00000007", 5))
+    assert.equal(C.MP_EPROTO, batch("00 0000 0001 00000040", 5))
   end)
 end)
