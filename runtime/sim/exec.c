@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "sim/cql/parse.h"
+#include "sim/write.h"
 
 int64_t mp_sim_timestamp(struct mp_sim_cluster *cluster)
 {
@@ -24,7 +25,7 @@ struct mp_sim_env mp_sim_exec_env(struct mp_sim_request *req)
 	                           .last_uuid_time = &cluster->last_uuid_time};
 }
 
-static int bind_values(struct mp_sim_request *req, const struct mp_sim_plan *plan, struct mp_sim_env *env)
+int mp_sim_bind(struct mp_sim_request *req, const struct mp_sim_plan *plan, struct mp_sim_env *env)
 {
 	uint32_t wanted = plan->stmt->marker_count;
 	const struct mp_query_params *params = &req->body.params;
@@ -154,16 +155,29 @@ int mp_sim_schema_change(struct mp_sim_cluster *cluster, struct mp_str cql, char
 	return rc;
 }
 
+static int run_change(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env)
+{
+	struct mp_sim_write write;
+	bool counts = plan->table->counters;
+	MP_SIM_TRY(mp_sim_bind(req, plan, env));
+	MP_SIM_TRY(
+		mp_sim_write_init(req, plan, env, mp_sim_write_time(req, counts || plan->conditional), &write));
+	if (plan->conditional)
+		return mp_sim_write_if(req, &write, 1, false);
+	return mp_sim_write(req, &write, 1,
+	                    counts                    ? MP_WRITE_COUNTER
+	                    : write.changes.count > 1 ? MP_WRITE_UNLOGGED_BATCH
+	                                              : MP_WRITE_SIMPLE);
+}
+
 static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 {
 	struct mp_sim_env env = mp_sim_exec_env(req);
 	switch (plan->stmt->kind) {
-	case MP_SIM_SELECT: MP_SIM_TRY(bind_values(req, plan, &env)); return mp_sim_select(req, plan, &env);
+	case MP_SIM_SELECT: MP_SIM_TRY(mp_sim_bind(req, plan, &env)); return mp_sim_select(req, plan, &env);
 	case MP_SIM_INSERT:
 	case MP_SIM_UPDATE:
-	case MP_SIM_DELETE:
-		MP_SIM_TRY(bind_values(req, plan, &env));
-		return plan->conditional ? mp_sim_write_if(req, plan, &env) : mp_sim_write(req, plan, &env);
+	case MP_SIM_DELETE: return run_change(req, plan, &env);
 	case MP_SIM_USE: return run_use(req, plan);
 	case MP_SIM_TRUNCATE: return run_truncate(req, plan);
 	default: return run_ddl(req, plan);

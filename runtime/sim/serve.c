@@ -198,15 +198,16 @@ static struct mp_str keyspace_of(const struct mp_sim_request *req)
 static void note_ops(const struct mp_sim_request *req, bool executed)
 {
 	mp_sim_oplog_note(req->conn->owner, req->body.params.values, executed);
+	mp_sim_oplog_note(req->conn->owner, req->body.batch.statements, executed);
 	if (req->envelope.opcode == MP_OP_QUERY)
 		mp_sim_oplog_note(req->conn->owner, req->body.cql, executed);
 }
 
 // NULL with req->err. An old node does not have the tables of newer versions.
-static struct mp_sim_plan *make_plan(struct mp_sim_request *req)
+struct mp_sim_plan *mp_sim_serve_plan(struct mp_sim_request *req, struct mp_str cql)
 {
 	struct mp_sim_cluster *cluster = req->conn->owner->cluster;
-	struct mp_sim_plan *plan = mp_sim_plan_new(&cluster->schema, req->body.cql, keyspace_of(req), &req->err);
+	struct mp_sim_plan *plan = mp_sim_plan_new(&cluster->schema, cql, keyspace_of(req), &req->err);
 	if (plan == NULL || plan->table == NULL || mp_sim_system_has(req->conn->owner, plan->table))
 		return plan;
 	mp_sim_fail(&req->err, MP_SE_INVALID, "unconfigured table %.*s", MP_SIM_S(plan->table->name));
@@ -216,7 +217,7 @@ static struct mp_sim_plan *make_plan(struct mp_sim_request *req)
 
 static int serve_query(struct mp_sim_request *req)
 {
-	struct mp_sim_plan *plan = make_plan(req);
+	struct mp_sim_plan *plan = mp_sim_serve_plan(req, req->body.cql);
 	if (plan == NULL)
 		return MP_ESERVER;
 	mp_sim_exec(req, plan);
@@ -226,7 +227,7 @@ static int serve_query(struct mp_sim_request *req)
 
 static int serve_prepare(struct mp_sim_request *req)
 {
-	struct mp_sim_plan *plan = make_plan(req);
+	struct mp_sim_plan *plan = mp_sim_serve_plan(req, req->body.cql);
 	if (plan == NULL)
 		return MP_ESERVER;
 	if (mp_sim_prepared_add(req->conn->owner, plan) < 0) {
@@ -243,22 +244,30 @@ static int serve_prepare(struct mp_sim_request *req)
 	return 0;
 }
 
+// NULL with req->err; otherwise a reference.
+struct mp_sim_plan *mp_sim_serve_prepared(struct mp_sim_request *req, struct mp_str id)
+{
+	struct mp_sim_plan *plan = mp_sim_prepared_find(req->conn->owner, id);
+	if (plan != NULL)
+		return mp_sim_plan_ref(plan);
+	char hex[33] = "";
+	for (size_t i = 0; i < 16 && i < id.len; i++)
+		snprintf(hex + i * 2, 3, "%02x", (uint8_t)id.data[i]);
+	memcpy(req->err.id, id.data, id.len < 16 ? id.len : 16);
+	mp_sim_fail(
+		&req->err, MP_SE_UNPREPARED,
+		"Prepared query with ID %s not found (either the query was not prepared on this host (maybe the "
+		"host has been restarted?) or you have prepared too many queries and it has been evicted from "
+		"the internal cache)",
+		hex);
+	return NULL;
+}
+
 static int serve_execute(struct mp_sim_request *req)
 {
-	struct mp_sim_plan *plan = mp_sim_prepared_find(req->conn->owner, req->body.id);
-	if (plan == NULL) {
-		char hex[33] = "";
-		for (size_t i = 0; i < 16 && i < req->body.id.len; i++)
-			snprintf(hex + i * 2, 3, "%02x", (uint8_t)req->body.id.data[i]);
-		memcpy(req->err.id, req->body.id.data, req->body.id.len < 16 ? req->body.id.len : 16);
-		return mp_sim_fail(
-			&req->err, MP_SE_UNPREPARED,
-			"Prepared query with ID %s not found (either the query was not prepared on this host (maybe the "
-			"host has been restarted?) or you have prepared too many queries and it has been evicted from "
-			"the internal cache)",
-			hex);
-	}
-	mp_sim_plan_ref(plan);
+	struct mp_sim_plan *plan = mp_sim_serve_prepared(req, req->body.id);
+	if (plan == NULL)
+		return MP_ESERVER;
 	mp_sim_exec(req, plan);
 	mp_sim_plan_unref(plan);
 	return 0;
@@ -284,8 +293,7 @@ static int dispatch(struct mp_sim_request *req)
 	case MP_OP_QUERY: return serve_query(req);
 	case MP_OP_PREPARE: return serve_prepare(req);
 	case MP_OP_EXECUTE: return serve_execute(req);
-	case MP_OP_BATCH:
-		return mp_sim_fail(&req->err, MP_SE_INVALID, "BATCH is not supported by the simulated cluster");
+	case MP_OP_BATCH: return mp_sim_batch(req);
 	default:
 		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "Unexpected message %s", mp_opcode_name(opcode));
 	}
@@ -293,6 +301,8 @@ static int dispatch(struct mp_sim_request *req)
 
 static struct mp_str statement_text(const struct mp_sim_request *req)
 {
+	if (req->envelope.opcode == MP_OP_BATCH)
+		return mp_sim_batch_text(req);
 	if (req->envelope.opcode != MP_OP_EXECUTE)
 		return req->body.cql;
 	const struct mp_sim_plan *plan = mp_sim_prepared_find(req->conn->owner, req->body.id);

@@ -189,11 +189,17 @@ void mp_sim_oplog_clear(struct mp_sim_node *node);
 void mp_sim_exec(struct mp_sim_request *req, struct mp_sim_plan *plan); // answers, or leaves a wait
 int64_t mp_sim_timestamp(struct mp_sim_cluster *cluster);               // microseconds, strictly increasing
 struct mp_sim_env mp_sim_exec_env(struct mp_sim_request *req);
-// ---- read.c, write.c, sim_lwt.c ---------------------------------------------------------------------------
+// The values of req->body.params into `env`.
+int mp_sim_bind(struct mp_sim_request *req, const struct mp_sim_plan *plan,
+                struct mp_sim_env *env) MP_MUST_CHECK;
+// ---- read.c -----------------------------------------------------------------------------------------------
 int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
-int mp_sim_write(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
-int mp_sim_write_if(struct mp_sim_request *req, struct mp_sim_plan *plan,
-                    struct mp_sim_env *env) MP_MUST_CHECK;
+// ---- batch.c ----------------------------------------------------------------------------------------------
+int mp_sim_batch(struct mp_sim_request *req) MP_MUST_CHECK;        // answers, or leaves a wait
+struct mp_str mp_sim_batch_text(const struct mp_sim_request *req); // of its first statement
+// ---- serve.c: for its batches ------------------------------------------------------------------------------
+struct mp_sim_plan *mp_sim_serve_plan(struct mp_sim_request *req, struct mp_str cql) MP_MUST_CHECK;
+struct mp_sim_plan *mp_sim_serve_prepared(struct mp_sim_request *req, struct mp_str id) MP_MUST_CHECK;
 
 // ---- system.c ---------------------------------------------------------------------------------------------
 int mp_sim_system_init(struct mp_sim_cluster *cluster) MP_MUST_CHECK;
