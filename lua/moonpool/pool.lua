@@ -3,6 +3,7 @@
 -- of control flow: prepare first, page after page, one coroutine per handler.
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
+local batch = require "moonpool.batch"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
 local reload = require "moonpool.reload"
@@ -33,6 +34,9 @@ function Pool.executeAsync(self, statement, parameters, options)
   if core.submitAsync(self, statement, parameters, options, future) then return future end
   return async.spawn(execute, self, statement, parameters, options)
 end
+
+-- pool:batch(statements, options): result | nil, err; pool:batchAsync(...): a future of the same
+Pool.batch, Pool.batchAsync = batch.run, batch.start
 
 local function copy(options)
   local kept = {}

@@ -184,11 +184,13 @@ struct mp_outcome {
 	const struct mp_response_prefix *prefix; // success: tracing id and warnings; borrowed
 };
 
+struct mp_batch;
 struct mp_request {
 	struct mp_str cql;            // QUERY: borrowed until on_done
-	struct mp_prepared *prepared; // EXECUTE: by mp_request_use(); exactly one of cql, prepared
+	struct mp_prepared *prepared; // EXECUTE: by mp_request_use()
+	struct mp_batch *batch;       // BATCH: by mp_request_batch(); exactly one of cql, prepared, batch
 	uint32_t generation;          // of the statement when the first value was bound
-	struct mp_buf values;         // encoded [value]s; cleared by take, memory kept
+	struct mp_buf values;         // encoded [value]s, or a batch's statements; cleared by take, memory kept
 	uint32_t value_count;
 	bool named_values;            // QUERY only
 	struct mp_str keyspace;       // borrowed until on_done; len 0: the session's. Needs v5 when it differs
@@ -204,6 +206,14 @@ struct mp_request {
 struct mp_request *mp_request_take(struct mp_session *session) MP_MUST_CHECK; // NULL: out of memory
 // It shall EXECUTE this statement, which is held. Before its values are bound.
 void mp_request_use(struct mp_request *request, struct mp_prepared *prepared);
+// As it was just taken: to fill it for something else, before it is submitted.
+void mp_request_clear(struct mp_request *request);
+// It shall be a BATCH, of the statements that are added. 0 or MP_ENOMEM.
+int mp_request_batch(struct mp_request *request, enum mp_batch_type type) MP_MUST_CHECK;
+// The next statement is what `member` would send: text or prepared, with its values and its options.idempotent; all
+// of it is copied or held. A batch has the consistency, timestamps and so on of its own request. MP_EINVAL (named
+// values, a batch in a batch), MP_ETOOBIG (more than 65,535, or too long), MP_ENOMEM: it was not added.
+int mp_batch_add(struct mp_request *request, const struct mp_request *member) MP_MUST_CHECK;
 // After on_done, or instead of submit. Never inside... it may be called inside on_done.
 void mp_request_give(struct mp_request *request);
 // 0: on_done comes exactly once, later. Otherwise MP_E* and nothing happens (MP_ECLOSED, MP_EBUSY, MP_EINVAL); the

@@ -59,7 +59,8 @@ struct mp_session {
 	struct mp_metrics metrics;
 
 	// the rest
-	struct mp_slab attempts;         // beside the first one of a request
+	struct mp_slab attempts; // beside the first one of a request
+	struct mp_slab batches;
 	struct mp_deadlines speculating; // of requests that may get such attempts
 	struct mp_list ending;           // requests that ended where no callback may be called
 	struct mp_list delayed;          // requests before a retry

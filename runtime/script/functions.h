@@ -53,6 +53,8 @@
 	X("submitAsync", mp_core_submit_async, "send a request whose answer a future gets")               \
 	X("prepare", mp_core_prepare, "a prepared statement")                                             \
 	X("checkRequest", mp_core_check_request, "raise what execute would raise")                        \
+	X("checkBatch", mp_core_check_batch, "raise what batch would raise; what to prepare")             \
+	X("submitBatch", mp_core_submit_batch, "send a batch, like submit or submitAsync")                \
 	X("statementDefaults", mp_core_statement_defaults, "the options of every request of a statement") \
 	/* events */                                                                                      \
 	X("wantEvent", mp_core_want_event, "a handler asks for an event")                                 \

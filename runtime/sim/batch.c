@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// BATCH: several INSERT, UPDATE and DELETE as one. All of them are found, judged and bound before the first one is stored.
-// A LOGGED batch is as atomic as an UNLOGGED one here, because nothing of this node's dies in between; only its errors
-// call it otherwise.
+// BATCH: several INSERT, UPDATE and DELETE as one. All of them are found, judged and bound before the first one is
+// stored. A LOGGED batch is as atomic as an UNLOGGED one here, because nothing of this node's dies in between; only
+// its errors call it otherwise.
 #include "sim/write.h"
 
 #include "base/err.h"

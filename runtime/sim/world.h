@@ -197,7 +197,7 @@ int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct m
 // ---- batch.c ----------------------------------------------------------------------------------------------
 int mp_sim_batch(struct mp_sim_request *req) MP_MUST_CHECK;        // answers, or leaves a wait
 struct mp_str mp_sim_batch_text(const struct mp_sim_request *req); // of its first statement
-// ---- serve.c: for its batches ------------------------------------------------------------------------------
+// ---- serve.c: for its batches -----------------------------------------------------------------------------
 struct mp_sim_plan *mp_sim_serve_plan(struct mp_sim_request *req, struct mp_str cql) MP_MUST_CHECK;
 struct mp_sim_plan *mp_sim_serve_prepared(struct mp_sim_request *req, struct mp_str id) MP_MUST_CHECK;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// INSERT, UPDATE, DELETE: to all replicas at once, acknowledged as the level asks. All statements of a batch are looked at
-// before the first one is stored, so either all of them are or none.
+// INSERT, UPDATE, DELETE: to all replicas at once, acknowledged as the level asks. All statements of a batch are
+// looked at before the first one is stored, so either all of them are or none.
 #include "sim/write.h"
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// INSERT, UPDATE, DELETE with IF, alone or in a batch: the rows are read at the serial level, compared, and set if all of
-// them are as they should be.
+// INSERT, UPDATE, DELETE with IF, alone or in a batch: the rows are read at the serial level, compared, and set if
+// all of them are as they should be.
 #include <string.h>
 
 #include "base/err.h"

@@ -108,9 +108,9 @@ void mp_encode_execute(struct mp_buf *buf, uint8_t version, uint8_t flags, int16
 enum mp_batch_type { MP_BATCH_LOGGED, MP_BATCH_UNLOGGED, MP_BATCH_COUNTER, MP_BATCH_TYPES };
 #define MP_BATCH_STATEMENTS_MAX 65535u
 
-// Statements are the same bytes in every version, so they are written once, one after the other, into a buffer of their
-// own. Exactly one of `cql` and `id`. Values have no names: the protocol's flag for them stands behind the values, where
-// no node can use it.
+// Statements are the same bytes in every version, so they are written once, one after the other, into a buffer of
+// their own. Exactly one of `cql` and `id`. Values have no names: the protocol's flag for them stands behind the
+// values, where no node can use it.
 struct mp_batch_statement {
 	struct mp_str cql;    // data NULL: prepared
 	struct mp_str id;     // data NULL: a text

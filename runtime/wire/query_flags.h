@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bits of <query_parameters> (section 4.1.4; a byte before v5, an [int] since), of BATCH (4.1.7) and of PREPARE (4.1.5).
+// Bits of <query_parameters> (section 4.1.4; a byte before v5, an [int] since), of BATCH (4.1.7) and of PREPARE
+// (4.1.5).
 #pragma once
 
 enum mp_query_flag {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bodies of all requests, as a node reads them. An accepted QUERY, EXECUTE or BATCH is written again and must read the same.
+// Bodies of all requests, as a node reads them. An accepted QUERY, EXECUTE or BATCH is written again and must read
+// the same.
 #include <string.h>
 
 #include "base/err.h"

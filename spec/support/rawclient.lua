@@ -276,7 +276,7 @@ local function query_params(options)
   params.values = ffi.new("struct mp_str", ffi.cast("const char *", bytes), #bytes - 1)
   return params, anchors
 end
-raw.unset = {}
+raw.unset, raw.query_params, raw.with_buf = {}, query_params, with_buf
 
 function Conn:start_query(cql, options)
   options = options or {}
@@ -309,30 +309,6 @@ function Conn:start_execute(prepared, values, options)
 end
 
 function Conn:execute(prepared, values, options) return self:wait(self:start_execute(prepared, values, options)) end
-
--- `statements`: texts, prepared statements, or { either, value, ... }
-function Conn:start_batch(kind, statements, options)
-  return self:ask(function(buf, stream)
-    local params, anchors = query_params(options or {})
-    local bytes = with_buf(function(run)
-      for i, statement in ipairs(statements) do
-        if type(statement) ~= "table" or statement.kind then statement = { statement } end
-        local what, values = statement[1], { unpack(statement, 2) }
-        local bound, kept = query_params { values = values }
-        local one = ffi.new("struct mp_batch_statement", { value_count = #values, values = bound.values })
-        if type(what) == "string" then one.cql = str(what) else one.id = str(what.id) end
-        anchors[2 + i] = kept
-        C.mp_batch_put(run, one)
-      end
-    end)
-    local batch = ffi.new("struct mp_batch_body", { type = C["MP_BATCH_" .. kind], count = #statements,
-      statements = str(bytes) })
-    C.mp_encode_batch(buf, self.version, options and options.tracing and C.MP_FLAG_TRACING or 0, stream, batch, params)
-    return anchors
-  end)
-end
-
-function Conn:batch(kind, statements, options) return self:wait(self:start_batch(kind, statements, options)) end
 
 function Conn:options()
   return self:wait(self:ask(function(buf, stream) C.mp_encode_options(buf, self.version, stream) end))

@@ -259,30 +259,49 @@ end
 
 -- what: CQL text, or a prepared statement. options: the fields of mp_request_options, values (list of byte strings;
 -- false: null, true: unset), names of the values, keyspace. A record: done, err, rows, host, attempts.
+-- A string is a value, false null, true one that is not set.
+local function put_values(request, values, names)
+  for i, bytes in ipairs(values) do
+    if names then
+      C.mp_buf_u16(request.values, #names[i])
+      C.mp_buf_bytes(request.values, names[i], #names[i])
+    end
+    local there = type(bytes) == "string"
+    C.mp_buf_i32(request.values, there and #bytes or bytes and -2 or -1)
+    if there then C.mp_buf_bytes(request.values, bytes, #bytes) end
+  end
+  request.value_count = #values
+  request.named_values = names ~= nil
+end
+
+local function use(request, what)
+  if type(what) == "string" then request.cql = str(what) else C.mp_request_use(request, what) end
+end
+
+-- { text or prepared, { value, ... } }, ...
+local function add_statements(request, batch)
+  assert(C.mp_request_batch(request, batch.type or C.MP_BATCH_LOGGED) == 0)
+  local member = C.mp_request_take(request.session)
+  for _, statement in ipairs(batch) do
+    C.mp_request_clear(member)
+    use(member, statement[1])
+    put_values(member, statement[2] or {})
+    assert(C.mp_batch_add(request, member) == 0)
+  end
+  C.mp_request_give(member)
+end
+
+-- `what`: a text, a prepared statement, or a list of statements
 function World:submit(what, options)
   options = options or {}
   local request = C.mp_request_take(self.session)
   assert(request ~= nil)
   local record = { request = request }
-  if type(what) == "string" then
-    record.anchor = what
-    request.cql = str(what)
-  else
-    C.mp_request_use(request, what)
-  end
+  record.anchor = what
+  if type(what) == "table" then add_statements(request, what) else use(request, what) end
   for key, value in pairs(options) do
     if key == "values" then
-      for i, bytes in ipairs(value) do
-        if options.names then
-          C.mp_buf_u16(request.values, #options.names[i])
-          C.mp_buf_bytes(request.values, options.names[i], #options.names[i])
-        end
-        local there = type(bytes) == "string"
-        C.mp_buf_i32(request.values, there and #bytes or bytes and -2 or -1)
-        if there then C.mp_buf_bytes(request.values, bytes, #bytes) end
-      end
-      request.value_count = #value
-      request.named_values = options.names ~= nil
+      put_values(request, value, options.names)
     elseif key == "keyspace" then
       request.keyspace = str(value)
     elseif key == "on_done" or key == "kept" then

@@ -2,6 +2,7 @@
 // Reading the answer to an attempt: rows and other results go to the caller in place, errors become failures for the
 // gate, and what fits neither ends the connection.
 #include "cluster/request/agreement.h"
+#include "cluster/request/batch.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
@@ -57,28 +58,60 @@ static enum mp_breaker_verdict verdict_of(int32_t code)
 	}
 }
 
+// What the server finds invalid may be another statement by now.
+static void doubt(struct mp_attempt *attempt, int32_t code)
+{
+	const struct mp_request *request = attempt->request;
+	if (code != MP_SE_INVALID && code != MP_SE_SERVER_ERROR)
+		return;
+	if (request->prepared != NULL && mp_prepared_is_due(request->prepared))
+		mp_reprepare_host(attempt, request->prepared);
+	else if (request->batch != NULL)
+		mp_batch_doubt(request->batch);
+}
+
+// The statement of this request that UNPREPARED names, and how often hosts were told it again. NULL: none of them.
+static struct mp_prepared *forgotten(struct mp_request *request, struct mp_str id, uint8_t **told)
+{
+	struct mp_prepared *prepared = request->prepared;
+	if (MP_UNLIKELY(request->batch != NULL)) {
+		struct mp_batch_prepared *entry = mp_batch_find(request->batch, id);
+		if (entry == NULL)
+			return NULL;
+		*told = &entry->told;
+		return entry->prepared;
+	}
+	*told = &request->state->used[MP_OUTCOME_UNPREPARED];
+	return prepared != NULL && (id.len == 0 || mp_str_eq(id, prepared->id)) ? prepared : NULL;
+}
+
+// True: it is dealt with. Otherwise the gate decides.
+static bool unprepared(struct mp_attempt *attempt, const struct mp_error_body *error)
+{
+	struct mp_request *request = attempt->request;
+	uint8_t *told;
+	struct mp_prepared *prepared = forgotten(request, error->id, &told);
+	if (prepared == NULL) {
+		broken(attempt, "UNPREPARED for a statement that was not asked for");
+		return true;
+	}
+	if (!mp_attempt_is_alone(attempt)) {
+		mp_reprepare_host(attempt, prepared);
+		return false;
+	}
+	if (*told >= mp_replay_rule(MP_OUTCOME_UNPREPARED, request->state->replay_class).most)
+		return false;
+	++*told;
+	mp_attempt_reprepare(attempt, prepared);
+	return true;
+}
+
 static void server_failed(struct mp_attempt *attempt, const struct mp_error_body *error)
 {
 	mp_attempt_judge(attempt, verdict_of(error->code));
-	struct mp_request *request = attempt->request;
-	const struct mp_prepared *prepared = request->prepared;
-	if (prepared != NULL && (error->code == MP_SE_INVALID || error->code == MP_SE_SERVER_ERROR) &&
-	    mp_prepared_is_due(prepared))
-		mp_reprepare_host(attempt);
-	if (error->code == MP_SE_UNPREPARED) {
-		bool ours = prepared != NULL && (error->id.len == 0 || mp_str_eq(error->id, prepared->id));
-		if (!ours) {
-			broken(attempt, "UNPREPARED for a statement that was not asked for");
-			return;
-		}
-		if (!mp_attempt_is_alone(attempt)) {
-			mp_reprepare_host(attempt);
-		} else if (request->state->used[MP_OUTCOME_UNPREPARED] <
-		           mp_replay_rule(MP_OUTCOME_UNPREPARED, request->state->replay_class).most) {
-			mp_attempt_reprepare(attempt);
-			return;
-		}
-	}
+	doubt(attempt, error->code);
+	if (error->code == MP_SE_UNPREPARED && unprepared(attempt, error))
+		return;
 	struct mp_failure failure = {
 		.outcome = (uint8_t)mp_replay_outcome_of_error(error->code, error->write_type),
 		.err = MP_ESERVER,
@@ -126,6 +159,14 @@ static void learn(struct mp_prepared *prepared, const struct mp_result_body *res
 		mp_prepared_set_result(prepared, result->new_metadata_id, result->metadata);
 }
 
+// Values were bound for what a statement is no more.
+static bool was_changed(const struct mp_request *request)
+{
+	if (MP_UNLIKELY(request->batch != NULL))
+		return mp_batch_changed(request->batch) != NULL;
+	return request->prepared != NULL && request->prepared->generation != request->generation;
+}
+
 static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefix *prefix,
                       const struct mp_result_body *result)
 {
@@ -138,7 +179,7 @@ static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefi
 		mp_attempt_judge(attempt, MP_VERDICT_GOOD);
 	session->counters.speculative_wins += attempt->is_speculative ? 1 : 0;
 	mp_attempt_end(attempt);
-	if (MP_UNLIKELY(request->prepared != NULL && request->prepared->generation != request->generation)) {
+	if (MP_UNLIKELY(was_changed(request))) {
 		request->state->host = host;
 		mp_metadata_unref(metadata);
 		mp_request_fail_changed(request);

@@ -3,6 +3,7 @@
 // answer or its silence says about the host; and its end.
 #include "cluster/request/attempt.h"
 
+#include "cluster/request/batch.h"
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
@@ -62,10 +63,18 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 		mp_encode_execute(out, version, flags, stream, prepared->id, prepared->result_metadata_id, &params);
 		return 0;
 	}
+	if (MP_UNLIKELY(request->batch != NULL && mp_batch_changed(request->batch) != NULL))
+		return MP_ECHANGED;
 	const char *own = request->session->config.keyspace;
 	if (request->keyspace.len > 0 && (own == NULL || !mp_str_is(request->keyspace, own)))
 		params.keyspace = request->keyspace;
-	mp_encode_query(out, version, flags, stream, request->cql, &params);
+	if (request->batch == NULL) {
+		mp_encode_query(out, version, flags, stream, request->cql, &params);
+		return 0;
+	}
+	struct mp_batch_body batch = {request->batch->type, request->batch->count, params.values};
+	params.values.len = 0;
+	mp_encode_batch(out, version, flags, stream, &batch, &params);
 	return 0;
 }
 
@@ -103,23 +112,23 @@ static void join(struct mp_attempt *attempt, const struct mp_host *host, struct 
 	request->session->view.hosts[host->index].inFlight++;
 }
 
-// A host that is told the statement just now knows it before we know what it has made of it.
-static bool must_prepare(const struct mp_request *request, uint16_t host)
+// What its host is to be told first; NULL: nothing.
+static struct mp_prepared *stale(const struct mp_request *request, uint16_t host)
 {
-	const struct mp_prepared *prepared = request->prepared;
-	if (prepared == NULL)
-		return false;
-	return mp_prepared_is_doubted(prepared) ||
-	       (MP_UNLIKELY(prepared->preparing > 0) && mp_reprepare_is_under_way(request, host));
+	if (MP_UNLIKELY(request->batch != NULL))
+		return mp_batch_stale(request, host);
+	struct mp_prepared *prepared = request->prepared;
+	return prepared != NULL && mp_prepared_is_stale(prepared, host) ? prepared : NULL;
 }
 
 // One beside another is not worth a PREPARE.
-static int prepare_first(struct mp_attempt *attempt, const struct mp_host *host, struct mp_conn *conn)
+static int prepare_first(struct mp_attempt *attempt, const struct mp_host *host, struct mp_conn *conn,
+                         struct mp_prepared *prepared)
 {
 	if (attempt->request->state->attempts != NULL)
 		return MP_EBUSY;
 	join(attempt, host, conn);
-	int rc = mp_attempt_prepare_first(attempt);
+	int rc = mp_attempt_prepare_first(attempt, prepared);
 	if (rc != 0)
 		mp_attempt_end(attempt);
 	return rc;
@@ -142,8 +151,9 @@ MP_INLINE int send(struct mp_attempt *attempt, struct mp_host *host, struct mp_c
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
 	attempt->began_ns = mp_loop_now_ns(session->loop);
-	if (MP_UNLIKELY(must_prepare(request, host->index)))
-		return prepare_first(attempt, host, conn);
+	struct mp_prepared *first = stale(request, host->index);
+	if (MP_UNLIKELY(first != NULL))
+		return prepare_first(attempt, host, conn, first);
 	// The deadline is that of the oldest one.
 	int rc = MP_LIKELY(state->attempts == NULL) ? watch(attempt) : 0;
 	if (MP_LIKELY(rc == 0))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/request/batch.h"
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
@@ -130,13 +131,16 @@ void mp_request_tell_down(const struct mp_session *session, const struct mp_host
 const char *mp_request_refusal(const struct mp_request *request, int rc, char text[MP_REFUSAL_TEXT])
 {
 	const struct mp_request_state *state = request->state;
+	const struct mp_prepared *changed;
 	switch (rc) {
 	case MP_ENOHOST: return "no host of the plan is up any more";
 	case MP_EUNSUPPORTED: return mp_feature_say((enum mp_feature)state->lacks, state->lacks_in, text);
 	case MP_ECHANGED:
+		changed = request->batch != NULL ? mp_batch_changed(request->batch) : request->prepared;
 		snprintf(text, MP_REFUSAL_TEXT,
-		         "the statement was changed on the server after its values were bound (%s): ask again",
-		         request->prepared->change);
+		         "%s was changed on the server after its values were bound (%s): ask again",
+		         request->batch != NULL ? "a statement of the batch" : "the statement",
+		         changed != NULL ? changed->change : "by now it is as it was");
 		return text;
 	default: return mp_err_text(rc);
 	}

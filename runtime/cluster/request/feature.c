@@ -3,17 +3,18 @@
 
 #include <stdio.h>
 
+#include "cluster/request/batch.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
 #define LENGTH_UNSET (-2)
 
 // Before v4 every negative length is null: an unset value would delete what is stored.
-static bool has_unset(const struct mp_request *request)
+bool mp_values_have_unset(struct mp_str values, uint32_t count, bool named)
 {
-	struct mp_cursor cur = mp_cursor_on(request->values.data, request->values.len);
-	for (uint32_t i = 0; i < request->value_count && !cur.failed; i++) {
-		if (request->named_values)
+	struct mp_cursor cur = mp_cursor_on(values.data, values.len);
+	for (uint32_t i = 0; i < count && !cur.failed; i++) {
+		if (named)
 			(void)mp_cursor_string(&cur);
 		int32_t len = mp_cursor_i32(&cur);
 		if (len == LENGTH_UNSET)
@@ -22,6 +23,14 @@ static bool has_unset(const struct mp_request *request)
 			(void)mp_cursor_take(&cur, (size_t)len);
 	}
 	return false;
+}
+
+static bool has_unset(const struct mp_request *request)
+{
+	if (request->batch != NULL)
+		return mp_batch_has_unset(request);
+	return mp_values_have_unset((struct mp_str){(const char *)request->values.data, request->values.len},
+	                            request->value_count, request->named_values);
 }
 
 static bool names_keyspace(const struct mp_request *request)

@@ -33,6 +33,7 @@ inline enum mp_feature mp_feature_lacking(const struct mp_request *request, uint
 	bool has_all = version >= 5 || (version == 4 && names_none);
 	return MP_LIKELY(has_all) ? MP_FEATURE_NONE : mp_feature_find_lacking(request, version);
 }
+bool mp_values_have_unset(struct mp_str values, uint32_t count, bool named);
 // "an unset value needs protocol v4, and this connection speaks v3: bind ..."
 #define MP_FEATURE_TEXT 192
 const char *mp_feature_say(enum mp_feature feature, uint8_t version, char text[MP_FEATURE_TEXT]);

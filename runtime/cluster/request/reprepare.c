@@ -20,9 +20,9 @@ static struct mp_reprepare *find(struct mp_session *session, const struct mp_pre
 	return NULL;
 }
 
-bool mp_reprepare_is_under_way(const struct mp_request *request, uint16_t host)
+bool mp_reprepare_is_under_way(const struct mp_prepared *prepared, uint16_t host)
 {
-	return find(request->session, request->prepared, host) != NULL;
+	return find(prepared->session, prepared, host) != NULL;
 }
 
 // The flight is over: its requests move on, each by its own.
@@ -102,11 +102,10 @@ static void on_prepared(void *data, int rc, const struct mp_envelope *answer)
 	free_flight(flight);
 }
 
-static struct mp_reprepare *start(struct mp_attempt *attempt)
+static struct mp_reprepare *start(struct mp_attempt *attempt, struct mp_prepared *prepared)
 {
 	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
-	struct mp_prepared *prepared = request->prepared;
 	struct mp_reprepare *flight = mp_calloc(1, sizeof(*flight));
 	if (flight == NULL)
 		return NULL;
@@ -129,16 +128,15 @@ static struct mp_reprepare *start(struct mp_attempt *attempt)
 	return flight;
 }
 
-static struct mp_reprepare *find_or_start(struct mp_attempt *attempt)
+static struct mp_reprepare *find_or_start(struct mp_attempt *attempt, struct mp_prepared *prepared)
 {
-	struct mp_request *request = attempt->request;
-	struct mp_reprepare *flight = find(request->session, request->prepared, attempt->host);
-	return flight != NULL ? flight : start(attempt);
+	struct mp_reprepare *flight = find(attempt->request->session, prepared, attempt->host);
+	return flight != NULL ? flight : start(attempt, prepared);
 }
 
-void mp_reprepare_host(struct mp_attempt *attempt)
+void mp_reprepare_host(struct mp_attempt *attempt, struct mp_prepared *prepared)
 {
-	if (find_or_start(attempt) == NULL)
+	if (find_or_start(attempt, prepared) == NULL)
 		mp_log_write(&attempt->request->session->log, MP_LOG_DEBUG,
 		             "a host could not be told a statement again");
 }
@@ -155,13 +153,11 @@ static void wait_for(struct mp_request *request, struct mp_reprepare *flight)
 		             "out of memory for a deadline: that of PREPARE stands in");
 }
 
-void mp_attempt_reprepare(struct mp_attempt *attempt)
+void mp_attempt_reprepare(struct mp_attempt *attempt, struct mp_prepared *prepared)
 {
 	struct mp_request *request = attempt->request;
 	struct mp_session *session = request->session;
-	struct mp_request_state *state = request->state;
-	state->used[MP_OUTCOME_UNPREPARED]++;
-	struct mp_reprepare *flight = find_or_start(attempt);
+	struct mp_reprepare *flight = find_or_start(attempt, prepared);
 	if (flight == NULL) {
 		// No room for PREPARE on that connection, or it closes: another host may know the statement.
 		struct mp_failure failure = {
@@ -177,9 +173,9 @@ void mp_attempt_reprepare(struct mp_attempt *attempt)
 	wait_for(request, flight);
 }
 
-int mp_attempt_prepare_first(struct mp_attempt *attempt)
+int mp_attempt_prepare_first(struct mp_attempt *attempt, struct mp_prepared *prepared)
 {
-	struct mp_reprepare *flight = find_or_start(attempt);
+	struct mp_reprepare *flight = find_or_start(attempt, prepared);
 	if (flight == NULL)
 		return MP_EBUSY;
 	wait_for(attempt->request, flight);

@@ -4,6 +4,7 @@
 // Invariant: `live` counts the requests that are submitted and not ended.
 #include <string.h>
 
+#include "cluster/request/batch.h"
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
@@ -29,6 +30,7 @@ void mp_requests_init(struct mp_session *session)
 	mp_slab_init(&session->requests, sizeof(struct mp_request_cell), construct_cell, destruct_cell);
 	mp_slab_init(&session->errors, sizeof(struct mp_error), NULL, NULL);
 	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
+	mp_batches_init(&session->batches);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
 	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
 	mp_list_init(&session->ending);
@@ -46,6 +48,7 @@ void mp_requests_deinit(struct mp_session *session)
 	mp_deadlines_deinit(&session->deadlines);
 	mp_deadlines_deinit(&session->speculating);
 	mp_slab_deinit(&session->attempts);
+	mp_slab_deinit(&session->batches);
 	mp_slab_deinit(&session->errors);
 	mp_slab_deinit(&session->requests);
 	mp_buf_deinit(&session->scratch);
@@ -88,12 +91,29 @@ void mp_request_use(struct mp_request *request, struct mp_prepared *prepared)
 	request->generation = prepared->generation;
 }
 
-void mp_request_give(struct mp_request *request)
+static void drop(struct mp_request *request)
 {
 	mp_assert(request->state->phase == MP_REQUEST_TAKEN);
-	struct mp_session *session = request->session;
 	mp_prepared_unref(request->prepared);
 	request->prepared = NULL;
+	if (MP_UNLIKELY(request->batch != NULL))
+		mp_batch_drop(request);
+}
+
+void mp_request_clear(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	struct mp_request_state *state = request->state;
+	drop(request);
+	reset(request);
+	request->session = session;
+	request->state = state;
+}
+
+void mp_request_give(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	drop(request);
 	if (request->values.cap > VALUES_KEPT)
 		mp_buf_deinit(&request->values);
 	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
@@ -122,12 +142,25 @@ static int check(const struct mp_request *request)
 		return MP_ECLOSED;
 	bool is_query = request->cql.len > 0;
 	bool is_execute = request->prepared != NULL;
+	bool is_batch = request->batch != NULL && request->batch->count > 0;
 	if (request->values.failed)
 		return MP_ENOMEM;
-	if (is_query == is_execute || request->on_done == NULL || request->state->phase != MP_REQUEST_TAKEN ||
-	    (request->named_values && is_execute))
+	if (is_query + is_execute + is_batch != 1 || request->on_done == NULL ||
+	    request->state->phase != MP_REQUEST_TAKEN || (request->named_values && is_execute))
 		return MP_EINVAL;
 	return check_sizes(request);
+}
+
+static void classify_batch(struct mp_request *request)
+{
+	const struct mp_batch *batch = request->batch;
+	struct mp_request_state *state = request->state;
+	state->replay_class = batch->replay_class[request->options.idempotent ? 1 : 0];
+	request->options.idempotent = state->replay_class == MP_REPLAY_IDEMPOTENT;
+	state->is_lwt = batch->is_lwt;
+	state->is_plain = batch->is_plain;
+	state->is_use = false;
+	state->keyspace_id = batch->has_token ? batch->keyspace_id : request->session->keyspace_id;
 }
 
 static void classify(struct mp_request *request)
@@ -141,6 +174,10 @@ static void classify(struct mp_request *request)
 		state->is_plain = prepared->is_plain;
 		state->is_use = false;
 		state->keyspace_id = prepared->keyspace_id;
+		return;
+	}
+	if (request->batch != NULL) {
+		classify_batch(request);
 		return;
 	}
 	const struct mp_str *cql = &request->cql;
@@ -251,6 +288,10 @@ static void make_plan(struct mp_request *request)
 	if (!state->has_token && request->prepared != NULL)
 		state->has_token = mp_routing_token(request->prepared, &request->values, request->value_count,
 		                                    &session->scratch, &state->token);
+	if (MP_UNLIKELY(request->batch != NULL && !state->has_token && request->batch->has_token)) {
+		state->has_token = true;
+		state->token = request->batch->token;
+	}
 	if (state->has_token) {
 		state->placement = mp_keyspaces_use(&session->keyspaces, state->keyspace_id);
 		mp_hot_keys_note(&session->metrics.keys, state->token);

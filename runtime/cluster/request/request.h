@@ -189,14 +189,20 @@ bool mp_move_is_allowed(
 uint32_t mp_move_make(struct mp_request *request); // it moves: not before so many ms
 
 // ---- reprepare.c
-// Its host forgot the statement and is told it again; then the attempt is made again there. It is alone.
-void mp_attempt_reprepare(struct mp_attempt *attempt);
-// The same before it is sent at all: the statement is doubted, or told to its host just now. It is under way. MP_EBUSY:
-// there is no room for PREPARE.
-int mp_attempt_prepare_first(struct mp_attempt *attempt) MP_MUST_CHECK;
-bool mp_reprepare_is_under_way(const struct mp_request *request, uint16_t host);
-void mp_reprepare_host(
-	struct mp_attempt *attempt); // for those that come later: this one's request goes on elsewhere
+// Its host forgot the statement, or one of a batch, and is told it again; then the attempt is made again there. It is
+// alone.
+void mp_attempt_reprepare(struct mp_attempt *attempt, struct mp_prepared *prepared);
+// The same before it is sent at all: the statement is stale. It is under way. MP_EBUSY: there is no room for PREPARE.
+int mp_attempt_prepare_first(struct mp_attempt *attempt, struct mp_prepared *prepared) MP_MUST_CHECK;
+bool mp_reprepare_is_under_way(const struct mp_prepared *prepared, uint16_t host);
+// For those that come later: this attempt's request goes on elsewhere.
+void mp_reprepare_host(struct mp_attempt *attempt, struct mp_prepared *prepared);
+// It is doubted. Or the host is told it just now, and knows it before we know what it has made of it.
+MP_INLINE bool mp_prepared_is_stale(const struct mp_prepared *prepared, uint16_t host)
+{
+	return mp_prepared_is_doubted(prepared) ||
+	       (MP_UNLIKELY(prepared->preparing > 0) && mp_reprepare_is_under_way(prepared, host));
+}
 
 // ---- request_error.c
 // Why it cannot be sent, as a sentence.

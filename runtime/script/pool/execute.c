@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests of a pool as lua/moonpool/pool.lua asks for them: arguments are checked, options read, and the call is left
 // to op.c. Whether it can wait here is asked before anything else is done.
+#include "script/pool/execute.h"
+
 #include <lauxlib.h>
 
 #include "script/core.h"
@@ -20,7 +22,7 @@ static void *test_fast(lua_State *L, int index, int upvalue)
 	return data;
 }
 
-static struct mp_lua_pool *test_pool(lua_State *L)
+struct mp_lua_pool *mp_lua_test_pool(lua_State *L)
 {
 	struct mp_lua_pool **holder = test_fast(L, 1, MP_CORE_POOL);
 	return MP_LIKELY(holder != NULL && *holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
@@ -29,7 +31,7 @@ static struct mp_lua_pool *test_pool(lua_State *L)
 // answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
 int mp_core_answer(lua_State *L)
 {
-	struct mp_lua_pool *pool = test_pool(L);
+	struct mp_lua_pool *pool = mp_lua_test_pool(L);
 	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
 		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
 	return 2;
@@ -60,15 +62,14 @@ static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_p
 	return statement;
 }
 
-// A text that had to be prepared first has one deadline over both.
-static void shorten(const struct mp_lua_pool *pool, struct mp_request_options *options, double spent_ms)
+void mp_lua_pool_shorten(const struct mp_lua_pool *pool, struct mp_request_options *options, double spent_ms)
 {
 	uint32_t whole_ms =
 		options->timeout_ms != 0 ? options->timeout_ms : mp_session_timeout_ms(pool->engine.session);
 	options->timeout_ms = spent_ms < whole_ms ? whole_ms - (uint32_t)spent_ms : 1;
 }
 
-static int not_open(lua_State *L, const struct mp_lua_pool *pool)
+int mp_lua_pool_not_open(lua_State *L, const struct mp_lua_pool *pool)
 {
 	bool closed = pool->state >= MP_POOL_CLOSING;
 	return mp_lua_fail(L, MP_ECLOSED, closed ? "the pool is closed" : "the pool is not connected");
@@ -98,7 +99,7 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 int mp_core_submit(lua_State *L)
 {
 	lua_settop(L, 5);
-	struct mp_lua_pool *pool = test_pool(L);
+	struct mp_lua_pool *pool = mp_lua_test_pool(L);
 	check_arguments(L, "execute");
 	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
 		return mp_lua_forked(L);
@@ -113,9 +114,9 @@ int mp_core_submit(lua_State *L)
 		mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
 		struct mp_prepared *known = statement->prepared;
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
-			return not_open(L, pool);
+			return mp_lua_pool_not_open(L, pool);
 		if (MP_UNLIKELY(was_text))
-			shorten(pool, &options.request, lua_tonumber(L, 5));
+			mp_lua_pool_shorten(pool, &options.request, lua_tonumber(L, 5));
 		else if (MP_UNLIKELY(mp_prepared_is_doubted(known)))
 			return prepare_first(L, pool, known->cql, known->keyspace, &options);
 		return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
@@ -125,7 +126,7 @@ int mp_core_submit(lua_State *L)
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
-		return not_open(L, pool);
+		return mp_lua_pool_not_open(L, pool);
 	if (!is_prepared_first(L, cql, &options))
 		return execute(L, pool, NULL, cql, &options);
 	return prepare_first(L, pool, cql, options.keyspace, &options);
@@ -146,7 +147,7 @@ int mp_core_prepare(lua_State *L)
 	struct mp_lua_options options = mp_lua_options_none;
 	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, &options);
 	if (pool->state != MP_POOL_OPEN)
-		return not_open(L, pool);
+		return mp_lua_pool_not_open(L, pool);
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	struct mp_prepared *prepared;
@@ -198,7 +199,7 @@ int mp_core_submit_async(lua_State *L)
 	if (forked)
 		mp_lua_forked(L);
 	else if (pool->state != MP_POOL_OPEN || (statement != NULL && statement->prepared == NULL))
-		not_open(L, pool);
+		mp_lua_pool_not_open(L, pool);
 	else
 		submitted =
 			mp_lua_op_submit(L, pool, statement != NULL ? statement->prepared : NULL, cql, &options, 5);

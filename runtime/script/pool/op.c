@@ -23,7 +23,8 @@ struct mp_lua_op {
 	int future_ref;
 	struct mp_buf text; // statement, keyspace, paging state
 	struct mp_request *request;
-	struct mp_lua_op *below; // while it is filled
+	struct mp_request *member; // of a batch that is filled
+	struct mp_lua_op *below;   // while it is filled
 	// during the answer
 	const struct mp_outcome *outcome;
 	struct mp_prepared *prepared;
@@ -47,6 +48,7 @@ static struct mp_lua_op *take_op(struct mp_lua_pool *pool)
 	op->waiter = NULL;
 	op->future_ref = LUA_NOREF;
 	op->request = NULL;
+	op->member = NULL;
 	mp_buf_clear(&op->text);
 	return op;
 }
@@ -55,6 +57,8 @@ static void give_op(struct mp_lua_op *op)
 {
 	if (op->request != NULL)
 		mp_request_give(op->request);
+	if (MP_UNLIKELY(op->member != NULL))
+		mp_request_give(op->member);
 	mp_slab_give(&op->pool->ops, op);
 }
 
@@ -217,14 +221,15 @@ void mp_lua_pool_end_ops(struct mp_lua_pool *pool)
 	drop_left(pool, NULL);
 }
 
-static struct mp_lua_op *begin(struct mp_lua_pool *pool)
+struct mp_lua_op *mp_lua_op_begin(lua_State *L, struct mp_lua_pool *pool)
 {
 	struct mp_lua_op *op = take_op(pool);
-	if (op == NULL)
-		return NULL;
-	op->request = mp_request_take(pool->engine.session);
-	if (op->request == NULL) {
-		give_op(op);
+	if (MP_LIKELY(op != NULL))
+		op->request = mp_request_take(pool->engine.session);
+	if (MP_UNLIKELY(op == NULL || op->request == NULL)) {
+		if (op != NULL)
+			give_op(op);
+		mp_lua_fail(L, MP_ENOMEM, "%s", mp_err_text(MP_ENOMEM));
 		return NULL;
 	}
 	if (MP_UNLIKELY(pool->filling != NULL))
@@ -232,6 +237,30 @@ static struct mp_lua_op *begin(struct mp_lua_pool *pool)
 	op->below = pool->filling;
 	pool->filling = op;
 	return op;
+}
+
+struct mp_request *mp_lua_op_request(const struct mp_lua_op *op)
+{
+	return op->request;
+}
+
+struct mp_request *mp_lua_op_member(struct mp_lua_op *op)
+{
+	if (op->member == NULL)
+		op->member = mp_request_take(op->pool->engine.session);
+	return op->member;
+}
+
+int mp_lua_op_fill(struct mp_lua_op *op, struct mp_str cql, const struct mp_lua_options *options,
+                   const char **why)
+{
+	int rc = own(op, op->request, cql, options);
+	if (rc != 0)
+		return rc;
+	rc = mp_lua_options_apply(options, op->pool->engine.session, op->request);
+	if (rc != 0)
+		*why = "option 'host': the cluster has no such host";
+	return rc;
 }
 
 // The request's values, by the parameters at index 3. 0 or MP_E*, and then *why says more.
@@ -242,14 +271,9 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 	struct mp_codec *codec = &op->pool->codec;
 	if (prepared != NULL)
 		mp_request_use(request, prepared);
-	int rc = own(op, request, cql, options);
+	int rc = mp_lua_op_fill(op, cql, options, why);
 	if (rc != 0)
 		return rc;
-	rc = mp_lua_options_apply(options, op->pool->engine.session, request);
-	if (rc != 0) {
-		*why = "option 'host': the cluster has no such host";
-		return rc;
-	}
 	mp_runtime_collect(L);
 	codec->why[0] = '\0';
 	rc =
@@ -273,13 +297,17 @@ static int submit(struct mp_lua_op *op)
 bool mp_lua_op_submit(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared, struct mp_str cql,
                       const struct mp_lua_options *options, int future)
 {
-	struct mp_lua_op *op = begin(pool);
-	if (MP_UNLIKELY(op == NULL)) {
-		mp_lua_fail(L, MP_ENOMEM, "%s", mp_err_text(MP_ENOMEM));
+	struct mp_lua_op *op = mp_lua_op_begin(L, pool);
+	if (MP_UNLIKELY(op == NULL))
 		return false;
-	}
 	const char *why = NULL;
 	int rc = fill(L, op, prepared, cql, options, &why);
+	return mp_lua_op_send(L, op, rc, why, future);
+}
+
+bool mp_lua_op_send(lua_State *L, struct mp_lua_op *op, int rc, const char *why, int future)
+{
+	struct mp_lua_pool *pool = op->pool;
 	if (rc == 0 && future != 0) {
 		lua_pushvalue(L, future);
 		op->future_ref = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -17,14 +17,16 @@
 #define STATEMENT MP_LUA_CALL_STATEMENT
 #define REQUEST   (TEXT | STATEMENT)
 #define PREPARE   MP_LUA_CALL_PREPARE
+#define BATCH     MP_LUA_CALL_BATCH
+#define EACH      (REQUEST | PREPARE | BATCH)
 
 // X(name, the calls that honour it)
 // clang-format off
 #define OPTIONS(X)                                                                                     \
-	X(consistency, REQUEST | PREPARE) X(serialConsistency, REQUEST | PREPARE)                          \
-	X(timeout, REQUEST | PREPARE) X(isIdempotent, REQUEST | PREPARE) X(fetchSize, REQUEST | PREPARE)   \
-	X(pageState, REQUEST) X(keyspace, TEXT | PREPARE) X(routingKey, REQUEST) X(timestamp, REQUEST)     \
-	X(traceQuery, REQUEST | PREPARE) X(host, REQUEST) X(tag, REQUEST | PREPARE) X(prepare, TEXT)
+	X(consistency, EACH) X(serialConsistency, EACH) X(timeout, EACH) X(isIdempotent, EACH)             \
+	X(fetchSize, REQUEST | PREPARE) X(pageState, REQUEST) X(keyspace, TEXT | PREPARE | BATCH)          \
+	X(routingKey, REQUEST | BATCH) X(timestamp, REQUEST | BATCH) X(traceQuery, EACH)                   \
+	X(host, REQUEST | BATCH) X(tag, EACH) X(prepare, TEXT | BATCH) X(type, BATCH)
 // clang-format on
 enum option {
 #define X(name, calls) OPTION_##name,
@@ -67,8 +69,13 @@ static int refuse(lua_State *L, struct mp_str name, enum option option, enum mp_
 	if (option == OPTION_COUNT)
 		return mp_lua_raise_unknown(L, name, taken, count, "unknown option '%.60s'", name.data);
 	if (call == PREPARE)
-		return mp_lua_raise(L, "option '%s' means nothing to prepare(): give it with each request",
-		                    name.data);
+		return mp_lua_raise(L, "option '%s' means nothing to prepare(): give it with each %s", name.data,
+		                    option == OPTION_type ? "batch" : "request");
+	if (call == BATCH)
+		return mp_lua_raise(L, "option '%s' means nothing to a batch: it has no rows", name.data);
+	if (option == OPTION_type)
+		return mp_lua_raise(L, "option 'type' means nothing to %s: it is the kind of a batch",
+		                    call == TEXT ? "one statement" : "a prepared statement");
 	return mp_lua_raise(L, "option '%s' means nothing to a prepared statement%s", name.data,
 	                    option == OPTION_keyspace ? ": give it to prepare()" : "");
 }
@@ -152,6 +159,18 @@ static struct mp_str keyspace(lua_State *L, const char *name)
 	return value;
 }
 
+static enum mp_batch_type batch_type(lua_State *L, const char *name)
+{
+	static const char *const types[MP_BATCH_TYPES] = {"logged", "unlogged", "counter"};
+	struct mp_str given = text(L, name);
+	for (int i = 0; i < MP_BATCH_TYPES; i++)
+		if (mp_str_is_nocase(given, types[i]))
+			return (enum mp_batch_type)i;
+	mp_lua_raise_unknown(L, given, types, MP_BATCH_TYPES, "option '%s': no batch is \"%.40s\"", name,
+	                     given.data);
+	return MP_BATCH_LOGGED;
+}
+
 // A name that ends at a NUL is another one.
 static struct mp_str host(lua_State *L, const char *name)
 {
@@ -191,6 +210,7 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 	case OPTION_host: options->host = host(L, name); break;
 	case OPTION_tag: options->tag = text(L, name); break;
 	case OPTION_prepare: options->prepare = flag(L, name) ? 1 : 0; break;
+	case OPTION_type: options->batch_type = batch_type(L, name); break;
 	case OPTION_COUNT: break;
 	}
 }
@@ -211,6 +231,11 @@ void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct 
 		read_one(L, option, options);
 		lua_pop(L, 1);
 	}
+}
+
+bool mp_lua_options_have_consistency(const struct mp_lua_options *options)
+{
+	return options->request.consistency != NOT_GIVEN;
 }
 
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,

@@ -11,6 +11,7 @@ enum mp_lua_call {
 	MP_LUA_CALL_TEXT = 1,      // a request whose statement is text
 	MP_LUA_CALL_STATEMENT = 2, // a request whose statement is prepared
 	MP_LUA_CALL_PREPARE = 4,   // prepare(): the defaults of the statement's requests
+	MP_LUA_CALL_BATCH = 8,
 };
 
 struct mp_lua_options {
@@ -21,12 +22,15 @@ struct mp_lua_options {
 	struct mp_str host;                // data NULL: any
 	struct mp_str tag;                 // data NULL: none
 	int prepare;                       // -1: not given
+	enum mp_batch_type batch_type;
 };
 
 extern const struct mp_lua_options mp_lua_options_none; // where nothing is given
 
 // From the table at `index`, or nothing, into `options`, which has the defaults. Raises what is wrong with it.
 void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options);
+// Whether a level is given at all.
+bool mp_lua_options_have_consistency(const struct mp_lua_options *options);
 // Into a request that was just taken. 0, or MP_ENOTFOUND: the host is not known.
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
                          struct mp_request *request) MP_MUST_CHECK;

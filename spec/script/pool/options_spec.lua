@@ -13,15 +13,18 @@ local function raised(fn, ...)
 end
 
 -- A value of the right type for each option, and the calls that honour it: a request of text, one of a prepared
--- statement, prepare().
+-- statement, prepare(), a batch.
 local OPTIONS = {
-  consistency = { "ONE", "text", "statement", "prepare" }, serialConsistency = { "SERIAL", "text", "statement",
-    "prepare" },
-  timeout = { 1000, "text", "statement", "prepare" }, isIdempotent = { true, "text", "statement", "prepare" },
-  fetchSize = { 10, "text", "statement", "prepare" }, traceQuery = { false, "text", "statement", "prepare" },
-  tag = { "t", "text", "statement", "prepare" }, keyspace = { "ks", "text", "prepare" }, prepare = { true, "text" },
-  pageState = { false, "text", "statement" }, routingKey = { "\0\0\0\1", "text", "statement" },
-  timestamp = { 5, "text", "statement" }, host = { "127.0.0.1", "text", "statement" },
+  consistency = { "ONE", "text", "statement", "prepare", "batch" },
+  serialConsistency = { "SERIAL", "text", "statement", "prepare", "batch" },
+  timeout = { 1000, "text", "statement", "prepare", "batch" },
+  isIdempotent = { true, "text", "statement", "prepare", "batch" }, fetchSize = { 10, "text", "statement", "prepare" },
+  traceQuery = { false, "text", "statement", "prepare", "batch" },
+  tag = { "t", "text", "statement", "prepare", "batch" },
+  keyspace = { "ks", "text", "prepare", "batch" }, prepare = { true, "text", "batch" },
+  pageState = { false, "text", "statement" }, routingKey = { "\0\0\0\1", "text", "statement", "batch" },
+  timestamp = { 5, "text", "statement", "batch" }, host = { "127.0.0.1", "text", "statement", "batch" },
+  type = { "unlogged", "batch" },
 }
 
 describe("options", function()
@@ -38,6 +41,7 @@ describe("options", function()
       text = function(options) return call_of("execute", SELECT, { 1 }, options) end,
       statement = function(options) return call_of("execute", select, { 1 }, options) end,
       prepare = function(options) return call_of("prepare", SELECT, options) end,
+      batch = function(options) return call_of("batch", { "DELETE FROM u WHERE id = 1" }, options) end,
     }
     for name, spec in pairs(OPTIONS) do
       local value, honoured = spec[1], {}
@@ -49,7 +53,8 @@ describe("options", function()
           if name ~= "pageState" then assert.truthy(result, tostring(err)) end
         else
           local why = raised(fn, { [name] = value })
-          local to = call == "prepare" and "prepare()" or "a prepared statement"
+          local to = ({ prepare = "prepare()", batch = "a batch", text = "one statement" })[call]
+            or "a prepared statement"
           assert.matches("options_spec.lua:%d+: ", why)
           assert.matches(("option '%s' means nothing to %s"):format(name, to), why, 1, true)
         end
