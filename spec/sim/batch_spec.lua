@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- BATCH on the simulated cluster: what it stores, what it refuses and in which words.
 local raw = require "spec.support.rawclient"
-local raw_batch = require "spec.support.raw_batch"
+local raw_batch = require "spec.sim.raw_batch"
 
 describe("BATCH on the simulated cluster", function()
   local world, conn
