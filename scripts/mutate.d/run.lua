@@ -1,188 +1,207 @@
 -- SPDX-License-Identifier: Apache-2.0
--- One job of scripts/mutate: every JOBS-th of the chosen mutants, in a copy of the project of its own.
--- usage: luajit run.lua COPY JOB JOBS COUNT SECONDS SEED PATH...
--- Writes one line for each mutant into COPY/results: outcome, place, what was changed, and the source line.
+-- The steps of scripts/mutate, in the project's root, one after another:
+--   luajit run.lua prepare COUNT SEED PATH...   chooses mutants, builds all of them into one, learns what specs reach
+--   luajit run.lua try JOB JOBS LATEST          shows every JOBS-th to the specs, until LATEST (seconds since 1970)
+--   luajit run.lua rest LATEST                  those that need a build of their own, and again, under the sanitizers,
+--                                               those that nothing noticed
+-- Results are lines of .cache/mutate/results: outcome, place, what was changed, the source line, the spec that noticed.
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path
 local mutants = require "mutants"
+local switched = require "switched"
+local tree = require "tree"
+local reach = require "reach"
 
-local copy, job, jobs = arg[1], tonumber(arg[2]), tonumber(arg[3])
-local count, seconds, seed = tonumber(arg[4]), tonumber(arg[5]), tonumber(arg[6])
-local LATEST = os.time() + (seconds > 0 and seconds or 1e9)
--- Specs that use the whole runtime, for what the folder's own do not notice.
-local WIDER = "spec/fault spec/policies spec/scenario"
+local CHOSEN, RESULTS = ".cache/mutate/chosen.lua", ".cache/mutate/results"
+-- So long, by what they take without a mistake, the likeliest specs are run for a mutant that nothing notices.
+local SECONDS = { quick = 40, dev = 15 }
 
-local function sh(format, ...)
-  return os.execute(string.format("cd '%s' && { " .. format .. "; } >>job.log 2>&1", copy, ...)) == 0
+-- ---- all C files and their functions ----------------------------------------------------------------------
+
+local function c_files(path)
+  return tree.lines("find 'runtime/%s' -name '*.c' -not -path 'runtime/cli/*' | sort", path)
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
+local texts = {} -- without mistakes
+local function text_of(path)
+  texts[path] = texts[path] or tree.read(path)
+  return texts[path]
 end
 
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
+-- The names of all functions, and the place of each.
+local function all_functions()
+  local names, place = {}, {}
+  for _, path in ipairs(c_files "") do
+    for _, fn in ipairs(switched.functions(text_of(path))) do
+      local name = path .. ":" .. fn.name
+      if not place[name] then
+        names[#names + 1] = name
+        place[name] = #names
+      end
+    end
+  end
+  return names, place
 end
 
-local function exists(path) -- a folder, too
-  local file = io.open(copy .. "/" .. path)
-  if file then file:close() end
-  return file ~= nil
+-- Writes a file into the tree with these mutants to choose from; `text` is what it reads otherwise.
+local function put(path, text, list, place)
+  tree.write(tree.path .. "/" .. path, switched.of(text, path, list, function(name)
+    return place[path .. ":" .. name]
+  end))
 end
 
 -- ---- which mutants ----------------------------------------------------------------------------------------
 
-local function files()
-  local list = {}
-  for i = 7, #arg do
-    local pipe = io.popen(string.format("cd '%s' && find 'runtime/%s' -name '*.c' | sort", copy, arg[i]))
-    for path in pipe:lines() do list[#list + 1] = path end
-    pipe:close()
-  end
-  return list
-end
-
--- The same for all jobs: all mutants of all files, shuffled by the seed.
-local function all_mutants()
-  local list = {}
-  for _, path in ipairs(files()) do
-    for _, mutant in ipairs(mutants.of(read(copy .. "/" .. path))) do
-      mutant.path = path
-      list[#list + 1] = mutant
-    end
-  end
+local function shuffle(list, seed)
   local state = seed
   local function random(n)
     state = (state * 1103515245 + 12345) % 2147483648
-    return math.floor(state / 65536) % n + 1
+    return math.floor(state / 65536) % n
   end
   for i = #list, 2, -1 do
-    local j = (random(32768) - 1) * 32768 + random(32768)
-    j = j % i + 1
+    local j = (random(32768) * 32768 + random(32768)) % i + 1
     list[i], list[j] = list[j], list[i]
   end
-  return list
 end
 
--- ---- the machine code -------------------------------------------------------------------------------------
-
-local commands = {}
-local function load_commands()
-  local text = read(copy .. "/build/dev/compile_commands.json")
-  for command, path in text:gmatch '"command": "(.-[^\\])",%s*"file": "([^"]+)"' do
-    path = path:match "(runtime/.*)$"
-    if path and not command:find("mp_spec_objects", 1, true) then
-      commands[path] = command:gsub("\\", ""):gsub(" %-o %S+", ""):gsub("%-fsanitize=%S+", "")
-    end
-  end
+local function place_of(mutant)
+  local before = text_of(mutant.path):sub(1, mutant.first - 1):match "[^\n]*$"
+  return string.format("%s:%d:%d", mutant.path, mutant.line, #before + 1)
 end
 
--- A digest of the optimised code, nil when it does not compile.
-local function code_of(path)
-  local command = commands[path] .. " -O2 -g0 -w -o ../../code.o"
-  if not sh("rm -f code.o; cd build/dev && %s", command) then return nil end
-  local pipe = io.popen(string.format("cd '%s' && sha1sum code.o", copy))
-  local digest = pipe:read "*a"
-  pipe:close()
-  return digest
-end
-
--- ---- the specs --------------------------------------------------------------------------------------------
-
--- All of it: some specs run the program or load the library.
-local function build() return sh "cmake --build --preset dev" end
-
--- A process that hangs is one that was noticed, too.
-local function passes(specs, limit)
-  return sh("timeout -k 2 %d build/dev/moonpool-spec --fail-fast %s", limit, specs)
-end
-
-local times = {} -- of the specs without a mistake
-local function measure(specs)
-  if not specs or times[specs] then return end
-  local began = os.time()
-  assert(passes(specs, 900), "the specs " .. specs .. " fail without any mistake: see " .. copy .. "/job.log")
-  times[specs] = (os.time() - began) * 4 + 15
-end
-
--- The specs of a file, of its room, of its folder.
-local function specs_of(path)
-  local folder, stem = path:match "^runtime/(.-)/?([^/]+)%.c$"
-  local list, known = {}, {}
-  for _, specs in ipairs { "spec/" .. folder .. "/" .. stem .. "_spec.lua", "spec/" .. folder,
-    "spec/" .. folder:match "^[^/]*" } do
-    if exists(specs) and not known[specs] then list[#list + 1], known[specs] = specs, true end
-  end
-  return list
-end
-
-local function killer_among(list)
-  for _, specs in ipairs(list) do
-    if not passes(specs, times[specs]) then return specs end
-  end
-end
-
--- ---- one after another ------------------------------------------------------------------------------------
-
-local results = assert(io.open(copy .. "/results", "w"))
-local function tell(outcome, mutant, text)
-  local line = 0
-  local source = ""
-  for candidate in text:gmatch "([^\n]*)\n?" do
+local function tell(outcome, mutant, by)
+  local line, source = 0, ""
+  for candidate in text_of(mutant.path):gmatch "([^\n]*)\n" do
     line = line + 1
     if line == mutant.line then source = candidate:gsub("^%s+", "") break end
   end
-  local said = string.format("%s\t%s:%d\t%s -> %s\t%s", outcome, mutant.path, mutant.line, mutant.from, mutant.to,
-    source)
+  local said = table.concat({ outcome, place_of(mutant), mutant.from .. " -> " .. mutant.to, source, by or "" }, "\t")
+  local results = assert(io.open(RESULTS, "a"))
   results:write(said, "\n")
-  results:flush()
+  results:close()
   if outcome ~= "same" and outcome ~= "broken" then print((said:gsub("\t", "  "))) end
 end
 
-local function outcome_of(mutant, full, text)
-  local before = code_of(mutant.path)
-  local wrong = mutants.apply(text, mutant)
-  write(full, wrong)
-  local after = code_of(mutant.path)
-  if after == nil then return "broken" end
-  if after == before then return "same" end
-  if not build() then return "broken" end
-  local by = killer_among(specs_of(mutant.path))
-  if not by and not times[WIDER] then
-    write(full, text)
-    assert(build())
-    measure(WIDER)
-    write(full, wrong)
-    assert(build())
-  end
-  by = by or killer_among { WIDER }
-  return by and "killed by " .. by:gsub(" .*", " ...") or "survived"
-end
-
-local function try(mutant)
-  local full = copy .. "/" .. mutant.path
-  local text = read(full)
-  for _, specs in ipairs(specs_of(mutant.path)) do
-    if not times[specs] then
-      assert(build())
-      measure(specs)
+local function choose(count, seed, paths)
+  local list, chosen = {}, {}
+  for _, path in ipairs(paths) do
+    for _, file in ipairs(c_files(path)) do
+      for _, mutant in ipairs(mutants.of(text_of(file))) do
+        mutant.path = file
+        list[#list + 1] = mutant
+      end
     end
   end
-  local outcome = outcome_of(mutant, full, text)
-  write(full, text)
-  tell(outcome, mutant, text)
-  return outcome ~= "same" and outcome ~= "broken"
+  shuffle(list, seed)
+  local sound = list[1].path
+  assert(tree.compiles(sound, text_of(sound)), sound .. " does not compile by itself: see .cache/mutate/log")
+  for _, mutant in ipairs(list) do
+    if #chosen == count then break end
+    if tree.compiles(mutant.path, mutants.apply(text_of(mutant.path), mutant)) then
+      mutant.number, mutant.within = #chosen + 1, switched.function_of(text_of(mutant.path), mutant)
+      chosen[#chosen + 1] = mutant
+    else
+      tell("broken", mutant)
+    end
+  end
+  return chosen
 end
 
-assert(sh "cmake --preset dev" and build(), "the copy does not build: see " .. copy .. "/job.log")
-load_commands()
-local done, mine = 0, math.floor(count / jobs) + (job < count % jobs and 1 or 0)
-for i, mutant in ipairs(all_mutants()) do
-  if done >= mine or os.time() > LATEST then break end
-  if i % jobs == job and try(mutant) then done = done + 1 end
+local function keep(chosen)
+  local out = { "return {\n" }
+  for _, m in ipairs(chosen) do
+    out[#out + 1] = string.format("{ number = %d, path = %q, line = %d, first = %d, last = %d, from = %q, to = %q, " ..
+      "within = %s },\n", m.number, m.path, m.line, m.first, m.last, m.from, m.to,
+      m.within and string.format("%q", m.within) or "nil")
+  end
+  out[#out + 1] = "}\n"
+  tree.write(CHOSEN, table.concat(out))
 end
-assert(build())
+
+-- ---- the steps --------------------------------------------------------------------------------------------
+
+local steps = {}
+
+function steps.prepare(count, seed, ...)
+  local names, place = all_functions()
+  tree.write(tree.path .. "/runtime/base/mutant.c", switched.support(#names))
+  local function put_all(chosen)
+    for _, path in ipairs(c_files "") do
+      local list = {}
+      for _, mutant in ipairs(chosen) do
+        if mutant.path == path then list[#list + 1] = mutant end
+      end
+      put(path, text_of(path), list, place)
+    end
+  end
+  if not io.open(tree.path .. "/build/quick/compile_commands.json") then put_all {} end
+  assert(tree.builds "quick", "the copy does not build: see .cache/mutate/log")
+  local chosen = choose(tonumber(count), tonumber(seed), { ... })
+  keep(chosen)
+  put_all(chosen)
+  assert(tree.builds "quick", "the copy does not build: see .cache/mutate/log")
+  reach.all(names)
+end
+
+-- Shows a mutant to specs: what became of it, and which spec noticed.
+local function show(kind, mutant, asked)
+  local slower = kind == "dev" and 4 or 1
+  local spent = 0
+  for _, kept in ipairs(asked) do
+    spent = spent + kept.price
+    if spent > SECONDS[kind] and kept ~= asked[1] then break end
+    local outcome = tree.run(kind, kept.spec, "MP_MUTANT=" .. mutant.number,
+      { cpu = (kept.cpu * 5 + 5) * slower, wall = (kept.wall * 6 + 40) * slower,
+        memory = kept.memory > 0 and kept.memory })
+    kept.shown = kept.shown + 1
+    if outcome ~= "passed" then
+      kept.noticed = kept.noticed + 1
+      return outcome == "failed" and "killed" or outcome, kept.spec
+    end
+  end
+  return #asked > 0 and "survived" or "unreached"
+end
+
+function steps.try(job, jobs, latest)
+  local list = reach.all((all_functions()))
+  for _, mutant in ipairs(dofile(CHOSEN)) do
+    if mutant.within and mutant.number % tonumber(jobs) == tonumber(job) then
+      if os.time() > tonumber(latest) then return end
+      local outcome, by = show("quick", mutant, reach.order(list, mutant))
+      tell(outcome, mutant, by)
+    end
+  end
+end
+
+local function same(mutant)
+  local text = text_of(mutant.path)
+  return tree.compiles(mutant.path, text, true) == tree.compiles(mutant.path, mutants.apply(text, mutant), true)
+end
+
+function steps.rest(latest)
+  local list, place = reach.all((all_functions())), select(2, all_functions())
+  local survivors = {}
+  for line in io.lines(RESULTS) do
+    local outcome, where, change = line:match "^([^\t]*)\t([^\t]*)\t([^\t]*)"
+    if outcome == "survived" or outcome == "unreached" then survivors[where .. change] = true end
+  end
+  for _, mutant in ipairs(dofile(CHOSEN)) do
+    local survived = survivors[place_of(mutant) .. mutant.from .. " -> " .. mutant.to]
+    if os.time() > tonumber(latest) then return end
+    if (survived or not mutant.within) and same(mutant) then
+      tell("same", mutant)
+    elseif not mutant.within then
+      local text = text_of(mutant.path)
+      put(mutant.path, mutants.apply(text, mutant), {}, place)
+      local outcome, by = "broken", nil
+      if tree.builds "quick" then outcome, by = show("quick", mutant, reach.order(list, mutant)) end
+      tell(outcome, mutant, by)
+      put(mutant.path, text, {}, place)
+    elseif survived then
+      assert(tree.builds "dev", "the copy does not build: see .cache/mutate/log")
+      local outcome, by = show("dev", mutant, reach.order(list, mutant))
+      if outcome ~= "survived" then tell(outcome, mutant, by) end
+    end
+  end
+end
+
+steps[arg[1]](unpack(arg, 2))
