@@ -122,7 +122,12 @@ static inline struct mp_api_request *mp_api_request_of(const struct moonpool_req
 	struct mp_api_request *request = mp_api_good(handle, MP_API_REQUEST);
 	return MP_LIKELY(request != NULL) ? request : mp_api_no_request(handle, function);
 }
+struct mp_api_request *mp_api_request_make(struct mp_api_session *session) MP_MUST_CHECK; // NULL: no memory
+void mp_api_request_drop(struct mp_api_request *request); // out of the program's hands, and given back
+// It has all that it needs; its texts are where they stay. 0, or the code that was noted.
+int mp_api_request_ready(struct mp_api_request *request, const char *function) MP_MUST_CHECK;
 void mp_api_session_forget(struct mp_api_session *session); // the state that read its configuration
 void mp_api_requests_drop(struct mp_api_session *session);  // those that were not executed
 // Note the first error of a request and return its code; it will not be executed.
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);
+int mp_api_spoil_silently(struct mp_api_request *request, int code); // it was noted already

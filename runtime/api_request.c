@@ -3,6 +3,7 @@
 // nothing is allocated once as many requests were in flight before. From execute on the object's handle is void: the
 // request is the library's until its callback has returned.
 #include "api_internal.h"
+#include "cluster/request/batch.h"
 #include "wire/message.h"
 
 static const char makes_executed[] = "moonpool_request_new";
@@ -27,7 +28,7 @@ static void keep(struct mp_api_loop *loop, struct mp_api_request *request)
 	loop->requests = &request->object;
 }
 
-static struct mp_api_request *make(struct mp_api_session *session)
+struct mp_api_request *mp_api_request_make(struct mp_api_session *session)
 {
 	struct mp_api_request *request = take(session->loop);
 	if (request == NULL)
@@ -59,7 +60,7 @@ struct moonpool_request *moonpool_request_new(struct moonpool_statement *handle)
 		mp_api_refuse(makes_executed, MOONPOOL_CLOSED, "the session is being closed");
 		return NULL;
 	}
-	struct mp_api_request *request = make(statement->session);
+	struct mp_api_request *request = mp_api_request_make(statement->session);
 	if (request == NULL) {
 		mp_api_refuse(makes_executed, MOONPOOL_NO_MEMORY, NULL);
 		return NULL;
@@ -79,7 +80,7 @@ struct moonpool_request *moonpool_request_new_query(struct moonpool_session *han
 		mp_api_mistake(makes_query, MOONPOOL_INVALID_ARGUMENT, "the text is empty");
 		return NULL;
 	}
-	struct mp_api_request *request = make(session);
+	struct mp_api_request *request = mp_api_request_make(session);
 	if (request == NULL) {
 		mp_api_refuse(makes_query, MOONPOOL_NO_MEMORY, NULL);
 		return NULL;
@@ -106,7 +107,7 @@ static void give_back(struct mp_api_request *request)
 	keep(request->session->loop, request);
 }
 
-static void drop(struct mp_api_request *request)
+void mp_api_request_drop(struct mp_api_request *request)
 {
 	withdraw(request);
 	give_back(request);
@@ -115,9 +116,9 @@ static void drop(struct mp_api_request *request)
 void mp_api_requests_drop(struct mp_api_session *session)
 {
 	if (session->newest != NULL)
-		drop(session->newest);
+		mp_api_request_drop(session->newest);
 	while (session->unsent.count > 0)
-		drop(MP_CONTAINER_OF(mp_list_first(&session->unsent), struct mp_api_request, node));
+		mp_api_request_drop(MP_CONTAINER_OF(mp_list_first(&session->unsent), struct mp_api_request, node));
 }
 
 struct mp_api_request *mp_api_no_request(const struct moonpool_request *handle, const char *function)
@@ -134,7 +135,7 @@ int moonpool_request_free(struct moonpool_request *handle)
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
 	if (request == NULL)
 		return moonpool_last_code();
-	drop(request);
+	mp_api_request_drop(request);
 	return 0;
 }
 
@@ -146,6 +147,19 @@ int mp_api_spoil(struct mp_api_request *request, const char *function, int code,
 		request->rc = code;
 	return code == MOONPOOL_INVALID_ARGUMENT ? mp_api_mistake(function, code, why)
 	                                         : mp_api_refuse(function, code, why);
+}
+
+int mp_api_spoil_silently(struct mp_api_request *request, int code)
+{
+	if (request->rc == 0)
+		request->rc = code;
+	return code;
+}
+
+// NULL: it may have rows.
+static const char *has_no_rows(const struct mp_api_request *request)
+{
+	return request->request->batch != NULL ? "a batch has no rows" : NULL;
 }
 
 static bool is_serial(enum moonpool_consistency value)
@@ -200,6 +214,8 @@ int moonpool_request_set_page_size(struct moonpool_request *handle, int32_t rows
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
 	if (request == NULL)
 		return moonpool_last_code();
+	if (has_no_rows(request) != NULL)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, has_no_rows(request));
 	if (rows < 0)
 		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
 		                    "a number of rows of 0 (all) or more expected");
@@ -212,6 +228,8 @@ int moonpool_request_set_paging_state(struct moonpool_request *handle, const voi
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
 	if (request == NULL)
 		return moonpool_last_code();
+	if (has_no_rows(request) != NULL)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, has_no_rows(request));
 	if (bytes == NULL && len > 0)
 		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the bytes are NULL");
 	if (request->state_len > 0)
@@ -270,17 +288,16 @@ static int use_text(struct mp_api_request *request)
 }
 
 // Why a request whose first error is `rc` cannot be sent.
-static MP_COLD int refuse_to_send(struct mp_api_request *request, int rc)
+static MP_COLD int refuse_to_send(struct mp_api_request *request, const char *function, int rc)
 {
 	struct mp_prepared *prepared = request->request->prepared;
 	if (request->rc == MOONPOOL_TYPE_MISMATCH && prepared != NULL)
 		mp_prepared_misfit(prepared);
-	return mp_api_refuse("moonpool_execute", rc,
+	return mp_api_refuse(function, rc,
 	                     request->rc != 0 ? "a value or an option of the request was refused" : NULL);
 }
 
-// 0, or why the request cannot be sent as it is.
-static int prepare_to_send(struct mp_api_request *request)
+int mp_api_request_ready(struct mp_api_request *request, const char *function)
 {
 	struct mp_request *to = request->request;
 	const struct mp_prepared *prepared = to->prepared;
@@ -291,12 +308,13 @@ static int prepare_to_send(struct mp_api_request *request)
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);
 	if (MP_UNLIKELY(rc != 0))
-		return refuse_to_send(request, rc);
+		return refuse_to_send(request, function, rc);
 	// Parameters that are others by now are told when it is submitted.
 	if (prepared != NULL && prepared->params != NULL && request->next < prepared->params->column_count &&
 	    to->generation == prepared->generation)
-		return mp_api_mistake("moonpool_execute", MOONPOOL_INVALID_ARGUMENT,
-		                      "not every parameter has a value");
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "not every parameter has a value");
+	if (MP_UNLIKELY(to->batch != NULL && to->batch->count == 0))
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the batch has no statements");
 	return 0;
 }
 
@@ -314,7 +332,7 @@ int moonpool_execute(struct moonpool_request *handle,
 	request->data = data;
 	to->data[0] = request;
 	to->on_done = on_done;
-	int rc = on_answer != NULL ? prepare_to_send(request)
+	int rc = on_answer != NULL ? mp_api_request_ready(request, __func__)
 	                           : mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
 	if (MP_LIKELY(rc == 0)) {
 		rc = mp_request_submit(to);

@@ -225,6 +225,21 @@ MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *requ
                                                    size_t len);
 MOONPOOL_API int moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
 
+// A batch is a request, too: its options are set and it is executed like any other, as one BATCH. It goes to a replica
+// of the first statement that tells its partition key, and may be sent again only if all of it may.
+enum moonpool_batch_type {
+	MOONPOOL_BATCH_LOGGED, // all of it will be stored, or nothing
+	MOONPOOL_BATCH_UNLOGGED,
+	MOONPOOL_BATCH_COUNTER,
+};
+MOONPOOL_API struct moonpool_request *moonpool_batch_new(struct moonpool_session *session,
+                                                         enum moonpool_batch_type type);
+// The next statement of a batch (65,535 at most): a request that could be executed, which is gone afterwards whatever
+// comes of it. Of its options only moonpool_request_set_idempotent() counts here. An error spoils the batch.
+MOONPOOL_API int moonpool_batch_add(struct moonpool_request *batch, struct moonpool_request *statement);
+MOONPOOL_API uint32_t
+moonpool_batch_count(const struct moonpool_request *batch); // its statements; 0: it is no batch
+
 // Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the
 // same: it is never the program's again.
 MOONPOOL_API int moonpool_execute(struct moonpool_request *request,

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every function of moonpool.h with every mistake that a program can make: each must give a code and a sentence, and
 // the program goes on. Run by misuse_spec.lua:  misuse PORT
-#include <moonpool.h>
+#include "misuse.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#define INVALID MOONPOOL_INVALID_ARGUMENT
-#define HUGE    ((size_t)1 << 62)
+int failures;
+static int checks;
 
-static int checks, failures;
-
-static void check(int line, const char *what, long got, long expected, const char *sentence)
+void check(int line, const char *what, long got, long expected, const char *sentence)
 {
 	checks++;
 	const char *said = moonpool_last_message();
@@ -22,18 +21,11 @@ static void check(int line, const char *what, long got, long expected, const cha
 	       said, sentence != NULL ? sentence : "");
 }
 
-// The call gives this code, and the last message has this in it.
-#define IS(call, code, sentence) check(__LINE__, #call, (long)(call), (long)(code), sentence)
-// The call gives no handle (or no text), for this code.
-#define NONE(call, code, sentence)                                    \
-	do {                                                              \
-		check(__LINE__, #call, (call) == NULL, 1, sentence);          \
-		check(__LINE__, #call, moonpool_last_code(), code, sentence); \
-	} while (0)
-
 static struct moonpool_loop *loop, *freed_loop;
-static struct moonpool_session *session, *closed_session;
-static struct moonpool_statement *statement, *freed_statement;
+struct moonpool_session *session;
+struct moonpool_statement *statement;
+static struct moonpool_session *closed_session;
+static struct moonpool_statement *freed_statement;
 static struct moonpool_request *spent_request;
 static const struct moonpool_result *old_result;
 static const struct moonpool_error *old_error;
@@ -65,7 +57,7 @@ static void on_rows(void *data, const struct moonpool_result *result, const stru
 	answered++;
 }
 
-static void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
+void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
 {
 	(void)data, (void)result, (void)error;
 	printf("FAILED: a callback of a call that failed\n");
@@ -83,7 +75,7 @@ static void never_prepared(void *data, struct moonpool_statement *got, const str
 	never(data, NULL, error);
 }
 
-static struct moonpool_request *query(const char *cql)
+struct moonpool_request *query(const char *cql)
 {
 	return moonpool_request_new_query(session, cql, -1);
 }
@@ -147,6 +139,12 @@ static void requests(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_set_page_size(bad, 1), INVALID, why);
 	IS(moonpool_request_set_paging_state(bad, "x", 1), INVALID, why);
 	IS(moonpool_request_set_timestamp(bad, 1), INVALID, why);
+	IS(moonpool_batch_add(bad, query("DELETE FROM t WHERE k = 1")), INVALID, why);
+	IS(moonpool_batch_count(bad), 0, why);
+	struct moonpool_request *batch = moonpool_batch_new(session, MOONPOOL_BATCH_LOGGED);
+	if (batch != NULL) // the session is there
+		IS(moonpool_batch_add(batch, bad), INVALID, why);
+	IS(moonpool_request_free(batch), 0, NULL);
 	IS(moonpool_execute(bad, never, NULL), INVALID, why);
 	IS(moonpool_request_free(bad), bad == NULL ? 0 : INVALID, NULL);
 }
@@ -410,6 +408,7 @@ static void connected_session(void)
 	IS(moonpool_statement_free(freed_statement), 0, NULL);
 	statements(freed_statement, "freed already");
 	values();
+	batches();
 	spent_request = query("SELECT key FROM system.local");
 	IS(moonpool_execute(spent_request, on_key, NULL), 0, NULL);
 	requests(spent_request, "executed or freed already");

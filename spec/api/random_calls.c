@@ -226,6 +226,18 @@ static void query(void)
 	keep(REQUESTS, request, -1);
 }
 
+static void batch(void)
+{
+	struct moonpool_request *given =
+		moonpool_batch_new(pick(SESSIONS).at, (enum moonpool_batch_type)((int)below(5) - 1));
+	got("batch_new", given != NULL ? 0 : moonpool_last_code());
+	keep(REQUESTS, given, -1);
+	for (uint32_t i = below(4); i > 0; i--)
+		got("batch_add", moonpool_batch_add(below(4) == 0 ? pick(REQUESTS).at : given, pick(REQUESTS).at));
+	if (moonpool_batch_count(given) > 4)
+		finding("a batch of more than was added");
+}
+
 static void fill(void)
 {
 	struct moonpool_request *request = pick(REQUESTS).at;
@@ -367,7 +379,7 @@ static void random_call(void)
 {
 	if (below(8) != 0)
 		ask();
-	switch (below(8)) {
+	switch (below(9)) {
 	case 0: life(); break;
 	case 1: prepare(); break;
 	case 2: query(); break;
@@ -375,6 +387,7 @@ static void random_call(void)
 	case 4: execute(); break;
 	case 5: read_result(); break;
 	case 6: read_error(); break;
+	case 7: batch(); break;
 	default:
 		if (!is_child)
 			split();

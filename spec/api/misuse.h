@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the program that misuses moonpool.h share.
+#pragma once
+
+#include <moonpool.h>
+#include <stddef.h>
+
+#define INVALID MOONPOOL_INVALID_ARGUMENT
+#define HUGE    ((size_t)1 << 62)
+
+// The call gives this code, and the last message has this in it.
+#define IS(call, code, sentence) check(__LINE__, #call, (long)(call), (long)(code), sentence)
+// The call gives no handle (or no text), for this code.
+#define NONE(call, code, sentence)                                    \
+	do {                                                              \
+		check(__LINE__, #call, (call) == NULL, 1, sentence);          \
+		check(__LINE__, #call, moonpool_last_code(), code, sentence); \
+	} while (0)
+
+void check(int line, const char *what, long got, long expected, const char *sentence);
+
+extern int failures;
+extern struct moonpool_session *session;
+extern struct moonpool_statement *statement; // INSERT (id, name)
+struct moonpool_request *query(const char *cql);
+// A callback of a call that failed.
+void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
+
+void batches(void); // misuse_batch.c
