@@ -57,6 +57,7 @@ local floors = {
   script = { "policy", "cluster", "pool", "link", "wire", "loop", "base" },
   ["script/values"] = { "script/core.h", "script/runtime.h", "cluster", "wire", "base" },
   ["script/pool"] = { "script", "policy", "cluster", "pool", "link", "wire", "loop", "base" },
+  http = { "script", "loop", "base" },
   ["sim/net"] = { "loop", "base" },
   ["sim/cql"] = { "wire", "base" },
   ["sim/store"] = { "sim/cql", "wire", "base" },
@@ -106,9 +107,11 @@ describe("the floors", function()
       ["<lz4"] = { "^runtime/wire/compress" },
       ["<snappy"] = { "^runtime/wire/compress" },
       ["<openssl/"] = { "^runtime/link/tls", "^runtime/sim/tls" },
-      ["<lua"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/", "^runtime/api" },
-      ["<lauxlib"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/cli/",
-        "^runtime/api" },
+      ["<lua"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/http/binding",
+        "^runtime/cli/", "^runtime/api" },
+      ["<lauxlib"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/http/binding",
+        "^runtime/cli/", "^runtime/api" },
+      ["<microhttpd.h>"] = { "^runtime/http/" },
       ["<ngx"] = { "^runtime/nginx/" },
     }
     no_line("'runtime/*.c' 'runtime/*.h'", function(line, path)

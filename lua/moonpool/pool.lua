@@ -5,6 +5,7 @@ local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
 local batch = require "moonpool.batch"
 local config = require "moonpool.config"
+local exporter = require "moonpool.exporter"
 local handlers = require "moonpool.handlers"
 local reload = require "moonpool.reload"
 local warmup = require "moonpool.warmup"
@@ -78,7 +79,7 @@ end
 
 -- What takes no arguments takes none in silence either: pool:close{ timeout = 5 } would not do what it says.
 for name, method in pairs {
-  connect = core.connect, initialize = core.connect, close = core.close, getStats = core.getStats,
+  connect = core.connect, initialize = core.connect, getStats = core.getStats,
   getMetrics = core.getMetrics, getConnectionDetails = core.getConnectionDetails, getHosts = core.getHosts,
   policies = core.policies,
 } do
@@ -87,6 +88,13 @@ for name, method in pairs {
     local result, err = method(self) -- no tail call: messages name the caller's line
     return result, err
   end
+end
+
+function Pool.close(self, ...)
+  if ... ~= nil then async.no_arguments("close", ...) end
+  local ok, err = core.close(self)
+  if ok then exporter.leave(self) end
+  return ok, err
 end
 
 function Pool.rollback(self, kind)
@@ -204,6 +212,25 @@ core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), w
 -- Every pool that somebody still knows, with its number, for commands that mean all of them.
 pool.all, pool.count = setmetatable({}, { __mode = "k" }), 0
 
+-- A pool that was collected may stand in the list of all for a while.
+function pool.is_open(self)
+  local ok, identity = pcall(core.identity, self)
+  return ok and identity ~= false
+end
+
+-- Those that are not closed, in the order of their making.
+function pool.open()
+  local list = {}
+  for each in pairs(pool.all) do
+    if pool.is_open(each) then list[#list + 1] = each end
+  end
+  table.sort(list, function(a, b) return pool.all[a] < pool.all[b] end)
+  return list
+end
+
+exporter.pools = pool.open
+function exporter.number(self) return pool.all[self] end
+
 -- The checked configuration in force: another table after each change.
 function pool.configuration(self)
   return debug.getfenv(self).checked
@@ -232,11 +259,16 @@ function pool.from(source)
   local state = debug.getfenv(self)
   state.pool, state.handlers, state.handlerErrors = self, {}, 0
   state.running, state.stuck = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
-  local ok, why = reload.begin(self, state, checked)
+  local key, ok, why = { "handlers" }, reload.begin(self, state, checked)
+  if ok and checked.metricsListen then
+    key = { "metrics", "listen" }
+    ok, why = exporter.begin(self, checked.metricsListen)
+    if not ok then why = exporter.name(checked.metricsListen) .. ": " .. why end
+  end
   if not ok then
     core.discard(self)
-    local place = checked.place { "handlers" }
-    return refuse((place == "" and "" or place .. ": ") .. "handlers: " .. why)
+    local place = checked.place(key)
+    return refuse((place == "" and "" or place .. ": ") .. table.concat(key, ".") .. ": " .. why)
   end
   pool.count = pool.count + 1
   pool.all[self] = pool.count

@@ -4,8 +4,7 @@
 // compared by spec/cluster/stats_spec.lua).
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/defs.h"
 
 // clang-format off
 // How it stands now. X(type, field, "name in Lua", "meaning")
@@ -15,7 +14,10 @@
 	X(uint32_t, connections_total, "totalConnections", "all that are ready")                                      \
 	X(uint32_t, requests_in_flight, "requestsInFlight", "requests that were sent, or wait for a retry")           \
 	X(uint32_t, requests_queued, "requestsQueued", "requests that wait for room on a connection")                 \
-	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")                \
+	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")
+
+// Since the start, added up over the hosts.
+#define MP_SESSION_SUMS(X)                                                                                        \
 	X(uint64_t, connection_errors, "connectionErrors",                                                            \
 	  "attempts to connect that failed and connections that were lost, since the start")                           \
 	X(uint64_t, connections_opened, "connectionsOpened", "connections that became ready, since the start")       \
@@ -53,8 +55,11 @@ struct mp_session_counters {
 };
 #undef X
 
-// The lists as data, for whoever compares them.
+// The lists as data, for whoever goes through them.
 struct mp_stat_info {
 	const char *name, *meaning;
+	bool is_counter; // since the start; otherwise how it stands now
+	bool is_wide;    // uint64_t; otherwise uint32_t
+	size_t at;       // in struct mp_session_stats
 };
 const struct mp_stat_info *mp_stat_info(size_t i); // NULL: no more

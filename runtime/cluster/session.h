@@ -227,6 +227,7 @@ struct mp_session_stats {
 	uint32_t hosts_total, hosts_up, hosts_down;
 #define X(type, field, name, meaning) type field;
 	MP_SESSION_GAUGES(X)
+	MP_SESSION_SUMS(X)
 	MP_SESSION_COUNTERS(X)
 #undef X
 };

@@ -52,8 +52,13 @@ void mp_session_count_dropped(struct mp_session *session, uint32_t events)
 const struct mp_stat_info *mp_stat_info(size_t i)
 {
 	static const struct mp_stat_info infos[] = {
-#define X(type, field, name, meaning) {name, meaning},
-		MP_SESSION_GAUGES(X) MP_SESSION_COUNTERS(X)
+#define X(type, field, name, meaning) \
+	{name, meaning, false, sizeof(type) == 8, offsetof(struct mp_session_stats, field)},
+		MP_SESSION_GAUGES(X)
+#undef X
+#define X(type, field, name, meaning) \
+	{name, meaning, true, sizeof(type) == 8, offsetof(struct mp_session_stats, field)},
+			MP_SESSION_SUMS(X) MP_SESSION_COUNTERS(X)
 #undef X
 	};
 	return i < MP_ARRAY_LEN(infos) ? &infos[i] : NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public functions of loop.h: what both bodies share is done here (contract checks, holds, census,
 // tasks), the rest goes to the body's table of operations. Timers are in timers.c.
+#include "base/mem.h"
 #include "loop/loop_internal.h"
 
 #include <string.h>
@@ -325,6 +326,52 @@ void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, vo
 	sock->data = data;
 	sock->reading = true;
 	body(sock->loop)->read_changed(sock);
+}
+
+// ---- libraries with sockets of their own ------------------------------------------------------------------
+
+struct mp_poll *mp_loop_poll(struct mp_loop *loop, int fd, void (*on_ready)(void *data), void *data, int *err)
+{
+	mp_assert(on_ready != NULL);
+	*err = MP_EUNSUPPORTED;
+	struct mp_poll *poll = body(loop)->poll != NULL ? body(loop)->poll(loop, fd, err) : NULL;
+	if (poll == NULL)
+		return NULL;
+	poll->on_ready = on_ready;
+	poll->data = data;
+	loop->open.watches++;
+	return poll;
+}
+
+void mp_poll_close(struct mp_poll *poll)
+{
+	struct mp_loop *loop = poll->loop;
+	loop->open.watches--;
+	if (body(loop)->unpoll != NULL)
+		body(loop)->unpoll(poll);
+}
+
+int mp_loop_claim(struct mp_loop *loop, const struct mp_addr *addr, const char *path, struct mp_claim *claim)
+{
+	*claim = (struct mp_claim){.fd = -1};
+	if (body(loop)->claim == NULL)
+		return MP_EUNSUPPORTED;
+	if (path != NULL && (claim->path = mp_strdup(path)) == NULL)
+		return MP_ENOMEM;
+	int rc = body(loop)->claim(loop, addr, claim);
+	if (rc != 0) {
+		mp_free(claim->path);
+		*claim = (struct mp_claim){.fd = -1};
+	}
+	return rc;
+}
+
+void mp_claim_release(struct mp_loop *loop, struct mp_claim *claim)
+{
+	if (claim->fd >= 0 && body(loop)->unclaim != NULL)
+		body(loop)->unclaim(claim);
+	mp_free(claim->path);
+	*claim = (struct mp_claim){.fd = -1};
 }
 
 // ---- names ------------------------------------------------------------------------------------------------

@@ -165,6 +165,26 @@ mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: t
 void mp_listener_close(struct mp_listener *listener);
 void mp_sock_adopt(struct mp_sock *sock, const struct mp_sock_events *events, void *data);
 
+// ---- libraries with sockets of their own ------------------------------------------------------------------
+// A library that accepts and reads by itself (libmicrohttpd below http/) and tells by one descriptor that it wants to
+// be called. It holds no loop alive. MP_EUNSUPPORTED in a world without descriptors.
+struct mp_poll;
+struct mp_poll *mp_loop_poll(struct mp_loop *loop, int fd, void (*on_ready)(void *data), void *data,
+                             int *err) MP_MUST_CHECK;
+void mp_poll_close(struct mp_poll *poll); // before the descriptor is closed
+
+// A descriptor that listens, for such a library: at an address, or at a path with the mode and the errors of
+// mp_loop_listen_local(), where no peer is asked who it is.
+struct mp_claim {
+	int fd;
+	struct mp_addr addr; // with the port that was given
+	char *path;          // NULL: none
+	uint64_t device, inode;
+};
+int mp_loop_claim(struct mp_loop *loop, const struct mp_addr *addr, const char *path,
+                  struct mp_claim *claim) MP_MUST_CHECK;
+void mp_claim_release(struct mp_loop *loop, struct mp_claim *claim); // after the library; closes `fd`
+
 // ---- names ------------------------------------------------------------------------------------------------
 #define MP_RESOLVE_MAX 256 // further records are dropped
 struct mp_resolve;

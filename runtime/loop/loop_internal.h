@@ -54,6 +54,12 @@ struct mp_loop_ops {
 	struct mp_resolve *(*resolve)(struct mp_loop *loop, const char *host, uint16_t port, int *err);
 	void (*cancel)(struct mp_resolve *resolve);
 
+	// For libraries with sockets of their own; NULL in a world without descriptors.
+	struct mp_poll *(*poll)(struct mp_loop *loop, int fd, int *err);
+	void (*unpoll)(struct mp_poll *poll);
+	int (*claim)(struct mp_loop *loop, const struct mp_addr *addr, struct mp_claim *claim);
+	void (*unclaim)(struct mp_claim *claim);
+
 	struct mp_watch *(*watch)(struct mp_loop *loop, const char *path, int *err);
 	void (*unwatch)(struct mp_watch *watch);
 };
@@ -105,6 +111,12 @@ struct mp_watch {
 	void (*on_change)(void *data);
 	void *data;
 	bool closed;
+};
+
+struct mp_poll {
+	struct mp_loop *loop;
+	void (*on_ready)(void *data);
+	void *data;
 };
 
 void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t seed);

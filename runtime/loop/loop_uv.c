@@ -256,6 +256,10 @@ static const struct mp_loop_ops uv_ops = {
 	.connect_local = mp_uv_connect_local,
 	.resolve = mp_uv_resolve,
 	.cancel = mp_uv_cancel,
+	.poll = mp_uv_poll,
+	.unpoll = mp_uv_unpoll,
+	.claim = mp_uv_claim,
+	.unclaim = mp_uv_unclaim,
 	.watch = mp_uv_watch,
 	.unwatch = mp_uv_unwatch,
 };

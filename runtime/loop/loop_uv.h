@@ -62,6 +62,7 @@ bool mp_uv_is_abandoned(struct mp_sock *sock);
 struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err);
 struct mp_listener *mp_uv_listen_local(struct mp_loop *loop, const char *path, int *err);
 void mp_uv_unlisten(struct mp_listener *listener);
+int mp_uv_open_listener(const struct mp_addr *addr, struct mp_addr *bound); // -1 and errno
 bool mp_uv_errno_is_local(int code); // this machine's fault: descriptors, ports, memory
 socklen_t mp_uv_to_sockaddr(const struct mp_addr *addr, struct sockaddr_storage *out);
 bool mp_uv_from_sockaddr(const struct sockaddr *from, struct mp_addr *out);
@@ -72,6 +73,12 @@ int mp_uv_local_connect(const char *path, int *err);
 bool mp_uv_local_is_ours(int fd, uint32_t *user); // is its other end a process of this user, or of root?
 void mp_uv_local_mark(const char *path, uint64_t *device, uint64_t *inode); // which file is there now
 void mp_uv_local_remove(const char *path, uint64_t device, uint64_t inode); // if it is still that one
+
+// loop_uv_poll.c
+struct mp_poll *mp_uv_poll(struct mp_loop *loop, int fd, int *err);
+void mp_uv_unpoll(struct mp_poll *poll);
+int mp_uv_claim(struct mp_loop *loop, const struct mp_addr *addr, struct mp_claim *claim);
+void mp_uv_unclaim(struct mp_claim *claim);
 
 // loop_uv_name.c
 struct mp_resolve *mp_uv_resolve(struct mp_loop *loop, const char *host, uint16_t port, int *err);

@@ -148,7 +148,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static int open_listener(const struct mp_addr *addr, struct mp_addr *bound)
+int mp_uv_open_listener(const struct mp_addr *addr, struct mp_addr *bound)
 {
 	struct sockaddr_storage at;
 	socklen_t len = mp_uv_to_sockaddr(addr, &at);
@@ -196,7 +196,7 @@ struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *add
 		*err = MP_ENOMEM;
 		return NULL;
 	}
-	self->fd = open_listener(addr, &self->base.addr);
+	self->fd = mp_uv_open_listener(addr, &self->base.addr);
 	if (!begin(loop, self)) {
 		if (self->fd >= 0)
 			close(self->fd);

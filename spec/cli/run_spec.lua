@@ -225,7 +225,7 @@ describe("the command line", function()
   it("tells its version", function()
     local said, status = moonpool "version"
     assert.matches("^moonpool %d+%.%d+%.%d+ %(LuaJIT", said)
-    assert.matches("CQL native protocol v5, v4 and v3; compression: lz4, snappy; TLS: yes)", said, 1, true)
+    assert.matches("CQL native protocol v5, v4 and v3; compression: lz4, snappy; TLS: yes; HTTP: yes)", said, 1, true)
     assert.equal(0, status)
   end)
 

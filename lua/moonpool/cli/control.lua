@@ -6,6 +6,7 @@
 --
 -- With "pool":N it is meant for that pool alone. Whatever goes wrong is an answer.
 local core = require "moonpool.core_loader"
+local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
 local nearest = require "moonpool.nearest"
 local pool = require "moonpool.pool"
@@ -13,28 +14,13 @@ local say = require "moonpool.cli.say"
 
 local control = {}
 
--- A pool that was collected may stand in the list of all for a while.
-local function is_open(each)
-  local ok, identity = pcall(core.identity, each)
-  return ok and identity ~= false
-end
-
--- Those that are not closed, in the order of their making.
-local function pools()
-  local list = {}
-  for each in pairs(pool.all) do
-    if is_open(each) then list[#list + 1] = each end
-  end
-  table.sort(list, function(a, b) return pool.all[a] < pool.all[b] end)
-  return list
-end
-
 local function failure(err)
   return { ok = false, error = core.redact(tostring(err and err.message or err)) }
 end
 
 local verbs = {}
-control.verbs = verbs -- name = { what it does, function(pool, argument), argument = its name }
+-- name = { what it does, function(pool, argument), argument = its name }, or with whole = function(pools) instead
+control.verbs = verbs
 
 verbs.reload = { "Read configuration, handlers and policies again from their files.", function(each)
   local ok, err = each:reload()
@@ -71,6 +57,11 @@ verbs.health = { "Whether the pool can serve: healthy, degraded (a host that it 
     return { ok = overall ~= "unhealthy", overall = overall, hostsUp = up, hostsDown = down }
   end }
 
+-- One answer for all pools that are meant.
+verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = function(meant)
+  return { ok = true, text = (exporter.text(meant)) }
+end }
+
 local function names()
   local list = {}
   for name in pairs(verbs) do list[#list + 1] = name end
@@ -106,17 +97,28 @@ local function ask_one(each, request)
   return result
 end
 
+local function ask_whole(request, tell)
+  local meant = {}
+  for _, each in ipairs(pool.open()) do
+    if request.pool == nil or request.pool == pool.all[each] then meant[#meant + 1] = each end
+  end
+  if #meant == 0 then return nil, "there is no pool" end
+  local called, result = pcall(verbs[request.verb].whole, meant)
+  return tell(called and result or failure(result))
+end
+
 -- Does what a request wants and calls tell(result) for each pool that is meant, each in a turn of the loop of its own:
 -- traffic goes on in between. true, or nil and a message.
 local function ask(request, tell)
   local wrong = mistake(request)
   if wrong then return nil, wrong end
+  if verbs[request.verb].whole then return ask_whole(request, tell) end
   local asked = 0
-  for _, each in ipairs(pools()) do
+  for _, each in ipairs(pool.open()) do
     local number = pool.all[each]
     if request.pool == nil or request.pool == number then
       if asked > 0 then core.sleep(0) end
-      if is_open(each) then
+      if pool.is_open(each) then
         asked = asked + 1
         local ok, why = tell(ask_one(each, request))
         if not ok then return nil, why end

@@ -73,10 +73,12 @@ function printers.health(result)
     #down > 0 and ", down: " .. table.concat(down, ", ", 1, math.min(#down, MOST_HOSTS)) or "", more))
 end
 
+function printers.metrics(result) io.stdout:write(result.text) end
+
 local function print_answer(answer, options)
   if not answer.pools then return say.failed(answer.error) end
   for _, result in ipairs(answer.pools) do
-    if #answer.pools > 1 or options.pool then print("pool " .. result.number) end
+    if result.number and (#answer.pools > 1 or options.pool) then print("pool " .. result.number) end
     if result.error then say.failed(result.error) else printers[options.verb](result, options.argument) end
   end
   return answer.ok and 0 or 1

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 local core = require "moonpool.core_loader"
 
+local http = require "moonpool.http"
+
 local version = {}
 
 function version.define(parser)
@@ -9,8 +11,8 @@ end
 
 function version.run()
   local methods = #core.compressions > 0 and table.concat(core.compressions, ", ") or "none"
-  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s; TLS: %s)", core.version,
-    jit.version, methods, core.tls and "yes" or "no"))
+  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s; TLS: %s; HTTP: %s)",
+    core.version, jit.version, methods, core.tls and "yes" or "no", http.isThere and "yes" or "no"))
 end
 
 return version

@@ -54,6 +54,7 @@ change.fixed = {
   keyspace = "connections and prepared statements are bound to it; name the keyspace in the statement or in the "
     .. "request's options, or restart",
   control = "those who ask know its path; restart",
+  ["metrics.listen"] = "those who scrape know its address; restart",
   protocolVersion = "a cluster is spoken to in one version; restart, or open a second pool and close this one",
 }
 

@@ -74,6 +74,17 @@ function kinds.path(check, path, rule, value, last)
   return text and paths.from(check.folder, text)
 end
 
+-- Where something listens: { host, port } or { path }.
+function kinds.listen(check, path, rule, value)
+  local allowed = 'must be an IP address with a port, "127.0.0.1:9500", or the path of a socket, "/run/me/metrics"'
+  local text = kinds.text(check, path, { allowed = allowed }, value)
+  if not text then return end
+  if text:find("/", 1, true) then return { path = kinds.path(check, path, rule, text) } end
+  local host, port = address.split_literal(text)
+  if not host or not port then return check:wrong(path, "", value, allowed) end
+  return { host = host, port = port }
+end
+
 -- Is it a list, 1 .. n without holes and other keys?
 local function is_list(value)
   if type(value) ~= "table" then return false end

@@ -5,8 +5,8 @@
 -- How a new value of a key reaches a pool that runs: config/change.lua.
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
--- names them), addresses, connections (a number for each distance), options (a policy and what it takes), section
--- (keys; `options`: beside them there may be a policy with what it takes).
+-- names them), addresses, connections (a number for each distance), options (a policy and what it takes), listen (an IP
+-- address with a port, or a path), section (keys; `options`: beside them there may be a policy with what it takes).
 local DAY_MS = 86400000
 
 local function ms(fields)
@@ -120,6 +120,9 @@ return section {
     { "logConnections", kind = "boolean", later = NOT_YET, off = false },
     { "logRequests", kind = "boolean", later = NOT_YET, off = false },
     { "logErrors", kind = "boolean", later = NOT_YET, off = false },
+  } },
+  { "metrics", section {
+    { "listen", kind = "listen", to = "metricsListen" },
   } },
   { "handlers", kind = "path", to = "handlers" },
   { "control", kind = "path", to = "control" },

@@ -30,6 +30,7 @@
 ---@field failover? ConfigFailover
 ---@field regionSettings? table<string, ConfigRegion> by datacentre
 ---@field logging? ConfigLogging
+---@field metrics? ConfigMetrics
 ---@field handlers? string a file of event handlers
 ---@field control? string the path of the control socket
 ---@field playbooks? string[] not available yet
@@ -38,6 +39,9 @@
 ---@field id string
 ---@field datacenter string
 ---@field rack string
+
+---@class ConfigMetrics
+---@field listen? string an IP address with a port, or the path of a socket
 
 ---@class ConfigAuth
 ---@field username string

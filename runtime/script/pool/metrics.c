@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// getMetrics(): how a pool stands, and what it did over the last seconds, as a whole and host by host.
+// getMetrics(): how a pool stands, and what it did over the last seconds, as a whole and host by host. And what pools
+// have counted since they began, as OpenMetrics text.
 #include <lauxlib.h>
 
+#include "cluster/openmetrics.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
 
@@ -117,4 +119,33 @@ int mp_core_get_metrics(lua_State *L)
 {
 	mp_lua_push_metrics(L, mp_lua_check_pool(L, 1));
 	return 1;
+}
+
+// openMetrics({ pool, ... }, { number, ... }): one text for all, and the type of such a text. Closed ones are left out.
+int mp_core_open_metrics(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	size_t count = lua_objlen(L, 1), known = 0;
+	struct mp_openmetrics_pool *pools = lua_newuserdata(L, sizeof(*pools) * (count + 1));
+	for (size_t i = 0; i < count; i++) {
+		lua_rawgeti(L, 1, (int)i + 1);
+		lua_rawgeti(L, 2, (int)i + 1);
+		const struct mp_lua_pool *pool = mp_lua_check_pool(L, -2);
+		if (pool->state != MP_POOL_CLOSED)
+			pools[known++] =
+				(struct mp_openmetrics_pool){pool->engine.session, (uint32_t)lua_tonumber(L, -1)};
+		lua_pop(L, 2);
+	}
+	struct mp_buf text;
+	mp_buf_init(&text);
+	mp_openmetrics_write(&text, pools, known);
+	bool failed = mp_buf_status(&text) != 0;
+	if (!failed)
+		lua_pushlstring(L, (const char *)text.data, text.len);
+	mp_buf_deinit(&text);
+	if (failed)
+		return luaL_error(L, "not enough memory");
+	lua_pushliteral(L, MP_OPENMETRICS_TYPE);
+	return 2;
 }

@@ -38,6 +38,7 @@ int mp_core_get_stats(lua_State *L)
 	lua_createtable(L, 0, 32);
 #define X(type, field, name, meaning) number(L, name, (double)stats.field);
 	MP_SESSION_GAUGES(X)
+	MP_SESSION_SUMS(X)
 	MP_SESSION_COUNTERS(X)
 #undef X
 	return 1;

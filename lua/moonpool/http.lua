@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- HTTP servers of this process, by libmicrohttpd (runtime/http): http.listen(place, handler), http.close(server). A
+-- place is { host, port } or { path }, as the configuration gives it; handler(url) returns status, type and body.
+local core = require "moonpool.core_loader"
+
+local symbol = "luaopen_moonpool_httpcore"
+local open = package.preload["moonpool.httpcore"] or package.loadlib("", symbol)
+  or assert(package.loadlib(core.library, symbol))
+local httpcore = open()
+
+local http = { isThere = httpcore.isThere, close = httpcore.close, port = httpcore.port }
+
+function http.listen(place, handler)
+  if place.path then return httpcore.listen(place.path, nil, handler) end
+  return httpcore.listen(place.host, place.port, handler)
+end
+
+return http
