@@ -121,7 +121,7 @@ local function write_type(kind)
     inner[i] = #child.children > 0 and child.name ~= "vector" and "frozen<" .. child.cql .. ">" or child.cql
     classes[i] = (kind.fields and hex_of(kind.fields[i]) .. ":" or "") .. child.class
   end
-  if kind.fields then table.insert(classes, 1, "ks," .. hex_of(kind.cql or "u")) end
+  if kind.fields then table.insert(classes, 1, "ks," .. hex_of(kind.cql or "kind")) end
   if kind.dimension then inner[2], classes[2] = kind.dimension, " " .. kind.dimension end
   kind.class = kind.class or MARSHAL .. CLASSES[kind.name] ..
     (#classes > 0 and "(" .. table.concat(classes, ",") .. ")" or "")
@@ -184,6 +184,8 @@ local function number_parts(value)
   if all == "" then sign, all = "", "0" end
   return (sign == "-" and "-" or "") .. all .. "e" .. (tonumber(power) or 0) - #behind + 0
 end
+
+values.number_parts = number_parts
 
 local function same_number(given, back)
   return number_parts(given) ~= nil and number_parts(given) == number_parts(back)

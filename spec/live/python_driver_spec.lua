@@ -12,13 +12,6 @@ local function lines_of(path)
   return list
 end
 
-local function python()
-  local pipe = assert(io.popen(string.format("'%s/scripts/python-driver' 2>/dev/null", MOONPOOL_ROOT)))
-  local path = pipe:read "*l"
-  pipe:close()
-  return assert(path, "scripts/python-driver gave no Python")
-end
-
 -- Runs the script while this process goes on serving; its lines.
 local function crud(interpreter, version, port)
   local out = os.tmpname()
@@ -44,7 +37,7 @@ end
 describe("the Python driver", function()
   for _, version in ipairs { 5, 4 } do
     it("gets from the simulated cluster what it gets from a real one, over v" .. version, function()
-      local interpreter = python()
+      local interpreter = live.python()
       local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
       local simulated = crud(interpreter, version, ports.at(20))
       cluster:close()
@@ -57,7 +50,7 @@ describe("the Python driver", function()
 
   it("works against the simulated cluster over v3 as well", function()
     local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
-    assert.is_true(#crud(python(), 3, ports.at(20)) >= 28)
+    assert.is_true(#crud(live.python(), 3, ports.at(20)) >= 28)
     cluster:close()
   end)
 end)

@@ -58,6 +58,14 @@ function live.inCoroutine(it)
   end
 end
 
+-- The path of a Python that has the DataStax driver.
+function live.python()
+  local pipe = assert(io.popen(string.format("'%s/scripts/python-driver' 2>/dev/null", root)))
+  local path = pipe:read "*l"
+  pipe:close()
+  return assert(path, "scripts/python-driver gave no Python")
+end
+
 local function merge(base, extra)
   for key, value in pairs(extra or {}) do base[key] = value end
   return base
