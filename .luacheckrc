@@ -5,6 +5,11 @@ exclude_files = { "build/", ".cache/", "lua/moonpool/library/", "spec/escape/bal
   "spec/escape/retry/", "spec/escape/reconnect/", "spec/escape/speculate/", "spec/escape/failover/" }
 globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg" }
 
+-- In nginx.
+for _, path in ipairs { "lua/resty", "lua/moonpool/core_loader.lua", "examples/nginx" } do
+  files[path] = { read_globals = { "ngx" } }
+end
+
 -- The words of a policy's sandbox (lua/moonpool/policy/).
 stds.policy = {
   read_globals = {

@@ -13,6 +13,9 @@ endforeach()
 install(TARGETS moonpool)
 install(TARGETS moonpool_shared EXPORT moonpool-shared)
 install(TARGETS moonpool_static mp_libraries EXPORT moonpool-static) # apart: who links it needs the packages of its libraries, too
+if(TARGET moonpool_nginx)
+	install(TARGETS moonpool_nginx DESTINATION ${CMAKE_INSTALL_LIBDIR}/nginx/modules)
+endif()
 install(FILES runtime/moonpool.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY lua policies DESTINATION ${CMAKE_INSTALL_DATADIR}/moonpool)
 

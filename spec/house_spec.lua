@@ -62,6 +62,7 @@ local floors = {
   ["sim/cql"] = { "wire", "base" },
   ["sim/store"] = { "sim/cql", "wire", "base" },
   sim = { "sim", "wire", "loop", "base" },
+  nginx = { "script/host.h", "script/runtime.h", "loop", "base" },
   cli = { "moonpool.h", "script", "policy", "loop", "base" },
   [""] = { "moonpool.h", "script", "policy", "cluster", "loop", "base" }, -- api.c
 }
@@ -108,9 +109,9 @@ describe("the floors", function()
       ["<snappy"] = { "^runtime/wire/compress" },
       ["<openssl/"] = { "^runtime/link/tls", "^runtime/sim/tls" },
       ["<lua"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/http/binding",
-        "^runtime/cli/", "^runtime/api" },
+        "^runtime/cli/", "^runtime/api", "^runtime/nginx/" },
       ["<lauxlib"] = { "^runtime/policy/", "^runtime/script/", "^runtime/sim/binding", "^runtime/http/binding",
-        "^runtime/cli/", "^runtime/api" },
+        "^runtime/cli/", "^runtime/api", "^runtime/nginx/" },
       ["<microhttpd.h>"] = { "^runtime/http/" },
       ["<ngx"] = { "^runtime/nginx/" },
     }

@@ -2,6 +2,7 @@
 -- Configuration and handlers files: full Lua, but source text only, and on the loop that carries the traffic, so one
 -- that does not come to its end is stopped.
 local core = require "moonpool.core_loader"
+local coroutine = core.coroutine
 
 local LIMIT_S = 0.5 -- of processor time
 local LOOK_EVERY = 10000 -- instructions

@@ -5,6 +5,7 @@
 -- is to complain about. It never raises, never waits, and asks a user's function once for each address of a host.
 local address = require "moonpool.address"
 local chunk = require "moonpool.chunk"
+local coroutine = require("moonpool.core_loader").coroutine
 
 local format = string.format
 

@@ -99,6 +99,8 @@ void mp_loop_hold(struct mp_loop *loop)
 {
 	if (loop->holds++ == 0)
 		loop->ops->keep(loop, true);
+	if (MP_UNLIKELY(loop->touched != NULL))
+		mp_loop_touch(loop);
 }
 
 void mp_loop_release(struct mp_loop *loop)
@@ -106,6 +108,8 @@ void mp_loop_release(struct mp_loop *loop)
 	mp_assert(loop->holds > 0);
 	if (--loop->holds == 0)
 		loop->ops->keep(loop, false);
+	if (MP_UNLIKELY(loop->touched != NULL))
+		mp_loop_touch(loop);
 }
 
 struct mp_rand *mp_loop_rand(struct mp_loop *loop)

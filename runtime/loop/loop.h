@@ -44,6 +44,16 @@ void mp_loop_stop(struct mp_loop *loop);
 // The one function from inside which callbacks come; not for use inside callbacks of this header.
 void mp_loop_flush(struct mp_loop *loop);
 
+// ---- hosted.c: a loop that somebody turns inside of a loop of his own -------------------------------------
+// Readable (level triggered: for as long as it is) when a turn has something to read; -1 in virtual time.
+int mp_loop_fd(struct mp_loop *loop);
+// The longest that the host may wait for that descriptor before it turns the loop; 0: turn it now, -1: any time. Asked
+// anew after every call that may have begun something.
+int mp_loop_wait_ms(struct mp_loop *loop);
+// `fn` is called when something was posted, started, opened or ended from outside of a turn, so that mp_loop_wait_ms()
+// may be less than it was: flush or turn the loop soon, but not inside of it.
+void mp_loop_on_touch(struct mp_loop *loop, void (*fn)(void *data), void *data);
+
 // What is open: the leak oracle of specs. A closed thing is not counted, also while its memory waits for the
 // loop.
 struct mp_loop_census {

@@ -32,6 +32,8 @@ struct mp_loop_ops {
 		struct mp_loop *loop); // in a child of fork(): close its copies of descriptors; NULL: has none
 	void (*run)(struct mp_loop *loop);
 	bool (*turn)(struct mp_loop *loop, int wait_ms);
+	int (*fd)(struct mp_loop *loop);      // NULL: there is none
+	bool (*is_due)(struct mp_loop *loop); // something of the body's own waits for a turn; NULL: never
 	uint64_t (*clock_ns)(struct mp_loop *loop);
 	uint64_t (*wall_us)(struct mp_loop *loop);
 	void (*keep)(struct mp_loop *loop, bool alive); // the first hold came, the last one went
@@ -80,6 +82,8 @@ struct mp_loop {
 	struct mp_beat beat;
 	struct mp_timer_heap timers;
 	struct mp_list tasks[MP_PHASE_COUNT];
+	void (*touched)(void *data); // of the host, NULL: there is none
+	void *touched_data;
 	struct mp_loop *next_left; // of those that a child of fork() has left
 };
 
@@ -121,6 +125,8 @@ struct mp_poll {
 
 void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t seed);
 void mp_loop_deinit(struct mp_loop *loop);
+// hosted.c: something began or ended; the host hears of it when no turn is under way.
+void mp_loop_touch(struct mp_loop *loop);
 void mp_loop_hold(struct mp_loop *loop);
 void mp_loop_release(struct mp_loop *loop);
 

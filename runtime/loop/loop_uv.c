@@ -131,7 +131,8 @@ static void on_wake(uv_timer_t *timer)
 // vain.
 static void arm(struct mp_loop_uv *self)
 {
-	uint64_t deadline_ns = mp_loop_next_deadline(&self->base);
+	// A host that turns the loop looks at the deadline itself.
+	uint64_t deadline_ns = self->base.touched != NULL ? UINT64_MAX : mp_loop_next_deadline(&self->base);
 	if (deadline_ns > self->turn_limit_ns)
 		deadline_ns = self->turn_limit_ns;
 	if (deadline_ns == UINT64_MAX) {
@@ -235,11 +236,25 @@ static bool uv_body_turn(struct mp_loop *loop, int wait_ms)
 	return loop->ran;
 }
 
+static int uv_body_fd(struct mp_loop *loop)
+{
+	return uv_backend_fd(mp_loop_uv_of(loop)->uv);
+}
+
+// Descriptors to be watched, handles to be closed: libuv says so by a timeout of 0, as it does when nothing is alive.
+static bool uv_body_is_due(struct mp_loop *loop)
+{
+	uv_loop_t *uv = mp_loop_uv_of(loop)->uv;
+	return uv_loop_alive(uv) != 0 && uv_backend_timeout(uv) == 0;
+}
+
 static const struct mp_loop_ops uv_ops = {
 	.free = uv_body_free,
 	.leave = uv_body_leave,
 	.run = uv_body_run,
 	.turn = uv_body_turn,
+	.fd = uv_body_fd,
+	.is_due = uv_body_is_due,
 	.clock_ns = uv_body_clock_ns,
 	.wall_us = uv_body_wall_us,
 	.keep = uv_body_keep,

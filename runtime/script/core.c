@@ -208,6 +208,7 @@ int luaopen_moonpool_core(lua_State *L)
 	mp_lua_add_control(L);
 	mp_lua_add_check(L);
 	mp_lua_add_waiting(L);
+	mp_lua_add_visitor(L);
 	mp_lua_add_traceback(L);
 	add_functions(L);
 	return 1;

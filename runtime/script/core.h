@@ -29,6 +29,7 @@ void mp_lua_add_reload(lua_State *L);
 void mp_lua_add_control(lua_State *L);
 void mp_lua_add_check(lua_State *L);
 void mp_lua_add_waiting(lua_State *L);
+void mp_lua_add_visitor(lua_State *L);
 void mp_lua_add_traceback(lua_State *L);
 
 // Wrong arguments of a method whose Lua wrapper called this C function: the error names the caller of the wrapper.
@@ -43,6 +44,9 @@ void mp_lua_no_argument(lua_State *L, int index, const char *method);
 
 // Raises why L cannot wait here; `running` is the coroutine that the runtime is in, or NULL.
 int mp_lua_refuse_waiting(lua_State *L, lua_State *running);
+// The same in a coroutine of the host's: `why` in words, "": a function of C is in the way.
+int mp_lua_refuse_visit(lua_State *L, const char *why);
+bool mp_lua_is_refused(lua_State *L); // whoever made the coroutine L has said that nothing can wait in it
 
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);

@@ -31,6 +31,7 @@
 	X("futureValues", mp_core_future_values, "what it holds")                                         \
 	X("futureFinish", mp_core_future_finish, "give it the results of xpcall")                         \
 	X("refuseWaiting", mp_core_refuse_waiting, "raise why a call cannot wait here")                   \
+	X("take", mp_core_take, "what a coroutine of the host's has waited for")                          \
 	/* errors */                                                                                      \
 	X("error", mp_core_error, "an error as a request would return it")                                \
 	X("errorText", mp_core_error_text, "what an error value of any type says")                        \

@@ -268,6 +268,8 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	mp_list_init(&runtime->idle);
 	mp_list_init(&runtime->ready);
 	mp_list_init(&runtime->guests);
+	mp_list_init(&runtime->free_seats);
+	mp_list_init(&runtime->answered);
 	mp_task_init(&runtime->drain, mp_waiter_run_ready, runtime);
 	mp_timer_init(&runtime->grace, loop, on_grace, runtime);
 	runtime->scratch = lua_newthread(L);
@@ -322,6 +324,7 @@ void mp_runtime_free(struct mp_runtime *runtime)
 	mp_task_cancel(runtime->loop, &runtime->drain);
 	while (runtime->all.count > 0)
 		mp_waiter_destroy(mp_waiter_of_all(mp_list_first(&runtime->all)));
+	mp_free(runtime->seats);
 	luaL_unref(runtime->scratch, LUA_REGISTRYINDEX, runtime->scratch_ref);
 	if (runtime->owns_loop)
 		mp_loop_free(runtime->loop);

@@ -70,6 +70,8 @@ struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter); // while it waits
 struct mp_waiter *mp_waiter_at(struct mp_list_node *node);
 // Without results, later in this turn: also from inside of Lua.
 void mp_waiter_wake(struct mp_waiter *waiter);
+// A coroutine of the host's: it does not run inside of mp_waiter_resume(), so what it gets must be there before.
+bool mp_waiter_is_visitor(const struct mp_waiter *waiter);
 
 // From the loop: call a C function protected on a state of the runtime's own, with `data` as light userdata at index 1.
 // It pushes exactly `nresults` values, which are left on the returned state for lua_xmove; NULL: it raised an error
@@ -97,6 +99,8 @@ struct mp_runtime_guest {
 	// Or this, when the Lua state is closed from inside of the running loop (os.exit(n, true)): what must not be touched
 	// by the loop's callers stays, for the process ends. May be NULL.
 	void (*leave)(struct mp_runtime_guest *guest);
+	// How many requests of the application's it has in flight. May be NULL.
+	size_t (*requests)(struct mp_runtime_guest *guest);
 };
 void mp_runtime_add_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);
 void mp_runtime_remove_guest(struct mp_runtime *runtime, struct mp_runtime_guest *guest);

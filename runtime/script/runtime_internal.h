@@ -2,6 +2,7 @@
 // What runtime.c, runtime_world.c and waiter.c share.
 #pragma once
 
+#include "script/host.h"
 #include "script/runtime.h"
 
 struct mp_runtime {
@@ -23,7 +24,13 @@ struct mp_runtime {
 	struct mp_list guests;
 	struct mp_runtime *next_left; // of those that a child of fork() has left
 	struct mp_task drain;
-	uint64_t uuid_last; // of the last timeuuid, in 100 ns since 1970
+	const struct mp_host *host; // NULL: there are no coroutines but ours
+	struct mp_waiter **seats;   // of visitors, by their number
+	uint32_t seat_count, seat_capacity;
+	struct mp_list free_seats, answered;
+	struct mp_waiter *expected; // the seat of the one that is about to wait,
+	lua_State *visiting;        // and its coroutine
+	uint64_t uuid_last;         // of the last timeuuid, in 100 ns since 1970
 	uint16_t uuid_clock;
 	uint8_t uuid_node[6];
 };
@@ -34,6 +41,28 @@ bool mp_runtime_left(lua_State *co);
 // Settling: a coroutine has ended.
 void mp_runtime_look_at_rest(struct mp_runtime *runtime);
 
+// One suspended coroutine: one of ours (waiter.c), or one of the host's, a visitor (visitor.c), for which `co` only
+// keeps what it waited for.
+struct mp_waiter {
+	struct mp_runtime *runtime;
+	lua_State *co;
+	int ref;   // keeps co alive
+	int state; // of waiter.c
+	bool begun;
+	bool known; // Lua has it
+	bool serves;
+	int nargs;              // until it has begun: values above its function
+	double ticket;          // of its last suspension, alone on its stack meanwhile
+	struct mp_label *label; // what it is at, NULL: nobody asks
+	struct mp_frame *frame;
+	struct mp_timer timer;    // of sleep
+	struct mp_list_node node; // in idle or ready; while it waits, its owner's
+	struct mp_list_node all;
+	void *bell; // of a visitor: the host's, where its coroutine waits; NULL: no visitor
+	uint32_t seat, visits;
+	bool answered;
+};
+
 // What mp_runtime_run() waits for, on its stack.
 struct mp_frame {
 	struct mp_waiter *waiter; // NULL: it was forgotten
@@ -41,8 +70,15 @@ struct mp_frame {
 	int rc;
 };
 
+// ---- visitor.c --------------------------------------------------------------------------------------------
+bool mp_visitor_is_from_host(const struct mp_runtime *runtime);   // Lua runs in a coroutine of the host's
+void mp_visitor_expect(struct mp_runtime *runtime, lua_State *L); // raises where it cannot wait
+int mp_visitor_part(struct mp_runtime *runtime);   // it waits from now on; the results of the call
+void mp_visitor_answer(struct mp_waiter *visitor); // what it waited for is on `co`
+
 // ---- waiter.c ---------------------------------------------------------------------------------------------
 bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
+struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L);
 // Moves the function and its arguments from L into a coroutine that is ready.
 struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs);
 void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame);

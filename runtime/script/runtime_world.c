@@ -15,8 +15,9 @@
 static const char key = 'r';
 
 struct nest {
-	struct mp_runtime *own; // over libuv, made on demand
-	bool closed;            // the Lua state ends: only finalizers run
+	struct mp_runtime *own;     // over libuv, made on demand
+	bool closed;                // the Lua state ends: only finalizers run
+	const struct mp_home *home; // NULL: moonpool.run() turns the loop
 	struct mp_runtime **entered;
 	size_t count;
 	size_t capacity;
@@ -41,9 +42,8 @@ static void leave(struct nest *nest)
 	nest->own = NULL;
 }
 
-static int finish(lua_State *L)
+static void close_nest(struct nest *nest)
 {
-	struct nest *nest = lua_touserdata(L, 1);
 	mp_free(nest->entered);
 	nest->entered = NULL;
 	nest->count = nest->capacity = 0;
@@ -55,6 +55,11 @@ static int finish(lua_State *L)
 	if (own != NULL &&
 	    mp_runtime_end(own)) // otherwise leaking is safer than pulling the loop away from under it
 		mp_runtime_free(own);
+}
+
+static int finish(lua_State *L)
+{
+	close_nest(lua_touserdata(L, 1));
 	return 0;
 }
 
@@ -110,6 +115,8 @@ struct mp_runtime *mp_runtime_try(lua_State *L)
 		leave(nest);
 	if (nest->closed)
 		luaL_error(L, "the Lua state is closing: there is no event loop any more");
+	if (nest->home != NULL)
+		nest->home->check(L);
 	struct mp_loop *loop = mp_loop_uv_new(NULL, fresh_seed());
 	if (loop == NULL)
 		return NULL;
@@ -119,7 +126,21 @@ struct mp_runtime *mp_runtime_try(lua_State *L)
 		mp_loop_free(loop);
 		luaL_error(L, "not enough memory");
 	}
+	if (nest->home != NULL && nest->home->made(L, nest->own) != 0) {
+		mp_runtime_free(nest->own);
+		nest->own = NULL;
+	}
 	return nest->own;
+}
+
+void mp_runtime_set_home(lua_State *L, const struct mp_home *home)
+{
+	nest_of(L)->home = home;
+}
+
+void mp_runtime_close(lua_State *L)
+{
+	close_nest(nest_of(L));
 }
 
 void mp_runtime_enter(struct mp_runtime *runtime)

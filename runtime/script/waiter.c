@@ -27,23 +27,6 @@
 
 enum state { IDLE, READY, RUNNING, WAITING };
 
-struct mp_waiter {
-	struct mp_runtime *runtime;
-	lua_State *co;
-	int ref; // keeps co alive
-	enum state state;
-	bool begun;
-	bool known; // Lua has it
-	bool serves;
-	int nargs;              // until it has begun: values above its function
-	double ticket;          // of its last suspension, alone on its stack meanwhile
-	struct mp_label *label; // what it is at, NULL: nobody asks
-	struct mp_frame *frame;
-	struct mp_timer timer;    // of sleep
-	struct mp_list_node node; // in idle or ready; while it waits, its owner's
-	struct mp_list_node all;
-};
-
 // ---- coroutines -------------------------------------------------------------------------------------------
 
 static void woken(void *data)
@@ -51,7 +34,7 @@ static void woken(void *data)
 	mp_waiter_resume(data, 0);
 }
 
-static struct mp_waiter *make(struct mp_runtime *runtime, lua_State *L)
+struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 {
 	struct mp_waiter *waiter = mp_calloc(1, sizeof(*waiter));
 	if (waiter == NULL)
@@ -65,6 +48,8 @@ static struct mp_waiter *make(struct mp_runtime *runtime, lua_State *L)
 	mp_list_push_back(&runtime->all, &waiter->all);
 	waiter->co = lua_newthread(L);
 	waiter->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (runtime->host != NULL)
+		runtime->host->made(waiter->co);
 	return waiter;
 }
 
@@ -75,6 +60,8 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->ref);
 	mp_label_unref(waiter->label);
 	mp_timer_stop(&waiter->timer);
+	if (waiter->bell != NULL)
+		waiter->runtime->host->close(waiter->bell);
 	mp_list_remove(&waiter->runtime->all, &waiter->all);
 	mp_free(waiter);
 }
@@ -113,7 +100,7 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int 
 	if (runtime->idle.count > 0)
 		waiter = MP_CONTAINER_OF(mp_list_pop_front(&runtime->idle), struct mp_waiter, node);
 	else
-		waiter = make(runtime, L);
+		waiter = mp_waiter_make(runtime, L);
 	if (!lua_checkstack(waiter->co, nargs + 1)) {
 		mp_list_push_front(&runtime->idle, &waiter->node);
 		luaL_error(L, "too many arguments");
@@ -259,13 +246,23 @@ void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
 {
 	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
 		mp_runtime_raise_forked(L);
-	if (MP_UNLIKELY(!can_wait(runtime, L)))
+	if (MP_LIKELY(can_wait(runtime, L)))
+		return;
+	if (mp_visitor_is_from_host(runtime))
+		mp_visitor_expect((struct mp_runtime *)(uintptr_t)runtime, L);
+	else
 		mp_lua_refuse_waiting(L, runtime->current != NULL ? runtime->current->co : NULL);
+}
+
+// Who passed mp_runtime_check().
+static struct mp_waiter *checked(struct mp_runtime *runtime)
+{
+	return MP_LIKELY(runtime->current != NULL) ? runtime->current : runtime->expected;
 }
 
 struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime)
 {
-	struct mp_waiter *waiter = runtime->current;
+	struct mp_waiter *waiter = checked(runtime);
 	waiter->state = WAITING;
 	runtime->waiting++;
 	return waiter;
@@ -274,6 +271,8 @@ struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime)
 int mp_runtime_yield(struct mp_runtime *runtime)
 {
 	struct mp_waiter *waiter = runtime->current;
+	if (MP_UNLIKELY(waiter == NULL))
+		return mp_visitor_part(runtime);
 	mp_assert(waiter->state == WAITING);
 	leave_ticket(waiter);
 	return lua_yield(waiter->co, 1);
@@ -282,7 +281,7 @@ int mp_runtime_yield(struct mp_runtime *runtime)
 int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms)
 {
 	mp_runtime_check(runtime, L);
-	if (mp_timer_start_ms(&runtime->current->timer, ms) != 0)
+	if (mp_timer_start_ms(&checked(runtime)->timer, ms) != 0)
 		return luaL_error(L, "not enough memory");
 	mp_runtime_register(runtime);
 	return mp_runtime_yield(runtime);
@@ -291,7 +290,7 @@ int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms)
 lua_State *mp_waiter_state(struct mp_waiter *waiter)
 {
 	mp_assert(waiter->state == WAITING);
-	return is_there(waiter, 0) ? waiter->co : waiter->runtime->scratch;
+	return waiter->bell != NULL || is_there(waiter, 0) ? waiter->co : waiter->runtime->scratch;
 }
 
 void mp_waiter_resume(struct mp_waiter *waiter, int nresults)
@@ -299,6 +298,11 @@ void mp_waiter_resume(struct mp_waiter *waiter, int nresults)
 	struct mp_runtime *runtime = waiter->runtime;
 	mp_assert(waiter->state == WAITING);
 	runtime->waiting--;
+	if (MP_UNLIKELY(waiter->bell != NULL)) {
+		waiter->state = IDLE;
+		mp_visitor_answer(waiter);
+		return;
+	}
 	bool there = is_there(waiter, nresults);
 	if (MP_LIKELY(there && !runtime->ending)) {
 		resume(waiter, nresults);
@@ -312,8 +316,17 @@ void mp_waiter_resume(struct mp_waiter *waiter, int nresults)
 void mp_waiter_wake(struct mp_waiter *waiter)
 {
 	mp_assert(waiter->state == WAITING);
+	if (MP_UNLIKELY(waiter->bell != NULL)) {
+		mp_waiter_resume(waiter, 0);
+		return;
+	}
 	waiter->runtime->waiting--;
 	make_ready(waiter);
+}
+
+bool mp_waiter_is_visitor(const struct mp_waiter *waiter)
+{
+	return waiter->bell != NULL;
 }
 
 void mp_runtime_know(struct mp_runtime *runtime, lua_State *L)

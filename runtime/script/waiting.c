@@ -88,19 +88,32 @@ static void push_said(lua_State *L)
 	lua_remove(L, -2);
 }
 
+static _Thread_local lua_State *last_refused;
+
+bool mp_lua_is_refused(lua_State *L)
+{
+	if (MP_LIKELY(L != last_refused)) // one ends before the next begins
+		return false;
+	push_said(L);
+	bool said = !lua_isnil(L, -1);
+	lua_pop(L, 1);
+	return said;
+}
+
 // refuseWaiting(coroutine, text): why nothing can wait in that coroutine.
 int mp_core_refuse_waiting(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
 	luaL_checkstring(L, 2);
 	lua_settop(L, 2);
+	last_refused = lua_tothread(L, 1);
 	lua_getfield(L, LUA_REGISTRYINDEX, REFUSED);
 	lua_insert(L, 1);
 	lua_rawset(L, 1);
 	return 0;
 }
 
-int mp_lua_refuse_waiting(lua_State *L, lua_State *running)
+int mp_lua_refuse_visit(lua_State *L, const char *why)
 {
 	char here[PLACE];
 	luaL_checkstack(L, 8, "nested too deep");
@@ -109,13 +122,19 @@ int mp_lua_refuse_waiting(lua_State *L, lua_State *running)
 	push_said(L);
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
-		if (running == L)
+		if (why[0] == '\0')
 			explain(L);
 		else
-			lua_pushstring(L, running == NULL ? OUTSIDE : STRANGER);
+			lua_pushstring(L, why);
 	}
 	lua_concat(L, 2);
 	return lua_error(L);
+}
+
+int mp_lua_refuse_waiting(lua_State *L, lua_State *running)
+{
+	const char *why = running == NULL ? OUTSIDE : STRANGER;
+	return mp_lua_refuse_visit(L, running == L ? "" : why);
 }
 
 // coroutine.running(), which is the upvalue.

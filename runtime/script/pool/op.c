@@ -151,6 +151,29 @@ bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool)
 	return true;
 }
 
+static int push_answer(lua_State *L)
+{
+	struct mp_lua_op *op = lua_touserdata(L, 1);
+	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
+	return 2;
+}
+
+// A coroutine of the host's goes on later: the answer is read now.
+static void answer_visitor(struct mp_lua_op *op)
+{
+	struct mp_waiter *waiter = op->waiter;
+	lua_State *from = mp_runtime_protect(op->pool->runtime, push_answer, op, 2);
+	lua_State *co = mp_waiter_state(waiter);
+	give_op(op);
+	if (MP_LIKELY(from != NULL)) {
+		lua_xmove(from, co, 2);
+	} else {
+		lua_pushnil(co);
+		mp_lua_push_no_memory(co);
+	}
+	mp_waiter_resume(waiter, 2);
+}
+
 static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
 {
 	struct mp_lua_op *op = request->data[0];
@@ -158,6 +181,10 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 	if (op->waiter == NULL) {
 		mp_runtime_protect(op->pool->runtime, settle_future, op, 0);
 		give_op(op);
+		return;
+	}
+	if (mp_waiter_is_visitor(op->waiter)) {
+		answer_visitor(op);
 		return;
 	}
 	struct mp_lua_pool *pool = op->pool;

@@ -168,6 +168,11 @@ static void leave_guest(struct mp_runtime_guest *guest)
 	pool->engine.policies = NULL;
 }
 
+static size_t requests_of_guest(struct mp_runtime_guest *guest)
+{
+	return MP_CONTAINER_OF(guest, struct mp_lua_pool, guest)->ops.in_use;
+}
+
 static int pool_gc(lua_State *L)
 {
 	struct mp_lua_pool **holder = lua_touserdata(L, 1);
@@ -226,6 +231,7 @@ int mp_core_new_pool(lua_State *L)
 	mp_lua_pool_init_ops(pool);
 	pool->guest.end = end_guest;
 	pool->guest.leave = leave_guest;
+	pool->guest.requests = requests_of_guest;
 	mp_runtime_add_guest(runtime, &pool->guest);
 	mp_lua_pool_listen(pool);
 	*holder = pool;

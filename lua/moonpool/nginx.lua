@@ -1,0 +1,45 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The C core as a worker of nginx uses it. A coroutine of a request's that calls what waits gets a seat's number back;
+-- it yields to nginx, and takes the answer when nginx resumes it (runtime/script/host.h). moonpool's own coroutines,
+-- those of handlers and of moonpool.spawn, wait as they do everywhere.
+local nginx = {}
+
+-- lua-nginx-module's own coroutines go on through nginx; it keeps Lua's under these names.
+local original = {}
+for _, name in ipairs { "create", "resume", "status", "yield" } do
+  original[name] = coroutine["_" .. name] or coroutine[name]
+end
+local yield = original.yield
+
+-- Every function of the core that waits.
+local WAITING = { "submit", "submitBatch", "prepare", "connect", "warmUp", "close", "sleep", "futurePark" }
+
+local BLOCKS = {
+  run = "moonpool.run would hold up the whole worker: call what waits where you are, nginx goes on meanwhile",
+  settle = "the worker's event loop is nginx's",
+  finish = "the worker's event loop is nginx's",
+  askControl = "a control socket is asked from outside of nginx: moonpool ctl",
+}
+
+-- `open` is luaopen_moonpool_nginx of the same library.
+function nginx.adopt(core, open)
+  local worker = open()
+  local take, parked = core.take, core.parked
+  for _, name in ipairs(WAITING) do
+    local call = core[name]
+    core[name] = function(...)
+      local first, second, third = call(...)
+      if second ~= parked then return first, second, third end
+      yield()
+      return take(first)
+    end
+  end
+  for name, why in pairs(BLOCKS) do
+    core[name] = function() error(why, 3) end
+  end
+  core.counts = worker.counts
+  core.coroutine = original
+  return core
+end
+
+return nginx

@@ -1,0 +1,112 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- moonpool in nginx and OpenResty. Each worker has pools of its own, made once in init_worker_by_lua*:
+--
+--   local moonpool = require "resty.moonpool"
+--   moonpool.init_worker { contactPoints = { "10.0.0.1" }, localDataCenter = "datacenter1" }   -- or the path of a file
+--   moonpool.init_worker { users = "users.lua", events = { contactPoints = ... } }             -- several, by name
+--
+-- and used wherever nginx can wait (rewrite, access and content phases, timers, light threads, subrequests):
+--
+--   local pool = assert(moonpool.pool())         or  moonpool.pool "users"
+--   local result, err = pool:execute("SELECT name FROM app.users WHERE id = ?", { id })
+--
+-- Everything else of `require "moonpool"` is here, too: null, uuid, sleep, spawn, all, ...
+local moonpool = require "moonpool"
+local async = require "moonpool.async"
+local core = require "moonpool.core_loader"
+local schema = require "moonpool.config.schema"
+
+if not core.counts then error("resty.moonpool works inside of nginx: outside of it, require \"moonpool\"", 2) end
+
+local RETRY_MS = 1000 -- between attempts at a cluster that cannot be reached yet
+
+local resty = setmetatable({}, { __index = moonpool })
+
+local pools = {} -- name = { pool =, connected = }
+local default = "default"
+
+local is_key = {} -- of a configuration
+for _, key in ipairs(schema.keys) do is_key[key[1]] = true end
+
+-- A table is one configuration when any of its keys is one of a configuration's.
+local function by_name(given)
+  local named = type(given) == "table" and next(given) ~= nil
+  for key in pairs(named and given or {}) do named = named and type(key) == "string" and not is_key[key] end
+  return named and given or { [default] = given }
+end
+
+-- Until it is connected, or closed. Whoever asks for the pool meanwhile waits for the same attempt.
+local function connect(entry)
+  core.serve()
+  while not entry.connected do
+    local ok, err = entry.pool:connect()
+    if not ok and err.code == "CLOSED" then return end
+    entry.connected = ok == true
+    if not ok then core.sleep(RETRY_MS) end
+  end
+end
+
+-- Makes the pools of this worker and begins to connect them; returns at once. Raises what is wrong with a
+-- configuration.
+function resty.init_worker(configuration)
+  local phase = ngx.get_phase()
+  if phase == "init" then
+    error("init_worker: a pool belongs to one worker: call it in init_worker_by_lua*, not in init_by_lua*", 2)
+  end
+  if configuration == nil then
+    error("init_worker: a configuration expected: a table, the path of a Lua file, or a table of these by name", 2)
+  end
+  local given = by_name(configuration)
+  for name in pairs(given) do
+    if pools[name] then error("init_worker: there is a pool '" .. name .. "' already in this worker", 2) end
+  end
+  local made = {}
+  for name, one in pairs(given) do
+    local pool, err = moonpool.ConnectionPool(one)
+    if not pool then
+      for _, other in pairs(made) do core.discard(other.pool) end
+      return nil, err
+    end
+    made[name] = { pool = pool, connected = false }
+  end
+  for name, entry in pairs(made) do
+    pools[name] = entry
+    core.start(connect, entry)
+  end
+  return true
+end
+
+local function unknown(name)
+  local names = {}
+  for known in pairs(pools) do names[#names + 1] = known end
+  table.sort(names)
+  if #names == 0 then
+    error("there is no pool in this worker: make it in init_worker_by_lua* with moonpool.init_worker(configuration)", 3)
+  end
+  error("there is no pool '" .. tostring(name) .. "': there are " .. table.concat(names, ", "), 3)
+end
+
+-- The one that is there, when there is only one.
+local function only()
+  local name, entry = next(pools)
+  return name and next(pools, name) == nil and entry or nil
+end
+
+-- pool(name): the connected pool; nil and an error when the cluster cannot be reached. The only one needs no name.
+function resty.pool(name)
+  local entry = pools[name or default] or name == nil and only()
+  if not entry then unknown(name or default) end
+  if entry.connected then return entry.pool end
+  local ok, err = entry.pool:connect()
+  if not ok then return nil, err end
+  entry.connected = true
+  return entry.pool
+end
+
+-- What this worker does just now, in numbers (docs/nginx.md).
+function resty.counts(...)
+  if ... ~= nil then async.no_arguments("counts", ...) end
+  return core.counts()
+end
+
+return resty

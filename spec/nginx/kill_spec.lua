@@ -1,0 +1,94 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Coroutines that nginx ends while they wait: whose client has gone, or by ngx.thread.kill, before the answer and
+-- between the answer and their turn. Nothing of them is left, and nobody gets what was theirs.
+local moonpool = require "moonpool"
+local nginx_world = require "spec.nginx.support.world"
+
+describe("a coroutine that is killed while it waits", function()
+  local world
+  setup(function()
+    nginx_world.run(function()
+      world = nginx_world.start {
+        http = "lua_check_client_abort on;",
+        locations = {
+          ["/slow"] = [[
+            ngx.shared.notes:incr("asked", 1, 0)
+            pool:execute("SELECT name FROM ks.users WHERE id = ?", { id })
+            ngx.shared.notes:incr("answered", 1, 0)
+            ngx.print "answered"]],
+          -- Many are answered in one turn; when the first has gone on the others are killed.
+          ["/both"] = [[
+            local function one() pool:execute("SELECT name FROM ks.users WHERE id = ?", { 1 }) end
+            for _ = 1, 50 do
+              local threads = {}
+              for i = 1, 5 do threads[i] = ngx.thread.spawn(one) end
+              ngx.thread.wait(unpack(threads))
+              for i = 1, 5 do ngx.thread.kill(threads[i]) end
+            end
+            moonpool.sleep(20)
+            local counts = moonpool.counts()
+            ngx.print(counts.reaped, " ", counts.answered, " ", counts.seats)]],
+          ["/early"] = [[
+            for i = 1, 50 do
+              local thread = ngx.thread.spawn(function()
+                pool:execute("SELECT name FROM ks.users WHERE id = ?", { i })
+              end)
+              ngx.thread.kill(thread)
+            end
+            local sleeper = ngx.thread.spawn(moonpool.sleep, 50)
+            ngx.thread.kill(sleeper)
+            ngx.print(assert(pool:execute("SELECT name FROM ks.users WHERE id = ?", { 77 })):first().name)]],
+          ["/check"] = [[
+            for i = 0, 99 do
+              local row = assert(pool:execute("SELECT id, name FROM ks.users WHERE id = ?", { i })):first()
+              assert(row.id == i and row.name == "name " .. i, row.name)
+            end
+            ngx.print "right"]],
+          ["/noted"] = "ngx.print(ngx.shared.notes:get(ngx.var.arg_key) or 0)",
+        },
+      }
+    end)
+  end)
+  teardown(function() moonpool.run(function() world:close() end) end)
+  local function rests_and_is_right()
+    world:rests()
+    assert.equal("right", world.server:body "/check")
+  end
+
+  it("N3 leaves no seat behind when its client goes", function()
+    moonpool.run(function()
+      local rule = world.cluster:rule { opcode = "EXECUTE", statement = "ks.users", delay = 100 }
+      for round = 1, 3 do
+        local calls = {}
+        for i = 1, 10 do calls[i] = world.server:begin("/slow?id=" .. i) end
+        while tonumber(world.server:body "/noted?key=asked") < 10 * round do moonpool.sleep(1) end
+        for i = 1, 10 do calls[i]:abort() end
+      end
+      rule:remove()
+      world:rests()
+      assert.equal("0", world.server:body "/noted?key=answered")
+      rests_and_is_right()
+    end)
+  end)
+
+  it("N3 leaves no seat behind when it is killed before the answer", function()
+    moonpool.run(function()
+      assert.equal("name 77", world.server:body "/early")
+      rests_and_is_right()
+    end)
+  end)
+
+  it("N3 leaves no seat behind when it is killed between the answer and its turn", function()
+    moonpool.run(function()
+      local seats = {}
+      for round = 1, 4 do
+        local reaped, answered, count = world.server:body("/both"):match "(%d+) (%d+) (%d+)"
+        assert.is_true(tonumber(reaped) >= round, "none was killed at that moment")
+        assert.equal("0", answered)
+        seats[round] = count
+      end
+      assert.equal(seats[1], seats[4])
+      rests_and_is_right()
+    end)
+  end)
+end)
