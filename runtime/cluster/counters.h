@@ -42,6 +42,7 @@
 	X(uint64_t, moved, "failovers", "attempts that failed and went on to another host")                           \
 	X(uint64_t, move_refused, "failoversRefused", "those that the limits of `failover` kept from it")             \
 	X(uint64_t, dc_changes, "dataCenterFailovers", "times that another datacentre began to serve")                  \
+	X(uint64_t, pool_resizes, "poolResizes", "times that the pool of a host wanted another number of connections")    \
 	X(uint64_t, speculative, "speculative", "further copies of slow requests")                                    \
 	X(uint64_t, speculative_wins, "speculativeWins", "requests that one of those answered")                       \
 	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")         \

@@ -155,3 +155,13 @@ void mp_session_tell_dc(struct mp_session *session, const char *from, const char
 		{&event.from_dc, mp_str_of(from)}, {&event.to_dc, mp_str_of(to)}, {&event.reason, mp_str_of(reason)}};
 	enqueue(session, &event, NULL, NULL, texts, MP_ARRAY_LEN(texts));
 }
+
+void mp_session_tell_size(struct mp_session *session, struct mp_host *host, uint32_t from, uint32_t to,
+                          const char *why)
+{
+	struct mp_session_event event = blank(MP_EVENT_POOL_RESIZED);
+	const struct text texts[] = {{&event.reason, mp_str_of(why)}};
+	event.from_size = from;
+	event.to_size = to;
+	enqueue(session, &event, host, NULL, texts, MP_ARRAY_LEN(texts));
+}

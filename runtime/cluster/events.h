@@ -25,5 +25,8 @@ void mp_session_tell(struct mp_session *session, enum mp_session_event_kind kind
                      struct mp_host *to, const char *reason);
 // DC_FAILOVER.
 void mp_session_tell_dc(struct mp_session *session, const char *from, const char *to, const char *reason);
+// POOL_RESIZED.
+void mp_session_tell_size(struct mp_session *session, struct mp_host *host, uint32_t from, uint32_t to,
+                          const char *why);
 void mp_session_tell_schema(struct mp_session *session, struct mp_str keyspace, struct mp_str table,
                             struct mp_str change);

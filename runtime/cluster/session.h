@@ -30,6 +30,7 @@ enum mp_session_event_kind {
 	MP_EVENT_FAILOVER,
 	MP_EVENT_DC_FAILOVER,
 	MP_EVENT_SCHEMA_CHANGED,
+	MP_EVENT_POOL_RESIZED,
 	MP_EVENT_BREAKER_OPEN,
 	MP_EVENT_BREAKER_HALF_OPEN,
 	MP_EVENT_BREAKER_CLOSE,
@@ -45,6 +46,7 @@ struct mp_session_event {
 	const char *keyspace, *table, *change; // SCHEMA_CHANGED: "" where it does not apply
 	const char *from_dc, *to_dc;           // DC_FAILOVER, with a reason
 	uint32_t count;                        // EVENTS_DROPPED: so many that came at this point are lost
+	uint32_t from_size, to_size;           // POOL_RESIZED, with a reason: connections that it wants
 };
 
 struct mp_session;

@@ -88,6 +88,13 @@ static void on_host(void *owner, enum mp_host_news news, struct mp_host *host, c
 	mp_session_post(session);
 }
 
+static void on_resized(void *owner, struct mp_host *host, uint32_t from, uint32_t to, const char *why)
+{
+	struct mp_session *session = owner;
+	session->counters.pool_resizes++;
+	mp_session_tell_size(session, host, from, to, why);
+}
+
 static void on_schema(void *owner, struct mp_str keyspace, struct mp_str table, struct mp_str change)
 {
 	struct mp_session *session = owner;
@@ -252,6 +259,7 @@ void mp_session_init_cluster(struct mp_session *session)
 {
 	static const struct mp_cluster_events events = {
 		.on_host = on_host,
+		.on_resized = on_resized,
 		.on_schema = on_schema,
 		.on_schema_missed = on_schema_missed,
 		.on_view = on_view,

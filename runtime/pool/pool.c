@@ -301,6 +301,14 @@ static void on_retry(void *data)
 	fill(pool);
 }
 
+static void tell_size(struct mp_pool *pool)
+{
+	uint32_t from = pool->told_target;
+	pool->told_target = pool->target;
+	if (from != pool->target && pool->events->on_resized != NULL)
+		pool->events->on_resized(pool->owner, from, pool->target, pool->why);
+}
+
 static void on_review(void *data)
 {
 	struct mp_pool *pool = data;
@@ -317,6 +325,7 @@ static void on_review(void *data)
 	mp_pool_sweep(pool, &why);
 	snprintf(why.message, sizeof(why.message), "%s", mp_close_reason_text(why.reason));
 	fill(pool);
+	tell_size(pool);
 	tell_down(pool, &why);
 }
 
@@ -345,6 +354,7 @@ void mp_pool_init(struct mp_pool *pool, struct mp_loop *loop, const struct mp_co
 	mp_list_init(&pool->conns);
 	mp_timer_init(&pool->retry_timer, loop, on_retry, pool);
 	mp_timer_init(&pool->idle_timer, loop, mp_pool_on_idle, pool);
+	mp_timer_init(&pool->sample_timer, loop, mp_pool_on_sample, pool);
 	mp_task_init(&pool->review_task, on_review, pool);
 }
 
@@ -353,6 +363,7 @@ void mp_pool_deinit(struct mp_pool *pool)
 	mp_assert(pool->conns.count == 0);
 	mp_timer_stop(&pool->retry_timer);
 	mp_timer_stop(&pool->idle_timer);
+	mp_timer_stop(&pool->sample_timer);
 	mp_task_cancel(pool->loop, &pool->review_task);
 	mp_free(pool->ready);
 	pool->ready = NULL;
@@ -364,8 +375,12 @@ void mp_pool_open(struct mp_pool *pool)
 	pool->opened = true;
 	pool->closing = false;
 	pool->empty_told = false;
-	if (pool->target < pool->limits.core)
-		pool->target = pool->limits.core;
+	if (pool->target < pool->limits.core) {
+		mp_pool_set_target(pool, pool->limits.core, "");
+		pool->told_target = pool->target;
+		mp_adaptive_init(&pool->adaptive);
+	}
+	mp_pool_sample(pool);
 	mp_pool_review_later(pool);
 }
 
@@ -385,9 +400,10 @@ void mp_pool_close(struct mp_pool *pool, bool drain)
 	pool->opened = false;
 	pool->closing = true;
 	pool->up = false;
-	pool->target = 0;
+	mp_pool_set_target(pool, 0, "");
 	mp_timer_stop(&pool->retry_timer);
 	mp_timer_stop(&pool->idle_timer);
+	mp_timer_stop(&pool->sample_timer);
 	struct mp_list_node *node = mp_list_first(&pool->conns);
 	for (; node != NULL; node = mp_list_next(&pool->conns, node))
 		end_member(MP_CONTAINER_OF(node, struct mp_member, node), drain);

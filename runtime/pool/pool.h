@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "link/conn.h"
+#include "pool/adaptive.h"
 #include "pool/reconnect.h"
 
 struct mp_pool;
@@ -26,6 +27,8 @@ struct mp_pool_limits {
 	uint32_t idle_timeout_ms; // beyond core, what carried nothing for this long is drained; 0: never
 	uint32_t reconnect_base_ms;
 	uint32_t reconnect_max_ms;
+	struct mp_adaptive_rules
+		adaptive; // enabled: they decide between core and max, not grow_at and the idle timeout
 };
 
 enum { MP_POOL_RETRY_LEAST_MS = 50 }; // whoever decides, a host is not knocked at more often than that
@@ -40,6 +43,8 @@ struct mp_pool_events {
 	void (*on_added)(void *owner, struct mp_conn *conn);
 	// A connection that was ready ended; it is freed after the call. `lost`: not by our own will.
 	void (*on_removed)(void *owner, struct mp_conn *conn, const struct mp_conn_end *end, bool lost);
+	// It wants another number of connections. May be NULL.
+	void (*on_resized)(void *owner, uint32_t from, uint32_t to, const char *why);
 	void (*on_room)(void *owner); // room after there was none: waiting requests may try again
 	// Asked before each connection is opened: for how long it is postponed (a limit shared by all hosts), 0: not at
 	// all. It is asked again when that time is over. May be NULL.
@@ -70,6 +75,10 @@ struct mp_pool {
 	struct mp_reconnect reconnect;
 	struct mp_timer retry_timer;
 	struct mp_timer idle_timer;
+	struct mp_timer sample_timer; // of `adaptive`
+	struct mp_adaptive adaptive;
+	uint32_t told_target;       // by on_resized
+	char why[64];               // the target is another one since then
 	struct mp_task review_task; // what take, open, close ... ask for is done later in the turn
 	bool had_no_room;
 	bool opened;
@@ -112,6 +121,7 @@ bool mp_pool_is_up(const struct mp_pool *pool);
 struct mp_conn *mp_pool_take(struct mp_pool *pool);
 uint32_t mp_pool_in_flight(const struct mp_pool *pool);
 uint64_t mp_pool_ended_total(const struct mp_pool *pool); // of those that were ready, the ones that are gone
+double mp_pool_utilization(const struct mp_pool *pool);   // 0 .. 1: requests in flight of the room for them
 uint32_t mp_pool_busy_count(const struct mp_pool *pool);  // ready connections with a request in flight
 // Every connection that is not closed yet. `fn` must not change the pool.
 void mp_pool_each(const struct mp_pool *pool, void (*fn)(void *arg, struct mp_conn *conn), void *arg);

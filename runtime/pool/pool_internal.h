@@ -23,6 +23,10 @@ void mp_pool_set_part(struct mp_member *member, enum mp_member_part part); // th
 void mp_pool_review_later(struct mp_pool *pool);
 
 // ---- sizing.c
+void mp_pool_set_target(struct mp_pool *pool, uint32_t target,
+                        const char *why);  // the one writer; review follows
+void mp_pool_sample(struct mp_pool *pool); // the next sample for `adaptive`, if that is enabled
+void mp_pool_on_sample(void *data);        // its timer
 uint32_t mp_pool_fresh_count(const struct mp_pool *pool); // opening or ready, of the present address
 void mp_pool_trim(struct mp_pool *pool);                  // closes or drains what is above the target
 void mp_pool_drain_stale(struct mp_pool *pool);

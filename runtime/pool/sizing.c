@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many connections, and which one next. A pool grows by one connection at a time, when even the least
 // busy one is at its mark, and shrinks when connections beyond the core have carried nothing for the idle
-// time: between the two lies enough that it does not flap.
+// time: between the two lies enough that it does not flap. Or the measured load decides (pool/adaptive.h).
 #include "pool/pool.h"
+
+#include <stdio.h>
 
 #include "pool/pool_internal.h"
 
@@ -24,6 +26,15 @@ uint32_t mp_pool_fresh_count(const struct mp_pool *pool)
 	return count;
 }
 
+void mp_pool_set_target(struct mp_pool *pool, uint32_t target, const char *why)
+{
+	if (pool->target == target)
+		return;
+	pool->target = target;
+	snprintf(pool->why, sizeof(pool->why), "%s", why);
+	mp_pool_review_later(pool);
+}
+
 // ---- taking, growing --------------------------------------------------------------------------------------
 
 static uint64_t idle_tick_ms(const struct mp_pool *pool)
@@ -33,10 +44,30 @@ static uint64_t idle_tick_ms(const struct mp_pool *pool)
 
 static void watch_idle(struct mp_pool *pool)
 {
-	if (pool->limits.idle_timeout_ms == 0 || mp_timer_active(&pool->idle_timer))
+	bool never = pool->limits.idle_timeout_ms == 0 || pool->limits.adaptive.enabled;
+	if (never || mp_timer_active(&pool->idle_timer))
 		return;
 	if (mp_timer_start_ms(&pool->idle_timer, idle_tick_ms(pool)) != 0)
 		mp_log_write(mp_pool_log(pool), MP_LOG_ERROR, "out of memory for an idle timer");
+}
+
+static struct mp_adaptive_pool as_it_stands(const struct mp_pool *pool)
+{
+	return (struct mp_adaptive_pool){
+		.size = pool->target,
+		.min = pool->limits.core,
+		.max = pool->limits.max,
+		.room = pool->settings->max_streams,
+	};
+}
+
+static void rush(struct mp_pool *pool)
+{
+	struct mp_adaptive_pool now = as_it_stands(pool);
+	uint32_t size = mp_adaptive_rush(&pool->adaptive, &pool->limits.adaptive, &now);
+	if (size > pool->target)
+		pool->at_once = size - pool->target;
+	mp_pool_set_target(pool, size, "no connection has room");
 }
 
 static void grow(struct mp_pool *pool)
@@ -45,9 +76,12 @@ static void grow(struct mp_pool *pool)
 	               mp_pool_fresh_count(pool) >= pool->target;
 	if (pool->target == 0 || pool->target >= pool->limits.max || !settled)
 		return;
-	pool->target++;
+	if (pool->limits.adaptive.enabled) {
+		rush(pool);
+		return;
+	}
+	mp_pool_set_target(pool, pool->target + 1, "every connection is busy");
 	watch_idle(pool);
-	mp_pool_review_later(pool);
 }
 
 void mp_pool_reach(struct mp_pool *pool, uint32_t count)
@@ -55,10 +89,10 @@ void mp_pool_reach(struct mp_pool *pool, uint32_t count)
 	uint32_t wanted = count < pool->limits.max ? count : pool->limits.max;
 	if (!pool->opened || pool->limits.core == 0 || pool->target >= wanted)
 		return;
-	pool->target = wanted;
+	mp_pool_set_target(pool, wanted, "it was asked for");
 	pool->at_once = wanted;
+	mp_adaptive_init(&pool->adaptive); // what was seen before does not take them away
 	watch_idle(pool);
-	mp_pool_review_later(pool);
 }
 
 struct mp_conn *mp_pool_take(struct mp_pool *pool)
@@ -174,6 +208,7 @@ void mp_pool_trim(struct mp_pool *pool)
 
 void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limits)
 {
+	mp_timer_stop(&pool->sample_timer); // its pace may be another one
 	pool->limits = *limits;
 	pool->reconnect.base_ms = limits->reconnect_base_ms;
 	pool->reconnect.max_ms = limits->reconnect_max_ms;
@@ -181,12 +216,10 @@ void mp_pool_set_limits(struct mp_pool *pool, const struct mp_pool_limits *limit
 		return;
 	if (!pool->backing_off)
 		mp_timer_stop(&pool->retry_timer); // who limits all hosts may say something else now
-	if (pool->target < limits->core)
-		pool->target = limits->core;
-	if (pool->target > limits->max)
-		pool->target = limits->max;
-	if (limits->core == 0)
-		pool->target = 0;
+	uint32_t target = pool->target < limits->core ? limits->core : pool->target;
+	target = target > limits->max ? limits->max : target;
+	mp_pool_set_target(pool, limits->core == 0 ? 0 : target, "its limits are others now");
+	mp_pool_sample(pool);
 	mp_pool_trim(pool);
 	mp_pool_drain_stale(pool);
 	mp_timer_stop(&pool->idle_timer); // its pace may be another one
@@ -210,18 +243,53 @@ void mp_pool_on_idle(void *data)
 	// What was wanted in a rush and could not be opened since is not wanted any more.
 	uint32_t count = mp_pool_fresh_count(pool);
 	if (pool->target > count)
-		pool->target = count > pool->limits.core ? count : pool->limits.core;
+		mp_pool_set_target(pool, count > pool->limits.core ? count : pool->limits.core, "idle");
 	struct mp_list_node *node = mp_list_first(&pool->conns);
 	for (; node != NULL && pool->target > pool->limits.core; node = mp_list_next(&pool->conns, node)) {
 		struct mp_member *member = member_of(node);
 		if (!is_idle(pool, member, now_ms))
 			continue;
-		pool->target--;
+		mp_pool_set_target(pool, pool->target - 1, "idle");
 		drain(member, MP_CLOSE_IDLE);
 	}
 	if (pool->target > pool->limits.core)
 		watch_idle(pool);
 	mp_pool_review_later(pool);
+}
+
+// ---- by the measured load ---------------------------------------------------------------------------------
+
+static void resize(struct mp_pool *pool)
+{
+	struct mp_adaptive_pool now = as_it_stands(pool);
+	uint32_t size = mp_adaptive_decide(&pool->adaptive, &pool->limits.adaptive, &now);
+	if (size == pool->target)
+		return;
+	char why[sizeof(pool->why)];
+	snprintf(why, sizeof(why), "utilization was %.2f", pool->adaptive.utilization);
+	if (size > pool->target)
+		pool->at_once = size - pool->target;
+	mp_pool_set_target(pool, size, why);
+	mp_pool_trim(pool);
+}
+
+void mp_pool_sample(struct mp_pool *pool)
+{
+	const struct mp_adaptive_rules *rules = &pool->limits.adaptive;
+	if (!rules->enabled || pool->target == 0 || mp_timer_active(&pool->sample_timer))
+		return;
+	uint64_t pause_ms = rules->interval_ms / MP_ADAPTIVE_SAMPLES;
+	if (mp_timer_start_ms(&pool->sample_timer, pause_ms > 0 ? pause_ms : 1) != 0)
+		mp_log_write(mp_pool_log(pool), MP_LOG_ERROR, "out of memory for a timer: the pool keeps its size");
+}
+
+void mp_pool_on_sample(void *data)
+{
+	struct mp_pool *pool = data;
+	// A host that is down has no load, which says nothing about what it needs.
+	if (pool->ready_count > 0 && mp_adaptive_note(&pool->adaptive, mp_pool_in_flight(pool)))
+		resize(pool);
+	mp_pool_sample(pool);
 }
 
 // ---- questions --------------------------------------------------------------------------------------------
@@ -238,6 +306,13 @@ uint32_t mp_pool_in_flight(const struct mp_pool *pool)
 uint64_t mp_pool_ended_total(const struct mp_pool *pool)
 {
 	return pool->opened_total - pool->ready_count - pool->draining_count;
+}
+
+double mp_pool_utilization(const struct mp_pool *pool)
+{
+	double room = (double)pool->ready_count * pool->settings->max_streams;
+	double in_flight = mp_pool_in_flight(pool);
+	return room == 0 ? 0 : in_flight < room ? in_flight / room : 1;
 }
 
 uint32_t mp_pool_busy_count(const struct mp_pool *pool)

@@ -124,6 +124,22 @@ static void get_limits(lua_State *L, const char *core_key, const char *max_key, 
 		limits->reconnect_max_ms = limits->reconnect_base_ms;
 }
 
+static void get_adaptive(lua_State *L, struct mp_pool_limits *limits)
+{
+	struct mp_adaptive_rules *rules = &limits->adaptive;
+	*rules = (struct mp_adaptive_rules){.target = 0.7, .up = 0.8, .down = 0.3, .interval_ms = 30000};
+	get_bool(L, "adaptive", &rules->enabled);
+	get_number(L, "adaptiveTarget", &rules->target);
+	get_number(L, "adaptiveUp", &rules->up);
+	get_number(L, "adaptiveDown", &rules->down);
+	get_u32(L, "adaptiveInterval", &rules->interval_ms);
+	if (!rules->enabled)
+		return;
+	get_u32(L, "adaptiveMin", &limits->core);
+	get_u32(L, "adaptiveMax", &limits->max);
+	limits->grow_at = UINT32_MAX; // only when there is no room at all
+}
+
 static void get_session(lua_State *L, struct reading *reading)
 {
 	struct mp_session_config *session = &reading->config->session;
@@ -149,6 +165,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_bool(L, "authRequired", &auth_required);
 	session->auth_optional = !auth_required;
 	get_limits(L, "localCore", "localMax", &session->local);
+	get_adaptive(L, &session->local);
 	get_limits(L, "remoteCore", "remoteMax", &session->remote);
 	get_bool(L, "connectRemote", &session->connect_remote);
 	get_u32(L, "remoteHostsPerDc", &session->remote_hosts_per_dc);

@@ -101,6 +101,19 @@ local bad = {
     'pooling.maxConnectionsPerHost[0]: got "8" (string); must be an integer, 1 to 4096' },
   { pooling { adaptivePooling = { enabled = true, targetUtilization = 70 } },
     "pooling.adaptivePooling.targetUtilization: got 70 (number); must be a number, 0 to 1" },
+  { pooling { adaptivePooling = { minConnections = 8, maxConnections = 4 } },
+    "pooling.adaptivePooling.minConnections: got 8 (number); must be at most maxConnections, which is 4" },
+  { pooling { adaptivePooling = { scaleDownThreshold = 0.8 } },
+    "pooling.adaptivePooling.scaleDownThreshold: got 0.8 (number); must be below scaleUpThreshold, which is 0.8 by "
+      .. "default" },
+  { pooling { adaptivePooling = { scaleUpThreshold = 0.6 } },
+    "pooling.adaptivePooling.targetUtilization: got 0.7 by default (number); must be between scaleDownThreshold, which "
+      .. "is 0.3 by default, and scaleUpThreshold, which is 0.6" },
+  { pooling { adaptivePooling = { targetUtilization = 0.2, scaleDownThreshold = 0.2, scaleUpThreshold = 0.9 } },
+    "pooling.adaptivePooling.targetUtilization: got 0.2 (number); must be between scaleDownThreshold, which is 0.2, "
+      .. "and scaleUpThreshold, which is 0.9" },
+  { pooling { adaptivePooling = { evaluationInterval = 10 } },
+    "pooling.adaptivePooling.evaluationInterval: got 10 (number); must be an integer of milliseconds, 20 or more" },
   { pooling { adaptivePooling = { minConnection = 2 } },
     "pooling.adaptivePooling.minConnection: there is no such key, did you mean minConnections?" },
   { { loadBalancing = "TokenAwarePolicy" }, 'loadBalancing: got "TokenAwarePolicy" (string); must be a table' },
@@ -225,11 +238,10 @@ describe("a doubtful configuration", function()
       healthCheck = { enabled = true },
       failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
       logging = { level = "debug", logRequests = true, logErrors = false },
-      pooling = { enableMetrics = true, adaptivePooling = { enabled = true }, enableBatching = true, batchSize = 100 },
+      pooling = { enableMetrics = true, enableBatching = true, batchSize = 100 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "pooling.adaptivePooling",
-      "pooling.enableBatching", "pooling.batchSize", "healthCheck",
+    assert.same({ "pooling.enableBatching", "pooling.batchSize", "healthCheck",
       "logging.logRequests", "playbooks" }, warnings)
   end)
 
@@ -238,6 +250,18 @@ describe("a doubtful configuration", function()
       warnings_of { contactPoints = { "a" }, circuitBreaker = { failureThreshold = 9 } })
     assert.same({}, warnings_of { contactPoints = { "a" }, circuitBreaker = { enabled = true, failureThreshold = 9,
       recoveryTimeout = 1, halfOpenMaxCalls = 1 } })
+  end)
+
+  it("gives fixed sizes beside adaptive ones", function()
+    assert.same({
+      "pooling.adaptivePooling.evaluationInterval: 500 ms is too short to tell a load from its noise; use 5000 or more",
+      "pooling.coreConnectionsPerHost['0']: has no effect: pooling.adaptivePooling decides, between 2 and 20",
+      "pooling.maxConnectionsPerHost['0']: has no effect: pooling.adaptivePooling decides, between 2 and 20",
+    }, warnings_of { contactPoints = { "a" }, pooling = { coreConnectionsPerHost = { ["0"] = 2, ["1"] = 1 },
+      maxConnectionsPerHost = { ["local"] = 3 }, adaptivePooling = { minConnections = 2, maxConnections = 20,
+        evaluationInterval = 500 } } })
+    assert.same({}, warnings_of { contactPoints = { "a" }, pooling = { coreConnectionsPerHost = { ["0"] = 2 },
+      adaptivePooling = { enabled = false } } })
   end)
 
   it("says which keys of failover have no effect", function()

@@ -18,6 +18,24 @@ local function notices_silence(world, pool, node)
   return took
 end
 
+local function adaptive(rules) return { pooling = { maxRequestsPerConnection = 8, adaptivePooling = rules } } end
+
+-- Half of the room of three connections is taken until the function is called that this returns.
+local function keep_slow(world, pool)
+  local rule, going, futures = world.cluster:rule { statement = "slow", delay = 100 }, true, {}
+  for i = 1, 12 do
+    futures[i] = moonpool.spawn(function()
+      local options = { host = world:host(i % 3 + 1) }
+      while going do assert(pool:execute("SELECT key /* slow */ FROM system.local", nil, options)) end
+    end)
+  end
+  return function()
+    going = false
+    assert(moonpool.all(futures))
+    rule:remove()
+  end
+end
+
 -- With busted's assert.
 return function(assert) return {
   { "pooling.coreConnectionsPerHost", { pooling = { maxConnectionsPerHost = { ["0"] = 4 } } },
@@ -82,6 +100,47 @@ return function(assert) return {
         return count >= 3 and all_new(world.before.pool_ids, now)
       end)
     end },
+  { "pooling.adaptivePooling.enabled", {}, { pooling = { adaptivePooling = { enabled = true, minConnections = 3 } } },
+    function(world, pool)
+      world:eventually("it grows to its least size", function() return connections(pool) == 9 end)
+      change(world, {})
+      world:eventually("it is of its fixed size", function() return connections(pool) < 9 end, 100000)
+    end },
+  { "pooling.adaptivePooling.minConnections", adaptive {}, adaptive { minConnections = 4 },
+    function(world, pool) world:eventually("it grows", function() return connections(pool) == 12 end) end },
+  { "pooling.adaptivePooling.maxConnections", adaptive { minConnections = 3 },
+    adaptive { minConnections = 1, maxConnections = 2 },
+    function(world, pool) world:eventually("it shrinks", function() return connections(pool) == 6 end) end },
+  { "pooling.adaptivePooling.evaluationInterval", adaptive { evaluationInterval = 86400000 },
+    adaptive { evaluationInterval = 1000 },
+    function(world, pool) world:eventually("it shrinks", function() return connections(pool) == 3 end, 20000) end,
+    function(world, pool)
+      assert(pool:preallocateConnections { [world:host(1)] = 6 })
+      moonpool.sleep(20000)
+      assert.equal(8, connections(pool))
+    end, { quiet = true } },
+  { "pooling.adaptivePooling.scaleDownThreshold", adaptive { scaleDownThreshold = 0, evaluationInterval = 1000 },
+    adaptive { scaleDownThreshold = 0.2, evaluationInterval = 1000 },
+    function(world, pool) world:eventually("it shrinks", function() return connections(pool) == 3 end, 20000) end,
+    function(world, pool)
+      assert(pool:preallocateConnections { [world:host(1)] = 6 })
+      moonpool.sleep(20000)
+      assert.equal(8, connections(pool))
+    end, { quiet = true } },
+  { "pooling.adaptivePooling.scaleUpThreshold", adaptive { scaleUpThreshold = 1, evaluationInterval = 1000 },
+    adaptive { scaleUpThreshold = 0.42, targetUtilization = 0.4, evaluationInterval = 1000 },
+    function(world, pool)
+      local slow = keep_slow(world, pool)
+      world:eventually("it grows", function() return connections(pool) > 3 end, 20000)
+      slow()
+    end, nil, { quiet = true } },
+  { "pooling.adaptivePooling.targetUtilization", adaptive { targetUtilization = 0.75, evaluationInterval = 1000 },
+    adaptive { scaleUpThreshold = 0.42, targetUtilization = 0.31, evaluationInterval = 1000 },
+    function(world, pool)
+      local slow = keep_slow(world, pool)
+      world:eventually("it grows", function() return connections(pool) > 3 end, 20000)
+      slow()
+    end, nil, { quiet = true } },
   { "pooling.warmupTimeout", { pooling = { coreConnectionsPerHost = { ["0"] = 4 }, connectionsPerSecond = 0 } },
     { pooling = { coreConnectionsPerHost = { ["0"] = 4 }, maxConnectionsPerHost = { ["0"] = 16 }, warmupTimeout = 300,
       connectionsPerSecond = 1 } },

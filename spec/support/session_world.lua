@@ -38,7 +38,8 @@ end
 local event_names = {}
 for _, name in ipairs { "HOST_UP", "HOST_DOWN", "HOST_ADDED", "HOST_REMOVED", "CONNECTION_ADDED",
   "CONNECTION_REMOVED", "CONNECTION_LOST", "FAILOVER", "DC_FAILOVER", "SCHEMA_CHANGED", "BREAKER_OPEN",
-  "BREAKER_HALF_OPEN", "BREAKER_CLOSE", "EVENTS_DROPPED" } do
+  "BREAKER_HALF_OPEN", "BREAKER_CLOSE", "EVENTS_DROPPED",
+  "POOL_RESIZED" } do
   event_names[tonumber(C["MP_EVENT_" .. name])] = name
 end
 

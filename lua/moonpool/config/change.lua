@@ -8,6 +8,7 @@ local AFTER_NEXT = "from the next failure of a host"
 local ROTATE = "connections are replaced one by one"
 local CONNECT = "when a pool connects that did not yet"
 local WARMUP = "from the next warmup() on"
+local EVALUATION = "at the end of the interval"
 local NO_EFFECT = "has no effect yet"
 
 local change = {}
@@ -19,7 +20,11 @@ change.live = {
     idleTimeout = AT_ONCE, connectionTimeout = NEW, enableTcpNoDelay = ROTATE, enableTcpKeepAlive = ROTATE,
     tcpUserTimeout = ROTATE, reconnectBaseDelay = AFTER_NEXT, reconnectMaxDelay = AFTER_NEXT,
     connectionsPerSecond = AT_ONCE, enableMetrics = AT_ONCE, metricsInterval = AT_ONCE,
-    adaptivePooling = NO_EFFECT, enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
+    adaptivePooling = {
+      enabled = AT_ONCE, minConnections = AT_ONCE, maxConnections = AT_ONCE, targetUtilization = EVALUATION,
+      scaleUpThreshold = EVALUATION, scaleDownThreshold = EVALUATION, evaluationInterval = AT_ONCE,
+    },
+    enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
   },
   contactPoints = "the next time contact points are needed",
   addressTranslator = AT_ONCE,

@@ -2,6 +2,7 @@
 -- Judges a table by a schema (config/schema.lua): every problem is found, each with the key, what was given and what is
 -- allowed; of very many the first are told, and how many more there are. What is fine is laid into a flat table for C.
 local nearest = require "moonpool.nearest"
+local adaptive = require "moonpool.config.adaptive"
 local kinds = require "moonpool.config.kinds"
 local secrets = require "moonpool.secrets"
 
@@ -223,6 +224,8 @@ end
 return function(schema, given, place, folder)
   local self = new(place, folder)
   self:section({}, schema, given)
+  local pooling = type(given.pooling) == "table" and given.pooling or {}
+  adaptive(self, pooling.adaptivePooling)
   compare(self)
   return self
 end

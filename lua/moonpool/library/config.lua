@@ -77,19 +77,19 @@
 ---@field connectionsPerSecond? integer
 ---@field enableMetrics? boolean false: getMetrics() has only what stands now
 ---@field metricsInterval? integer the window of getMetrics(), and how often the event is told
----@field adaptivePooling? ConfigAdaptivePooling not available yet
+---@field adaptivePooling? ConfigAdaptivePooling the size follows the measured load
 ---@field enableBatching? boolean not available yet
 ---@field batchSize? integer not available yet
 ---@field batchTimeout? integer not available yet
 
 ---@class ConfigAdaptivePooling
----@field enabled? boolean
----@field minConnections? integer
----@field maxConnections? integer
----@field targetUtilization? number
----@field scaleUpThreshold? number
----@field scaleDownThreshold? number
----@field evaluationInterval? integer
+---@field enabled? boolean true where the section stands
+---@field minConnections? integer to each local host; 1
+---@field maxConnections? integer 8
+---@field targetUtilization? number of the room, after each resize; 0.7
+---@field scaleUpThreshold? number above it a pool grows; 0.8
+---@field scaleDownThreshold? number below it a pool shrinks; 0.3
+---@field evaluationInterval? integer 30000
 
 ---@class ConfigPolicy
 ---@field policy? string a name or a path

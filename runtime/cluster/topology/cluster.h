@@ -27,6 +27,8 @@ enum mp_host_news {
 // They come from inside of anything, so the owner notes what it is told and acts later in the turn.
 struct mp_cluster_events {
 	void (*on_host)(void *owner, enum mp_host_news news, struct mp_host *host, const char *reason);
+	void (*on_resized)(void *owner, struct mp_host *host, uint32_t from, uint32_t to,
+	                   const char *why); // its pool
 	void (*on_schema)(void *owner, struct mp_str keyspace, struct mp_str table, struct mp_str change);
 	void (*on_schema_missed)(void *owner); // it has changed while there was no control connection
 	void (*on_view)(void *owner);          // slots of the view have changed: its groups do not fit any more

@@ -172,6 +172,14 @@ static void on_removed(void *owner, struct mp_conn *conn, const struct mp_conn_e
 		mp_host_lost_connection(host);
 }
 
+static void on_resized(void *owner, uint32_t from, uint32_t to, const char *why)
+{
+	struct mp_host *host = owner;
+	mp_log_write(host->cluster->log, MP_LOG_DEBUG, "%s: %u connections instead of %u: %s", host->addr_text,
+	             to, from, why);
+	host->cluster->events->on_resized(host->cluster->owner, host, from, to, why);
+}
+
 static void on_room(void *owner)
 {
 	struct mp_host *host = owner;
@@ -243,6 +251,7 @@ static const struct mp_pool_events pool_events = {
 	.on_refused = on_refused,
 	.on_added = on_added,
 	.on_removed = on_removed,
+	.on_resized = on_resized,
 	.on_room = on_room,
 	.open_delay_ms = open_delay_ms,
 	.retry_delay = retry_delay,

@@ -5,6 +5,7 @@
 // dropped is counted, and told by an event that stands where it would have stood.
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,7 +14,8 @@
 
 #define EVENTS_MAX 16384
 
-// X(symbol, "name", fields in the order of `text`; the first is the handler's first argument when it is "host")
+// X(symbol, "name", fields in the order of `text`; the first is the handler's first argument when it is "host"; those
+// with a # in front are numbers)
 #define EVENTS(X)                                                       \
 	X(HOST_UP, "hostUp", "host")                                        \
 	X(HOST_DOWN, "hostDown", "host", "reason")                          \
@@ -28,6 +30,7 @@
 	X(BREAKER_CLOSE, "breakerClose", "host", "reason")                  \
 	X(SCHEMA_CHANGED, "schemaChange", "keyspace", "table", "change")    \
 	X(EVENTS_DROPPED, "eventsDropped", "count")                         \
+	X(POOL_RESIZED, "poolResize", "#from", "#to", "host", "reason")     \
 	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
 	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
 	X(CONFIG_RELOADED, "configReload", "file")                          \
@@ -108,6 +111,7 @@ static void on_event(void *data, const struct mp_session_event *event)
 {
 	struct mp_lua_pool *pool = data;
 	const char *text[FIELDS] = {host_text(event->host), event->reason};
+	char from[16], to[16];
 	enum kind kind;
 	switch (event->kind) {
 	case MP_EVENT_HOST_UP: kind = EVENT_HOST_UP; break;
@@ -132,6 +136,15 @@ static void on_event(void *data, const struct mp_session_event *event)
 		text[1] = event->to_dc;
 		text[2] = event->reason;
 		text[3] = "datacenter";
+		break;
+	case MP_EVENT_POOL_RESIZED:
+		kind = EVENT_POOL_RESIZED;
+		snprintf(from, sizeof(from), "%u", event->from_size);
+		snprintf(to, sizeof(to), "%u", event->to_size);
+		text[2] = text[0];
+		text[3] = text[1];
+		text[0] = from;
+		text[1] = to;
 		break;
 	case MP_EVENT_SCHEMA_CHANGED:
 		kind = EVENT_SCHEMA_CHANGED;
@@ -225,8 +238,12 @@ static int push_arguments(lua_State *L, const struct mp_lua_pool *pool, const st
 	}
 	lua_createtable(L, 0, FIELDS + 1);
 	for (int i = 0; i < FIELDS && fields[i] != NULL; i++) {
-		lua_pushstring(L, event->text[i]);
-		lua_setfield(L, -2, fields[i]);
+		bool is_number = fields[i][0] == '#';
+		if (is_number)
+			lua_pushnumber(L, strtod(event->text[i], NULL));
+		else
+			lua_pushstring(L, event->text[i]);
+		lua_setfield(L, -2, fields[i] + is_number);
 	}
 	if (event->generation > 0) {
 		lua_pushnumber(L, event->generation);

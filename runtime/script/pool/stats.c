@@ -108,6 +108,9 @@ int mp_core_get_hosts(lua_State *L)
 		if (host->breaker.ticket != 0)
 			text(L, "breaker", mp_breaker_state_name(host->breaker.state));
 		number(L, "connections", host->pool.ready_count);
+		number(L, "wantedConnections", host->pool.target);
+		number(L, "maxConnections", host->distance != MP_DISTANCE_IGNORED ? host->pool.limits.max : 0);
+		number(L, "utilization", mp_pool_utilization(&host->pool));
 		number(L, "inFlight", mp_pool_in_flight(&host->pool));
 		number(L, "requests", (double)host->requests);
 		struct mp_figures figures;
