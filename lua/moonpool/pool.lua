@@ -8,6 +8,7 @@ local config = require "moonpool.config"
 local exporter = require "moonpool.exporter"
 local handlers = require "moonpool.handlers"
 local reload = require "moonpool.reload"
+local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 
 local Pool = core.poolMethods
@@ -107,6 +108,10 @@ function Pool.explain(self, request)
   return found, err
 end
 
+for _, name in ipairs { "pause", "resume", "drain", "reconnect", "resize", "setWeight", "setTags",
+  "recoverConnection" } do
+  Pool[name] = steer[name]
+end
 Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
 
 Pool.setHostWeight = core.setHostWeight

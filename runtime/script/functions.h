@@ -74,6 +74,12 @@
 	X("setHostWeight", mp_core_set_host_weight, "tell the policies a host's weight")                  \
 	X("setHostTags", mp_core_set_host_tags, "tell the policies a host's tags")                        \
 	X("explain", mp_core_explain, "the plan that a request would get")                                \
+	X("holdHost", mp_core_hold_host, "pause, drain or resume a host")                                 \
+	X("knockHost", mp_core_knock_host, "try to connect to a host now")                                \
+	X("renewHost", mp_core_renew_host, "replace the connections of a host")                           \
+	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \
+	X("weighHost", mp_core_weigh_host, "a host's weight for now, or as it was before")                \
+	X("hostState", mp_core_host_state, "how a host and its connections are")                          \
 	/* what changes while a pool runs */                                                              \
 	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
 	X("rollback", mp_core_rollback, "back to the policies before")                                    \

@@ -205,15 +205,25 @@ static int nowhere(const struct mp_request_state *state)
 	return state->lacks != MP_FEATURE_NONE && state->attempt_count == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 }
 
-// Nothing was sent, because breakers keep requests away from all hosts of the plan that are connected: one of them is
-// asked rather than none. So is one that the caller named.
+// The host that a request goes to although none of its plan lets requests in: the one that it names, if that is only
+// paused; one whose breaker keeps requests away, rather than none.
+static uint16_t host_that_is_shut(struct mp_request *request)
+{
+	const struct mp_hosts *hosts = &request->session->hosts;
+	uint16_t named = request->options.pinned_host;
+	const struct mp_host *host = named != MP_NO_HOST ? hosts->slots[named] : NULL;
+	if (host != NULL && host->hold == MP_HOLD_PAUSED)
+		return named;
+	return hosts->shut_count > 0 ? mp_plan_shut_host(&request->state->plan) : MP_NO_HOST;
+}
+
 static MP_COLD int to_shut_host(struct mp_attempt *attempt)
 {
 	struct mp_request_state *state = attempt->request->state;
 	const struct mp_hosts *hosts = &attempt->request->session->hosts;
-	if (state->attempt_count > 0 || state->passed != 0 || hosts->shut_count == 0)
+	if (state->attempt_count > 0 || state->passed != 0)
 		return nowhere(state);
-	uint16_t index = mp_plan_shut_host(&state->plan);
+	uint16_t index = host_that_is_shut(attempt->request);
 	struct mp_host *host = index != MP_NO_HOST ? hosts->slots[index] : NULL;
 	if (host == NULL || host->state != MP_HOST_UP)
 		return nowhere(state);

@@ -118,11 +118,15 @@ void mp_request_tell_down(const struct mp_session *session, const struct mp_host
 	for (uint32_t i = 0; i < session->hosts.live_count; i++) {
 		const struct mp_host *host = session->hosts.live[i];
 		bool meant = only == NULL ? host->distance != MP_DISTANCE_IGNORED : host == only;
-		if (!meant || host->state == MP_HOST_UP)
+		const char *hold = mp_host_hold_name(host->hold);
+		if (!meant || (host->state == MP_HOST_UP && hold == NULL))
 			continue;
 		if (down++ < TOLD_HOSTS && at < size)
-			at += (size_t)snprintf(text + at, size - at, "%s%s: %.48s", down > 1 ? "; " : ": ",
-			                       host->addr_text, host->down_err != 0 ? host->down_why : "not reached yet");
+			at +=
+				(size_t)snprintf(text + at, size - at, "%s%s: %.48s", down > 1 ? "; " : ": ", host->addr_text,
+			                     hold != NULL          ? hold
+			                     : host->down_err != 0 ? host->down_why
+			                                           : "not reached yet");
 	}
 	if (down > TOLD_HOSTS && at < size)
 		snprintf(text + at, size - at, "; and %u more", down - TOLD_HOSTS);

@@ -240,6 +240,7 @@ static void on_empty(void *owner)
 {
 	struct mp_host *host = owner;
 	host->empty = true;
+	mp_host_drained(host);
 	host->cluster->events->on_quiet(host->cluster->owner);
 }
 
@@ -311,8 +312,9 @@ void mp_host_free(struct mp_host *host)
 
 void mp_host_open(struct mp_host *host)
 {
-	if (host->distance == MP_DISTANCE_IGNORED)
+	if (host->distance == MP_DISTANCE_IGNORED || host->hold == MP_HOLD_DRAINING)
 		return;
+	host->empty = false;
 	mp_pool_open(&host->pool);
 	mp_host_be_patient(host);
 }

@@ -17,6 +17,13 @@ enum mp_host_state {
 	MP_HOST_REMOVED, // left the cluster; its slot waits until its last connection and request are gone
 };
 const char *mp_host_state_name(enum mp_host_state state); // "up"
+// What an application wants of a host, whatever its state.
+enum mp_host_hold {
+	MP_HOLD_NONE,
+	MP_HOLD_PAUSED,   // only requests that name it; its connections stay
+	MP_HOLD_DRAINING, // none; its connections go when their requests have ended, and no new ones come
+};
+const char *mp_host_hold_name(enum mp_host_hold hold); // "paused"; NULL: none
 
 struct mp_cluster;
 
@@ -41,6 +48,9 @@ struct mp_host {
 	enum mp_host_state state;
 	uint32_t seen; // the refresh that named it last
 	bool admits;   // requests may go there
+	enum mp_host_hold hold;
+	double full_weight;         // that it has when it is resumed as it was; below 0: the one that it has
+	uint32_t own_core, own_max; // connections, whatever the configuration says; 0, 0: as that says
 	struct mp_breaker breaker;
 	struct mp_timer recovery; // of the breaker, while it is open
 	struct mp_pool pool;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether requests may go to a host: it is connected, and its circuit breaker lets them in. What becomes of requests
-// comes here as the verdicts of their attempts, what becomes of connections from the pool; a connection that is lost
-// counts once, however many requests were on it.
+// Whether requests may go to a host: it is connected, nobody holds it, and its circuit breaker lets them in. What
+// becomes of requests comes here as the verdicts of their attempts, what becomes of connections from the pool; a
+// connection that is lost counts once, however many requests were on it.
 //
 // mp_host_show() is the one writer of what the view says about it, and of `admits`.
 #include <stdio.h>
@@ -24,12 +24,43 @@ void mp_host_show(struct mp_host *host)
 	bool is_connected = host->state == MP_HOST_UP;
 	bool lets_in = mp_breaker_admits(breaker);
 	bool was_shut = view->isShut;
-	host->admits = is_connected && lets_in;
+	bool is_held = host->hold != MP_HOLD_NONE;
+	host->admits = is_connected && !is_held && lets_in;
 	view->isUp = host->admits;
-	view->isShut = is_connected && !lets_in;
+	view->isShut = is_connected && !is_held && !lets_in;
 	view->breakerHalfOpen = is_connected && breaker->state == MP_BREAKER_HALF_OPEN;
 	host->cluster->hosts->shut_count += (view->isShut ? 1u : 0u) - (was_shut ? 1u : 0u);
 	host->cluster->events->on_view(host->cluster->owner);
+}
+
+// ---- held -------------------------------------------------------------------------------------------------
+
+const char *mp_host_hold_name(enum mp_host_hold hold)
+{
+	return hold == MP_HOLD_PAUSED ? "paused" : hold == MP_HOLD_DRAINING ? "draining" : NULL;
+}
+
+void mp_host_set_hold(struct mp_host *host, enum mp_host_hold hold)
+{
+	const struct mp_cluster *cluster = host->cluster;
+	enum mp_host_hold before = host->hold;
+	if (before == hold || host->state == MP_HOST_REMOVED)
+		return;
+	const char *name = mp_host_hold_name(hold);
+	mp_log_write(cluster->log, MP_LOG_INFO, "%s is %s", host->addr_text, name != NULL ? name : "resumed");
+	host->hold = hold;
+	if (hold == MP_HOLD_DRAINING)
+		mp_pool_close(&host->pool, true);
+	else if (before == MP_HOLD_DRAINING && cluster->hosts->opened)
+		mp_host_open(host);
+	mp_host_show(host);
+	cluster->events->on_room(cluster->owner); // those that wait look for another place, or find one here
+}
+
+void mp_host_drained(struct mp_host *host)
+{
+	if (host->hold == MP_HOLD_DRAINING && host->state != MP_HOST_REMOVED)
+		mp_host_set_state(host, MP_HOST_DOWN, "it was drained");
 }
 
 // ---- the breaker ------------------------------------------------------------------------------------------
@@ -130,6 +161,7 @@ void mp_host_look_at_breaker(struct mp_host *host)
 
 void mp_host_init_admission(struct mp_host *host)
 {
+	host->full_weight = -1;
 	mp_timer_init(&host->recovery, host->cluster->loop, on_recovery, host);
 	mp_breaker_init(&host->breaker, &host->cluster->config->breaker, now_ms(host));
 }

@@ -21,6 +21,8 @@ void mp_host_tick(struct mp_host *host); // once a second
 // ---- host_admission.c
 void mp_host_init_admission(struct mp_host *host);
 void mp_host_end_admission(struct mp_host *host);
+void mp_host_set_hold(struct mp_host *host, enum mp_host_hold hold); // the one writer
+void mp_host_drained(struct mp_host *host);                          // its last connection is gone
 // Its state, or what else lets requests in or keeps them away, has changed: the slot of the view follows.
 void mp_host_show(struct mp_host *host);
 void mp_host_connected(struct mp_host *host);       // its first connection is ready

@@ -24,6 +24,10 @@ struct mp_pool_limits mp_host_limits(const struct mp_host *host)
 		limits.max = most;
 		limits.core = limits.core < most ? limits.core : most;
 	}
+	if (host->own_max > 0) {
+		limits.core = host->own_core;
+		limits.max = host->own_max;
+	}
 	return limits;
 }
 

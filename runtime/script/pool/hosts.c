@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/plan/marks.h"
+#include "cluster/steer.h"
 #include "script/core.h"
 #include "script/pool/options.h"
 #include "script/pool/pool.h"
@@ -14,14 +15,13 @@
 
 #define TAGS_MOST 32
 
-// The host that the argument names, or NULL with nil and an error pushed.
-static const struct mp_host *host_at(lua_State *L, struct mp_lua_pool *pool, int index)
+const struct mp_host *mp_lua_host_at(lua_State *L, struct mp_lua_pool *pool, int index)
 {
 	size_t len;
 	const char *name = luaL_checklstring(L, index, &len);
 	luaL_argcheck(L, strlen(name) == len, index, "an address expected");
 	const struct mp_host *host = NULL;
-	if (pool->state == MP_POOL_CLOSED)
+	if (pool->state == MP_POOL_CLOSED || pool->state == MP_POOL_CLOSING)
 		mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	else if ((host = mp_session_host_find(pool->engine.session, name)) == NULL)
 		mp_lua_fail(L, MP_ENOTFOUND, "there is no host %s", name);
@@ -34,10 +34,10 @@ int mp_core_set_host_weight(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	double weight = luaL_checknumber(L, 3);
 	luaL_argcheck(L, weight >= 0 && weight <= 1e6, 3, "a weight is a number from 0 to 1000000");
-	const struct mp_host *host = host_at(L, pool, 2);
+	const struct mp_host *host = mp_lua_host_at(L, pool, 2);
 	if (host == NULL)
 		return 2;
-	mp_session_view(pool->engine.session)->hosts[host->index].weight = weight;
+	mp_session_weigh(pool->engine.session, host->index, weight, false);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -65,7 +65,7 @@ int mp_core_set_host_tags(lua_State *L)
 		tags[count++] = lua_tostring(L, -1);
 		lua_insert(L, -2); // stays on the stack, so that the text lives
 	}
-	const struct mp_host *host = host_at(L, pool, 2);
+	const struct mp_host *host = mp_lua_host_at(L, pool, 2);
 	if (host == NULL)
 		return 2;
 	int rc = mp_view_set_tags(mp_session_view(pool->engine.session), host->index, tags, count);

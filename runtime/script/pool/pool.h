@@ -84,6 +84,10 @@ void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_pre
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);
 void mp_lua_pool_end_ops(struct mp_lua_pool *pool); // before the session is freed
 
+// ---- hosts.c ----------------------------------------------------------------------------------------------
+// The host that the argument names, or NULL with nil and an error pushed.
+const struct mp_host *mp_lua_host_at(lua_State *L, struct mp_lua_pool *pool, int index);
+
 // ---- events.c ---------------------------------------------------------------------------------------------
 void mp_lua_pool_listen(struct mp_lua_pool *pool);
 void mp_lua_pool_events_end(

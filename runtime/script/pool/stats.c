@@ -103,7 +103,11 @@ int mp_core_get_hosts(lua_State *L)
 		text(L, "rack", host->rack != NULL ? host->rack : "");
 		text(L, "releaseVersion", host->release_version != NULL ? host->release_version : "");
 		text(L, "distance", distance_name(host->distance));
-		text(L, "status", mp_host_state_name(host->state));
+		const char *hold = mp_host_hold_name(host->hold);
+		bool is_held = hold != NULL && (host->state == MP_HOST_UP || host->hold == MP_HOLD_DRAINING);
+		text(L, "status", is_held ? hold : mp_host_state_name(host->state));
+		if (hold != NULL)
+			text(L, "held", hold);
 		number(L, "weight", mp_session_view(pool->engine.session)->hosts[host->index].weight);
 		if (host->breaker.ticket != 0)
 			text(L, "breaker", mp_breaker_state_name(host->breaker.state));
