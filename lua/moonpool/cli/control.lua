@@ -5,6 +5,7 @@
 --                                             ->  {"ok":false,"error":"..."}
 --
 -- With "pool":N it is meant for that pool alone. Whatever goes wrong is an answer.
+local cluster_control = require "moonpool.cli.cluster_control"
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
@@ -62,9 +63,9 @@ verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = f
   return { ok = true, text = (exporter.text(meant)) }
 end }
 
-local function names()
+local function names_of(some)
   local list = {}
-  for name in pairs(verbs) do list[#list + 1] = name end
+  for name in pairs(some) do list[#list + 1] = name end
   table.sort(list)
   return table.concat(list, ", ")
 end
@@ -76,9 +77,10 @@ local function mistake(request)
   if type(request) ~= "table" then return "a question is an object: {\"verb\":\"health\"}" end
   local verb = type(request.verb) == "string" and verbs[request.verb]
   if not verb then
-    local close = type(request.verb) == "string" and nearest.of(request.verb, verbs)
+    local given = type(request.verb) == "string" and request.verb or ""
+    local close = nearest.of(given, verbs) or nearest.of(given, cluster_control.verbs)
     return ("unknown verb%s, one of these expected: %s"):format(close and ", did you mean " .. close .. "?" or "",
-      names())
+      names_of(verbs) .. "; of a simulated cluster: " .. names_of(cluster_control.verbs))
   end
   for key in pairs(request) do
     if not KEYS[key] then return "a question has a verb, an argument and the number of a pool, nothing else" end
@@ -138,6 +140,9 @@ end
 function control.answer(line, is_wanted)
   local request, why = json.decode(line)
   if request == nil then return json.encode { ok = false, error = "this is no line of JSON: " .. tostring(why) } end
+  if type(request) == "table" and cluster_control.verbs[request.verb] then
+    return json.encode(cluster_control.answer(request))
+  end
   local parts, length, all_ok = {}, 64, true
   local ok
   ok, why = ask(request, function(result)

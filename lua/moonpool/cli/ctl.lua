@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool ctl: asks a process that serves pools (moonpool serve, moonpool run --control). Exit status 0: done, 1:
 -- refused or nobody answers, 2: wrong usage.
+local cluster_control = require "moonpool.cli.cluster_control"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
@@ -15,14 +16,16 @@ local ctl = {}
 function ctl.define(parser)
   local command = parser:command("ctl", "Ask or tell a process that runs moonpool serve, or run --control.")
   local lines, names = {}, {}
-  for name, verb in pairs(control.verbs) do
-    names[#names + 1] = name
-    lines[#lines + 1] = ("  %-18s %s"):format(name .. (verb.argument and " " .. verb.argument or ""), verb[1])
+  for _, verbs in ipairs { control.verbs, cluster_control.verbs } do
+    for name, verb in pairs(verbs) do
+      names[#names + 1] = name
+      lines[#lines + 1] = ("  %-18s %s"):format(name .. (verb.argument and " " .. verb.argument or ""), verb[1])
+    end
   end
   table.sort(lines)
   table.sort(names)
   command:argument("verb", "What is wanted:\n" .. table.concat(lines, "\n")):argname "VERB":choices(names)
-  command:argument("argument", "What the verb wants to know."):args "?":argname "ARG"
+  command:argument("argument", "What the verb wants to know."):args "*":argname "ARG"
   command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
   command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
     :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
@@ -75,7 +78,18 @@ end
 
 function printers.metrics(result) io.stdout:write(result.text) end
 
+-- Of a verb for a simulated cluster.
+local function print_cluster(answer)
+  for _, node in ipairs(answer.nodes or {}) do
+    print(("%-3d %-16s %-8s %s/%s  %d connections, %d requests"):format(node.number, node.address, node.state,
+      node.datacenter, node.rack, node.connections, node.requests))
+  end
+  if answer.rule then print("rule " .. answer.rule) end
+  return 0
+end
+
 local function print_answer(answer, options)
+  if answer.ok and cluster_control.verbs[options.verb] then return print_cluster(answer) end
   if not answer.pools then return say.failed(answer.error) end
   for _, result in ipairs(answer.pools) do
     if result.number and (#answer.pools > 1 or options.pool) then print("pool " .. result.number) end
@@ -85,8 +99,10 @@ local function print_answer(answer, options)
 end
 
 function ctl.run(options)
-  local verb = control.verbs[options.verb]
-  if (verb.argument ~= nil) ~= (options.argument ~= nil) then
+  local verb = control.verbs[options.verb] or cluster_control.verbs[options.verb]
+  local words = #options.argument
+  options.argument = words > 0 and table.concat(options.argument, " ") or nil
+  if words > (verb.words or 1) or (verb.argument ~= nil) ~= (options.argument ~= nil) then
     say.failed(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
     return 2
   end

@@ -4,6 +4,7 @@
 -- What the application sees as moonpool.embedded is the cluster of moonpool.sim (kill, start, pause, resume, rule, ...)
 -- with contactPoints, port and hosts ("127.0.0.1", or "127.0.0.1:9043" on another port).
 local cli = require "moonpool.cli_core"
+local cluster_control = require "moonpool.cli.cluster_control"
 local pool = require "moonpool.pool"
 local sim = require "moonpool.sim"
 local whole = require "moonpool.cli.whole"
@@ -32,12 +33,15 @@ function embedded.start(nodes, dcs)
   return cluster
 end
 
--- A converter of the command line's number.
+-- Converters of the command line's numbers.
 embedded.nodes = whole(1, 100, "number of nodes")
+embedded.dcs = whole(1, 32, "number of datacentres")
 
 -- The cluster where the application or the configuration looks for it.
-function embedded.provide(moonpool, nodes)
-  local cluster = embedded.start(nodes)
+function embedded.provide(moonpool, nodes, dcs)
+  if dcs and dcs > nodes then error(("moonpool: %d nodes cannot stand in %d datacentres"):format(nodes, dcs), 0) end
+  local cluster = embedded.start(nodes, dcs)
+  cluster_control.cluster = cluster
   moonpool.embedded = cluster
   pool.default_port = cluster.port
   cli.setenv("CASSANDRA_HOSTS", table.concat(cluster.hosts, ","))

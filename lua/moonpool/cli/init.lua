@@ -54,7 +54,8 @@ return function(arguments)
   local parser, by_name = parser_of_all()
   local rest = {}
   if arguments[1] == "run" then
-    arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true, ["--control"] = true })
+    arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true, ["--dcs"] = true,
+      ["--control"] = true })
   end
   local ok, options = parse(parser, arguments)
   if ok == nil then return options end

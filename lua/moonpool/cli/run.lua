@@ -21,6 +21,8 @@ function run.define(parser)
     "is: moonpool.embedded, and CASSANDRA_HOSTS unless it is set.")
     :argname "N"
     :convert(embedded.nodes)
+  command:option("--dcs", "Of the simulated cluster: how many datacentres its nodes stand in."):argname "N"
+    :convert(embedded.dcs)
   command:option("--control", "Answer 'moonpool ctl' at this path while the application runs."):argname "PATH"
   command:argument("app", "The application: a Lua file."):argname "APP.lua"
   command:argument("args", "Its arguments: ... and arg in the file."):args "*":argname "ARG"
@@ -52,10 +54,14 @@ function run.run(options)
     moonpool.config = options.config
   end
   arg = { [0] = options.app, unpack(options.rest) }
+  if options.dcs and not options.embedded then
+    say.failed "--dcs is of the simulated cluster: it wants --embedded N"
+    return 2
+  end
   cli.watchSignals()
   modules.enter() -- for good: coroutines go on after the application itself has ended
   if options.embedded then
-    local ok, why = pcall(embedded.provide, moonpool, options.embedded)
+    local ok, why = pcall(embedded.provide, moonpool, options.embedded, options.dcs)
     if not ok then return failed(why) end
   end
   cli.onHangup(control.on_hangup)

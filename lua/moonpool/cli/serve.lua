@@ -29,6 +29,8 @@ function serve.define(parser)
     "$XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
   command:option("--embedded", "Simulate a cluster of N nodes in this process, to try it out."):argname "N"
     :convert(embedded.nodes)
+  command:option("--dcs", "Of the simulated cluster: how many datacentres its nodes stand in."):argname "N"
+    :convert(embedded.dcs)
 end
 
 local function told(...) say.line("moonpool: " .. table.concat { ... }) end
@@ -73,7 +75,7 @@ function serve.run(options)
   cli.watchSignals()
   modules.enter() -- for good, also while the handlers file is loaded
   if options.embedded then
-    local ok, why = pcall(embedded.provide, moonpool, options.embedded)
+    local ok, why = pcall(embedded.provide, moonpool, options.embedded, options.dcs)
     if not ok then return failed(why) end
   end
   local source, wrong = config.read(options.file, nil, core.readFile)

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool sim: the simulated cluster on real sockets, until a signal ends it.
 local cli = require "moonpool.cli_core"
+local cluster_control = require "moonpool.cli.cluster_control"
+local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local say = require "moonpool.cli.say"
 local whole = require "moonpool.cli.whole"
@@ -15,6 +17,7 @@ function sim.define(parser)
     :convert(whole(1, 32, "number of datacentres"))
   command:option("--port", "The port of every node."):argname "PORT":default "9042"
     :convert(whole(1, 65535, "port"))
+  command:option("--control", "Answer 'moonpool ctl' (nodes, node N kill, rule, ...) at this path."):argname "PATH"
 end
 
 function sim.run(options)
@@ -28,6 +31,14 @@ function sim.run(options)
     { nodes = options.nodes, dcs = options.dcs, port = options.port })
   if not ok then
     return say.failed(("%s; is port %d taken?"):format((tostring(cluster):gsub("^[^\n:]+:%d+: ", "")), options.port))
+  end
+  if options.control then
+    local server, why = control.listen(options.control)
+    if not server then
+      core.finish()
+      return say.failed(why)
+    end
+    cluster_control.cluster = cluster
   end
   say.line(("%d nodes on 127.0.0.1 .. 127.0.0.%d, port %d. Ctrl-C ends them."):format(options.nodes, options.nodes,
     options.port))
