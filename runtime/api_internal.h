@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "moonpool.h"
 #include "script/engine.h"
+#include "wire/type.h"
 
 struct mp_api_loop;
 
@@ -60,6 +61,15 @@ struct mp_api_statement {
 	struct mp_list_node node;
 };
 
+// Values with parts that were begun and are not ended, the outermost first.
+#define MP_API_NEST_MAX MP_TYPE_DEPTH_MAX
+struct mp_api_nest {
+	const struct mp_type *type;
+	size_t begin;   // of the value
+	size_t part_at; // of the newest part
+	uint32_t count; // of parts
+};
+
 struct mp_api_request {
 	struct mp_api_object object;
 	struct mp_api_session *session;
@@ -72,6 +82,9 @@ struct mp_api_request {
 	void (*on_done)(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 	void *data;
 	struct mp_list_node node; // in unsent, unless it is the newest
+	uint32_t depth;           // of what is begun
+	struct mp_metadata *held; // while something is begun: its types are from here
+	struct mp_api_nest nest[MP_API_NEST_MAX];
 };
 
 // ---- api.c
@@ -99,6 +112,10 @@ static inline const struct moonpool_error *mp_api_error(struct mp_api_loop *loop
 	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
 }
 
+// ---- api_part.c
+void mp_api_value_make(struct moonpool_value *value, const struct moonpool_result *result,
+                       const struct mp_type *type, struct mp_bytes bytes);
+
 // ---- api_session.c
 struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
                                          const char *function) MP_MUST_CHECK;
@@ -112,6 +129,23 @@ struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *ha
 void mp_api_statement_drop(struct mp_api_statement *statement);
 // A text of a call: `len` -1 means up to its NUL. 0, or the code that was noted.
 int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char *function) MP_MUST_CHECK;
+
+// ---- api_value.c: the place of the next value, in a request or in a value that was begun
+struct mp_api_place {
+	struct mp_api_request *request;
+	const struct mp_type *type; // NULL: there is none, and why was noted
+	struct mp_buf *out;
+};
+struct mp_api_place mp_api_next_place(const struct moonpool_request *handle, const char *function);
+// The value was appended; `why_not` is not NULL: it was not.
+int mp_api_placed(const struct mp_api_place *place, const char *function, const char *why_not);
+
+// ---- api_compose.c
+// The type of the next part of what was begun last; NULL: there is none, and why was noted.
+const struct mp_type *mp_api_next_part(struct mp_api_request *request, const char *function);
+// NULL, or why what was appended is no part.
+const char *mp_api_end_part(struct mp_api_request *request) MP_MUST_CHECK;
+void mp_api_nest_drop(struct mp_api_request *request);
 
 // ---- api_request.c
 // NULL also when moonpool_request_new() has just failed: its reason is kept.

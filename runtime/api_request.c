@@ -104,6 +104,8 @@ static void withdraw(struct mp_api_request *request)
 static void give_back(struct mp_api_request *request)
 {
 	mp_request_give(request->request);
+	if (MP_UNLIKELY(request->held != NULL))
+		mp_api_nest_drop(request);
 	keep(request->session->loop, request);
 }
 
@@ -309,6 +311,9 @@ int mp_api_request_ready(struct mp_api_request *request, const char *function)
 		rc = mp_buf_status(&to->values);
 	if (MP_UNLIKELY(rc != 0))
 		return refuse_to_send(request, function, rc);
+	if (MP_UNLIKELY(request->depth > 0))
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+		                      "a value was begun and not ended: moonpool_bind_end() ends it");
 	// Parameters that are others by now are told when it is submitted.
 	if (prepared != NULL && prepared->params != NULL && request->next < prepared->params->column_count &&
 	    to->generation == prepared->generation)

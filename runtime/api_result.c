@@ -3,10 +3,9 @@
 // void. What is asked of none, or of a column that is not there, gives 0, NULL or false, and a noted reason.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api_scalar.h"
 #include "base/mem.h"
 #include "wire/message.h"
-#include "wire/value.h"
 
 static const char no_place[] = "the place for the value is NULL";
 static const char no_column[] = "there is no such column";
@@ -201,47 +200,28 @@ static int other_type(const char *function)
 	return mp_api_refuse(function, MOONPOOL_TYPE_MISMATCH, NULL);
 }
 
-static int get_whole(const struct moonpool_result *result, uint32_t column, const void *place, int64_t *value,
-                     const char *function)
+// What a reader said of the value, noted when it did not fit.
+MP_INLINE int given(int rc, const char *function)
 {
-	struct mp_bytes bytes;
-	uint16_t type;
-	int8_t tiny = 0;
-	int16_t small = 0;
-	int32_t normal = 0;
-	int rc = value_at(result, column, place, &bytes, &type, function);
-	if (rc != 0)
-		return rc;
-	switch (type) {
-	case MP_TYPE_TINYINT:
-		rc = mp_value_i8(bytes, &tiny);
-		*value = tiny;
-		return rc;
-	case MP_TYPE_SMALLINT:
-		rc = mp_value_i16(bytes, &small);
-		*value = small;
-		return rc;
-	case MP_TYPE_INT:
-		rc = mp_value_i32(bytes, &normal);
-		*value = normal;
-		return rc;
-	case MP_TYPE_BIGINT:
-	case MP_TYPE_COUNTER:
-	case MP_TYPE_TIMESTAMP:
-	case MP_TYPE_TIME: return mp_value_i64(bytes, value);
-	default: return other_type(function);
-	}
+	return MP_LIKELY(rc != MOONPOOL_TYPE_MISMATCH) ? rc : other_type(function);
 }
 
 int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, int64_t *value)
 {
-	return get_whole(result, column, value, value, __func__);
+	struct mp_bytes bytes;
+	uint16_t type;
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
+	return rc != 0 ? rc : given(mp_api_read_whole(type, bytes, value), __func__);
 }
 
 int moonpool_get_int32(const struct moonpool_result *result, uint32_t column, int32_t *value)
 {
+	struct mp_bytes bytes;
+	uint16_t type;
 	int64_t wide = 0;
-	int rc = get_whole(result, column, value, &wide, __func__);
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
+	if (rc == 0)
+		rc = given(mp_api_read_whole(type, bytes, &wide), __func__);
 	if (rc != 0)
 		return rc;
 	if (wide < INT32_MIN || wide > INT32_MAX)
@@ -254,18 +234,8 @@ int moonpool_get_double(const struct moonpool_result *result, uint32_t column, d
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	float single;
 	int rc = value_at(result, column, value, &bytes, &type, __func__);
-	if (rc != 0)
-		return rc;
-	if (type == MP_TYPE_DOUBLE)
-		return mp_value_f64(bytes, value);
-	if (type != MP_TYPE_FLOAT)
-		return other_type(__func__);
-	rc = mp_value_f32(bytes, &single);
-	if (rc == 0)
-		*value = (double)single;
-	return rc;
+	return rc != 0 ? rc : given(mp_api_read_real(type, bytes, value), __func__);
 }
 
 int moonpool_get_bool(const struct moonpool_result *result, uint32_t column, bool *value)
@@ -283,12 +253,7 @@ int moonpool_get_uuid(const struct moonpool_result *result, uint32_t column, uin
 	struct mp_bytes bytes;
 	uint16_t type;
 	int rc = value_at(result, column, value, &bytes, &type, __func__);
-	if (rc != 0)
-		return rc;
-	if ((type != MP_TYPE_UUID && type != MP_TYPE_TIMEUUID) || bytes.len != 16)
-		return other_type(__func__);
-	memcpy(value, bytes.data, 16);
-	return 0;
+	return rc != 0 ? rc : given(mp_api_read_uuid(type, bytes, value), __func__);
 }
 
 int moonpool_get_text(const struct moonpool_result *result, uint32_t column, const char **text, size_t *len)
@@ -315,4 +280,16 @@ int moonpool_get_bytes(const struct moonpool_result *result, uint32_t column, co
 	*bytes = value.data;
 	*len = (size_t)value.len;
 	return 0;
+}
+
+int moonpool_get_value(const struct moonpool_result *result, uint32_t column, struct moonpool_value *value)
+{
+	struct mp_bytes bytes;
+	uint16_t type;
+	int rc = value_at(result, column, value, &bytes, &type, __func__);
+	if (rc != 0 && rc != MOONPOOL_NOT_FOUND)
+		return rc;
+	const struct mp_api_answer *answer = mp_api_good(result, MP_API_ANSWER);
+	mp_api_value_make(value, result, answer->outcome->metadata->columns[column].type, bytes);
+	return rc;
 }

@@ -7,22 +7,17 @@
 #include "wire/scalar.h"
 #include "wire/value.h"
 
-// The next parameter of a request; type NULL: there is none, and why was noted.
-struct place {
-	struct mp_api_request *request;
-	const struct mp_type *type;
-	struct mp_buf *out;
-};
-
-MP_INLINE struct place next(const struct moonpool_request *handle, const char *function)
+MP_INLINE struct mp_api_place next(const struct moonpool_request *handle, const char *function)
 {
-	struct place place = {.request = mp_api_request_of(handle, function)};
+	struct mp_api_place place = {.request = mp_api_request_of(handle, function)};
 	if (MP_UNLIKELY(place.request == NULL))
 		return place;
 	struct mp_request *request = place.request->request;
 	const struct mp_metadata *params = request->prepared != NULL ? request->prepared->params : NULL;
 	place.out = &request->values;
-	if (MP_LIKELY(params != NULL && place.request->next < params->column_count))
+	if (MP_UNLIKELY(place.request->depth > 0))
+		place.type = mp_api_next_part(place.request, function);
+	else if (MP_LIKELY(params != NULL && place.request->next < params->column_count))
 		place.type = params->columns[place.request->next++].type;
 	else
 		mp_api_spoil(place.request, function, MOONPOOL_INVALID_ARGUMENT,
@@ -34,25 +29,43 @@ static int does_not_fit(struct mp_api_request *request, const struct mp_type *ty
                         const char *why)
 {
 	char text[160];
-	snprintf(text, sizeof(text), "parameter %u (%s): got %s", request->next, mp_type_id_name(type->id), why);
+	if (request->depth == 0)
+		snprintf(text, sizeof(text), "parameter %u (%s): got %s", request->next, mp_type_id_name(type->id),
+		         why);
+	else
+		snprintf(text, sizeof(text), "parameter %u, part %u (%s) of a %s: got %s", request->next,
+		         request->nest[request->depth - 1].count, mp_type_id_name(type->id),
+		         mp_type_id_name(request->nest[request->depth - 1].type->id), why);
 	mp_api_spoil(request, function, MOONPOOL_TYPE_MISMATCH, NULL);
 	return mp_api_refuse_text(function, MOONPOOL_TYPE_MISMATCH, text);
 }
 
 // `why_not` NULL: it was appended.
-MP_INLINE int bound(const struct place *place, const char *function, const char *why_not)
+MP_INLINE int bound(const struct mp_api_place *place, const char *function, const char *why_not)
 {
+	if (MP_UNLIKELY(place->request->depth > 0) && why_not == NULL)
+		why_not = mp_api_end_part(place->request);
 	return MP_LIKELY(why_not == NULL) ? 0 : does_not_fit(place->request, place->type, function, why_not);
 }
 
-static int missing(const struct place *place, const char *function, const char *what)
+struct mp_api_place mp_api_next_place(const struct moonpool_request *handle, const char *function)
+{
+	return next(handle, function);
+}
+
+int mp_api_placed(const struct mp_api_place *place, const char *function, const char *why_not)
+{
+	return bound(place, function, why_not);
+}
+
+static int missing(const struct mp_api_place *place, const char *function, const char *what)
 {
 	return mp_api_spoil(place->request, function, MOONPOOL_INVALID_ARGUMENT, what);
 }
 
 MP_INLINE int bind_whole(struct moonpool_request *request, int64_t value, const char *function)
 {
-	struct place place = next(request, function);
+	struct mp_api_place place = next(request, function);
 	if (MP_UNLIKELY(place.type == NULL))
 		return moonpool_last_code();
 	return bound(&place, function, mp_scalar_put_whole(place.out, place.type->id, value));
@@ -70,7 +83,7 @@ int moonpool_bind_int32(struct moonpool_request *request, int32_t value)
 
 int moonpool_bind_double(struct moonpool_request *request, double value)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	return bound(&place, __func__, mp_scalar_put_real(place.out, place.type->id, value));
@@ -78,7 +91,7 @@ int moonpool_bind_double(struct moonpool_request *request, double value)
 
 int moonpool_bind_bool(struct moonpool_request *request, bool value)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	return bound(&place, __func__, mp_scalar_put_boolean(place.out, place.type->id, value));
@@ -86,7 +99,7 @@ int moonpool_bind_bool(struct moonpool_request *request, bool value)
 
 int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdiff_t len)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (data == NULL && len != 0)
@@ -103,7 +116,7 @@ int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdi
 
 int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (bytes == NULL && len > 0)
@@ -112,12 +125,12 @@ int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, siz
 		return missing(&place, __func__, "a value of more than 2 GiB");
 	mp_buf_i32(place.out, (int32_t)len);
 	mp_buf_bytes(place.out, bytes != NULL ? bytes : "", len);
-	return 0;
+	return bound(&place, __func__, NULL);
 }
 
 int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16])
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (uuid == NULL)
@@ -125,20 +138,31 @@ int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16])
 	return bound(&place, __func__, mp_scalar_put_uuid(place.out, place.type->id, uuid));
 }
 
+int moonpool_bind_duration(struct moonpool_request *request, int32_t months, int32_t days,
+                           int64_t nanoseconds)
+{
+	struct mp_api_place place = next(request, __func__);
+	if (place.type == NULL)
+		return moonpool_last_code();
+	if (place.type->id != MP_TYPE_DURATION)
+		return bound(&place, __func__, "a duration");
+	return bound(&place, __func__, mp_scalar_put_duration(place.out, months, days, nanoseconds));
+}
+
 int moonpool_bind_null(struct moonpool_request *request)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	mp_write_null(place.out);
-	return 0;
+	return bound(&place, __func__, NULL);
 }
 
 int moonpool_bind_unset(struct moonpool_request *request)
 {
-	struct place place = next(request, __func__);
+	struct mp_api_place place = next(request, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	mp_write_unset(place.out);
-	return 0;
+	return bound(&place, __func__, NULL);
 }

@@ -191,9 +191,26 @@ MOONPOOL_API int moonpool_bind_text(struct moonpool_request *request, const char
 MOONPOOL_API int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len);
 MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request,
                                     const uint8_t uuid[16]); // a timeuuid is of version 1
+// Of one sign, all three.
+MOONPOOL_API int moonpool_bind_duration(struct moonpool_request *request, int32_t months, int32_t days,
+                                        int64_t nanoseconds);
 MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
 // Leaves the column as it is. On protocol v3, which cannot say that, the request fails with MOONPOOL_UNSUPPORTED.
 MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request);
+
+// A value with parts: a list, set, map, tuple, user's type or vector. From begin to end the calls above bind its parts,
+// in order: the elements; of a map a key, then its value; the fields. They nest. A part of a tuple or user's type may
+// be null, of the others not; unset is none. At the end a tuple and a vector have all of their parts; the fields of a
+// user's type that were not bound are null. That no element of a set and no key of a map comes twice is not checked.
+//     moonpool_bind_begin(request);
+//     moonpool_bind_field(request, "zip");
+//     moonpool_bind_int32(request, 12345);
+//     moonpool_bind_end(request);
+MOONPOOL_API int moonpool_bind_begin(struct moonpool_request *request);
+// The next part is this field of the user's type (NUL-terminated, its stored case); those between stay null. Fields are
+// bound in the order of their type.
+MOONPOOL_API int moonpool_bind_field(struct moonpool_request *request, const char *name);
+MOONPOOL_API int moonpool_bind_end(struct moonpool_request *request);
 
 enum moonpool_consistency {
 	MOONPOOL_ANY,
@@ -254,8 +271,9 @@ MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *resu
 MOONPOOL_API const char *moonpool_result_column_name(const struct moonpool_result *result, uint32_t column);
 MOONPOOL_API int moonpool_result_column(const struct moonpool_result *result,
                                         const char *name); // its index, or NOT_FOUND
-MOONPOOL_API uint16_t moonpool_result_column_type(const struct moonpool_result *result,
-                                                  uint32_t column); // the protocol's number: 0x0009 is int
+// The protocol's number: 0x0009 is int, 0x0000 a class that is not known (its values are bytes); or MOONPOOL_VECTOR.
+MOONPOOL_API uint16_t moonpool_result_column_type(const struct moonpool_result *result, uint32_t column);
+#define MOONPOOL_VECTOR 0xff00 // vectors have no number in the protocol
 MOONPOOL_API uint32_t moonpool_result_rows(const struct moonpool_result *result);
 // More pages: where the next one begins. False: this is the last one.
 MOONPOOL_API bool moonpool_result_paging_state(const struct moonpool_result *result, const void **bytes,
@@ -279,6 +297,59 @@ MOONPOOL_API int moonpool_get_text(const struct moonpool_result *result, uint32_
 // Any type: the bytes as the protocol has them, in place.
 MOONPOOL_API int moonpool_get_bytes(const struct moonpool_result *result, uint32_t column, const void **bytes,
                                     size_t *len);
+
+// ---- values with parts ------------------------------------------------------------------------------------
+// A value of a column, or a part of another value. It is the program's own and may be copied; it is valid as long as
+// its result, and later every call refuses it. What stands in it is not for use.
+struct moonpool_value {
+	const struct moonpool_result *result;
+	const void *type, *bytes;
+	int32_t size;
+	uint32_t check;
+};
+// Of the current row. 0, or MOONPOOL_NOT_FOUND: it is null (and may be asked for its type).
+MOONPOOL_API int moonpool_get_value(const struct moonpool_result *result, uint32_t column,
+                                    struct moonpool_value *value);
+// The number of its type, as moonpool_result_column_type(); or a negative code.
+MOONPOOL_API int moonpool_value_type(const struct moonpool_value *value);
+// Its type as CQL says it, "map<text, frozen<list<int>>>", cut to `size` with its NUL. How long it is, or a negative
+// code.
+MOONPOOL_API int moonpool_value_type_text(const struct moonpool_value *value, char *text, size_t size);
+MOONPOOL_API bool moonpool_value_is_null(const struct moonpool_value *value);
+// How many parts: elements; keys and values of a map together; the fields of a user's type or tuple, those that are
+// null, too. 0 of a null; MOONPOOL_TYPE_MISMATCH: it is a scalar, or its bytes do not fit its type.
+MOONPOOL_API int moonpool_value_parts(const struct moonpool_value *value);
+// NUL-terminated; NULL: no user's type, or no such field.
+MOONPOOL_API const char *moonpool_value_field_name(const struct moonpool_value *value, uint32_t field);
+// 0, MOONPOOL_NOT_FOUND: the field is null; MOONPOOL_INVALID_ARGUMENT: there is none of this name.
+MOONPOOL_API int moonpool_value_field(const struct moonpool_value *value, const char *name,
+                                      struct moonpool_value *part);
+
+// The parts one after the other, of a map a key, then its value, then the next key. The cursor is the program's own,
+// too.
+struct moonpool_cursor {
+	struct moonpool_value value;
+	const void *at;
+	uint32_t place, left;
+	uint32_t check;
+};
+MOONPOOL_API int moonpool_cursor_begin(const struct moonpool_value *value, struct moonpool_cursor *cursor);
+// 1: there is a next part, which may be null; 0: no more; negative: the bytes do not fit the type.
+MOONPOOL_API int moonpool_cursor_next(struct moonpool_cursor *cursor, struct moonpool_value *part);
+
+// As moonpool_get_...() of a column: 0, MOONPOOL_NOT_FOUND for null, MOONPOOL_TYPE_MISMATCH.
+MOONPOOL_API int moonpool_value_int32(const struct moonpool_value *value, int32_t *number);
+MOONPOOL_API int moonpool_value_int64(const struct moonpool_value *value, int64_t *number);
+MOONPOOL_API int moonpool_value_double(const struct moonpool_value *value, double *number);
+MOONPOOL_API int moonpool_value_bool(const struct moonpool_value *value, bool *flag);
+MOONPOOL_API int moonpool_value_uuid(const struct moonpool_value *value, uint8_t uuid[16]);
+MOONPOOL_API int moonpool_value_duration(const struct moonpool_value *value, int32_t *months, int32_t *days,
+                                         int64_t *nanoseconds);
+MOONPOOL_API int moonpool_value_text(const struct moonpool_value *value, const char **text, size_t *len);
+MOONPOOL_API int moonpool_value_bytes(const struct moonpool_value *value, const void **bytes, size_t *len);
+// A uuid, inet, date, varint or decimal as its text, cut to `size` with its NUL: what moonpool_bind_text() takes. How
+// long it is, or a negative code as of the others.
+MOONPOOL_API int moonpool_value_format(const struct moonpool_value *value, char *text, size_t size);
 
 #ifdef __cplusplus
 }

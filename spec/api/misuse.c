@@ -132,6 +132,7 @@ static void requests(struct moonpool_request *bad, const char *why)
 	IS(moonpool_bind_uuid(bad, uuid), INVALID, why);
 	IS(moonpool_bind_null(bad), INVALID, why);
 	IS(moonpool_bind_unset(bad), INVALID, why);
+	part_binds(bad, why);
 	IS(moonpool_request_set_consistency(bad, MOONPOOL_ONE), INVALID, why);
 	IS(moonpool_request_set_serial_consistency(bad, MOONPOOL_SERIAL), INVALID, why);
 	IS(moonpool_request_set_timeout(bad, 1), INVALID, why);
@@ -303,6 +304,14 @@ static void values(void)
 
 // ---- results ----------------------------------------------------------------------------------------------
 
+static void on_tokens(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
+{
+	(void)data, (void)error;
+	IS(moonpool_result_next(result), 1, NULL);
+	parts_of_result(result, 0);
+	answered++;
+}
+
 static void on_key(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
 {
 	(void)data;
@@ -416,6 +425,9 @@ static void connected_session(void)
 	turn_until(&answered, target);
 	requests(spent_request, "executed or freed already");
 	results(old_result, "after its callback");
+	IS(moonpool_execute(query("SELECT tokens FROM system.local"), on_tokens, NULL), 0, NULL);
+	turn_until(&answered, ++target);
+	parts(old_result);
 	IS(moonpool_execute(query("SELEC 1"), on_refused, NULL), 0, NULL);
 	turn_until(&answered, target + 1);
 	errors(old_error, INVALID, "INVALID_ARGUMENT");

@@ -27,3 +27,7 @@ struct moonpool_request *query(const char *cql);
 void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 
 void batches(void); // misuse_batch.c
+// misuse_parts.c
+void part_binds(struct moonpool_request *bad, const char *why);
+void parts_of_result(const struct moonpool_result *result, uint32_t column);
+void parts(const struct moonpool_result *old_result);

@@ -243,7 +243,11 @@ static void fill(void)
 	struct moonpool_request *request = pick(REQUESTS).at;
 	static const uint8_t uuid[16] = {1, 2, 3};
 	const char *text = below(8) == 0 ? NULL : "text";
-	switch (below(16)) {
+	switch (below(20)) {
+	case 16: got("bind_begin", moonpool_bind_begin(request)); break;
+	case 17: got("bind_end", moonpool_bind_end(request)); break;
+	case 18: got("bind_field", moonpool_bind_field(request, text)); break;
+	case 19: got("bind_duration", moonpool_bind_duration(request, 1, 2, 3)); break;
 	case 0: got("bind_int32", moonpool_bind_int32(request, (int32_t)below(ROWS))); break;
 	case 1: got("bind_int64", moonpool_bind_int64(request, below(2) == 0 ? 1 : INT64_MIN)); break;
 	case 2: got("bind_double", moonpool_bind_double(request, 1e300)); break;
@@ -275,6 +279,24 @@ static void execute(void)
 	submitted(taken, "execute", moonpool_execute(pick(REQUESTS).at, below(12) == 0 ? NULL : on_rows, taken));
 }
 
+// Of the program's own memory: what was given, or anything at all.
+static void read_parts(const struct moonpool_result *result, uint32_t column)
+{
+	static struct moonpool_value kept;
+	static struct moonpool_cursor cursor;
+	struct moonpool_value part;
+	if (below(2) == 0)
+		got("get_value", moonpool_get_value(result, column, &kept));
+	if (below(8) == 0)
+		((unsigned char *)&kept)[below(sizeof(kept))] ^= (unsigned char)below(256);
+	if (below(2) == 0)
+		got("cursor_begin", moonpool_cursor_begin(&kept, &cursor));
+	for (uint32_t i = 0; i < below(40) && moonpool_cursor_next(&cursor, &part) == 1; i++)
+		got("value_parts", moonpool_value_parts(&part));
+	got("value_parts", moonpool_value_parts(&kept));
+	got("value_field", moonpool_value_field(&kept, "x", &part));
+}
+
 static void read_result(void)
 {
 	const struct moonpool_result *result = pick(RESULTS).at;
@@ -294,6 +316,7 @@ static void read_result(void)
 	(void)moonpool_result_paging_state(result, below(4) == 0 ? NULL : &bytes, &len);
 	got("column", moonpool_result_column(result, below(4) == 0 ? NULL : "id"));
 	got("next", moonpool_result_next(result));
+	read_parts(result, column);
 	switch (below(6)) {
 	case 0: got("int64", moonpool_get_int64(result, column, below(6) == 0 ? NULL : &large)); return;
 	case 1: got("double", moonpool_get_double(result, column, &real)); return;
