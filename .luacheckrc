@@ -7,7 +7,7 @@ globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg"
 
 -- In nginx.
 for _, path in ipairs { "lua/resty", "lua/moonpool/core_loader.lua", "examples/nginx" } do
-  files[path] = { read_globals = { "ngx" } }
+  files[path] = { globals = { "ngx" } }
 end
 
 -- The words of a policy's sandbox (lua/moonpool/policy/).
@@ -31,4 +31,5 @@ stds.policy = {
 }
 files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/options" } }
 files["examples/policies"] = files["policies"]
+files["examples/nginx/policies"] = files["policies"]
 files["examples/policies/*_test.lua"] = { std = "luajit+busted", globals = { "cluster", "run" } }

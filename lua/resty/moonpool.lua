@@ -14,6 +14,7 @@
 local moonpool = require "moonpool"
 local async = require "moonpool.async"
 local core = require "moonpool.core_loader"
+local exporter = require "moonpool.exporter"
 local schema = require "moonpool.config.schema"
 
 if not core.counts then error("resty.moonpool works inside of nginx: outside of it, require \"moonpool\"", 2) end
@@ -101,6 +102,13 @@ function resty.pool(name)
   if not ok then return nil, err end
   entry.connected = true
   return entry.pool
+end
+
+-- metrics(): what the pools of this worker have counted, as OpenMetrics text, and its content type (docs/metrics.md).
+function resty.metrics(...)
+  if ... ~= nil then async.no_arguments("metrics", ...) end
+  local text, kind = exporter.text(exporter.pools())
+  return text, kind
 end
 
 -- What this worker does just now, in numbers (docs/nginx.md).

@@ -13,6 +13,7 @@ ffi.cdef "struct spec_http_address { uint16_t family; uint16_t port; uint32_t ip
 local AF_INET, SOCK_STREAM, SOCK_CLOEXEC = 2, 1, 0x80000
 local NOSIGNAL, DONTWAIT, EAGAIN = 0x4000, 0x40, 11
 local SIZE = 65536
+local PATIENCE = 60000 -- looks at a socket that has nothing, a millisecond or more each
 
 local http = {}
 local buffer = ffi.new("char[?]", SIZE)
@@ -52,6 +53,8 @@ function Call:step()
     return false
   end
   if n < 0 and ffi.errno() == EAGAIN then
+    self.looks = (self.looks or 0) + 1
+    if self.looks > PATIENCE then error("no answer from nginx", 0) end
     moonpool.sleep(1)
     return false
   end

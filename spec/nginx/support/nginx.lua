@@ -118,15 +118,18 @@ nginx.running = {}
 -- For who cannot stop them one by one, because a spec has failed.
 function nginx.kill_all()
   for server in pairs(nginx.running) do
-    local master = server:pid()
-    if master and nginx.is_there(master) then
-      local workers = server:workers()
-      server:signal("KILL", master) -- first: it would start others
-      for _, pid in ipairs(workers) do server:signal("KILL", pid) end
-    end
+    server:kill()
     nginx.running[server] = nil
     policies.remove(server.folder)
   end
+end
+
+function Server:kill()
+  local master = self:pid()
+  if not master or not nginx.is_there(master) then return end
+  local workers = self:workers()
+  self:signal("KILL", master) -- first: it would start others
+  for _, pid in ipairs(workers) do self:signal("KILL", pid) end
 end
 
 function nginx.prepare(options)
