@@ -30,6 +30,30 @@ describe("a connection", function()
     for value = 0, reason "LOCAL" do assert.is_true(#ffi.string(C.mp_close_reason_text(value)) > 4) end
   end)
 
+  it("says what went wrong by its reason, to its owner and to whoever waits for an answer", function()
+    local errors = { ASKED = "ECLOSED", IDLE = "ECLOSED", DRAINED = "ECLOSED", CONNECT = "ECONNECT",
+      HANDSHAKE_TIMEOUT = "ETIMEOUT", TLS = "ECONNECT", VERSION = "EUNSUPPORTED", AUTH = "EAUTH", HANDSHAKE = "ESERVER",
+      KEYSPACE = "ESERVER", IDENTITY = "ECLUSTER", PEER = "ELOST", LOST = "ELOST", HEARTBEAT = "ELOST",
+      ORPHANS = "ELOST", PROTOCOL = "EPROTO", LOCAL = "ELOCAL" }
+    local count = 0
+    for name, err in pairs(errors) do
+      local link, node = open()
+      local call = assert(link:call "n")
+      until_requests(node, 1)
+      C.mp_conn_close(link.conn, reason(name), nil)
+      world:until_true(function() return link.closed end)
+      assert.equal(reason(name), link.closed.reason)
+      assert.equal(C["MP_" .. err], link.closed.err, name)
+      assert.equal(C["MP_" .. err], call.rc, name)
+      assert.is_true(link.closed.was_ready)
+      assert.equal(ffi.string(C.mp_close_reason_text(reason(name))), link.closed.message)
+      world:close()
+      count = count + 1
+    end
+    world = nil
+    assert.equal(reason "LOCAL" + 1, count) -- all of them
+  end)
+
   it("delivers the answers that came before a FIN, and then ends", function()
     for version = 4, 5 do
       for chunk = 0, 9, 3 do

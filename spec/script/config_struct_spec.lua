@@ -73,6 +73,41 @@ describe("what C gets", function()
     C.mp_script_config_deinit(read)
   end)
 
+  it("has the defaults that are documented", function()
+    local said = {}
+    for line in io.lines(MOONPOOL_ROOT .. "/docs/configuration.md") do
+      local keys, values = line:match "^| (`[^|]*`) | ([^|]*) |"
+      if keys then
+        values = values:gsub("remote", ""):gmatch "[%w]+"
+        for key in keys:gmatch "`([^`]+)`" do said[key] = values() end
+      end
+    end
+    local session = of "{}"
+    local limits, tcp, breaker = session["local"], session.tcp, session.breaker
+    for key, value in pairs {
+      port = session.port, requestTimeout = session.request_timeout_ms, maxQueuedRequests = session.max_queued,
+      maxPreparedStatements = session.prepared_max, clientTimestamps = session.client_timestamps,
+      coreConnectionsPerHost = limits.core, maxConnectionsPerHost = limits.max,
+      maxRequestsPerConnection = session.max_requests_per_connection,
+      heartBeatInterval = session.heartbeat_interval_ms, heartBeatTimeout = session.heartbeat_timeout_ms,
+      connectionTimeout = session.connect_timeout_ms, warmup = session.warmup, idleTimeout = limits.idle_timeout_ms,
+      reconnectBaseDelay = limits.reconnect_base_ms, reconnectMaxDelay = limits.reconnect_max_ms,
+      connectionsPerSecond = session.connects_per_second, enableTcpNoDelay = tcp.no_delay,
+      tcpUserTimeout = tcp.user_timeout_ms, enableMetrics = session.metrics,
+      metricsInterval = session.metrics_interval_ms, ["failover.enabled"] = session.failover.enabled,
+      ["failover.backoffMultiplier"] = session.failover.multiplier,
+      ["failover.autoDiscovery"] = session.auto_discovery,
+      ["failover.discoveryInterval"] = session.discovery_interval_ms, ["circuitBreaker.enabled"] = breaker.enabled,
+      ["circuitBreaker.failureThreshold"] = breaker.threshold,
+      ["circuitBreaker.recoveryTimeout"] = breaker.recovery_ms, ["circuitBreaker.halfOpenMaxCalls"] = breaker.trials,
+    } do
+      assert.equal(said[key], tostring(type(value) == "boolean" and value or tonumber(value) or value), key)
+    end
+    assert.same({ 1, 1, 120000, 500, 60000 }, { session.remote.core, session.remote.max,
+      session.remote.idle_timeout_ms, session.remote.reconnect_base_ms, session.remote.reconnect_max_ms })
+    C.mp_script_config_deinit(read)
+  end)
+
   it("is every key in its place", function()
     local session, chosen = of [[{
       contactPoints = { "one", "two:9043", "[::1]:9044", "::1" }, port = 9999, localDataCenter = "dc1",

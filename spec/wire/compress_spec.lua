@@ -48,6 +48,14 @@ for name, kind in pairs { lz4 = LZ4, snappy = SNAPPY } do
       for _, text in ipairs(texts(40)) do assert.equal(text, (unpacked(kind, packed(kind, text)))) end
     end)
 
+    it("may be as large as the limit, to the byte", function()
+      for _, size in ipairs { 0, 1, 2, 1000, 100000 } do
+        local text = ("ab"):rep(size / 2) .. (size % 2 == 1 and "x" or "")
+        assert.equal(text, (unpacked(kind, packed(kind, text), size)))
+        if size > 0 then assert.equal(C.MP_ETOOBIG, (select(2, unpacked(kind, packed(kind, text), size - 1)))) end
+      end
+    end)
+
     it("is refused when it makes more than the limit, before memory is taken", function()
       local bomb = packed(kind, ("\0"):rep(8000000))
       local _, rc, taken = unpacked(kind, bomb, 1000000)

@@ -25,6 +25,18 @@ describe("a consistency", function()
     end
   end)
 
+  it("ends where its text ends, whatever stands behind", function()
+    for name, code in pairs(codes) do
+      for _, behind in ipairs { "_", "__x", "S", "\0" } do
+        local text = bytes.str(name .. behind)
+        text.len = #name
+        assert.equal(code, C.mp_consistency_parse(text), name .. behind)
+        text.len = #name - 1
+        assert.equal(C.MP_EINVAL, C.mp_consistency_parse(text), name)
+      end
+    end
+  end)
+
   it("may be local", function()
     for name, code in pairs(codes) do
       assert.equal(name:match "^LOCAL_" ~= nil, C.mp_consistency_is_local(code))

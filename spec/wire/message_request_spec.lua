@@ -38,7 +38,7 @@ local function random_params(rand)
   local fields = { consistency = rand(0, 10), named_values = named, value_count = count, values = str(values),
     skip_metadata = rand(0, 1) == 1 }
   if rand(0, 1) == 1 then fields.serial_consistency = rand(8, 9) end
-  if rand(0, 1) == 1 then fields.page_size = rand(1, 100000) end
+  if rand(0, 1) == 1 then fields.page_size = rand(0, 2) == 0 and 1 or rand(1, 100000) end
   if rand(0, 1) == 1 then fields.paging_state = bytes.value(bytes.random_bytes(rand, rand(0, 50))) end
   if rand(0, 1) == 1 then fields.has_timestamp, fields.timestamp = true, -1LL * rand(0, 1000000) end
   if rand(0, 1) == 1 then fields.keyspace = str("ks" .. rand(0, 9)) end

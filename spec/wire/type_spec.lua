@@ -286,6 +286,16 @@ describe("the depth of a type", function()
     assert.truthy(parse(nested(32)))
     assert.is_nil(parse(nested(33)))
     assert.is_nil(parse(nested(100000)))
+    local function in_all(open, close, depth) return open:rep(depth - 1) .. "int" .. close:rep(depth - 1) end
+    for _, pair in ipairs { { "list<", ">" }, { "set<", ">" }, { "tuple<", ">" }, { "map<int,", ">" },
+      { "vector<", ",1>" }, { "frozen<list<", ">>" }, { "frozen<map<text,", ">>" }, { "frozen<tuple<int,", ">>" } } do
+      assert.truthy(parse(in_all(pair[1], pair[2], 32)), pair[1])
+      assert.is_nil(parse(in_all(pair[1], pair[2], 33)), pair[1])
+      assert.is_nil(parse(in_all(pair[1], pair[2], 20000)), pair[1])
+    end
+    assert.truthy(parse("frozen<" .. in_all("frozen<list<", ">>", 32) .. ">"))
+    assert.truthy(parse(in_all("frozen<", ">", 64)))
+    assert.is_nil(parse(in_all("frozen<", ">", 65)))
     assert.is_nil(parse(("frozen<"):rep(100000)))
     assert.truthy(read(bytes.of(("0020"):rep(31) .. "0009")))
     assert.same({ nil, C.MP_EPROTO }, { read(bytes.of(("0020"):rep(32) .. "0009")) })

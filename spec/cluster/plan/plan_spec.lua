@@ -101,6 +101,49 @@ describe("a plan", function()
     end
   end)
 
+  it("gives each host once in any order, whatever chance says", function()
+    local orders = { C.MP_ORDER_PRIMARY_FIRST, C.MP_ORDER_IN_TURN, C.MP_ORDER_SHUFFLED, C.MP_ORDER_LEAST_LOADED,
+      C.MP_ORDER_WEIGHTED, C.MP_ORDER_FASTEST }
+    local seeds = { 0x7fffffff, 0x80000000, 0xffffffff }
+    for i = 0, 80 do seeds[#seeds + 1] = i end -- where a walk begins is reckoned from it
+    for i, seed in ipairs(seeds) do
+      local token, replicas = i * 120, {}
+      for _, host in ipairs(topology.replicas(placement, token)) do replicas[host] = host < 4 end
+      for _, order in ipairs(orders) do
+        start(true, token)
+        C.mp_plan_replicas(plan, C.MP_SCOPE_LOCAL_DC, order, 0, 0)
+        C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, order, 0, 0)
+        plan.steps[0].seed, plan.steps[1].seed = seed, seed
+        local walk = topology.walk(plan)
+        assert.is_true(replicas[walk[1]] and replicas[walk[2]] and not replicas[walk[3]])
+        table.sort(walk)
+        assert.same({ 0, 1, 2, 3, 4, 5, 6, 7, 8 }, walk)
+      end
+    end
+  end)
+
+  it("gives the replicas of a token and nobody else, however many they are", function()
+    for replication_factor = 1, 9 do
+      local simple = topology.placement(ring, view,
+        { class = "SimpleStrategy", replication_factor = tostring(replication_factor) })
+      for token = -500, 9500, 500 do
+        for _, order in ipairs { C.MP_ORDER_PRIMARY_FIRST, C.MP_ORDER_SHUFFLED, C.MP_ORDER_LEAST_LOADED } do
+          plan = ffi.new "struct mp_plan"
+          C.mp_plan_init(plan, view, simple, true, token, token + 500)
+          C.mp_plan_replicas(plan, C.MP_SCOPE_ALL, order, 0, 0)
+          local walk, replicas = topology.walk(plan), topology.replicas(simple, token)
+          if order ~= C.MP_ORDER_PRIMARY_FIRST then
+            table.sort(walk)
+            table.sort(replicas)
+          end
+          assert.same(replicas, walk)
+          assert.equal(replication_factor, #walk)
+        end
+      end
+      C.mp_placement_unref(simple)
+    end
+  end)
+
   it("puts replicas first and keeps to the scope", function()
     for token = -500, 9500, 250 do
       local replicas = {}

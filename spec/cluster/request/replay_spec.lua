@@ -226,6 +226,17 @@ describe("the reader of statements", function()
     end
   end)
 
+  it("believes those functions only that it knows, and no other of like names", function()
+    for _, name in ipairs { "token", "textAsBlob", "intasblob", "TEXT_AS_BLOB", "blobAsInt", "blob_as_text", "cast",
+      "toDate", "to_timestamp", "toJson", "minTimeuuid", "abs", "log10", "round" } do
+      assert.is_true(plain("INSERT INTO t (a) VALUES (" .. name .. "(?))"), name)
+    end
+    for _, name in ipairs { "asBlob", "as_blob", "blobAs", "blob_as", "blobA", "asBlobs", "xblobAsInt", "b",
+      "tokens", "toke", "todat", "log1", "log100", "mine", '"token"', "ks.mine", "now", "uuid" } do
+      assert.is_false(plain("INSERT INTO t (a) VALUES (" .. name .. "(?))"), name)
+    end
+  end)
+
   it("ends on anything, and finds nothing safe in nonsense", function()
     for _, cql in ipairs { "", " ", "/*", "--", "'", "\"", "$$", "?", "=", "'SELECT'", "(SELECT", "\0SELECT" } do
       assert.equal(UNSAFE, class(cql), cql)
