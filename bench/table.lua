@@ -56,7 +56,7 @@ end
 
 -- by_outstanding[n][client] = its entries in the order of the rounds
 local by_outstanding, order = {}, {}
-local decisions, counted, lookups, reloads, swaps = {}, {}, {}, {}, {}
+local decisions, counted, lookups, reloads, swaps, connects = {}, {}, {}, {}, {}, {}
 local file = arg[1] or error("usage: table.lua FILE", 0)
 for line in io.lines(file) do
   local entry = parse(line)
@@ -71,6 +71,13 @@ for line in io.lines(file) do
     counted[entry.hosts] = entry
   elseif entry.lookup then
     lookups[#lookups + 1] = entry
+  elseif entry.connect then
+    local of = connects[#connects]
+    if not of or of.nodes ~= entry.nodes then
+      of = { nodes = entry.nodes, session = {}, raw = {} }
+      connects[#connects + 1] = of
+    end
+    table.insert(of[entry.connect], entry)
   elseif entry.reload then
     reloads[#reloads + 1] = entry
   elseif entry.swapping then
@@ -197,6 +204,20 @@ if #swaps > 0 then
       show("%.0f", entry.max_us),
       tostring(entry.allocations),
     }
+  end
+  print ""
+  print_table(rows)
+end
+
+if #connects > 0 then
+  local rows = { { "nodes", "connected after ms", "CPU ms", "sockets alone, ms", "their CPU ms" } }
+  for _, of in ipairs(connects) do
+    local row = { tostring(of.nodes) }
+    for _, what in ipairs { "session", "raw" } do
+      row[#row + 1] = show("%.1f", median(each(of[what], "ms")))
+      row[#row + 1] = show("%.2f", median(each(of[what], "cpu_ms")))
+    end
+    rows[#rows + 1] = row
   end
   print ""
   print_table(rows)

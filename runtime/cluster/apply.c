@@ -137,7 +137,7 @@ static void spread(struct mp_session *session, bool new_interval, const char *ro
 {
 	const struct mp_session_config *config = &session->config;
 	mp_control_set_heartbeat(&session->control, config->heartbeat_interval_ms, config->heartbeat_timeout_ms);
-	session->hosts.open_pace_ns = 0;
+	mp_pace_restart(&session->hosts.pace);
 	mp_remotes_changed(&session->hosts);
 	mp_remotes_review(&session->hosts); // before the rest is let go
 	for (uint32_t i = 0; i < session->hosts.live_count; i++)

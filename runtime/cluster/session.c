@@ -298,7 +298,7 @@ void mp_session_connect(struct mp_session *session, void (*on_done)(void *data, 
 		return;
 	}
 	set_state(session, MP_SESSION_CONNECTING);
-	session->hosts.open_pace_ns = 0;
+	mp_pace_restart(&session->hosts.pace);
 	mp_control_start(&session->control);
 }
 

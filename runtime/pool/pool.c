@@ -120,6 +120,14 @@ static void retry_later(struct mp_pool *pool, enum mp_close_reason reason)
 	wait_ms(pool, delay_ms > long_ms ? delay_ms : long_ms, true);
 }
 
+void mp_pool_open_now(struct mp_pool *pool)
+{
+	if (pool->backing_off || !mp_timer_active(&pool->retry_timer))
+		return;
+	mp_timer_stop(&pool->retry_timer);
+	mp_pool_review_later(pool);
+}
+
 void mp_pool_retry_now(struct mp_pool *pool)
 {
 	if (pool->backing_off && remaining_ms(pool) > HINTED_MS)
@@ -149,6 +157,12 @@ static void tell_room(struct mp_pool *pool)
 	pool->events->on_room(pool->owner);
 }
 
+static void tell_tried(struct mp_pool *pool)
+{
+	if (pool->events->on_tried != NULL)
+		pool->events->on_tried(pool->owner);
+}
+
 static void on_conn_ready(void *owner, struct mp_conn *conn)
 {
 	struct mp_member *member = owner;
@@ -159,6 +173,7 @@ static void on_conn_ready(void *owner, struct mp_conn *conn)
 	mp_pool_set_part(member, MP_MEMBER_READY);
 	mp_pool_drain_stale(pool);
 	mp_pool_review_later(pool);
+	tell_tried(pool);
 	pool->events->on_added(pool->owner, conn);
 	if (!pool->up && !pool->closing && pool->ready_count > 0) {
 		pool->up = true;
@@ -192,7 +207,9 @@ static void on_conn_closed(void *owner, struct mp_conn *conn, const struct mp_co
 	if (lost && !pool->closing && !member->stale)
 		retry_later(pool, end->reason);
 	mp_pool_review_later(pool);
-	if (end->was_ready)
+	if (!end->was_ready)
+		tell_tried(pool);
+	else
 		pool->events->on_removed(pool->owner, conn, end, lost);
 	if (end->was_ready || (lost && !member->stale))
 		tell_down(pool, end);
@@ -261,6 +278,7 @@ static void could_not_open(struct mp_pool *pool, int rc)
 	snprintf(end.message, sizeof(end.message), "%s", mp_err_text(rc));
 	pool->failed_total++;
 	retry_later(pool, end.reason);
+	tell_tried(pool);
 	tell_down(pool, &end);
 }
 
@@ -282,8 +300,10 @@ static void fill(struct mp_pool *pool)
 			wait_ms(pool, delay_ms, false);
 			return;
 		}
-		if (pool->closing)
+		if (pool->closing) {
+			tell_tried(pool);
 			return;
+		}
 		int rc = open_one(pool);
 		if (rc != 0) {
 			could_not_open(pool, rc);

@@ -49,6 +49,8 @@ struct mp_pool_events {
 	// Asked before each connection is opened: for how long it is postponed (a limit shared by all hosts), 0: not at
 	// all. It is asked again when that time is over. May be NULL.
 	uint64_t (*open_delay_ms)(void *owner);
+	// A connection that was not postponed stands, or has failed: once for each 0 of open_delay_ms. May be NULL.
+	void (*on_tried)(void *owner);
 	// Asked after a failure (`failures` in a row, 1: the first) for the time until the next attempt; it is
 	// kept at MP_POOL_RETRY_LEAST_MS or more. False: the pool's own backoff. May be NULL.
 	bool (*retry_delay)(void *owner, uint32_t failures, enum mp_close_reason why, uint64_t *delay_ms);
@@ -108,6 +110,7 @@ void mp_pool_try_addr(struct mp_pool *pool, const struct mp_addr *addr, bool now
 // Every connection is replaced by a new one: one leaves for each new one that is ready, so the pool never has
 // fewer than it wants. When no new one can be opened the old ones stay.
 void mp_pool_rotate(struct mp_pool *pool, const char *why);
+void mp_pool_open_now(struct mp_pool *pool); // what open_delay_ms postponed
 // A hint that the host is back: shortens the wait (not below 100 ms).
 void mp_pool_retry_now(struct mp_pool *pool);
 // Close: `drain` lets requests in flight finish. Afterwards mp_pool_is_empty() becomes true; on_removed comes

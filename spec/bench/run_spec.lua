@@ -21,7 +21,8 @@ describe("bench/run", function()
   it("says how it is used, and which word it does not know", function()
     local said, status = sh "bench/run --help"
     assert.equal(0, status)
-    for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "policies", "--quick" } do
+    for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "policies", "connect",
+      "--quick" } do
       assert.truthy(said:find(word, 1, true), said)
     end
     said, status = sh "bench/run polices"

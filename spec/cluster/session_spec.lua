@@ -303,17 +303,4 @@ describe("a session", function()
     assert.is_true(tag > 0)
     assert.equal(tag, C.mp_session_tag_id(world.session, str "scan"))
   end)
-
-  it("limits the connections it opens in a second", function()
-    local nodes = {}
-    for i = 1, 12 do nodes[i] = {} end
-    open { nodes = nodes, config = { connects_per_second = 4 } }
-    local record = world:begin_connect()
-    world:pass(500)
-    local soon = world:stats().connections_total
-    assert.is_true(soon >= 4 and soon <= 6, soon)
-    world:until_true(function() return record.done end)
-    world:until_true(function() return world:up_count() == 12 end)
-    assert.is_true(world.loop:now_ms() >= 1000 + 1700, world.loop:now_ms())
-  end)
 end)

@@ -74,7 +74,7 @@
 ---@field tcpUserTimeout? integer
 ---@field reconnectBaseDelay? integer
 ---@field reconnectMaxDelay? integer
----@field connectionsPerSecond? integer
+---@field connectionsPerSecond? integer but the first ones to a host
 ---@field enableMetrics? boolean false: getMetrics() has only what stands now
 ---@field metricsInterval? integer the window of getMetrics(), and how often the event is told
 ---@field adaptivePooling? ConfigAdaptivePooling the size follows the measured load

@@ -186,26 +186,26 @@ static void on_room(void *owner)
 	host->cluster->events->on_room(host->cluster->owner);
 }
 
-// One pace for all hosts of the session, so that a cluster that comes back is not stormed; what was not used of it in
-// the last second may come at once. A host that must wait is told when its turn is, and asks again only then.
+// Until its core stands and as long as no attempt failed, a host is greeted; from then on connections replace others.
 static uint64_t open_delay_ms(void *owner)
 {
 	struct mp_host *host = owner;
 	const struct mp_cluster *cluster = host->cluster;
-	struct mp_hosts *hosts = cluster->hosts;
-	uint32_t rate = cluster->config->connects_per_second;
-	if (rate == 0)
-		return 0;
-	uint64_t now_ns = mp_loop_now_ns(cluster->loop);
-	if (host->turn_ns == 0) {
-		uint64_t start_ns = hosts->open_pace_ns > now_ns ? hosts->open_pace_ns : now_ns;
-		hosts->open_pace_ns = start_ns + NS_PER_S / rate;
-		host->turn_ns = hosts->open_pace_ns > NS_PER_S ? hosts->open_pace_ns - NS_PER_S : 1;
-	}
-	if (host->turn_ns > now_ns)
-		return (host->turn_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
-	host->turn_ns = 0;
-	return 0;
+	bool is_first = !host->stood && host->pool.failed_total == 0;
+	return mp_pace_delay_ms(&cluster->hosts->pace, &host->turn, cluster->config->connects_per_second,
+	                        is_first);
+}
+
+static void on_tried(void *owner)
+{
+	struct mp_host *host = owner;
+	host->stood |= host->pool.ready_count >= host->pool.limits.core;
+	mp_pace_over(&host->cluster->hosts->pace);
+}
+
+void mp_host_take_turn(struct mp_pace_turn *turn)
+{
+	mp_pool_open_now(&MP_CONTAINER_OF(turn, struct mp_host, turn)->pool);
 }
 
 static enum mp_reconnect_reason reason_of(enum mp_close_reason why)
@@ -255,6 +255,7 @@ static const struct mp_pool_events pool_events = {
 	.on_resized = on_resized,
 	.on_room = on_room,
 	.open_delay_ms = open_delay_ms,
+	.on_tried = on_tried,
 	.retry_delay = retry_delay,
 	.on_empty = on_empty,
 };
@@ -282,6 +283,7 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 	host->down_code = -1;
 	host->version = cluster->version;
 	mp_addr_format(&row->addr, host->addr_text);
+	mp_pace_turn_init(&host->turn);
 	enter_view(host);
 	bool placed = mp_host_place(host, row);
 	mp_host_init_patience(host);
@@ -302,6 +304,7 @@ void mp_host_free(struct mp_host *host)
 {
 	mp_timer_stop(&host->patience);
 	mp_host_end_admission(host);
+	mp_pace_forget(&host->cluster->hosts->pace, &host->turn);
 	mp_pool_deinit(&host->pool);
 	mp_window_deinit(&host->window);
 	mp_free(host->dc);
@@ -340,7 +343,7 @@ static void set_heartbeat(void *data, struct mp_conn *conn)
 
 void mp_host_reconfigure(struct mp_host *host, const char *rotate)
 {
-	host->turn_ns = 0; // the pace may be another one
+	mp_pace_forget(&host->cluster->hosts->pace, &host->turn); // it may be another one
 	mp_host_weigh_place(host);
 	mp_host_follow_rules(host);
 	mp_pool_each(&host->pool, set_heartbeat, (void *)(uintptr_t)host->cluster->config);

@@ -6,6 +6,7 @@
 #include "base/uuid.h"
 #include "base/window.h"
 #include "cluster/topology/endpoints.h"
+#include "cluster/topology/pace.h"
 #include "pool/breaker.h"
 #include "pool/pool.h"
 
@@ -58,7 +59,8 @@ struct mp_host {
 	uint64_t errors;   // attempts that failed (timeouts, losses, server errors)
 	uint64_t timeouts;
 	uint64_t state_since_ms;
-	uint64_t turn_ns;          // when it may open a connection that it waits with; 0: it does not wait
+	struct mp_pace_turn turn;  // to open a connection
+	bool stood;                // all its core connections did, once
 	uint64_t failover_told_ms; // when the last failover event from this host was given, + 1; 0: never
 	uint8_t version;           // protocol version of its connections
 	bool empty;                // the pool told that its last connection is gone

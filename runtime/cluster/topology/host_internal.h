@@ -17,6 +17,8 @@ struct mp_host_view *mp_host_view_of(const struct mp_host *host); // its slot
 // The one writer of its state: keeps the view, tells the listener.
 void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const char *reason);
 void mp_host_tick(struct mp_host *host); // once a second
+void mp_host_take_turn(
+	struct mp_pace_turn *turn); // its host waited to open a connection, and need not any more
 
 // ---- host_admission.c
 void mp_host_init_admission(struct mp_host *host);

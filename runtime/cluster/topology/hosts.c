@@ -16,6 +16,7 @@
 int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster)
 {
 	*hosts = (struct mp_hosts){.cluster = cluster};
+	mp_pace_init(&hosts->pace, cluster->loop, mp_host_take_turn);
 	hosts->slots = mp_calloc(MP_HOSTS_MAX, sizeof(struct mp_host *));
 	if (hosts->slots == NULL || mp_index_init(&hosts->by_id, MP_HOSTS_MAX) != 0 ||
 	    mp_index_init(&hosts->by_addr, MP_HOSTS_MAX * MP_ENDPOINTS_NAMED) != 0)

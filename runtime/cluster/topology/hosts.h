@@ -7,6 +7,7 @@
 #include "base/index.h"
 #include "cluster/topology/host.h"
 #include "cluster/topology/node_row.h"
+#include "cluster/topology/pace.h"
 
 struct mp_hosts {
 	struct mp_cluster *cluster;
@@ -22,7 +23,7 @@ struct mp_hosts {
 	uint64_t gone_errors;    // connection errors of hosts that are freed
 	uint64_t gone_opened;    // their connections
 	bool opened;             // pools of hosts in use are open
-	uint64_t open_pace_ns;   // when the next connection is due at the pace of the configuration
+	struct mp_pace pace;
 	struct mp_log_gate refusals;
 	bool remotes_changed; // remotes.h
 	uint64_t passes, lots;
