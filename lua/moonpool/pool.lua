@@ -2,6 +2,7 @@
 -- The methods of a pool: thin, over the C core. Requests are submitted and answered in C; here stands what is a matter
 -- of control flow: prepare first, page after page, one coroutine per handler.
 local core = require "moonpool.core_loader"
+local analysis = require "moonpool.analysis"
 local async = require "moonpool.async"
 local batch = require "moonpool.batch"
 local config = require "moonpool.config"
@@ -82,7 +83,7 @@ end
 for name, method in pairs {
   connect = core.connect, initialize = core.connect, getStats = core.getStats,
   getMetrics = core.getMetrics, getConnectionDetails = core.getConnectionDetails, getHosts = core.getHosts,
-  policies = core.policies,
+  policies = core.policies, analyzePerformance = analysis.performance, getHealthStatus = analysis.health,
 } do
   Pool[name] = function(self, ...)
     if ... ~= nil then async.no_arguments(name, ...) end

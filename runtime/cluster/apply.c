@@ -131,6 +131,8 @@ static void take(struct mp_session *session, struct preparation *ready)
 	take_identity(session, ready);
 	mp_session_make_settings(session);
 	mp_metrics_reconfigure(&session->metrics);
+	if (session->state == MP_SESSION_OPEN)
+		mp_health_start(&session->health);
 }
 
 static void spread(struct mp_session *session, bool new_interval, const char *rotate)

@@ -42,6 +42,9 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.prepared_max = 1000,
 		.client_timestamps = true,
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
+		.health = {.interval_ms = 30000,
+	               .timeout_ms = 5000,
+	               .query = "SELECT release_version FROM system.local"},
 		.metrics = true,
 		.metrics_interval_ms = 10000,
 		.log_level = MP_LOG_WARN,
@@ -102,8 +105,8 @@ int mp_session_config_copy(struct mp_session_config *to, const struct mp_session
 	to->contact_point_count = 0;
 	to->regions = NULL;
 	to->region_count = 0;
-	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace,
-	                        &to->username, &to->password,   &to->tls_name};
+	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace,    &to->username,
+	                        &to->password, &to->tls_name,   &to->health.query};
 	mp_tls_context_ref(to->tls);
 	int rc = copy_contacts(to, from);
 	if (rc == 0)
@@ -131,6 +134,7 @@ void mp_session_config_free(struct mp_session_config *config)
 	free_text(config->username);
 	free_text(config->password);
 	free_text(config->tls_name);
+	free_text(config->health.query);
 	mp_tls_context_unref(config->tls);
 }
 

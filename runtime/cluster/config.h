@@ -36,6 +36,14 @@ struct mp_address_translator {
 	                  const char *rack, struct mp_addr *addr);
 };
 
+// Hosts are asked by a query whether they are well.
+struct mp_health_rules {
+	bool enabled;
+	uint32_t interval_ms; // each once in so long, 1 or more
+	uint32_t timeout_ms;
+	const char *query;
+};
+
 struct mp_session_config {
 	struct mp_address_translator translator; // lives as long as the session, or until another one is applied
 	const struct mp_region *regions;
@@ -73,6 +81,7 @@ struct mp_session_config {
 	size_t prepared_max;             // statements in the cache
 	bool client_timestamps;          // writes carry a time of the session's own (cluster/request/timestamp.h)
 	struct mp_sock_options tcp;
+	struct mp_health_rules health;
 	bool metrics; // tell METRICS events
 	uint32_t
 		metrics_interval_ms; // how long the window of the metrics is, and how often it is told; at least 10

@@ -83,6 +83,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_serving_init(&session->serving, session);
 	mp_requests_init(session);
 	mp_metrics_init(&session->metrics, session);
+	mp_health_init(&session->health, session);
 	mp_session_make_settings(session);
 }
 
@@ -212,6 +213,7 @@ static void settle(struct mp_session *session)
 	mp_timer_stop(&session->tick);
 	mp_start_stop(&session->start);
 	mp_metrics_stop(&session->metrics);
+	mp_health_stop(&session->health);
 	mp_drain_stop(&session->drain);
 	mp_keyspaces_stop(&session->keyspaces);
 	if (session->state == MP_SESSION_FAILING) {
@@ -306,6 +308,7 @@ void mp_session_become_open(struct mp_session *session)
 {
 	mp_start_stop(&session->start);
 	set_state(session, MP_SESSION_OPEN);
+	mp_health_start(&session->health);
 	mp_log_write(&session->log, MP_LOG_INFO, "connected: %u hosts known, %u up", session->hosts.live_count,
 	             session->view.up_count);
 	mp_session_post(session);

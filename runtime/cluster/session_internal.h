@@ -8,6 +8,7 @@
 
 #include "cluster/drain.h"
 #include "cluster/events.h"
+#include "cluster/health.h"
 #include "cluster/metrics.h"
 #include "cluster/plan/names.h"
 #include "cluster/request/budget.h"
@@ -72,6 +73,7 @@ struct mp_session {
 	struct mp_control control;
 	struct mp_topology topology;
 	struct mp_serving serving;
+	struct mp_health health;
 	struct mp_events events;
 	struct mp_names tags;
 	struct mp_session_config config; // its strings are ours

@@ -194,6 +194,10 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
 	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);
 	get_u32(L, "tcpUserTimeout", &session->tcp.user_timeout_ms);
+	get_bool(L, "healthEnabled", &session->health.enabled);
+	get_u32(L, "healthInterval", &session->health.interval_ms);
+	get_u32(L, "healthTimeout", &session->health.timeout_ms);
+	get_text(L, reading, "healthQuery", &session->health.query);
 	get_bool(L, "metrics", &session->metrics);
 	get_u32(L, "metricsInterval", &session->metrics_interval_ms);
 	const char *level = NULL;

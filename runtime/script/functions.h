@@ -66,6 +66,7 @@
 	/* looking at a pool */                                                                           \
 	X("getStats", mp_core_get_stats, "the counts of a pool")                                          \
 	X("getMetrics", mp_core_get_metrics, "its figures over the last seconds")                         \
+	X("getAnalysis", mp_core_get_analysis, "what else is measured, for analysis.lua")                 \
 	X("openMetrics", mp_core_open_metrics, "what pools have counted, as OpenMetrics text")            \
 	X("getConnectionDetails", mp_core_get_connection_details, "its connections, one by one")          \
 	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \

@@ -49,6 +49,8 @@ void mp_runtime_stop(struct mp_runtime *runtime);
 // Inside of a coroutine of the runtime: what it and those that it starts are at, for whoever looks on at the loop
 // (base/beat.h). 0 or MP_ENOMEM.
 int mp_runtime_label(struct mp_runtime *runtime, const char *text) MP_MUST_CHECK;
+struct mp_blocks;
+const struct mp_blocks *mp_runtime_blocks(const struct mp_runtime *runtime); // handlers that held the loop up
 // Inside of a coroutine of the runtime: it serves others, so that nobody waits for its end.
 void mp_runtime_serve(struct mp_runtime *runtime);
 

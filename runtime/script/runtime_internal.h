@@ -2,6 +2,7 @@
 // What runtime.c, runtime_world.c and waiter.c share.
 #pragma once
 
+#include "script/blocks.h"
 #include "script/host.h"
 #include "script/runtime.h"
 
@@ -14,6 +15,8 @@ struct mp_runtime {
 	lua_State *scratch; // for protected calls from the loop; its stack is empty between them
 	int scratch_ref;
 	struct mp_beat *beat;      // of the loop's thread
+	uint64_t handler_ns;       // since when it runs, 0: what runs is none
+	struct mp_blocks blocks;   // handlers that held the loop up
 	struct mp_waiter *current; // whose Lua code runs now
 	uint64_t tickets;          // given so far
 	size_t waiting;

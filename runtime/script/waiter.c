@@ -189,9 +189,14 @@ static void resume(struct mp_waiter *waiter, int nargs)
 	waiter->begun = true;
 	mp_runtime_collect(runtime->scratch);
 	struct mp_watched *around = runtime->beat->handler;
+	uint64_t outer_ns = runtime->handler_ns;
 	runtime->beat->handler = mp_label_resumed(waiter->label);
+	runtime->handler_ns = MP_UNLIKELY(waiter->label != NULL) ? mp_loop_clock_ns(runtime->loop) : 0;
 	int rc = lua_resume(waiter->co, nargs);
 	runtime->beat->handler = around;
+	if (MP_UNLIKELY(runtime->handler_ns != 0))
+		mp_blocks_note(&runtime->blocks, runtime->loop, waiter->label->text, runtime->handler_ns);
+	runtime->handler_ns = outer_ns;
 	mp_runtime_collect(runtime->scratch);
 	runtime->current = outer;
 	if (rc != LUA_YIELD) {
@@ -343,10 +348,16 @@ int mp_runtime_label(struct mp_runtime *runtime, const char *text)
 	if (label == NULL)
 		return MP_ENOMEM;
 	runtime->beat->handler = mp_label_resumed(label);
+	runtime->handler_ns = mp_loop_clock_ns(runtime->loop);
 	runtime->handling += waiter->label == NULL && !waiter->serves ? 1 : 0;
 	mp_label_unref(waiter->label);
 	waiter->label = label;
 	return 0;
+}
+
+const struct mp_blocks *mp_runtime_blocks(const struct mp_runtime *runtime)
+{
+	return &runtime->blocks;
 }
 
 void mp_runtime_serve(struct mp_runtime *runtime)

@@ -292,6 +292,7 @@ local live = {
   { "logging.level", { logging = { level = "off" } }, { logging = { level = "error" } }, function() end },
 }
 for _, case in ipairs(require "spec.script.live_pooling"(assert)) do live[#live + 1] = case end
+for _, case in ipairs(require "spec.script.live_looking"(assert)) do live[#live + 1] = case end
 
 local function completed(extra, options)
   local out = {}

@@ -241,8 +241,7 @@ describe("a doubtful configuration", function()
       pooling = { enableMetrics = true, enableBatching = true, batchSize = 100 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "pooling.enableBatching", "pooling.batchSize", "healthCheck",
-      "logging.logRequests", "playbooks" }, warnings)
+    assert.same({ "pooling.enableBatching", "pooling.batchSize", "logging.logRequests", "playbooks" }, warnings)
   end)
 
   it("says which keys of circuitBreaker have no effect", function()
@@ -297,7 +296,7 @@ describe("a doubtful configuration", function()
   end)
 
   it("switches off what is not there: nothing to say", function()
-    assert.same({}, warnings_of { contactPoints = { "a" }, healthCheck = { enabled = false, interval = 5 },
+    assert.same({}, warnings_of { contactPoints = { "a" }, healthCheck = { enabled = false, interval = 5000 },
       circuitBreaker = { enabled = false }, compression = "none", pooling = { enableMetrics = false, warmup = true,
         adaptivePooling = { enabled = false }, enableBatching = false } })
   end)

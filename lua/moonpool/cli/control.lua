@@ -47,16 +47,26 @@ verbs.hosts = { "The hosts of the cluster as the pool sees them.", function(each
   return { ok = true, hosts = json.list(each:getHosts()) }
 end }
 
-verbs.health = { "Whether the pool can serve: healthy, degraded (a host that it uses is down) or unhealthy.",
+verbs.health = { "Whether the pool does its work: healthy, degraded (a host is down, ...) or unhealthy; what to do.",
   function(each)
     local up, down = 0, json.list {}
     for _, host in ipairs(each:getHosts()) do
       if host.status == "up" then up = up + 1
       elseif host.distance ~= "ignored" then down[#down + 1] = host.address end
     end
-    local overall = up == 0 and "unhealthy" or #down > 0 and "degraded" or "healthy"
-    return { ok = overall ~= "unhealthy", overall = overall, hostsUp = up, hostsDown = down }
+    local health, err = each:getHealthStatus()
+    if not health then return failure(err) end
+    return { ok = health.overall ~= "unhealthy", overall = health.overall, hostsUp = up, hostsDown = down,
+      hosts = json.list(health.hosts), recommendations = json.list(health.recommendations) }
   end }
+
+verbs.analyze = { "Bottlenecks: what is slow or too small, and the key to change.", function(each)
+  local found, err = each:analyzePerformance()
+  if not found then return failure(err) end
+  found.ok, found.bottlenecks, found.recommendations = true, json.list(found.bottlenecks),
+    json.list(found.recommendations)
+  return found
+end }
 
 -- One answer for all pools that are meant.
 verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = function(meant)

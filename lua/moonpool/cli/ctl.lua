@@ -74,6 +74,14 @@ function printers.health(result)
   if #down > MOST_HOSTS then more = (" and %d more"):format(#down - MOST_HOSTS) end
   print(("%s: %d hosts up%s%s"):format(result.overall, result.hostsUp,
     #down > 0 and ", down: " .. table.concat(down, ", ", 1, math.min(#down, MOST_HOSTS)) or "", more))
+  for _, advice in ipairs(result.recommendations) do print("  " .. advice.message .. " [" .. advice.key .. "]") end
+end
+
+function printers.analyze(result)
+  print(("a request takes %s ms, a connection %s ms to open, %.0f %% of the messages are of use"):format(
+    shown(result.avgRequestTime), shown(result.avgConnectionTime), result.poolEfficiency * 100))
+  if #result.bottlenecks == 0 then print "no bottleneck" end
+  for _, each in ipairs(result.recommendations) do print("  " .. each.message .. " [" .. each.key .. "]") end
 end
 
 function printers.metrics(result) io.stdout:write(result.text) end

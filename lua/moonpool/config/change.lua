@@ -38,7 +38,7 @@ change.live = {
   clientTimestamps = NEXT,
   loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,
   policyPath = NEXT,
-  healthCheck = NO_EFFECT,
+  healthCheck = { enabled = AT_ONCE, interval = AT_ONCE, timeout = AT_ONCE, query = AT_ONCE },
   circuitBreaker = {
     enabled = AT_ONCE, failureThreshold = AT_ONCE, recoveryTimeout = AT_ONCE, halfOpenMaxCalls = AT_ONCE,
   },

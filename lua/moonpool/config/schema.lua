@@ -93,12 +93,13 @@ return section {
   { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
   { "speculativeExecution", kind = "options", to = "speculate", policy = "ConstantSpeculativeExecutionPolicy" },
   { "policyPath", kind = "paths", to = "policyPath" },
-  { "healthCheck", section({
-    { "enabled", kind = "boolean" },
-    { "interval", ms { min = 1 } },
-    { "timeout", ms { min = 1 } },
-    { "query", kind = "text" },
-  }, NOT_YET) },
+  { "healthCheck", section {
+    { "enabled", kind = "boolean", to = "healthEnabled" },
+    { "interval", ms { min = 1, to = "healthInterval",
+      low = { 1000, "is too frequent: each host is asked so often, beside its requests; use 5000 or more" } } },
+    { "timeout", ms { min = 1, to = "healthTimeout" } },
+    { "query", kind = "text", to = "healthQuery" },
+  } },
   { "circuitBreaker", section {
     { "enabled", kind = "boolean", to = "breakerEnabled" },
     { "failureThreshold", kind = "integer", min = 1, max = 1000000, to = "breakerThreshold" },

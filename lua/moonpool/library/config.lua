@@ -25,7 +25,7 @@
 ---@field reconnection? ConfigPolicy
 ---@field speculativeExecution? ConfigPolicy
 ---@field policyPath? string[] folders that are searched before the built-in policies
----@field healthCheck? ConfigHealthCheck not available yet
+---@field healthCheck? ConfigHealthCheck hosts are asked by a query whether they are well
 ---@field circuitBreaker? ConfigCircuitBreaker
 ---@field failover? ConfigFailover
 ---@field regionSettings? table<string, ConfigRegion> by datacentre

@@ -287,6 +287,7 @@ struct mp_host *mp_host_new(struct mp_cluster *cluster, uint16_t index, const st
 	enter_view(host);
 	bool placed = mp_host_place(host, row);
 	mp_host_init_patience(host);
+	mp_probe_init(&host->probe, cluster->loop, host);
 	mp_host_init_admission(host);
 	mp_host_first_addr(host, row);
 	mp_host_tell_names(host);
@@ -307,6 +308,7 @@ void mp_host_free(struct mp_host *host)
 	mp_pace_forget(&host->cluster->hosts->pace, &host->turn);
 	mp_pool_deinit(&host->pool);
 	mp_window_deinit(&host->window);
+	mp_probe_cancel(&host->probe);
 	mp_free(host->dc);
 	mp_free(host->rack);
 	mp_free(host->release_version);

@@ -7,6 +7,7 @@
 #include "base/window.h"
 #include "cluster/topology/endpoints.h"
 #include "cluster/topology/pace.h"
+#include "cluster/topology/probe.h"
 #include "pool/breaker.h"
 #include "pool/pool.h"
 
@@ -72,6 +73,7 @@ struct mp_host {
 	int down_err;              // why the last connection ended or could not be opened; 0: none did
 	int32_t down_code;         // its server code, -1: none
 	char down_why[MP_ADDR_TEXT + 160];
+	struct mp_probe probe;
 	struct mp_window window; // microseconds of answered attempts
 };
 

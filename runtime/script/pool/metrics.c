@@ -95,7 +95,7 @@ static void push_window(lua_State *L, const struct mp_session *session)
 	number(L, "poolUtilization", sums.room > 0 ? sums.in_use / sums.room : 0);
 }
 
-void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool)
+static void push_metrics(lua_State *L, const struct mp_lua_pool *pool, bool whole)
 {
 	struct mp_session_stats stats;
 	mp_lua_pool_stats(pool, &stats);
@@ -111,13 +111,19 @@ void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool)
 	const char *serving = mp_session_serving_dc(session);
 	if (serving != NULL)
 		text(L, "servingDataCenter", serving);
-	if (mp_session_keeps_metrics(session))
+	if (whole || mp_session_keeps_metrics(session))
 		push_window(L, session);
 }
 
+void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool)
+{
+	push_metrics(L, pool, false);
+}
+
+// getMetrics(pool, also when it is switched off)
 int mp_core_get_metrics(lua_State *L)
 {
-	mp_lua_push_metrics(L, mp_lua_check_pool(L, 1));
+	push_metrics(L, mp_lua_check_pool(L, 1), lua_toboolean(L, 2));
 	return 1;
 }
 

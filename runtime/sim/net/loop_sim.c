@@ -178,7 +178,7 @@ void mp_loop_sim_run_for(struct mp_loop *loop, uint64_t span_ns)
 
 static uint64_t sim_clock_ns(struct mp_loop *loop)
 {
-	return loop->now_ns;
+	return loop->now_ns + mp_sim_of(loop)->sleep_ns; // also for who holds the turn up
 }
 
 static uint64_t sim_wall_us(struct mp_loop *loop)
