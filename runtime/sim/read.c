@@ -148,6 +148,18 @@ static bool is_resume_key(const struct select *s, struct mp_bytes key)
 	       (key.len == 0 || memcmp(s->from_key.data, key.data, (size_t)key.len) == 0);
 }
 
+// A partition without rows shows its static columns, if it is asked for as a whole.
+static int read_statics(struct select *s, struct mp_sim_partition *const *partitions, size_t count,
+                        struct mp_bytes key)
+{
+	const struct mp_sim_where *where = &s->plan->where;
+	if (!s->plan->table->statics || where->equal_count > 0 || where->low != NULL || where->high != NULL)
+		return 0;
+	int rc =
+		mp_sim_statics_resolve(s->plan->table, partitions, count, s->env->now_us, s->env->arena, &s->view);
+	return rc > 0 ? emit(s, s->view.values, key, (struct mp_bytes){NULL, 0}) : rc;
+}
+
 static int read_partition(struct select *s, struct mp_sim_partition *const *partitions, size_t count,
                           struct mp_bytes key)
 {
@@ -166,16 +178,18 @@ static int read_partition(struct select *s, struct mp_sim_partition *const *part
 	                               .reversed = s->plan->reversed,
 	                               .low = &low,
 	                               .high = &high};
+	bool any = is_resume_key(s, key);
 	mp_sim_row_walk_start(&walk);
 	while (s->partition_left != 0 && mp_sim_row_walk_next(&walk)) {
 		int rc = mp_sim_row_resolve(s->plan->table, partitions, walk.row, count, s->env->now_us,
 		                            s->env->arena, &s->view);
+		any = any || rc > 0;
 		if (rc > 0)
 			rc = emit(s, s->view.values, key, mp_sim_row_walk_clustering(&walk));
 		if (rc != 0)
 			return rc;
 	}
-	return 0;
+	return any ? 0 : read_statics(s, partitions, count, key);
 }
 
 static int partition_retry(struct select *s, const struct mp_sim_replica_set *set)

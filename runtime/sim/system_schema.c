@@ -125,8 +125,8 @@ static int tell_tables(struct mp_sim_teller *t)
 static int tell_column(struct mp_sim_teller *t, const struct mp_sim_table *table,
                        const struct mp_sim_column *column)
 {
-	static const char *const kinds[] = {"partition_key", "clustering", "regular"};
-	bool regular = column->kind == MP_SIM_REGULAR, clustering = column->kind == MP_SIM_CLUSTERING;
+	static const char *const kinds[] = {"partition_key", "clustering", "regular", "static"};
+	bool regular = !mp_sim_is_key(column), clustering = column->kind == MP_SIM_CLUSTERING;
 	mp_sim_tell_text(t, "keyspace_name", table->keyspace);
 	mp_sim_tell_text(t, "table_name", table->name);
 	mp_sim_tell_text(t, "column_name", column->name);

@@ -7,14 +7,16 @@
 #include "sim/cql/parse.h"
 
 static const struct mp_sim_row *leader_row(void *data, const struct mp_sim_mutation *mutation,
-                                           struct mp_bytes clustering)
+                                           const struct mp_sim_row_change *row)
 {
 	const struct mp_sim_write *write = data;
 	if (write->leader == NULL)
 		return NULL;
 	const struct mp_sim_partition *partition =
 		mp_sim_store_find(&write->leader->store, mutation->table, mutation->token, mutation->key);
-	return partition == NULL ? NULL : mp_sim_row_find(partition, clustering);
+	if (partition == NULL)
+		return NULL;
+	return row->is_static ? mp_sim_row_statics(partition) : mp_sim_row_find(partition, row->clustering);
 }
 
 int64_t mp_sim_write_time(struct mp_sim_request *req, bool own)

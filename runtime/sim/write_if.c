@@ -19,7 +19,7 @@ struct compare {
 
 static int check_where(struct mp_sim_request *req, const struct mp_sim_plan *plan)
 {
-	bool whole = plan->stmt->kind == MP_SIM_INSERT || !plan->conditional ||
+	bool whole = plan->stmt->kind == MP_SIM_INSERT || !plan->conditional || plan->only_static ||
 	             plan->where.equal_count == plan->table->clustering_count;
 	return whole ? 0
 	             : mp_sim_fail(&req->err, MP_SE_INVALID,
@@ -48,9 +48,11 @@ static int check_scope(struct mp_sim_request *req, const struct mp_sim_write *wr
 
 // ---- comparing --------------------------------------------------------------------------------------------
 
-static int read_row(struct mp_sim_request *req, const struct mp_sim_mutation *mutation,
+static int read_row(struct mp_sim_request *req, const struct mp_sim_write *write,
                     const struct mp_sim_replica_set *from, struct compare *out)
 {
+	const struct mp_sim_mutation *mutation = write->changes.mutations;
+	int64_t now_us = (int64_t)mp_loop_wall_us(req->conn->owner->cluster->loop);
 	struct mp_sim_partition *partitions[MP_SIM_RF_MAX];
 	struct mp_sim_row *rows[MP_SIM_RF_MAX];
 	bool any = false;
@@ -63,12 +65,12 @@ static int read_row(struct mp_sim_request *req, const struct mp_sim_mutation *mu
 	MP_SIM_TRY(mp_sim_row_view_init(&out->view, mutation->table, &req->arena));
 	for (uint16_t i = 0; i < mutation->table->column_count; i++)
 		out->view.values[i] = (struct mp_bytes){NULL, -1};
-	if (!any)
-		return 0;
-	int rc = mp_sim_row_resolve(mutation->table, partitions, rows, from->count,
-	                            (int64_t)mp_loop_wall_us(req->conn->owner->cluster->loop), &req->arena,
-	                            &out->view);
-	out->exists = rc > 0;
+	bool statics = write->plan->only_static || !any;
+	int rc = statics ? mp_sim_statics_resolve(mutation->table, partitions, from->count, now_us, &req->arena,
+	                                          &out->view)
+	                 : mp_sim_row_resolve(mutation->table, partitions, rows, from->count, now_us, &req->arena,
+	                                      &out->view);
+	out->exists = rc > 0 && (write->plan->only_static || !statics);
 	return rc < 0 ? rc : 0;
 }
 
@@ -97,7 +99,7 @@ static int compare_all(struct mp_sim_request *req, struct mp_sim_write *writes, 
 		if (!writes[i].plan->conditional)
 			continue;
 		MP_SIM_TRY(mp_sim_change_clustering(&writes[i].change, &compare->clustering));
-		MP_SIM_TRY(read_row(req, writes[i].changes.mutations, from, compare));
+		MP_SIM_TRY(read_row(req, &writes[i], from, compare));
 		MP_SIM_TRY(compare_row(&writes[i], compare));
 		applies = applies && compare->applies;
 	}

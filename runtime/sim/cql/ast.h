@@ -102,6 +102,7 @@ struct mp_sim_selector {
 struct mp_sim_column_def {
 	struct mp_str name;
 	struct mp_str type; // with one way of spacing; users' types in double quotes, as NAME or KEYSPACE.NAME
+	bool is_static;
 	struct mp_sim_column_def *next;
 };
 

@@ -14,11 +14,9 @@ static int parse_column(struct mp_sim_parser *p, struct mp_sim_column_def *colum
 {
 	MP_SIM_TRY(mp_sim_parse_name(p, &column->name));
 	MP_SIM_TRY(mp_sim_parse_type(p, &column->type));
-	if (mp_sim_at_word(p, "STATIC"))
-		return mp_sim_fail(p->err, MP_SE_INVALID,
-		                   "line %u:%u STATIC columns are not supported by the simulated cluster",
-		                   p->tok.line, p->tok.column);
-	return 0;
+	int taken = mp_sim_accept_word(p, "STATIC");
+	column->is_static = taken > 0;
+	return taken < 0 ? taken : 0;
 }
 
 // PRIMARY KEY (a, b) or ((a, b), c, d); the words are taken already.

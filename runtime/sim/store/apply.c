@@ -182,9 +182,11 @@ static int apply_op(struct mp_sim_row *row, const struct mp_sim_table *table, co
 	return 0;
 }
 
-static struct mp_sim_row *make_row(struct mp_sim_partition *partition, struct mp_bytes clustering)
+static struct mp_sim_row *make_row(struct mp_sim_partition *partition, bool is_static,
+                                   struct mp_bytes clustering)
 {
-	struct mp_sim_row *row = mp_sim_row_find(partition, clustering);
+	struct mp_sim_row *row =
+		is_static ? mp_sim_row_statics(partition) : mp_sim_row_find(partition, clustering);
 	if (row != NULL)
 		return row;
 	size_t len = clustering.len > 0 ? (size_t)clustering.len : 0;
@@ -196,13 +198,14 @@ static struct mp_sim_row *make_row(struct mp_sim_partition *partition, struct mp
 	row->clustering_len = (int32_t)len;
 	if (len > 0)
 		memcpy(row->clustering, clustering.data, len);
-	mp_sim_tree_insert(&partition->rows, &row->node, mp_sim_row_compare, partition->table, &clustering);
+	mp_sim_tree_insert(is_static ? &partition->statics : &partition->rows, &row->node, mp_sim_row_compare,
+	                   partition->table, &clustering);
 	return row;
 }
 
 static int apply_row(struct mp_sim_partition *partition, const struct mp_sim_row_change *change)
 {
-	struct mp_sim_row *row = make_row(partition, change->clustering);
+	struct mp_sim_row *row = make_row(partition, change->is_static, change->clustering);
 	if (row == NULL)
 		return MP_ENOMEM;
 	if (change->deleted > row->deleted)
@@ -236,6 +239,7 @@ static struct mp_sim_partition *make_partition(struct mp_sim_store *store,
 	if (mutation->key.len > 0)
 		memcpy(partition->key, mutation->key.data, (size_t)mutation->key.len);
 	mp_sim_tree_init(&partition->rows);
+	mp_sim_tree_init(&partition->statics);
 	mp_sim_tree_insert(&table->partitions, &partition->node, mp_sim_partition_compare, NULL, &key);
 	return partition;
 }

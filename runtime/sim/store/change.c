@@ -142,7 +142,7 @@ static const struct mp_sim_slot *current_slot(struct row_build *build, const str
 	const struct mp_sim_row *row =
 		build->change->current == NULL
 			? NULL
-			: build->change->current(build->change->current_data, build->mutation, build->row->clustering);
+			: build->change->current(build->change->current_data, build->mutation, build->row);
 	uint16_t slot = MP_SIM_SLOT(build->change->plan->table, column);
 	return row == NULL || slot >= row->slot_count ? NULL : &row->slots[slot];
 }
@@ -358,6 +358,9 @@ int mp_sim_change_keys(struct mp_sim_change_env *change, struct mp_sim_changes *
 int mp_sim_change_clustering(struct mp_sim_change_env *change, struct mp_bytes *clustering)
 {
 	struct mp_bytes values[MP_SIM_KEY_MAX];
+	*clustering = (struct mp_bytes){(const uint8_t *)"", 0};
+	if (change->plan->only_static)
+		return 0;
 	if (change->plan->stmt->kind != MP_SIM_INSERT)
 		return mp_sim_clustering_equal(change->env, change->plan, clustering);
 	MP_SIM_TRY(insert_values(change, MP_SIM_CLUSTERING, values));
@@ -404,6 +407,18 @@ static int build_delete(struct mp_sim_change_env *change, struct row_build *buil
 	return mp_sim_bounds(change->env, plan, &range->low, &range->high);
 }
 
+static int change_columns(struct row_build *build, enum mp_sim_column_kind kind)
+{
+	const struct mp_sim_plan *plan = build->change->plan;
+	size_t at = 0;
+	for (const struct mp_sim_assign *assign = plan->stmt->assigns; assign != NULL;
+	     assign = assign->next, at++) {
+		if (plan->assigned[at]->kind == kind)
+			MP_SIM_TRY(change_column(build, assign, plan->assigned[at]));
+	}
+	return 0;
+}
+
 static int build_one(struct mp_sim_change_env *change, struct mp_sim_mutation *mutation)
 {
 	const struct mp_sim_plan *plan = change->plan;
@@ -422,17 +437,24 @@ static int build_one(struct mp_sim_change_env *change, struct mp_sim_mutation *m
 	}
 	MP_SIM_TRY(mp_sim_change_clustering(change, &build.row->clustering));
 	if (plan->stmt->kind == MP_SIM_INSERT) {
-		build.row->marker = true;
+		build.row->marker = !plan->only_static;
 		build.row->ts = build.ts;
 		build.row->expires = build.expires;
 		build.row->ttl = build.ttl;
 	}
-	size_t at = 0;
-	for (const struct mp_sim_assign *assign = plan->stmt->assigns; assign != NULL;
-	     assign = assign->next, at++) {
-		if (plan->assigned[at]->kind == MP_SIM_REGULAR)
-			MP_SIM_TRY(change_column(&build, assign, plan->assigned[at]));
-	}
+	MP_SIM_TRY(change_columns(&build, MP_SIM_REGULAR));
+	if (!plan->table->statics)
+		return 0;
+	struct mp_sim_row_change *statics = mp_arena_alloc(change->env->arena, sizeof(*statics));
+	if (statics == NULL)
+		return mp_sim_fail_nomem(change->env->err);
+	*statics = (struct mp_sim_row_change){.is_static = true, .deleted = MP_SIM_NEVER};
+	statics->next = plan->only_static ? NULL : build.row;
+	build.row = statics;
+	build.tail = &statics->ops;
+	MP_SIM_TRY(change_columns(&build, MP_SIM_STATIC));
+	if (statics->ops != NULL || plan->only_static)
+		mutation->rows = statics;
 	return 0;
 }
 

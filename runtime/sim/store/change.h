@@ -11,7 +11,7 @@ struct mp_sim_change_env {
 	uint64_t *list_clock; // gives appended and prepended list elements their places
 	// The newest copy of the row that is about to change, for `l[i] = v`, `l - [x]` and counters. May give NULL.
 	const struct mp_sim_row *(*current)(void *data, const struct mp_sim_mutation *mutation,
-	                                    struct mp_bytes clustering);
+	                                    const struct mp_sim_row_change *row);
 	void *current_data;
 	uint64_t leader; // of counters
 };

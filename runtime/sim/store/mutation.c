@@ -147,12 +147,14 @@ static int ops_of_row(struct mp_arena *arena, const struct mp_sim_table *table, 
 	return 0;
 }
 
-static int stream_row(struct mp_sim_store *to, struct mp_sim_mutation *mutation, const struct mp_sim_row *row)
+static int stream_row(struct mp_sim_store *to, struct mp_sim_mutation *mutation, const struct mp_sim_row *row,
+                      bool is_static)
 {
 	struct mp_arena arena;
 	mp_arena_init(&arena);
 	struct mp_sim_row_change change = {
 		.clustering = mp_sim_row_clustering(row),
+		.is_static = is_static,
 		.marker = row->marker.len != -2,
 		.ts = row->marker.ts,
 		.expires = row->marker.expires,
@@ -178,7 +180,9 @@ int mp_sim_stream_partition(struct mp_sim_store *to, struct mp_sim_table *table,
 		MP_SIM_TRY(mp_sim_apply(to, &mutation));
 	}
 	mutation.range = NULL;
+	if (mp_sim_row_statics(from) != NULL)
+		MP_SIM_TRY(stream_row(to, &mutation, mp_sim_row_statics(from), true));
 	for (const struct mp_sim_row *row = mp_sim_row_seek(from, NULL); row != NULL; row = mp_sim_row_next(row))
-		MP_SIM_TRY(stream_row(to, &mutation, row));
+		MP_SIM_TRY(stream_row(to, &mutation, row, false));
 	return 0;
 }

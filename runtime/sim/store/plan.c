@@ -177,7 +177,7 @@ static int plan_assign(struct mp_sim_plan *plan, const struct mp_sim_assign *ass
                        const struct mp_sim_column *column, struct mp_sim_error *err)
 {
 	bool update = plan->stmt->kind == MP_SIM_UPDATE;
-	if (column->kind != MP_SIM_REGULAR && plan->stmt->kind != MP_SIM_INSERT)
+	if (mp_sim_is_key(column) && plan->stmt->kind != MP_SIM_INSERT)
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   update ? "PRIMARY KEY part %.*s found in SET part"
 		                          : "Invalid identifier %.*s for deletion (should not be a PRIMARY KEY part)",
@@ -237,6 +237,14 @@ static int plan_assigns(struct mp_sim_plan *plan, struct mp_sim_error *err)
 		plan->assigned[count] = column;
 		MP_SIM_TRY(plan_assign(plan, a, column, err));
 	}
+	for (size_t i = 0; i < count; i++) {
+		enum mp_sim_column_kind kind = plan->assigned[i]->kind;
+		if (kind == MP_SIM_REGULAR || kind == MP_SIM_CLUSTERING) {
+			plan->only_static = false;
+			break;
+		}
+		plan->only_static = plan->only_static || kind == MP_SIM_STATIC;
+	}
 	return 0;
 }
 
@@ -252,7 +260,7 @@ static int plan_conditions(struct mp_sim_plan *plan, struct mp_sim_error *err)
 		const struct mp_sim_column *column = mp_sim_plan_column(plan, c->column, err);
 		if (column == NULL)
 			return MP_ESERVER;
-		if (column->kind != MP_SIM_REGULAR)
+		if (mp_sim_is_key(column))
 			return mp_sim_fail(err, MP_SE_INVALID, "PRIMARY KEY column '%.*s' cannot have IF conditions",
 			                   MP_SIM_S(column->name));
 		if (c->op == MP_SIM_CONTAINS || c->op == MP_SIM_CONTAINS_KEY || c->element != NULL)

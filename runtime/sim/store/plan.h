@@ -48,6 +48,7 @@ struct mp_sim_plan {
 	uint8_t id[16];
 	uint8_t result_id[16];
 	bool conditional; // IF
+	bool only_static; // changes static columns only, of a partition without saying a row
 	struct mp_sim_where where;
 	struct mp_sim_selected *selected;
 	uint32_t selected_count;

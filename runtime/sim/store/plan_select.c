@@ -98,7 +98,7 @@ static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *se
 	case MP_SIM_SELECT_TOKEN: out->type = mp_sim_scalar_type(MP_TYPE_BIGINT); break;
 	case MP_SIM_SELECT_WRITETIME:
 	case MP_SIM_SELECT_TTL:
-		if (out->column->kind != MP_SIM_REGULAR || out->column->multi)
+		if (mp_sim_is_key(out->column) || out->column->multi)
 			return mp_sim_fail(err, MP_SE_INVALID, "Cannot use selection function %s on %s %.*s",
 			                   sel->kind == MP_SIM_SELECT_TTL ? "ttl" : "writetime",
 			                   out->column->multi ? "non-frozen collection" : "PRIMARY KEY part",
@@ -194,7 +194,8 @@ static int check_distinct(const struct mp_sim_plan *plan, struct mp_sim_error *e
 {
 	for (uint32_t i = 0; plan->stmt->distinct && i < plan->selected_count; i++) {
 		const struct mp_sim_column *column = plan->selected[i].column;
-		if (plan->selected[i].kind != MP_SIM_SELECT_COLUMN || column->kind != MP_SIM_PARTITION_KEY)
+		if (plan->selected[i].kind != MP_SIM_SELECT_COLUMN ||
+		    (column->kind != MP_SIM_PARTITION_KEY && column->kind != MP_SIM_STATIC))
 			return mp_sim_fail(
 				err, MP_SE_INVALID,
 				"SELECT DISTINCT queries must only request partition key columns and/or static columns (not "

@@ -127,14 +127,19 @@ static int check_change(const struct mp_sim_plan *plan, struct mp_sim_error *err
 	}
 	for (uint16_t i = 0; i < where->filter_count; i++) {
 		const struct mp_sim_column *column = mp_sim_table_column(table, where->filters[i]->column);
-		if (column->kind == MP_SIM_REGULAR)
+		if (!mp_sim_is_key(column))
 			return mp_sim_fail(err, MP_SE_INVALID, "Non PRIMARY KEY columns found in where clause: %.*s",
 			                   MP_SIM_S(column->name));
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   "relation %s on %.*s is not supported here by the simulated cluster",
 		                   mp_sim_op_name(where->filters[i]->op), MP_SIM_S(column->name));
 	}
-	if (all && where->equal_count < table->clustering_count)
+	if (plan->only_static && where->equal_count > 0)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Invalid restrictions on clustering columns since the %s statement modifies only "
+		                   "static columns",
+		                   plan->stmt->kind == MP_SIM_UPDATE ? "UPDATE" : "DELETE");
+	if (all && !plan->only_static && where->equal_count < table->clustering_count)
 		return mp_sim_fail(err, MP_SE_INVALID, "Some clustering keys are missing: %.*s",
 		                   MP_SIM_S(table->columns[table->partition_count + where->equal_count]->name));
 	if (where->token_low != NULL || where->token_high != NULL || where->token_equal != NULL)

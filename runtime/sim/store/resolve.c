@@ -248,9 +248,61 @@ static void fill_keys(const struct mp_sim_table *table, struct mp_sim_partition 
 			mp_cursor_u8(&cur);
 		}
 	}
+	if (row == NULL)
+		return; // the static columns alone
 	struct mp_cursor cur = mp_cursor_on(row->clustering, (size_t)row->clustering_len);
 	for (uint16_t i = 0; i < table->clustering_count; i++)
 		view->values[table->partition_count + i] = mp_cursor_bytes(&cur);
+}
+
+// 1 live, 0 not, MP_ENOMEM.
+static int resolve_column(const struct resolve *r, const struct mp_sim_column *column,
+                          struct mp_sim_row_view *view)
+{
+	view->values[column->index] = (struct mp_bytes){NULL, -1};
+	view->writetimes[column->index] = 0;
+	view->ttls[column->index] = 0;
+	return column->multi     ? resolve_multi(r, column, view)
+	       : column->counter ? resolve_counter(r, column, view)
+	                         : resolve_simple(r, column, view);
+}
+
+// The static columns: a partition's deletion is theirs, those of rows and ranges are not.
+static int resolve_statics(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
+                           size_t count, int64_t now_us, struct mp_arena *arena, struct mp_sim_row_view *view)
+{
+	struct mp_sim_row *rows[MP_SIM_RF_MAX];
+	struct resolve r = {table, rows, count, now_us, MP_SIM_NEVER, arena};
+	int live = 0;
+	for (size_t i = 0; i < count; i++) {
+		rows[i] = partitions[i] == NULL ? NULL : mp_sim_row_statics(partitions[i]);
+		if (partitions[i] != NULL && partitions[i]->deleted > r.deleted)
+			r.deleted = partitions[i]->deleted;
+	}
+	for (uint16_t i = 0; i < table->column_count; i++) {
+		if (table->columns[i]->kind != MP_SIM_STATIC)
+			continue;
+		int rc = resolve_column(&r, table->columns[i], view);
+		if (rc < 0)
+			return rc;
+		live = live > 0 || rc > 0;
+	}
+	return live;
+}
+
+int mp_sim_statics_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
+                           size_t count, int64_t now_us, struct mp_arena *arena, struct mp_sim_row_view *view)
+{
+	struct mp_sim_row *rows[MP_SIM_RF_MAX] = {NULL};
+	for (uint16_t i = 0; i < table->column_count; i++) {
+		view->values[i] = (struct mp_bytes){NULL, -1};
+		view->writetimes[i] = 0;
+		view->ttls[i] = 0;
+	}
+	int live = table->statics ? resolve_statics(table, partitions, count, now_us, arena, view) : 0;
+	if (live > 0)
+		fill_keys(table, partitions, rows, count, view);
+	return live;
 }
 
 int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
@@ -266,17 +318,15 @@ int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition
 	bool live = marker != NULL && is_live(&r, marker, r.deleted);
 	for (uint16_t i = (uint16_t)(table->partition_count + table->clustering_count); i < table->column_count;
 	     i++) {
-		const struct mp_sim_column *column = table->columns[i];
-		view->values[i] = (struct mp_bytes){NULL, -1};
-		view->writetimes[i] = 0;
-		view->ttls[i] = 0;
-		int rc = column->multi     ? resolve_multi(&r, column, view)
-		         : column->counter ? resolve_counter(&r, column, view)
-		                           : resolve_simple(&r, column, view);
+		if (table->columns[i]->kind == MP_SIM_STATIC)
+			continue;
+		int rc = resolve_column(&r, table->columns[i], view);
 		if (rc < 0)
 			return rc;
 		live = live || rc > 0;
 	}
+	if (live && table->statics && resolve_statics(table, partitions, count, now_us, arena, view) < 0)
+		return MP_ENOMEM;
 	if (live)
 		fill_keys(table, partitions, rows, count, view);
 	return live ? 1 : 0;

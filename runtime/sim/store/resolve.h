@@ -19,6 +19,11 @@ int mp_sim_row_resolve(const struct mp_sim_table *table, struct mp_sim_partition
                        struct mp_sim_row *const *rows, size_t count, int64_t now_us, struct mp_arena *arena,
                        struct mp_sim_row_view *view) MP_MUST_CHECK;
 
+// The static columns of a partition, with the other columns null. 1: one of them lives; 0: none; MP_ENOMEM.
+int mp_sim_statics_resolve(const struct mp_sim_table *table, struct mp_sim_partition *const *partitions,
+                           size_t count, int64_t now_us, struct mp_arena *arena,
+                           struct mp_sim_row_view *view) MP_MUST_CHECK;
+
 // Walks the rows of one partition over all its replicas, in order.
 struct mp_sim_row_walk {
 	const struct mp_sim_table *table;

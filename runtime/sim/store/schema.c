@@ -121,6 +121,8 @@ static int by_name(const void *a, const void *b)
 {
 	const struct mp_sim_column *x = *(const struct mp_sim_column *const *)a;
 	const struct mp_sim_column *y = *(const struct mp_sim_column *const *)b;
+	if (x->kind != y->kind)
+		return x->kind == MP_SIM_STATIC ? -1 : 1;
 	return order_of(x->name, y->name);
 }
 

@@ -11,7 +11,7 @@
 #include "sim/store/ring.h"
 #include "wire/type.h"
 
-enum mp_sim_column_kind { MP_SIM_PARTITION_KEY, MP_SIM_CLUSTERING, MP_SIM_REGULAR };
+enum mp_sim_column_kind { MP_SIM_PARTITION_KEY, MP_SIM_CLUSTERING, MP_SIM_REGULAR, MP_SIM_STATIC };
 
 struct mp_sim_column {
 	struct mp_str name;
@@ -37,6 +37,7 @@ struct mp_sim_table {
 	uint16_t partition_count;
 	uint16_t clustering_count;
 	bool counters; // has counter columns
+	bool statics;  // has static columns
 	bool dropped;
 	struct mp_str comment;
 	int32_t default_ttl;
@@ -90,10 +91,14 @@ struct mp_sim_table *mp_sim_schema_table(const struct mp_sim_schema *schema, str
 
 struct mp_sim_table *mp_sim_table_ref(struct mp_sim_table *table);
 void mp_sim_table_unref(struct mp_sim_table *table); // NULL is fine
-// The columns as SELECT * gives them, into `out`: keys as declared, then the others by name.
+// The columns as SELECT * gives them, into `out`: keys as declared, then static ones, then the others, each by name.
 void mp_sim_table_order(const struct mp_sim_table *table, const struct mp_sim_column **out);
 struct mp_sim_column *mp_sim_table_column(const struct mp_sim_table *table, struct mp_str name); // NULL: none
-// Where a regular column's value lies in a row.
+static inline bool mp_sim_is_key(const struct mp_sim_column *column)
+{
+	return column->kind == MP_SIM_PARTITION_KEY || column->kind == MP_SIM_CLUSTERING;
+}
+// Where the value of a column that is no key lies in a row, or in a partition's static row.
 #define MP_SIM_SLOT(table, column) \
 	((uint16_t)((column)->index - (table)->partition_count - (table)->clustering_count))
 

@@ -144,7 +144,8 @@ static int add_column(const struct mp_sim_keyspace *ks, struct mp_sim_table *tab
 	column->type_text = typed.text;
 	column->multi = typed.multi;
 	column->counter = column->type->id == MP_TYPE_COUNTER;
-	column->kind = MP_SIM_REGULAR;
+	column->kind = def->is_static ? MP_SIM_STATIC : MP_SIM_REGULAR;
+	table->statics = table->statics || def->is_static;
 	column->index = table->column_count;
 	table->columns[table->column_count++] = column;
 	return 0;
@@ -171,6 +172,9 @@ static int add_key_columns(const struct mp_sim_keyspace *ks, struct mp_sim_table
 			                   MP_SIM_S(names->name), MP_SIM_S(stmt->table));
 		MP_SIM_TRY(add_column(ks, table, def, err));
 		struct mp_sim_column *column = table->columns[table->column_count - 1];
+		if (def->is_static)
+			return mp_sim_fail(err, MP_SE_INVALID, "Static column %.*s cannot be part of the PRIMARY KEY",
+			                   MP_SIM_S(column->name));
 		column->kind = kind;
 		column->position = position;
 		if (column->multi)
@@ -242,6 +246,10 @@ static int fill_table(const struct mp_sim_keyspace *ks, struct mp_sim_table *tab
 		struct mp_sim_column *column = table->columns[table->column_count - 1];
 		*(column->counter ? &table->counters : &plain) = true;
 	}
+	if (table->statics && table->clustering_count == 0)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Static columns are only useful (and thus allowed) if the table has at least one "
+		                   "clustering column");
 	if (table->counters && plain)
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   "Cannot mix counter and non counter columns in the same table");
@@ -318,6 +326,11 @@ static int alter_table(struct mp_sim_schema *schema, const struct mp_sim_stmt *s
 		if (mp_sim_table_column(table, def->name) != NULL)
 			return mp_sim_fail(err, MP_SE_INVALID, "Column with name '%.*s' already exists",
 			                   MP_SIM_S(def->name));
+		if (def->is_static && table->clustering_count == 0)
+			return mp_sim_fail(
+				err, MP_SE_INVALID,
+				"Static columns are only useful (and thus allowed) if the table has at least one "
+				"clustering column");
 		if (counter != table->counters)
 			return mp_sim_fail(err, MP_SE_INVALID,
 			                   "Cannot mix counter and non counter columns in the same table");

@@ -39,6 +39,7 @@ static void free_partition(struct mp_sim_tree_node *node)
 {
 	struct mp_sim_partition *partition = MP_CONTAINER_OF(node, struct mp_sim_partition, node);
 	mp_sim_tree_clear(&partition->rows, free_row);
+	mp_sim_tree_clear(&partition->statics, free_row);
 	for (uint32_t i = 0; i < partition->range_count; i++) {
 		// Bounds are copies; the pointer was const for readers only.
 		mp_free((void *)(uintptr_t)partition->ranges[i].low.prefix.data);
@@ -194,6 +195,11 @@ int mp_sim_row_compare(const void *context, const struct mp_sim_tree_node *node,
 {
 	const struct mp_sim_row *row = (const void *)((const char *)node - offsetof(struct mp_sim_row, node));
 	return mp_sim_clustering_compare(context, mp_sim_row_clustering(row), *(const struct mp_bytes *)key);
+}
+
+struct mp_sim_row *mp_sim_row_statics(const struct mp_sim_partition *partition)
+{
+	return row_of(mp_sim_tree_first(&partition->statics));
 }
 
 struct mp_sim_row *mp_sim_row_find(const struct mp_sim_partition *partition, struct mp_bytes clustering)

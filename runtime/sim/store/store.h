@@ -60,6 +60,7 @@ struct mp_sim_partition {
 	struct mp_sim_tree_node node;
 	const struct mp_sim_table *table;
 	struct mp_sim_tree rows;
+	struct mp_sim_tree statics; // the one row of the static columns, or none
 	int64_t token;
 	int64_t deleted;
 	struct mp_sim_range_delete *ranges;
@@ -95,6 +96,7 @@ struct mp_sim_partition *mp_sim_partition_next(const struct mp_sim_partition *pa
 
 // How a row's clustering key stands to a (prefix of a) key, in the table's order; an equal prefix is equal.
 int mp_sim_clustering_compare(const struct mp_sim_table *table, struct mp_bytes a, struct mp_bytes b);
+struct mp_sim_row *mp_sim_row_statics(const struct mp_sim_partition *partition); // NULL: none
 struct mp_sim_row *mp_sim_row_find(const struct mp_sim_partition *partition, struct mp_bytes clustering);
 // The first row not before the bound (NULL prefix: the first of all).
 struct mp_sim_row *mp_sim_row_seek(const struct mp_sim_partition *partition, const struct mp_sim_bound *low);
@@ -126,6 +128,7 @@ struct mp_sim_edit {
 struct mp_sim_row_change {
 	struct mp_sim_row_change *next;
 	struct mp_bytes clustering;
+	bool is_static; // of the partition's static columns
 	bool marker;
 	int64_t ts;
 	int64_t expires;

@@ -61,6 +61,7 @@ local good = {
   { "CREATE TABLE t (a frob PRIMARY KEY)", "CREATE_TABLE" }, -- a user's type, for all that a parser knows
   { "CREATE TABLE t (a int PRIMARY KEY, b tuple<int, list<text>>, c frozen<ks.\"Addr\">)", "CREATE_TABLE" },
   { "CREATE TABLE t (a int PRIMARY KEY, b vector<float, 3>, c list<frozen<addr>>)", "CREATE_TABLE" },
+  { "CREATE TABLE t (a int, b int, c int STATIC, PRIMARY KEY (a, b))", "CREATE_TABLE" },
   { "CREATE TYPE IF NOT EXISTS ks.x (a int, b frozen<list<frozen<y>>>)", "CREATE_TYPE" },
   { "ALTER TYPE x ADD a int", "ALTER_TYPE" },
   { "ALTER TYPE IF EXISTS x RENAME a TO b AND c TO d", "ALTER_TYPE" },
@@ -100,7 +101,6 @@ local bad = {
   { "DELETE FROM t USING TTL 5 WHERE k = 1", "DELETE takes no TTL" },
   { "CREATE TABLE t (a int PRIMARY KEY, b 'org.apache.Foo')", "custom type 'org.apache.Foo' is not supported" },
   { "CREATE TABLE t (a int PRIMARY KEY, b list<list<int>>)", "Non-frozen collections are not allowed inside" },
-  { "CREATE TABLE t (a int PRIMARY KEY, b int STATIC)", "STATIC columns are not supported" },
   { "CREATE TABLE t (a int PRIMARY KEY, b list<addr>)", "line 1:42 Non-frozen UDTs are not allowed inside" },
   { "CREATE TABLE t (a int PRIMARY KEY, b vector<float>)", "expected ','" },
   { "CREATE TABLE t (a int PRIMARY KEY, b vector<float, x>)", "expected the number of elements of a vector" },
