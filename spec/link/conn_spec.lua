@@ -189,6 +189,18 @@ describe("a connection", function()
       assert.equal(1, link.writables)
     end)
 
+    it("and is told of room only when there was none", function()
+      local link, node = open { settings = { max_streams = 4 } }
+      for round = 1, 20 do
+        for _ = 1, 3 do assert(link:call "x") end
+        until_requests(node, 3 * round)
+        for i = 3 * round - 2, 3 * round do node:echo(node.requests[i]) end
+        world:until_true(function() return link:in_flight() == 0 end)
+      end
+      world:pass(10)
+      assert.equal(0, link.writables)
+    end)
+
     it("while it tells of its end", function()
       local link, node = open()
       for i = 1, 3 do assert(link:call("n" .. i, function() link:close() end)) end

@@ -240,6 +240,8 @@ describe("a UUID", function()
       for _ = 1, 1000 do
         local uuid = moonpool.timeuuid()
         assert.matches("^%x+%-%x+%-1%x+%-[89ab]%x+%-%x+$", uuid)
+        -- Of no network card: their first octets are even.
+        assert.equal(1, tonumber(uuid:match "%-(%x%x)%x+$", 16) % 2)
         assert.is_nil(seen[uuid])
         seen[uuid] = true
       end

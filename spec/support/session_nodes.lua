@@ -82,9 +82,25 @@ local function send_keyspaces(world, link, request)
   rows.send(link, request, { { "keyspace_name", "text" }, { "replication", "map<text, text>" } }, data)
 end
 
+-- What a client asks who waits until all nodes have one schema. node.schema_version: its own one, false: none.
+local function send_schema_versions(world, node, link, request)
+  local data = {}
+  local of_peers = request.cql:find "FROM system.peers"
+  for _, other in ipairs(world.nodes) do
+    local version = other.schema_version
+    if version == nil then version = world.schema_version end
+    if not of_peers and other == node then data[1] = { version } end
+    if of_peers and other ~= node and other.member then data[#data + 1] = { other.host_id, version } end
+  end
+  rows.send(link, request, of_peers and { { "host_id", "uuid" }, { "schema_version", "uuid" } } or
+    { { "schema_version", "uuid" } }, data)
+end
+
 local function system(world, node, link, request)
   local cql = request.cql
-  if cql:find "FROM system.local" then
+  if cql:find "^SELECT schema_version FROM system" or cql:find "^SELECT host_id, schema_version FROM system" then
+    send_schema_versions(world, node, link, request)
+  elseif cql:find "FROM system.local" then
     world.refreshes = world.refreshes + 1
     rows.send(link, request, local_columns, said(node, "local_empty", false) and {} or { local_row(world, node) })
   elseif cql:find "FROM system.peers_v2" then

@@ -144,6 +144,26 @@ describe("a plan", function()
     end
   end)
 
+  it("gives all replicas also when every host of a large cluster is one", function()
+    local many = cluster { { "dc1", 150 } }
+    local wide, wide_ring = topology.view(many, "dc1", "r1"), topology.ring(many)
+    local everywhere = topology.placement(wide_ring, wide, { class = "SimpleStrategy", replication_factor = "150" })
+    for _, order in ipairs { C.MP_ORDER_PRIMARY_FIRST, C.MP_ORDER_SHUFFLED, C.MP_ORDER_LEAST_LOADED } do
+      plan = ffi.new "struct mp_plan"
+      C.mp_plan_init(plan, wide, everywhere, true, 5, 7)
+      C.mp_plan_replicas(plan, C.MP_SCOPE_ALL, order, 0, 0)
+      local seen, count = {}, 0
+      for _, host in ipairs(topology.walk(plan)) do
+        assert.is_true(host < 150 and not seen[host])
+        seen[host], count = true, count + 1
+      end
+      assert.is_true(count >= 32, count)
+    end
+    C.mp_placement_unref(everywhere)
+    C.mp_ring_unref(wide_ring)
+    topology.free(wide)
+  end)
+
   it("puts replicas first and keeps to the scope", function()
     for token = -500, 9500, 250 do
       local replicas = {}

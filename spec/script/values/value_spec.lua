@@ -39,6 +39,27 @@ describe("a value", function()
     end)
   end
 
+  it("that is a list is written place by place, in whatever order its table was filled", function()
+    for count = 1, 40 do
+      local places, list = {}, {}
+      for i = 1, count do places[i] = i end
+      for _, step in ipairs { 1, count - 1, 7 } do
+        local filled = {}
+        for i = 0, count - 1 do filled[(i * step) % count + 1] = (i * step) % count * 3 end
+        for i = 1, count do
+          filled[i] = filled[i] or (i - 1) * 3
+          list[i] = (i - 1) * 3
+        end
+        assert.same(list, (moonpool.decode("list<int>", assert(moonpool.encode("list<int>", filled)))))
+      end
+      local backwards = {}
+      for i = count, 1, -1 do backwards[i] = (i - 1) * 3 end
+      assert.same(list, (moonpool.decode("list<int>", assert(moonpool.encode("list<int>", backwards)))))
+      backwards[count + 2] = 1
+      assert.is_nil((moonpool.encode("list<int>", backwards)))
+    end
+  end)
+
   it("of 64 bits is a number up to 2^53 and an int64_t beyond", function()
     local beyond = moonpool.decode("bigint", bytes "0020000000000001")
     assert.equal("cdata", type(beyond))
