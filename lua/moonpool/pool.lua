@@ -8,6 +8,8 @@ local batch = require "moonpool.batch"
 local config = require "moonpool.config"
 local exporter = require "moonpool.exporter"
 local handlers = require "moonpool.handlers"
+local nodes = require "moonpool.nodes"
+local overlay = require "moonpool.overlay"
 local reload = require "moonpool.reload"
 local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
@@ -113,6 +115,7 @@ for _, name in ipairs { "pause", "resume", "drain", "reconnect", "resize", "setW
   "recoverConnection" } do
   Pool[name] = steer[name]
 end
+Pool.addNode, Pool.removeNode, Pool.usePolicy = nodes.addNode, nodes.removeNode, overlay.usePolicy
 Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
 
 Pool.setHostWeight = core.setHostWeight

@@ -4,11 +4,12 @@
 -- whole, is logged and told by an event.
 --
 -- A pool's state (its environment) holds: pool (itself), checked (the configuration in force), file (where it is from,
--- or nil), loaded (the handlers in force), numbers.
+-- or nil), layer (what the application has changed, see overlay.lua), loaded (the handlers in force), numbers.
 local core = require "moonpool.core_loader"
 local change_of = require "moonpool.config.change"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
+local overlay = require "moonpool.overlay"
 local secrets = require "moonpool.secrets"
 
 local format = string.format
@@ -178,8 +179,10 @@ local function apply(pool, state)
     generation, why = handlers.load(pool, path)
     if not generation then return nil, checked.place { "handlers" } .. ": handlers: " .. why end
   end
-  local ok, why = core.applyConfig(pool, checked)
+  local layer = overlay.after(state.layer, changes)
+  local ok, why = core.applyConfig(pool, overlay.over(layer, checked))
   if not ok then return nil, why end
+  state.layer = layer
   reload.warn(warnings)
   state.checked = checked
   if generation then take_handlers(pool, state, generation) end

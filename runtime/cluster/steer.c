@@ -82,3 +82,70 @@ void mp_session_weigh_as_before(struct mp_session *session, uint16_t index)
 	mp_host_view_of(host)->weight = host->full_weight;
 	host->full_weight = -1;
 }
+
+// ---- members ----------------------------------------------------------------------------------------------
+
+static void read_again(struct mp_session *session)
+{
+	mp_topology_want(&session->topology, true, false, 0);
+}
+
+int mp_session_admit(struct mp_session *session, const struct mp_addr *addr)
+{
+	if (mp_session_is_ending(session))
+		return MP_ECLOSED;
+	int rc = mp_choices_add(&session->hosts.choices, addr);
+	if (rc == 0)
+		read_again(session);
+	return rc;
+}
+
+static bool is_that(void *data, const struct mp_host *host)
+{
+	return data == host;
+}
+
+int mp_session_expel(struct mp_session *session, uint16_t index, bool drain)
+{
+	struct mp_host *host = host_at(session, index);
+	if (host == NULL)
+		return MP_ENOTFOUND;
+	bool is_in_use = host->distance != MP_DISTANCE_IGNORED;
+	if (is_in_use && mp_hosts_in_use(&session->hosts) == 1)
+		return MP_EINVAL;
+	const struct mp_endpoints *endpoints = &host->endpoints;
+	const struct mp_addr *named = endpoints->named_count > 0 ? &endpoints->all[0].named : &host->addr;
+	int rc = mp_choices_remove(&session->hosts.choices, &host->host_id, &host->addr, named);
+	if (rc != 0)
+		return rc;
+	leave_control(session, host);
+	(void)mp_hosts_remove_where(&session->hosts, is_that, host, 1);
+	if (!drain)
+		mp_pool_close(&host->pool, false);
+	if (mp_view_rebuild(&session->view) != 0)
+		mp_session_view_changed(session);
+	mp_room_came_free(&session->room); // those that wait look for another place
+	read_again(session);               // the ring is made of those that are left
+	return 0;
+}
+
+static struct mp_host *expelled(const struct mp_session *session, uint16_t index, uint32_t generation)
+{
+	struct mp_host *host = index < MP_HOSTS_MAX ? session->hosts.slots[index] : NULL;
+	bool is_it =
+		host != NULL && host->state == MP_HOST_REMOVED && session->view.hosts[index].generation == generation;
+	return is_it ? host : NULL;
+}
+
+size_t mp_session_left_of(const struct mp_session *session, uint16_t index, uint32_t generation)
+{
+	const struct mp_host *host = expelled(session, index, generation);
+	return host != NULL ? host->pool.conns.count : 0;
+}
+
+void mp_session_cut(struct mp_session *session, uint16_t index, uint32_t generation)
+{
+	struct mp_host *host = expelled(session, index, generation);
+	if (host != NULL)
+		mp_pool_close(&host->pool, false);
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an application does with single hosts of a session that runs, beside its policies: hosts are held and let go,
-// knocked at, given new connections, other sizes, another weight. All of it takes effect at once and is undone by the
-// same call; nothing here fails a request.
+// knocked at, given new connections, other sizes, another weight; nodes are let in and removed. All of it takes effect
+// at once; nothing here fails a request but mp_session_cut().
 #pragma once
 
 #include "cluster/session.h"
@@ -17,3 +17,14 @@ void mp_session_resize(struct mp_session *session, uint16_t host, uint32_t core,
 // `for_now`: until mp_session_weigh_as_before().
 void mp_session_weigh(struct mp_session *session, uint16_t host, double weight, bool for_now);
 void mp_session_weigh_as_before(struct mp_session *session, uint16_t host);
+
+// A node at this address is used from now on when the cluster names it, whether it was removed or comes late; the
+// system tables are read at once. Port 0 is any. 0, MP_ECLOSED, MP_ENOMEM.
+int mp_session_admit(struct mp_session *session, const struct mp_addr *addr) MP_MUST_CHECK;
+// The host is not used any more until it is admitted again, whatever the cluster says; requests under way end
+// (`drain`). 0, MP_ENOTFOUND, MP_EINVAL: it is the last one in use, MP_ENOMEM.
+int mp_session_expel(struct mp_session *session, uint16_t host, bool drain) MP_MUST_CHECK;
+// What is left of a host that was expelled from this slot: connections that are not closed yet; 0: nothing.
+size_t mp_session_left_of(const struct mp_session *session, uint16_t host, uint32_t generation);
+// They are closed, and the requests on them are lost.
+void mp_session_cut(struct mp_session *session, uint16_t host, uint32_t generation);

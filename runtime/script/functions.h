@@ -81,6 +81,11 @@
 	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \
 	X("weighHost", mp_core_weigh_host, "a host's weight for now, or as it was before")                \
 	X("hostState", mp_core_host_state, "how a host and its connections are")                          \
+	X("lookUp", mp_core_look_up, "the addresses of a name")                                           \
+	X("admitNode", mp_core_admit_node, "a node at that address is used from now on")                  \
+	X("expelNode", mp_core_expel_node, "a host is not used any more")                                 \
+	X("leftOf", mp_core_left_of, "the connections that an expelled host still has")                   \
+	X("cutNode", mp_core_cut_node, "close what is left of an expelled host")                          \
 	/* what changes while a pool runs */                                                              \
 	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
 	X("rollback", mp_core_rollback, "back to the policies before")                                    \

@@ -34,5 +34,18 @@ function Pool:setTags(host, tags) end
 ---@param options? { maxAttempts?: integer, backoffDelay?: integer }
 ---@return true?, table? err of the last attempt
 function Pool:recoverConnection(host, options) end
+---@param host string an address or a name
+---@param options? { timeout?: integer }
+---@return true?, table? err
+function Pool:addNode(host, options) end
+---@param host string
+---@param options? { drainConnections?: boolean, drainTimeout?: integer }
+---@return true?, table? err
+function Pool:removeNode(host, options) end
+---@param kind "balance"|"retry"|"reconnect"|"speculate"|"failover"
+---@param policy? string a name or a path; nil: that of the configuration
+---@param options? table
+---@return true?, table? err
+function Pool:usePolicy(kind, policy, options) end
 
 return Pool

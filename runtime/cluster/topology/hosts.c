@@ -27,6 +27,7 @@ int mp_hosts_init(struct mp_hosts *hosts, struct mp_cluster *cluster)
 void mp_hosts_deinit(struct mp_hosts *hosts)
 {
 	mp_assert(mp_hosts_are_gone(hosts));
+	mp_choices_deinit(&hosts->choices);
 	mp_index_deinit(&hosts->by_id);
 	mp_index_deinit(&hosts->by_addr);
 	mp_free(hosts->slots);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/index.h"
+#include "cluster/topology/choices.h"
 #include "cluster/topology/host.h"
 #include "cluster/topology/node_row.h"
 #include "cluster/topology/pace.h"
@@ -24,6 +25,7 @@ struct mp_hosts {
 	uint64_t gone_opened;    // their connections
 	bool opened;             // pools of hosts in use are open
 	struct mp_pace pace;
+	struct mp_choices choices; // by the application
 	struct mp_log_gate refusals;
 	bool remotes_changed; // remotes.h
 	uint64_t passes, lots;

@@ -78,12 +78,22 @@ static void skip_row(struct mp_membership *members, const struct mp_node_row *ro
 	complain(members, row);
 }
 
+// Whom it knew when it connected, it knows; who comes later is a matter of discovery, or was asked for by name.
+static bool may_come(const struct mp_hosts *hosts, const struct mp_node_row *row)
+{
+	if (mp_choices_removed(&hosts->choices, &row->host_id))
+		return false;
+	return !hosts->opened || hosts->cluster->config->auto_discovery ||
+	       mp_choices_added(&hosts->choices, &row->addr) ||
+	       mp_choices_added(&hosts->choices, &row->translated);
+}
+
 static void take_node(struct mp_membership *members, const struct mp_node_row *row, int64_t *work)
 {
 	struct mp_hosts *hosts = members->hosts;
 	struct mp_host *host = mp_hosts_by_id(hosts, &row->host_id);
-	if (host == NULL && hosts->opened && !hosts->cluster->config->auto_discovery)
-		return; // whom it knew when it connected, it knows
+	if (host == NULL && !may_come(hosts, row))
+		return;
 	if (host == NULL) {
 		*work -= COST_OF_NEW;
 		host = mp_hosts_add(hosts, row);

@@ -121,6 +121,7 @@ static void reap(void *data)
 {
 	struct mp_lua_pool *pool = data;
 	mp_lua_pool_hold(pool);
+	mp_lua_pool_end_lookups(pool);
 	mp_lua_pool_end_ops(pool);
 	while (pool->statements.count > 0) {
 		struct mp_lua_statement *statement =
@@ -226,6 +227,7 @@ int mp_core_new_pool(lua_State *L)
 	mp_list_init(&pool->connecting);
 	mp_list_init(&pool->closing);
 	mp_list_init(&pool->statements);
+	mp_list_init(&pool->lookups);
 	mp_list_init(&pool->events);
 	mp_task_init(&pool->reap, reap, pool);
 	mp_lua_pool_init_ops(pool);

@@ -30,6 +30,7 @@ struct mp_lua_pool {
 	struct mp_list connecting; // waiters of connect
 	struct mp_list closing;    // waiters of close
 	struct mp_list statements; // mp_lua_statement, until CLOSED
+	struct mp_list lookups;    // names that are looked up (nodes.c)
 	// op.c
 	struct mp_slab ops;
 	struct mp_lua_op *filling; // a stack: taken, not submitted yet
@@ -79,6 +80,9 @@ void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L);
 // ---- statement.c ------------------------------------------------------------------------------------------
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared);
+
+// ---- nodes.c ----------------------------------------------------------------------------------------------
+void mp_lua_pool_end_lookups(struct mp_lua_pool *pool); // whoever waits is told that the pool closes
 
 // ---- op.c -------------------------------------------------------------------------------------------------
 void mp_lua_pool_init_ops(struct mp_lua_pool *pool);

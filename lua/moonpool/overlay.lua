@@ -1,0 +1,124 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What an application has changed of the configuration of a pool that runs: policies (usePolicy) and contact points
+-- (addNode, removeNode). It is a layer over what was given: it stays when the file changes, but for a policy whose key
+-- changes there. A layer is replaced, never changed, and only when the pool has taken it.
+--
+--   { policies = { [kind] = { policy, options, remote } }, contacts = { { host, port }, ... },
+--     gone = { [contact point as text] = true } }
+local config = require "moonpool.config"
+local core = require "moonpool.core_loader"
+local nearest = require "moonpool.nearest"
+
+local overlay = {}
+
+local SECTIONS = { balance = "loadBalancing", retry = "retry", reconnect = "reconnection",
+  speculate = "speculativeExecution", failover = "failover" }
+
+local function copy(table_or_nil)
+  local out = {}
+  for key, value in pairs(table_or_nil or {}) do out[key] = value end
+  return out
+end
+
+local function text_of(contact) return contact.host .. ":" .. (contact.port or 0) end
+
+local function contacts_of(layer, base)
+  local list, seen = {}, {}
+  local function add(contact)
+    local text = text_of(contact)
+    if not layer.gone[text] and not seen[text] then list[#list + 1] = contact end
+    seen[text] = true
+  end
+  for _, contact in ipairs(base) do add(contact) end
+  for _, contact in ipairs(layer.contacts) do add(contact) end
+  return #list > 0 and list or base
+end
+
+-- The checked configuration `base` as the pool shall have it.
+function overlay.over(layer, base)
+  if not layer then return base end
+  local out = copy(base)
+  out.contactPoints = contacts_of(layer, base.contactPoints)
+  for kind, choice in pairs(layer.policies) do
+    out[kind .. "Policy"], out[kind .. "Options"] = choice.policy, choice.options
+    out.connectRemote = out.connectRemote or choice.remote
+  end
+  return out
+end
+
+local function next_layer(layer)
+  layer = layer or {}
+  return { policies = copy(layer.policies), contacts = copy(layer.contacts), gone = copy(layer.gone) }
+end
+
+-- The layer without the policies whose keys are among `changes` of the file.
+function overlay.after(layer, changes)
+  if not layer then return nil end
+  local after = next_layer(layer)
+  for kind, section in pairs(SECTIONS) do
+    for _, change in ipairs(changes) do
+      if change.key == section or change.key == section .. ".policy" then after.policies[kind] = nil end
+    end
+  end
+  return after
+end
+
+-- Replaces the layer by one that `change` has changed: true, or nil and an error, and then nothing has happened.
+local function put(pool, state, code, change)
+  local layer = next_layer(state.layer)
+  change(layer)
+  local ok, why = core.applyConfig(pool, overlay.over(layer, state.checked))
+  if not ok then return nil, core.error(code, why) end
+  state.layer = layer
+  return true
+end
+
+function overlay.add_contact(pool, state, host, port)
+  local contact = { host = host, port = port or 0 }
+  return put(pool, state, "CONFIG_ERROR", function(layer)
+    layer.gone[text_of(contact)] = nil
+    layer.contacts[#layer.contacts + 1] = contact
+  end)
+end
+
+-- Every contact point that is written so, with this port or with any.
+function overlay.drop_contact(pool, state, host, port)
+  return put(pool, state, "CONFIG_ERROR", function(layer)
+    for _, contact in ipairs(overlay.over(layer, state.checked).contactPoints) do
+      local same_port = not port or (contact.port or 0) == 0 or contact.port == port
+      if contact.host == host and same_port then layer.gone[text_of(contact)] = true end
+    end
+  end)
+end
+
+-- ---- policies ---------------------------------------------------------------------------------------------
+
+local function check_kind(kind)
+  if type(kind) == "string" and SECTIONS[kind] then return end
+  local close = type(kind) == "string" and nearest.of(kind, SECTIONS)
+  error(("usePolicy: unknown kind of policy '%s'%s"):format(tostring(kind),
+    close and ", did you mean " .. close .. "?" or ""), 3)
+end
+
+local function choice_of(kind, policy, options)
+  if type(policy) ~= "string" then
+    error(("bad argument #2 to 'usePolicy' (a name or a path expected, got %s)"):format(type(policy)), 3)
+  end
+  local section = copy(options)
+  section.policy = policy
+  local source, why = config.read({ contactPoints = { "127.0.0.1" }, [SECTIONS[kind]] = section }, "usePolicy")
+  local checked
+  if source then checked, why = config.judge(source) end
+  if not checked then error(why, 3) end
+  return { policy = checked[kind .. "Policy"], options = checked[kind .. "Options"], remote = checked.connectRemote }
+end
+
+-- pool:usePolicy(kind, name or path, options): that policy serves from the next request on; without a name the one of
+-- the configuration. true, or nil and an error, and the one before goes on.
+function overlay.usePolicy(self, kind, policy, options)
+  check_kind(kind)
+  local choice = policy ~= nil and choice_of(kind, policy, options) or nil
+  return put(self, debug.getfenv(self), "POLICY_ERROR", function(layer) layer.policies[kind] = choice end)
+end
+
+return overlay
