@@ -41,6 +41,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.connects_per_second = 50,
 		.prepared_max = 1000,
 		.client_timestamps = true,
+		.batching = {.size = 100},
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
 		.health = {.interval_ms = 30000,
 	               .timeout_ms = 5000,

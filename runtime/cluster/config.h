@@ -44,6 +44,13 @@ struct mp_health_rules {
 	const char *query;
 };
 
+// Automatic batching (cluster/request/merge.h).
+struct mp_batching {
+	bool enabled;
+	uint32_t size;       // statements of one batch, at most
+	uint32_t timeout_ms; // how long one waits for more; 0: for this turn of the loop
+};
+
 struct mp_session_config {
 	struct mp_address_translator translator; // lives as long as the session, or until another one is applied
 	const struct mp_region *regions;
@@ -76,10 +83,11 @@ struct mp_session_config {
 	uint32_t discovery_interval_ms; // full refresh beside events; 0: events only
 	struct mp_failover_limits failover;
 	struct mp_breaker_rules breaker; // of each host
-	bool local_may_follow;           // requests with a local consistency follow to the datacentre that serves
-	uint32_t connects_per_second;    // new connections of the whole session; 0: no limit
-	size_t prepared_max;             // statements in the cache
-	bool client_timestamps;          // writes carry a time of the session's own (cluster/request/timestamp.h)
+	struct mp_batching batching;
+	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
+	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
+	size_t prepared_max;          // statements in the cache
+	bool client_timestamps;       // writes carry a time of the session's own (cluster/request/timestamp.h)
 	struct mp_sock_options tcp;
 	struct mp_health_rules health;
 	bool metrics; // tell METRICS events

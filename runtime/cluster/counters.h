@@ -46,6 +46,9 @@
 	X(uint64_t, speculative, "speculative", "further copies of slow requests")                                    \
 	X(uint64_t, speculative_wins, "speculativeWins", "requests that one of those answered")                       \
 	X(uint64_t, speculative_refused, "speculativeRefused", "copies that the retry budget had no room for")         \
+	X(uint64_t, merges, "mergedBatches", "batches that automatic batching sent")                                  \
+	X(uint64_t, merged, "mergedRequests", "requests that left in them")                                           \
+	X(uint64_t, unmerged, "unmergedRequests", "those of them that were sent again alone: the batch was refused")  \
 	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")               \
 	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on

@@ -116,6 +116,7 @@ struct mp_prepared {
 	uint16_t keyspace_id;       // for routing
 	bool is_lwt;                // by its text
 	uint8_t replay_class[2];    // enum mp_replay_class; [1]: the caller says that it is idempotent
+	bool is_keyed;              // writes to one partition, if its key is known (struct mp_statement)
 	bool is_plain;              // may run twice at the same time (struct mp_statement)
 	void *user;                 // one slot for the layer above (its compiled row shape), freed by user_free
 	void (*user_free)(void *user);

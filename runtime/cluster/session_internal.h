@@ -13,6 +13,7 @@
 #include "cluster/plan/names.h"
 #include "cluster/request/budget.h"
 #include "cluster/request/deadline.h"
+#include "cluster/request/merge.h"
 #include "cluster/request/prepare.h"
 #include "cluster/request/request.h"
 #include "cluster/request/room.h"
@@ -62,6 +63,7 @@ struct mp_session {
 	// the rest
 	struct mp_slab attempts; // beside the first one of a request
 	struct mp_slab batches;
+	struct mp_merges merges;
 	struct mp_deadlines speculating; // of requests that may get such attempts
 	struct mp_list ending;           // requests that ended where no callback may be called
 	struct mp_list delayed;          // requests before a retry

@@ -23,7 +23,7 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 	const struct mp_hosts *hosts = &session->hosts;
 	*stats = (struct mp_session_stats){
 		.requests_queued = (uint32_t)session->room.waiting.count,
-		.requests_in_flight = session->live - (uint32_t)session->room.waiting.count,
+		.requests_in_flight = session->live - (uint32_t)session->room.waiting.count - session->merges.sent,
 		.hosts_total = hosts->live_count,
 		.connection_errors = hosts->gone_errors + session->control.errors,
 		.connections_opened = hosts->gone_opened,

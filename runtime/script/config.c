@@ -190,6 +190,9 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "breakerThreshold", &session->breaker.threshold);
 	get_u32(L, "breakerRecovery", &session->breaker.recovery_ms);
 	get_u32(L, "breakerTrials", &session->breaker.trials);
+	get_bool(L, "batching", &session->batching.enabled);
+	get_u32(L, "batchSize", &session->batching.size);
+	get_u32(L, "batchTimeout", &session->batching.timeout_ms);
 	get_u32(L, "connectsPerSecond", &session->connects_per_second);
 	get_bool(L, "tcpNoDelay", &session->tcp.no_delay);
 	get_bool(L, "tcpKeepAlive", &session->tcp.keep_alive);

@@ -127,6 +127,21 @@ local live = {
       assert.is_true(busy > 100)
       slow:remove()
     end, nil, { quiet = true } },
+  { "pooling.enableBatching", {}, { pooling = { enableBatching = true } },
+    function(world, pool) assert.is_true(world:merges(pool) > 0) end,
+    function(world, pool) assert.equal(0, world:merges(pool)) end },
+  { "pooling.batchSize", { pooling = { enableBatching = true } },
+    { pooling = { enableBatching = true, batchSize = 2 } },
+    function(world, pool) assert.is_true(world:merges(pool) >= 20) end,
+    function(world, pool) assert.is_true(world:merges(pool) < 5) end },
+  { "pooling.batchTimeout", { pooling = { enableBatching = true } },
+    { pooling = { enableBatching = true, batchTimeout = 50 } },
+    function(world, pool)
+      world:merges(pool)
+      local since = moonpool.now()
+      world:merges(pool)
+      assert.is_true(moonpool.now() - since >= 50)
+    end },
   { "clientTimestamps", { clientTimestamps = false, attemptTimeout = 200 },
     { clientTimestamps = true, attemptTimeout = 200 },
     function(world, pool) assert.equal("new", world:late_write(pool)) end,

@@ -238,10 +238,16 @@ describe("a doubtful configuration", function()
       healthCheck = { enabled = true },
       failover = { enabled = true, maxRetries = 3, autoDiscovery = true, discoveryInterval = 60000 },
       logging = { level = "debug", logRequests = true, logErrors = false },
-      pooling = { enableMetrics = true, enableBatching = true, batchSize = 100 },
+      pooling = { enableMetrics = true, enableBatching = true, batchSize = 100, batchTimeout = 10 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "pooling.enableBatching", "pooling.batchSize", "logging.logRequests", "playbooks" }, warnings)
+    assert.same({ "logging.logRequests", "playbooks" }, warnings)
+  end)
+
+  it("says which keys of batching have no effect", function()
+    assert.same({ "pooling.batchSize: has no effect: pooling.enableBatching is not true",
+      "pooling.batchTimeout: has no effect: pooling.enableBatching is not true" },
+      warnings_of { contactPoints = { "a" }, pooling = { batchSize = 9, batchTimeout = 1, enableBatching = false } })
   end)
 
   it("says which keys of circuitBreaker have no effect", function()

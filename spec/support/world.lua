@@ -111,6 +111,17 @@ function World:late_write(pool)
   return assert(pool:execute("SELECT v FROM ks.late WHERE k = 1", nil, { consistency = "ALL" })):first().v
 end
 
+-- 40 writes of one turn: how many merged batches the pool made of them.
+function World.merges(_, pool)
+  local insert = assert(pool:prepare("INSERT INTO t (id, v) VALUES (?, 'merged')", { isIdempotent = true }))
+  assert(pool:execute(insert, { 0 })) -- where the rows of the keyspace are is known from its first use on
+  moonpool.sleep(50)
+  local before, futures = pool:getStats().mergedBatches, {}
+  for i = 1, 40 do futures[i] = pool:executeAsync(insert, { i }) end
+  assert(moonpool.all(futures))
+  return pool:getStats().mergedBatches - before
+end
+
 -- Events of a pool: a table of lists, by name; each entry is what a handler gets, in { ... }.
 function World.listen(_, pool, ...)
   local told = {}

@@ -24,7 +24,7 @@ change.live = {
       enabled = AT_ONCE, minConnections = AT_ONCE, maxConnections = AT_ONCE, targetUtilization = EVALUATION,
       scaleUpThreshold = EVALUATION, scaleDownThreshold = EVALUATION, evaluationInterval = AT_ONCE,
     },
-    enableBatching = NO_EFFECT, batchSize = NO_EFFECT, batchTimeout = NO_EFFECT,
+    enableBatching = NEXT, batchSize = NEXT, batchTimeout = NEXT,
   },
   contactPoints = "the next time contact points are needed",
   addressTranslator = AT_ONCE,

@@ -203,6 +203,11 @@ local function compare(self)
       self:warn({ "circuitBreaker", name }, "", "has no effect: circuitBreaker.enabled is not true")
     end
   end
+  for _, key in ipairs { "batchSize", "batchTimeout" } do
+    if flat[key] and not flat.batching then
+      self:warn({ "pooling", key }, "", "has no effect: pooling.enableBatching is not true")
+    end
+  end
   if flat.autoDiscovery == false and flat.discoveryInterval then
     self:warn({ "failover", "discoveryInterval" }, "", "has no effect: failover.autoDiscovery is false")
   end

@@ -52,9 +52,9 @@ local pooling = section {
     { "evaluationInterval", ms { min = 20, to = "adaptiveInterval",
       low = { 1000, "is too short to tell a load from its noise; use 5000 or more" } } },
   }) },
-  { "enableBatching", kind = "boolean", later = NOT_YET, off = false },
-  { "batchSize", kind = "integer", min = 1, max = 65535, later = NOT_YET },
-  { "batchTimeout", ms { later = NOT_YET } },
+  { "enableBatching", kind = "boolean", to = "batching" },
+  { "batchSize", kind = "integer", min = 2, max = 65535, to = "batchSize" },
+  { "batchTimeout", ms { max = 10000, to = "batchTimeout" } },
 }
 
 return section {

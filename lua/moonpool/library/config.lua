@@ -78,9 +78,9 @@
 ---@field enableMetrics? boolean false: getMetrics() has only what stands now
 ---@field metricsInterval? integer the window of getMetrics(), and how often the event is told
 ---@field adaptivePooling? ConfigAdaptivePooling the size follows the measured load
----@field enableBatching? boolean not available yet
----@field batchSize? integer not available yet
----@field batchTimeout? integer not available yet
+---@field enableBatching? boolean false; idempotent writes of one replica set leave together as UNLOGGED batches
+---@field batchSize? integer 100; statements of one such batch
+---@field batchTimeout? integer 0; how long a write waits for others, in milliseconds; 0: for this turn of the loop
 
 ---@class ConfigAdaptivePooling
 ---@field enabled? boolean true where the section stands

@@ -227,6 +227,8 @@ static void read_word(struct reader *reader)
 	const struct mp_word *word = &reader->word;
 	if (mp_word_is(word, "IF"))
 		found->is_lwt = true;
+	else if (mp_word_is(word, "IN"))
+		found->is_keyed = false;
 	else if (mp_word_is(word, "INTO"))
 		reader->into = true;
 	else if (is_sign(word, '(') && is_called(reader) && !is_steady(&reader->before))
@@ -314,6 +316,7 @@ struct mp_statement mp_statement_read(const char *cql, size_t len, enum mp_marke
 	    !mp_word_is(&first, "DELETE"))
 		return found;
 	found.is_plain = found.is_known;
+	found.is_keyed = found.is_known && !is_batch;
 	found.is_lwt = is_batch && mp_word_is(&second, "TRANSACTION");
 	found.may_count = found.may_count || (is_batch && mp_word_is(&second, "COUNTER"));
 	struct reader reader = {.words = words, .before = first, .markers = markers, .found = &found};

@@ -48,7 +48,10 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 	outcome->attempts = state->attempt_count;
 	outcome->latency_ns = mp_loop_now_ns(session->loop) - state->submitted_ns;
 	state->error = NULL;
-	count(session, outcome);
+	if (MP_LIKELY(!state->is_carrier))
+		count(session, outcome);
+	else
+		session->live--;
 	request->on_done(request, outcome);
 	if (MP_UNLIKELY(error != NULL))
 		mp_slab_give(&session->errors, error);
@@ -118,6 +121,7 @@ static void fail_list(struct mp_list *list)
 
 void mp_requests_fail_idle(struct mp_session *session)
 {
+	mp_merges_fail_open(&session->merges);
 	fail_list(&session->room.waiting);
 	fail_list(&session->delayed);
 	mp_agreements_hurry(session);

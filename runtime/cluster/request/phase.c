@@ -8,6 +8,7 @@
 //     |    \           | +----failed---> DELAYED --the gate's retry--> SENT
 //     |     WAITING ---+----room
 //     |                                PREPARING <--the statement is doubted-- any that would be SENT
+//     +--may be merged--> MERGED --the batch is answered--> TAKEN, or sent alone--> SENT
 //     +--cannot begin--> ENDING --told in this turn's chores--> TAKEN
 //
 //   From each of them it may fail: at once (TAKEN), or later in this turn (ENDING) where no callback may be called.
@@ -17,8 +18,9 @@
 
 #define TO(phase) (1u << MP_REQUEST_##phase)
 const uint8_t mp_request_followers[MP_REQUEST_PHASES] = {
-	[MP_REQUEST_TAKEN] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING),
+	[MP_REQUEST_TAKEN] = TO(SENT) | TO(MERGED) | TO(WAITING) | TO(PREPARING) | TO(ENDING),
 	[MP_REQUEST_SENT] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(DELAYED) | TO(AGREEING) | TO(TAKEN),
+	[MP_REQUEST_MERGED] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_WAITING] = TO(SENT) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_PREPARING] = TO(SENT) | TO(WAITING) | TO(DELAYED) | TO(TAKEN),
 	[MP_REQUEST_DELAYED] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
@@ -31,6 +33,7 @@ static struct mp_list *list_of(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	switch (request->state->phase) {
+	case MP_REQUEST_MERGED: return &request->state->merge->members;
 	case MP_REQUEST_WAITING: return &session->room.waiting;
 	case MP_REQUEST_PREPARING: return &request->state->reprepare->waiters;
 	case MP_REQUEST_DELAYED: return &session->delayed;
@@ -45,6 +48,8 @@ void mp_request_leave_phase(struct mp_request *request)
 	struct mp_list *list = list_of(request);
 	if (list != NULL)
 		mp_list_remove(list, &state->node);
+	if (state->phase == MP_REQUEST_MERGED)
+		mp_merge_leave(request);
 	if (state->phase == MP_REQUEST_DELAYED)
 		mp_timer_stop(&state->delay);
 	if (state->phase == MP_REQUEST_AGREEING)

@@ -184,6 +184,7 @@ void mp_prepared_describe(struct mp_prepared *prepared)
 	prepared->replay_class[1] = (uint8_t)mp_statement_class(&statement, true);
 	prepared->is_lwt = statement.is_lwt;
 	prepared->is_plain = statement.is_plain;
+	prepared->is_keyed = statement.is_keyed;
 }
 
 static bool copy_texts(struct mp_prepared *prepared, struct mp_str cql, struct mp_str keyspace,

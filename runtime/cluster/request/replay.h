@@ -62,6 +62,9 @@ struct mp_statement {
 	// Reads or writes rows, and what it writes does not depend on where, when and how often it runs, as now(),
 	// uuid() and an addition to a list do: it may run twice at the same time, if its class allows it at all.
 	bool is_plain;
+	// One INSERT, UPDATE or DELETE that names its partition by single values (no IN): when the markers of the whole
+	// partition key are known, it writes to that partition alone.
+	bool is_keyed;
 };
 struct mp_statement mp_statement_read(const char *cql, size_t len, enum mp_markers markers);
 // A read is READ. A lightweight transaction and what may be a counter update are FRAGILE, whatever the caller says.

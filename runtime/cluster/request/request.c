@@ -31,6 +31,7 @@ void mp_requests_init(struct mp_session *session)
 	mp_slab_init(&session->errors, sizeof(struct mp_error), NULL, NULL);
 	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
 	mp_batches_init(&session->batches);
+	mp_merges_init(&session->merges, session);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
 	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
 	mp_list_init(&session->ending);
@@ -48,6 +49,7 @@ void mp_requests_deinit(struct mp_session *session)
 	mp_deadlines_deinit(&session->deadlines);
 	mp_deadlines_deinit(&session->speculating);
 	mp_slab_deinit(&session->attempts);
+	mp_merges_deinit(&session->merges);
 	mp_slab_deinit(&session->batches);
 	mp_slab_deinit(&session->errors);
 	mp_slab_deinit(&session->requests);
@@ -308,9 +310,12 @@ static void make_plan(struct mp_request *request)
 	ask_policy(session, &view, state->placement, state->token, &state->plan);
 }
 
-static void count_in(struct mp_session *session)
+static void count_in(const struct mp_request *request)
 {
+	struct mp_session *session = request->session;
 	session->live++;
+	if (MP_UNLIKELY(request->state->is_carrier))
+		return;
 	session->counters.requests++;
 	mp_budget_earn(&session->budget);
 }
@@ -353,6 +358,32 @@ static void refuse_use(struct mp_request *request)
 	mp_request_fail(request, MP_REQUEST_LATER, MP_EUNSUPPORTED, "%s", MP_USE_REFUSAL);
 }
 
+// 0: under way, or waiting for room. Otherwise why not.
+MP_INLINE int start(struct mp_request *request)
+{
+	struct mp_session *session = request->session;
+	stamp(request);
+	make_plan(request);
+	// Whoever waits for room was here before.
+	bool may_go = MP_LIKELY(session->room.waiting.count == 0) || request->state->plan.refused;
+	int rc = MP_LIKELY(may_go) ? mp_attempt_to_next_host(&request->state->first) : MP_EBUSY;
+	if (MP_UNLIKELY(rc == MP_EBUSY)) {
+		rc = mp_room_wait(&session->room, request);
+		mp_room_came_free(&session->room); // it may have, since the others looked
+	}
+	return rc;
+}
+
+MP_INLINE void started(struct mp_request *request, int rc)
+{
+	struct mp_session *session = request->session;
+	session->counters.refused += request->state->plan.refused ? 1 : 0;
+	if (MP_UNLIKELY(rc != 0))
+		start_failed(request, rc);
+	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
+		mp_speculation_begin(request);
+}
+
 int mp_request_submit(struct mp_request *request)
 {
 	int rc = check(request);
@@ -362,28 +393,28 @@ int mp_request_submit(struct mp_request *request)
 	classify(request);
 	reset_state(request);
 	if (MP_UNLIKELY(request->state->is_use)) {
-		count_in(session);
+		count_in(request);
 		refuse_use(request);
 		return 0;
 	}
-	stamp(request);
-	make_plan(request);
-	// Whoever waits for room was here before.
-	bool may_go = MP_LIKELY(session->room.waiting.count == 0) || request->state->plan.refused;
-	rc = MP_LIKELY(may_go) ? mp_attempt_to_next_host(&request->state->first) : MP_EBUSY;
-	if (MP_UNLIKELY(rc == MP_EBUSY)) {
-		rc = mp_room_wait(&session->room, request);
-		mp_room_came_free(&session->room); // it may have, since the others looked
+	if (MP_UNLIKELY(session->merges.on) && !request->state->is_carrier &&
+	    mp_merges_take(&session->merges, request)) {
+		count_in(request);
+		return 0;
 	}
+	rc = start(request);
 	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
 		mp_request_reject(request);
 		return rc;
 	}
-	count_in(session);
-	session->counters.refused += request->state->plan.refused ? 1 : 0;
-	if (MP_UNLIKELY(rc != 0))
-		start_failed(request, rc);
-	else if (MP_UNLIKELY(session->policies.speculate.after != NULL))
-		mp_speculation_begin(request);
+	count_in(request);
+	started(request, rc);
 	return 0;
+}
+
+void mp_request_start_alone(struct mp_request *request)
+{
+	request->state->planned_serving = request->session->serving.changes;
+	request->state->epoch = request->session->view.epoch;
+	started(request, start(request));
 }

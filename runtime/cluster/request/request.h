@@ -14,6 +14,7 @@
 enum mp_request_phase {
 	MP_REQUEST_TAKEN, // its caller's
 	MP_REQUEST_SENT,
+	MP_REQUEST_MERGED,    // in a merge, open or sent
 	MP_REQUEST_WAITING,   // for room
 	MP_REQUEST_PREPARING, // its host forgot the statement, or it is doubted: it is told it again
 	MP_REQUEST_DELAYED,   // until its retry
@@ -36,6 +37,8 @@ struct mp_request_state {
 		struct mp_reprepare *reprepare; // PREPARING
 		struct mp_agreement *agreement; // AGREEING
 	};
+	struct mp_merge *merge;              // MERGED
+	struct mp_request_state *same_chain; // MERGED: of tokens
 	struct mp_placement *placement;
 	struct mp_error *error; // NULL until something failed
 	uint32_t timeout_ms;
@@ -50,6 +53,7 @@ struct mp_request_state {
 	bool is_lwt;
 	bool is_plain;            // may run twice at the same time
 	bool is_use;              // refused
+	bool is_carrier;          // of a merge: its members are the requests that are counted
 	uint32_t planned_serving; // of the datacentre that serves, when the plan was made
 	// From here to `used` all is 0 when it is submitted.
 	uint32_t attempt_count; // ever
@@ -120,6 +124,9 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 // The routing token of encoded values: true and *token when all components of the partition key are there.
 bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *values, uint32_t value_count,
                       struct mp_buf *scratch, int64_t *token);
+
+// The rest of what submit does, later. It fails in the chores of this turn.
+void mp_request_start_alone(struct mp_request *request);
 
 // ---- phase.c
 extern const uint8_t mp_request_followers[MP_REQUEST_PHASES]; // of each phase: bits of those that may follow
