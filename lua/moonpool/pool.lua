@@ -11,6 +11,7 @@ local handlers = require "moonpool.handlers"
 local nodes = require "moonpool.nodes"
 local overlay = require "moonpool.overlay"
 local reload = require "moonpool.reload"
+local schema = require "moonpool.schema"
 local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 
@@ -117,6 +118,8 @@ for _, name in ipairs { "pause", "resume", "drain", "reconnect", "resize", "setW
 end
 Pool.addNode, Pool.removeNode, Pool.usePolicy = nodes.addNode, nodes.removeNode, overlay.usePolicy
 Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
+
+Pool.schema = schema.get
 
 Pool.setHostWeight = core.setHostWeight
 Pool.setHostTags = core.setHostTags

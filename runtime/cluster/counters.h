@@ -50,6 +50,8 @@
 	X(uint64_t, merged, "mergedRequests", "requests that left in them")                                           \
 	X(uint64_t, unmerged, "unmergedRequests", "those of them that were sent again alone: the batch was refused")  \
 	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")               \
+	X(uint64_t, schema_changes, "schemaChanges", "news of the schema that nodes told")                              \
+	X(uint64_t, schema_missed, "schemaMissed", "times that such news may have been missed")                        \
 	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on
 

@@ -98,6 +98,7 @@ static void on_resized(void *owner, struct mp_host *host, uint32_t from, uint32_
 static void on_schema(void *owner, struct mp_str keyspace, struct mp_str table, struct mp_str change)
 {
 	struct mp_session *session = owner;
+	session->counters.schema_changes++;
 	mp_prepares_doubt(&session->prepares, keyspace, table, change);
 	mp_session_tell_schema(session, keyspace, table, change);
 }
@@ -106,6 +107,7 @@ static void on_schema_missed(void *owner)
 {
 	struct mp_session *session = owner;
 	const struct mp_str any = {"", 0};
+	session->counters.schema_missed++;
 	mp_prepares_doubt(&session->prepares, any, any, any);
 }
 

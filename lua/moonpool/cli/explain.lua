@@ -7,6 +7,7 @@ local json = require "moonpool.cli.json"
 local paths = require "moonpool.paths"
 local pools = require "moonpool.pool"
 local say = require "moonpool.cli.say"
+local schema = require "moonpool.schema"
 local whole = require "moonpool.cli.whole"
 
 local explain = {}
@@ -59,16 +60,6 @@ end
 
 -- ---- the key ----------------------------------------------------------------------------------------------
 
--- As the server hashes it: the value alone, or each with its length and a zero.
-local function compose(values)
-  if #values == 1 then return values[1] end
-  local parts = {}
-  for i, value in ipairs(values) do
-    parts[i] = string.char(math.floor(#value / 256), #value % 256) .. value .. "\0"
-  end
-  return table.concat(parts)
-end
-
 local function encode_key(type_name, text)
   local numbers = { int = true, smallint = true, tinyint = true, float = true, double = true }
   local value = text
@@ -80,30 +71,24 @@ local function encode_key(type_name, text)
   return bytes
 end
 
-local COLUMNS = "SELECT column_name, kind, position, type FROM system_schema.columns WHERE keyspace_name = ? "
-  .. "AND table_name = ?"
-
 local function routing_key(pool, options)
   if #options.key == 0 then return nil end
-  if not options.table then return compose(options.key) end
-  local result, err = pool:execute(COLUMNS, { options.keyspace, options.table })
-  if not result then return nil, tostring(err) end
-  local types = {}
-  for _, row in ipairs(result.rows) do
-    if row.kind == "partition_key" then types[row.position + 1] = row.type end
-  end
-  if #types == 0 then return nil, ("there is no table %s.%s"):format(options.keyspace, options.table) end
-  if #types ~= #options.key then
+  if not options.table then return schema.compose(options.key) end
+  local keyspace, err = pool:schema(options.keyspace)
+  if not keyspace then return nil, tostring(err) end
+  local of = keyspace.tables[options.table] or keyspace.views[options.table]
+  if not of then return nil, ("there is no table %s.%s"):format(options.keyspace, options.table) end
+  if #of.partitionKey ~= #options.key then
     return nil, ("the partition key of %s.%s has %d columns: --key is wanted %d times"):format(options.keyspace,
-      options.table, #types, #types)
+      options.table, #of.partitionKey, #of.partitionKey)
   end
   local values = {}
-  for i, type_name in ipairs(types) do
+  for i, name in ipairs(of.partitionKey) do
     local why
-    values[i], why = encode_key(type_name, options.key[i])
+    values[i], why = encode_key(of.columns[name].type, options.key[i])
     if not values[i] then return nil, why end
   end
-  return compose(values)
+  return schema.compose(values)
 end
 
 -- ---- the answer -------------------------------------------------------------------------------------------
