@@ -54,6 +54,21 @@ describe("a session", function()
       assert.equal(3, world:count "HOST_UP")
     end)
 
+    it("knows all keyspaces, however many", function()
+      local keyspaces = {}
+      for i = 1, 70 do
+        keyspaces["ks" .. i] = { class = "org.apache.cassandra.locator.SimpleStrategy", replication_factor = "2" }
+      end
+      connected { keyspaces = keyspaces }
+      world:pass(2000)
+      local seen = {}
+      for i = 1, 70 do
+        local id = C.mp_session_keyspace_id(world.session, require("spec.support.peer").str("ks" .. i))
+        assert.is_nil(seen[id])
+        seen[id] = true
+      end
+    end)
+
     it("tells what happened, in order and outside of the call", function()
       connected()
       assert.equal(3, world:count "HOST_ADDED")

@@ -162,6 +162,24 @@ describe("TLS:", function()
     load:none_failed():check()
   end)
 
+  in_world("each file is watched, whichever others there are", asks, function(world)
+    copy("client.pem", "own.pem")
+    copy("client.key", "own.key")
+    local pool = world:pool { tls = { verify = false, cert = file "own.pem", key = file "own.key" } }
+    world:waitUp(pool)
+    local function changed(from, to)
+      copy(from, to)
+      world.sim:touch(file(to))
+      moonpool.sleep(100)
+    end
+    changed("alone.pem", "own.pem")
+    changed("alone.key", "own.key")
+    assert.is_false(comes_back(world, pool, 2)) -- the node does not believe who shows that
+    changed("client.pem", "own.pem")
+    changed("client.key", "own.key")
+    world:waitUp(pool, 3, 5000)
+  end)
+
   in_world("each key may change while requests run, and none is lost", asks, function(world)
     for _, name in ipairs { "ca.pem", "client.pem", "client.key" } do copy(name, "second-" .. name) end
     config_file.around(function()

@@ -215,6 +215,31 @@ describe("the balance policy", function()
       assert.same({ 1 }, sorted(kept:walk(view, {})))
     end)
 
+    it("are made of tags and lists, and nothing else is one", function()
+      for call, why in pairs {
+        ['plan:only("red")'] = 'plan:only: takes tagged "name" or listed { ... }',
+        ["plan:avoid(7)"] = 'plan:avoid: takes tagged "name" or listed { ... }',
+        ["plan:avoid(1e300)"] = 'plan:avoid: takes tagged "name" or listed { ... }',
+        ["plan:only()"] = 'plan:only: takes tagged "name" or listed { ... }',
+        ["plan:avoidSlow(0.5)"] = "plan:avoidSlow: takes how many times the best latency",
+        ["plan:avoidSlow(1e7)"] = "plan:avoidSlow: takes how many times the best latency",
+        ["plan:avoidSlow(2, -1)"] = "plan:avoidSlow: takes how many times the best latency",
+        ["plan:avoidSlow(2, 1e10)"] = "plan:avoidSlow: takes how many times the best latency",
+        ["plan:avoidSlow(2, 1000, -1)"] = "plan:avoidSlow: takes how many times the best latency",
+        ["plan:avoidSlow(2, 1000, 1e7)"] = "plan:avoidSlow: takes how many times the best latency",
+      } do
+        local refused, said = policies.of("return balance { name = 'X', plan = function(plan)\n" .. call ..
+          " plan:hosts(localDc, inTurn) end }")
+        assert.is_nil(refused, call)
+        assert.truthy(said:find("policy.lua:2: " .. why, 1, true), said)
+      end
+      for _, call in ipairs { "plan:avoidSlow(1)", "plan:avoidSlow(1e6, 0, 0)", "plan:avoidSlow(2, 1e9, 1e6)" } do
+        assert.truthy(policies.of("return balance { name = 'X', plan = function(plan) " .. call ..
+          " plan:hosts(localDc, inTurn) end }"), call)
+      end
+      policies.close_all()
+    end)
+
     it("refuse items that are no texts", function()
       local refused, why = policies.try { policy = "AllowListPolicy", options = "{ hosts = { 7 } }" }
       assert.is_nil(refused)

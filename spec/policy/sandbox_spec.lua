@@ -17,6 +17,17 @@ describe("the sandbox", function()
     assert.equal("Names", require "ffi".string(p:info().name))
   end)
 
+  it("takes the same name of a datacentre as often as it is said", function()
+    local p = assert(policies.of([[
+      local first, many = dc "one", {}
+      for i = 1, 300 do many[i] = dc "one" end
+      for i = 1, 300 do assert(many[i] == first) end
+      assert(dc "two" ~= first)
+      return balance { name = "Names", plan = function(plan) plan:hosts(first, inTurn) plan:hosts(allDcs, inTurn) end }
+    ]]))
+    assert.equal("Names", require "ffi".string(p:info().name))
+  end)
+
   it("asks back when a name is nearly right", function()
     local p, why = policies.of "return balance { name = 'Typo', plan = function(plan)\nplan:hosts(localDC) end }"
     assert.is_nil(p)

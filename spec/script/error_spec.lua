@@ -37,7 +37,7 @@ describe("an error", function()
     for _, attempt in ipairs(err.attempts) do
       assert.equal("OVERLOADED", attempt.code)
       assert.equal("busy", attempt.error)
-      assert.matches("\n  " .. attempt.host .. ": OVERLOADED: busy (after", text, 1, true)
+      assert.matches("\n  " .. attempt.host .. ": OVERLOADED: busy (after " .. attempt.ms .. " ms)", text, 1, true)
     end
   end)
 

@@ -96,12 +96,37 @@ describe("prepared statements", function()
     local prepared, err = world:prepare(select, { timeout_ms = 300 })
     assert.is_nil(prepared)
     assert.equal("TIMEOUT", err.code)
+    assert.equal(-1, err.server_code)
     assert.is_true(math.abs(world.loop:now_ms() - before - 300) < 5)
     for _, node in ipairs(world.nodes) do world:kill(node) end
     world:until_true(function() return world:up_count() == 0 end)
     prepared, err = world:prepare(select .. " ")
     assert.is_nil(prepared)
     assert.equal("NO_HOST_AVAILABLE", err.code)
+  end)
+
+  it("fail as their last attempt did where that says something, and for want of a host otherwise", function()
+    for how, expected in pairs { error = "SERVER_ERROR", silence = "TIMEOUT", loss = "NO_HOST_AVAILABLE" } do
+      connected { config = { attempt_timeout_ms = 200 } }
+      world.on_statement = function(_, link, request)
+        if how == "error" then
+          rows.error(link, request, { code = C.MP_SE_SERVER_ERROR, message = "no" })
+        elseif how == "loss" then
+          link:close(true)
+        end
+        return true
+      end
+      local prepared, err = world:prepare(select, { timeout_ms = 5000 })
+      assert.is_nil(prepared)
+      assert.equal(expected, err.code)
+      assert.equal(how == "error" and C.MP_SE_SERVER_ERROR or -1, err.server_code)
+      assert.is_true(#err.attempts >= 1)
+      for _, attempt in ipairs(err.attempts) do
+        assert.equal(how == "error" and C.MP_SE_SERVER_ERROR or -1, attempt.server_code)
+      end
+      world:close()
+    end
+    world = nil
   end)
 
   it("wait for room like requests", function()

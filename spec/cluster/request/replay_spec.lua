@@ -237,6 +237,27 @@ describe("the reader of statements", function()
     end
   end)
 
+  it("takes a parameter for one, whether it is a mark or a name", function()
+    for _, cql in ipairs { "UPDATE t SET l = l + ? WHERE k = ?", "UPDATE t SET c = c + ? WHERE k = ?",
+      "UPDATE t SET c = ? + c WHERE k = ?", "UPDATE t SET c += ? WHERE k = ?",
+      "UPDATE t SET a = ?, b = b - ? WHERE k = 1", "UPDATE t SET a = ? WHERE k = ? IF v = ?",
+      "INSERT INTO t (a, b) VALUES (?, ?)", "UPDATE t SET m[?] = ? WHERE k = 1",
+      "INSERT INTO t (a) VALUES (toDate(?))", "INSERT INTO t (a) VALUES (mine(?))",
+      "UPDATE t SET s = s + {?} WHERE k = 1", "UPDATE t SET l = [?] + l WHERE k = ?",
+      "DELETE l[?] FROM t WHERE k = ?", "UPDATE t SET c = c + (?) WHERE k = 1",
+      "BEGIN BATCH UPDATE t SET c = c - ? WHERE k = ?; APPLY BATCH", "UPDATE t SET c = c + -? WHERE k = ?" } do
+      for _, name in ipairs { ":x", ":now", ": c", ':"q"', ":null" } do
+        for _, markers in ipairs { C.MP_MARKERS_UNKNOWN, C.MP_MARKERS_COUNTER, C.MP_MARKERS_NO_COUNTER } do
+          local named = cql:gsub("%?", name)
+          for _, idempotent in ipairs { true, false } do
+            assert.equal(class(cql, idempotent, markers), class(named, idempotent, markers), named)
+          end
+          assert.equal(read(cql, markers).is_plain, read(named, markers).is_plain, named)
+        end
+      end
+    end
+  end)
+
   it("ends on anything, and finds nothing safe in nonsense", function()
     for _, cql in ipairs { "", " ", "/*", "--", "'", "\"", "$$", "?", "=", "'SELECT'", "(SELECT", "\0SELECT" } do
       assert.equal(UNSAFE, class(cql), cql)

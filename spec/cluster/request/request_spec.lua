@@ -121,24 +121,6 @@ describe("a request", function()
       assert.equal(C.MP_EINVAL, world:begin_prepare("SELECT v FROM t", { keyspace = anchor }).rc)
     end)
 
-    it("with a message that counts the attempts when there were several", function()
-      connected()
-      local failing
-      world.on_statement = function(_, link, request)
-        require("spec.support.rows").error(link, request, { code = failing, message = "words" })
-        return true
-      end
-      failing = C.MP_SE_INVALID
-      local err = world:execute("SELECT v FROM t", pinned "127.0.0.1").err
-      assert.equal("127.0.0.1:9042: INVALID: words", err.message)
-      assert.same({ 1, 1, tonumber(failing) }, { err.total, #err.attempts, err.server_code })
-      failing = C.MP_SE_IS_BOOTSTRAPPING
-      err = world:execute("SELECT v FROM t").err
-      assert.equal(3, err.total)
-      assert.truthy(err.message:find(" (3 attempts; before: 127.0.0.", 1, true), err.message)
-      for i = 1, 3 do assert.truthy(err.message:find("127.0.0." .. i .. ":9042: IS_BOOTSTRAPPING", 1, true)) end
-    end)
-
     it("because USE would change one connection of many", function()
       connected()
       for _, cql in ipairs { "USE ks", " use ks", "/* hm */ USE\nks", "-- no\nUse \"ks\"" } do

@@ -48,6 +48,22 @@ describe("a result", function()
     assert.is_nil(info.traceId)
   end)
 
+  it_in("names each host from its first answer on, and keeps what it worked out", function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    for _ = 1, 2 do
+      for node = 1, 3 do
+        local result = assert(pool:execute("SELECT key FROM system.local", nil, { host = world:host(node) }))
+        assert.equal(world:host(node), result.info.host)
+        assert.is_true(rawequal(result.info, result.info))
+        assert.is_true(rawequal(result.columns, result.columns))
+        assert.is_true(rawequal(result:first(), result.rows[1]))
+      end
+    end
+    local empty = assert(pool:execute "CREATE TABLE ks.none (k int PRIMARY KEY)")
+    assert.is_true(rawequal(empty.rows, empty.rows))
+  end)
+
   it_in("brings the server's warnings and the id of its trace", function(world)
     local pool = world:pool()
     world.cluster:rule { statement = "SELECT key", warn = "tombstones" }

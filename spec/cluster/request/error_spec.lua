@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a request that failed says of its attempts.
+local C = require "spec.support.c"
+local rows = require "spec.support.rows"
+local session_world = require "spec.support.session_world"
+
+describe("the error of a request", function()
+  local world, failing
+
+  before_each(function()
+    world = session_world.connected()
+    world:until_true(function() return world:up_count() == 3 end)
+    world.on_statement = function(_, link, request)
+      if failing then rows.error(link, request, { code = failing, message = "words" }) else link:close(true) end
+      return true
+    end
+  end)
+  after_each(function() world:close() end)
+
+  it("is that of its only attempt", function()
+    failing = C.MP_SE_INVALID
+    local err = world:execute("SELECT v FROM t", { pinned_host = world:find("127.0.0.1").index }).err
+    assert.equal("127.0.0.1:9042: INVALID: words", err.message)
+    assert.same({ "INVALID", 1, 1, tonumber(failing) }, { err.code, err.total, #err.attempts, err.server_code })
+  end)
+
+  it("counts several, and names each with its host", function()
+    failing = C.MP_SE_IS_BOOTSTRAPPING
+    local err = world:execute("SELECT v FROM t").err
+    assert.equal(3, err.total)
+    assert.truthy(err.message:find(" (3 attempts; before: 127.0.0.", 1, true), err.message)
+    for i = 1, 3 do assert.truthy(err.message:find("127.0.0." .. i .. ":9042: IS_BOOTSTRAPPING", 1, true)) end
+  end)
+
+  it("has no server's code when no server spoke", function()
+    failing = nil
+    local err = world:execute("UPDATE t SET v = 1 WHERE k = 1").err
+    assert.same({ "CONNECTION_LOST", -1, -1 }, { err.code, err.server_code, err.attempts[1].server_code })
+    assert.is_true(err.maybe_applied)
+  end)
+end)
