@@ -182,7 +182,7 @@ int mp_conn_answer(struct mp_conn *conn, const struct mp_envelope *envelope)
 	int16_t id = envelope->stream;
 	if (MP_UNLIKELY(id < 0))
 		return server_stream(conn, envelope);
-	struct mp_call *waiting = (uint32_t)id < conn->streams.limit ? conn->streams.calls[id] : NULL;
+	struct mp_call *waiting = (uint32_t)id < conn->streams.capacity ? conn->streams.calls[id] : NULL;
 	if (waiting != NULL &&
 	    MP_UNLIKELY(envelope->opcode != MP_OP_ERROR && !answers(waiting->opcode, envelope->opcode)))
 		return wrong_kind(conn, waiting, envelope); // it is still in the table, and ends with the others
@@ -204,7 +204,7 @@ int mp_conn_answer(struct mp_conn *conn, const struct mp_envelope *envelope)
 // A callback may abandon calls that are still to come: each is looked up anew.
 void mp_conn_answer_all(struct mp_conn *conn)
 {
-	for (uint32_t id = 0; id < conn->streams.limit && conn->streams.in_use > 0; id++) {
+	for (uint32_t id = 0; id < conn->streams.capacity && conn->streams.in_use > 0; id++) {
 		if (conn->streams.calls[id] == NULL)
 			continue;
 		struct mp_call *call;

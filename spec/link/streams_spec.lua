@@ -108,4 +108,34 @@ describe("the stream ids of a connection", function()
     end
     C.mp_mem_fail_at(0, false)
   end)
+
+  it("have room for as many as were taken at once, up to twice that, and not for all that may be", function()
+    open(32768)
+    local most = 0
+    for _, count in ipairs { 1, 64, 65, 500, 3, 129, 2000 } do
+      most = math.max(most, count)
+      for id = 0, count - 1 do assert(C.mp_streams_take(streams, calls + id) == id) end
+      assert.is_true(streams.capacity >= most and streams.capacity < math.max(65, 2 * most), streams.capacity)
+      for id = 0, count - 1 do assert(answer(id) == 1 and found[0] == calls + id) end
+    end
+    local stats = C.mp_mem_stats()
+    for id = 0, 1999 do assert(C.mp_streams_take(streams, calls + id) == id) end
+    assert.equal(stats.allocs, C.mp_mem_stats().allocs)
+  end)
+
+  it("go on with what there is when there is no memory for more", function()
+    open(200)
+    for id = 0, 63 do assert(C.mp_streams_take(streams, calls + id) == id) end
+    for nth = 1, 2 do
+      C.mp_mem_fail_at(nth, false)
+      assert.equal(C.MP_ENOMEM, C.mp_streams_take(streams, calls))
+      C.mp_mem_fail_at(0, false)
+      assert.equal(64, streams.in_use)
+      assert.equal(1, answer(7))
+      assert.equal(7, C.mp_streams_take(streams, calls + 7))
+    end
+    for id = 64, 199 do assert(C.mp_streams_take(streams, calls + id) == id) end
+    assert.equal(C.MP_EBUSY, C.mp_streams_take(streams, calls))
+    for id = 199, 0, -1 do assert(answer(id) == 1 and found[0] == calls + id) end
+  end)
 end)
