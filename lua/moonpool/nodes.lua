@@ -76,7 +76,8 @@ local REMOVE = { drainConnections = { "boolean" }, drainTimeout = { "integer", 0
 function nodes.removeNode(self, host, options)
   local name, port = split("removeNode", host)
   options = given.options("removeNode", options, REMOVE)
-  local known, err = core.findHost(self, host)
+  local err
+  local known = core.findHost(self, host)
   if not known then
     local addresses
     addresses, err = core.lookUp(self, name, port or 0)
@@ -100,6 +101,36 @@ function nodes.removeNode(self, host, options)
   core.cutNode(self, slot, generation)
   return nil, core.error("TIMEOUT", ("%s is removed; %d connections still carried requests and were closed")
     :format(known, left))
+end
+
+local SWITCH = { timeout = { "integer", 0, given.DAY_MS } }
+
+-- Without a failover policy home serves again when nobody is named.
+local function home_of(self)
+  local checked = debug.getfenv(self).checked
+  local identity = core.identity(self)
+  return not checked.failoverPolicy and identity and identity.localDataCenter or nil
+end
+
+-- pool:switchDatacenter(name, { timeout = 30000 }): that datacentre serves, whatever the failover policy says, until
+-- another one is named; without a name the policy decides again, or home serves. Waits until it does.
+function nodes.switchDatacenter(self, name, options)
+  if name ~= nil and type(name) ~= "string" then
+    error(("bad argument #1 to 'switchDatacenter' (a name expected, got %s)"):format(type(name)), 2)
+  end
+  options = given.options("switchDatacenter", options, SWITCH)
+  local ok, err = core.serveFrom(self, name)
+  if not ok then return nil, err end
+  local target = name or home_of(self)
+  if not target then return true end
+  ok, err = steer.wait_until(core.now() + (options.timeout or 30000), function()
+    local serving = core.servingDatacenter(self)
+    if not serving then return nil, core.error("CLOSED", "the pool is closed") end
+    return serving == target or nil
+  end)
+  if ok or err then return ok, err end
+  return nil, core.error("TIMEOUT", ("datacentre %s does not serve yet: it will when a host of it is connected")
+    :format(target))
 end
 
 return nodes

@@ -116,7 +116,8 @@ for _, name in ipairs { "pause", "resume", "drain", "reconnect", "resize", "setW
   "recoverConnection" } do
   Pool[name] = steer[name]
 end
-Pool.addNode, Pool.removeNode, Pool.usePolicy = nodes.addNode, nodes.removeNode, overlay.usePolicy
+Pool.addNode, Pool.removeNode, Pool.switchDatacenter = nodes.addNode, nodes.removeNode, nodes.switchDatacenter
+Pool.usePolicy = overlay.usePolicy
 Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
 
 Pool.schema = schema.get

@@ -9,6 +9,7 @@
 
 #include "cluster/session_internal.h"
 #include "cluster/topology/host_internal.h"
+#include "cluster/topology/remotes.h"
 
 #define STAY_MS           5000u
 #define PATIENCE_MS       5000u  // for connections of a datacentre that is to replace a broken one
@@ -17,7 +18,7 @@
 
 void mp_serving_init(struct mp_serving *serving, struct mp_session *session)
 {
-	*serving = (struct mp_serving){.session = session, .preparing = MP_NO_HOST};
+	*serving = (struct mp_serving){.session = session, .wanted = MP_NO_HOST, .preparing = MP_NO_HOST};
 	serving->dcs.home = serving->dcs.serving = MP_NO_HOST;
 }
 
@@ -139,11 +140,16 @@ static void complain(struct mp_serving *serving, uint16_t dc)
 		name_of(serving, serving->dcs.serving), (unsigned long long)held);
 }
 
-// What should serve now: what the policy says, and home when there is none any more.
+// What should serve now: what the application wants, then what the policy says, and home when there is none any more.
 static bool ask(struct mp_serving *serving, struct mp_serving_wish *wish)
 {
 	const struct mp_serving_policy *policy = &serving->session->policies.serving;
 	*wish = (struct mp_serving_wish){.dc = serving->dcs.serving};
+	if (serving->wanted != MP_NO_HOST) {
+		wish->dc = serving->wanted;
+		snprintf(wish->why, sizeof(wish->why), "the application wants it");
+		return true;
+	}
 	if (policy->decide != NULL)
 		return policy->decide(policy->self, &serving->dcs, wish);
 	wish->dc = serving->dcs.home;
@@ -153,8 +159,8 @@ static bool ask(struct mp_serving *serving, struct mp_serving_wish *wish)
 void mp_serving_review(struct mp_serving *serving)
 {
 	struct mp_session *session = serving->session;
-	bool is_idle =
-		session->policies.serving.decide == NULL && !session->away && serving->preparing == MP_NO_HOST;
+	bool is_idle = session->policies.serving.decide == NULL && !session->away &&
+	               serving->wanted == MP_NO_HOST && serving->preparing == MP_NO_HOST;
 	if (is_idle || session->state != MP_SESSION_OPEN || !look(serving))
 		return;
 	struct mp_datacentres *dcs = &serving->dcs;
@@ -172,6 +178,19 @@ void mp_serving_review(struct mp_serving *serving)
 		return;
 	explain(serving, &wish);
 	hand_over(serving, &wish);
+}
+
+// Its hosts must be connected before it can serve, and those of home while it does not.
+void mp_serving_want(struct mp_serving *serving, uint16_t dc)
+{
+	struct mp_hosts *hosts = &serving->session->hosts;
+	if (serving->wanted == dc)
+		return;
+	serving->wanted = dc;
+	for (uint32_t i = 0; i < hosts->live_count; i++)
+		mp_host_relocate(hosts->live[i]);
+	mp_remotes_changed(hosts);
+	mp_session_view_changed(serving->session);
 }
 
 // ---- requests that belong to home -------------------------------------------------------------------------

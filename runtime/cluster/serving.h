@@ -18,6 +18,7 @@ struct mp_request;
 struct mp_serving {
 	struct mp_session *session;
 	struct mp_datacentres dcs;
+	uint16_t wanted;     // the dcId that the application wants, whatever the policy says; MP_NO_HOST: none
 	uint16_t preparing;  // the dcId that is to serve next; MP_NO_HOST: none
 	uint64_t wanted_ms;  // since when
 	uint32_t changes;    // of the one that serves
@@ -29,6 +30,8 @@ struct mp_serving {
 void mp_serving_init(struct mp_serving *serving, struct mp_session *session);
 void mp_serving_deinit(struct mp_serving *serving);
 void mp_serving_forget(struct mp_serving *serving); // the next connect may meet another cluster
+// The application wants this datacentre to serve until it says something else; MP_NO_HOST: what the policy wants.
+void mp_serving_want(struct mp_serving *serving, uint16_t dc);
 // Asks the policy, when the session is open: once a second, and when hosts came or went.
 void mp_serving_review(struct mp_serving *serving);
 // While another datacentre serves: does this request belong to home?

@@ -232,7 +232,7 @@ static enum mp_distance distance(void *owner, const char *dc)
 		return MP_DISTANCE_LOCAL;
 	// Who does not say where it is stays at hand: it may be the last one.
 	bool connects = session->config.connect_remote || session->policies.serving.decide != NULL ||
-	                session->away || is_unknown;
+	                session->serving.wanted != MP_NO_HOST || session->away || is_unknown;
 	return connects && session->config.remote.core > 0 ? MP_DISTANCE_REMOTE : MP_DISTANCE_IGNORED;
 }
 
@@ -240,7 +240,8 @@ static enum mp_distance distance(void *owner, const char *dc)
 static uint32_t remote_hosts(void *owner)
 {
 	const struct mp_session *session = owner;
-	bool needs_all = session->policies.serving.decide != NULL || session->away;
+	bool needs_all =
+		session->policies.serving.decide != NULL || session->away || session->serving.wanted != MP_NO_HOST;
 	return needs_all ? 0 : session->config.remote_hosts_per_dc;
 }
 

@@ -149,3 +149,26 @@ void mp_session_cut(struct mp_session *session, uint16_t index, uint32_t generat
 	if (host != NULL)
 		mp_pool_close(&host->pool, false);
 }
+
+// ---- the datacentre ---------------------------------------------------------------------------------------
+
+static bool has_hosts(const struct mp_session *session, int dc)
+{
+	for (uint32_t i = 0; i < session->hosts.live_count; i++)
+		if (session->view.hosts[session->hosts.live[i]->index].dcId == dc)
+			return true;
+	return false;
+}
+
+int mp_session_serve_from(struct mp_session *session, struct mp_str dc)
+{
+	int id = dc.len > 0 ? mp_view_find_dc(&session->view, dc) : MP_NO_HOST;
+	if (mp_session_is_ending(session))
+		return MP_ECLOSED;
+	if (id < 0 || (dc.len > 0 && !has_hosts(session, id)))
+		return MP_ENOTFOUND;
+	if (dc.len > 0 && session->config.remote.core == 0)
+		return MP_EINVAL;
+	mp_serving_want(&session->serving, (uint16_t)id);
+	return 0;
+}

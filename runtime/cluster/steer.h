@@ -28,3 +28,8 @@ int mp_session_expel(struct mp_session *session, uint16_t host, bool drain) MP_M
 size_t mp_session_left_of(const struct mp_session *session, uint16_t host, uint32_t generation);
 // They are closed, and the requests on them are lost.
 void mp_session_cut(struct mp_session *session, uint16_t host, uint32_t generation);
+
+// That datacentre serves as soon as its hosts have the connections of local ones, and until another one is named;
+// empty: the failover policy decides again, or home serves. 0, MP_ECLOSED, MP_ENOTFOUND: no host is in such a
+// datacentre, MP_EINVAL: hosts of other datacentres get no connections.
+int mp_session_serve_from(struct mp_session *session, struct mp_str dc) MP_MUST_CHECK;

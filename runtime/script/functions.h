@@ -86,6 +86,8 @@
 	X("expelNode", mp_core_expel_node, "a host is not used any more")                                 \
 	X("leftOf", mp_core_left_of, "the connections that an expelled host still has")                   \
 	X("cutNode", mp_core_cut_node, "close what is left of an expelled host")                          \
+	X("serveFrom", mp_core_serve_from, "the datacentre that shall serve")                             \
+	X("servingDatacenter", mp_core_serving_datacenter, "the datacentre that serves")                  \
 	/* what changes while a pool runs */                                                              \
 	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
 	X("rollback", mp_core_rollback, "back to the policies before")                                    \

@@ -47,5 +47,9 @@ function Pool:removeNode(host, options) end
 ---@param options? table
 ---@return true?, table? err
 function Pool:usePolicy(kind, policy, options) end
+---@param name? string nil: the failover policy decides again, or home serves
+---@param options? { timeout?: integer }
+---@return true?, table? err
+function Pool:switchDatacenter(name, options) end
 
 return Pool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes that an application adds and removes, for lua/moonpool/nodes.lua: names become addresses, nodes are let in, and
-// hosts are expelled.
+// hosts are expelled. And the datacentre that it wants to serve.
 #include <lauxlib.h>
 
 #include "base/mem.h"
@@ -162,4 +162,34 @@ int mp_core_cut_node(lua_State *L)
 		mp_session_cut(pool->engine.session, (uint16_t)luaL_checknumber(L, 2),
 		               (uint32_t)luaL_checknumber(L, 3));
 	return 0;
+}
+
+// serveFrom(pool, datacentre | nil): true, or nil and err.
+int mp_core_serve_from(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (pool->state != MP_POOL_OPEN)
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	struct mp_str dc = {"", 0};
+	if (!lua_isnoneornil(L, 2))
+		dc.data = luaL_checklstring(L, 2, &dc.len);
+	int rc = mp_session_serve_from(pool->engine.session, dc);
+	if (rc == MP_ENOTFOUND)
+		return mp_lua_fail(L, rc, "no host is in a datacentre '%.60s'", dc.data);
+	if (rc == MP_EINVAL)
+		return mp_lua_fail(L, rc,
+		                   "hosts of other datacentres get no connections: "
+		                   "pooling.coreConnectionsPerHost['1'] is 0");
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+// servingDatacenter(pool): its name; nil: it is not known.
+int mp_core_serving_datacenter(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	lua_pushstring(L, pool->state == MP_POOL_OPEN ? mp_session_serving_dc(pool->engine.session) : NULL);
+	return 1;
 }
