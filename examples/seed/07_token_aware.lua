@@ -18,10 +18,7 @@ local tokenAwarePool = moonpool.AdvancedConnectionPool {
 assert(tokenAwarePool:initialize())
 
 local select = assert(tokenAwarePool:prepare("SELECT name FROM " .. keyspace .. ".items WHERE id = ?"))
-tokenAwarePool:execute(select, { 1 })
-seed.eventually("replication is known", function()
-  return tokenAwarePool:explain { keyspace = keyspace, routingKey = "\0\0\0\1" }.hosts[1].isReplica
-end)
+seed.know(tokenAwarePool, keyspace)
 
 -- Of one partition: its replicas and nobody else answer, each of them sometimes.
 local replicas, count = {}, 0

@@ -65,6 +65,14 @@ function seed.keyspace(name)
   return name
 end
 
+-- Waits until the pool knows where the rows of a keyspace are; it asks when a statement of it is used first.
+function seed.know(pool, keyspace)
+  seed.eventually("replication is known", function()
+    pool:execute("SELECT name FROM " .. keyspace .. ".items WHERE id = ?", { 1 })
+    return pool:explain({ keyspace = keyspace, routingKey = "\0\0\0\1" }).hosts[1].isReplica
+  end)
+end
+
 -- `count` reads one after the other: how many each host answered, by address, and by datacentre.
 function seed.read(pool, count, keyspace, options)
   local by_host, by_dc, place = {}, {}, {}

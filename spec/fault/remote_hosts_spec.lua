@@ -55,6 +55,15 @@ describe("usedHostsPerRemoteDc", function()
     assert.equal(3, ignored)
   end)
 
+  it("is hostsPerRegion where regions are in an order", THREE, function(world)
+    for _, case in ipairs { { nil, 3 }, { 1, 1 }, { 0, 4 } } do
+      local pool = world:pool { localDataCenter = "us-east-1",
+        loadBalancing = { policy = "RegionPriorityPolicy", hostsPerRegion = case[1] } }
+      moonpool.sleep(2000)
+      assert.equal(case[2], #connected(world, pool, "us-west-2"))
+    end
+  end)
+
   it("moves on to others when those fail, and keeps what works", THREE, function(world)
     local pool = open(world, 2)
     local first = connected(world, pool, "us-west-2")

@@ -24,7 +24,7 @@ local options = {
   [""] = { "contactPoints", "localDataCenter", "keyspace" },
   pooling = { "coreConnectionsPerHost", "maxConnectionsPerHost", "maxRequestsPerConnection", "heartBeatInterval",
     "warmup", "warmupTimeout", "idleTimeout", "connectionTimeout", "enableMetrics", "metricsInterval",
-    "enableTcpNoDelay", "enableTcpKeepAlive" },
+    "enableTcpNoDelay", "enableTcpKeepAlive", "enableBatching", "batchSize", "batchTimeout" },
   ["pooling.adaptivePooling"] = { "enabled", "minConnections", "maxConnections", "targetUtilization",
     "scaleUpThreshold", "scaleDownThreshold", "evaluationInterval" },
   healthCheck = { "enabled", "interval", "timeout", "query" },

@@ -44,9 +44,15 @@ local function wants_remote(flat)
   return not STAYS_LOCAL[balance.policy] or child ~= nil and child ~= false and not STAYS_LOCAL[child]
 end
 
--- To how many hosts of each remote datacentre; nil: to all that wants_remote() is about.
+local HOSTS_PER_REGION = 3 -- RegionPriorityPolicy's own default
+
+-- To how many hosts of each remote datacentre; nil: to all that wants_remote() is about. What a policy asks is what it
+-- says of it; only then are others for nothing.
 local function remote_hosts(flat)
-  local used = flat.balance and flat.balance.options.usedHostsPerRemoteDc
+  if not flat.balance then return nil end
+  local options = flat.balance.options
+  local used = options.usedHostsPerRemoteDc
+  if flat.balance.policy == "RegionPriorityPolicy" then used = options.hostsPerRegion or HOSTS_PER_REGION end
   return type(used) == "number" and used > 0 and used or nil
 end
 
