@@ -139,6 +139,31 @@ int moonpool_loop_flush(struct moonpool_loop *handle)
 	return 0;
 }
 
+// A loop of moonpool's own, for somebody who turns it himself; NULL: the mistake is told.
+static struct mp_api_loop *turned_loop(struct moonpool_loop *handle, const char *function)
+{
+	struct mp_api_loop *loop = mp_api_loop_of(handle, function);
+	if (loop == NULL)
+		return NULL;
+	if (mp_loop_is_forked(loop->loop)) {
+		mp_api_refuse(function, MOONPOOL_FORKED, NULL);
+		return NULL;
+	}
+	return loop;
+}
+
+int moonpool_fd(struct moonpool_loop *handle)
+{
+	struct mp_api_loop *loop = turned_loop(handle, __func__);
+	return loop != NULL ? mp_loop_fd(loop->loop) : moonpool_last_code();
+}
+
+int moonpool_timeout_ms(struct moonpool_loop *handle)
+{
+	struct mp_api_loop *loop = turned_loop(handle, __func__);
+	return loop != NULL ? mp_loop_wait_ms(loop->loop) : 0;
+}
+
 // A child of fork() gives back what it can of its copy. The object stays taken, and with it what it leads to.
 static int leave(struct mp_api_loop *loop, const char *function)
 {

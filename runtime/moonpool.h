@@ -113,6 +113,13 @@ MOONPOOL_API int moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
 MOONPOOL_API int moonpool_loop_stop(struct moonpool_loop *loop);
 // With the program's own uv_loop_t: send what was submitted outside of a callback now, not when its loop turns next.
 MOONPOOL_API int moonpool_loop_flush(struct moonpool_loop *loop);
+// For a program whose own event loop is no libuv (epoll, glib, an engine's frames): it turns the loop, by
+// moonpool_loop_turn(loop, 0), when the descriptor is readable (level triggered, for reading only) and when the time is
+// over. The time is asked for before every wait, because any call may make it shorter: milliseconds, 0: turn it now,
+// -1: nothing is waited for but the descriptor. Not for a loop over the program's own uv_loop_t. Neither fails but by a
+// mistake: then moonpool_fd() gives a negative code and moonpool_timeout_ms() 0.
+MOONPOOL_API int moonpool_fd(struct moonpool_loop *loop);
+MOONPOOL_API int moonpool_timeout_ms(struct moonpool_loop *loop);
 // When all sessions on it are closed, not inside a callback; otherwise it stays. NULL is fine. With the program's own
 // uv_loop_t, run that once more before closing it.
 MOONPOOL_API int moonpool_loop_free(struct moonpool_loop *loop);

@@ -18,9 +18,17 @@ local moonpool = {
   run = core.run,
   sleep = core.sleep,
   now = core.now,
+  fd = core.fd,
+  timeout = core.timeout,
+  turn = core.turn,
   spawn = async.spawn,
   all = async.all,
 }
+
+-- Lets luv's event loop turn moonpool's: what moonpool.spawn starts goes on while uv.run() runs.
+function moonpool.attach(uv)
+  return require("moonpool.attach")(uv)
+end
 
 -- A pool of connections to one cluster. Both names are the same engine.
 function moonpool.ConnectionPool(configuration)

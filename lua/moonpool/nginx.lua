@@ -18,6 +18,7 @@ local BLOCKS = {
   run = "moonpool.run would hold up the whole worker: call what waits where you are, nginx goes on meanwhile",
   settle = "the worker's event loop is nginx's",
   finish = "the worker's event loop is nginx's",
+  turn = "the worker's event loop is nginx's",
   askControl = "a control socket is asked from outside of nginx: moonpool ctl",
 }
 

@@ -73,6 +73,34 @@ int mp_core_now(lua_State *L)
 	return 1;
 }
 
+// fd(): of the loop; readable, level triggered, when a turn has something to read.
+int mp_core_fd(lua_State *L)
+{
+	lua_pushinteger(L, mp_loop_fd(mp_runtime_loop(mp_runtime_of(L))));
+	return 1;
+}
+
+// timeout(): milliseconds, 0: turn now, or nil: as long as the descriptor is not readable.
+int mp_core_timeout(lua_State *L)
+{
+	int ms = mp_loop_wait_ms(mp_runtime_loop(mp_runtime_of(L)));
+	if (ms < 0)
+		return 0;
+	lua_pushinteger(L, ms);
+	return 1;
+}
+
+// turn(): whether anything of the application's is left that waits.
+int mp_core_turn(lua_State *L)
+{
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	if (mp_loop_is_running(mp_runtime_loop(runtime)))
+		return luaL_error(L, "the loop turns already: this is inside of it");
+	(void)mp_loop_turn(mp_runtime_loop(runtime), 0);
+	lua_pushboolean(L, mp_runtime_waiting(runtime) > 0 || mp_loop_wait_ms(mp_runtime_loop(runtime)) == 0);
+	return 1;
+}
+
 int mp_core_serve(lua_State *L)
 {
 	struct mp_runtime *runtime = mp_runtime_of(L);

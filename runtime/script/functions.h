@@ -17,6 +17,9 @@
 	X("finish", mp_core_finish, "end the runtime with all that it opened")                            \
 	X("sleep", mp_core_sleep, "wait for milliseconds")                                                \
 	X("now", mp_core_now, "milliseconds of the loop's clock")                                         \
+	X("fd", mp_core_fd, "the descriptor that a program with a loop of its own watches")               \
+	X("timeout", mp_core_timeout, "how long it may wait for that before it turns the loop")           \
+	X("turn", mp_core_turn, "one turn of the loop that waits for nothing")                            \
 	X("log", mp_core_log, "write to the log of a pool or of the process")                             \
 	X("redact", mp_core_redact, "a text without what has the shape of a secret")                      \
 	X("uuid", mp_core_uuid, "a random UUID, or a text checked to be one")                             \

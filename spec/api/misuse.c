@@ -89,6 +89,8 @@ static void loops(struct moonpool_loop *bad, const char *why)
 	IS(moonpool_loop_turn(bad, 0), INVALID, why);
 	IS(moonpool_loop_stop(bad), INVALID, why);
 	IS(moonpool_loop_flush(bad), INVALID, why);
+	IS(moonpool_fd(bad), INVALID, why);
+	IS(moonpool_timeout_ms(bad), 0, NULL);
 	IS(moonpool_loop_free(bad), bad == NULL ? 0 : INVALID, NULL);
 	NONE(moonpool_session_from_text(bad, config, "spec", message, sizeof(message)), INVALID, why);
 	check(__LINE__, message, strstr(message, why) != NULL, 1, NULL);
