@@ -6,7 +6,7 @@ exclude_files = { "build/", ".cache/", "lua/moonpool/library/", "spec/escape/bal
 globals = { "MOONPOOL_BUILD_DIR", "MOONPOOL_ROOT", "MOONPOOL_SPEC_COUNTS", "arg" }
 
 -- In nginx.
-for _, path in ipairs { "lua/resty", "lua/moonpool/core_loader.lua", "examples/nginx" } do
+for _, path in ipairs { "lua/resty", "lua/moonpool/core_loader.lua", "examples/nginx", "bench/nginx" } do
   files[path] = { globals = { "ngx" } }
 end
 
