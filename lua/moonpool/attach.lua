@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- moonpool in a program whose event loop is luv's: moonpool's own loop is turned by it. Its descriptor is watched, level
--- triggered, and before each wait of luv's its nearest deadline is asked for, because anything that ran since may have
--- brought it nearer. luv's loop stays alive for as long as anything of the application's waits in moonpool.
+-- moonpool in a program whose event loop is luv's: moonpool's own loop is turned by it. Its descriptor is watched,
+-- level triggered, and before each wait of luv's its nearest deadline is asked for: what ran since may have brought it
+-- nearer. luv's loop stays alive for as long as anything of the application's waits in moonpool.
 local core = require "moonpool.core_loader"
 
 local attached

@@ -11,8 +11,10 @@ for _, name in ipairs { "create", "resume", "status", "yield" } do
 end
 local yield = original.yield
 
--- Every function of the core that waits.
-local WAITING = { "submit", "submitBatch", "prepare", "connect", "warmUp", "close", "sleep", "futurePark" }
+-- Every function of the core that waits; spec/house_spec.lua compares.
+local WAITING = {
+  "submit", "submitBatch", "prepare", "connect", "warmUp", "lookUp", "close", "sleep", "futurePark",
+}
 
 local BLOCKS = {
   run = "moonpool.run would hold up the whole worker: call what waits where you are, nginx goes on meanwhile",
