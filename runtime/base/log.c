@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line is built on the stack and handed to the sink. Text from outside may stand in a line, so control
-// characters are blanked: one call is one line. What has the shape of a secret is taken out.
+// A line is built on the stack and handed to the sink. Text from outside may stand in a line, so control characters are
+// blanked: one call is one line. What has the shape of a secret is taken out (log_line.c).
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/text/redact.h"
-
-#define LINE_MAX_BYTES 2048
+#include "base/log_line.h"
 
 static const char *const names[] = {"error", "warn", "info", "debug"};
 
@@ -24,28 +22,51 @@ bool mp_log_on(const struct mp_log *log, enum mp_log_level level)
 	return (int)level >= 0 && (int)level <= log->level;
 }
 
+bool mp_log_wants(const struct mp_log *log, enum mp_log_level level, unsigned what)
+{
+	return mp_log_on(log, level) || ((log->wanted & what) != 0 && log->level != MP_LOG_OFF);
+}
+
+static void emit(const struct mp_log *log, struct mp_log_line *line)
+{
+	char text[MP_LOG_LINE_MAX];
+	line->format = (enum mp_log_format)log->format;
+	line->wall_us = log->stamped && log->wall_us != NULL ? log->wall_us(log->clock) : 0;
+	mp_log_line_write(line, text);
+	if (log->sink != NULL)
+		log->sink(log->data, line->level, text);
+	else if (log->format != MP_LOG_TEXT)
+		fprintf(stderr, "%s\n", text);
+	else
+		fprintf(stderr, "moonpool %s: %s\n", mp_log_level_name(line->level), text);
+}
+
 void mp_log_write(const struct mp_log *log, enum mp_log_level level, const char *format, ...)
 {
 	if (!mp_log_on(log, level))
 		return;
-	char line[LINE_MAX_BYTES];
+	char sentence[MP_LOG_SENTENCE + MP_LOG_BEYOND];
 	va_list args;
 	va_start(args, format);
-	int len = vsnprintf(line, sizeof(line), format, args);
+	int len = vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	if (len < 0)
-		return;
-	if ((size_t)len >= sizeof(line))
-		memcpy(line + sizeof(line) - 4, "...", 4);
-	mp_redact_line(line);
-	for (char *at = line; *at != '\0'; at++) {
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = ' ';
-	}
-	if (log->sink != NULL)
-		log->sink(log->data, level, line);
-	else
-		fprintf(stderr, "moonpool %s: %s\n", mp_log_level_name(level), line);
+	struct mp_log_line line = {.level = level, .sentence = sentence};
+	if (len >= 0)
+		emit(log, &line);
+}
+
+void mp_log_fact(const struct mp_log *log, enum mp_log_level level, const char *event,
+                 const struct mp_log_field *fields, size_t count, const char *format, ...)
+{
+	char sentence[MP_LOG_SENTENCE + MP_LOG_BEYOND];
+	va_list args;
+	va_start(args, format);
+	int len = vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	struct mp_log_line line = {
+		.level = level, .event = event, .fields = fields, .count = count, .sentence = sentence};
+	if (len >= 0)
+		emit(log, &line);
 }
 
 const char *mp_log_level_name(enum mp_log_level level)

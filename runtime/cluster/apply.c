@@ -125,7 +125,7 @@ static void take(struct mp_session *session, struct preparation *ready)
 	else
 		mp_free(ready->contacts);
 	mp_control_reconfigure(&session->control);
-	session->log.level = session->config.log_level;
+	mp_session_follow_logging(session);
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
 	take_identity(session, ready);

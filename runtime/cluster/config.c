@@ -139,6 +139,26 @@ void mp_session_config_free(struct mp_session_config *config)
 	mp_tls_context_unref(config->tls);
 }
 
+static uint64_t wall_us(void *clock)
+{
+	return mp_loop_wall_us(clock);
+}
+
+void mp_session_follow_logging(struct mp_session *session)
+{
+	const struct mp_session_config *config = &session->config;
+	struct mp_log *log = &session->log;
+	log->level = config->log_level;
+	log->format = config->log_format;
+	log->wanted = config->log_wanted;
+	log->stamped = config->log_stamped;
+	log->wall_us = wall_us;
+	log->clock = session->loop;
+	if (config->log_slow_ms > 0)
+		log->wanted |= MP_LOG_SLOW;
+	session->journals = (log->wanted & (MP_LOG_REQUESTS | MP_LOG_ERRORS | MP_LOG_SLOW)) != 0;
+}
+
 static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
 {
 	return value < least ? least : value > most ? most : value;

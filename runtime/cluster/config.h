@@ -94,6 +94,10 @@ struct mp_session_config {
 	uint32_t
 		metrics_interval_ms; // how long the window of the metrics is, and how often it is told; at least 10
 	int log_level;
+	uint8_t log_format; // enum mp_log_format
+	uint8_t log_wanted; // MP_LOG_CONNECTIONS, ...
+	bool log_stamped;
+	uint32_t log_slow_ms; // requests that take so long are logged; 0: none
 };
 void mp_session_config_defaults(struct mp_session_config *config);
 // A copy with strings of its own; to be freed also when it fails: MP_ENOMEM.

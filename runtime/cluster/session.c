@@ -67,7 +67,7 @@ static void init_simple_parts(struct mp_session *session)
 {
 	struct mp_loop *loop = session->loop;
 	session->log = *mp_loop_log(loop);
-	session->log.level = session->config.log_level;
+	mp_session_follow_logging(session);
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
 	mp_task_init(&session->chores, on_chores, session);

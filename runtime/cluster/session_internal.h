@@ -57,7 +57,8 @@ struct mp_session {
 	struct mp_deadlines deadlines;
 	uint16_t keyspace_id;
 	struct mp_timestamps timestamps;
-	bool away; // another datacentre than home serves
+	bool away;     // another datacentre than home serves
+	bool journals; // of requests that end (request/journal.h)
 	struct mp_metrics metrics;
 
 	// the rest
@@ -111,6 +112,7 @@ bool mp_session_is_ending(const struct mp_session *session); // no new work
 
 // ---- config.c
 void mp_session_make_settings(struct mp_session *session);
+void mp_session_follow_logging(struct mp_session *session); // what the configuration says of the log
 
 // ---- session_topology.c
 void mp_session_init_cluster(struct mp_session *session);

@@ -67,6 +67,30 @@ void mp_conn_log(struct mp_conn *conn, enum mp_log_level level, const char *form
 	mp_log_write(log, level, "%s#%llu: %s", addr, (unsigned long long)conn->id, text);
 }
 
+static const struct mp_log *log_of(const struct mp_conn *conn)
+{
+	return conn->settings.log != NULL ? conn->settings.log : mp_loop_log(conn->loop);
+}
+
+static void log_ready(const struct mp_conn *conn)
+{
+	const struct mp_log *log = log_of(conn);
+	if (!mp_log_wants(log, MP_LOG_DEBUG, MP_LOG_CONNECTIONS))
+		return;
+	char addr[MP_ADDR_TEXT];
+	mp_addr_format(&conn->addr, addr);
+	const struct mp_log_field fields[] = {
+		{.name = "host", .text = addr},
+		{.name = "connection", .number = (double)conn->id},
+		{.name = "ms", .number = (double)conn->open_us / 1000},
+		{.name = "protocol", .number = conn->settings.version},
+	};
+	bool asked = (log->wanted & MP_LOG_CONNECTIONS) != 0;
+	mp_log_fact(log, asked ? MP_LOG_INFO : MP_LOG_DEBUG, "connectionOpened", fields, MP_ARRAY_LEN(fields),
+	            "%s#%llu: open after %.1f ms, protocol v%u", addr, (unsigned long long)conn->id,
+	            (double)conn->open_us / 1000, conn->settings.version);
+}
+
 // ---- state ------------------------------------------------------------------------------------------------
 
 static bool may_follow(enum mp_conn_state from, enum mp_conn_state to)
@@ -83,8 +107,11 @@ static bool may_follow(enum mp_conn_state from, enum mp_conn_state to)
 void mp_conn_set_state(struct mp_conn *conn, enum mp_conn_state state)
 {
 	mp_assert(may_follow(conn->state, state));
-	mp_conn_log(conn, MP_LOG_DEBUG, "%s -> %s", mp_conn_state_name(conn->state), mp_conn_state_name(state));
 	conn->state = state;
+	if (state == MP_CONN_READY)
+		log_ready(conn);
+	else if (state == MP_CONN_DRAINING)
+		mp_conn_log(conn, MP_LOG_DEBUG, "draining: %s", mp_close_reason_text(conn->drain_reason));
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
@@ -96,10 +123,24 @@ static void log_end(struct mp_conn *conn)
 		end->reason == MP_CLOSE_ASKED || end->reason == MP_CLOSE_IDLE || end->reason == MP_CLOSE_DRAINED;
 	// A host that is down fails again and again: its owner says so once, the single tries are for debugging.
 	enum mp_log_level level = !end->was_ready ? MP_LOG_DEBUG : asked ? MP_LOG_INFO : MP_LOG_WARN;
+	const struct mp_log *log = log_of(conn);
+	if (!mp_log_wants(log, level, MP_LOG_CONNECTIONS))
+		return;
 	const char *reason = mp_close_reason_text(end->reason);
 	bool more = strcmp(end->message, reason) != 0;
-	mp_conn_log(conn, level, "%s%s%s (%u in flight)", reason, more ? ": " : "", more ? end->message : "",
-	            mp_conn_in_flight(conn));
+	char addr[MP_ADDR_TEXT];
+	mp_addr_format(&conn->addr, addr);
+	const struct mp_log_field fields[] = {
+		{.name = "host", .text = addr},
+		{.name = "connection", .number = (double)conn->id},
+		{.name = "reason", .text = reason},
+		{.name = "why", .text = more ? end->message : ""},
+		{.name = "inFlight", .number = mp_conn_in_flight(conn)},
+		{.name = "ageMs", .number = (double)((mp_loop_now_ns(conn->loop) - conn->created_ns) / 1000000)},
+	};
+	mp_log_fact(log, level, end->was_ready ? "connectionClosed" : "connectFailed", fields,
+	            MP_ARRAY_LEN(fields), "%s#%llu: %s%s%s (%u in flight)", addr, (unsigned long long)conn->id,
+	            reason, more ? ": " : "", more ? end->message : "", mp_conn_in_flight(conn));
 }
 
 // A peer that may still be there is told by a reset that nothing of this connection counts any more.

@@ -140,6 +140,34 @@ static void get_adaptive(lua_State *L, struct mp_pool_limits *limits)
 	limits->grow_at = UINT32_MAX; // only when there is no room at all
 }
 
+// Programs want to know when, and people are told by what they read the lines with.
+static void get_logging(lua_State *L, struct reading *reading)
+{
+	struct mp_session_config *session = &reading->config->session;
+	static const struct {
+		const char *key;
+		uint8_t what;
+	} wanted[] = {
+		{"logConnections", MP_LOG_CONNECTIONS},
+		{"logRequests", MP_LOG_REQUESTS},
+		{"logErrors", MP_LOG_ERRORS},
+	};
+	for (size_t i = 0; i < MP_ARRAY_LEN(wanted); i++) {
+		bool is_wanted = false;
+		get_bool(L, wanted[i].key, &is_wanted);
+		session->log_wanted |= is_wanted ? wanted[i].what : 0;
+	}
+	const char *format = NULL;
+	get_text(L, reading, "logFormat", &format);
+	if (format != NULL)
+		session->log_format = strcmp(format, "json") == 0     ? MP_LOG_JSON
+		                      : strcmp(format, "logfmt") == 0 ? MP_LOG_LOGFMT
+		                                                      : MP_LOG_TEXT;
+	session->log_stamped = session->log_format != MP_LOG_TEXT;
+	get_bool(L, "logTimestamps", &session->log_stamped);
+	get_u32(L, "slowRequestMs", &session->log_slow_ms);
+}
+
 static void get_session(lua_State *L, struct reading *reading)
 {
 	struct mp_session_config *session = &reading->config->session;
@@ -207,6 +235,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_text(L, reading, "logLevel", &level);
 	if (level != NULL && mp_log_level_from(level, &session->log_level) != 0)
 		session->log_level = MP_LOG_WARN;
+	get_logging(L, reading);
 }
 
 static void get_tls(lua_State *L, struct reading *reading)

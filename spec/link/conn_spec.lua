@@ -319,22 +319,21 @@ describe("a connection", function()
     world:until_true(function() return call.rc end)
   end)
 
-  it("logs its states and its end under its own name", function()
+  it("logs that it opens and that it ends, each once, under its own name", function()
     world = link_world.open()
     local lines = {}
     local log = C.mp_loop_log(world.loop.handle)
     log.level = C.MP_LOG_DEBUG
     log.sink = world.loop:callback("void (*)(void *, enum mp_log_level, const char *)", function(_, level, line)
-      lines[#lines + 1] = tonumber(level) .. " " .. ffi.string(line)
+      lines[#lines + 1] = tonumber(level) .. " " .. ffi.string(line):gsub("after [%d.]+ ms", "after N ms")
     end)
     local link, node = world:ready()
     node:close(true)
     world:until_true(function() return link.closed end)
     log.level = C.MP_LOG_OFF
     assert.same({
-      "3 127.0.0.1:9042#1: opening -> ready",
+      "3 127.0.0.1:9042#1: open after N ms, protocol v5",
       "1 127.0.0.1:9042#1: connection lost: the connection was lost (0 in flight)",
-      "3 127.0.0.1:9042#1: ready -> closed",
     }, lines)
   end)
 end)

@@ -241,7 +241,7 @@ describe("a doubtful configuration", function()
       pooling = { enableMetrics = true, enableBatching = true, batchSize = 100, batchTimeout = 10 },
     }
     for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "logging.logRequests", "playbooks" }, warnings)
+    assert.same({ "playbooks" }, warnings)
   end)
 
   it("says which keys of batching have no effect", function()

@@ -2,6 +2,8 @@
 -- The keys by which a pool is looked at and that change under it, for spec/script/config_live_spec.lua: key, what the
 -- configuration has before and after, and the proof.
 
+local unix = require "spec.support.unix"
+
 -- Of the first host, once it is what is waited for.
 local function probe(world, pool, what, is, limit_ms)
   world:eventually(what, function()
@@ -12,8 +14,35 @@ end
 
 local function any() return true end
 
+-- A line of the log that a request makes now.
+local function line_of(pool, cql)
+  return (unix.said_by(function() pool:execute(cql or "SELECT key FROM system.local") end))
+end
+
 -- With busted's assert.
-return function(_) return {
+return function(assert) return {
+  { "logging.logRequests", {}, { logging = { level = "error", logRequests = true } },
+    function(_, pool) assert.matches("request: ", line_of(pool)) end },
+  { "logging.logErrors", {}, { logging = { level = "error", logErrors = true } },
+    function(_, pool) assert.matches("request failed: SYNTAX_ERROR", line_of(pool, "SELECT nonsense FROM")) end },
+  { "logging.logConnections", {}, { logging = { level = "error", logConnections = true } },
+    function(world, pool)
+      assert.matches("connection lost", (unix.said_by(function()
+        world.sim:cut(1)
+        world:waitUp(pool)
+      end)))
+    end },
+  { "logging.slowRequestMs", {}, { logging = { level = "error", slowRequestMs = 1 } },
+    function(world, pool)
+      world.cluster:rule { statement = "system.local", delay = 10 }
+      assert.matches("slow request: ", line_of(pool))
+    end },
+  { "logging.format", { logging = { level = "error", logRequests = true } },
+    { logging = { level = "error", logRequests = true, format = "logfmt" } },
+    function(_, pool) assert.matches("event=request ", line_of(pool)) end },
+  { "logging.timestamps", { logging = { level = "error", logRequests = true } },
+    { logging = { level = "error", logRequests = true, timestamps = true } },
+    function(_, pool) assert.matches("info: %d+%-%d+%-%d+T", line_of(pool)) end },
   { "healthCheck.enabled", {}, { healthCheck = { enabled = true, interval = 1000 } },
     function(world, pool) probe(world, pool, "it asks", any) end },
   { "healthCheck.interval", { healthCheck = { enabled = true, interval = 3600000 } },

@@ -111,11 +111,11 @@ describe("the level of a pool's log", function()
 
   it("silences no warning of a configuration, its own or another's", function()
     local lines = lines_of [[
-      open("off", { logging = { level = "off", logRequests = true } }):close()
+      open("off", { contactPoints = { "127.0.0.1", "127.0.0.1" } }):close()
       open("error", { pooling = { maxConnectionsPerHost = { ["0"] = 1000 } } }):close()
       open("warn", { pooling = { heartBeatInterval = 0 } }):close()
     ]]
-    assert.equal(1, with(lines, "logging.logRequests"), table.concat(lines, "\n"))
+    assert.equal(1, with(lines, "contactPoints[2]"), table.concat(lines, "\n"))
     assert.equal(1, with(lines, "pooling.maxConnectionsPerHost"), table.concat(lines, "\n"))
     assert.equal(1, with(lines, "pooling.heartBeatInterval"), table.concat(lines, "\n"))
   end)

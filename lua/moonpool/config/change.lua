@@ -47,7 +47,10 @@ change.live = {
     discoveryInterval = AT_ONCE, policy = "within a second", allowLocalConsistency = NEXT,
   },
   regionSettings = AT_ONCE,
-  logging = { level = AT_ONCE, logConnections = NO_EFFECT, logRequests = NO_EFFECT, logErrors = NO_EFFECT },
+  logging = {
+    level = AT_ONCE, logConnections = AT_ONCE, logRequests = AT_ONCE, logErrors = AT_ONCE, slowRequestMs = AT_ONCE,
+    format = AT_ONCE, timestamps = AT_ONCE,
+  },
   handlers = "between two events",
   playbooks = NO_EFFECT,
 }

@@ -119,9 +119,12 @@ return section {
   { "regionSettings", kind = "regions", to = "regions" },
   { "logging", section {
     { "level", kind = "text", among = { "error", "warn", "info", "debug", "off" }, to = "logLevel" },
-    { "logConnections", kind = "boolean", later = NOT_YET, off = false },
-    { "logRequests", kind = "boolean", later = NOT_YET, off = false },
-    { "logErrors", kind = "boolean", later = NOT_YET, off = false },
+    { "logConnections", kind = "boolean", to = "logConnections" },
+    { "logRequests", kind = "boolean", to = "logRequests" },
+    { "logErrors", kind = "boolean", to = "logErrors" },
+    { "slowRequestMs", ms { to = "slowRequestMs" } },
+    { "format", kind = "text", among = { "text", "logfmt", "json" }, to = "logFormat" },
+    { "timestamps", kind = "boolean", to = "logTimestamps" },
   } },
   { "metrics", section {
     { "listen", kind = "listen", to = "metricsListen" },

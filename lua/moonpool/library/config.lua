@@ -124,6 +124,9 @@
 
 ---@class ConfigLogging
 ---@field level? "error"|"warn"|"info"|"debug"|"off"
----@field logConnections? boolean not available yet
----@field logRequests? boolean not available yet
----@field logErrors? boolean not available yet
+---@field logConnections? boolean a line for each connection that opens and ends
+---@field logRequests? boolean a line for each request
+---@field logErrors? boolean a line for each request that failed
+---@field slowRequestMs? integer a line for each request that took so long; 0: none
+---@field format? "text"|"logfmt"|"json"
+---@field timestamps? boolean lines have their time

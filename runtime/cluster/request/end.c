@@ -5,6 +5,7 @@
 // Invariant: on_done is the last thing that happens to a request before it is the caller's again.
 #include <stdarg.h>
 
+#include "cluster/journal.h"
 #include "cluster/request/agreement.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
@@ -52,6 +53,8 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 		count(session, outcome);
 	else
 		session->live--;
+	if (MP_UNLIKELY(session->journals) && !state->is_carrier)
+		mp_journal_ended(request, outcome);
 	request->on_done(request, outcome);
 	if (MP_UNLIKELY(error != NULL))
 		mp_slab_give(&session->errors, error);

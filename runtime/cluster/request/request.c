@@ -4,6 +4,7 @@
 // Invariant: `live` counts the requests that are submitted and not ended.
 #include <string.h>
 
+#include "cluster/journal.h"
 #include "cluster/request/batch.h"
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
@@ -404,6 +405,8 @@ int mp_request_submit(struct mp_request *request)
 	}
 	rc = start(request);
 	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
+		if (MP_UNLIKELY(session->journals))
+			mp_journal_refused(request, rc);
 		mp_request_reject(request);
 		return rc;
 	}
