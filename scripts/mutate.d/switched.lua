@@ -25,12 +25,14 @@ local function name_before(text, stop)
   return "?"
 end
 
--- The bodies of functions in a text: { name, first, last, line }, from "{" to "}", both in the first column.
+-- The bodies of functions in a text: { name, first, last, line }, from "{" to "}", both in the first column,
+-- behind a head that ends with its parameters.
 function switched.functions(text)
   local list, at = {}, 1
   while true do
-    local first = text:find("\n{\n", at, true)
+    local first = text:find("%)\n{\n", at)
     if not first then return list end
+    first = first + 1
     local _, last = text:find("\n}\n", first + 1, true)
     local _, line = text:sub(1, first):gsub("\n", "")
     list[#list + 1] = { name = name_before(text, first), first = first + 1, last = last - 1, line = line + 1 }

@@ -8,6 +8,10 @@ local switched = require "switched"
 local SOURCE = [[
 #include <stdio.h>
 static const int table[] = {1, 2};
+static const struct
+{
+	int number;
+} tables[] = {{1}};
 
 static int twice(int a)
 {
@@ -36,6 +40,7 @@ found:
 int main(int argc, char **argv)
 {
 	(void)argv;
+	(void)tables;
 	printf("%d %ld\n", twice(table[1]), first_above(table, 2, 1));
 	return argc > 1 ? never() : 0;
 }
