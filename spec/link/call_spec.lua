@@ -420,6 +420,20 @@ describe("a call", function()
       assert.truthy(message:find("frame of 300 MB", 1, true), message)
     end)
 
+    it("by an error that belongs to no request tells its owner which one", function()
+      for _, code in ipairs { C.MP_SE_PROTOCOL_ERROR, C.MP_SE_OVERLOADED, C.MP_SE_SERVER_ERROR } do
+        local link, node = open()
+        node:error({ stream = -1 }, code, "words")
+        world:until_true(function() return link.closed end)
+        assert.equal(tonumber(code), link.closed.server_code)
+        world:close()
+      end
+      local link, node = open()
+      node:close()
+      world:until_true(function() return link.closed end)
+      assert.equal(-1, link.closed.server_code)
+    end)
+
     it("by an answer to OPTIONS that is none ends with the connection", function()
       local link = open { settings = { heartbeat_interval_ms = 100 } }
       world.peer.on.OPTIONS = function(at, request)
