@@ -201,15 +201,12 @@ static void push_compressions(lua_State *L)
 	}
 }
 
-// After the metatables that they have as upvalues.
 static void add_functions(lua_State *L)
 {
 #define X(name, function, what) {name, function},
 	static const luaL_Reg functions[] = {MP_CORE_FUNCTIONS(X){NULL, NULL}};
 #undef X
-	luaL_getmetatable(L, MP_LUA_POOL);
-	luaL_getmetatable(L, MP_LUA_STATEMENT);
-	luaL_setfuncs(L, functions, 2);
+	luaL_setfuncs(L, functions, 0);
 }
 
 int luaopen_moonpool_core(lua_State *L)

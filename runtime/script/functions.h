@@ -112,6 +112,3 @@
 #define X(name, function, what) int function(lua_State *L);
 MP_CORE_FUNCTIONS(X)
 #undef X
-
-// Upvalues that each of them has: a metatable is compared with them faster than with the registry.
-enum { MP_CORE_POOL = 1, MP_CORE_STATEMENT };

@@ -174,7 +174,7 @@ static void ask_for(lua_State *L, int asked, struct mp_str cql, struct mp_str ke
 int mp_core_check_batch(lua_State *L)
 {
 	lua_settop(L, 4);
-	struct mp_lua_pool *pool = mp_lua_test_pool(L);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	int count = check_list(L, luaL_checkstring(L, 4));
 	struct mp_lua_options options;
 	read_options(L, &options);
@@ -308,7 +308,7 @@ static bool submit(lua_State *L, struct mp_lua_pool *pool, int future)
 int mp_core_submit_batch(lua_State *L)
 {
 	lua_settop(L, 6);
-	struct mp_lua_pool *pool = mp_lua_test_pool(L);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	bool waits = lua_isnil(L, 6);
 	if (waits && !mp_lua_pool_is_forked(pool))
 		mp_lua_pool_check_wait(pool, L);

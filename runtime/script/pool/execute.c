@@ -10,40 +10,24 @@
 #include "script/pool/options.h"
 #include "script/values/bind.h"
 
-// The userdata at `index` if its metatable is the upvalue; faster than luaL_testudata().
-static void *test_fast(lua_State *L, int index, int upvalue)
-{
-	void *data = lua_touserdata(L, index);
-	if (data == NULL || !lua_getmetatable(L, index))
-		return NULL;
-	if (!lua_rawequal(L, -1, lua_upvalueindex(upvalue)))
-		data = NULL;
-	lua_pop(L, 1);
-	return data;
-}
-
-struct mp_lua_pool *mp_lua_test_pool(lua_State *L)
-{
-	struct mp_lua_pool **holder = test_fast(L, 1, MP_CORE_POOL);
-	return MP_LIKELY(holder != NULL && *holder != NULL) ? *holder : mp_lua_pool_at(L, 1);
-}
-
 // answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
 int mp_core_answer(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_test_pool(L);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
 		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
 	return 2;
 }
 
-static void check_arguments(lua_State *L, const char *method)
+// Whether there are options.
+static bool check_arguments(lua_State *L, const char *method)
 {
 	int parameters = lua_type(L, 3), options = lua_type(L, 4);
 	if (parameters != LUA_TTABLE && parameters > LUA_TNIL)
 		mp_lua_bad_argument(L, method, 3, "parameters", "a table");
 	if (options != LUA_TTABLE && options > LUA_TNIL)
 		mp_lua_bad_argument(L, method, 4, "options", "a table");
+	return options == LUA_TTABLE;
 }
 
 // A text with parameters is prepared, unless the option says otherwise.
@@ -52,12 +36,13 @@ static bool is_prepared_first(lua_State *L, struct mp_str cql, const struct mp_l
 	return options->prepare >= 0 ? options->prepare > 0 : mp_lua_has_parameters(L, 3, cql);
 }
 
+// NULL: a text.
 static struct mp_lua_statement *statement_argument(lua_State *L, struct mp_lua_pool *pool, const char *method)
 {
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
-	if (statement == NULL)
+	if (MP_UNLIKELY(statement == NULL) && lua_type(L, 2) != LUA_TSTRING)
 		mp_lua_bad_argument(L, method, 2, "statement", "a string or a prepared statement");
-	if (statement->pool != pool && pool->state != MP_POOL_CLOSED)
+	if (statement != NULL && MP_UNLIKELY(statement->pool != pool) && pool->state != MP_POOL_CLOSED)
 		mp_lua_raise(L, "the statement was prepared by another pool");
 	return statement;
 }
@@ -98,20 +83,19 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 // statement, prepared, spent
 int mp_core_submit(lua_State *L)
 {
+	bool was_text = lua_gettop(L) == 5 && lua_type(L, 5) == LUA_TNUMBER;
 	lua_settop(L, 5);
-	struct mp_lua_pool *pool = mp_lua_test_pool(L);
-	check_arguments(L, "execute");
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	bool has_options = check_arguments(L, "execute");
 	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
 		return mp_lua_forked(L);
 	mp_lua_pool_check_wait(pool, L);
 	struct mp_lua_options options;
-	if (lua_type(L, 2) != LUA_TSTRING) {
-		struct mp_lua_statement *statement = test_fast(L, 2, MP_CORE_STATEMENT);
-		if (MP_UNLIKELY(statement == NULL || statement->pool != pool))
-			statement = statement_argument(L, pool, "execute");
-		bool was_text = lua_type(L, 5) == LUA_TNUMBER;
+	const struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
+	if (statement != NULL) {
 		options = statement->defaults;
-		mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
+		if (has_options)
+			mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
 		struct mp_prepared *known = statement->prepared;
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
 			return mp_lua_pool_not_open(L, pool);
@@ -167,9 +151,7 @@ int mp_core_check_request(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	const char *method = luaL_checkstring(L, 5);
 	check_arguments(L, method);
-	bool is_text = lua_type(L, 2) == LUA_TSTRING;
-	if (!is_text)
-		statement_argument(L, pool, method);
+	bool is_text = statement_argument(L, pool, method) == NULL;
 	struct mp_lua_options options = mp_lua_options_none;
 	mp_lua_options_read(L, 4, is_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
 	return 0;

@@ -4,8 +4,6 @@
 
 #include "script/pool/pool.h"
 
-// The pool at index 1, in a function of the core; raises when it is something else.
-struct mp_lua_pool *mp_lua_test_pool(lua_State *L);
 // `nil, err` of a pool that is closed, or not connected: 2.
 int mp_lua_pool_not_open(lua_State *L, const struct mp_lua_pool *pool);
 // What had to be prepared first has one deadline over both.

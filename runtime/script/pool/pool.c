@@ -12,21 +12,23 @@
 #include "script/core.h"
 #include "script/values/result.h"
 
-static struct mp_lua_pool **test_pool(lua_State *L, int index)
+static const char mark[] = MP_LUA_POOL;
+
+static struct mp_lua_pool_value *test_pool(lua_State *L, int index)
 {
-	return luaL_testudata(L, index, MP_LUA_POOL);
+	return mp_lua_marked(L, index, sizeof(struct mp_lua_pool_value), mark);
 }
 
 struct mp_lua_pool *mp_lua_pool_at(lua_State *L, int index)
 {
-	struct mp_lua_pool **holder = test_pool(L, index);
-	if (holder == NULL)
+	struct mp_lua_pool_value *value = test_pool(L, index);
+	if (MP_UNLIKELY(value == NULL))
 		mp_lua_raise(L, "a pool expected, got %s: call pool:method(), not pool.method()",
 		             luaL_typename(L, index));
 	// Finalizers run in any order, and tables with weak keys keep what was finalized for another cycle.
-	if (*holder == NULL)
+	if (MP_UNLIKELY(value->pool == NULL))
 		mp_lua_raise(L, "the pool was collected already");
-	return *holder;
+	return value->pool;
 }
 
 int mp_lua_forked(lua_State *L)
@@ -176,11 +178,11 @@ static size_t requests_of_guest(struct mp_runtime_guest *guest)
 
 static int pool_gc(lua_State *L)
 {
-	struct mp_lua_pool **holder = lua_touserdata(L, 1);
-	struct mp_lua_pool *pool = *holder;
+	struct mp_lua_pool_value *value = test_pool(L, 1);
+	struct mp_lua_pool *pool = value != NULL ? value->pool : NULL;
 	if (pool == NULL)
 		return 0;
-	*holder = NULL;
+	value->pool = NULL;
 	if (mp_lua_pool_is_forked(pool) && pool->state != MP_POOL_CLOSED) {
 		mp_engine_leave(&pool->engine);
 		return 0;
@@ -203,8 +205,8 @@ int mp_core_new_pool(lua_State *L)
 		lua_pushliteral(L, MP_RUNTIME_NONE);
 		return 2;
 	}
-	struct mp_lua_pool **holder = lua_newuserdata(L, sizeof(struct mp_lua_pool *));
-	*holder = NULL;
+	struct mp_lua_pool_value *value = lua_newuserdata(L, sizeof(*value));
+	*value = (struct mp_lua_pool_value){.mark = mark};
 	lua_newtable(L); // its environment: lua/moonpool/pool.lua keeps the handlers there
 	lua_setfenv(L, -2);
 	luaL_getmetatable(L, MP_LUA_POOL);
@@ -236,7 +238,7 @@ int mp_core_new_pool(lua_State *L)
 	pool->guest.requests = requests_of_guest;
 	mp_runtime_add_guest(runtime, &pool->guest);
 	mp_lua_pool_listen(pool);
-	*holder = pool;
+	value->pool = pool;
 	mp_lua_pool_remember(L, lua_gettop(L), pool);
 	return 1;
 }
@@ -296,8 +298,8 @@ int mp_core_discard(lua_State *L)
 static int pool_tostring(lua_State *L)
 {
 	static const char *const names[] = {"new", "connecting", "open", "closing", "closed"};
-	struct mp_lua_pool **holder = test_pool(L, 1);
-	bool is_there = holder != NULL && *holder != NULL;
+	const struct mp_lua_pool_value *value = test_pool(L, 1);
+	bool is_there = value != NULL && value->pool != NULL;
 	lua_pushfstring(L, "moonpool pool (%s)", is_there ? names[mp_lua_pool_at(L, 1)->state] : "collected");
 	return 1;
 }

@@ -8,14 +8,17 @@
 #include "script/pool/pool.h"
 #include "script/values/result.h"
 
+static const char mark[] = MP_LUA_STATEMENT;
+
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index)
 {
-	return luaL_testudata(L, index, MP_LUA_STATEMENT);
+	return mp_lua_marked(L, index, sizeof(struct mp_lua_statement), mark);
 }
 
 void mp_lua_push_statement(lua_State *L, struct mp_lua_pool *pool, struct mp_prepared *prepared)
 {
 	struct mp_lua_statement *statement = lua_newuserdata(L, sizeof(*statement));
+	statement->mark = mark;
 	statement->pool = pool;
 	statement->prepared = mp_prepared_ref(prepared);
 	statement->defaults = mp_lua_options_none;

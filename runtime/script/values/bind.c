@@ -154,9 +154,35 @@ static int check_count(enum shape shape, uint32_t count, struct mp_codec *codec)
 
 // ---- with types -------------------------------------------------------------------------------------------
 
+// A list that is walked in its order, as most are: one walk checks its places and writes. False: it is another one, or
+// a value was refused; nothing was written.
+static bool bind_in_order(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
+                          struct mp_buf *out)
+{
+	int top = lua_gettop(L);
+	size_t begin = out->len;
+	bool fits = true;
+	lua_pushnil(L);
+	for (uint32_t i = 0; i < params->column_count && fits; i++) {
+		fits = lua_next(L, index) != 0 && lua_type(L, top + 1) == LUA_TNUMBER &&
+		       lua_tonumber(L, top + 1) == i + 1 &&
+		       mp_value_write(L, top + 2, params->columns[i].type, codec, out) == 0;
+		if (MP_LIKELY(fits))
+			lua_settop(L, top + 1);
+	}
+	if (MP_LIKELY(fits && lua_next(L, index) == 0))
+		return true;
+	lua_settop(L, top);
+	if (!out->failed)
+		out->len = begin;
+	return false;
+}
+
 static int bind_list(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
                      struct mp_buf *out)
 {
+	if (MP_LIKELY(bind_in_order(L, index, params, codec, out)))
+		return 0;
 	uint32_t last;
 	int rc = check_places(L, index, "the statement has", params->column_count, codec, &last);
 	if (rc == 0 && MP_UNLIKELY(last < params->column_count))

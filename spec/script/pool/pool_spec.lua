@@ -260,6 +260,20 @@ describe("a pool", function()
 end)
 
 describe("wrong arguments", function()
+  it_in("are not taken for pools or statements, whatever they are", function(world)
+    local pool = world:pool()
+    local statement = assert(pool:prepare "SELECT key FROM system.local")
+    local strangers = { io.stdout, newproxy(true), 1, "x", moonpool.null, {}, world.sim, statement }
+    for _, stranger in ipairs(strangers) do
+      assert.error_matches(function() pool.execute(stranger, "SELECT key FROM system.local") end, "a pool expected")
+    end
+    strangers[4], strangers[8] = true, pool
+    for _, stranger in ipairs(strangers) do
+      assert.error_matches(function() pool:execute(stranger) end, "a string or a prepared statement expected")
+    end
+    assert(pool:execute(statement))
+  end)
+
   local function raised(pattern, fn, ...)
     local ok, err = pcall(fn, ...)
     assert.is_false(ok)

@@ -56,6 +56,26 @@ describe("a nil parameter", function()
   end)
 end)
 
+describe("a list", function()
+  it_in("is the same in whatever order its places are walked", function(world)
+    each_way(world, function(pool, execute, way)
+      local backwards, holed, grown = {}, { 1, 2, 3, 4 }, setmetatable({}, { __len = function() return 9 end })
+      backwards[3], backwards[2], backwards[1] = 33, "eve", 1 -- in its hash
+      holed[4], holed[2], holed[3] = nil, "eve", 33
+      grown[2], grown[1], grown[3] = "eve", 1, 33
+      for _, list in ipairs { backwards, holed, grown } do
+        assert(pool:execute "INSERT INTO u (id, name, age) VALUES (1, 'ana', 30)")
+        assert(execute(INSERT, list))
+        assert.same({ name = "eve", age = 33 }, row(pool), way)
+      end
+      refused("not both", way, execute(INSERT, { 1, "eve", 33, id = 1 }))
+      if way ~= "not prepared" then
+        refused("3 parameters, 4 were given", way, execute(INSERT, { 1, "eve", 33, 34 }))
+      end
+    end)
+  end)
+end)
+
 describe("a forgotten parameter", function()
   it_in("is an error, and nothing is stored", function(world)
     each_way(world, function(pool, execute, way)
