@@ -9,11 +9,10 @@ local TEXT, LOGFMT, JSON = C.MP_LOG_TEXT, C.MP_LOG_LOGFMT, C.MP_LOG_JSON
 
 local function line(format, sentence, options)
   options = options or {}
-  local fields, kept = ffi.new("struct mp_log_field[?]", math.max(1, #(options.fields or {}))), {}
+  local fields = ffi.new("struct mp_log_field[?]", math.max(1, #(options.fields or {})))
   for i, field in ipairs(options.fields or {}) do
     fields[i - 1].name = field[1]
     if type(field[2]) == "string" then fields[i - 1].text = field[2] else fields[i - 1].number = field[2] end
-    kept[i] = field
   end
   local given = ffi.new("struct mp_log_line", { format = format, level = C.MP_LOG_WARN, fields = fields,
     count = #(options.fields or {}), sentence = sentence, event = options.event, wall_us = options.wall_us or 0 })

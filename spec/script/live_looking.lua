@@ -2,6 +2,7 @@
 -- The keys by which a pool is looked at and that change under it, for spec/script/config_live_spec.lua: key, what the
 -- configuration has before and after, and the proof.
 
+local moonpool = require "moonpool"
 local unix = require "spec.support.unix"
 
 -- Of the first host, once it is what is waited for.
@@ -29,6 +30,7 @@ return function(assert) return {
     function(world, pool)
       assert.matches("connection lost", (unix.said_by(function()
         world.sim:cut(1)
+        moonpool.sleep(500)
         world:waitUp(pool)
       end)))
     end },

@@ -1,0 +1,237 @@
+-- SPDX-License-Identifier: Apache-2.0
+---@meta
+-- The module and its pools, for editors. docs/lua-api.md says more; steering of hosts and nodes stands in steer.lua. A
+-- call that can fail gives nil and an error.
+
+---@class Error
+---@field code string "TIMEOUT", "NO_HOST_AVAILABLE", ..., or the server's: "UNAVAILABLE"
+---@field serverCode? integer
+---@field message string
+---@field host? string of the last attempt
+---@field attempts { host: string, error: string, code: string, ms: integer }[]
+---@field maybeApplied boolean false: certainly not applied; true: nobody knows
+
+---@class RequestOptions
+---@field consistency? string
+---@field serialConsistency? string
+---@field timeout? integer milliseconds
+---@field isIdempotent? boolean
+---@field fetchSize? integer
+---@field pageState? string
+---@field keyspace? string
+---@field routingKey? string
+---@field timestamp? integer microseconds since 1970
+---@field traceQuery? boolean
+---@field host? string
+---@field tag? string
+---@field prepare? boolean
+
+---@class Column
+---@field name string
+---@field type string
+
+---@class Result
+---@field rows table<string, any>[]
+---@field columns Column[]
+---@field pageState? string nil: that was the last page
+---@field wasApplied boolean false when a conditional write was not
+---@field info { host: string, attempts: integer, latencyMs: number, warnings: string[], traceId: string? }
+local Result = {}
+---@return table<string, any>? row the first one
+function Result:first() end
+
+---@class Statement
+---@field cql string
+---@field parameters Column[]
+---@field columns Column[]
+
+---@class Future
+local Future = {}
+---@return any ... its values, or nil and an error
+function Future:wait() end
+---@return boolean
+function Future:done() end
+
+---@class HostMetrics
+---@field address string
+---@field datacenter string
+---@field status "new"|"up"|"down"
+---@field connections integer
+---@field requestsPerSecond number
+---@field averageLatency number milliseconds, as all of these
+---@field latencyP50 number
+---@field latencyP95 number
+---@field latencyP99 number
+---@field latencyP999 number
+---@field errorRate number 0 to 1
+
+---@class Metrics
+---@field hostsUp integer
+---@field hostsDown integer
+---@field totalConnections integer
+---@field activeConnections integer
+---@field idleConnections integer
+---@field requestsPerSecond number
+---@field averageLatency number milliseconds, as all of these
+---@field latencyP50 number
+---@field latencyP95 number
+---@field latencyP99 number
+---@field latencyP999 number
+---@field latencyMax number
+---@field errorRate number 0 to 1
+---@field poolUtilization number 0 to 1
+---@field connectionTurnover number in a minute
+---@field servingDataCenter? string
+---@field hosts HostMetrics[]
+
+---@class Recommendation
+---@field key string of the configuration
+---@field host? string
+---@field measurement string
+---@field measured any
+---@field threshold any
+---@field message string
+
+---@class Bottleneck: Recommendation
+---@field kind string
+---@field advice string
+
+---@class Health
+---@field overall "healthy"|"degraded"|"unhealthy"
+---@field hosts { address: string, status: string, connections: integer, averageLatency: number, errorRate: number }[]
+---@field recommendations Recommendation[]
+
+---@class Analysis
+---@field bottlenecks Bottleneck[]
+---@field recommendations Recommendation[]
+---@field avgConnectionTime number milliseconds
+---@field avgRequestTime number milliseconds
+---@field poolEfficiency number 0 to 1
+
+---@class ConnectionDetails
+---@field id integer
+---@field host string
+---@field state string
+---@field inFlightRequests integer
+---@field createdAt number milliseconds since 1970
+---@field lastUsedAt? number nil: not yet
+
+---@class Pool
+local Pool = {}
+---@return true?, Error? err
+function Pool:connect() end
+---@return true?, Error? err
+function Pool:initialize() end
+---@param statement string|Statement
+---@param parameters? table positional { 1, "a" } or named { id = 1 }
+---@param options? RequestOptions
+---@return Result?, Error? err
+function Pool:execute(statement, parameters, options) end
+---@param statement string|Statement
+---@param parameters? table
+---@param options? RequestOptions
+---@return Future
+function Pool:executeAsync(statement, parameters, options) end
+---@param statements table[] each a text, or { statement, parameters }
+---@param options? table type = "logged" | "unlogged" | "counter", and those of a request
+---@return Result?, Error? err
+function Pool:batch(statements, options) end
+---@param statements table[]
+---@param options? table
+---@return Future
+function Pool:batchAsync(statements, options) end
+---@param cql string
+---@param options? RequestOptions the defaults of its requests
+---@return Statement?, Error? err
+function Pool:prepare(cql, options) end
+---@param statement string|Statement
+---@param parameters? table
+---@param options? RequestOptions
+---@return fun(): table<string, any>? rows page by page; raises on an error
+function Pool:rows(statement, parameters, options) end
+---@return true?, Error? err
+function Pool:close() end
+---@param event string
+---@param handler fun(...)
+---@return Pool
+function Pool:on(event, handler) end
+---@param event string
+---@param handler fun(...)
+---@return Pool
+function Pool:off(event, handler) end
+---@return integer how many handlers have raised an error
+function Pool:getHandlerErrors() end
+---@return table<string, number>
+function Pool:getStats() end
+---@return Metrics of the last seconds
+function Pool:getMetrics() end
+---@return Health?, Error? err
+function Pool:getHealthStatus() end
+---@return Analysis?, Error? err
+function Pool:analyzePerformance() end
+---@return ConnectionDetails[]
+function Pool:getConnectionDetails() end
+---@return table[]
+function Pool:getHosts() end
+---@return table<string, table> by kind
+function Pool:policies() end
+---@param request? table keyspace, routingKey or token, consistency, tag, isRead, isLwt, idempotent
+---@return table?, Error? err
+function Pool:explain(request) end
+---@param host string
+---@param weight number
+---@return true?, Error? err
+function Pool:setHostWeight(host, weight) end
+---@param host string
+---@param tags string[]
+---@return true?, Error? err
+function Pool:setHostTags(host, tags) end
+---@return true?, Error? err
+function Pool:reload() end
+---@param kind string "balance", "retry", ...
+---@return true?, integer|Error generation
+function Pool:rollback(kind) end
+function Pool:warmup() end
+---@param sizes table<string, integer> connections by host
+function Pool:preallocateConnections(sizes) end
+function Pool:schema(...) end
+
+---@class moonpool
+local moonpool = {}
+---@param configuration? Config|string a table, or the path of a Lua file that returns one
+---@return Pool?, Error? err
+function moonpool.ConnectionPool(configuration) end
+---@param configuration? Config|string
+---@return Pool?, Error? err
+function moonpool.AdvancedConnectionPool(configuration) end
+---@param fn fun(...): ...
+---@return any ...
+function moonpool.run(fn, ...) end
+---@param fn fun(...): ...
+---@return Future
+function moonpool.spawn(fn, ...) end
+---@param futures Future[]
+---@return any[]?, Error? err
+function moonpool.all(futures) end
+---@param ms number
+function moonpool.sleep(ms) end
+---@return number monotonic milliseconds
+function moonpool.now() end
+---@param text? string
+---@return string?, Error? err
+function moonpool.uuid(text) end
+---@return string
+function moonpool.timeuuid() end
+---@param type string
+---@param value any
+---@return string? bytes, Error? err
+function moonpool.encode(type, value) end
+---@param type string
+---@param bytes string
+---@return any value, Error? err
+function moonpool.decode(type, bytes) end
+-- In another event loop, see docs/lua-api.md.
+function moonpool.attach(uv) end
+function moonpool.fd() end
+function moonpool.timeout() end
+function moonpool.turn() end
