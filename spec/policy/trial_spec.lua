@@ -97,6 +97,22 @@ describe("a policy that serves", function()
     topology.free(view)
   end)
 
+  it("may work on long texts and loop in the same decision", function()
+    local topology = require "spec.support.topology"
+    local view = topology.view({ { dc = "x" } }, "x")
+    local p = assert(policies.of [[
+      return balance { name = "Texts", plan = function(plan, req)
+        local text, sum = "x", 0
+        for _ = 1, 11 do text = text .. text end
+        for i = 1, 200 do sum = sum + i end
+        if #text == 2048 and sum == 20100 and text:upper():sub(-1) == "X" then plan:hosts(localDc, inTurn) end
+      end }]])
+    for _ = 1, 50 do assert.same({ 0 }, p:walk(view, {})) end
+    assert.equal(0, tonumber(p:info().errors))
+    p:close()
+    topology.free(view)
+  end)
+
   it("keeps the newest of its news when nobody comes to read them", function()
     local p = assert(policies.of [[
       return balance { name = "News", plan = function(plan) plan:hosts(localDc, inTurn) end }]])

@@ -132,6 +132,35 @@ describe("hosts and tags", function()
   end)
 end)
 
+describe("a policy that looks at tags", function()
+  it_in("finds each of a host's, and none that it has not", function(world)
+    local path = os.tmpname() .. ".lua"
+    local file = assert(io.open(path, "w"))
+    file:write [[
+      return balance { name = "Looks", plan = function(plan, req)
+        for _, host in hosts(localDc) do
+          if req.tag == tags.a and host:hasTag "a" or req.tag == tags.b and host:hasTag "b" or
+            req.tag == tags.c and host:hasTag "c" then plan:host(host) end
+        end
+      end }]]
+    file:close()
+    local pool = world:pool { loadBalancing = { policy = path } }
+    os.remove(path)
+    os.remove((path:gsub("%.lua$", "")))
+    world:waitUp(pool)
+    local has = { { "a" }, { "b", "a" }, { "c", "x", "b" } }
+    for node = 1, 3 do assert.is_true(pool:setHostTags(world:host(node), has[node])) end
+    for tag, nodes in pairs { a = { 1, 2 }, b = { 2, 3 }, c = { 3 } } do
+      local expected, got = {}, {}
+      for i, node in ipairs(nodes) do expected[i] = world:host(node) end
+      for i, place in ipairs(pool:explain({ tag = tag }).hosts) do got[i] = place.address or place.host end
+      table.sort(expected)
+      table.sort(got)
+      assert.same(expected, got, tag)
+    end
+  end)
+end)
+
 describe("methods without arguments", function()
   it_in("say so when they get one", function(world)
     local pool = world:pool()

@@ -27,6 +27,27 @@ describe("a result", function()
     assert.is_true(result.wasApplied)
   end)
 
+  it_in("leaves nothing behind when its statement is gone", function(world)
+    world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v int)"
+    local pool = world:pool { maxPreparedStatements = 4 }
+    local registry = debug.getregistry()
+    local function round(from)
+      for i = from, from + 39 do
+        assert(pool:execute("SELECT v AS v" .. i .. ", k FROM t WHERE k = ?", { i }))
+      end
+      collectgarbage()
+      collectgarbage()
+      local count = 0
+      for _, value in pairs(registry) do
+        if type(value) == "table" then count = count + 1 end
+      end
+      return count
+    end
+    local first = round(1)
+    assert.is_true(round(41) <= first + 2)
+    assert.is_true(round(81) <= first + 2)
+  end)
+
   it_in("tells whether a condition held", function(world)
     world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v int)"
     local pool = world:pool()
@@ -51,6 +72,13 @@ describe("a result", function()
   it_in("names each host from its first answer on, and keeps what it worked out", function(world)
     local pool = world:pool()
     world:waitUp(pool)
+    local results = {}
+    for _ = 1, 2 do
+      for node = 1, 3 do
+        results[#results + 1] = assert(pool:execute("SELECT key FROM system.local", nil, { host = world:host(node) }))
+      end
+    end
+    for i, result in ipairs(results) do assert.equal(world:host((i - 1) % 3 + 1), result.info.host) end
     for _ = 1, 2 do
       for node = 1, 3 do
         local result = assert(pool:execute("SELECT key FROM system.local", nil, { host = world:host(node) }))
