@@ -179,6 +179,7 @@ static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 	case MP_SIM_UPDATE:
 	case MP_SIM_DELETE: return run_change(req, plan, &env);
 	case MP_SIM_USE: return run_use(req, plan);
+	case MP_SIM_DESCRIBE: return mp_sim_describe(req, plan);
 	case MP_SIM_TRUNCATE: return run_truncate(req, plan);
 	default: return run_ddl(req, plan);
 	}

@@ -211,6 +211,34 @@ static int tell_sessions(struct mp_sim_teller *t)
 	return 0;
 }
 
+// What a coordinator does, step by step; the times are made up.
+static int tell_events(struct mp_sim_teller *t)
+{
+	static const char *const steps[] = {"Parsing ", "Preparing statement", "Executing on the replicas",
+	                                    "Request complete"};
+	const struct mp_sim_cluster *cluster = t->node->cluster;
+	for (uint64_t i = 0; cluster->traces != NULL && i < cluster->trace_count && i < MP_SIM_TRACES; i++) {
+		const struct mp_sim_trace *trace = &cluster->traces[i];
+		for (size_t step = 0; step < MP_ARRAY_LEN(steps); step++) {
+			char activity[256];
+			struct mp_uuid id = trace->id;
+			id.bytes[15] = (uint8_t)(id.bytes[15] + step); // of the same time
+			snprintf(activity, sizeof(activity), "%s%.200s", steps[step], step == 0 ? trace->statement : "");
+			mp_sim_tell_bytes(t, "session_id", trace->id.bytes, sizeof(trace->id.bytes));
+			mp_sim_tell_bytes(t, "event_id", id.bytes, sizeof(id.bytes));
+			mp_sim_tell_text(t, "activity", mp_str_of(activity));
+			tell_ip(t, "source", &cluster->nodes[trace->node]->addr);
+			mp_sim_tell_int(t, "source_elapsed", (int32_t)(25 * (step + 1)));
+			mp_sim_tell_int(t, "source_port", 7000);
+			mp_sim_tell_text(t, "thread", mp_str_of("Native-Transport-Requests-1"));
+			int rc = mp_sim_tell_row(t);
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 static const struct mp_sim_virtual node_tables[] = {
 	{"system",
      "key text PRIMARY KEY, bootstrapped text, broadcast_address inet, broadcast_port int, cluster_name "
@@ -241,7 +269,7 @@ static const struct mp_sim_virtual node_tables[] = {
      "session_id uuid, event_id timeuuid, activity text, source inet, source_elapsed int, source_port int, "
      "thread text, "
      "PRIMARY KEY (session_id, event_id)",
-     "events", 0, NULL},
+     "events", 0, tell_events},
 	{NULL, NULL, NULL, 0, NULL},
 };
 

@@ -194,6 +194,8 @@ int mp_sim_bind(struct mp_sim_request *req, const struct mp_sim_plan *plan,
                 struct mp_sim_env *env) MP_MUST_CHECK;
 // ---- read.c -----------------------------------------------------------------------------------------------
 int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
+// ---- describe.c -------------------------------------------------------------------------------------------
+int mp_sim_describe(struct mp_sim_request *req, const struct mp_sim_plan *plan) MP_MUST_CHECK; // answers
 // ---- batch.c ----------------------------------------------------------------------------------------------
 int mp_sim_batch(struct mp_sim_request *req) MP_MUST_CHECK;        // answers, or leaves a wait
 struct mp_str mp_sim_batch_text(const struct mp_sim_request *req); // of its first statement

@@ -72,5 +72,6 @@ void mp_type_format(struct mp_buf *buf, const struct mp_type *type);
 void mp_type_format_class(struct mp_buf *buf, const struct mp_type *type);
 const char *mp_type_id_name(uint16_t id); // "bigint"; "?" when unknown
 bool mp_type_eq(const struct mp_type *a, const struct mp_type *b);
+unsigned mp_type_depth(const struct mp_type *type); // 1: a scalar
 // How many bytes each value of the type has, where Cassandra lays down one number for its vectors; 0: any number.
 int32_t mp_type_width(const struct mp_type *type);

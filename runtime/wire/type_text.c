@@ -209,11 +209,11 @@ static struct mp_type *parse_type(struct parser *in, unsigned depth)
 	return parse_name(in, word, false);
 }
 
-static unsigned depth_of(const struct mp_type *type)
+unsigned mp_type_depth(const struct mp_type *type)
 {
 	unsigned deepest = 0;
 	for (size_t i = 0; i < type->child_count; i++) {
-		unsigned depth = depth_of(type->children[i]);
+		unsigned depth = mp_type_depth(type->children[i]);
 		deepest = depth > deepest ? depth : deepest;
 	}
 	return deepest + 1;
@@ -232,7 +232,7 @@ struct mp_type *mp_type_parse_with(struct mp_str cql, struct mp_arena *arena,
 	struct parser in = {.pos = cql.data, .end = cql.data + cql.len, .arena = arena, .names = user_types};
 	struct mp_type *type = parse_type(&in, 1);
 	skip_blanks(&in);
-	return type != NULL && in.pos == in.end && depth_of(type) <= MP_TYPE_DEPTH_MAX ? type : NULL;
+	return type != NULL && in.pos == in.end && mp_type_depth(type) <= MP_TYPE_DEPTH_MAX ? type : NULL;
 }
 
 // ---- formatting

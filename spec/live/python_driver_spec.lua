@@ -6,32 +6,9 @@ local ports = require "spec.support.ports"
 local sim = require "moonpool.sim"
 local it = live.inCoroutine(it)
 
-local function lines_of(path)
-  local list = {}
-  for line in io.lines(path) do list[#list + 1] = line end
-  return list
-end
-
--- Runs the script while this process goes on serving; its lines.
 local function crud(interpreter, version, port)
-  local out = os.tmpname()
-  local command = string.format("'%s' '%s/spec/live/support/crud.py' %d %d 127.0.0.1 127.0.0.2 127.0.0.3", interpreter,
-    MOONPOOL_ROOT, version, port)
-  -- The status appears by a rename, so that it is never read half written.
-  os.execute(string.format("( %s >'%s' 2>'%s.err'; echo $? >'%s.part'; mv '%s.part' '%s.rc' ) </dev/null &",
-    command, out, out, out, out, out))
-  local status
-  live.eventually(300000, "the script ends", function()
-    local file = io.open(out .. ".rc")
-    if not file then return false end
-    status = file:read "*l"
-    file:close()
-    return true
-  end)
-  local answers, errors = lines_of(out), table.concat(lines_of(out .. ".err"), "\n")
-  for _, suffix in ipairs { "", ".err", ".rc" } do os.remove(out .. suffix) end
-  assert(status == "0", "crud.py failed on port " .. port .. ":\n" .. errors:sub(-3000))
-  return answers
+  return (live.run(string.format("'%s' '%s/spec/live/support/crud.py' %d %d 127.0.0.1 127.0.0.2 127.0.0.3", interpreter,
+    MOONPOOL_ROOT, version, port)))
 end
 
 describe("the Python driver", function()

@@ -58,12 +58,44 @@ function live.inCoroutine(it)
   end
 end
 
--- The path of a Python that has the DataStax driver.
-function live.python()
-  local pipe = assert(io.popen(string.format("'%s/scripts/python-driver' 2>/dev/null", root)))
+-- The path that one of the scripts prints, of what it has installed.
+local function installed(name)
+  local pipe = assert(io.popen(string.format("'%s/scripts/%s' 2>/dev/null", root, name)))
   local path = pipe:read "*l"
   pipe:close()
-  return assert(path, "scripts/python-driver gave no Python")
+  return assert(path, "scripts/" .. name .. " printed no path")
+end
+function live.python() return installed "python-driver" end
+function live.cqlsh() return installed "cqlsh" end
+
+local function lines_of(path)
+  local list = {}
+  for line in io.lines(path) do list[#list + 1] = line end
+  return list
+end
+
+-- Runs a command of the shell while this process goes on serving: the lines that it printed, and those of its errors.
+-- It has to end well.
+function live.run(command)
+  local out = os.tmpname()
+  -- The status appears by a rename, so that it is never read half written.
+  os.execute(string.format("( { %s ; } >'%s' 2>'%s.err'; echo $? >'%s.part'; mv '%s.part' '%s.rc' ) </dev/null &",
+    command, out, out, out, out, out))
+  local status
+  live.eventually(300000, "it ends: " .. command, function()
+    local file = io.open(out .. ".rc")
+    if not file then return false end
+    status = file:read "*l"
+    file:close()
+    return true
+  end)
+  local answers, errors = lines_of(out), lines_of(out .. ".err")
+  for _, suffix in ipairs { "", ".err", ".rc" } do os.remove(out .. suffix) end
+  if status ~= "0" then
+    error(("status %s of %s:\n%s\n%s"):format(status, command, table.concat(answers, "\n"):sub(-2000),
+      table.concat(errors, "\n"):sub(-3000)), 2)
+  end
+  return answers, errors
 end
 
 local function merge(base, extra)

@@ -118,6 +118,26 @@ struct mp_sim_order { // ORDER BY, CLUSTERING ORDER BY
 	struct mp_sim_order *next;
 };
 
+enum mp_sim_describe_what {
+	MP_SIM_DESCRIBE_ANY, // whatever has the name
+	MP_SIM_DESCRIBE_KEYSPACES,
+	MP_SIM_DESCRIBE_TABLES,
+	MP_SIM_DESCRIBE_TYPES,
+	MP_SIM_DESCRIBE_FUNCTIONS, // and aggregates: there are none
+	MP_SIM_DESCRIBE_CLUSTER,
+	MP_SIM_DESCRIBE_SCHEMA,
+	MP_SIM_DESCRIBE_KEYSPACE,
+	MP_SIM_DESCRIBE_TABLE,
+	MP_SIM_DESCRIBE_TYPE,
+};
+
+struct mp_sim_describe {
+	enum mp_sim_describe_what what;
+	bool full; // with the system's keyspaces
+	struct mp_str keyspace;
+	struct mp_str name;
+};
+
 enum mp_sim_stmt_kind {
 	MP_SIM_SELECT,
 	MP_SIM_INSERT,
@@ -125,6 +145,7 @@ enum mp_sim_stmt_kind {
 	MP_SIM_DELETE,
 	MP_SIM_TRUNCATE,
 	MP_SIM_USE,
+	MP_SIM_DESCRIBE,
 	MP_SIM_CREATE_KEYSPACE,
 	MP_SIM_ALTER_KEYSPACE,
 	MP_SIM_DROP_KEYSPACE,
@@ -162,6 +183,8 @@ struct mp_sim_stmt {
 	struct mp_sim_order *order;
 	struct mp_sim_term *limit;
 	struct mp_sim_term *partition_limit;
+
+	struct mp_sim_describe describe;
 
 	// CREATE, ALTER
 	struct mp_sim_column_def *columns;
