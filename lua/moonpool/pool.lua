@@ -162,6 +162,7 @@ local function hand_out(state, name, ...)
   local loaded = state.loaded and state.loaded.lists[name]
   for _, fn in ipairs(state.handlers[name] or {}) do begin(state, name, fn, ...) end
   for _, fn in ipairs(loaded or {}) do begin(state, name, fn, ...) end
+  if state.playbooks then state.playbooks:event(name, ...) end
 end
 reload.hand_out = hand_out
 
@@ -220,6 +221,57 @@ end
 
 core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), what) end)
 
+-- ---- playbooks --------------------------------------------------------------------------------------------
+
+local function playbooks_of(self) return debug.getfenv(self).playbooks end
+
+local function option(options, method, name, kind)
+  local value = options[name]
+  if value ~= nil and type(value) ~= kind then
+    error(("bad option '%s' of '%s' (%s expected, got %s)"):format(name, method, kind, type(value)), 3)
+  end
+  return value
+end
+
+local NO_PLAYBOOKS = "the configuration has no playbooks"
+
+-- pool:playbooks(): what each is and what runs, by name.
+function Pool.playbooks(self, ...)
+  if ... ~= nil then async.no_arguments("playbooks", ...) end
+  local owner = playbooks_of(self)
+  return owner and owner:list() or {}
+end
+
+-- pool:runPlaybook(name, { host = ..., dry = true }): begins it now; true and the run's number, or nil, err.
+function Pool.runPlaybook(self, name, options)
+  options = options or {}
+  local host, dry = option(options, "runPlaybook", "host", "string"), option(options, "runPlaybook", "dry", "boolean")
+  local owner = playbooks_of(self)
+  if not owner then return nil, core.error("INVALID_ARGUMENT", NO_PLAYBOOKS) end
+  return owner:start(name, { host = host, dry = dry })
+end
+
+-- pool:playbookHistory(name, count): the newest entries of the audit, oldest first; of all when there is no name.
+function Pool.playbookHistory(self, name, count)
+  local owner = playbooks_of(self)
+  return owner and owner:history(name, count) or {}
+end
+
+-- pool:acknowledgePlaybook(name, host): its cool-down is over, for that host or for all; how many ended, or nil, err.
+function Pool.acknowledgePlaybook(self, name, host)
+  local owner = playbooks_of(self)
+  if not owner then return nil, core.error("INVALID_ARGUMENT", NO_PLAYBOOKS) end
+  return owner:acknowledge(name, host)
+end
+
+-- pool:switchPlaybooks(on): false cancels what runs and lets nothing begin, until true.
+function Pool.switchPlaybooks(self, on)
+  if type(on) ~= "boolean" then error("bad argument #1 to 'switchPlaybooks' (boolean expected)", 2) end
+  local owner = playbooks_of(self)
+  if owner then owner:switch(on, "by hand") end
+  return owner ~= nil
+end
+
 -- ---- constructors -----------------------------------------------------------------------------------------
 
 -- Every pool that somebody still knows, with its number, for commands that mean all of them.
@@ -272,16 +324,17 @@ function pool.from(source)
   local state = debug.getfenv(self)
   state.pool, state.handlers, state.handlerErrors = self, {}, 0
   state.running, state.stuck = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
-  local key, ok, why = { "handlers" }, reload.begin(self, state, checked)
+  local ok, why = reload.begin(self, state, checked)
   if ok and checked.metricsListen then
-    key = { "metrics", "listen" }
     ok, why = exporter.begin(self, checked.metricsListen)
-    if not ok then why = exporter.name(checked.metricsListen) .. ": " .. why end
+    if not ok then why = "metrics.listen: " .. exporter.name(checked.metricsListen) .. ": " .. why end
   end
   if not ok then
     core.discard(self)
-    local place = checked.place(key)
-    return refuse((place == "" and "" or place .. ": ") .. table.concat(key, ".") .. ": " .. why)
+    local parts = {}
+    for part in why:match("^[%a.]+"):gmatch "%a+" do parts[#parts + 1] = part end
+    local place = checked.place(parts)
+    return refuse((place == "" and "" or place .. ": ") .. why)
   end
   pool.count = pool.count + 1
   pool.all[self] = pool.count

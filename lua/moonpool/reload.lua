@@ -10,6 +10,7 @@ local change_of = require "moonpool.config.change"
 local config = require "moonpool.config"
 local handlers = require "moonpool.handlers"
 local overlay = require "moonpool.overlay"
+local playbooks = require "moonpool.playbook"
 local secrets = require "moonpool.secrets"
 
 local format = string.format
@@ -143,6 +144,21 @@ function reload.handlers(pool, state, force)
   return true
 end
 
+-- ---- playbooks --------------------------------------------------------------------------------------------
+
+local function take_playbooks(pool, state, set)
+  if #set.paths == 0 and not state.playbooks then return end
+  state.playbooks = state.playbooks or playbooks.new(pool, function(...) reload.hand_out(state, ...) end)
+  state.playbooks:take(set)
+  reload.serve_events(pool, state)
+end
+
+-- `force`: somebody asked. true, or nil and a message.
+function reload.playbooks(_, state, force)
+  if not state.playbooks then return true end
+  return state.playbooks:reload(force)
+end
+
 -- ---- configuration ----------------------------------------------------------------------------------------
 
 local function read_config(state)
@@ -179,12 +195,15 @@ local function apply(pool, state)
     generation, why = handlers.load(pool, path)
     if not generation then return nil, checked.place { "handlers" } .. ": handlers: " .. why end
   end
-  local layer = overlay.after(state.layer, changes)
-  local ok, why = core.applyConfig(pool, overlay.over(layer, checked))
+  local set, why = playbooks.load(checked)
+  if not set then return nil, checked.place { "playbooks" } .. ": playbooks: " .. why end
+  local layer, ok = overlay.after(state.layer, changes), nil
+  ok, why = core.applyConfig(pool, overlay.over(layer, checked))
   if not ok then return nil, why end
   state.layer = layer
   reload.warn(warnings)
   state.checked = checked
+  take_playbooks(pool, state, set)
   if generation then take_handlers(pool, state, generation) end
   if new_path and not path then drop_handlers(pool, state) end
   return changes, generation
@@ -228,6 +247,8 @@ local function all(pool, state)
   note(ok, "CONFIG_ERROR", "the configuration is unchanged", why)
   ok, why = reload.handlers(pool, state, true)
   note(ok, "SCRIPT_ERROR", "the handlers are unchanged", why)
+  ok, why = reload.playbooks(pool, state, true)
+  note(ok, "SCRIPT_ERROR", "the playbooks before go on", why)
   local err
   ok, err = core.reloadPolicies(pool)
   note(ok, err and err.code, "the policy before goes on", err and err.message)
@@ -247,16 +268,19 @@ end
 
 function reload.all(pool, state) return once(state, all, pool, state) end
 
--- The beginning: what `pool.new` made of its configuration. Returns nil and a message when there are no handlers in
--- the file that is named.
+-- The beginning: what `pool.new` made of its configuration. nil and a message that begins with
+-- the key whose file cannot be taken.
 local function begin(pool, state, checked)
   state.checked, state.file, state.numbers = checked, checked.file, 0
   local path = checked.handlers
   if path then
     local generation, why = handlers.load(pool, path)
-    if not generation then return nil, why end
+    if not generation then return nil, "handlers: " .. why end
     take_handlers(pool, state, generation)
   end
+  local set, why = playbooks.load(checked)
+  if not set then return nil, "playbooks: " .. why end
+  take_playbooks(pool, state, set)
   if state.file then watch(pool, "config", state.file) end
   return true
 end
@@ -265,7 +289,8 @@ function reload.begin(pool, state, checked) return once(state, begin, pool, stat
 
 -- What a file's change means, in a coroutine of its own.
 function reload.on_change(pool, state, what)
-  once(state, what == "config" and reload.config or reload.handlers, pool, state)
+  local reloads = what == "config" and reload.config or what == "handlers" and reload.handlers or reload.playbooks
+  once(state, reloads, pool, state)
 end
 
 return reload

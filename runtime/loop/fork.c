@@ -56,6 +56,13 @@ static struct mp_listener *listen_local_none(struct mp_loop *loop, const char *p
 	return NULL;
 }
 
+static struct mp_sock *spawn_none(struct mp_loop *loop, const char *const argv[], int32_t *pid, int *err)
+{
+	(void)loop, (void)argv, (void)pid;
+	*err = MP_EFORKED;
+	return NULL;
+}
+
 static struct mp_resolve *resolve_none(struct mp_loop *loop, const char *host, uint16_t port, int *err)
 {
 	(void)loop, (void)host, (void)port;
@@ -111,6 +118,7 @@ const struct mp_loop_ops mp_loop_forked_ops = {
 	.unlisten = leave_listener,
 	.listen_local = listen_local_none,
 	.connect_local = connect_local_none,
+	.spawn = spawn_none,
 	.resolve = resolve_none,
 	.cancel = leave_resolve,
 	.watch = watch_none,

@@ -212,6 +212,20 @@ struct mp_sock *mp_loop_connect_local(struct mp_loop *loop, const char *path,
 	return sock;
 }
 
+struct mp_sock *mp_loop_spawn(struct mp_loop *loop, const char *const argv[],
+                              const struct mp_sock_events *events, void *data, int32_t *pid, int *err)
+{
+	mp_assert(events != NULL && argv[0] != NULL);
+	if (body(loop)->spawn == NULL) {
+		*err = MP_EUNSUPPORTED;
+		return NULL;
+	}
+	struct mp_sock *sock = opened(loop, body(loop)->spawn(loop, argv, pid, err), events, data);
+	if (sock != NULL)
+		body(loop)->read_changed(sock);
+	return sock;
+}
+
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count)
 {
 	mp_assert(!sock->closed && count <= SPANS_MAX);

@@ -170,6 +170,16 @@ struct mp_listener *mp_loop_listen_local(struct mp_loop *loop, const char *path,
 struct mp_sock *mp_loop_connect_local(struct mp_loop *loop, const char *path,
                                       const struct mp_sock_events *events, void *data,
                                       int *err) MP_MUST_CHECK;
+// Run the program at the path argv[0], without a shell, in a process group of its own. What it prints and complains is
+// read from the socket, which is connected at once; what is written there it reads. The end of the stream is not yet
+// the end of the process: mp_process_ended() must be asked until it says so. *err: MP_ENOTFOUND, MP_EAUTH (not allowed,
+// or no program), MP_ETOOBIG (arguments), MP_ELOCAL; MP_EUNSUPPORTED in virtual time.
+struct mp_sock *mp_loop_spawn(struct mp_loop *loop, const char *const argv[],
+                              const struct mp_sock_events *events, void *data, int32_t *pid,
+                              int *err) MP_MUST_CHECK;
+void mp_process_kill(int32_t pid); // with its group; not after it has ended
+// Has it ended? Once true, the process is gone. *status is its exit status, or -1; *signal what ended it, or -1.
+bool mp_process_ended(int32_t pid, int *status, int *signal) MP_MUST_CHECK;
 struct mp_addr
 mp_listener_addr(const struct mp_listener *listener); // port 0 was asked for: the one that was given
 void mp_listener_close(struct mp_listener *listener);

@@ -52,6 +52,8 @@ struct mp_loop_ops {
 	// At a path; NULL in a world without a file system.
 	struct mp_listener *(*listen_local)(struct mp_loop *loop, const char *path, int *err);
 	struct mp_sock *(*connect_local)(struct mp_loop *loop, const char *path, int *err);
+	// NULL in a world without programs.
+	struct mp_sock *(*spawn)(struct mp_loop *loop, const char *const argv[], int32_t *pid, int *err);
 
 	struct mp_resolve *(*resolve)(struct mp_loop *loop, const char *host, uint16_t port, int *err);
 	void (*cancel)(struct mp_resolve *resolve);

@@ -269,6 +269,7 @@ static const struct mp_loop_ops uv_ops = {
 	.unlisten = mp_uv_unlisten,
 	.listen_local = mp_uv_listen_local,
 	.connect_local = mp_uv_connect_local,
+	.spawn = mp_uv_spawn,
 	.resolve = mp_uv_resolve,
 	.cancel = mp_uv_cancel,
 	.poll = mp_uv_poll,

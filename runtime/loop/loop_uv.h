@@ -80,6 +80,9 @@ void mp_uv_unpoll(struct mp_poll *poll);
 int mp_uv_claim(struct mp_loop *loop, const struct mp_addr *addr, struct mp_claim *claim);
 void mp_uv_unclaim(struct mp_claim *claim);
 
+// loop_uv_process.c
+struct mp_sock *mp_uv_spawn(struct mp_loop *loop, const char *const argv[], int32_t *pid, int *err);
+
 // loop_uv_name.c
 struct mp_resolve *mp_uv_resolve(struct mp_loop *loop, const char *host, uint16_t port, int *err);
 void mp_uv_cancel(struct mp_resolve *resolve);

@@ -189,11 +189,14 @@ const char *mp_lua_push_error_text(lua_State *L, int index)
 {
 	if (index < 0)
 		index = lua_gettop(L) + index + 1;
-	if (!luaL_callmeta(L, index, "__tostring")) {
-		if (lua_istable(L, index))
-			lua_getfield(L, index, "message");
-		else
-			lua_pushvalue(L, index);
+	if (luaL_getmetafield(L, index, "__tostring")) { // which is the raiser's: it may raise as well
+		lua_pushvalue(L, index);
+		(void)lua_pcall(L, 1, 1, 0);
+	} else if (lua_istable(L, index)) {
+		lua_pushliteral(L, "message");
+		lua_rawget(L, index);
+	} else {
+		lua_pushvalue(L, index);
 	}
 	if (!lua_isstring(L, -1)) {
 		lua_pop(L, 1);

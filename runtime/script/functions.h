@@ -12,6 +12,8 @@
 	X("run", mp_core_run, "run a function as a coroutine until it has returned")                      \
 	X("start", mp_core_start, "begin a coroutine in this turn")                                       \
 	X("onRun", mp_core_on_run, "what is called around each run of coroutines")                        \
+	X("spawnLimited", mp_core_spawn_limited, "a coroutine that may not compute for long at a time")   \
+	X("command", mp_core_command, "run a program and wait for its end")                               \
 	X("serve", mp_core_serve, "nobody waits for the end of this coroutine")                           \
 	X("settle", mp_core_settle, "run the loop until every coroutine has ended")                       \
 	X("finish", mp_core_finish, "end the runtime with all that it opened")                            \
@@ -97,6 +99,8 @@
 	X("applyConfig", mp_core_apply_config, "another configuration")                                   \
 	X("identity", mp_core_identity, "what the cluster has told about itself")                         \
 	X("readFile", mp_core_read_file, "the text of a Lua file")                                        \
+	X("listFolder", mp_core_list_folder, "the names in a folder")                                     \
+	X("makeFolder", mp_core_make_folder, "a folder for this user, unless it is there")                \
 	X("onChange", mp_core_on_change, "what is called when a file has changed")                        \
 	X("watch", mp_core_watch, "watch a file of a pool")                                               \
 	/* policy files, without a pool */                                                                \

@@ -19,6 +19,8 @@ struct mp_runtime {
 	struct mp_blocks blocks;   // handlers that held the loop up
 	struct mp_waiter *current; // whose Lua code runs now
 	uint64_t tickets;          // given so far
+	uint32_t turn_errors;      // that it got for it
+	uint64_t turn_until_ns;    // processor time at which the turn of a limited coroutine ends
 	size_t waiting;
 	size_t live;           // coroutines that have not ended and do not serve
 	size_t handling;       // those of them that handlers are, or have begun
@@ -54,6 +56,9 @@ struct mp_waiter {
 	bool begun;
 	bool known; // Lua has it
 	bool serves;
+	bool failed;            // it has ended with an error
+	uint32_t turn_ms;       // what it may compute without waiting, 0: as long as it likes
+	int future_ref;         // gets its results or its error, LUA_NOREF: nobody does
 	int nargs;              // until it has begun: values above its function
 	double ticket;          // of its last suspension, alone on its stack meanwhile
 	struct mp_label *label; // what it is at, NULL: nobody asks

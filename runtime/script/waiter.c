@@ -15,6 +15,7 @@
 // forgotten, for it belongs to whoever took it. One that somebody got hold of is not used again: it would be another's.
 #include <lauxlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -43,7 +44,7 @@ struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 	mp_list_node_init(&waiter->all);
 	mp_timer_init(&waiter->timer, runtime->loop, woken, waiter);
 	waiter->runtime = runtime;
-	waiter->ref = LUA_NOREF;
+	waiter->ref = waiter->future_ref = LUA_NOREF;
 	// In the list first: an error in Lua then leaves a coroutine without a state, which is never used.
 	mp_list_push_back(&runtime->all, &waiter->all);
 	waiter->co = lua_newthread(L);
@@ -58,6 +59,7 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	if (waiter->frame != NULL)
 		waiter->frame->waiter = NULL;
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->ref);
+	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->future_ref);
 	mp_label_unref(waiter->label);
 	mp_timer_stop(&waiter->timer);
 	if (waiter->bell != NULL)
@@ -106,6 +108,7 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int 
 		luaL_error(L, "too many arguments");
 	}
 	waiter->begun = waiter->known = waiter->serves = false;
+	waiter->turn_ms = runtime->current != NULL ? runtime->current->turn_ms : 0;
 	waiter->nargs = nargs;
 	waiter->label = runtime->current != NULL ? mp_label_ref(runtime->current->label) : NULL;
 	waiter->frame = NULL;
@@ -141,6 +144,21 @@ static int log_failure(lua_State *L)
 	return 0;
 }
 
+static int settle_future(lua_State *L)
+{
+	struct mp_waiter *waiter = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, waiter->future_ref);
+	int count = waiter->failed ? 1 : lua_gettop(waiter->co);
+	luaL_checkstack(L, count + 1, "too many results");
+	if (waiter->failed)
+		lua_pushnil(L);
+	lua_xmove(waiter->co, L, count);
+	if (waiter->failed && lua_type(L, -1) == LUA_TSTRING)
+		mp_lua_push_traceback(L, waiter->co);
+	mp_lua_future_settle(L, 2, waiter->failed ? 2 : count);
+	return 0;
+}
+
 static void ended(struct mp_waiter *waiter, int rc)
 {
 	struct mp_runtime *runtime = waiter->runtime;
@@ -152,8 +170,14 @@ static void ended(struct mp_waiter *waiter, int rc)
 		mp_loop_stop(runtime->loop);
 		return;
 	}
-	if (rc != 0)
+	waiter->failed = rc != 0;
+	if (waiter->future_ref != LUA_NOREF) {
+		mp_runtime_protect(runtime, settle_future, waiter, 0);
+		luaL_unref(runtime->scratch, LUA_REGISTRYINDEX, waiter->future_ref);
+		waiter->future_ref = LUA_NOREF;
+	} else if (rc != 0) {
 		mp_runtime_protect(runtime, log_failure, waiter, 0);
+	}
 	if (runtime->settling)
 		mp_runtime_look_at_rest(runtime);
 	if (rc != 0)
@@ -178,6 +202,71 @@ static void leave_ticket(struct mp_waiter *waiter)
 	lua_pushnumber(waiter->co, waiter->ticket);
 }
 
+// ---- turns that end ---------------------------------------------------------------------------------------
+// Code that may not hold the loop is looked at every so many instructions. It gets an error, and when it goes on for a
+// little it gets one at each instruction: what it catches does not help it. A hook is the whole Lua state's, so it
+// stands only while such a coroutine runs; compiled code does not meet it, so whoever limits a turn runs code that is
+// not compiled (jit.off). One thing gets past it: a recursion that catches the overflow of its stack for ever, where
+// LuaJIT has no room for a hook any more; the watchdog of the executable names that.
+
+#define LOOK_EVERY 1000     // instructions
+#define GRACE_NS   5000000u // of whoever handles the error
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void look_at_turn(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	struct mp_runtime *runtime = mp_runtime_peek(L);
+	struct mp_waiter *waiter = runtime != NULL ? runtime->current : NULL;
+	if (waiter == NULL || waiter->turn_ms == 0)
+		return;
+	bool ends = runtime->turn_errors > 1;
+	if (!ends && cpu_ns() < runtime->turn_until_ns)
+		return;
+	if (++runtime->turn_errors == 2)
+		lua_sethook(L, look_at_turn, LUA_MASKCOUNT, 1);
+	runtime->turn_until_ns += GRACE_NS;
+	luaL_error(L, "it computes for more than %d ms without waiting", (int)waiter->turn_ms);
+}
+
+static void begin_turn(struct mp_waiter *waiter)
+{
+	waiter->runtime->turn_errors = 0;
+	waiter->runtime->turn_until_ns = cpu_ns() + waiter->turn_ms * 1000000ull;
+	lua_sethook(waiter->co, look_at_turn, LUA_MASKCOUNT, LOOK_EVERY);
+}
+
+// spawnLimited(milliseconds, function, ...): a future of what the function returns, or of nil and its error. The
+// coroutine and those that it starts get an error once they compute for longer without waiting, whatever they catch,
+// until they end. Their code must not be compiled (jit.off).
+int mp_core_spawn_limited(lua_State *L)
+{
+	lua_Integer ms = luaL_checkinteger(L, 1);
+	luaL_argcheck(L, ms >= 1 && ms <= 60000, 1, "1 to 60000 ms");
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	int nargs = lua_gettop(L) - 2;
+	mp_core_future(L);
+	lua_replace(L, 1);
+	lua_pushvalue(L, 1);
+	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	struct mp_waiter *waiter = runtime->ending ? NULL : mp_waiter_begin(runtime, L, nargs);
+	if (waiter == NULL) {
+		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+	} else {
+		waiter->turn_ms = (uint32_t)ms;
+		waiter->future_ref = ref;
+	}
+	lua_settop(L, 1);
+	return 1;
+}
+
 static void resume(struct mp_waiter *waiter, int nargs)
 {
 	struct mp_runtime *runtime = waiter->runtime;
@@ -192,7 +281,11 @@ static void resume(struct mp_waiter *waiter, int nargs)
 	uint64_t outer_ns = runtime->handler_ns;
 	runtime->beat->handler = mp_label_resumed(waiter->label);
 	runtime->handler_ns = MP_UNLIKELY(waiter->label != NULL) ? mp_loop_clock_ns(runtime->loop) : 0;
+	if (MP_UNLIKELY(waiter->turn_ms > 0))
+		begin_turn(waiter);
 	int rc = lua_resume(waiter->co, nargs);
+	if (MP_UNLIKELY(waiter->turn_ms > 0))
+		lua_sethook(waiter->co, NULL, 0, 0);
 	runtime->beat->handler = around;
 	if (MP_UNLIKELY(runtime->handler_ns != 0))
 		mp_blocks_note(&runtime->blocks, runtime->loop, waiter->label->text, runtime->handler_ns);

@@ -148,7 +148,9 @@ static int world_close(lua_State *L)
 		return luaL_error(L, "the world cannot be closed from inside of world:run()");
 	if (!lua_isnoneornil(L, 2))
 		mp_lua_sim_close_cluster(L, 2);
+	mp_runtime_enter(world->runtime); // coroutines that are left may still have their turn
 	mp_loop_sim_run_for(world->loop, UINT64_C(1000000000)); // what was closing may end
+	mp_runtime_leave(world->runtime);
 	bool leaks = describe_census(world->loop, left);
 	char hash[20];
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)world->hash);

@@ -2,6 +2,22 @@
 local moonpool = require "moonpool"
 local it_in = require("spec.support.world").inside(it)
 
+describe("the text of what was raised", function()
+  it("is there whatever was raised", function()
+    local core = require "moonpool.core_loader"
+    local raises = function() error "no" end
+    for text, value in pairs {
+      ["no"] = setmetatable({}, { __tostring = function() error("no", 0) end }), ["plain"] = "plain", ["5"] = 5,
+      ["said"] = { message = "said" }, ["well"] = setmetatable({}, { __tostring = function() return "well" end }),
+      ["(error object is a table value)"] = setmetatable({}, { __index = raises }),
+      ["(error object is a boolean value)"] = false, ["(error object is a function value)"] = raises,
+      ["(error object is a userdata value)"] = newproxy(true),
+    } do
+      assert.equal(text, core.errorText(value))
+    end
+  end)
+end)
+
 describe("an error", function()
   it_in("of the server has its name, its number and its words", function(world)
     local pool = world:pool()

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool check: policies are loaded, tried and measured as a pool would, handlers run against a stand-in for the
--- pool, configurations are judged with the policies and handlers that they name; any other Lua file must compile. What
--- a file is, it says itself: `return balance {`, `return retry {` ..., `return function(pool)`, a table with
--- contactPoints.
+-- pool, playbooks are read, configurations are judged with what they name; any other Lua file must compile. What a file
+-- is, it says itself: `return balance {`, `return retry {` ..., `return playbook {`, `return function(pool)`, a table
+-- with contactPoints.
 local chunk = require "moonpool.chunk"
 local config = require "moonpool.config"
 local core = require "moonpool.core_loader"
@@ -10,6 +10,8 @@ local handlers = require "moonpool.handlers"
 local json = require "moonpool.cli.json"
 local lint = require "moonpool.lint"
 local nearest = require "moonpool.nearest"
+local playbook_file = require "moonpool.playbook.file"
+local playbooks = require "moonpool.playbook"
 local say = require "moonpool.cli.say"
 local secrets = require "moonpool.secrets"
 local util = require "jit.util"
@@ -46,6 +48,7 @@ local function kind_of(text)
   for _, kind in ipairs(core.policyKinds) do
     if has(" return " .. kind .. " ") then return kind end
   end
+  if has " return playbook " then return "playbook" end
   if words:find " return function %( [%a_][%w_]* %) " and (has " : on ( " or has " : on '' ") then return "handlers" end
   local is_configuration = words:sub(1, 10) == " return { " or has " contactPoints = " and may_return_table(words)
   return is_configuration and "configuration" or "lua"
@@ -153,6 +156,12 @@ local function judge_handlers(findings, text)
   if findings.handles == 0 and #findings.problems == 0 then findings:warn "no event is handled" end
 end
 
+local function judge_playbook(findings)
+  local definition, message = playbook_file.load(findings.file)
+  if not definition then return findings:problem(message) end
+  findings.name = definition.name
+end
+
 -- As a pool would take it, up to the point where it would connect.
 local function judge_configuration(findings)
   local checked, found = config.check(findings.file, nil, core.readFile)
@@ -160,6 +169,8 @@ local function judge_configuration(findings)
   for _, warning in ipairs(found or {}) do findings:warn(tostring(warning)) end
   local made, message = core.newPool(checked)
   if made then core.discard(made) else findings:problem(message) end
+  local set, wrong = playbooks.load(checked)
+  if not set then findings:problem("playbooks: " .. wrong) end
   if checked.handlers then
     local named = check.judge(checked.handlers, "handlers")
     for _, problem in ipairs(named.problems) do
@@ -182,6 +193,8 @@ function check.judge(path, kind)
     judge_configuration(findings)
   elseif findings.kind == "handlers" then
     judge_handlers(findings, text)
+  elseif findings.kind == "playbook" then
+    judge_playbook(findings)
   else
     local main, message = chunk.compile(text, path)
     if not main then

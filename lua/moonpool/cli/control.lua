@@ -68,6 +68,33 @@ verbs.analyze = { "Bottlenecks: what is slow or too small, and the key to change
   return found
 end }
 
+verbs.playbooks = { "The playbooks, and what runs; 'off' cancels that and lets nothing begin, 'on' undoes it.",
+  function(each, switch)
+    if switch ~= nil and switch ~= "on" and switch ~= "off" then return failure "playbooks: on or off expected" end
+    if switch then each:switchPlaybooks(switch == "on") end
+    return { ok = true, playbooks = json.list(each:playbooks()) }
+  end, argument = "on|off", optional = true }
+
+-- Of moonpool playbook, whose words are its argument.
+local function playbook_verb(what, method)
+  return { what, function(each, argument)
+    local name, host = argument:match "^(%S+)%s*(%S*)$"
+    local ok, result = method(each, name or argument, host ~= "" and host or nil)
+    if ok then return { ok = true, result = result == nil and ok or result } end
+    return failure(result)
+  end, argument = "NAME [HOST]", words = 2 }
+end
+
+verbs.playbookRun = playbook_verb("Begin that playbook now.",
+  function(each, name, host) return each:runPlaybook(name, { host = host }) end)
+verbs.playbookDryRun = playbook_verb("Begin that playbook now; what acts is only told.",
+  function(each, name, host) return each:runPlaybook(name, { host = host, dry = true }) end)
+verbs.playbookAck = playbook_verb("End the cool-down of that playbook.",
+  function(each, name, host) return each:acknowledgePlaybook(name, host) end)
+verbs.playbookHistory = { "What playbooks did, and why.", function(each, name)
+  return { ok = true, entries = json.list(each:playbookHistory(name)) }
+end, argument = "NAME", optional = true }
+
 -- One answer for all pools that are meant.
 verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = function(meant)
   return { ok = true, text = (exporter.text(meant)) }
@@ -95,7 +122,7 @@ local function mistake(request)
   for key in pairs(request) do
     if not KEYS[key] then return "a question has a verb, an argument and the number of a pool, nothing else" end
   end
-  if verb.argument and type(request.argument) ~= "string" then
+  if verb.argument and type(request.argument) ~= "string" and not (verb.optional and request.argument == nil) then
     return request.verb .. " wants an argument: " .. verb.argument
   end
   if not verb.argument and request.argument ~= nil then return request.verb .. " takes no argument" end

@@ -84,6 +84,28 @@ function printers.analyze(result)
   for _, each in ipairs(result.recommendations) do print("  " .. each.message .. " [" .. each.key .. "]") end
 end
 
+function printers.playbooks(result)
+  for _, book in ipairs(result.playbooks) do
+    print(("%-24s generation %-4d %-10s %s%s%s"):format(book.name, book.generation, book.when, book.file,
+      book.dry and "  (dry run)" or "", book.on and "" or "  (switched off)"))
+    for _, run in ipairs(book.running) do
+      print(("  run %d %s: %s, for %d s"):format(run.run, run.host or "", run.why, run.seconds))
+    end
+  end
+end
+
+function printers.playbookHistory(result)
+  for _, entry in ipairs(result.entries) do
+    print(("%s %s %s %s %s%s%s%s"):format(entry.time, entry.playbook, entry.run and "run " .. entry.run or "-",
+      entry.host or "-", entry.step, entry.what and " " .. entry.what or "",
+      entry.result and ": " .. entry.result or "", entry.why and " (" .. entry.why .. ")" or ""))
+  end
+end
+
+function printers.playbookRun(result) print("run " .. tostring(result.result) .. " began") end
+printers.playbookDryRun = printers.playbookRun
+function printers.playbookAck(result) print(("%d cool-downs ended"):format(result.result)) end
+
 function printers.metrics(result) io.stdout:write(result.text) end
 
 -- Of a verb for a simulated cluster.
@@ -110,7 +132,8 @@ function ctl.run(options)
   local verb = control.verbs[options.verb] or cluster_control.verbs[options.verb]
   local words = #options.argument
   options.argument = words > 0 and table.concat(options.argument, " ") or nil
-  if words > (verb.words or 1) or (verb.argument ~= nil) ~= (options.argument ~= nil) then
+  local missing = verb.argument and not verb.optional and words == 0
+  if missing or words > (verb.argument and (verb.words or 1) or 0) then
     say.failed(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
     return 2
   end

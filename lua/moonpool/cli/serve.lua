@@ -7,6 +7,7 @@ local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local embedded = require "moonpool.cli.embedded"
 local modules = require "moonpool.modules"
+local playbooks = require "moonpool.playbook"
 local pool = require "moonpool.pool"
 local say = require "moonpool.cli.say"
 
@@ -80,6 +81,7 @@ function serve.run(options)
   end
   local source, wrong = config.read(options.file, nil, core.readFile)
   if not source then return failed(wrong) end
+  playbooks.folder = os.getenv "STATE_DIRECTORY" or options.file .. ".state"
   local made, self, why = pcall(pool.from, source)
   if not made or not self then return failed(self or why) end
   cli.onHangup(control.on_hangup)

@@ -52,7 +52,7 @@ change.live = {
     format = AT_ONCE, timestamps = AT_ONCE,
   },
   handlers = "between two events",
-  playbooks = NO_EFFECT,
+  playbooks = AT_ONCE,
 }
 
 change.fixed = {

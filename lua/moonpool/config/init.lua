@@ -72,6 +72,7 @@ local function finish(flat, where)
   out.addressTranslatorShown = flat.addressTranslator and flat.addressTranslator.shown
   out.regions = flat.regions
   out.metricsListen = flat.metricsListen
+  out.playbooks = flat.playbooks
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)

@@ -2,6 +2,7 @@
 -- The kinds of values a configuration has: each judges one value, tells problems to the check and returns the value as
 -- C takes it. Called as kinds.KIND(check, path, rule, value).
 local address = require "moonpool.address"
+local nearest = require "moonpool.nearest"
 local paths = require "moonpool.paths"
 local secrets = require "moonpool.secrets"
 local translator = require "moonpool.translator"
@@ -85,6 +86,8 @@ function kinds.listen(check, path, rule, value)
   return { host = host, port = port }
 end
 
+local function by_text(a, b) return tostring(a) < tostring(b) end
+
 -- Is it a list, 1 .. n without holes and other keys?
 local function is_list(value)
   if type(value) ~= "table" then return false end
@@ -100,6 +103,33 @@ function kinds.paths(check, path, rule, value)
   local list = {}
   for i, text in ipairs(value) do list[i] = kinds.path(check, path, rule, text, format("[%d]", i)) end
   return list
+end
+
+local PLAYBOOK_KEYS = {
+  dryRun = { kind = "boolean" }, commands = { kind = "paths" }, state = { kind = "path" },
+}
+
+-- { "a file", "a folder", dryRun = true, commands = { "/usr/bin/program" }, state = "a folder" }: { paths, dryRun,
+-- commands, state }.
+function kinds.playbooks(check, path, rule, value)
+  if type(value) == "string" then value = { value } end
+  if type(value) ~= "table" then return check:wrong(path, "", value, "must be a list of files and folders") end
+  local list, checked, names = {}, {}, {}
+  for key in pairs(value) do names[#names + 1] = key end
+  table.sort(names, by_text)
+  for _, key in ipairs(names) do
+    local known = PLAYBOOK_KEYS[key]
+    if type(key) == "number" then
+      list[key] = value[key]
+    elseif not known then
+      local close = type(key) == "string" and nearest.of(key, PLAYBOOK_KEYS)
+      check:problem({ path[1], key }, "", "unknown key" .. (close and ", did you mean " .. close .. "?" or ""))
+    else
+      checked[key] = kinds[known.kind](check, { path[1], key }, known, value[key])
+    end
+  end
+  checked.paths = kinds.paths(check, path, rule, list)
+  return checked
 end
 
 -- What stands behind the colon may be a password when it is neither a number nor the name of a service.
@@ -213,7 +243,6 @@ local REGION = { keys = {
   { "maxConnections", kind = "integer", min = 1, max = 4096 }, { "priority", kind = "integer", min = 1, max = 1000 },
 } }
 
-local function by_text(a, b) return tostring(a) < tostring(b) end
 
 -- Settings for each datacentre.
 function kinds.regions(check, path, _, value)

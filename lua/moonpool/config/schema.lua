@@ -131,5 +131,5 @@ return section {
   } },
   { "handlers", kind = "path", to = "handlers" },
   { "control", kind = "path", to = "control" },
-  { "playbooks", kind = "paths", later = NOT_YET },
+  { "playbooks", kind = "playbooks", to = "playbooks" },
 }

@@ -37,6 +37,9 @@
 	X(CONFIG_ERROR, "configError", "file", "message")                   \
 	X(HANDLERS_RELOADED, "handlersReload", "file")                      \
 	X(HANDLERS_ERROR, "handlersError", "file", "message")               \
+	X(PLAYBOOK_RUN, "playbookRun", "name")                              \
+	X(PLAYBOOK_RELOADED, "playbookReload", "file")                      \
+	X(PLAYBOOK_ERROR, "playbookError", "file", "message")               \
 	X(METRICS, "metrics", "metrics")
 enum kind {
 #define X(symbol, ...) EVENT_##symbol,

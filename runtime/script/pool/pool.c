@@ -231,6 +231,7 @@ int mp_core_new_pool(lua_State *L)
 	mp_list_init(&pool->statements);
 	mp_list_init(&pool->lookups);
 	mp_list_init(&pool->events);
+	mp_list_init(&pool->watches);
 	mp_task_init(&pool->reap, reap, pool);
 	mp_lua_pool_init_ops(pool);
 	pool->guest.end = end_guest;

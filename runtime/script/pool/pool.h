@@ -15,8 +15,6 @@
 
 enum mp_lua_pool_state { MP_POOL_NEW, MP_POOL_CONNECTING, MP_POOL_OPEN, MP_POOL_CLOSING, MP_POOL_CLOSED };
 
-enum { MP_LUA_WATCH_CONFIG, MP_LUA_WATCH_HANDLERS, MP_LUA_WATCHES };
-
 struct mp_lua_op;
 
 struct mp_lua_pool {
@@ -45,7 +43,7 @@ struct mp_lua_pool {
 	uint32_t wanted;              // kinds that somebody handles
 	struct mp_waiter *dispatcher; // the coroutine that hands them out, while it waits
 	// reload.c
-	struct mp_watch *watches[MP_LUA_WATCHES];
+	struct mp_list watches; // of files
 };
 
 // What Lua holds of it.

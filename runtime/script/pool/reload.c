@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What changes while a pool runs: its policies by hand, its configuration, and files that are watched for it. What a
 // change of a file means is decided in lua/moonpool/reload.lua, in a coroutine of its own.
+#include <dirent.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/mem.h"
 #include "policy/source.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
@@ -117,48 +121,39 @@ int mp_core_read_file(lua_State *L)
 static const char pools_key = 'p';
 static const char change_key = 'c';
 
-struct change {
+// A file of a pool that is watched, by what it is to the pool.
+struct watched {
 	struct mp_lua_pool *pool;
-	const char *what;
+	struct mp_watch *watch;
+	struct mp_list_node node;
+	char what[];
 };
-
-static const char *const watch_names[MP_LUA_WATCHES] = {"config", "handlers"};
 
 // Starts onChange(pool, what). A pool that nobody knows any more has nothing to reload.
 static int start_change(lua_State *L)
 {
-	struct change *change = lua_touserdata(L, 1);
+	struct watched *watched = lua_touserdata(L, 1);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
 	lua_rawget(L, LUA_REGISTRYINDEX);
-	lua_pushlightuserdata(L, change->pool);
+	lua_pushlightuserdata(L, watched->pool);
 	lua_rawget(L, -2);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&change_key);
 	lua_rawget(L, LUA_REGISTRYINDEX);
 	if (lua_isnil(L, -1) || lua_isnil(L, -2))
 		return 0;
 	lua_insert(L, -2);
-	lua_pushstring(L, change->what);
-	mp_runtime_start(change->pool->runtime, L, 2);
+	lua_pushstring(L, watched->what);
+	mp_runtime_start(watched->pool->runtime, L, 2);
 	return 0;
 }
 
-static void changed(struct mp_lua_pool *pool, int which)
+static void changed(void *data)
 {
-	struct change change = {pool, watch_names[which]};
-	(void)mp_runtime_protect(pool->runtime, start_change, &change, 0);
+	struct watched *watched = data;
+	(void)mp_runtime_protect(watched->pool->runtime, start_change, watched, 0);
 }
 
-static void config_changed(void *data)
-{
-	changed(data, MP_LUA_WATCH_CONFIG);
-}
-
-static void handlers_changed(void *data)
-{
-	changed(data, MP_LUA_WATCH_HANDLERS);
-}
-
-// onChange(function): called with the pool and "config" or "handlers", in a coroutine.
+// onChange(function): called with the pool and what has changed, in a coroutine.
 int mp_core_on_change(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -169,17 +164,32 @@ int mp_core_on_change(lua_State *L)
 	return 0;
 }
 
-static void unwatch(struct mp_lua_pool *pool, int which)
+static void drop(struct watched *watched)
 {
-	if (pool->watches[which] != NULL)
-		mp_watch_close(pool->watches[which]);
-	pool->watches[which] = NULL;
+	mp_list_remove(&watched->pool->watches, &watched->node);
+	mp_watch_close(watched->watch);
+	mp_free(watched);
+}
+
+static struct watched *watched_at(struct mp_list_node *node)
+{
+	return MP_CONTAINER_OF(node, struct watched, node);
+}
+
+static void unwatch(struct mp_lua_pool *pool, const char *what)
+{
+	for (struct mp_list_node *node = mp_list_first(&pool->watches); node != NULL;
+	     node = mp_list_next(&pool->watches, node))
+		if (strcmp(watched_at(node)->what, what) == 0) {
+			drop(watched_at(node));
+			return;
+		}
 }
 
 void mp_lua_pool_unwatch(struct mp_lua_pool *pool)
 {
-	for (int which = 0; which < MP_LUA_WATCHES; which++)
-		unwatch(pool, which);
+	while (pool->watches.count > 0)
+		drop(watched_at(mp_list_first(&pool->watches)));
 }
 
 void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool)
@@ -193,24 +203,76 @@ void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool)
 	lua_pop(L, 2);
 }
 
-// watch(pool, "config" or "handlers", path or nil): true, or nil and why changes will not be noticed.
+static struct watched *watch(struct mp_lua_pool *pool, const char *what, const char *path, int *err)
+{
+	size_t len = strlen(what);
+	struct watched *watched = mp_calloc(1, sizeof(*watched) + len + 1);
+	*err = MP_ENOMEM;
+	if (watched == NULL)
+		return NULL;
+	memcpy(watched->what, what, len + 1);
+	watched->pool = pool;
+	mp_list_node_init(&watched->node);
+	watched->watch = mp_loop_watch(pool->engine.loop, path, changed, watched, err);
+	if (watched->watch == NULL) {
+		mp_free(watched);
+		return NULL;
+	}
+	mp_list_push_back(&pool->watches, &watched->node);
+	return watched;
+}
+
+// watch(pool, what, path or nil): onChange is told `what` when the file has changed, instead of the one that was
+// watched as `what` before. true, or nil and why changes will not be noticed.
 int mp_core_watch(lua_State *L)
 {
-	static void (*const tell[MP_LUA_WATCHES])(void *data) = {config_changed, handlers_changed};
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	const char *const names[] = {watch_names[0], watch_names[1], NULL};
-	int which = luaL_checkoption(L, 2, NULL, names);
+	const char *what = luaL_checkstring(L, 2);
 	const char *path = luaL_optstring(L, 3, NULL);
-	unwatch(pool, which);
+	unwatch(pool, what);
 	int err = MP_ECLOSED;
-	if (path != NULL && is_live(pool))
-		pool->watches[which] = mp_loop_watch(pool->engine.loop, path, tell[which], pool, &err);
-	if (path != NULL && pool->watches[which] == NULL) {
+	if (path != NULL && (!is_live(pool) || watch(pool, what, path, &err) == NULL)) {
 		lua_pushnil(L);
 		lua_pushstring(L, mp_err_text(err));
 		return 2;
 	}
 	lua_pushboolean(L, 1);
+	return 1;
+}
+
+// makeFolder(path): for this user alone, unless it is there; true, or nil and a message.
+int mp_core_make_folder(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST) {
+		lua_pushnil(L);
+		lua_pushfstring(L, "%s: %s", path, strerror(errno));
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+// listFolder(path): the names in a folder but for those that begin with a dot, in any order; or nil and a message.
+int mp_core_list_folder(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	lua_settop(L, 1);
+	DIR *folder = opendir(path);
+	if (folder == NULL) {
+		lua_pushnil(L);
+		lua_pushfstring(L, "%s: %s", path, strerror(errno));
+		return 2;
+	}
+	lua_newtable(L); // an error for lack of memory leaves the folder open: Lua is over then anyway
+	int count = 0;
+	for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+		if (entry->d_name[0] == '.')
+			continue;
+		lua_pushstring(L, entry->d_name);
+		lua_rawseti(L, -2, ++count);
+	}
+	closedir(folder);
 	return 1;
 }
 
