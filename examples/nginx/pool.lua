@@ -7,7 +7,7 @@ return {
   contactPoints = hosts,
   port = tonumber(hosts[1]:match ":(%d+)$"),
   localDataCenter = os.getenv "CASSANDRA_DC" or "datacenter1",
-  policyPath = { os.getenv "EXAMPLE_FOLDER" .. "/policies" },
+  policyPath = { "policies" },
   loadBalancing = { policy = "NearFirst" },
   logging = { level = "warn" },
 }

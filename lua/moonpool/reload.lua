@@ -197,7 +197,8 @@ local function apply(pool, state)
   end
   local set, why = playbooks.load(checked)
   if not set then return nil, checked.place { "playbooks" } .. ": playbooks: " .. why end
-  local layer, ok = overlay.after(state.layer, changes), nil
+  local layer = overlay.after(state.layer, changes)
+  local ok
   ok, why = core.applyConfig(pool, overlay.over(layer, checked))
   if not ok then return nil, why end
   state.layer = layer

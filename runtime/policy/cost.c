@@ -10,7 +10,7 @@
 
 #define TRIED_FIRST  12000u // calls before any is timed
 #define TIMED_CALLS  20000u
-#define TIMED_MAX_NS UINT64_C(50000000) // slow ones are asked less often
+#define TIMED_MAX_NS UINT64_C(50000000) // of the processor: slow ones are asked less often
 #define ROUND_CALLS  64u
 
 // Some calls; false: the policy failed.
@@ -35,10 +35,9 @@ static bool ask_round(struct mp_policy_slot *slot, struct mp_policy_state *state
 
 static bool ask_calls(struct mp_policy_slot *slot, struct mp_policy_state *state, uint64_t calls)
 {
-	struct mp_loop *loop = slot->owner->loop;
-	uint64_t first = state->context.call, from_ns = mp_loop_clock_ns(loop);
+	uint64_t first = state->context.call, from_ns = mp_vm_cpu_ns();
 	bool ok = true;
-	while (ok && state->context.call - first < calls && mp_loop_clock_ns(loop) - from_ns < TIMED_MAX_NS)
+	while (ok && state->context.call - first < calls && mp_vm_cpu_ns() - from_ns < TIMED_MAX_NS)
 		ok = ask_round(slot, state);
 	return ok;
 }
@@ -58,10 +57,10 @@ int mp_policies_measure(struct mp_policies *policies, enum mp_policy_kind kind, 
 	if (rc != 0 || !ask_calls(slot, state, TRIED_FIRST))
 		return MP_ESCRIPT;
 	uint64_t calls = state->context.call, given_bytes = state->vm.given_bytes;
-	uint64_t from_ns = mp_loop_clock_ns(policies->loop);
+	uint64_t from_ns = mp_vm_cpu_ns();
 	if (!ask_calls(slot, state, TIMED_CALLS))
 		return MP_ESCRIPT;
-	uint64_t ns = mp_loop_clock_ns(policies->loop) - from_ns;
+	uint64_t ns = mp_vm_cpu_ns() - from_ns;
 	calls = state->context.call - calls;
 	cost->name = state->name;
 	cost->ns_per_call = calls == 0 ? 0 : ns / calls;
