@@ -93,7 +93,7 @@ describe("the contract's option keys", function()
           local path = section == "" and key or section .. "." .. key
           local rule = rule_at(path)
           if not rule then return "the schema does not have it" end
-          if rule.later or rule.refused then return "it does nothing" end
+          if rule.refused then return "it does nothing" end
           local at = change.live
           for part in path:gmatch "[^.]+" do at = type(at) == "table" and at[part] or nil end
           if at == "has no effect yet" then return "it does nothing" end

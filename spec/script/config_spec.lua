@@ -231,7 +231,7 @@ describe("a doubtful configuration", function()
     assert.equal(32768, checked.maxRequests)
   end)
 
-  it("asks for what is not there yet: each key is named", function()
+  it("asks for nothing that is not there", function()
     local warnings = warnings_of {
       contactPoints = { "a" }, handlers = "h.lua", playbooks = { "p.lua" },
       regionSettings = { east = { maxConnections = 16, priority = 1 } },
@@ -240,8 +240,7 @@ describe("a doubtful configuration", function()
       logging = { level = "debug", logRequests = true, logErrors = false },
       pooling = { enableMetrics = true, enableBatching = true, batchSize = 100, batchTimeout = 10 },
     }
-    for i, text in ipairs(warnings) do warnings[i] = text:match "^(.-): .*ignored" end
-    assert.same({ "playbooks" }, warnings)
+    for _, text in ipairs(warnings) do assert.not_matches("ignored", text) end
   end)
 
   it("says which keys of batching have no effect", function()

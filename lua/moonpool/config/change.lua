@@ -9,7 +9,6 @@ local ROTATE = "connections are replaced one by one"
 local CONNECT = "when a pool connects that did not yet"
 local WARMUP = "from the next warmup() on"
 local EVALUATION = "at the end of the interval"
-local NO_EFFECT = "has no effect yet"
 
 local change = {}
 

@@ -97,16 +97,7 @@ function Check:value(path, rule, value)
   if rule.kind ~= "section" and rule.kind ~= "regions" then -- those have noted their keys
     self.values[#self.values + 1] = { key = table.concat(path, "."), rule = rule, value = result }
   end
-  if rule.later then
-    local off = rule.off
-    if rule.kind == "section" then
-      if value.enabled ~= false then self:warn(path, "", rule.later) end
-    elseif off == nil or value ~= off then
-      self:warn(path, "", rule.later)
-    end
-  elseif rule.to then
-    self.flat[rule.to] = result
-  end
+  if rule.to then self.flat[rule.to] = result end
 end
 
 -- The policy in a section that may have one: every key that is not the section's own is an option of it.

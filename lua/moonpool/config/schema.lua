@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Every key of a configuration, in the order messages follow. `to` is the key of the flat table that C reads (script/
--- config.c). `later` says that the feature is not there yet: a value that asks for it is judged, then warned about.
+-- config.c).
 --
 -- How a new value of a key reaches a pool that runs: config/change.lua.
 --
@@ -15,11 +15,10 @@ local function ms(fields)
   return fields
 end
 
-local function section(keys, later)
-  return { kind = "section", keys = keys, later = later }
+local function section(keys)
+  return { kind = "section", keys = keys }
 end
 
-local NOT_YET = "is not available yet and is ignored"
 
 local pooling = section {
   { "coreConnectionsPerHost", kind = "connections", to = "core", min = 0, max = 4096, many = 128 },
