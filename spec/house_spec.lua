@@ -371,7 +371,7 @@ local function waiting()
 end
 
 -- Those that only moonpool's own coroutines call, and what is refused in nginx.
-local OWN = { nextEvent = true, askControl = true }
+local OWN = { nextEvent = true, askControl = true, command = true }
 
 describe("a function of the core that waits", function()
   it("stands in the list of lua/moonpool/nginx.lua", function()

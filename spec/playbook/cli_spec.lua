@@ -48,8 +48,8 @@ describe("moonpool playbook", function()
       playbooks = { "book.lua", dryRun = false, commands = { "/bin/echo", "/bin/false" } } }]])
     local control = playbooks.file "ctl.sock"
     local function ask(words) return sh(("'%s' playbook %s --control '%s'"):format(MOONPOOL, words, control)) end
-    local pipe = assert(io.popen(("echo $$; exec '%s' serve --embedded 1 --control '%s' '%s' 2>&1"):format(MOONPOOL, control,
-      playbooks.file "pool.lua"), "r"))
+    local pipe = assert(io.popen(("echo $$; exec '%s' serve --embedded 1 --control '%s' '%s' 2>&1"):format(MOONPOOL,
+      control, playbooks.file "pool.lua"), "r"))
     local pid = pipe:read "*l"
     repeat
       local line = assert(pipe:read "*l", "it did not start")

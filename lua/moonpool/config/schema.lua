@@ -19,7 +19,6 @@ local function section(keys)
   return { kind = "section", keys = keys }
 end
 
-
 local pooling = section {
   { "coreConnectionsPerHost", kind = "connections", to = "core", min = 0, max = 4096, many = 128 },
   { "maxConnectionsPerHost", kind = "connections", to = "max", min = 1, max = 4096, many = 128 },
