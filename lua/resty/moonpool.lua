@@ -16,6 +16,7 @@ local async = require "moonpool.async"
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
 local schema = require "moonpool.config.schema"
+local workers = require "resty.moonpool.workers"
 
 if not core.counts then error("resty.moonpool works inside of nginx: outside of it, require \"moonpool\"", 2) end
 
@@ -47,9 +48,37 @@ local function connect(entry)
   end
 end
 
+-- An address can be listened at by one worker only, and nginx listens already.
+function exporter.begin(_, place)
+  core.log("warn", ("metrics.listen: nothing listens at %s for this worker: serve moonpool.metrics() at a location " ..
+    "of nginx's"):format(exporter.name(place)))
+  return true
+end
+
+local function check_options(options)
+  if type(options) ~= "table" then
+    error("bad argument #2 to 'init_worker' (options: a table expected, got " .. type(options) .. ")", 3)
+  end
+  for key in pairs(options) do
+    if key ~= "shared" then
+      error("init_worker: unknown option '" .. tostring(key) .. "'; there is: shared", 3)
+    end
+  end
+  local name = options.shared
+  if name ~= nil and type(name) ~= "string" then
+    error("init_worker: option 'shared': the name of a shared dictionary expected, got " .. type(name), 3)
+  end
+  if name and not ngx.shared[name] then
+    error(("init_worker: there is no shared dictionary '%s': nginx.conf wants lua_shared_dict %s 1m;"):format(name,
+      name), 3)
+  end
+end
+
 -- Makes the pools of this worker and begins to connect them; returns at once. Raises what is wrong with a
--- configuration.
-function resty.init_worker(configuration)
+-- configuration. options.shared: the name of a dictionary (lua_shared_dict) through which the workers tell each other
+-- what they count.
+function resty.init_worker(configuration, options)
+  if options ~= nil then check_options(options) end
   local phase = ngx.get_phase()
   if phase == "init" then
     error("init_worker: a pool belongs to one worker: call it in init_worker_by_lua*, not in init_by_lua*", 2)
@@ -74,6 +103,7 @@ function resty.init_worker(configuration)
     pools[name] = entry
     core.start(connect, entry)
   end
+  if options and options.shared then workers.share(options.shared) end
   return true
 end
 
@@ -104,10 +134,11 @@ function resty.pool(name)
   return entry.pool
 end
 
--- metrics(): what the pools of this worker have counted, as OpenMetrics text, and its content type (docs/metrics.md).
+-- metrics(): what pools have counted, as OpenMetrics text, and its type (docs/metrics.md): those of this worker,
+-- or, with a shared dictionary, of all of them, with the label `worker`.
 function resty.metrics(...)
   if ... ~= nil then async.no_arguments("metrics", ...) end
-  local text, kind = exporter.text(exporter.pools())
+  local text, kind = workers.metrics()
   return text, kind
 end
 
