@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-#define CHUNK_FIRST   1024u
+#define CHUNK_FIRST   256u // the metadata of a statement with a column or two
 #define CHUNK_LARGEST 65536u
 
 struct mp_arena_chunk {

@@ -28,6 +28,16 @@ describe("an arena", function()
     assert.equal(0, tonumber(arena.total_bytes))
   end)
 
+  it("takes little more than it holds", function()
+    local arena, held = bytes.arena(), 0
+    for i = 1, 2000 do
+      assert(C.mp_arena_alloc(arena, 16) ~= nil)
+      held = held + 16
+      assert.is_true(arena.total_bytes <= 256 + 3 * held and arena.total_bytes < 256 + 2 * held + 65536)
+      if i == 1 then assert.is_true(arena.total_bytes <= 256) end
+    end
+  end)
+
   it("copies text with a NUL behind it", function()
     local arena = bytes.arena()
     for _, text in ipairs { "", "abc", "a\0b", ("x"):rep(5000) } do

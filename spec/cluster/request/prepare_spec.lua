@@ -30,6 +30,15 @@ describe("prepared statements", function()
     return shape
   end
 
+  it("take little memory", function()
+    connected { config = { keyspace = "ks" } }
+    world.shapes[select] = shape_of_select()
+    local prepared = assert(world:prepare(select))
+    for _, metadata in ipairs { prepared.params, prepared.result } do
+      assert.is_true(metadata.arena.total_bytes <= 256, tostring(metadata.arena.total_bytes))
+    end
+  end)
+
   it("are prepared on one host, and known to the cache", function()
     connected { config = { keyspace = "ks" } }
     world.shapes[select] = shape_of_select()
