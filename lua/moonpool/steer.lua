@@ -28,14 +28,15 @@ function steer.pause(self, host, ...)
   return core.holdHost(self, host, "paused")
 end
 
-local RESUME = { weight = { "number", 0, 1e6 } }
+local RESUME = { weight = { "number", 0, 1 } }
 
--- pool:resume(host, { weight = 0.1 }): it is used again, with that weight or with the one that it had before.
+-- pool:resume(host, { weight = 0.1 }): it is used again; with a weight it gets that share of its requests until it is
+-- resumed without one.
 function steer.resume(self, host, options)
   options = given.options("resume", options, RESUME)
   local ok, err = core.holdHost(self, host)
   if not ok then return nil, err end
-  return core.weighHost(self, host, options.weight)
+  return core.shareHost(self, host, options.weight or 1)
 end
 
 local DRAIN = { timeout = { "integer", 0, given.DAY_MS } }

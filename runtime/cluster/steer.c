@@ -61,26 +61,18 @@ void mp_session_resize(struct mp_session *session, uint16_t index, uint32_t core
 	mp_host_resize(host);
 }
 
-void mp_session_weigh(struct mp_session *session, uint16_t index, double weight, bool for_now)
+void mp_session_weigh(struct mp_session *session, uint16_t index, double weight)
 {
 	struct mp_host *host = host_at(session, index);
-	if (host == NULL)
-		return;
-	struct mp_host_view *view = mp_host_view_of(host);
-	if (!for_now)
-		host->full_weight = -1;
-	else if (host->full_weight < 0)
-		host->full_weight = view->weight;
-	view->weight = weight;
+	if (host != NULL)
+		mp_host_view_of(host)->weight = weight;
 }
 
-void mp_session_weigh_as_before(struct mp_session *session, uint16_t index)
+void mp_session_share(struct mp_session *session, uint16_t index, double share)
 {
 	struct mp_host *host = host_at(session, index);
-	if (host == NULL || host->full_weight < 0)
-		return;
-	mp_host_view_of(host)->weight = host->full_weight;
-	host->full_weight = -1;
+	if (host != NULL)
+		mp_host_set_share(host, share);
 }
 
 // ---- members ----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an application does with single hosts of a session that runs, beside its policies: hosts are held and let go,
-// knocked at, given new connections, other sizes, another weight; nodes are let in and removed. All of it takes effect
-// at once; nothing here fails a request but mp_session_cut().
+// knocked at, given new connections, other sizes, another weight or share; nodes are let in and removed. All of it
+// takes effect at once; nothing here fails a request but mp_session_cut().
 #pragma once
 
 #include "cluster/session.h"
@@ -14,9 +14,10 @@ void mp_session_knock(struct mp_session *session, uint16_t host);
 void mp_session_renew(struct mp_session *session, uint16_t host);
 // So many connections, whatever the configuration says; 0, 0: as that says.
 void mp_session_resize(struct mp_session *session, uint16_t host, uint32_t core, uint32_t max);
-// `for_now`: until mp_session_weigh_as_before().
-void mp_session_weigh(struct mp_session *session, uint16_t host, double weight, bool for_now);
-void mp_session_weigh_as_before(struct mp_session *session, uint16_t host);
+void mp_session_weigh(struct mp_session *session, uint16_t host, double weight);
+// It gets that share of the requests that plans give it, 0 to 1; the rest goes on to their next hosts, if there are
+// any.
+void mp_session_share(struct mp_session *session, uint16_t host, double share);
 
 // A node at this address is used from now on when the cluster names it, whether it was removed or comes late; the
 // system tables are read at once. Port 0 is any. 0, MP_ECLOSED, MP_ENOMEM.

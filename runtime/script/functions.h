@@ -84,7 +84,7 @@
 	X("knockHost", mp_core_knock_host, "try to connect to a host now")                                \
 	X("renewHost", mp_core_renew_host, "replace the connections of a host")                           \
 	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \
-	X("weighHost", mp_core_weigh_host, "a host's weight for now, or as it was before")                \
+	X("shareHost", mp_core_share_host, "the share of its requests that a host gets")                  \
 	X("hostState", mp_core_host_state, "how a host and its connections are")                          \
 	X("lookUp", mp_core_look_up, "the addresses of a name")                                           \
 	X("admitNode", mp_core_admit_node, "a node at that address is used from now on")                  \

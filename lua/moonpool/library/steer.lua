@@ -8,7 +8,7 @@ local Pool = {}
 ---@return true?, table? err
 function Pool:pause(host) end
 ---@param host string
----@param options? { weight?: number } for a while; without: the one of before
+---@param options? { weight?: number } the share of its requests, 0 to 1, until it is resumed without
 ---@return true?, table? err
 function Pool:resume(host, options) end
 ---@param host string

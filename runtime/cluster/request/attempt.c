@@ -205,6 +205,13 @@ static int nowhere(const struct mp_request_state *state)
 	return state->lacks != MP_FEATURE_NONE && state->attempt_count == 0 ? MP_EUNSUPPORTED : MP_ENOHOST;
 }
 
+// Through the least busy connection of a host that is up.
+MP_INLINE int to_connected(struct mp_attempt *attempt, struct mp_host *host)
+{
+	struct mp_conn *conn = mp_pool_take(&host->pool);
+	return MP_LIKELY(conn != NULL) ? send(attempt, host, conn) : MP_EBUSY;
+}
+
 // The host that a request goes to although none of its plan lets requests in: the one that it names, if that is only
 // paused; one whose breaker keeps requests away, rather than none.
 static uint16_t host_that_is_shut(struct mp_request *request)
@@ -217,33 +224,52 @@ static uint16_t host_that_is_shut(struct mp_request *request)
 	return hosts->shut_count > 0 ? mp_plan_shut_host(&request->state->plan) : MP_NO_HOST;
 }
 
-static MP_COLD int to_shut_host(struct mp_attempt *attempt)
+// One that was spared is better than none.
+static int to_spared_host(struct mp_attempt *attempt)
 {
 	struct mp_request_state *state = attempt->request->state;
-	const struct mp_hosts *hosts = &attempt->request->session->hosts;
+	int rc = MP_ENOHOST;
+	for (uint16_t i = 0; state->spared != 0 && rc != 0 && i < state->plan.seen_count; i++) {
+		bool is_spared = (state->spared >> i & 1) != 0;
+		state->spared &= ~(UINT32_C(1) << i);
+		if (!is_spared)
+			continue;
+		rc = mp_attempt_to_host(attempt, state->plan.seen[i]);
+		if (rc == MP_EBUSY)
+			state->passed |= UINT32_C(1) << i;
+	}
+	return rc;
+}
+
+// The plan has no more hosts.
+static MP_COLD int to_last_host(struct mp_attempt *attempt)
+{
+	struct mp_request_state *state = attempt->request->state;
+	if (state->spared != 0 && to_spared_host(attempt) == 0)
+		return 0;
 	if (state->attempt_count > 0 || state->passed != 0)
 		return nowhere(state);
 	uint16_t index = host_that_is_shut(attempt->request);
-	struct mp_host *host = index != MP_NO_HOST ? hosts->slots[index] : NULL;
-	if (host == NULL || host->state != MP_HOST_UP)
-		return nowhere(state);
-	struct mp_conn *conn = mp_pool_take(&host->pool);
-	return conn != NULL ? send(attempt, host, conn) : MP_EBUSY;
-}
-
-// Inline, and so is what it calls: this is every request's way.
-MP_INLINE int to_host(struct mp_attempt *attempt, const struct mp_session *session, uint16_t index)
-{
-	struct mp_host *host = session->hosts.slots[index];
-	if (MP_UNLIKELY(host == NULL || !host->admits))
-		return MP_ENOHOST;
-	struct mp_conn *conn = mp_pool_take(&host->pool);
-	return MP_LIKELY(conn != NULL) ? send(attempt, host, conn) : MP_EBUSY;
+	struct mp_host *host = index != MP_NO_HOST ? attempt->request->session->hosts.slots[index] : NULL;
+	return host != NULL && host->state == MP_HOST_UP ? to_connected(attempt, host) : nowhere(state);
 }
 
 int mp_attempt_to_host(struct mp_attempt *attempt, uint16_t index)
 {
-	return to_host(attempt, attempt->request->session, index);
+	const struct mp_session *session = attempt->request->session;
+	struct mp_host *host = session->hosts.slots[index];
+	return host != NULL && session->view.hosts[index].isUp ? to_connected(attempt, host) : MP_ENOHOST;
+}
+
+// Inline, and so is what it calls: this is every request's way. MP_EAGAIN: it is on probation, and spared.
+MP_INLINE int to_host(struct mp_attempt *attempt, const struct mp_session *session, uint16_t index)
+{
+	struct mp_host *host = session->hosts.slots[index];
+	if (MP_UNLIKELY(host == NULL))
+		return MP_ENOHOST;
+	if (MP_UNLIKELY(!host->admits) && !mp_host_takes_a_share(host))
+		return session->view.hosts[index].isUp ? MP_EAGAIN : MP_ENOHOST;
+	return to_connected(attempt, host);
 }
 
 int mp_attempt_to_next_host(struct mp_attempt *attempt)
@@ -256,12 +282,14 @@ int mp_attempt_to_next_host(struct mp_attempt *attempt)
 	for (;;) {
 		uint16_t index = next_host(state);
 		if (MP_UNLIKELY(index == MP_NO_HOST))
-			return to_shut_host(attempt);
+			return to_last_host(attempt);
 		int rc = to_host(attempt, session, index);
 		if (MP_LIKELY(rc == 0))
 			return 0;
 		if (rc == MP_EBUSY)
 			state->passed |= UINT32_C(1) << (state->plan.seen_count - 1);
+		else if (rc == MP_EAGAIN)
+			state->spared |= UINT32_C(1) << (state->plan.seen_count - 1);
 		else if (rc != MP_ENOHOST && rc != MP_EUNSUPPORTED)
 			return rc;
 	}
@@ -273,11 +301,11 @@ void mp_request_rewind(struct mp_request *request)
 	struct mp_plan *plan = &state->plan;
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < plan->seen_count; i++)
-		if ((state->passed >> i & 1) == 0)
+		if (((state->passed | state->spared) >> i & 1) == 0)
 			plan->seen[kept++] = plan->seen[i];
 	plan->seen_count = kept;
 	restart_plan(plan);
-	state->passed = 0;
+	state->passed = state->spared = 0;
 }
 
 // ---- how long hosts take ----------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ struct mp_request_state {
 	// From here to `used` all is 0 when it is submitted.
 	uint32_t attempt_count; // ever
 	uint32_t passed;        // bit i: plan.seen[i] had no room
+	uint32_t spared;        // bit i: plan.seen[i] is on probation, and this request was not for it
 	uint8_t lacks;          // enum mp_feature: a connection could not say this, in its version
 	uint8_t lacks_in;
 	bool maybe_applied;

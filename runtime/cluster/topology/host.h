@@ -49,9 +49,9 @@ struct mp_host {
 	enum mp_distance distance;
 	enum mp_host_state state;
 	uint32_t seen; // the refresh that named it last
-	bool admits;   // requests may go there
+	bool admits;   // requests may go there, all of them
 	enum mp_host_hold hold;
-	double full_weight;         // that it has when it is resumed as it was; below 0: the one that it has
+	double share;               // of the requests that plans give it: 1, less while it is on probation
 	uint32_t own_core, own_max; // connections, whatever the configuration says; 0, 0: as that says
 	struct mp_breaker breaker;
 	struct mp_timer recovery; // of the breaker, while it is open
@@ -78,6 +78,8 @@ struct mp_host {
 };
 
 // ---- host_admission.c
+// Of one that does not admit all requests: this one may go there.
+bool mp_host_takes_a_share(const struct mp_host *host);
 uint32_t mp_host_try(struct mp_host *host);
 void mp_host_judge(struct mp_host *host, uint32_t ticket, enum mp_breaker_verdict verdict);
 // A request is sent there: the ticket to leave with; 0: nobody asks.

@@ -25,8 +25,8 @@ void mp_host_show(struct mp_host *host)
 	bool lets_in = mp_breaker_admits(breaker);
 	bool was_shut = view->isShut;
 	bool is_held = host->hold != MP_HOLD_NONE;
-	host->admits = is_connected && !is_held && lets_in;
-	view->isUp = host->admits;
+	view->isUp = is_connected && !is_held && lets_in;
+	host->admits = view->isUp && host->share >= 1;
 	view->isShut = is_connected && !is_held && !lets_in;
 	view->breakerHalfOpen = is_connected && breaker->state == MP_BREAKER_HALF_OPEN;
 	host->cluster->hosts->shut_count += (view->isShut ? 1u : 0u) - (was_shut ? 1u : 0u);
@@ -55,6 +55,18 @@ void mp_host_set_hold(struct mp_host *host, enum mp_host_hold hold)
 		mp_host_open(host);
 	mp_host_show(host);
 	cluster->events->on_room(cluster->owner); // those that wait look for another place, or find one here
+}
+
+// On probation it gets a share of what plans give it; the rest goes on to their next host, if there is one.
+void mp_host_set_share(struct mp_host *host, double share)
+{
+	host->share = share;
+	mp_host_show(host);
+}
+
+MP_COLD bool mp_host_takes_a_share(const struct mp_host *host)
+{
+	return mp_host_view_of(host)->isUp && mp_rand_unit(mp_loop_rand(host->cluster->loop)) < host->share;
 }
 
 void mp_host_drained(struct mp_host *host)
@@ -93,7 +105,7 @@ static void tell(struct mp_host *host, const char *reason)
 	mp_log_write(cluster->log, state == MP_BREAKER_OPEN ? MP_LOG_WARN : MP_LOG_INFO,
 	             "%s: its circuit breaker is %s: %s", host->addr_text, mp_breaker_state_name(state), reason);
 	cluster->events->on_host(cluster->owner, news[state], host, reason);
-	if (host->admits)
+	if (mp_host_view_of(host)->isUp)
 		cluster->events->on_room(cluster->owner);
 }
 
@@ -103,7 +115,7 @@ uint32_t mp_host_try(struct mp_host *host)
 	uint32_t ticket = mp_breaker_enter(&host->breaker, now_ms(host), &changed);
 	if (changed)
 		tell(host, "there is no other host to ask");
-	else if (host->admits != mp_breaker_admits(&host->breaker))
+	else if (mp_host_view_of(host)->isUp != mp_breaker_admits(&host->breaker))
 		mp_host_show(host);
 	return ticket;
 }
@@ -128,7 +140,7 @@ void mp_host_judge(struct mp_host *host, uint32_t ticket, enum mp_breaker_verdic
 		failed(host, was_closed, verdict);
 	else if (changed)
 		tell(host, "it works again");
-	else if (!was_closed && host->state == MP_HOST_UP && host->admits != mp_breaker_admits(&host->breaker))
+	else if (!was_closed && mp_host_view_of(host)->isUp != mp_breaker_admits(&host->breaker))
 		mp_host_show(host);
 }
 
@@ -161,7 +173,7 @@ void mp_host_look_at_breaker(struct mp_host *host)
 
 void mp_host_init_admission(struct mp_host *host)
 {
-	host->full_weight = -1;
+	host->share = 1;
 	mp_timer_init(&host->recovery, host->cluster->loop, on_recovery, host);
 	mp_breaker_init(&host->breaker, &host->cluster->config->breaker, now_ms(host));
 }

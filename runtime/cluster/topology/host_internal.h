@@ -24,6 +24,7 @@ void mp_host_take_turn(
 void mp_host_init_admission(struct mp_host *host);
 void mp_host_end_admission(struct mp_host *host);
 void mp_host_set_hold(struct mp_host *host, enum mp_host_hold hold); // the one writer
+void mp_host_set_share(struct mp_host *host, double share);          // 0 to 1
 void mp_host_drained(struct mp_host *host);                          // its last connection is gone
 // Its state, or what else lets requests in or keeps them away, has changed: the slot of the view follows.
 void mp_host_show(struct mp_host *host);

@@ -37,7 +37,7 @@ int mp_core_set_host_weight(lua_State *L)
 	const struct mp_host *host = mp_lua_host_at(L, pool, 2);
 	if (host == NULL)
 		return 2;
-	mp_session_weigh(pool->engine.session, host->index, weight, false);
+	mp_session_weigh(pool->engine.session, host->index, weight);
 	lua_pushboolean(L, 1);
 	return 1;
 }

@@ -108,6 +108,8 @@ int mp_core_get_hosts(lua_State *L)
 		text(L, "status", is_held ? hold : mp_host_state_name(host->state));
 		if (hold != NULL)
 			text(L, "held", hold);
+		if (host->share < 1)
+			number(L, "share", host->share);
 		number(L, "weight", mp_session_view(pool->engine.session)->hosts[host->index].weight);
 		if (host->breaker.ticket != 0)
 			text(L, "breaker", mp_breaker_state_name(host->breaker.state));

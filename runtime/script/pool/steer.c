@@ -74,17 +74,14 @@ int mp_core_resize_host(lua_State *L)
 	return done(L);
 }
 
-// weighHost(pool, host, weight | nil): for now, or as before. true, or nil and err.
-int mp_core_weigh_host(lua_State *L)
+// shareHost(pool, host, share): true, or nil and err.
+int mp_core_share_host(lua_State *L)
 {
 	struct mp_session *session;
 	const struct mp_host *host = subject(L, &session);
 	if (host == NULL)
 		return 2;
-	if (lua_isnoneornil(L, 3))
-		mp_session_weigh_as_before(session, host->index);
-	else
-		mp_session_weigh(session, host->index, luaL_checknumber(L, 3), true);
+	mp_session_share(session, host->index, luaL_checknumber(L, 3));
 	return done(L);
 }
 

@@ -96,21 +96,49 @@ describe("pool:pause and pool:resume", function()
     assert(pool:execute(SELECT))
   end)
 
-  it_in("give a weight for a while, and the one before again", function(world)
+  -- Of 600 requests in turn each of three hosts would get 200.
+  local function spread(world, pool, count)
+    local before = {}
+    for node = 1, 3 do before[node] = world.cluster:requests(node) end
+    for _ = 1, count do assert(pool:execute(SELECT)) end
+    for node = 1, 3 do before[node] = world.cluster:requests(node) - before[node] end
+    return before
+  end
+
+  for _, policy in ipairs { "RoundRobinPolicy", "TokenAwarePolicy", "LeastLoadedPolicy" } do
+    it_in("give a share of its requests to a host on probation, with " .. policy, function(world)
+      local pool = open(world, { loadBalancing = { policy = policy } })
+      local host = world:host(2)
+      assert.is_true(pool:pause(host))
+      assert.is_true(pool:resume(host, { weight = 0.1 }))
+      assert.equal(0.1, host_of(world, pool, 2).share)
+      local got = spread(world, pool, 600)
+      assert.is_true(got[2] >= 5 and got[2] <= 45, "it got " .. got[2])
+      assert.is_true(pool:resume(host, { weight = 0 }))
+      assert.equal(0, spread(world, pool, 100)[2])
+      assert.is_true(pool:resume(host))
+      assert.is_nil(host_of(world, pool, 2).share)
+      assert.is_true(spread(world, pool, 600)[2] > 100)
+    end)
+  end
+
+  it_in("do not leave a request without a host for the sake of probation", function(world)
     local pool = open(world)
-    local host = world:host(2)
-    assert.is_true(pool:setWeight(host, 3))
-    assert.is_true(pool:pause(host))
-    assert.is_true(pool:resume(host, { weight = 0.1 }))
-    assert.equal(0.1, host_of(world, pool, 2).weight)
-    assert.is_true(pool:resume(host, { weight = 0.5 }))
-    assert.equal(0.5, host_of(world, pool, 2).weight)
-    assert.is_true(pool:resume(host))
-    assert.equal(3, host_of(world, pool, 2).weight)
-    assert.is_true(pool:resume(host, { weight = 0.1 }))
-    assert.is_true(pool:setWeight(host, 2))
-    assert.is_true(pool:resume(host))
-    assert.equal(2, host_of(world, pool, 2).weight)
+    for node = 1, 3 do assert.is_true(pool:resume(world:host(node), { weight = 0.01 })) end
+    spread(world, pool, 100)
+    -- what fails elsewhere goes to the one on probation
+    assert.is_true(pool:resume(world:host(1)))
+    world.cluster:rule { node = 1, statement = "SELECT key FROM", error = "OVERLOADED" }
+    world.cluster:kill(3)
+    world:waitStatus(pool, 3, "down")
+    for _ = 1, 30 do
+      assert(pool:execute(SELECT, nil, { isIdempotent = true }))
+      moonpool.sleep(200)
+    end
+    assert.equal(world:host(2), assert(pool:execute(SELECT, nil, { host = world:host(2) })).info.host)
+    local statement = assert(pool:prepare "SELECT key FROM system.local WHERE key = ?")
+    world.cluster:forgetPrepared()
+    assert(pool:execute(statement, { "local" }, { host = world:host(2) }))
   end)
 end)
 
@@ -304,7 +332,8 @@ describe("the verbs for hosts", function()
       { function() pool:drain("a", { timeout = -1 }) end,
         "drain: timeout: got %-1 %(number%); must be a whole number from 0 to 86400000" },
       { function() pool:drain("a", 5) end, "drain: a table of options expected, got number" },
-      { function() pool:resume("a", { weight = "x" }) end, "resume: weight: got x %(string%); must be a number" },
+      { function() pool:resume("a", { weight = 2 }) end,
+        "resume: weight: got 2 %(number%); must be a number from 0 to 1" },
       { function() pool:resize("a", { core = 3, max = 2 }) end, "resize: core is 3, which is more than max, 2" },
       { function() pool:resize("a", {}) end, "resize: core or max expected" },
       { function() pool:recoverConnection("a", { maxAttempts = 0 }) end, "maxAttempts: got 0" },
