@@ -13,7 +13,7 @@ local reach = require "reach"
 
 local CHOSEN, RESULTS = ".cache/mutate/chosen.lua", ".cache/mutate/results"
 -- So long, by what they take without a mistake, the likeliest specs are run for a mutant that nothing notices.
-local SECONDS = { quick = 40, dev = 15 }
+local SECONDS = { quick = 15, dev = 5 }
 
 -- ---- all C files and their functions ----------------------------------------------------------------------
 

@@ -103,14 +103,28 @@ describe("a policy that serves", function()
     local p = assert(policies.of [[
       return balance { name = "Texts", plan = function(plan, req)
         local text, sum = "x", 0
-        for _ = 1, 11 do text = text .. text end
+        for _ = 1, 13 do text = text .. text end
         for i = 1, 200 do sum = sum + i end
-        if #text == 2048 and sum == 20100 and text:upper():sub(-1) == "X" then plan:hosts(localDc, inTurn) end
+        if #text == 8192 and sum == 20100 and text:upper():sub(-1) == "X" then plan:hosts(localDc, inTurn) end
       end }]])
     for _ = 1, 50 do assert.same({ 0 }, p:walk(view, {})) end
     assert.equal(0, tonumber(p:info().errors))
     p:close()
     topology.free(view)
+  end)
+
+  it("may have large tables in its file, before its functions and behind them", function()
+    local items = {}
+    for i = 1, 600 do items[i] = i .. " + 1" end
+    local big = "{ " .. table.concat(items, ", ") .. " }"
+    local text = "local before = " .. big .. "\nlocal function f(x) return function() return x end end\n" ..
+      "local behind = " .. big .. "\nassert(#before == 600 and #behind == 600 and f(1)() == 1)\n" ..
+      "return balance { name = 'Tables', plan = function(plan) plan:hosts(localDc, inTurn) end }"
+    local p, why = policies.of(text)
+    assert.truthy(p, why)
+    local inside, said = policies.of((text:gsub("plan:hosts", "local own = " .. big .. "\nplan:hosts")))
+    assert.is_nil(inside)
+    assert.matches("this statement does too much at once: divide it", said, 1, true)
   end)
 
   it("keeps the newest of its news when nobody comes to read them", function()
