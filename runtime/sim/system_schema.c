@@ -3,6 +3,7 @@
 #include "sim/system.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -141,6 +142,25 @@ static int tell_column(struct mp_sim_teller *t, const struct mp_sim_table *table
 	return mp_sim_tell_row(t);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct mp_sim_column *x = *(const struct mp_sim_column *const *)a;
+	const struct mp_sim_column *y = *(const struct mp_sim_column *const *)b;
+	return strcmp(x->name.data, y->name.data); // in an arena, NUL-terminated
+}
+
+// The order of a table whose clustering key is their name. NULL: no memory, which the teller knows.
+static const struct mp_sim_column **by_name(struct mp_sim_teller *t, const struct mp_sim_table *table)
+{
+	const struct mp_sim_column **columns = mp_arena_alloc(t->arena, table->column_count * sizeof(*columns));
+	t->failed = t->failed || columns == NULL;
+	for (uint16_t i = 0; columns != NULL && i < table->column_count; i++)
+		columns[i] = table->columns[i];
+	if (columns != NULL)
+		qsort(columns, table->column_count, sizeof(*columns), compare_names);
+	return columns;
+}
+
 static int tell_columns(struct mp_sim_teller *t)
 {
 	const struct mp_sim_keyspace *ks = t->node->cluster->schema.keyspaces;
@@ -149,8 +169,9 @@ static int tell_columns(struct mp_sim_teller *t)
 		     table = table->next) {
 			if (!mp_sim_system_has(t->node, table))
 				continue;
-			for (uint16_t i = 0; i < table->column_count; i++) {
-				int rc = tell_column(t, table, table->columns[i]);
+			const struct mp_sim_column **columns = by_name(t, table);
+			for (uint16_t i = 0; columns != NULL && i < table->column_count; i++) {
+				int rc = tell_column(t, table, columns[i]);
 				if (rc != 0)
 					return rc;
 			}

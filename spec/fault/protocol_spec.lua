@@ -245,6 +245,39 @@ describe("protocol:", function()
     end
   end)
 
+  it("P20 a type that grows while answers are under way", function(world)
+    for version = 3, 5 do
+      local kind, name = "grows" .. version, "ks.grown" .. version
+      world:schema("CREATE TYPE ks." .. kind .. " (a text)")
+      world:schema(("CREATE TABLE %s (k int PRIMARY KEY, f frozen<%s>, l list<frozen<%s>>, v text)"):format(name, kind,
+        kind))
+      local pool = world:pool { protocolVersion = version }
+      local select = assert(pool:prepare("SELECT f, l, v FROM " .. name .. " WHERE k = ?"))
+      assert(pool:execute("INSERT INTO " .. name .. " (k, f, l, v) VALUES (?, ?, ?, ?)",
+        { 1, { a = "one" }, { { a = "two" } }, "v" }, { consistency = "ALL" }))
+      for node = 1, 3 do assert(pool:execute(select, { 1 }, { host = world:host(node) })) end
+      local futures = {}
+      for i = 1, 30 do
+        world.cluster:rule { opcode = "EXECUTE", late = world.random(60), times = 1 }
+        futures[i] = world:spawn(function()
+          moonpool.sleep(i)
+          local row = assert(pool:execute(select, { 1 })):first()
+          assert.same({ "one", "two", "v" }, { row.f.a, row.l[1].a, row.v })
+          return true
+        end)
+      end
+      moonpool.sleep(15)
+      world:schema("ALTER TYPE ks." .. kind .. " ADD b int")
+      assert(moonpool.all(futures))
+      moonpool.sleep(3000)
+      assert(pool:execute("INSERT INTO " .. name .. " (k, f, l) VALUES (?, ?, ?)", { 1, { b = 5 }, { { b = 6 } } },
+        { consistency = "ALL" }))
+      for _ = 1, 9 do
+        assert.same({ f = { b = 5 }, l = { { b = 6 } }, v = "v" }, assert(pool:execute(select, { 1 })):first())
+      end
+    end
+  end)
+
   it("P21 empty pages are read on, and a page that is followed by itself ends the loop", function(world)
     world:schema "CREATE TABLE ks.rows (k text PRIMARY KEY, v text)"
     local pool = world:pool { protocolVersion = 4, pooling = { coreConnectionsPerHost = { ["0"] = 1 } } }

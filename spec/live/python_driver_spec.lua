@@ -20,14 +20,14 @@ describe("the Python driver", function()
       cluster:close()
       live.cluster()
       local real = crud(interpreter, version, 9042)
-      assert.is_true(#real >= 28)
+      assert.is_true(#real >= 50)
       for i = 1, math.max(#real, #simulated) do assert.equal(real[i], simulated[i]) end
     end)
   end
 
   it("works against the simulated cluster over v3 as well", function()
     local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
-    assert.is_true(#crud(live.python(), 3, ports.at(20)) >= 28)
+    assert.is_true(#crud(live.python(), 3, ports.at(20)) >= 50)
     cluster:close()
   end)
 end)

@@ -19,7 +19,7 @@ describe("a user's type of the simulated cluster", function()
       m map<text, frozen<"Person">>)]]
     local pool = world:pool()
     assert(pool:execute [[INSERT INTO t (k, a, f, p, l, m) VALUES (1, {street: 'a', zip: 5}, {zip: 6, tags: {'y', 'x'}},
-      {name: 'ana', home: {street: 's'}}, [{zip: 1}, {}], {'one': {name: 'bob'}})]])
+      {name: 'ana', home: {street: 's'}}, [{zip: 1}, {street: null}], {'one': {name: 'bob'}})]])
     local row = all(pool, "SELECT * FROM t")[1]
     assert.same({ k = 1, a = { street = "a", zip = 5 }, f = { zip = 6, tags = { "x", "y" } },
       p = { name = "ana", home = { street = "s" } }, l = { { zip = 1 }, {} }, m = { one = { name = "bob" } } }, row)
@@ -63,6 +63,7 @@ describe("a user's type of the simulated cluster", function()
     refused(pool, "INSERT INTO t (k, a) VALUES (1, {zap: 1})", "Unknown field 'zap' in value of user defined type addr")
     refused(pool, "INSERT INTO t (k, a) VALUES (1, {'zip': 1})", "Invalid map literal for a")
     refused(pool, "INSERT INTO t (k, a) VALUES (1, [1])", "Invalid list literal for a")
+    refused(pool, "INSERT INTO t (k, a) VALUES (1, {})", "Invalid set literal for a")
     refused(pool, "SELECT a.zap FROM t", "has no field zap")
     refused(pool, "SELECT k.zap FROM t", "is not a user type")
   end)

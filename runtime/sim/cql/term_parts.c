@@ -148,8 +148,7 @@ static bool has_field(const struct mp_type *type, struct mp_str name)
 static int eval_udt(struct mp_sim_env *env, const struct mp_sim_term *term, const struct mp_type *type,
                     struct mp_str column, struct mp_buf *out)
 {
-	bool empty = term->kind == MP_SIM_TERM_SET && term->count == 0;
-	if (term->kind != MP_SIM_TERM_MAP && !empty)
+	if (term->kind != MP_SIM_TERM_MAP) // {} is a set
 		return wrong_literal(env, term, type, column);
 	for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next->next) {
 		if (at->kind != MP_SIM_TERM_FIELD)

@@ -13,6 +13,7 @@ import uuid
 
 from cassandra import ConsistencyLevel, InvalidRequest
 from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
+from cassandra.query import BatchStatement, BatchType, SimpleStatement
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.protocol import SyntaxException
 
@@ -110,6 +111,67 @@ session.execute("UPDATE kinds SET l = [0] + l WHERE k = 1")
 session.execute("UPDATE kinds SET l = l - [1], m['c'] = 3, s = s + {'z'} WHERE k = 1")
 session.execute("DELETE m['a'] FROM kinds WHERE k = 1")
 say("collections", session.execute("SELECT l, m, s FROM kinds WHERE k = 1"))
+
+# users' types, tuples and vectors, by literals and bound
+session.execute("CREATE TYPE addr (street text, zip int, tags frozen<set<text>>)")
+session.execute("CREATE TYPE person (name text, home frozen<addr>)")
+session.execute("CREATE TABLE made (k int PRIMARY KEY, a addr, f frozen<person>, t tuple<int, text>, "
+                "v vector<float, 3>, w vector<text, 2>, l list<frozen<addr>>, m map<text, frozen<tuple<int, int>>>)")
+session.execute("INSERT INTO made (k, a, f, t, v, w, l, m) VALUES (1, {street: 's', zip: 5}, "
+                "{name: 'ana', home: {tags: {'y', 'x'}}}, (1, 'a'), [1, -0.5, 2], ['', 'ab'], [{zip: 1}, {zip: null}], "
+                "{'p': (1, 2)})")
+say("made", session.execute("SELECT * FROM made"))
+stored = session.execute("SELECT a, f, t, v, w, l, m FROM made WHERE k = 1").one()
+session.execute(session.prepare("INSERT INTO made (k, a, f, t, v, w, l, m) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+                [2] + list(stored))
+say("made of what was read", session.execute("SELECT * FROM made WHERE k = 2"))
+say("fields", session.execute("SELECT a.zip, f.home.tags, a.street AS road FROM made WHERE k = 1"))
+session.execute("UPDATE made SET a.zip = 6, t = (null, 'b') WHERE k = 1")
+session.execute("DELETE a.street FROM made WHERE k = 1")
+say("field changed", session.execute("SELECT a, t FROM made WHERE k = 1"))
+session.execute("UPDATE made SET l = l + [{street: 'z'}] WHERE k = 1")
+say("in a list", session.execute("SELECT l FROM made WHERE k = 1"))
+session.execute("ALTER TYPE addr ADD country text")
+session.execute("UPDATE made SET a.country = 'c' WHERE k = 1")
+say("grown", session.execute(session.prepare("SELECT a, f, l FROM made WHERE k = ?"), (1,)))
+say("told", session.execute("SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = 'crud_proof' "
+                            "AND table_name = 'made' AND column_name IN ('a', 'f', 'l', 'm', 't', 'v', 'w')"))
+say("types told", session.execute("SELECT type_name, field_names, field_types FROM system_schema.types "
+                                  "WHERE keyspace_name = 'crud_proof'"))
+refused("an empty literal", "INSERT INTO made (k, a) VALUES (1, {})", InvalidRequest)
+refused("no such field", "INSERT INTO made (k, a) VALUES (1, {zap: 1})", InvalidRequest)
+refused("a frozen field", "UPDATE made SET f.name = 'x' WHERE k = 1", InvalidRequest)
+refused("too long a vector", "INSERT INTO made (k, v) VALUES (1, [1, 2, 3, 4])", InvalidRequest)
+refused("too long a tuple", "INSERT INTO made (k, t) VALUES (1, (1, 'a', 2))", InvalidRequest)
+refused("a type in use", "DROP TYPE addr", InvalidRequest)
+
+# static columns
+session.execute("CREATE TABLE parts (k int, c int, s text STATIC, v int, PRIMARY KEY (k, c))")
+session.execute("INSERT INTO parts (k, s) VALUES (1, 'only')")
+say("a static column alone", session.execute("SELECT * FROM parts"))
+for at in range(3):
+    session.execute("INSERT INTO parts (k, c, v) VALUES (1, %s, %s)", (at, at * 10))
+say("a static column", session.execute("SELECT * FROM parts WHERE k = 1"))
+session.execute("UPDATE parts SET s = 'other' WHERE k = 1")
+session.execute("DELETE FROM parts WHERE k = 1 AND c >= 1")
+say("static after", session.execute("SELECT * FROM parts WHERE k = 1"))
+say("static condition", session.execute("UPDATE parts SET s = 'x' WHERE k = 1 IF s = 'nobody'"))
+say("static condition met", session.execute("UPDATE parts SET s = 'x' WHERE k = 1 IF s = 'other'"))
+say("both partitions", session.execute("SELECT k, c FROM parts WHERE k IN (1, 2)"))
+say("distinct", session.execute("SELECT DISTINCT k, s FROM parts"))
+
+# batches
+batch = BatchStatement(BatchType.UNLOGGED)
+for at in range(5, 8):
+    batch.add(SimpleStatement("INSERT INTO parts (k, c, v) VALUES (2, %s, 0)"), (at,))
+batch.add(session.prepare("INSERT INTO parts (k, c, v) VALUES (?, ?, ?)"), (2, 9, 90))
+session.execute(batch)
+say("batch", session.execute("SELECT c, v FROM parts WHERE k = 2"))
+
+# a trace: its times are its own, that it is there is not
+traced = session.execute("SELECT s FROM parts WHERE k = 1", trace=True)
+trace = traced.get_query_trace(max_wait_sec=20)
+print(json.dumps(["trace", trace.request_type, len(trace.events) > 1, trace.coordinator in addresses]))
 
 say("applied", session.execute("INSERT INTO users (id, name) VALUES (500, 'once') IF NOT EXISTS"))
 say("not applied", session.execute("INSERT INTO users (id, name) VALUES (500, 'twice') IF NOT EXISTS"))
