@@ -26,12 +26,12 @@ end
 
 load(3)
 local analysis = show(assert(advancedPool:analyzePerformance()))
-seed.check("a healthy run has no bottleneck", #analysis.bottlenecks == 0, #analysis.bottlenecks)
 seed.check("connecting took some time", analysis.avgConnectionTime > 0, analysis.avgConnectionTime)
 seed.check("requests took some time", analysis.avgRequestTime > 0, analysis.avgRequestTime)
 seed.check("the pool is efficient", analysis.poolEfficiency > 0, analysis.poolEfficiency)
 
-if seed.cluster then
+if seed.cluster then -- a real one may have troubles of its own
+  seed.check("a healthy run has no bottleneck", #analysis.bottlenecks == 0, #analysis.bottlenecks)
   seed.cluster:rule { node = 2, statement = "SELECT name", delay = 200 } -- one node is slow
   load(10)
   analysis = show(advancedPool:analyzePerformance())
