@@ -18,6 +18,7 @@ local debugPool = moonpool.AdvancedConnectionPool {
 }
 assert(debugPool:initialize())
 assert(debugPool:execute "SELECT release_version FROM system.local")
+assert(not debugPool:execute "SELEC release_version FROM system.local") -- a line in the log
 
 -- Get detailed connection info
 local connectionInfo = debugPool:getConnectionDetails()

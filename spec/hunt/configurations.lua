@@ -55,6 +55,8 @@ local good = {
   text = function(r, rule) return rule.among and r.pick(rule.among) or "name" .. r.below(9) end,
   path = function(r) return r.pick { "a/b.lua", "./x", "/tmp/none" } end,
   paths = function(r) return r.pick { "a", { "a", "/b" } } end,
+  listen = function(r) return r.pick { "127.0.0.1:9500", "[::1]:9500", "/tmp/none.sock" } end,
+  playbooks = function(r) return r.pick { { "a.lua" }, { "a", "/b", dryRun = false, commands = { "/bin/true" } } } end,
   addresses = function(r) return r.pick { { "127.0.0.1" }, { "a", "b:9042", "[::1]:9042" } } end,
   connections = function(r) return { ["0"] = 1 + r.below(4), ["1"] = r.below(3) } end,
   options = function(r, rule)

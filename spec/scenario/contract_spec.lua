@@ -30,7 +30,7 @@ local options = {
   healthCheck = { "enabled", "interval", "timeout", "query" },
   circuitBreaker = { "enabled", "failureThreshold", "recoveryTimeout", "halfOpenMaxCalls" },
   failover = { "enabled", "maxRetries", "retryDelay", "backoffMultiplier", "autoDiscovery", "discoveryInterval" },
-  logging = { "level" },
+  logging = { "level", "logConnections", "logRequests", "logErrors" },
 }
 
 local policy_options = {
@@ -93,10 +93,10 @@ describe("the contract's option keys", function()
           local path = section == "" and key or section .. "." .. key
           local rule = rule_at(path)
           if not rule then return "the schema does not have it" end
-          if rule.refused then return "it does nothing" end
+          if rule.refused then return "it is refused" end
           local at = change.live
           for part in path:gmatch "[^.]+" do at = type(at) == "table" and at[part] or nil end
-          if at == "has no effect yet" then return "it does nothing" end
+          if not at and not change.fixed[path] then return "config/change.lua does not know it" end
           if not is_used(key) then return "no example has it" end
           local last = section:match "[^.]*$"
           local named = manual.options:find("`" .. key .. "`", 1, true)
@@ -127,6 +127,18 @@ describe("the contract's option keys", function()
       ["us-east-1"] = { maxConnections = 16, priority = 1 } } })
     assert.same({ { dc = "us-east-1", maxConnections = 16, priority = 1 } }, checked.regions)
     for _, key in ipairs { "regionSettings", "maxConnections", "priority" } do assert.is_true(is_used(key)) end
+  end)
+
+  it("are not the only ones with an effect: no key is accepted that does nothing", function()
+    local function walk(keys, path)
+      for _, line in ipairs(keys) do
+        local rule = type(line[2]) == "table" and line[2] or line
+        local works = rule.to or rule.keys or rule.kind == "options" or rule.refused or line.refused
+        assert(works, path .. line[1] .. " is accepted and does nothing")
+        if rule.keys then walk(rule.keys, path .. line[1] .. ".") end
+      end
+    end
+    walk(schema.keys, "")
   end)
 
   it("come from the environment, too", function()

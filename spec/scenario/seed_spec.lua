@@ -2,6 +2,8 @@
 -- Every example of the seed document, as a file of examples/seed: here on the simulated cluster in virtual time, on the
 -- cluster that its first lines name; spec/live/seed_spec.lua runs those that need no faults on a real Cassandra.
 local moonpool = require "moonpool"
+local ports = require "spec.support.ports"
+local sim_process = require "spec.support.sim_process"
 local support = require "spec.support.world"
 
 local FOLDER = MOONPOOL_ROOT .. "/examples/seed/"
@@ -46,8 +48,21 @@ local function play(name)
   end)
 end
 
+-- Writes to the log at its level "debug": in a process of its own, for what it writes.
+local LOGS = "19_connection_debugging.lua"
+
 describe("the seed document's example", function()
   for _, name in ipairs(examples()) do
-    it(name:gsub("%.lua$", ""):gsub("_", " "), function() play(name) end)
+    if name ~= LOGS then it(name:gsub("%.lua$", ""):gsub("_", " "), function() play(name) end) end
   end
+
+  it("19 connection debugging", function()
+    local said, status = sim_process.output(("MOONPOOL_EMBEDDED_PORT=%d '%s/moonpool' run --embedded 1 '%s'"):format(
+      ports.at(57), MOONPOOL_BUILD_DIR, FOLDER .. LOGS))
+    assert.equal(0, status, said)
+    assert.matches("moonpool debug: ", said)
+    assert.matches("\nmoonpool info: 127%.0%.0%.1:%d+#%d+: open after ", said)
+    assert.matches("\nmoonpool info: request: [^\n]*: SELECT release_version FROM system%.local\n", said)
+    assert.matches("\nmoonpool warn: request failed: SYNTAX_ERROR [^\n]*: SELEC release_version FROM ", said)
+  end)
 end)
