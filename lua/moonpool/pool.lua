@@ -12,6 +12,7 @@ local nodes = require "moonpool.nodes"
 local overlay = require "moonpool.overlay"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.schema"
+require "moonpool.trace"
 local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 

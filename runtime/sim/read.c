@@ -402,6 +402,15 @@ static int read_state(struct select *s)
 	return 0;
 }
 
+// Its partition key is given by IN.
+static bool names_several(const struct mp_sim_plan *plan)
+{
+	for (uint16_t i = 0; i < plan->table->partition_count; i++)
+		if (plan->where.keys[i] != NULL && plan->where.keys[i]->op == MP_SIM_IN)
+			return true;
+	return false;
+}
+
 static int read_limits(struct select *s)
 {
 	const struct mp_sim_stmt *stmt = s->plan->stmt;
@@ -417,6 +426,13 @@ static int read_limits(struct select *s)
 		return mp_sim_fail(&s->req->err, MP_SE_INVALID, "PER PARTITION LIMIT must be strictly positive");
 	if (params->page_size > 0)
 		s->page_left = params->page_size;
+	bool pages = s->page_left > 0 && (s->limit_left < 0 || s->limit_left > s->page_left);
+	if (pages && stmt->order != NULL && names_several(s->plan))
+		return mp_sim_fail(
+			&s->req->err, MP_SE_INVALID,
+			"Cannot page queries with both ORDER BY and a IN restriction on the partition key; "
+			"you must either remove the ORDER BY or the IN and sort client side, or disable "
+			"paging for this query");
 	return read_state(s);
 }
 

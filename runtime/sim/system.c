@@ -202,6 +202,7 @@ static int tell_sessions(struct mp_sim_teller *t)
 		mp_sim_tell_text(t, "request",
 		                 mp_str_of(trace->opcode == MP_OP_PREPARE   ? "Preparing CQL3 query"
 		                           : trace->opcode == MP_OP_EXECUTE ? "Execute CQL3 prepared query"
+		                           : trace->opcode == MP_OP_BATCH   ? "Execute batch of CQL3 queries"
 		                                                            : "Execute CQL3 query"));
 		mp_sim_tell_bytes(t, "started_at", &started, 8);
 		int rc = mp_sim_tell_row(t);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the answer to an attempt: rows and other results go to the caller in place, errors become failures for the
 // gate, and what fits neither ends the connection.
+#include <string.h>
+
 #include "cluster/request/agreement.h"
 #include "cluster/request/batch.h"
 #include "cluster/request/request.h"
@@ -106,6 +108,17 @@ static bool unprepared(struct mp_attempt *attempt, const struct mp_error_body *e
 	return true;
 }
 
+// What a server says, or what to do about it where its own words do not help who asks through moonpool.
+static struct mp_str words_of(const struct mp_error_body *error)
+{
+	static const char paging[] = "Cannot page queries";
+	bool cannot_page = error->code == MP_SE_INVALID && error->message.len >= sizeof(paging) - 1 &&
+	                   memcmp(error->message.data, paging, sizeof(paging) - 1) == 0;
+	return cannot_page ? mp_str_of("Cannot page queries with ORDER BY and IN on the partition key: ask for "
+	                               "all rows at once, with fetchSize = 0")
+	                   : error->message;
+}
+
 static void server_failed(struct mp_attempt *attempt, const struct mp_error_body *error)
 {
 	mp_attempt_judge(attempt, verdict_of(error->code));
@@ -121,7 +134,7 @@ static void server_failed(struct mp_attempt *attempt, const struct mp_error_body
 		.received = error->received,
 		.write_type = (uint8_t)error->write_type,
 		.data_present = error->data_present,
-		.message = error->message,
+		.message = words_of(error),
 	};
 	mp_attempt_failed(attempt, &failure);
 }

@@ -122,12 +122,23 @@ int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str
 
 // ---- execute ----------------------------------------------------------------------------------------------
 
+// A result that was traced knows whom to ask for its trace.
+static void push_outcome(lua_State *L, const struct mp_lua_op *op)
+{
+	const struct mp_outcome *outcome = op->outcome;
+	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, outcome);
+	if (MP_LIKELY(outcome->error != NULL || !outcome->prefix->has_trace_id || !lua_istable(L, -2)))
+		return;
+	mp_lua_pool_push(L, op->pool);
+	lua_setfield(L, -3, "_pool");
+}
+
 static int settle_future(lua_State *L)
 {
 	struct mp_lua_op *op = lua_touserdata(L, 1);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, op->future_ref);
 	luaL_unref(L, LUA_REGISTRYINDEX, op->future_ref);
-	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
+	push_outcome(L, op);
 	mp_lua_future_settle(L, 2, 2);
 	return 0;
 }
@@ -146,7 +157,7 @@ bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool)
 	if (MP_UNLIKELY(op == NULL))
 		return false;
 	mp_runtime_collect(L);
-	mp_lua_push_outcome(L, &pool->codec, op->request->prepared, op->outcome);
+	push_outcome(L, op);
 	drop_answer(pool);
 	return true;
 }
@@ -154,7 +165,7 @@ bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool)
 static int push_answer(lua_State *L)
 {
 	struct mp_lua_op *op = lua_touserdata(L, 1);
-	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, op->outcome);
+	push_outcome(L, op);
 	return 2;
 }
 

@@ -119,4 +119,5 @@ void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool); // what 
 // ---- reload.c ---------------------------------------------------------------------------------------------
 // The userdata at `index` is found again by its pool while Lua knows it.
 void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool);
+void mp_lua_pool_push(lua_State *L, const struct mp_lua_pool *pool); // nil: Lua knows it no more
 void mp_lua_pool_unwatch(struct mp_lua_pool *pool);

@@ -203,6 +203,15 @@ void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool)
 	lua_pop(L, 2);
 }
 
+void mp_lua_pool_push(lua_State *L, const struct mp_lua_pool *pool)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&pools_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)pool);
+	lua_rawget(L, -2);
+	lua_remove(L, -2);
+}
+
 static struct watched *watch(struct mp_lua_pool *pool, const char *what, const char *path, int *err)
 {
 	size_t len = strlen(what);

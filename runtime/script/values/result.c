@@ -10,6 +10,7 @@
 
 #define PRESIZE_MAX 65536 // rows of a table made at once; more grow with what really comes
 #define RESULT      "moonpool.result"
+#define TRACE       "moonpool.trace" // the method, of lua/moonpool/trace.lua
 #define HOSTS \
 	"moonpool.hosts" // { "127.0.0.1:9042", ..., ["127.0.0.1:9042"] = 1 }: every host that ever answered
 enum { KEY_ROWS = 1, KEY_COST, KEYS = KEY_COST };
@@ -85,6 +86,10 @@ static int result_index(lua_State *L)
 		lua_pushvalue(L, lua_upvalueindex(1));
 		return 1;
 	}
+	if (mp_str_is(key, "trace")) {
+		lua_getfield(L, LUA_REGISTRYINDEX, TRACE);
+		return 1;
+	}
 	if (mp_str_is(key, "columns"))
 		lua_pushvalue(L, lua_upvalueindex(2));
 	else if (mp_str_is(key, "rows"))
@@ -99,6 +104,15 @@ static int result_index(lua_State *L)
 	lua_pushvalue(L, 3);
 	lua_rawset(L, 1);
 	return 1;
+}
+
+// onTrace(fn): what result:trace() is.
+int mp_core_on_trace(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, TRACE);
+	return 0;
 }
 
 void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata)
@@ -155,6 +169,32 @@ static void free_shape(void *data)
 	mp_free(shape);
 }
 
+// Into the shape's table on top: the name of each column. Of columns with one name (SELECT a AS x, b AS x) the first
+// has it, the others stand in a row under their places.
+static void add_names(lua_State *L, const struct mp_metadata *metadata)
+{
+	int table = lua_gettop(L);
+	lua_newtable(L); // names so far
+	for (uint32_t i = 0; i < metadata->column_count; i++) {
+		const struct mp_str *name = &metadata->columns[i].name;
+		lua_pushlstring(L, name->data, name->len);
+		lua_pushvalue(L, -1);
+		lua_rawget(L, table + 1);
+		bool taken = !lua_isnil(L, -1);
+		lua_pop(L, 1);
+		if (taken) {
+			lua_pop(L, 1);
+			lua_pushnumber(L, i + 1);
+		} else {
+			lua_pushvalue(L, -1);
+			lua_pushboolean(L, 1);
+			lua_rawset(L, table + 1);
+		}
+		lua_rawseti(L, table, (int)i + 1);
+	}
+	lua_settop(L, table);
+}
+
 // Leaves the shape's table on the stack. NULL: out of memory.
 static struct shape *make_shape(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
 {
@@ -170,9 +210,8 @@ static struct shape *make_shape(lua_State *L, const struct mp_codec *codec, stru
 	for (uint32_t i = 0; i < shape->count; i++) {
 		const struct mp_column *column = &metadata->columns[i];
 		shape->push[i] = mp_value_pusher(column->type);
-		lua_pushlstring(L, column->name.data, column->name.len);
-		lua_rawseti(L, -2, (int)i + 1);
 	}
+	add_names(L, metadata);
 	add_keys(L, shape->count);
 	mp_lua_push_columns(L, metadata);
 	make_metatable(L);

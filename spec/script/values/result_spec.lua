@@ -103,6 +103,28 @@ describe("a result", function()
     assert.matches("^%x+%-%x+%-%x+%-%x+%-%x+$", result.info.traceId)
   end)
 
+  it_in("keeps both values of two columns of one name", function(world)
+    world:schema "CREATE TABLE ks.two (k int PRIMARY KEY, a int, b text)"
+    local pool = world:pool()
+    assert(pool:execute "INSERT INTO two (k, a, b) VALUES (1, 5, 'x')")
+    for _, options in ipairs { {}, { prepare = true } } do
+      local row = assert(pool:execute("SELECT a AS v, k, b AS v, a AS v FROM two", nil, options)):first()
+      assert.same({ v = 5, k = 1, [3] = "x", [4] = 5 }, row)
+    end
+  end)
+
+  it_in("of what cannot be paged says what to do", function(world)
+    world:schema "CREATE TABLE ks.o (k int, c int, PRIMARY KEY (k, c))"
+    local pool = world:pool()
+    local cql = "SELECT c FROM o WHERE k IN (1, 2) ORDER BY c"
+    local result, err = pool:execute(cql)
+    assert.is_nil(result)
+    assert.same({ "INVALID", "Cannot page queries with ORDER BY and IN on the partition key: ask for all rows at "
+      .. "once, with fetchSize = 0" }, { err.code, err.message })
+    assert(pool:execute(cql, nil, { fetchSize = 0 }))
+    assert(pool:execute(cql .. " LIMIT 10"))
+  end)
+
   it_in("has the columns of its own answer after the table has changed", function(world)
     world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, a int)"
     local pool = world:pool()
