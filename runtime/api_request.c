@@ -3,6 +3,7 @@
 // nothing is allocated once as many requests were in flight before. From execute on the object's handle is void: the
 // request is the library's until its callback has returned.
 #include "api_internal.h"
+#include "cluster/profile.h"
 #include "cluster/request/batch.h"
 #include "wire/message.h"
 
@@ -244,6 +245,21 @@ int moonpool_request_set_paging_state(struct moonpool_request *handle, const voi
 	request->state_len = len;
 	int rc = mp_buf_status(&request->text);
 	return rc == 0 ? 0 : mp_api_spoil(request, __func__, rc, NULL);
+}
+
+int moonpool_request_set_profile(struct moonpool_request *handle, const char *name)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if (name == NULL)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the name is NULL");
+	struct mp_session *session = request->session->engine.session;
+	const struct mp_profile *profile = name[0] != '\0' ? mp_profile_find(session, mp_str_of(name)) : NULL;
+	if (profile == NULL)
+		return mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the configuration has no such profile");
+	mp_profile_apply(profile, session, 0, &request->request->options);
+	return 0;
 }
 
 int moonpool_request_set_timestamp(struct moonpool_request *handle, int64_t us)

@@ -247,6 +247,9 @@ MOONPOOL_API int moonpool_request_set_page_size(struct moonpool_request *request
 // Go on behind a page; the bytes are copied. Once.
 MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *request, const void *bytes,
                                                    size_t len);
+// What this profile of the configuration says goes before what was set so far. MOONPOOL_NOT_FOUND: there is none of
+// that name; that does not spoil the request.
+MOONPOOL_API int moonpool_request_set_profile(struct moonpool_request *request, const char *name);
 MOONPOOL_API int moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
 
 // A batch is a request, too: its options are set and it is executed like any other, as one BATCH. It goes to a replica

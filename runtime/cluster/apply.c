@@ -133,6 +133,7 @@ static void take(struct mp_session *session, struct preparation *ready)
 	mp_metrics_reconfigure(&session->metrics);
 	if (session->state == MP_SESSION_OPEN)
 		mp_health_start(&session->health);
+	mp_profiles_reconfigure(session);
 	mp_merges_reconfigure(&session->merges);
 }
 

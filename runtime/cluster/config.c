@@ -112,6 +112,10 @@ int mp_session_config_copy(struct mp_session_config *to, const struct mp_session
 	int rc = copy_contacts(to, from);
 	if (rc == 0)
 		rc = copy_regions(to, from);
+	to->profile_count = 0;
+	to->profiles = NULL;
+	if (rc == 0)
+		rc = mp_profiles_copy(to, from);
 	for (size_t i = 0; i < MP_ARRAY_LEN(texts); i++) {
 		if (rc == 0)
 			rc = copy_text(texts[i]);
@@ -129,6 +133,7 @@ void mp_session_config_free(struct mp_session_config *config)
 	for (size_t i = 0; i < config->region_count; i++)
 		free_text(config->regions[i].dc);
 	mp_free((void *)(uintptr_t)config->regions);
+	mp_profiles_free(config);
 	free_text(config->local_dc);
 	free_text(config->local_rack);
 	free_text(config->keyspace);

@@ -51,10 +51,14 @@ struct mp_batching {
 	uint32_t timeout_ms; // how long one waits for more; 0: for this turn of the loop
 };
 
+struct mp_profile;
+
 struct mp_session_config {
 	struct mp_address_translator translator; // lives as long as the session, or until another one is applied
 	const struct mp_region *regions;
 	size_t region_count;
+	const struct mp_profile *profiles; // the one without a name is every request's
+	size_t profile_count;
 	const struct mp_contact_point *contact_points;
 	size_t contact_point_count;
 	uint16_t port;                   // 9042

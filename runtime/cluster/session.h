@@ -160,9 +160,9 @@ int mp_session_prepare(struct mp_session *session, struct mp_str cql, struct mp_
 // ---- requests ---------------------------------------------------------------------------------------------
 struct mp_request;
 
-// What the caller fills between take and submit. Zeroed by take.
+// What the caller fills between take and submit. Zeroed by take, but for what the configuration's defaults say.
 struct mp_request_options {
-	uint16_t consistency;        // set by take to LOCAL_ONE
+	uint16_t consistency;        // set by take to LOCAL_ONE, or to the default
 	uint16_t serial_consistency; // 0: not sent
 	uint32_t timeout_ms;         // 0: the session's
 	bool idempotent;             // the caller says that applying it twice does no harm

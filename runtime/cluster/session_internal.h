@@ -11,6 +11,7 @@
 #include "cluster/health.h"
 #include "cluster/metrics.h"
 #include "cluster/plan/names.h"
+#include "cluster/profile.h"
 #include "cluster/request/budget.h"
 #include "cluster/request/deadline.h"
 #include "cluster/request/merge.h"
@@ -44,6 +45,8 @@ struct mp_session {
 	uint32_t live; // requests submitted and not ended
 	struct mp_policy_calls policies;
 	struct mp_session_counters counters;
+	struct mp_request_options taken;   // what a request has when it is taken
+	const struct mp_profile *defaults; // of the configuration; NULL: none
 	uint32_t request_timeout_ms;
 	uint32_t attempt_timeout_ms;
 	struct mp_room room;

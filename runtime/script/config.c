@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "cluster/profile.h"
 
 #define CLOSE_DRAIN_MS 5000u
 
@@ -102,6 +103,59 @@ static void get_regions(lua_State *L, struct reading *reading)
 			break;
 		session->regions = regions;
 		session->region_count = i + 1;
+	}
+	lua_pop(L, 1);
+}
+
+// The table of one profile is on top.
+static void get_profile(lua_State *L, struct reading *reading, struct mp_profile *profile)
+{
+	int at = lua_gettop(L);
+	static const struct {
+		const char *key;
+		uint8_t bit;
+	} keys[] = {{"consistency", MP_PROFILE_CONSISTENCY},
+	            {"serialConsistency", MP_PROFILE_SERIAL},
+	            {"timeout", MP_PROFILE_TIMEOUT},
+	            {"isIdempotent", MP_PROFILE_IDEMPOTENT},
+	            {"fetchSize", MP_PROFILE_PAGE_SIZE},
+	            {"traceQuery", MP_PROFILE_TRACE},
+	            {"tag", MP_PROFILE_TAG}};
+	lua_getfield(L, at, "name");
+	profile->name = copy_top(L, reading);
+	for (size_t i = 0; i < MP_ARRAY_LEN(keys); i++) {
+		lua_getfield(L, at, keys[i].key);
+		if (lua_isnil(L, -1))
+			continue;
+		profile->given |= keys[i].bit;
+		int level =
+			lua_type(L, -1) == LUA_TSTRING ? mp_consistency_parse(mp_str_of(lua_tostring(L, -1))) : -1;
+		switch (keys[i].bit) {
+		case MP_PROFILE_CONSISTENCY: profile->consistency = (uint16_t)level; break;
+		case MP_PROFILE_SERIAL: profile->serial_consistency = (uint16_t)level; break;
+		case MP_PROFILE_TIMEOUT: profile->timeout_ms = (uint32_t)lua_tonumber(L, -1); break;
+		case MP_PROFILE_IDEMPOTENT: profile->idempotent = lua_toboolean(L, -1); break;
+		case MP_PROFILE_PAGE_SIZE: profile->page_size = (int32_t)lua_tonumber(L, -1); break;
+		case MP_PROFILE_TRACE: profile->trace = lua_toboolean(L, -1); break;
+		default: profile->tag = copy_top(L, reading); break;
+		}
+	}
+	lua_settop(L, at);
+}
+
+static void get_profiles(lua_State *L, struct reading *reading)
+{
+	struct mp_session_config *session = &reading->config->session;
+	lua_getfield(L, 1, "profiles");
+	size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	struct mp_profile *profiles = mp_arena_alloc(&reading->config->arena, sizeof(*profiles) * (count + 1));
+	reading->no_memory = reading->no_memory || profiles == NULL;
+	for (size_t i = 0; i < count && !reading->no_memory; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		get_profile(L, reading, &profiles[i]);
+		lua_pop(L, 1);
+		session->profiles = profiles;
+		session->profile_count = i + 1;
 	}
 	lua_pop(L, 1);
 }
@@ -298,6 +352,7 @@ static int read_all(lua_State *L)
 	get_tls(L, reading);
 	get_contacts(L, reading);
 	get_regions(L, reading);
+	get_profiles(L, reading);
 	get_policies(L, reading);
 	get_text(L, reading, "file", &reading->config->file);
 	lua_pushboolean(L, 1);
@@ -312,7 +367,7 @@ int mp_script_config_read(lua_State *L, int index, struct mp_script_config *conf
 	config->close_drain_ms = CLOSE_DRAIN_MS;
 	if (lua_type(L, index) != LUA_TTABLE)
 		return MP_ECONFIG;
-	if (!lua_checkstack(L, 4))
+	if (!lua_checkstack(L, 16))
 		return MP_ENOMEM;
 	struct reading reading = {.config = config};
 	lua_pushvalue(L, index);

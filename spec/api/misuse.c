@@ -142,6 +142,7 @@ static void requests(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_set_page_size(bad, 1), INVALID, why);
 	IS(moonpool_request_set_paging_state(bad, "x", 1), INVALID, why);
 	IS(moonpool_request_set_timestamp(bad, 1), INVALID, why);
+	IS(moonpool_request_set_profile(bad, "x"), INVALID, why);
 	IS(moonpool_batch_add(bad, query("DELETE FROM t WHERE k = 1")), INVALID, why);
 	IS(moonpool_batch_count(bad), 0, why);
 	struct moonpool_request *batch = moonpool_batch_new(session, MOONPOOL_BATCH_LOGGED);
@@ -285,6 +286,11 @@ static void values(void)
 	        "SERIAL");
 	REFUSED(moonpool_request_set_page_size(request, -1), INVALID, "number of rows");
 	REFUSED(moonpool_request_set_page_size(request, INT32_MIN), INVALID, "number of rows");
+	REFUSED(moonpool_request_set_profile(request, NULL), INVALID, "the name is NULL");
+	struct moonpool_request *unknown = query("SELECT key FROM system.local");
+	IS(moonpool_request_set_profile(unknown, "x"), MOONPOOL_NOT_FOUND, "no such profile");
+	IS(moonpool_request_set_profile(unknown, ""), MOONPOOL_NOT_FOUND, "no such profile");
+	IS(moonpool_request_free(unknown), 0, NULL);
 	REFUSED(moonpool_request_set_paging_state(request, NULL, 3), INVALID, "the bytes are NULL");
 	REFUSED(moonpool_request_set_paging_state(request, "x", HUGE), INVALID, "2 GiB");
 	struct moonpool_request *twice = moonpool_request_new(statement);

@@ -142,6 +142,17 @@ local live = {
       world:merges(pool)
       assert.is_true(moonpool.now() - since >= 50)
     end },
+  { "defaults.traceQuery", {}, { defaults = { traceQuery = true } },
+    function(_, pool) assert.is_string(assert(pool:execute "SELECT v FROM t WHERE id = 1").info.traceId) end,
+    function(_, pool) assert.is_nil(assert(pool:execute "SELECT v FROM t WHERE id = 1").info.traceId) end },
+  { "profiles.traced.traceQuery", {}, { profiles = { traced = { traceQuery = true } } },
+    function(_, pool)
+      local result = assert(pool:execute("SELECT v FROM t WHERE id = 1", nil, { profile = "traced" }))
+      assert.is_string(result.info.traceId)
+    end,
+    function(_, pool)
+      assert.is_false((pcall(pool.execute, pool, "SELECT v FROM t WHERE id = 1", nil, { profile = "traced" })))
+    end },
   { "clientTimestamps", { clientTimestamps = false, attemptTimeout = 200 },
     { clientTimestamps = true, attemptTimeout = 200 },
     function(world, pool) assert.equal("new", world:late_write(pool)) end,
@@ -399,7 +410,8 @@ describe("every key of a configuration", function()
       for part in key:gmatch "[^.]+" do
         if type(at) == "table" then at = at[part] end
       end
-      local shown = proved[key] or proved[key .. ".datacenter1.maxConnections"]
+      local shown = proved[key] or proved[key .. ".datacenter1.maxConnections"] or proved[key .. ".traceQuery"]
+        or proved[key .. ".traced.traceQuery"]
       if at and at ~= "has no effect yet" and not shown then missing[#missing + 1] = key end
     end
     assert.same({}, missing)

@@ -46,6 +46,7 @@ change.live = {
     discoveryInterval = AT_ONCE, policy = "within a second", allowLocalConsistency = NEXT,
   },
   regionSettings = AT_ONCE,
+  defaults = NEXT, profiles = NEXT,
   logging = {
     level = AT_ONCE, logConnections = AT_ONCE, logRequests = AT_ONCE, logErrors = AT_ONCE, slowRequestMs = AT_ONCE,
     format = AT_ONCE, timestamps = AT_ONCE,

@@ -89,12 +89,14 @@ local function unknown_keys(self, path, given, known)
   end
 end
 
+local NOTES_ITS_KEYS = { section = true, regions = true, defaults = true, profiles = true }
+
 function Check:value(path, rule, value)
   local before = self.problems.count
   if rule.refused then return self:problem(path, "", rule.refused) end
   local result = kinds[rule.kind](self, path, rule, value)
   if self.problems.count > before then return end
-  if rule.kind ~= "section" and rule.kind ~= "regions" then -- those have noted their keys
+  if not NOTES_ITS_KEYS[rule.kind] then -- those have noted their keys
     self.values[#self.values + 1] = { key = table.concat(path, "."), rule = rule, value = result }
   end
   if rule.to then self.flat[rule.to] = result end

@@ -71,6 +71,8 @@ local function finish(flat, where)
   out.addressTranslator = flat.addressTranslator and flat.addressTranslator.translate
   out.addressTranslatorShown = flat.addressTranslator and flat.addressTranslator.shown
   out.regions = flat.regions
+  out.profiles = flat.profiles or {}
+  if flat.defaults then table.insert(out.profiles, flat.defaults) end
   out.metricsListen = flat.metricsListen
   out.playbooks = flat.playbooks
   out.localCore, out.localMax = sizes(flat, "local")

@@ -265,6 +265,57 @@ function kinds.regions(check, path, _, value)
   return list
 end
 
+-- ---- options of requests ----------------------------------------------------------------------------------
+
+local LEVELS = { "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "LOCAL_ONE" }
+local SERIAL_LEVELS = { "SERIAL", "LOCAL_SERIAL" }
+
+-- The name of a level, in any case: "LOCAL_QUORUM", "localQuorum".
+function kinds.level(check, path, rule, value)
+  local levels = rule.serial and SERIAL_LEVELS or LEVELS
+  local plain = type(value) == "string" and value:gsub("_", ""):upper()
+  for _, level in ipairs(levels) do
+    if plain == level:gsub("_", "") then return level end
+  end
+  return check:wrong(path, "", value, "must be one of " .. table.concat(levels, ", "))
+end
+
+local REQUEST = { keys = {
+  { "consistency", kind = "level" }, { "serialConsistency", kind = "level", serial = true },
+  { "timeout", kind = "integer", unit = "milliseconds", min = 1, max = 2147483647 },
+  { "isIdempotent", kind = "boolean" }, { "fetchSize", kind = "integer", min = 0, max = 2147483647 },
+  { "traceQuery", kind = "boolean" }, { "tag", kind = "text" },
+} }
+
+local function request_options(check, path, name, value)
+  check:section(path, REQUEST, value)
+  if type(value) ~= "table" then return nil end
+  local copy = { name = name }
+  for _, key in ipairs(REQUEST.keys) do copy[key[1]] = value[key[1]] end
+  return copy
+end
+
+-- What every request has.
+function kinds.defaults(check, path, _, value) return request_options(check, path, "", value) end
+
+-- The same by names.
+function kinds.profiles(check, path, _, value)
+  if type(value) ~= "table" then return check:wrong(path, "", value, "must be a table with a name for each key") end
+  local names, list = {}, {}
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names, by_text)
+  if #names > 64 then return check:problem(path, "", "at most 64 profiles") end
+  for i, name in ipairs(names) do
+    local here = { path[1], name }
+    if type(name) ~= "string" or name == "" or name:find "%z" then
+      check:problem(here, "", "the name of a profile must be a text that is not empty")
+    else
+      list[i] = request_options(check, here, name, value[name])
+    end
+  end
+  return list
+end
+
 function kinds.section(check, path, rule, value)
   return check:section(path, rule, value)
 end

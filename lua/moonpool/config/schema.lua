@@ -115,6 +115,8 @@ return section {
     { "allowLocalConsistency", kind = "boolean", to = "failoverAllowLocal" },
   } } },
   { "regionSettings", kind = "regions", to = "regions" },
+  { "defaults", kind = "defaults", to = "defaults" },
+  { "profiles", kind = "profiles", to = "profiles" },
   { "logging", section {
     { "level", kind = "text", among = { "error", "warn", "info", "debug", "off" }, to = "logLevel" },
     { "logConnections", kind = "boolean", to = "logConnections" },

@@ -28,6 +28,8 @@
 ---@field healthCheck? ConfigHealthCheck hosts are asked by a query whether they are well
 ---@field circuitBreaker? ConfigCircuitBreaker
 ---@field failover? ConfigFailover
+---@field defaults? ConfigRequest options that every request has
+---@field profiles? table<string, ConfigRequest> others by a name: { profile = name }
 ---@field regionSettings? table<string, ConfigRegion> by datacentre
 ---@field logging? ConfigLogging
 ---@field metrics? ConfigMetrics
@@ -130,3 +132,12 @@
 ---@field slowRequestMs? integer a line for each request that took so long; 0: none
 ---@field format? "text"|"logfmt"|"json"
 ---@field timestamps? boolean lines have their time
+
+---@class ConfigRequest
+---@field consistency? string
+---@field serialConsistency? "SERIAL"|"LOCAL_SERIAL"
+---@field timeout? integer
+---@field isIdempotent? boolean
+---@field fetchSize? integer
+---@field traceQuery? boolean
+---@field tag? string

@@ -33,6 +33,7 @@ void mp_requests_init(struct mp_session *session)
 	mp_slab_init(&session->attempts, sizeof(struct mp_attempt), NULL, NULL);
 	mp_batches_init(&session->batches);
 	mp_merges_init(&session->merges, session);
+	mp_profiles_reconfigure(session);
 	mp_deadlines_init(&session->deadlines, session->loop, mp_request_on_due, session);
 	mp_deadlines_init(&session->speculating, session->loop, mp_speculation_on_due, session);
 	mp_list_init(&session->ending);
@@ -57,13 +58,12 @@ void mp_requests_deinit(struct mp_session *session)
 	mp_buf_deinit(&session->scratch);
 }
 
-static void reset(struct mp_request *request)
+static void reset(const struct mp_session *session, struct mp_request *request)
 {
 	struct mp_buf values = request->values;
 	*request = (struct mp_request){.values = values};
 	mp_buf_clear(&request->values);
-	request->options.consistency = MP_CL_LOCAL_ONE;
-	request->options.pinned_host = MP_NO_HOST;
+	request->options = session->taken;
 }
 
 struct mp_request *mp_request_take(struct mp_session *session)
@@ -72,7 +72,7 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	if (cell == NULL)
 		return NULL;
 	struct mp_request_state *state = &cell->state;
-	reset(&cell->request);
+	reset(session, &cell->request);
 	cell->request.session = session;
 	cell->request.state = state;
 	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory, zeroed; later requests find these at rest
@@ -108,7 +108,7 @@ void mp_request_clear(struct mp_request *request)
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
 	drop(request);
-	reset(request);
+	reset(session, request);
 	request->session = session;
 	request->state = state;
 }

@@ -4,6 +4,7 @@
 // and come back here as the statements that they have become.
 #include <lauxlib.h>
 
+#include "cluster/profile.h"
 #include "script/core.h"
 #include "script/pool/execute.h"
 #include "script/pool/op.h"
@@ -106,17 +107,17 @@ static void agree(lua_State *L, struct agreed *agreed, const struct entry *entry
 		return;
 	const struct mp_lua_options *own = &entry->statement->defaults;
 	struct mp_request_options *to = &agreed->options->request;
-	bool given = mp_lua_options_have_consistency(agreed->options);
-	if (mp_lua_options_have_consistency(own) && (!given || agreed->by_consistency > 0)) {
-		if (given && to->consistency != own->request.consistency)
+	uint32_t says = own->given & ~agreed->options->given;
+	if (says & MP_PROFILE_CONSISTENCY) {
+		if (agreed->by_consistency > 0 && to->consistency != own->request.consistency)
 			mp_lua_raise(
 				L, "statements %d and %d were prepared with different consistencies: give the batch one",
 				agreed->by_consistency, entry->number);
 		to->consistency = own->request.consistency;
 		agreed->by_consistency = entry->number;
 	}
-	if (own->request.serial_consistency != 0 && (to->serial_consistency == 0 || agreed->by_serial > 0)) {
-		if (to->serial_consistency != 0 && to->serial_consistency != own->request.serial_consistency)
+	if (says & MP_PROFILE_SERIAL) {
+		if (agreed->by_serial > 0 && to->serial_consistency != own->request.serial_consistency)
 			mp_lua_raise(L,
 			             "statements %d and %d were prepared with different serial consistencies: give the "
 			             "batch one",
@@ -126,10 +127,10 @@ static void agree(lua_State *L, struct agreed *agreed, const struct entry *entry
 	}
 }
 
-static void read_options(lua_State *L, struct mp_lua_options *options)
+static void read_options(lua_State *L, const struct mp_lua_pool *pool, struct mp_lua_options *options)
 {
 	*options = mp_lua_options_none;
-	mp_lua_options_read(L, OPTIONS, MP_LUA_CALL_BATCH, options);
+	mp_lua_options_read(L, OPTIONS, MP_LUA_CALL_BATCH, pool->engine.session, options);
 	options->request.page_size = 0;
 }
 
@@ -177,7 +178,7 @@ int mp_core_check_batch(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	int count = check_list(L, luaL_checkstring(L, 4));
 	struct mp_lua_options options;
-	read_options(L, &options);
+	read_options(L, pool, &options);
 	struct agreed agreed = {.options = &options};
 	lua_settop(L, OPTIONS);
 	lua_newtable(L);
@@ -285,7 +286,7 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_lua_pool *pool, st
 static bool submit(lua_State *L, struct mp_lua_pool *pool, int future)
 {
 	struct mp_lua_options options;
-	read_options(L, &options);
+	read_options(L, pool, &options);
 	if (mp_lua_pool_is_forked(pool) || pool->state != MP_POOL_OPEN) {
 		if (mp_lua_pool_is_forked(pool))
 			mp_lua_forked(L);

@@ -94,8 +94,9 @@ int mp_core_submit(lua_State *L)
 	const struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
 	if (statement != NULL) {
 		options = statement->defaults;
-		if (has_options)
-			mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
+		if (has_options || MP_UNLIKELY(pool->has_defaults))
+			mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT,
+			                    pool->engine.session, &options);
 		struct mp_prepared *known = statement->prepared;
 		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
 			return mp_lua_pool_not_open(L, pool);
@@ -106,7 +107,7 @@ int mp_core_submit(lua_State *L)
 		return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
 	}
 	options = mp_lua_options_none;
-	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, &options);
+	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, pool->engine.session, &options);
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
 	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN))
@@ -129,7 +130,7 @@ int mp_core_prepare(lua_State *L)
 		return mp_lua_forked(L);
 	mp_lua_pool_check_wait(pool, L);
 	struct mp_lua_options options = mp_lua_options_none;
-	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, &options);
+	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, NULL, &options);
 	if (pool->state != MP_POOL_OPEN)
 		return mp_lua_pool_not_open(L, pool);
 	struct mp_str cql;
@@ -153,7 +154,8 @@ int mp_core_check_request(lua_State *L)
 	check_arguments(L, method);
 	bool is_text = statement_argument(L, pool, method) == NULL;
 	struct mp_lua_options options = mp_lua_options_none;
-	mp_lua_options_read(L, 4, is_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, &options);
+	mp_lua_options_read(L, 4, is_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, pool->engine.session,
+	                    &options);
 	return 0;
 }
 
@@ -165,7 +167,8 @@ int mp_core_submit_async(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;
-	mp_lua_options_read(L, 4, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT, &options);
+	mp_lua_options_read(L, 4, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT,
+	                    pool->engine.session, &options);
 	struct mp_str cql = {NULL, 0};
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/profile.h"
 #include "script/core.h"
 #include "script/values/value.h"
 #include "wire/murmur3.h"
@@ -26,7 +27,8 @@
 	X(consistency, EACH) X(serialConsistency, EACH) X(timeout, EACH) X(isIdempotent, EACH)             \
 	X(fetchSize, REQUEST | PREPARE) X(pageState, REQUEST) X(keyspace, TEXT | PREPARE | BATCH)          \
 	X(routingKey, REQUEST | BATCH) X(timestamp, REQUEST | BATCH) X(traceQuery, EACH)                   \
-	X(host, REQUEST | BATCH) X(tag, EACH) X(prepare, TEXT | BATCH) X(type, BATCH)
+	X(host, REQUEST | BATCH) X(tag, EACH) X(prepare, TEXT | BATCH) X(type, BATCH)              \
+	X(profile, REQUEST | BATCH)
 // clang-format on
 enum option {
 #define X(name, calls) OPTION_##name,
@@ -211,14 +213,51 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 	case OPTION_tag: options->tag = text(L, name); break;
 	case OPTION_prepare: options->prepare = flag(L, name) ? 1 : 0; break;
 	case OPTION_type: options->batch_type = batch_type(L, name); break;
+	case OPTION_profile: options->profile = text(L, name); break;
 	case OPTION_COUNT: break;
 	}
 }
 
-void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options)
+// Those that profiles give, too.
+static const uint8_t profile_bits[OPTION_COUNT] = {
+	[OPTION_consistency] = MP_PROFILE_CONSISTENCY,
+	[OPTION_serialConsistency] = MP_PROFILE_SERIAL,
+	[OPTION_timeout] = MP_PROFILE_TIMEOUT,
+	[OPTION_isIdempotent] = MP_PROFILE_IDEMPOTENT,
+	[OPTION_fetchSize] = MP_PROFILE_PAGE_SIZE,
+	[OPTION_traceQuery] = MP_PROFILE_TRACE,
+	[OPTION_tag] = MP_PROFILE_TAG,
+};
+
+static int no_profile(lua_State *L, const struct mp_session *session, struct mp_str name)
 {
-	if (lua_type(L, index) != LUA_TTABLE)
-		return;
+	const char *known[64];
+	size_t count = 0;
+	const char *one;
+	for (size_t i = 0; count < MP_ARRAY_LEN(known) && (one = mp_profile_name(session, i)) != NULL; i++)
+		if (one[0] != '\0')
+			known[count++] = one;
+	return mp_lua_raise_unknown(L, name, known, count,
+	                            "option 'profile': the configuration has no profile \"%.40s\"", name.data);
+}
+
+// What the table said goes before the profile that it names, that before what the statement was prepared with.
+static void use_profile(lua_State *L, struct mp_session *session, uint32_t own,
+                        struct mp_lua_options *options)
+{
+	struct mp_str name = options->profile;
+	const struct mp_profile *profile = name.len > 0 ? mp_profile_find(session, name) : NULL;
+	if (profile == NULL)
+		no_profile(L, session, name);
+	else {
+		mp_profile_apply(profile, session, own, &options->request);
+		options->given |= profile->given;
+	}
+}
+
+static uint32_t read_table(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options)
+{
+	uint32_t own = 0;
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
 		if (lua_type(L, -2) != LUA_TSTRING)
@@ -229,13 +268,24 @@ void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct 
 		if (MP_UNLIKELY(option == OPTION_COUNT || (honoured[option] & call) == 0))
 			refuse(L, name, option, call);
 		read_one(L, option, options);
+		own |= profile_bits[option];
 		lua_pop(L, 1);
 	}
+	return own;
 }
 
-bool mp_lua_options_have_consistency(const struct mp_lua_options *options)
+void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_session *session,
+                         struct mp_lua_options *options)
 {
-	return options->request.consistency != NOT_GIVEN;
+	if (lua_type(L, index) == LUA_TTABLE) {
+		uint32_t own = read_table(L, index, call, options);
+		options->given |= own;
+		if (MP_UNLIKELY(options->profile.data != NULL && session != NULL))
+			use_profile(L, session, own, options);
+	}
+	const struct mp_profile *defaults = session != NULL ? mp_session_defaults(session) : NULL;
+	if (MP_UNLIKELY(defaults != NULL))
+		mp_profile_apply(defaults, session, options->given, &options->request);
 }
 
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,

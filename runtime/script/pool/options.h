@@ -16,21 +16,24 @@ enum mp_lua_call {
 
 struct mp_lua_options {
 	struct mp_request_options request; // consistency 0xffff: not given
+	uint32_t given;                    // bits of profiles that were given, by whatever
 	struct mp_str keyspace;            // borrowed from the table
 	struct mp_bytes page_state;        // borrowed from the table; data NULL: none
 	struct mp_str routing_key;         // data NULL: none
 	struct mp_str host;                // data NULL: any
 	struct mp_str tag;                 // data NULL: none
+	struct mp_str profile;             // data NULL: none
 	int prepare;                       // -1: not given
 	enum mp_batch_type batch_type;
 };
 
 extern const struct mp_lua_options mp_lua_options_none; // where nothing is given
 
-// From the table at `index`, or nothing, into `options`, which has the defaults. Raises what is wrong with it.
-void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_lua_options *options);
-// Whether a level is given at all.
-bool mp_lua_options_have_consistency(const struct mp_lua_options *options);
+// From the table at `index`, or nothing, into `options`, which has what the statement was prepared with; then the
+// profile that it names, then the pool's defaults, where nothing was said. `session` NULL: not those. Raises what is
+// wrong.
+void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct mp_session *session,
+                         struct mp_lua_options *options);
 // Into a request that was just taken. 0, or MP_ENOTFOUND: the host is not known.
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
                          struct mp_request *request) MP_MUST_CHECK;

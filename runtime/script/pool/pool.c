@@ -9,6 +9,7 @@
 
 #include "base/fork.h"
 #include "base/mem.h"
+#include "cluster/profile.h"
 #include "script/core.h"
 #include "script/values/result.h"
 
@@ -224,6 +225,7 @@ int mp_core_new_pool(lua_State *L)
 		return 2;
 	}
 	pool->process = mp_fork_generation();
+	pool->has_defaults = mp_session_defaults(pool->engine.session) != NULL;
 	pool->runtime = runtime;
 	pool->codec.L = mp_runtime_state(runtime);
 	mp_list_init(&pool->connecting);

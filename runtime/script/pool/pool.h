@@ -22,6 +22,7 @@ struct mp_lua_pool {
 	struct mp_runtime *runtime;
 	struct mp_engine engine; // gone when CLOSED
 	enum mp_lua_pool_state state;
+	bool has_defaults; // the configuration has options that every request has
 	struct mp_runtime_guest guest;
 	bool collected;            // no Lua value names it any more: freed when CLOSED and not held
 	uint32_t held;             // by C that lets Lua run and goes on with it afterwards

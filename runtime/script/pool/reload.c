@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cluster/profile.h"
 #include "policy/source.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
@@ -72,6 +73,7 @@ int mp_core_apply_config(lua_State *L)
 		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
 	}
+	pool->has_defaults = mp_session_defaults(pool->engine.session) != NULL;
 	lua_pushboolean(L, 1);
 	return 1;
 }

@@ -76,7 +76,7 @@ int mp_core_statement_defaults(lua_State *L)
 {
 	struct mp_lua_statement *statement = luaL_checkudata(L, 1, MP_LUA_STATEMENT);
 	struct mp_lua_options defaults = mp_lua_options_none;
-	mp_lua_options_read(L, 2, MP_LUA_CALL_PREPARE, &defaults);
+	mp_lua_options_read(L, 2, MP_LUA_CALL_PREPARE, NULL, &defaults);
 	if (statement->prepared == NULL)
 		return 0;
 	if (defaults.tag.data != NULL)

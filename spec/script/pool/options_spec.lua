@@ -24,13 +24,13 @@ local OPTIONS = {
   keyspace = { "ks", "text", "prepare", "batch" }, prepare = { true, "text", "batch" },
   pageState = { false, "text", "statement" }, routingKey = { "\0\0\0\1", "text", "statement", "batch" },
   timestamp = { 5, "text", "statement", "batch" }, host = { "127.0.0.1", "text", "statement", "batch" },
-  type = { "unlogged", "batch" },
+  type = { "unlogged", "batch" }, profile = { "p", "text", "statement", "batch" },
 }
 
 describe("options", function()
   it_in("are taken by the calls that honour them, and refused by name by the others", function(world)
     world:schema(CREATE)
-    local pool = world:pool()
+    local pool = world:pool { profiles = { p = {} } }
     local select = assert(pool:prepare(SELECT))
     local state = assert(pool:execute("SELECT key FROM system.local", nil, { fetchSize = 1 })).pageState or "state"
     local function call_of(method, ...) -- no tail call: the error names this line
@@ -71,7 +71,7 @@ describe("options", function()
   it_in("of an unknown name get the nearest one and the list of those that mean something", function(world)
     local pool = world:pool()
     local all = "consistency, serialConsistency, timeout, isIdempotent, fetchSize, pageState, keyspace, routingKey, "
-      .. "timestamp, traceQuery, host, tag, prepare"
+      .. "timestamp, traceQuery, host, tag, prepare, profile"
     assert.matches("unknown option 'idempotent', did you mean isIdempotent? There are: " .. all,
       raised(pool.execute, pool, "x", nil, { idempotent = true }), 1, true)
     assert.matches("unknown option 'x'; there are: " .. all, raised(pool.execute, pool, "x", nil, { x = 1 }), 1, true)
