@@ -2,7 +2,7 @@
 -- A host that answers much slower than its peers for half a minute is taken out for a while. It comes back on
 -- probation, with a tenth of the traffic, and stays when it is as fast as the others again.
 local TIMES = 5 -- slower than the median of the others
-local ENOUGH = 20 -- requests per second, so that a latency means something
+local ENOUGH = 5 -- requests per second, so that a latency means something
 
 local function median(list)
   table.sort(list)

@@ -60,6 +60,7 @@ steps.recoverConnection = { acts = true, host = true,
   does = function(run, host, options) return sure(run.pool:recoverConnection(host, options)) end }
 
 steps.resize = { acts = true, host = true,
+  undo = function(run, _, host) return run.pool:resize(host) end,
   does = function(run, host, options) return sure(run.pool:resize(host, options)) end }
 
 steps.setWeight = { acts = true, host = true,
@@ -77,7 +78,7 @@ steps.switchDatacenter = { acts = true,
   does = function(run, name) return sure(run.pool:switchDatacenter(name)) end }
 
 steps.usePolicy = { acts = true,
-  undo = function(run, _, kind) return run.pool:rollback(kind) end,
+  undo = function(run, _, kind) return run.pool:usePolicy(kind) end, -- the configuration's
   does = function(run, kind, name) return sure(run.pool:usePolicy(kind, name)) end }
 
 steps.execute = { acts = true,
