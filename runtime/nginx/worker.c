@@ -155,11 +155,11 @@ static void check_place(lua_State *L)
 		luaL_error(L, "moonpool serves another Lua state of this worker: it needs lua_code_cache on");
 }
 
+// What a worker that goes waits for. Coroutines that wait have timers of nginx's own, which go with them when they are
+// killed; their seats stay a while.
 static size_t requests(void *data)
 {
-	struct mp_seats seats;
-	mp_runtime_seats(data, &seats);
-	return mp_runtime_requests(data) + seats.waiting;
+	return mp_runtime_requests(data);
 }
 
 static void end_runtime(void *data)

@@ -107,6 +107,24 @@ describe("workers of nginx", function()
     end)
   end)
 
+  it("do not wait at QUIT for what was killed, but for what sleeps", function()
+    with({ locations = {
+      ["/killed"] = [[
+        local thread = ngx.thread.spawn(moonpool.sleep, 3600000)
+        ngx.thread.kill(thread)
+        ngx.print "killed"]],
+      ["/sleep"] = "ngx.shared.notes:set('asleep', 1) moonpool.sleep(150) ngx.print 'slept'",
+      ["/asleep"] = "ngx.print(ngx.shared.notes:get 'asleep' or 0)",
+    } }, function(world)
+      assert.equal("killed", world.server:body "/killed")
+      local call, worker = world.server:begin "/sleep", world.server:workers()
+      nginx.eventually("it sleeps", function() return world.server:body "/asleep" == "1" end)
+      world.server:signal "QUIT"
+      assert.equal(200, (call:finish()))
+      world.server:gone("the worker's end", worker)
+    end)
+  end)
+
   it("N7 go at TERM, whatever is in flight", function()
     with({}, function(world)
       local calls, worker = in_flight(world, 5), world.server:workers()
