@@ -74,6 +74,31 @@ describe("the library", function()
     os.remove(path)
   end)
 
+  it("serves from where it was installed, however it comes in", function()
+    local prefix = policies.folder()
+    assert(os.execute(("cmake --install '%s' --prefix '%s' >/dev/null 2>&1"):format(MOONPOOL_BUILD_DIR, prefix)) == 0)
+    local pipe = assert(io.popen("find '" .. prefix .. "' -name ngx_moonpool_module.so"))
+    local library = pipe:read "*l"
+    pipe:close()
+    assert.matches("/nginx/modules/ngx_moonpool_module%.so$", library)
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      for _, by in ipairs { "module", library } do
+        local server = nginx.start { by = by, library = library, lua = prefix .. "/share/moonpool/lua",
+          worker = ("require('resty.moonpool').init_worker(%s)"):format(nginx.config(cluster,
+            "loadBalancing = { policy = 'LeastLoadedPolicy' }")),
+          locations = { ["/get"] = [[
+            local pool = assert(require("resty.moonpool").pool())
+            ngx.print(assert(pool:execute("SELECT name FROM ks.users WHERE id = 5")):first().name, " ",
+              pool:policies().balance.file)]] } }
+        assert.equal("name 5 " .. prefix .. "/share/moonpool/policies/balance/least_loaded.lua", server:body "/get")
+        server:stop "QUIT"
+      end
+      nginx_world.close(cluster)
+    end)
+    policies.remove(prefix)
+  end)
+
   it("is named where it is not found", function()
     nginx_world.run(function()
       local server = nginx.start { by = "/nowhere/ngx_moonpool_module.so",

@@ -4,6 +4,7 @@
 --   local server = nginx.start{ init = LUA, worker = LUA, locations = { ["/get"] = LUA }, cluster = sim.cluster{...} }
 --   server:get "/get" -> status, body      server:signal "HUP"   server:log()   server:stop()
 --
+-- `library` and `lua`: another module and another folder of Lua files than those of the build.
 -- `by`: how the library comes in: "module" (load_module, the usual one), or the path of a file that Lua loads. The
 -- others are text for nginx.conf: main, http, server, location[path] beside the Lua of locations; `workers`: how many.
 local ffi = require "ffi"
@@ -32,7 +33,7 @@ events { worker_connections %d; }
 http {
   access_log off;
   client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
-  lua_package_path "%s/lua/?.lua;%s/lua/?/init.lua;;";
+  lua_package_path "%s/?.lua;%s/?/init.lua;;";
   lua_shared_dict notes 1m;
   %s
   init_by_lua_block { %s }
@@ -92,10 +93,12 @@ end
 function Server:conf(options)
   local folder = self.folder
   local by_module = (options.by or "module") == "module"
+  local load = by_module and ("load_module %s;"):format(options.library or nginx.library) or ""
+  local lua = options.lua or MOONPOOL_ROOT .. "/lua"
   write(folder .. "/nginx.conf", CONF:format(
     ffi.C.geteuid() == 0 and "user root;" or "", options.workers or 1, options.shutdown or "0", folder,
-    options.level or "info", folder, by_module and "load_module " .. nginx.library .. ";" or "", options.main or "",
-    options.connections or 512, MOONPOOL_ROOT, MOONPOOL_ROOT, options.http or "", options.init or "",
+    options.level or "info", folder, load, options.main or "",
+    options.connections or 512, lua, lua, options.http or "", options.init or "",
     options.worker or "", self.port, options.server or "", locations(options)))
 end
 
