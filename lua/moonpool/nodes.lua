@@ -20,6 +20,13 @@ local function split(method, host)
   return name, port
 end
 
+-- The addresses of a name, or nil and an error that names it.
+local function look_up(self, name, port)
+  local addresses, err = core.lookUp(self, name, port or 0)
+  if addresses or err.code ~= "RESOLVE_FAILED" then return addresses, err end
+  return nil, core.error("RESOLVE_FAILED", name .. ": " .. err.message)
+end
+
 local function admit(self, addresses)
   for _, each in ipairs(addresses) do
     local ok, err = core.admitNode(self, each)
@@ -45,7 +52,7 @@ local ADD = { timeout = { "integer", 0, given.DAY_MS } }
 function nodes.addNode(self, host, options)
   local name, port = split("addNode", host)
   options = given.options("addNode", options, ADD)
-  local addresses, err = core.lookUp(self, name, port or 0)
+  local addresses, err = look_up(self, name, port)
   if not addresses then return nil, err end
   local ok
   ok, err = overlay.add_contact(self, debug.getfenv(self), name, port)
@@ -62,7 +69,8 @@ function nodes.addNode(self, host, options)
     if not last and why.code ~= "NOT_FOUND" then return nil, why end
     return last and (last.isUp or last.wanted == 0) or nil
   end)
-  if ok or err then return ok, err end
+  if ok then return true end
+  if err then return nil, err end
   if last and last.error then return nil, last.error end
   if last then return nil, core.error("TIMEOUT", host .. " is a node of the cluster and is not connected yet") end
   return nil, core.error("NOT_FOUND", ("no node of the cluster is at %s (%s): it is used as soon as the cluster names "
@@ -80,7 +88,7 @@ function nodes.removeNode(self, host, options)
   local known = core.findHost(self, host)
   if not known then
     local addresses
-    addresses, err = core.lookUp(self, name, port or 0)
+    addresses, err = look_up(self, name, port)
     if not addresses then return nil, err end
     local state
     state, err = find(self, addresses)
@@ -128,7 +136,8 @@ function nodes.switchDatacenter(self, name, options)
     if not serving then return nil, core.error("CLOSED", "the pool is closed") end
     return serving == target or nil
   end)
-  if ok or err then return ok, err end
+  if ok then return true end
+  if err then return nil, err end
   return nil, core.error("TIMEOUT", ("datacentre %s does not serve yet: it will when a host of it is connected")
     :format(target))
 end

@@ -55,7 +55,8 @@ function steer.drain(self, host, options)
     left = state.left
     return state.left == 0 or nil
   end)
-  if ok or err then return ok, err end
+  if ok then return true end
+  if err then return nil, err end
   return nil, core.error("TIMEOUT", ("%s: %d connections still carry requests: they close when those have ended")
     :format(host, left))
 end

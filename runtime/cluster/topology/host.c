@@ -61,9 +61,9 @@ void mp_host_set_state(struct mp_host *host, enum mp_host_state state, const cha
 		return;
 	mp_assert(host->state != MP_HOST_REMOVED && state != MP_HOST_NEW);
 	bool tells = state != MP_HOST_REMOVED;
-	mp_log_write(host->cluster->log, state == MP_HOST_DOWN ? MP_LOG_WARN : MP_LOG_INFO, "%s %s%s%s",
-	             host->addr_text, state_words(host, state), reason != NULL ? ": " : "",
-	             reason != NULL ? reason : "");
+	bool is_news = state == MP_HOST_DOWN && host->hold != MP_HOLD_DRAINING;
+	mp_log_write(host->cluster->log, is_news ? MP_LOG_WARN : MP_LOG_INFO, "%s %s%s%s", host->addr_text,
+	             state_words(host, state), reason != NULL ? ": " : "", reason != NULL ? reason : "");
 	host->state = state;
 	host->state_since_ms = mp_loop_now_ms(host->cluster->loop);
 	show(host);

@@ -141,6 +141,7 @@ describe("pool:addNode", function()
     assert.is_true(adding:wait())
     _, err = pool:addNode "nowhere.example"
     assert.equal("RESOLVE_FAILED", err.code)
+    assert.matches("nowhere.example", err.message, 1, true)
   end)
 
   it_in("says why a node of the cluster is not reached", function(world)

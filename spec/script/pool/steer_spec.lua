@@ -347,4 +347,21 @@ describe("the verbs for hosts", function()
       assert(message:find("steer_spec.lua:", 1, true) or case[2] == "bad argument", message)
     end
   end)
+
+  it("are those that editors are told of", function()
+    local file = assert(io.open(MOONPOOL_ROOT .. "/lua/moonpool/library/steer.lua"))
+    local text, count = file:read "*a", 0
+    file:close()
+    local methods = require("moonpool.core_loader").poolMethods
+    for name in text:gmatch "function Pool:(%w+)%(" do
+      assert.equal("function", type(methods[name]), name)
+      count = count + 1
+    end
+    for _, module in ipairs { "steer", "nodes", "overlay" } do
+      for name, fn in pairs(require("moonpool." .. module)) do
+        if methods[name] == fn then count = count - 1 end
+      end
+    end
+    assert.equal(0, count)
+  end)
 end)
