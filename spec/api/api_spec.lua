@@ -369,13 +369,13 @@ describe("a configuration of the C API", function()
     local said = said_by(function()
       local message = ffi.new "char[512]"
       local session = C.moonpool_session_from_text(loop,
-        "return { contactPoints = { '127.0.0.1' },\n  logging = { level = 'off', logRequests = true } }", "pool.lua",
-        message, 512)
+        "return { contactPoints = { '127.0.0.1' }, logging = { level = 'off' },\npooling = { heartBeatInterval = 0 } }",
+        "pool.lua", message, 512)
       assert(session ~= nil, ffi.string(message))
       C.moonpool_session_close(session, nil, nil)
       C.moonpool_loop_run(loop)
     end)
-    assert.matches("^moonpool warn: pool.lua:2: logging.logRequests: ", said)
+    assert.matches("^moonpool warn: pool.lua:2: pooling.heartBeatInterval: ", said)
     assert.equal(1, select(2, said:gsub("\n", "")))
   end)
 
