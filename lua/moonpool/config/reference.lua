@@ -45,7 +45,8 @@ reference.defaults = {
   ["failover.enabled"] = "true", ["failover.maxRetries"] = { "no limit" }, ["failover.retryDelay"] = "0",
   ["failover.backoffMultiplier"] = "1", ["failover.autoDiscovery"] = "true",
   ["failover.discoveryInterval"] = "60000", ["failover.allowLocalConsistency"] = "false",
-  ["failover.policy"] = { "home always serves" }, regionSettings = "{}", ["logging.level"] = '"warn"',
+  ["failover.policy"] = { "home always serves" }, regionSettings = "{}", defaults = { "none" }, profiles = { "none" },
+  ["logging.level"] = '"warn"',
   ["logging.logConnections"] = "false", ["logging.logRequests"] = "false", ["logging.logErrors"] = "false",
   ["logging.slowRequestMs"] = "0", ["logging.format"] = '"text"',
   ["logging.timestamps"] = { "false; true for logfmt, json" },
@@ -56,6 +57,7 @@ reference.defaults = {
 local KINDS = {
   addresses = "list of addresses", translator = "table or function", connections = "a number for each distance",
   options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
+  defaults = "options of a request", profiles = "the same by name",
   listen = "address or path", boolean = "boolean", integer = "integer", number = "number", text = "text",
 }
 

@@ -25,6 +25,10 @@
 ---@field host? string
 ---@field tag? string
 ---@field prepare? boolean
+---@field profile? string of the configuration
+
+---@class BatchOptions: RequestOptions
+---@field type? "logged"|"unlogged"|"counter"
 
 ---@class Column
 ---@field name string
@@ -39,6 +43,19 @@
 local Result = {}
 ---@return table<string, any>? row the first one
 function Result:first() end
+---@return Trace?, Error? err of a request with traceQuery
+function Result:trace() end
+
+---@class Trace
+---@field id string
+---@field coordinator string
+---@field client? string
+---@field command string
+---@field request string
+---@field parameters table<string, string>
+---@field startedAt number ms since 1970
+---@field durationUs integer
+---@field events { source: string, activity: string, elapsedUs: integer, thread: string }[]
 
 ---@class Statement
 ---@field cql string
@@ -133,11 +150,11 @@ function Pool:execute(statement, parameters, options) end
 ---@return Future
 function Pool:executeAsync(statement, parameters, options) end
 ---@param statements table[] each a text, or { statement, parameters }
----@param options? table type = "logged" | "unlogged" | "counter", and those of a request
+---@param options? BatchOptions
 ---@return Result?, Error? err
 function Pool:batch(statements, options) end
 ---@param statements table[]
----@param options? table
+---@param options? BatchOptions
 ---@return Future
 function Pool:batchAsync(statements, options) end
 ---@param cql string
