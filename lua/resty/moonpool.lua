@@ -15,6 +15,7 @@ local moonpool = require "moonpool"
 local async = require "moonpool.async"
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
+local pool_module = require "moonpool.pool"
 local schema = require "moonpool.config.schema"
 local workers = require "resty.moonpool.workers"
 
@@ -102,6 +103,7 @@ function resty.init_worker(configuration, options)
   for name, entry in pairs(made) do
     pools[name] = entry
     core.start(connect, entry)
+    workers.count_connections(entry.pool, pool_module.configuration(entry.pool))
   end
   if options and options.shared then workers.share(options.shared) end
   return true

@@ -35,6 +35,15 @@ function workers.share(name)
   core.start(serve)
 end
 
+-- A configuration counts in each worker; one of them says what that comes to.
+function workers.count_connections(pool, configuration)
+  local each, count = configuration.localMax, ngx.worker.count()
+  if not each or count == 1 or ngx.worker.id() ~= 0 then return end
+  core.log("warn", ("pooling.maxConnectionsPerHost: %d in each of %d workers are up to %d connections to a host, " ..
+    "and one of each worker to a host of its choice; twice that during a reload"):format(each, count, each * count),
+    pool)
+end
+
 -- ---- all in one -------------------------------------------------------------------------------------------
 
 local function labelled(sample, label)
