@@ -106,4 +106,39 @@ describe("a session that runs out of memory", function()
       assert(ok, "the allocation number " .. nth .. ": " .. tostring(trouble))
     end
   end)
+
+  -- Three connections to each host, ahead of the load; told once.
+  local function warm_up()
+    local record, count = {}, tonumber(C.mp_session_host_count(world.session))
+    local warmup = C.mp_warmup_new(world.session, count)
+    if warmup == nil then return record end
+    for i = 0, count - 1 do C.mp_warmup_add(warmup, C.mp_session_host_at(world.session, i), 3) end
+    record.begun = true
+    C.mp_warmup_start(warmup, world.loop:callback("void (*)(void *, const struct mp_warmup_end *)", function(_, over)
+      assert(not record.done, "it was told twice")
+      record.done, record.reached = true, 0
+      for i = 0, count - 1 do record.reached = record.reached + tonumber(over.hosts[i].reached) end
+    end), nil)
+    return record
+  end
+
+  it("while it opens connections ahead of the load, opens what it can and tells it once", function()
+    local short = 0
+    for nth = 1, 150, 2 do
+      world = session_world.connected { config = { local_limits = { max = 4, grow_at = 4294967295,
+        adaptive = { enabled = true, target = 0.7, up = 0.8, down = 0.3, interval_ms = 100 } } } }
+      C.mp_mem_fail_at(nth, false)
+      local first = warm_up()
+      world:until_true(function() return first.done or not first.begun end, 5000)
+      C.mp_mem_fail_at(0, false)
+      short = short + (first.done and first.reached == 9 and 0 or 1)
+      world:pass(3000) -- and the sizes follow the load, which is none
+      local second = warm_up()
+      world:until_true(function() return second.done end, 5000)
+      assert.equal(9, second.reached)
+      world:close()
+      world = nil
+    end
+    assert.is_true(short > 5, short .. " fell short")
+  end)
 end)
