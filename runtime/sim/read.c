@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SELECT: partitions by key or the whole ring in token order, each from as many replicas as the level asks, page by
 // page. A paging state names the last row that was given, so a page may be asked from any node.
+#include "sim/aggregate.h"
 #include "sim/coord.h"
+#include "sim/cql/compare.h"
 #include "sim/cql/parse.h"
 #include "sim/store/key.h"
 #include "sim/store/resolve.h"
@@ -20,7 +22,7 @@ struct select {
 	struct mp_sim_row_view view;
 	struct mp_buf rows; // encoded rows of this page
 	uint32_t row_count;
-	int64_t counted; // count(*)
+	struct mp_sim_aggregate *aggregates; // one for each selected column, or none
 	int64_t limit_left;
 	int64_t page_left;
 	int64_t partition_limit;
@@ -55,27 +57,15 @@ static void put_value(struct mp_buf *buf, struct mp_bytes value)
 	mp_buf_bytes(buf, value.data, value.len > 0 ? (size_t)value.len : 0);
 }
 
-// A field of a user's type: null where the way ends.
-static struct mp_bytes field_of(struct mp_bytes value, const struct mp_sim_selected *sel)
-{
-	for (uint16_t level = 0; level < sel->depth && value.len >= 0; level++) {
-		struct mp_cursor parts = mp_cursor_on(value.data, (size_t)value.len);
-		value = (struct mp_bytes){NULL, -1};
-		for (uint16_t i = 0; i <= sel->path[level] && mp_cursor_left(&parts) > 0; i++) {
-			struct mp_bytes part = mp_cursor_bytes(&parts);
-			value = i == sel->path[level] ? part : value;
-		}
-	}
-	return value;
-}
-
 static int put_selected(struct select *s, const struct mp_sim_selected *sel, const struct mp_bytes *values,
                         int64_t token)
 {
 	struct mp_bytes value;
 	switch (sel->kind) {
 	case MP_SIM_SELECT_COLUMN: put_value(&s->rows, values[sel->column->index]); return 0;
-	case MP_SIM_SELECT_FIELD: put_value(&s->rows, field_of(values[sel->column->index], sel)); return 0;
+	case MP_SIM_SELECT_FIELD:
+		put_value(&s->rows, mp_sim_field(values[sel->column->index], sel->path, sel->depth));
+		return 0;
 	case MP_SIM_SELECT_TOKEN: return put_i64_value(&s->rows, token, false);
 	case MP_SIM_SELECT_WRITETIME:
 	case MP_SIM_SELECT_TTL: {
@@ -93,6 +83,7 @@ static int put_selected(struct select *s, const struct mp_sim_selected *sel, con
 		MP_SIM_TRY(mp_sim_eval(s->env, sel->term, sel->type, sel->name, &value));
 		put_value(&s->rows, value);
 		return 0;
+	case MP_SIM_SELECT_AGGREGATE:
 	case MP_SIM_SELECT_COUNT: return 0;
 	}
 	return 0;
@@ -117,8 +108,8 @@ static int emit(struct select *s, const struct mp_bytes *values, struct mp_bytes
 	}
 	if (s->partition_left == 0)
 		return 0;
-	if (s->plan->counts) {
-		s->counted++;
+	if (s->plan->aggregates) {
+		mp_sim_aggregate_add(s->plan, s->aggregates, values);
 		return 0;
 	}
 	if (s->limit_left == 0)
@@ -455,8 +446,8 @@ static void answer_rows(struct select *s)
 	}
 	struct mp_buf *buf = mp_sim_answer_begin(req);
 	struct mp_rows_mark mark = mp_encode_rows_begin(buf, req->envelope.version, req->envelope.stream, &head);
-	if (s->plan->counts) {
-		put_i64_value(buf, s->counted, false);
+	if (s->plan->aggregates) {
+		mp_sim_aggregate_put(s->plan, s->aggregates, buf);
 		s->row_count = 1;
 	} else {
 		mp_buf_bytes(buf, s->rows.data, s->rows.len);
@@ -477,6 +468,11 @@ static int read_all(struct select *s)
 		return mp_sim_fail(&s->req->err, MP_SE_PROTOCOL_ERROR, "Unknown code %u for a consistency level",
 		                   level);
 	MP_SIM_TRY(read_limits(s));
+	if (s->plan->aggregates) {
+		s->aggregates = mp_arena_alloc(s->env->arena, s->plan->selected_count * sizeof(*s->aggregates));
+		if (s->aggregates == NULL)
+			return mp_sim_fail_nomem(&s->req->err);
+	}
 	if (table->source != NULL)
 		return read_virtual(s);
 	if (mp_sim_row_view_init(&s->view, table, s->env->arena) < 0)

@@ -82,15 +82,19 @@ enum mp_sim_selector_kind {
 	MP_SIM_SELECT_COLUMN,
 	MP_SIM_SELECT_FIELD, // of a user's type: `fields` lead there
 	MP_SIM_SELECT_COUNT,
+	MP_SIM_SELECT_AGGREGATE, // of a column
 	MP_SIM_SELECT_TOKEN,
 	MP_SIM_SELECT_WRITETIME,
 	MP_SIM_SELECT_TTL,
 	MP_SIM_SELECT_TERM, // a function of no column: now(), toTimestamp(now())
 };
 
+enum mp_sim_aggregate_kind { MP_SIM_MIN, MP_SIM_MAX, MP_SIM_SUM, MP_SIM_AVG, MP_SIM_COUNT_OF };
+
 struct mp_sim_selector {
 	enum mp_sim_selector_kind kind;
 	struct mp_str column;
+	enum mp_sim_aggregate_kind aggregate;
 	struct mp_sim_word *fields;
 	struct mp_sim_word *token;
 	struct mp_sim_term *term;

@@ -352,3 +352,16 @@ int mp_sim_check_value(const struct mp_type *type, struct mp_bytes value)
 	default: return 0;
 	}
 }
+
+struct mp_bytes mp_sim_field(struct mp_bytes value, const uint16_t *path, uint16_t depth)
+{
+	for (uint16_t level = 0; level < depth && value.len >= 0; level++) {
+		struct mp_cursor parts = mp_cursor_on(value.data, (size_t)value.len);
+		value = (struct mp_bytes){NULL, -1};
+		for (uint16_t i = 0; i <= path[level] && mp_cursor_left(&parts) > 0; i++) {
+			struct mp_bytes part = mp_cursor_bytes(&parts);
+			value = i == path[level] ? part : value;
+		}
+	}
+	return value;
+}

@@ -76,12 +76,16 @@ int mp_sim_parse_where(struct mp_sim_parser *p, struct mp_sim_relation **list)
 // count(*), count(1), token(k), writetime(c), ttl(c), or a call without columns. `name` is the word before "(".
 static int parse_function(struct mp_sim_parser *p, struct mp_sim_selector *sel, struct mp_sim_token name)
 {
-	if (mp_str_is_nocase(name.text, "count")) {
-		sel->kind = MP_SIM_SELECT_COUNT;
+	static const char *const aggregates[] = {"min", "max", "sum", "avg", "count"};
+	for (size_t i = 0; i < MP_ARRAY_LEN(aggregates); i++) {
+		if (!mp_str_is_nocase(name.text, aggregates[i]))
+			continue;
 		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
-		if (!mp_sim_at_mark(p, "*") && !(p->tok.kind == MP_SIM_TOK_INT && mp_str_is(p->tok.text, "1")))
-			return mp_sim_expected(p, "* in count(*)");
-		MP_SIM_TRY(mp_sim_parser_step(p));
+		bool all = mp_sim_at_mark(p, "*") || (p->tok.kind == MP_SIM_TOK_INT && mp_str_is(p->tok.text, "1"));
+		sel->kind = all && i == MP_SIM_COUNT_OF ? MP_SIM_SELECT_COUNT : MP_SIM_SELECT_AGGREGATE;
+		sel->aggregate = (enum mp_sim_aggregate_kind)i;
+		MP_SIM_TRY(sel->kind == MP_SIM_SELECT_COUNT ? mp_sim_parser_step(p)
+		                                            : mp_sim_parse_name(p, &sel->column));
 		return mp_sim_expect_mark(p, ")");
 	}
 	bool time = mp_str_is_nocase(name.text, "writetime"), ttl = mp_str_is_nocase(name.text, "ttl");

@@ -40,7 +40,17 @@ int mp_sim_keep(struct mp_sim_env *env, const void *data, size_t len, struct mp_
 
 // ---- functions --------------------------------------------------------------------------------------------
 
-enum function { F_NOW, F_UUID, F_TO_TIMESTAMP, F_TO_DATE, F_TO_UNIX, F_CURRENT_TIMESTAMP, F_CURRENT_DATE };
+enum function {
+	F_NOW,
+	F_UUID,
+	F_MIN_TIMEUUID,
+	F_MAX_TIMEUUID,
+	F_TO_TIMESTAMP,
+	F_TO_DATE,
+	F_TO_UNIX,
+	F_CURRENT_TIMESTAMP,
+	F_CURRENT_DATE
+};
 
 static const struct {
 	const char *name;
@@ -52,6 +62,10 @@ static const struct {
 	{"currenttimeuuid", F_NOW, MP_TYPE_TIMEUUID, 0},
 	{"current_timeuuid", F_NOW, MP_TYPE_TIMEUUID, 0},
 	{"uuid", F_UUID, MP_TYPE_UUID, 0},
+	{"mintimeuuid", F_MIN_TIMEUUID, MP_TYPE_TIMEUUID, 1},
+	{"min_timeuuid", F_MIN_TIMEUUID, MP_TYPE_TIMEUUID, 1},
+	{"maxtimeuuid", F_MAX_TIMEUUID, MP_TYPE_TIMEUUID, 1},
+	{"max_timeuuid", F_MAX_TIMEUUID, MP_TYPE_TIMEUUID, 1},
 	{"totimestamp", F_TO_TIMESTAMP, MP_TYPE_TIMESTAMP, 1},
 	{"to_timestamp", F_TO_TIMESTAMP, MP_TYPE_TIMESTAMP, 1},
 	{"todate", F_TO_DATE, MP_TYPE_DATE, 1},
@@ -71,6 +85,26 @@ uint16_t mp_sim_function_type(struct mp_str name)
 			return functions[i].type;
 	}
 	return 0;
+}
+
+uint16_t mp_sim_argument_type(struct mp_str name)
+{
+	for (size_t i = 0; i < MP_ARRAY_LEN(functions); i++) {
+		bool bounds = functions[i].function == F_MIN_TIMEUUID || functions[i].function == F_MAX_TIMEUUID;
+		if (bounds && mp_str_is_nocase(name, functions[i].name))
+			return MP_TYPE_TIMESTAMP;
+	}
+	return MP_TYPE_TIMEUUID;
+}
+
+// The least or the greatest of a millisecond: no UUID that somebody made, a bound for ranges.
+static int bound_timeuuid(struct mp_sim_env *env, int64_t ms, bool most, struct mp_bytes *out)
+{
+	struct mp_uuid uuid;
+	const uint8_t node[6] = {0};
+	mp_uuid_v1((uint64_t)ms * 10000 + (most ? 9999 : 0), 0, node, &uuid);
+	memset(uuid.bytes + 8, most ? 0x7f : 0x80, 8);
+	return mp_sim_keep(env, uuid.bytes, sizeof(uuid.bytes), out);
 }
 
 static int make_timeuuid(struct mp_sim_env *env, struct mp_bytes *out)
@@ -104,8 +138,8 @@ static int put_days(struct mp_sim_env *env, int64_t ms, struct mp_bytes *out)
 static int argument_ms(struct mp_sim_env *env, const struct mp_sim_term *call, int64_t *ms)
 {
 	const struct mp_sim_term *argument = call->items;
-	uint16_t type =
-		argument->kind == MP_SIM_TERM_CALL ? mp_sim_function_type(argument->text) : MP_TYPE_TIMEUUID;
+	uint16_t type = argument->kind == MP_SIM_TERM_CALL ? mp_sim_function_type(argument->text)
+	                                                   : mp_sim_argument_type(call->text);
 	if (type != MP_TYPE_TIMEUUID && type != MP_TYPE_DATE && type != MP_TYPE_TIMESTAMP)
 		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid call to function %.*s", MP_SIM_S(call->text));
 	struct mp_bytes value;
@@ -133,11 +167,14 @@ static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call,
 	int64_t ms = env->now_us / 1000;
 	if (env->random != NULL)
 		*env->random = true;
-	if (function == F_TO_TIMESTAMP || function == F_TO_DATE || function == F_TO_UNIX)
+	bool takes_time = function == F_MIN_TIMEUUID || function == F_MAX_TIMEUUID;
+	if (takes_time || function == F_TO_TIMESTAMP || function == F_TO_DATE || function == F_TO_UNIX)
 		MP_SIM_TRY(argument_ms(env, call, &ms));
 	switch (function) {
 	case F_NOW: return make_timeuuid(env, out);
 	case F_UUID: mp_uuid_v4(env->rand, &uuid); return mp_sim_keep(env, uuid.bytes, sizeof(uuid.bytes), out);
+	case F_MIN_TIMEUUID:
+	case F_MAX_TIMEUUID: return bound_timeuuid(env, ms, function == F_MAX_TIMEUUID, out);
 	case F_TO_DATE:
 	case F_CURRENT_DATE: return put_days(env, ms, out);
 	case F_TO_TIMESTAMP:

@@ -26,6 +26,8 @@ int mp_sim_eval_i64(struct mp_sim_env *env, const struct mp_sim_term *term, uint
                     bool *present) MP_MUST_CHECK; // LIMIT, TTL, TIMESTAMP; `what` as in "[limit]"
 // The type of a function's result; 0: no function of ours.
 uint16_t mp_sim_function_type(struct mp_str name);
+uint16_t
+mp_sim_argument_type(struct mp_str name); // of the function's argument, where that is no function itself
 const struct mp_type *mp_sim_scalar_type(uint16_t id); // of every scalar; NULL otherwise. Static storage.
 
 // A copy in the environment's arena.

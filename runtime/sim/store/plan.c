@@ -123,7 +123,8 @@ int mp_sim_plan_marker(struct mp_sim_plan *plan, const struct mp_sim_term *term,
 		return set_marker(plan, term, name, type, err);
 	if (term->kind == MP_SIM_TERM_CALL) {
 		for (const struct mp_sim_term *at = term->items; at != NULL; at = at->next)
-			MP_SIM_TRY(mp_sim_plan_marker(plan, at, term->text, mp_sim_scalar_type(MP_TYPE_TIMEUUID), err));
+			MP_SIM_TRY(mp_sim_plan_marker(plan, at, term->text,
+			                              mp_sim_scalar_type(mp_sim_argument_type(term->text)), err));
 		return 0;
 	}
 	if (type->id == MP_TYPE_UDT || type->id == MP_TYPE_TUPLE)

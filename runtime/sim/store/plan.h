@@ -30,6 +30,7 @@ struct mp_sim_selected {
 	enum mp_sim_selector_kind kind;
 	const struct mp_sim_column *column;
 	const struct mp_type *type;
+	enum mp_sim_aggregate_kind aggregate;
 	const uint16_t *path; // FIELD: from the column's value down, `depth` places
 	uint16_t depth;
 	const struct mp_sim_term *term;
@@ -52,7 +53,7 @@ struct mp_sim_plan {
 	struct mp_sim_where where;
 	struct mp_sim_selected *selected;
 	uint32_t selected_count;
-	bool counts; // SELECT count(*)
+	bool aggregates; // SELECT count(*), max(v): one row
 	bool reversed;
 	const struct mp_sim_column **assigned; // columns of stmt->assigns, in their order
 };

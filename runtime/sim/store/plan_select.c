@@ -29,7 +29,8 @@ static int select_all(struct mp_sim_plan *plan, struct mp_sim_error *err)
 static int name_of_call(struct mp_sim_plan *plan, const struct mp_sim_selector *sel, struct mp_str *name)
 {
 	// Cassandra names functions with their keyspace and without blanks: "system.now()".
-	bool native = sel->kind == MP_SIM_SELECT_TOKEN || sel->kind == MP_SIM_SELECT_TERM;
+	bool native = sel->kind == MP_SIM_SELECT_TOKEN || sel->kind == MP_SIM_SELECT_TERM ||
+	              sel->kind == MP_SIM_SELECT_AGGREGATE;
 	char *text = mp_arena_alloc(&plan->arena, sel->raw.len + 16);
 	if (text == NULL)
 		return MP_ENOMEM;
@@ -78,6 +79,28 @@ static int select_field(struct mp_sim_plan *plan, const struct mp_sim_selector *
 	return 0;
 }
 
+static bool is_number(uint16_t type)
+{
+	return type == MP_TYPE_TINYINT || type == MP_TYPE_SMALLINT || type == MP_TYPE_INT ||
+	       type == MP_TYPE_BIGINT || type == MP_TYPE_COUNTER || type == MP_TYPE_FLOAT ||
+	       type == MP_TYPE_DOUBLE;
+}
+
+static int select_aggregate(struct mp_sim_plan *plan, const struct mp_sim_selector *sel,
+                            struct mp_sim_selected *out, struct mp_sim_error *err)
+{
+	const struct mp_type *type = out->column->type;
+	bool sums = sel->aggregate == MP_SIM_SUM || sel->aggregate == MP_SIM_AVG;
+	if (sums && !is_number(type->id))
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "sums and means of a %s are not supported by the simulated cluster",
+		                   mp_type_id_name(type->id));
+	plan->aggregates = true;
+	out->aggregate = sel->aggregate;
+	out->type = sel->aggregate == MP_SIM_COUNT_OF ? mp_sim_scalar_type(MP_TYPE_BIGINT) : type;
+	return 0;
+}
+
 static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *sel,
                       struct mp_sim_selected *out, struct mp_sim_error *err)
 {
@@ -92,9 +115,10 @@ static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *se
 	case MP_SIM_SELECT_COLUMN: out->type = out->column->type; break;
 	case MP_SIM_SELECT_FIELD: MP_SIM_TRY(select_field(plan, sel, out, err)); break;
 	case MP_SIM_SELECT_COUNT:
-		plan->counts = true;
+		plan->aggregates = true;
 		out->type = mp_sim_scalar_type(MP_TYPE_BIGINT);
 		break;
+	case MP_SIM_SELECT_AGGREGATE: MP_SIM_TRY(select_aggregate(plan, sel, out, err)); break;
 	case MP_SIM_SELECT_TOKEN: out->type = mp_sim_scalar_type(MP_TYPE_BIGINT); break;
 	case MP_SIM_SELECT_WRITETIME:
 	case MP_SIM_SELECT_TTL:
@@ -209,9 +233,13 @@ int mp_sim_plan_select(struct mp_sim_plan *plan, struct mp_sim_error *err)
 {
 	const struct mp_sim_stmt *stmt = plan->stmt;
 	MP_SIM_TRY(stmt->select_all ? select_all(plan, err) : select_list(plan, err));
-	if (plan->counts && plan->selected_count > 1)
-		return mp_sim_fail(err, MP_SE_INVALID,
-		                   "count(*) beside other selections is not supported by the simulated cluster");
+	for (uint32_t i = 0; plan->aggregates && i < plan->selected_count; i++) {
+		enum mp_sim_selector_kind kind = plan->selected[i].kind;
+		if (kind != MP_SIM_SELECT_COUNT && kind != MP_SIM_SELECT_AGGREGATE)
+			return mp_sim_fail(
+				err, MP_SE_INVALID,
+				"aggregates beside other selections are not supported by the simulated cluster");
+	}
 	MP_SIM_TRY(mp_sim_plan_where(plan, err));
 	MP_SIM_TRY(check_order(plan, err));
 	MP_SIM_TRY(check_distinct(plan, err));
