@@ -125,7 +125,7 @@ void mp_request_give(struct mp_request *request)
 // ---- submit -----------------------------------------------------------------------------------------------
 
 // What does not fit the fields of the protocol is refused here, where there is a caller to tell it to.
-static int check_sizes(const struct mp_request *request)
+MP_INLINE int check_sizes(const struct mp_request *request)
 {
 	// Limits of all ones: one of the numbers is above if all their bits are.
 	if (MP_UNLIKELY((request->value_count | request->keyspace.len) > UINT16_MAX ||
@@ -136,7 +136,7 @@ static int check_sizes(const struct mp_request *request)
 	return MP_UNLIKELY(is_long) ? MP_ETOOBIG : 0;
 }
 
-static int check(const struct mp_request *request)
+MP_INLINE int check(const struct mp_request *request)
 {
 	const struct mp_session *session = request->session;
 	if (MP_UNLIKELY(mp_loop_is_forked(session->loop)))
@@ -154,7 +154,7 @@ static int check(const struct mp_request *request)
 	return check_sizes(request);
 }
 
-static void classify_batch(struct mp_request *request)
+static MP_COLD void classify_batch(struct mp_request *request)
 {
 	const struct mp_batch *batch = request->batch;
 	struct mp_request_state *state = request->state;
@@ -166,7 +166,7 @@ static void classify_batch(struct mp_request *request)
 	state->keyspace_id = batch->has_token ? batch->keyspace_id : request->session->keyspace_id;
 }
 
-static void classify(struct mp_request *request)
+MP_INLINE void classify(struct mp_request *request)
 {
 	struct mp_request_state *state = request->state;
 	bool idempotent = request->options.idempotent;
@@ -195,7 +195,7 @@ static void classify(struct mp_request *request)
 }
 
 // The caller's time, or one for a write. Counters and lightweight transactions have times of Cassandra's own.
-static void stamp(struct mp_request *request)
+MP_INLINE void stamp(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
@@ -213,7 +213,7 @@ static uint32_t half_of(uint32_t ms)
 	return ms < 2 ? 1 : ms / 2;
 }
 
-static void reset_state(struct mp_request *request)
+MP_INLINE void reset_state(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
@@ -281,7 +281,7 @@ void mp_session_make_plan(struct mp_session *session, const struct mp_request_vi
 	ask_policy(session, req, placement, token, plan);
 }
 
-static void make_plan(struct mp_request *request)
+MP_INLINE void make_plan(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
