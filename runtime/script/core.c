@@ -73,6 +73,12 @@ int mp_core_now(lua_State *L)
 	return 1;
 }
 
+int mp_core_wall_clock(lua_State *L)
+{
+	lua_pushnumber(L, (double)mp_loop_wall_us(mp_runtime_loop(mp_runtime_of(L))) / 1e3);
+	return 1;
+}
+
 // fd(): of the loop; readable, level triggered, when a turn has something to read.
 int mp_core_fd(lua_State *L)
 {

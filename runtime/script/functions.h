@@ -18,6 +18,7 @@
 	X("settle", mp_core_settle, "run the loop until every coroutine has ended")                       \
 	X("finish", mp_core_finish, "end the runtime with all that it opened")                            \
 	X("sleep", mp_core_sleep, "wait for milliseconds")                                                \
+	X("wallClock", mp_core_wall_clock, "milliseconds since 1970")                                     \
 	X("now", mp_core_now, "milliseconds of the loop's clock")                                         \
 	X("fd", mp_core_fd, "the descriptor that a program with a loop of its own watches")               \
 	X("timeout", mp_core_timeout, "how long it may wait for that before it turns the loop")           \
@@ -73,6 +74,7 @@
 	X("getStats", mp_core_get_stats, "the counts of a pool")                                          \
 	X("getMetrics", mp_core_get_metrics, "its figures over the last seconds")                         \
 	X("getAnalysis", mp_core_get_analysis, "what else is measured, for analysis.lua")                 \
+	X("setLogLevel", mp_core_set_log_level, "another level of its log")                               \
 	X("openMetrics", mp_core_open_metrics, "what pools have counted, as OpenMetrics text")            \
 	X("getConnectionDetails", mp_core_get_connection_details, "its connections, one by one")          \
 	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \

@@ -11,6 +11,7 @@ local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
 local nearest = require "moonpool.nearest"
 local pool = require "moonpool.pool"
+local pool_verbs = require "moonpool.cli.pool_verbs"
 local say = require "moonpool.cli.say"
 
 local control = {}
@@ -94,6 +95,8 @@ verbs.playbookAck = playbook_verb("End the cool-down of that playbook.",
 verbs.playbookHistory = { "What playbooks did, and why.", function(each, name)
   return { ok = true, entries = json.list(each:playbookHistory(name)) }
 end, argument = "NAME", optional = true }
+
+for name, verb in pairs(pool_verbs.verbs) do verbs[name] = verb end
 
 -- One answer for all pools that are meant.
 verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = function(meant)

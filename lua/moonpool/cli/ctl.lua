@@ -10,6 +10,7 @@ local serve = require "moonpool.cli.serve"
 
 local TIMEOUT_MS = 30000
 local MOST_HOSTS = 20 -- on one line
+local FOLLOW_MS = 250
 
 local ctl = {}
 
@@ -29,7 +30,8 @@ function ctl.define(parser)
   command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
   command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
     :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
-  command:flag("--json", "Print the answer as it comes.")
+  command:flag("--json", "Print the answer as it comes: one line, or one for each look with --follow.")
+  command:flag("--follow", "With events: go on until interrupted.")
 end
 
 local function sorted(map)
@@ -45,6 +47,7 @@ local function shown(value)
 end
 
 local printers = {}
+for name, printer in pairs(require("moonpool.cli.pool_verbs").printers) do printers[name] = printer end
 
 function printers.reload() print "reloaded" end
 
@@ -122,10 +125,47 @@ local function print_answer(answer, options)
   if answer.ok and cluster_control.verbs[options.verb] then return print_cluster(answer) end
   if not answer.pools then return say.failed(answer.error) end
   for _, result in ipairs(answer.pools) do
-    if result.number and (#answer.pools > 1 or options.pool) then print("pool " .. result.number) end
+    local is_told = result.number and not options.quiet and (#answer.pools > 1 or options.pool)
+    if is_told then print("pool " .. result.number) end
     if result.error then say.failed(result.error) else printers[options.verb](result, options.argument) end
   end
   return answer.ok and 0 or 1
+end
+
+-- The status of what was answered and printed, and the answer.
+local function ask_once(options)
+  local path = options.control or serve.default_path()
+  local line = json.encode { verb = options.verb, argument = options.argument, pool = options.pool }
+  local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
+  if not ran then return say.failed(tostring(text)) end
+  if not text then return say.failed(path .. ": " .. why) end
+  local answer = json.decode(text)
+  if type(answer) ~= "table" then return say.failed(path .. ": this is no answer of moonpool") end
+  if options.json then
+    if not (options.quiet and answer.pools and #answer.pools[1].events == 0) then print(text) end
+    io.stdout:flush()
+    return answer.ok and 0 or 1, answer
+  end
+  return print_answer(answer, options), answer
+end
+
+-- One pool after the other has numbers of its own, so each is asked by its number.
+local function follow(options)
+  local status, first = ask_once(options)
+  if status ~= 0 then return status end
+  local last = {}
+  for _, result in ipairs(first.pools) do last[result.number] = result.last end
+  while true do
+    local ran = pcall(core.run, core.sleep, FOLLOW_MS)
+    if not ran then return 0 end
+    for number, seen in pairs(last) do
+      local answer
+      status, answer = ask_once(setmetatable({ pool = number, argument = tostring(seen), quiet = true },
+        { __index = options }))
+      if status ~= 0 then return status end
+      last[number] = answer.pools[1].last
+    end
+  end
 end
 
 function ctl.run(options)
@@ -137,19 +177,13 @@ function ctl.run(options)
     say.failed(options.verb .. (verb.argument and " wants one argument: " .. verb.argument or " takes no argument"))
     return 2
   end
-  local path = options.control or serve.default_path()
-  local line = json.encode { verb = options.verb, argument = options.argument, pool = options.pool }
-  local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
-  core.finish()
-  if not ran then return say.failed(tostring(text)) end
-  if not text then return say.failed(path .. ": " .. why) end
-  local answer = json.decode(text)
-  if type(answer) ~= "table" then return say.failed(path .. ": this is no answer of moonpool") end
-  if options.json then
-    print(text)
-    return answer.ok and 0 or 1
+  if options.follow and options.verb ~= "events" then
+    say.failed "--follow goes with events"
+    return 2
   end
-  return print_answer(answer, options)
+  local status = options.follow and follow(options) or not options.follow and ask_once(options)
+  core.finish()
+  return status
 end
 
 return ctl

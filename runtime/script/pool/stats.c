@@ -156,3 +156,18 @@ int mp_core_policies(lua_State *L)
 	}
 	return 1;
 }
+
+// setLogLevel(pool, level): true, or nil and an error. Until the configuration says something else.
+int mp_core_set_log_level(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	const char *name = luaL_checkstring(L, 2);
+	int level;
+	if (mp_log_level_from(name, &level) != 0)
+		return mp_lua_fail(L, MP_EINVAL, "a level is error, warn, info, debug or off");
+	if (!is_live(pool))
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
+	mp_session_log(pool->engine.session)->level = level;
+	lua_pushboolean(L, 1);
+	return 1;
+}

@@ -1,0 +1,173 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Verbs of `moonpool ctl` that look at one pool or steer it: the pool's own methods, with their names and meanings.
+-- Each is { what it does, function(pool, argument), argument = its name, words = of which it is made, optional = true }.
+local core = require "moonpool.core_loader"
+local json = require "moonpool.cli.json"
+local pools = require "moonpool.pool"
+local secrets = require "moonpool.secrets"
+
+local DRAIN_MS = 25000 -- whoever asks waits no longer
+local MOST_EVENTS = 512 -- that are kept for whoever follows
+
+local verbs = {}
+
+local function failure(err) return { ok = false, error = core.redact(tostring(err and err.message or err)) } end
+
+-- Wrong arguments raise with a place in our own files, which says nothing to who asked.
+local function call(fn, ...)
+  local called, ok, err = pcall(fn, ...)
+  if not called then return failure((tostring(ok):gsub("^[^ ]-:%d+: ", ""))) end
+  return ok and { ok = true } or failure(err)
+end
+
+local function words_of(argument)
+  local list = {}
+  for word in argument:gmatch "%S+" do list[#list + 1] = word end
+  return list
+end
+
+-- ---- looking ----------------------------------------------------------------------------------------------
+
+verbs.connections = { "Its connections, one by one.", function(pool)
+  return { ok = true, connections = json.list(pool:getConnectionDetails()) }
+end }
+
+verbs.config = { "What its configuration says, key by key, without secrets.", function(pool)
+  local checked, list = pools.configuration(pool), json.list {}
+  for i, entry in ipairs(checked.values) do
+    local parts, value = {}, entry.value
+    for part in entry.key:gmatch "[^.]+" do parts[#parts + 1] = part end
+    if entry.rule.kind == "translator" then value = value.shown end
+    local hidden = secrets.hides(parts) and type(value) ~= "boolean"
+    list[i] = { key = entry.key, value = hidden and "(secret)" or secrets.value(value), place = checked.place(parts) }
+  end
+  return { ok = true, file = checked.file, values = list }
+end }
+
+verbs.version = { "What answers there.", function()
+  return { ok = true, version = core.version, lua = jit.version }
+end }
+
+verbs.explain = { "What the balance policy plans now, for a request as JSON: {\"keyspace\":\"ks\",\"token\":\"42\"}.",
+  function(pool, argument)
+    local request, why = {}, nil
+    if argument then request, why = json.decode(argument) end
+    if type(request) ~= "table" then return failure("the request is no JSON object: " .. tostring(why)) end
+    local called, plan, err = pcall(pool.explain, pool, request)
+    if not called then return failure((tostring(plan):gsub("^[^ ]-:%d+: ", ""))) end
+    if not plan then return failure(err) end
+    plan.ok, plan.hosts, plan.steps = true, json.list(plan.hosts or {}), plan.steps and json.list(plan.steps)
+    return plan
+  end, argument = "REQUEST", optional = true, words = 32 }
+
+-- ---- steering ---------------------------------------------------------------------------------------------
+
+local function of_host(what, method, options)
+  return { what, function(pool, host) return call(pool[method], pool, host, options) end, argument = "HOST" }
+end
+
+verbs.pause = of_host("No request goes to HOST until it is resumed; its connections stay.", "pause")
+verbs.resume = of_host("HOST is used again.", "resume")
+verbs.drain = of_host("No request goes to HOST; when those under way have ended its connections close.", "drain",
+  { timeout = DRAIN_MS })
+verbs.reconnect = of_host("The connections of HOST are opened anew.", "reconnect")
+
+verbs.weight = { "HOST weighs so much for policies that look at weights.", function(pool, argument)
+  local words = words_of(argument)
+  local weight = tonumber(words[2])
+  if #words ~= 2 or not weight then return failure "weight wants a host and a number" end
+  return call(pool.setHostWeight, pool, words[1], weight)
+end, argument = "HOST N", words = 2 }
+
+verbs.tags = { "HOST has these tags and no others; none: it has none.", function(pool, argument)
+  local words = words_of(argument)
+  return call(pool.setHostTags, pool, table.remove(words, 1), words)
+end, argument = "HOST TAG...", words = 32 }
+
+verbs.switchDatacenter = { "That datacentre serves.", function(pool, name)
+  return call(pool.switchDatacenter, pool, name)
+end, argument = "NAME" }
+
+verbs.log = { "Its log has that LEVEL (error, warn, info, debug, off) until its configuration changes.",
+  function(pool, level) return call(core.setLogLevel, pool, level) end, argument = "LEVEL" }
+
+-- ---- events -----------------------------------------------------------------------------------------------
+
+local recorders = setmetatable({}, { __mode = "k" }) -- by pool: { first, last, list = { [number] = event } }
+
+local function text_of(value)
+  if type(value) ~= "table" then return value end
+  local plain = {}
+  for name, item in pairs(value) do plain[name] = type(item) == "table" and tostring(item) or item end
+  return plain
+end
+
+-- From the first question on, every event but the figures.
+local function recorder_of(pool)
+  local recorder = recorders[pool]
+  if recorder then return recorder end
+  recorder = { first = 1, last = 0, list = {} }
+  recorders[pool] = recorder
+  for _, name in ipairs(core.eventNames()) do
+    if name ~= "metrics" then
+      pool:on(name, function(what, why)
+        recorder.last = recorder.last + 1
+        local event = { number = recorder.last, event = name, at = math.floor(core.wallClock()) }
+        if type(what) == "table" then event.what = text_of(what) else event.host, event.reason = what, why end
+        recorder.list[recorder.last] = event
+        if recorder.last - recorder.first >= MOST_EVENTS then
+          recorder.list[recorder.first], recorder.first = nil, recorder.first + 1
+        end
+      end)
+    end
+  end
+  return recorder
+end
+
+verbs.events = { "What has happened since event number N; --follow goes on.", function(pool, argument)
+  local recorder, from = recorder_of(pool), tonumber(argument or 0)
+  if not from then return failure "events wants the number of an event" end
+  local list = json.list {}
+  for number = math.max(recorder.first, from + 1), recorder.last do list[#list + 1] = recorder.list[number] end
+  return { ok = true, events = list, last = recorder.last, missed = math.max(0, recorder.first - 1 - from) }
+end, argument = "N", optional = true }
+
+-- ---- for people -------------------------------------------------------------------------------------------
+
+local printers = {}
+
+local function done(verb)
+  printers[verb] = function(_, argument) print(verb .. (argument and " " .. argument or "") .. ": done") end
+end
+for _, verb in ipairs { "pause", "resume", "drain", "reconnect", "weight", "tags", "switchDatacenter", "log" } do
+  done(verb)
+end
+
+function printers.connections(result)
+  for _, each in ipairs(result.connections) do
+    print(("%-6d %-24s %-9s %6d in flight"):format(each.id, each.host, each.state, each.inFlightRequests))
+  end
+end
+
+function printers.config(result)
+  if result.file then print(result.file) end
+  for _, each in ipairs(result.values) do print(("%-40s %s"):format(each.key, tostring(each.value))) end
+end
+
+function printers.version(result) print(("moonpool %s (%s)"):format(result.version, result.lua)) end
+
+function printers.explain(result)
+  for i, host in ipairs(result.hosts) do
+    print(("%2d. %-24s %s/%s  %s"):format(i, host.host, host.datacenter, host.rack, host.why))
+  end
+end
+
+function printers.events(result)
+  for _, each in ipairs(result.events) do
+    local rest = each.host and each.host .. (each.reason and ": " .. each.reason or "") or json.encode(each.what or {})
+    print(("%s  %-18s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(each.at / 1000)), each.event, rest))
+  end
+  io.stdout:flush()
+end
+
+return { verbs = verbs, printers = printers }
