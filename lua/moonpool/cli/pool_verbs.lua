@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Verbs of `moonpool ctl` that look at one pool or steer it: the pool's own methods, with their names and meanings.
--- Each is { what it does, function(pool, argument), argument = its name, words = of which it is made, optional = true }.
+-- Each is { what it does, function(pool, argument), argument = its name, words = how many, optional = true }.
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
 local pools = require "moonpool.pool"

@@ -57,8 +57,9 @@ reference.defaults = {
 local KINDS = {
   addresses = "list of addresses", translator = "table or function", connections = "a number for each distance",
   options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
-  defaults = "options of a request", profiles = "the same by name",
-  listen = "address or path", boolean = "boolean", integer = "integer", number = "number", text = "text",
+  listen = "address or path", playbooks = "files and folders, and what they may do", boolean = "boolean",
+  integer = "integer", number = "number", text = "text", defaults = "options of a request",
+  profiles = "the same by name",
 }
 
 local function type_of(rule)

@@ -213,6 +213,23 @@ function Pool:warmup() end
 function Pool:preallocateConnections(sizes) end
 function Pool:schema(...) end
 
+---@return table[] the playbooks, and what runs
+function Pool:playbooks() end
+---@param name string
+---@param options? { host?: string, dry?: boolean }
+---@return integer|true?, Error? err
+function Pool:runPlaybook(name, options) end
+---@param name? string
+---@param count? integer
+---@return table[] what playbooks did, and why
+function Pool:playbookHistory(name, count) end
+---@param name string
+---@param host? string
+---@return integer?, Error? err
+function Pool:acknowledgePlaybook(name, host) end
+---@param on boolean
+function Pool:switchPlaybooks(on) end
+
 ---@class moonpool
 local moonpool = {}
 ---@param configuration? Config|string a table, or the path of a Lua file that returns one
