@@ -48,6 +48,16 @@ local odd = {
   end,
 }
 
+-- Of requests: good ones and others.
+local function request_options(r)
+  local given = {}
+  for _ = 1, r.below(4) do
+    local key = r.pick { "consistency", "serialConsistency", "timeout", "fetchSize", "isIdempotent", "tag", SECRET }
+    given[key] = r.pick { "LOCAL_ONE", "local_serial", "QUORUM", 500, 0, -1, true, false, "x", SECRET, {} }
+  end
+  return given
+end
+
 local good = {
   integer = function(r, rule) return rule.min + r.below(math.min(rule.max - rule.min, 30000) + 1) end,
   number = function(r, rule) return rule.min + r.below(2) * math.min(1, rule.max - rule.min) end,
@@ -66,6 +76,12 @@ local good = {
   end,
   translator = function(r)
     return r.pick { { ["10.0.0.1"] = "127.0.0.1:9042" }, { [SECRET] = SECRET }, function(address) return address end }
+  end,
+  defaults = function(r) return request_options(r) end,
+  profiles = function(r)
+    local given = {}
+    for i = 1, r.below(4) do given[r.pick { "scan", "web", "", SECRET, "p" .. i }] = request_options(r) end
+    return given
   end,
   regions = function(r) return { ["dc" .. r.below(3)] = { priority = 1 + r.below(3) } } end,
 }
