@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The simulated cluster's honesty: the DataStax Python driver runs one script against it and against a real Cassandra,
 -- and gets the same answers, line by line.
+local certificates = require "spec.support.certificates"
 local live = require "spec.support.live"
 local ports = require "spec.support.ports"
 local sim = require "moonpool.sim"
 local it = live.inCoroutine(it)
 
-local function crud(interpreter, version, port)
-  return (live.run(string.format("'%s' '%s/spec/live/support/crud.py' %d %d 127.0.0.1 127.0.0.2 127.0.0.3", interpreter,
-    MOONPOOL_ROOT, version, port)))
+local function crud(interpreter, version, port, authority)
+  return (live.run(string.format("CRUD_CA='%s' '%s' '%s/spec/live/support/crud.py' %d %d 127.0.0.1 127.0.0.2 127.0.0.3",
+    authority or "", interpreter, MOONPOOL_ROOT, version, port)))
 end
 
 describe("the Python driver", function()
@@ -24,6 +25,15 @@ describe("the Python driver", function()
       for i = 1, math.max(#real, #simulated) do assert.equal(real[i], simulated[i]) end
     end)
   end
+
+  it("works against the simulated cluster over TLS as well", function()
+    local folder = certificates.folder()
+    local cluster = sim.cluster { nodes = 3, port = ports.at(20), tlsCert = folder .. "/good.pem",
+      tlsKey = folder .. "/good.key" }
+    assert.is_true(#crud(live.python(), 5, ports.at(20), folder .. "/ca.pem") >= 50)
+    cluster:close()
+    certificates.remove(folder)
+  end)
 
   it("works against the simulated cluster over v3 as well", function()
     local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }

@@ -2,13 +2,15 @@
 """One CRUD script for the DataStax Python driver, run against the simulated cluster and against a real Cassandra: what
 both answer must be the same. Prints the answers as JSON lines on standard output; exits 1 when something is wrong.
 
-usage: crud.py PROTOCOL_VERSION PORT ADDRESS...
+usage: crud.py PROTOCOL_VERSION PORT ADDRESS...       over TLS when CRUD_CA names the authority's certificate
 """
 import datetime
 import decimal
 import json
-import time
+import os
+import ssl
 import sys
+import time
 import uuid
 
 from cassandra import ConsistencyLevel, InvalidRequest
@@ -23,7 +25,11 @@ profile = ExecutionProfile(
     consistency_level=ConsistencyLevel.QUORUM,
     request_timeout=60,
 )
-cluster = Cluster(addresses, port=port, protocol_version=version, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+tls = None
+if os.environ.get("CRUD_CA"):
+    tls = ssl.create_default_context(cafile=os.environ["CRUD_CA"])
+    tls.check_hostname = False  # the driver asks by address
+cluster = Cluster(addresses, ssl_context=tls, port=port, protocol_version=version, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                   connect_timeout=30, control_connection_timeout=30)
 session = cluster.connect()
 
