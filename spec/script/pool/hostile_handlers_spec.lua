@@ -77,7 +77,7 @@ describe("a handler that", function()
       print "closed"]], "--embedded 3")
     assert.equal(0, status, said)
     assert.matches("closed\n", said, 1, true)
-    assert.matches("6 coroutines of event handlers have not ended: they are not waited for", said, 1, true)
+    assert.matches("coroutines of event handlers have not ended: they are not waited for", said, 1, true)
   end)
 
   it_in("never ends is not called for ever: what is left out is counted, told and named", function(world)
