@@ -13,6 +13,7 @@
 
 #include "base/descriptor.h"
 #include "base/fork.h"
+#include "cli/notify.h"
 #include "cli/watchdog.h"
 #include "policy/installation.h"
 #include "script/core.h"
@@ -153,12 +154,27 @@ static int cli_setenv(lua_State *L)
 	return 1;
 }
 
+// notify(state): to systemd, if it listens.
+static int cli_notify(lua_State *L)
+{
+	mp_notify(luaL_checkstring(L, 1));
+	return 0;
+}
+
+// watchdogMs(): how often systemd wants a sign of life; 0: it does not.
+static int cli_watchdog_ms(lua_State *L)
+{
+	lua_pushnumber(L, mp_notify_watchdog_ms());
+	return 1;
+}
+
 static int open_cli(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{"watchSignals", watch_signals}, {"caughtSignal", caught_signal},
 		{"onHangup", on_hangup},         {"userId", user_id},
-		{"setenv", cli_setenv},          {NULL, NULL},
+		{"setenv", cli_setenv},          {"notify", cli_notify},
+		{"watchdogMs", cli_watchdog_ms}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

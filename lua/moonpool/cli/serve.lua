@@ -64,9 +64,22 @@ local function connect(self)
   local up, hosts = 0, self:getHosts()
   for _, host in ipairs(hosts) do up = up + (host.status == "up" and 1 or 0) end
   told("connected, ", up, " of ", #hosts, " hosts are up")
+  cli.notify(("STATUS=connected, %d of %d hosts were up"):format(up, #hosts))
+end
+
+-- Signs of life come from the loop, so that they end when it is held up.
+local function live(every)
+  core.serve()
+  while true do
+    cli.notify "WATCHDOG=1"
+    core.sleep(every)
+  end
 end
 
 local function work(self)
+  local watchdog = cli.watchdogMs()
+  if watchdog > 0 then core.start(live, math.max(1, watchdog / 3)) end
+  cli.notify "READY=1\nSTATUS=connecting" -- a cluster that is away is no reason to end
   connect(self)
   while true do core.sleep(1e9) end
 end
@@ -93,6 +106,7 @@ function serve.run(options)
   local ok, message = pcall(core.run, work, self)
   local signal = cli.caughtSignal()
   if not signal then return failed(ok and "nothing is left to do" or message) end
+  cli.notify "STOPPING=1"
   told("ending: requests in flight may finish")
   pcall(core.run, function() self:close() end)
   core.closeControl(server)
