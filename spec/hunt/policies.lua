@@ -134,18 +134,23 @@ end
 
 -- ---- asking -----------------------------------------------------------------------------------------------
 
-local function judge_message(message)
+local function judge_message(message, path)
   if not message:find "^%S+%.lua:" and not message:find "^%a+%.%a*[pP]olicy: " then
     return "it says no place: " .. message
   end
   if message:find "0x%x%x%x%x%x%x%x" then return "it tells an address: " .. message end
-  if message:find "__mp_" and not message:find "begin with __mp_" then return "it tells of the gauge: " .. message end
+  -- A text that is no Lua is refused as it was written, near whatever word stands there.
+  local near = message:match "near '(__mp_[%w_]*)'"
+  local own = near and policies.read(path):find(near, 1, true)
+  if message:find "__mp_" and not message:find "begin with __mp_" and not own then
+    return "it tells of the gauge: " .. message
+  end
 end
 
 local function judge(questions, kind, path, folder)
   local took, p, why = asker.ms_of(questions.open, questions, kind, path, folder)
   if took > LOAD_MS then return ("it took %.0f ms to load"):format(took) end
-  if not p then return judge_message(why) end
+  if not p then return judge_message(why, path) end
   local found, slow
   for round = 1, ROUNDS do
     local ms, ok = asker.ms_of(questions.ask, questions, kind, p, round % 4 > 0)
@@ -153,7 +158,7 @@ local function judge(questions, kind, path, folder)
     local info = p:info(asker.kinds[kind])
     if ms > DECISION_MS and round > ROUNDS / 2 then found = ("a decision took %.0f ms"):format(ms) end
     if not ok and #ffi.string(info.last_error) > 0 then
-      found = found or judge_message(ffi.string(info.last_error))
+      found = found or judge_message(ffi.string(info.last_error), path)
     end
     if tonumber(info.memory_bytes) > MEMORY_MAX then
       found = found or ("it holds %d bytes"):format(tonumber(info.memory_bytes))
