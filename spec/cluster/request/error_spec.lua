@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What a request that failed says of its attempts.
+local ffi = require "ffi"
 local C = require "spec.support.c"
 local rows = require "spec.support.rows"
 local session_world = require "spec.support.session_world"
+local str = require("spec.support.peer").str
 
 describe("the error of a request", function()
   local world, failing
@@ -30,6 +32,22 @@ describe("the error of a request", function()
     assert.equal(3, err.total)
     assert.truthy(err.message:find(" (3 attempts; before: 127.0.0.", 1, true), err.message)
     for i = 1, 3 do assert.truthy(err.message:find("127.0.0." .. i .. ":9042: IS_BOOTSTRAPPING", 1, true)) end
+  end)
+
+  it("keeps the newest attempts of many, in their order, and counts them all", function()
+    local err = ffi.new "struct mp_error"
+    local kept = ffi.sizeof(err.attempts) / ffi.sizeof(err.attempts[0])
+    for n = 1, 30 do
+      C.mp_error_add(err, "host " .. n, C.MP_ELOST, -1, n, str("words " .. n))
+      assert.equal(n, err.attempt_total)
+      assert.equal(math.min(n, kept), err.attempt_count)
+      for i = 0, err.attempt_count - 1 do
+        local at = n - err.attempt_count + 1 + i
+        local attempt = err.attempts[i]
+        assert.same({ "host " .. at, "words " .. at, at }, { ffi.string(attempt.host), ffi.string(attempt.message),
+          attempt.ms })
+      end
+    end
   end)
 
   it("has no server's code when no server spoke", function()
