@@ -45,6 +45,10 @@ return function(assert) return {
   { "logging.timestamps", { logging = { level = "error", logRequests = true } },
     { logging = { level = "error", logRequests = true, timestamps = true } },
     function(_, pool) assert.matches("info: %d+%-%d+%-%d+T", line_of(pool)) end },
+  { "playbooks", {}, { playbooks = { MOONPOOL_ROOT .. "/examples/playbooks/lost_node.lua" } },
+    function(world, pool)
+      world:eventually("it is there", function() return #pool:playbooks() == 1 end)
+    end },
   { "healthCheck.enabled", {}, { healthCheck = { enabled = true, interval = 1000 } },
     function(world, pool) probe(world, pool, "it asks", any) end },
   { "healthCheck.interval", { healthCheck = { enabled = true, interval = 3600000 } },
