@@ -65,9 +65,9 @@ function Service:drive(width, done)
   return count, table.concat(failed, "\n")
 end
 
-function Service:edit_policy(name)
-  policies.write(self.folder .. "/policies/near_first.lua", ([[return balance { name = "%s",
-    plan = function(plan) plan:hosts(localDc, inTurn) end }]]):format(name))
+function Service:edit_policy()
+  policies.write(self.folder .. "/policies/near_first.lua", [[return balance { name = "NearFirst",
+    plan = function(plan) plan:hosts(localDc, inTurn) end }]])
 end
 
 function Service:pid() return tonumber(nginx.read(self.folder .. "/command.pid")) end
