@@ -224,7 +224,10 @@ core.onChange(function(self, what) reload.on_change(self, debug.getfenv(self), w
 
 -- ---- playbooks --------------------------------------------------------------------------------------------
 
-local function playbooks_of(self) return debug.getfenv(self).playbooks end
+local function playbooks_of(self)
+  core.identity(self) -- raises when this is no pool, or one that was collected
+  return debug.getfenv(self).playbooks
+end
 
 local function option(options, method, name, kind)
   local value = options[name]

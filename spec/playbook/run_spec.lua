@@ -241,6 +241,38 @@ describe("a playbook", function()
     pool:close()
   end)
 
+  it_in("follows the configuration: files come and go, and a dry run ends when it says so", function(world)
+    local function configure(playbooks_key)
+      playbooks.write("pool.lua", ([[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
+        logging = { level = "off" }, playbooks = %s }]]):format(playbooks_key))
+      world.sim:touch(playbooks.file "pool.lua")
+      moonpool.sleep(200)
+    end
+    playbooks.write("a.lua", playbooks.text("a", "run = function(run) run:setWeight(run.host, 0.5) end"))
+    playbooks.write("b.lua", playbooks.text("b", "run = function() end"))
+    configure "{ 'a.lua' }"
+    local pool = moonpool.ConnectionPool(playbooks.file "pool.lua")
+    assert(pool:connect())
+    world:waitUp(pool)
+    local told = world:listen(pool, "configReload", "configError")
+    local function weight() return select(2, world:status(pool, 1)).weight end
+    assert(pool:runPlaybook("a", { host = world:host(1) }))
+    playbooks.rest(world, pool)
+    assert.equal(1, weight())
+    configure "{ 'a.lua', 'b.lua', dryRun = false }"
+    assert.equal(2, #pool:playbooks())
+    assert(pool:runPlaybook("a", { host = world:host(1) }))
+    playbooks.rest(world, pool)
+    assert.equal(0.5, weight())
+    configure "{ 'missing.lua' }"
+    assert.equal(2, #pool:playbooks())
+    assert.matches("missing.lua", told.configError[1][1].message)
+    configure "{ 'b.lua' }"
+    assert.equal(1, #pool:playbooks())
+    assert.equal("b", pool:playbooks()[1].name)
+    pool:close()
+  end)
+
   it_in("that is broken from the start is refused with its place", function(world)
     playbooks.write("p.lua", "return playbook { name = 'x', run = 5 }")
     local made, why = pcall(world.newPool, world, { playbooks = playbooks.folder })
