@@ -35,5 +35,5 @@ for _, conn in ipairs(connectionInfo) do
     seed.check("it was used after it was made", conn.lastUsedAt >= conn.createdAt, conn.lastUsedAt)
   end
 end
-seed.check("one was used", used == 1, used)
+seed.check("two requests used one or two of them", used == 1 or used == 2, used)
 debugPool:close()
