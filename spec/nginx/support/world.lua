@@ -33,8 +33,10 @@ ngx.print(result:first().id, " ", result:first().name)
 ]]
 
 local function fill(cluster)
-  local pool = moonpool.ConnectionPool { contactPoints = { "127.0.0.1" }, port = cluster.port,
-    localDataCenter = "datacenter1", logging = { level = "off" } }
+  local given = { contactPoints = { "127.0.0.1" }, port = cluster.port, localDataCenter = "datacenter1",
+    logging = { level = "off" } }
+  local made, pool = pcall(moonpool.ConnectionPool, given)
+  if not made then pool = moonpool.ConnectionPool(given) end -- a busy neighbour may spoil the load of a policy once
   assert(pool:connect())
   for id = 0, 99 do
     assert(pool:execute("INSERT INTO ks.users (id, name) VALUES (?, ?)", { id, "name " .. id }))
