@@ -28,9 +28,7 @@ function given.options(method, options, rules)
   for name, value in pairs(options) do
     local rule = rules[name]
     if not rule then
-      local close = nearest.of(tostring(name), rules)
-      error(("%s: unknown option '%s'%s"):format(method, tostring(name),
-        close and ", did you mean " .. close .. "?" or ""), 3)
+      error(("%s: unknown option '%s'%s"):format(method, tostring(name), nearest.hint(name, rules)), 3)
     end
     if not fits(rule, value) then wrong(method, name, rule, value) end
   end

@@ -77,8 +77,7 @@ local function new_list()
       local first = list[TOLD_MAX + 1]
       list[TOLD_MAX + 1] = { line = first and first.line or line, message = ("and %d more like these"):format(more) }
     else
-      local close = name and nearest.of(name, known)
-      list[#list + 1] = { line = line, message = close and message .. ", did you mean " .. close .. "?" or message }
+      list[#list + 1] = { line = line, message = message .. nearest.hint(name, known) }
     end
   end
 end

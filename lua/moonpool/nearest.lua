@@ -40,4 +40,10 @@ function nearest.of(name, names)
   return nil
 end
 
+-- ", did you mean NAME?" for the end of a message about `name`, or nothing.
+function nearest.hint(name, names)
+  local close = type(name) == "string" and nearest.of(name, names)
+  return close and ", did you mean " .. close .. "?" or ""
+end
+
 return nearest

@@ -95,9 +95,7 @@ end
 
 local function check_kind(kind)
   if type(kind) == "string" and SECTIONS[kind] then return end
-  local close = type(kind) == "string" and nearest.of(kind, SECTIONS)
-  error(("usePolicy: unknown kind of policy '%s'%s"):format(tostring(kind),
-    close and ", did you mean " .. close .. "?" or ""), 3)
+  error(("usePolicy: unknown kind of policy '%s'%s"):format(tostring(kind), nearest.hint(kind, SECTIONS)), 3)
 end
 
 local function choice_of(kind, policy, options)

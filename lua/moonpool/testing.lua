@@ -28,9 +28,7 @@ local function check_keys(what, given, known)
   if type(given) ~= "table" then error(what .. " takes a table", 3) end
   for key in pairs(given) do
     if not known[key] then
-      local close = type(key) == "string" and nearest.of(key, known)
-      local hint = close and ", did you mean " .. close .. "?" or ""
-      error(("%s: there is no '%s'%s"):format(what, tostring(key), hint), 3)
+      error(("%s: there is no '%s'%s"):format(what, tostring(key), nearest.hint(key, known)), 3)
     end
   end
 end

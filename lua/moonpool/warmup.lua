@@ -44,8 +44,7 @@ end
 local function unknown_host(pool, name)
   local known = {}
   for _, host in ipairs(core.getHosts(pool)) do known[host.address] = true end
-  local close = nearest.of(name, known)
-  return format("there is no host %s%s", name, close and ", did you mean " .. close .. "?" or "")
+  return format("there is no host %s%s", name, nearest.hint(name, known))
 end
 
 -- pool:preallocateConnections{ host = n }: up to n connections to each of these. { [host] = connections } by the names

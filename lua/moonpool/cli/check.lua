@@ -122,9 +122,8 @@ local function recorder(findings, events)
   function methods.on(self, event, fn)
     if not events[event] then
       findings:problem(function()
-        local close = type(event) == "string" and nearest.of(event, events)
         return ("unknown event '%s'%s; there are: %s"):format(secrets.text(tostring(event)),
-          close and ", did you mean " .. close .. "?" or "", table.concat(core.eventNames(), ", "))
+          nearest.hint(event, events), table.concat(core.eventNames(), ", "))
       end, line())
     elseif type(fn) ~= "function" then
       findings:problem(("the handler of '%s' must be a function, got a %s"):format(event, type(fn)), line())
@@ -139,9 +138,8 @@ local function recorder(findings, events)
     if methods[name] then return methods[name] end
     if type(core.poolMethods[name]) == "function" then return function() return true end end
     findings:problem(function()
-      local close = type(name) == "string" and nearest.of(name, core.poolMethods)
       return ("a pool has no method '%s'%s"):format(secrets.text(tostring(name)),
-        close and ", did you mean " .. close .. "?" or "")
+        nearest.hint(name, core.poolMethods))
     end, line())
     return function() end
   end

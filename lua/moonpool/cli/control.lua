@@ -118,8 +118,9 @@ local function mistake(request)
   local verb = type(request.verb) == "string" and verbs[request.verb]
   if not verb then
     local given = type(request.verb) == "string" and request.verb or ""
-    local close = nearest.of(given, verbs) or nearest.of(given, cluster_control.verbs)
-    return ("unknown verb%s, one of these expected: %s"):format(close and ", did you mean " .. close .. "?" or "",
+    local hint = nearest.hint(given, verbs)
+    if hint == "" then hint = nearest.hint(given, cluster_control.verbs) end
+    return ("unknown verb%s, one of these expected: %s"):format(hint,
       names_of(verbs) .. "; of a simulated cluster: " .. names_of(cluster_control.verbs))
   end
   for key in pairs(request) do

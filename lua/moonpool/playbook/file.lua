@@ -33,10 +33,7 @@ end
 
 local function check_keys(what, given, known)
   for key in pairs(given) do
-    if not known[key] then
-      local close = type(key) == "string" and nearest.of(key, known)
-      problem("%s: there is no '%s'%s", what, tostring(key), close and ", did you mean " .. close .. "?" or "")
-    end
+    if not known[key] then problem("%s: there is no '%s'%s", what, tostring(key), nearest.hint(key, known)) end
   end
 end
 
@@ -57,9 +54,7 @@ local function check_when(when)
     local known = {}
     for _, name in ipairs(core.eventNames()) do known[name] = true end
     if not known[when.event] then
-      local close = type(when.event) == "string" and nearest.of(when.event, known)
-      problem("when.event: there is no event '%s'%s", tostring(when.event),
-        close and ", did you mean " .. close .. "?" or "")
+      problem("when.event: there is no event '%s'%s", tostring(when.event), nearest.hint(when.event, known))
     end
     if checked.lasting > 0 and not file.opposite[when.event] then
       problem("when.lasting: '%s' happens, it does not last; leave it out", when.event)

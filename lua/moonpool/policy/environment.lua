@@ -88,10 +88,7 @@ end
 
 local strict = {}
 function strict.__index(env, name)
-  local message = "unknown name '" .. safe_tostring(name) .. "'"
-  local close = type(name) == "string" and nearest.of(name, env)
-  if close then message = message .. ", did you mean " .. close .. "?" end
-  error(message, 2)
+  error("unknown name '" .. safe_tostring(name) .. "'" .. nearest.hint(name, env), 2)
 end
 function strict.__newindex(_, name)
   error("'" .. safe_tostring(name) .. "' is not declared: write `local " .. safe_tostring(name) .. "`", 2)

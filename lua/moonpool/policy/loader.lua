@@ -143,9 +143,8 @@ local function check_unused(chain, given, used, bridge)
     if not used[key] and (not unknown or tostring(key) < unknown) then unknown = tostring(key) end
   end
   if not unknown then return end
-  local close = nearest.of(unknown, allowed)
   error(format("%s%s.%s: %s (%s) has no such option%s; allowed: %s", bridge.where, bridge.key, unknown,
-    concat(names, " over "), chain[1].path, close and ", did you mean " .. close .. "?" or "", describe(allowed)), 0)
+    concat(names, " over "), chain[1].path, nearest.hint(unknown, allowed), describe(allowed)), 0)
 end
 
 -- What a check says about an option ("delay: must be ...") is said about its key; anything else about the file.
