@@ -2,7 +2,7 @@
 -- The playbooks of a pool: which there are, when one begins, what is told of it. A pool has one owner of them
 -- (`playbooks.new`), which holds
 --
---   books[name] = { definition, generation, since = { [host or ""] = when it began to hold }, skipped = { ... } }
+--   books[name] = { definition, generation, holds = { [host or ""] = { since, event } }, skipped = { ... } }
 --   runs[number] = a run that goes on
 --
 -- A playbook begins when what it waits for has held for as long as it says, and while it holds again as soon as it may.
@@ -30,13 +30,24 @@ Owner.__index = Owner
 
 --- `tell(event, ...)` hands an event out to the pool's handlers.
 function playbooks.new(pool, tell)
-  local self = setmetatable({ pool = pool, tell = tell, books = {}, runs = {}, numbers = 0, is_on = true }, Owner)
+  local self = setmetatable({ pool = pool, tell = tell, books = {}, runs = {}, numbers = 0, is_on = true, refused = {},
+    watched = {} }, Owner)
   function self.log(level, text) core.log(level, text, pool) end
   self.limits = limits.new(core.now, function() return pool:getHosts() end)
   return self
 end
 
 -- ---- files ------------------------------------------------------------------------------------------------
+
+-- The definition in a file whose name is not yet among `named`, where it is noted; or nil and a message.
+local function read(path, named)
+  local definition, why = file.load(path)
+  if not definition then return nil, why end
+  local name = definition.name
+  if named[name] then return nil, format("%s:1: name: %s has the name '%s', too", path, named[name], name) end
+  named[name] = path
+  return definition
+end
 
 --- What a checked configuration asks for, loaded and checked, but not in force: a set, or nil and a message.
 function playbooks.load(checked)
@@ -48,34 +59,34 @@ function playbooks.load(checked)
   set.files = file.list(given.paths)
   local named = {}
   for _, path in ipairs(set.files) do
-    local definition, why = file.load(path)
+    local definition, why = read(path, named)
     if not definition then return nil, why end
-    if named[definition.name] then
-      return nil, format("%s:1: name: %s has the name '%s', too", path, named[definition.name], definition.name)
-    end
-    named[definition.name] = path
     set.definitions[#set.definitions + 1] = definition
   end
   return set
 end
 
 local function begin_to_hold(self, book)
-  book.since, book.skipped, book.looked_at = {}, {}, nil
+  book.holds, book.skipped = {}, {}
   local when = book.definition.when
   if not when or when.event ~= "hostDown" then return end
   for _, host in ipairs(self.pool:getHosts()) do
-    if host.status == "down" then book.since[host.address] = core.now() end
+    if host.status == "down" then book.holds[host.address] = { since = core.now() } end
   end
 end
 
+-- Those of its runs that do not want to outlive their text.
+local function cancel_runs(self, name, why)
+  for _, state in pairs(self.runs) do
+    if state.name == name and state.definition.onReload == "cancel" then run.cancel(state, why) end
+  end
+end
+
+-- Whether that is another text than the one before.
 local function install(self, definition)
   local book = self.books[definition.name]
   if book and book.definition.text == definition.text and book.definition.path == definition.path then return false end
-  if book and book.definition.onReload == "cancel" then
-    for _, state in pairs(self.runs) do
-      if state.name == definition.name then run.cancel(state, "its file was replaced") end
-    end
-  end
+  cancel_runs(self, definition.name, "its file was replaced")
   self.books[definition.name] = { definition = definition, generation = (book and book.generation or 0) + 1 }
   begin_to_hold(self, self.books[definition.name])
   local event = definition.when and definition.when.event
@@ -86,24 +97,17 @@ local function install(self, definition)
   return true
 end
 
-local function remove(self, name)
-  self.books[name] = nil
-  for _, state in pairs(self.runs) do
-    if state.name == name and state.definition.onReload == "cancel" then run.cancel(state, "its file is gone") end
-  end
-end
-
 local function watch(self, set)
   local wanted = {}
   for _, path in ipairs(set.files) do wanted["playbook " .. path] = path end
   for _, path in ipairs(set.paths) do
     if core.listFolder(path) then wanted["playbooks " .. path] = path .. "/." end
   end
-  for what in pairs(self.watched or {}) do
+  for what in pairs(self.watched) do
     if not wanted[what] then core.watch(self.pool, what, nil) end
   end
   for what, path in pairs(wanted) do
-    if not (self.watched and self.watched[what]) then
+    if not self.watched[what] then
       local ok, why = core.watch(self.pool, what, path)
       if not ok then self.log("warn", format("%s: changes will not be noticed: %s", path, why)) end
     end
@@ -113,7 +117,7 @@ end
 
 local look_on
 
---- Puts a set in force.
+--- Puts a set in force, and gives the definitions that are others than before.
 function Owner:take(set)
   if set.folder and next(set.definitions) then core.makeFolder(set.folder) end
   if not self.audit or self.folder ~= set.folder then
@@ -122,18 +126,30 @@ function Owner:take(set)
     self.memory = memory.new(self.log, set.folder)
   end
   self.set = set
-  local named = {}
+  local named, changed = {}, {}
   for _, definition in ipairs(set.definitions) do
     named[definition.name] = true
-    install(self, definition)
+    if install(self, definition) then changed[#changed + 1] = definition end
   end
   for name in pairs(self.books) do
-    if not named[name] then remove(self, name) end
+    if not named[name] then
+      self.books[name] = nil
+      cancel_runs(self, name, "its file is gone")
+    end
   end
   watch(self, set)
   if next(self.books) and not self.looking then
     self.looking = true
     core.start(look_on, self)
+  end
+  return changed
+end
+
+-- What is wrong with a file is told once, until it is another thing or somebody asks.
+local function refuse(self, path, why, before, force)
+  if force or why ~= self.refused[path] then
+    self.log("error", format("playbook refused%s: %s", before and ", the one before goes on" or "", why))
+    self.tell("playbookError", { file = path, message = why })
   end
 end
 
@@ -141,41 +157,22 @@ end
 --- `force`: somebody asked, so that what is wrong is told again. true, or nil and a message.
 function Owner:reload(force)
   if not self.set then return true end
-  local files, wrong, definitions, named = file.list(self.set.paths), {}, {}, {}
-  for _, path in ipairs(files) do
-    local definition, why = file.load(path)
-    local before
-    for _, old in ipairs(self.set.definitions) do
-      if old.path == path then before = old end
-    end
-    if definition and named[definition.name] then
-      definition, why = nil, format("%s:1: name: %s has the name '%s', too", path, named[definition.name],
-        definition.name)
-    end
+  local before, wrong, named = {}, {}, {}
+  for _, definition in ipairs(self.set.definitions) do before[definition.path] = definition end
+  local set = { paths = self.set.paths, commands = self.set.commands, dry = self.set.dry, folder = self.set.folder,
+    files = file.list(self.set.paths), definitions = {} }
+  for _, path in ipairs(set.files) do
+    local definition, why = read(path, named)
     if not definition then
       wrong[#wrong + 1] = why
-      if force or why ~= (self.told and self.told[path]) then
-        self.log("error", format("playbook refused%s: %s", before and ", the one before goes on" or "", why))
-        self.tell("playbookError", { file = path, message = why })
-      end
+      refuse(self, path, why, before[path], force)
+      definition = before[path]
+      if definition then named[definition.name] = path end
     end
-    self.told = self.told or {}
-    self.told[path] = why
-    definition = definition or before
-    if definition then
-      named[definition.name] = path
-      definitions[#definitions + 1] = definition
-    end
+    self.refused[path] = why
+    set.definitions[#set.definitions + 1] = definition
   end
-  local changed = {}
-  for _, definition in ipairs(definitions) do
-    local book = self.books[definition.name]
-    if not book or book.definition.text ~= definition.text then changed[#changed + 1] = definition end
-  end
-  local set = { paths = self.set.paths, commands = self.set.commands, dry = self.set.dry, folder = self.set.folder,
-    files = files, definitions = definitions }
-  self:take(set)
-  for _, definition in ipairs(changed) do
+  for _, definition in ipairs(self:take(set)) do
     local generation = self.books[definition.name].generation
     self.log("info", format("playbook %s: generation %d serves (%s)", definition.name, generation, definition.path))
     self.tell("playbookReload", { file = definition.path, name = definition.name, generation = generation })
@@ -284,14 +281,14 @@ function Owner:event(name, first, second)
     local event = when and when.event
     if event and event == name then
       if file.opposite[event] and host then
-        book.since[host] = book.since[host] or core.now()
-        book.event = second or first
-        if when.lasting == 0 then core.start(try, self, book, host, name, book.event) end
+        local hold = book.holds[host] or { since = core.now() }
+        hold.event, book.holds[host] = second or first, hold
+        if when.lasting == 0 then core.start(try, self, book, host, name, hold.event) end
       else
         core.start(try, self, book, host, name, second or first)
       end
     elseif event and host and file.opposite[event] == name then
-      book.since[host] = nil
+      book.holds[host] = nil
       book.skipped = {}
     end
   end
@@ -299,9 +296,10 @@ end
 
 local function look_at_event(self, book, now)
   local when = book.definition.when
-  for host, since in pairs(book.since) do
-    if now - since >= when.lasting then
-      core.start(try, self, book, host, format("%s for %d s", when.event, (now - since) / 1000), book.event)
+  for host, hold in pairs(book.holds) do
+    local ms = now - hold.since
+    if ms >= when.lasting then
+      core.start(try, self, book, host, format("%s for %d s", when.event, ms / 1000), hold.event)
     end
   end
 end
@@ -320,11 +318,11 @@ local function look_at_condition(self, book, now)
     skip(self, book, nil, "its condition failed: " .. core.errorText(err))
   end
   if not holds then
-    book.since[""] = nil
+    book.holds[""] = nil
     return
   end
-  book.since[""] = book.since[""] or now
-  if now - book.since[""] >= when.lasting then try(self, book, nil, "its condition holds") end
+  book.holds[""] = book.holds[""] or { since = now }
+  if now - book.holds[""].since >= when.lasting then try(self, book, nil, "its condition holds") end
 end
 
 local function look(self)
@@ -361,9 +359,8 @@ end
 local function book_of(self, name)
   local book = self.books[name]
   if book then return book end
-  local close = type(name) == "string" and nearest.of(name, self.books)
   return nil, core.error("INVALID_ARGUMENT", format("there is no playbook '%s'%s", tostring(name),
-    close and ", did you mean " .. close .. "?" or ""))
+    nearest.hint(name, self.books)))
 end
 
 --- Begins a run now, whatever it waits for and however often it ran: true and its number, or nil and an error.

@@ -15,6 +15,7 @@ local limits = {}
 
 --- `now()` in milliseconds; `hosts()` as pool:getHosts().
 function limits.new(now, hosts)
+  -- claims[host] = run; rests[name and host] = until when; starts[name] = { when, ... }
   return setmetatable({ now = now, hosts = hosts, claims = {}, rests = {}, starts = {} }, Limits)
 end
 
@@ -87,10 +88,10 @@ end
 --- May that playbook begin now, by itself? true, or nil and why not.
 function Limits:may_begin(definition, host)
   local now = self.now()
-  local rest = self.rests[key(definition.name, host)]
-  if rest and rest.till > now then
+  local till = self.rests[key(definition.name, host)]
+  if till and till > now then
     return nil, format("it cools down for another %s; `moonpool playbook ack %s` ends that",
-      duration.text(rest.till - now), definition.name)
+      duration.text(till - now), definition.name)
   end
   local count = recent(self, definition, definition.atMost.per)
   if count >= definition.atMost.count then
@@ -106,15 +107,15 @@ function Limits:began(definition)
 end
 
 function Limits:ended(definition, host)
-  self.rests[key(definition.name, host)] = { till = self.now() + definition.coolDown }
+  self.rests[key(definition.name, host)] = self.now() + definition.coolDown
 end
 
 --- Somebody has seen what happened: that playbook may begin again. How many rests that ended.
 function Limits:acknowledge(name, host)
   local count = 0
-  for each, rest in pairs(self.rests) do
+  for each, till in pairs(self.rests) do
     local matches = host and each == key(name, host) or not host and each:sub(1, #name + 1) == name .. " "
-    if matches and rest.till > self.now() then count = count + 1 end
+    if matches and till > self.now() then count = count + 1 end
     if matches then self.rests[each] = nil end
   end
   return count
