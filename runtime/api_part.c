@@ -250,6 +250,8 @@ static int scalar_of(const struct moonpool_value *value, const void *place, uint
                      struct mp_bytes *bytes, const char *function)
 {
 	const struct mp_type *type = type_of(value, function);
+	*id = 0;
+	*bytes = (struct mp_bytes){0};
 	if (type == NULL)
 		return moonpool_last_code();
 	if (place == NULL)
@@ -266,16 +268,16 @@ static int given(int rc, const char *function)
 
 int moonpool_value_int64(const struct moonpool_value *value, int64_t *number)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, number, &type, &bytes, __func__);
 	return rc != 0 ? rc : given(mp_api_read_whole(type, bytes, number), __func__);
 }
 
 int moonpool_value_int32(const struct moonpool_value *value, int32_t *number)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int64_t wide = 0;
 	int rc = scalar_of(value, number, &type, &bytes, __func__);
 	if (rc == 0)
@@ -290,16 +292,16 @@ int moonpool_value_int32(const struct moonpool_value *value, int32_t *number)
 
 int moonpool_value_double(const struct moonpool_value *value, double *number)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, number, &type, &bytes, __func__);
 	return rc != 0 ? rc : given(mp_api_read_real(type, bytes, number), __func__);
 }
 
 int moonpool_value_bool(const struct moonpool_value *value, bool *flag)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, flag, &type, &bytes, __func__);
 	if (rc != 0)
 		return rc;
@@ -308,8 +310,8 @@ int moonpool_value_bool(const struct moonpool_value *value, bool *flag)
 
 int moonpool_value_uuid(const struct moonpool_value *value, uint8_t uuid[16])
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, uuid, &type, &bytes, __func__);
 	return rc != 0 ? rc : given(mp_api_read_uuid(type, bytes, uuid), __func__);
 }
@@ -317,8 +319,8 @@ int moonpool_value_uuid(const struct moonpool_value *value, uint8_t uuid[16])
 int moonpool_value_duration(const struct moonpool_value *value, int32_t *months, int32_t *days,
                             int64_t *nanoseconds)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	const void *place = months != NULL && days != NULL ? nanoseconds : NULL;
 	int rc = scalar_of(value, place, &type, &bytes, __func__);
 	if (rc != 0)
@@ -330,8 +332,8 @@ int moonpool_value_duration(const struct moonpool_value *value, int32_t *months,
 
 int moonpool_value_text(const struct moonpool_value *value, const char **text, size_t *len)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, len != NULL ? text : NULL, &type, &bytes, __func__);
 	if (rc != 0)
 		return rc;
@@ -344,8 +346,8 @@ int moonpool_value_text(const struct moonpool_value *value, const char **text, s
 
 int moonpool_value_bytes(const struct moonpool_value *value, const void **out, size_t *len)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, len != NULL ? out : NULL, &type, &bytes, __func__);
 	if (rc != 0)
 		return rc;
@@ -390,8 +392,8 @@ static int format(uint16_t type, struct mp_bytes bytes, struct mp_buf *out)
 
 int moonpool_value_format(const struct moonpool_value *value, char *text, size_t size)
 {
-	struct mp_bytes bytes = {0};
-	uint16_t type = 0;
+	struct mp_bytes bytes;
+	uint16_t type;
 	int rc = scalar_of(value, size > 0 ? text : NULL, &type, &bytes, __func__);
 	if (rc != 0)
 		return rc;
