@@ -14,6 +14,13 @@ local FOLLOW_MS = 250
 
 local ctl = {}
 
+-- The options of a command that asks another process: which, and which of its pools.
+function ctl.define_process(command)
+  command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
+  command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
+    :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
+end
+
 function ctl.define(parser)
   local command = parser:command("ctl", "Ask or tell a process that runs moonpool serve, or run --control.")
   local lines, names = {}, {}
@@ -27,9 +34,7 @@ function ctl.define(parser)
   table.sort(names)
   command:argument("verb", "What is wanted:\n" .. table.concat(lines, "\n")):argname "VERB":choices(names)
   command:argument("argument", "What the verb wants to know."):args "*":argname "ARG"
-  command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
-  command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
-    :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
+  ctl.define_process(command)
   command:flag("--json", "Print the answer as it comes: one line, or one for each look with --follow.")
   command:flag("--follow", "With events: go on until interrupted.")
 end

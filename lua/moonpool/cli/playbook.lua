@@ -16,9 +16,7 @@ function playbook.define(parser)
     .. "ack: end a cool-down."):argname "WORD":choices { "list", "run", "dry-run", "history", "ack" }
   command:argument("name", "Of a playbook."):args "?":argname "NAME"
   command:option("--host", "The host that it is for."):argname "ADDRESS"
-  command:option("--control", "Where the process answers (default: $XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
-  command:option("--pool", "Only the pool of this number, when the process has several."):argname "N"
-    :convert(function(text) return tonumber(text) or nil, "'" .. text .. "' is no number of a pool" end)
+  ctl.define_process(command)
   command:flag("--json", "Print the answer as it comes.")
 end
 
