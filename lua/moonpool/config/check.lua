@@ -74,19 +74,22 @@ local function known_names(known)
   return table.concat(names, ", ")
 end
 
+-- A problem: the last part of `path` is none of the keys `known`.
+function Check:unknown(path, known)
+  self:problem(path, "", function()
+    local close = nearest.of(tostring(path[#path]), known)
+    return close and format("there is no such key, did you mean %s?", close)
+      or "there is no such key; known here: " .. known_names(known)
+  end)
+end
+
 local function unknown_keys(self, path, given, known)
   local unknown = {}
   for key in pairs(given) do
     if not known[key] then unknown[#unknown + 1] = key end
   end
   table.sort(unknown, by_text)
-  for _, key in ipairs(unknown) do
-    self:problem(extend(path, key), "", function()
-      local close = nearest.of(tostring(key), known)
-      return close and format("there is no such key, did you mean %s?", close)
-        or "there is no such key; known here: " .. known_names(known)
-    end)
-  end
+  for _, key in ipairs(unknown) do self:unknown(extend(path, key), known) end
 end
 
 local NOTES_ITS_KEYS = { section = true, regions = true, defaults = true, profiles = true }

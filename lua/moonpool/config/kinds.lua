@@ -2,7 +2,6 @@
 -- The kinds of values a configuration has: each judges one value, tells problems to the check and returns the value as
 -- C takes it. Called as kinds.KIND(check, path, rule, value).
 local address = require "moonpool.address"
-local nearest = require "moonpool.nearest"
 local paths = require "moonpool.paths"
 local secrets = require "moonpool.secrets"
 local translator = require "moonpool.translator"
@@ -122,8 +121,7 @@ function kinds.playbooks(check, path, rule, value)
     if type(key) == "number" then
       list[key] = value[key]
     elseif not known then
-      local close = type(key) == "string" and nearest.of(key, PLAYBOOK_KEYS)
-      check:problem({ path[1], key }, "", "unknown key" .. (close and ", did you mean " .. close .. "?" or ""))
+      check:unknown({ path[1], key }, PLAYBOOK_KEYS)
     else
       checked[key] = kinds[known.kind](check, { path[1], key }, known, value[key])
     end
@@ -186,7 +184,7 @@ function kinds.translator(check, path, _, value)
   if #names > MOST_TRANSLATED then
     return check:problem(path, "", format("at most %d addresses; a function may know more", MOST_TRANSLATED))
   end
-  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(names, by_text)
   for _, name in ipairs(names) do
     local last, to = format('["%s"]', secrets.text(tostring(name))), value[name]
     local from_host, from_port = address.split_literal(tostring(name))

@@ -35,7 +35,7 @@
 ---@field metrics? ConfigMetrics
 ---@field handlers? string a file of event handlers
 ---@field control? string the path of the control socket
----@field playbooks? string[] not available yet
+---@field playbooks? string|table files and folders, with dryRun, commands and state beside them
 
 ---@class TranslatedHost
 ---@field id string
