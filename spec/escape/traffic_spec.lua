@@ -3,6 +3,7 @@
 -- cluster, over a good policy of generation 1. Every request is answered, the good generation serves in the end, and
 -- nothing is left of the attempt.
 local corpus = require "spec.support.escapes"
+local effort = require "spec.support.effort"
 local memory = require "spec.support.memory"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
@@ -125,7 +126,7 @@ for _, kind in ipairs { "balance", "retry", "speculate" } do
     end)
     teardown(function() close(self) end)
 
-    local function try_once(file)
+    local function try(file)
       self.told.policyError, self.told.policyReload = {}, {}
       policies.write(self.path, corpus.read(file.path))
       local ok, why = pcall(ways[file.must], self, file, info(self).generation)
@@ -135,23 +136,13 @@ for _, kind in ipairs { "balance", "retry", "speculate" } do
       moonpool.sleep(1100) -- news of failures are told once a second
       corpus.check_canary()
       for _, told in ipairs(self.told.policyError) do corpus.check_secret(told[1].message) end
-      return ok, why
-    end
-
-    -- The fuel of a policy has a clock, too: a busy neighbour may spoil a try, but not three.
-    local function try(file)
-      local ok, why
-      for _ = 1, 3 do
-        ok, why = try_once(file)
-        if ok then return end
-      end
-      error(why, 0)
+      if not ok then error(why, 0) end
     end
 
     for _, file in ipairs(corpus.files(kind)) do
       it(file.tries:gsub("%.$", "") .. " (" .. file.name .. ")", function()
         local before = memory.held()
-        self.world.sim:run(function() try(file) end)
+        self.world.sim:run(effort.tries, try, file)
         local more = memory.held() - before
         assert.is_true(more < KEPT, more .. " bytes of memory are left")
       end)

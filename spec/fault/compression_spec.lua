@@ -41,14 +41,7 @@ describe("compression:", function()
 
     it("T1 T10 connections that are cut end each request once, by the gate, " .. name, function(world)
       local pool = world:pool { protocolVersion = version, compression = kind }
-      local load = workload.new(world, pool):start(32, 30)
-      for i = 1, 10 do
-        moonpool.sleep(700 + world.random(100))
-        world.sim:cut(i % 3 + 1)
-      end
-      load:stop()
-      world:healed(pool, 3000)
-      load:check()
+      local load = workload.under_cuts(world, pool, 10)
       assert.equal(0, load:failures "read" + load:failures "write")
     end)
 

@@ -41,14 +41,7 @@ describe("TLS:", function()
 
     in_world("T1 connections that are cut end each request once, by the gate, " .. name, serves, function(world)
       local pool = world:pool { protocolVersion = mode[1], compression = mode[2], tls = trusts }
-      local load = workload.new(world, pool):start(32, 30)
-      for i = 1, 8 do
-        moonpool.sleep(700 + world.random(100))
-        world.sim:cut(i % 3 + 1)
-      end
-      load:stop()
-      world:healed(pool, 3000)
-      load:check()
+      local load = workload.under_cuts(world, pool, 8)
       assert.equal(0, load:failures "read" + load:failures "write")
     end)
   end

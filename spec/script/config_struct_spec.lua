@@ -2,45 +2,16 @@
 -- What C gets of a configuration: every key in its place of the session's struct.
 local ffi = require "ffi"
 local C = require "spec.support.c"
-require "spec.support.policies" -- declares struct mp_policies_config
-
--- C takes a lua_State, so these ask for one of their own.
-ffi.cdef [[
-struct lua_State *luaL_newstate(void);
-void luaL_openlibs(struct lua_State *L);
-int luaL_loadstring(struct lua_State *L, const char *text);
-int lua_pcall(struct lua_State *L, int nargs, int nresults, int handler);
-const char *lua_tolstring(struct lua_State *L, int index, size_t *len);
-int lua_gettop(struct lua_State *L);
-void lua_close(struct lua_State *L);
-struct mp_script_config {
-  struct mp_session_config session;
-  struct mp_policies_config policies;
-  struct mp_tls_options tls;
-  bool has_tls;
-  uint32_t close_drain_ms;
-  const char *file;
-  struct mp_arena arena;
-};
-int mp_script_config_read(struct lua_State *L, int index, struct mp_script_config *config);
-void mp_script_config_deinit(struct mp_script_config *config);
-]]
+local script_config = require "spec.script.script_config"
 
 describe("what C gets", function()
   local L, read
   before_each(function()
-    L, read = C.luaL_newstate(), ffi.new "struct mp_script_config"
-    C.luaL_openlibs(L)
+    L, read = script_config.state(), ffi.new "struct mp_script_config"
   end)
   after_each(function() C.lua_close(L) end)
 
-  local function run(text)
-    local lua = MOONPOOL_ROOT .. "/lua/"
-    local code = ("package.path = %q .. package.path\n"):format(lua .. "?.lua;" .. lua .. "?/init.lua;") .. text
-    local rc = C.luaL_loadstring(L, code)
-    if rc == 0 then rc = C.lua_pcall(L, 0, 1, 0) end
-    if rc ~= 0 then error(ffi.string(C.lua_tolstring(L, -1, nil))) end
-  end
+  local function run(text) script_config.run(L, text) end
   local function of(table)
     run("return assert(require 'moonpool.config'.check(" .. table .. ", 'app.lua:3'))")
     assert.equal(0, C.mp_script_config_read(L, -1, read))
@@ -179,8 +150,7 @@ describe("what C gets", function()
       local result = { session["local"].core, session["local"].max }
       C.mp_script_config_deinit(read)
       C.lua_close(L)
-      L = C.luaL_newstate()
-      C.luaL_openlibs(L)
+      L = script_config.state()
       return result
     end
     assert.same({ 9, 9 }, pair "{ coreConnectionsPerHost = { ['0'] = 9 } }")
@@ -194,8 +164,7 @@ describe("what C gets", function()
       local result = session.connect_remote
       C.mp_script_config_deinit(read)
       C.lua_close(L)
-      L = C.luaL_newstate()
-      C.luaL_openlibs(L)
+      L = script_config.state()
       return result
     end
     assert.is_true(remote "{ pooling = { coreConnectionsPerHost = { ['0'] = 2, ['1'] = 1 } } }")

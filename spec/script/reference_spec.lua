@@ -6,29 +6,7 @@ local core = require "moonpool.core_loader"
 local ffi = require "ffi"
 local moonpool = require "moonpool"
 local reference = require "moonpool.config.reference"
-require "spec.support.policies" -- declares struct mp_policies_config
-
--- C takes a lua_State; spec/script/config_struct_spec.lua declares the same.
-pcall(ffi.cdef, [[
-struct lua_State *luaL_newstate(void);
-void luaL_openlibs(struct lua_State *L);
-int luaL_loadstring(struct lua_State *L, const char *text);
-int lua_pcall(struct lua_State *L, int nargs, int nresults, int handler);
-const char *lua_tolstring(struct lua_State *L, int index, size_t *len);
-int lua_gettop(struct lua_State *L);
-void lua_close(struct lua_State *L);
-struct mp_script_config {
-  struct mp_session_config session;
-  struct mp_policies_config policies;
-  struct mp_tls_options tls;
-  bool has_tls;
-  uint32_t close_drain_ms;
-  const char *file;
-  struct mp_arena arena;
-};
-int mp_script_config_read(struct lua_State *L, int index, struct mp_script_config *config);
-void mp_script_config_deinit(struct mp_script_config *config);
-]])
+local script_config = require "spec.script.script_config"
 
 local function read(path)
   local file = assert(io.open(MOONPOOL_ROOT .. path))
@@ -39,16 +17,9 @@ end
 
 -- The numbers and truths that C gets of a configuration's text, as bytes; texts and lists are left out.
 local function struct_of(text)
-  local L, config = C.luaL_newstate(), ffi.new "struct mp_script_config"
-  C.luaL_openlibs(L)
-  local lua = MOONPOOL_ROOT .. "/lua/"
-  local code = ("package.path = %q .. package.path return assert(require 'moonpool.config'.check(%s))"):format(
-    lua .. "?.lua;" .. lua .. "?/init.lua;", text)
-  local rc = C.luaL_loadstring(L, code)
-  if rc == 0 then rc = C.lua_pcall(L, 0, 1, 0) end
-  local why = rc ~= 0 and ffi.string(C.lua_tolstring(L, -1, nil))
-  if rc == 0 then rc = C.mp_script_config_read(L, -1, config) end
-  assert(rc == 0, text .. ": " .. tostring(why or rc))
+  local L, config = script_config.state(), ffi.new "struct mp_script_config"
+  script_config.run(L, ("return assert(require 'moonpool.config'.check(%s))"):format(text))
+  assert.equal(0, C.mp_script_config_read(L, -1, config), text)
   local session = config.session
   local query = ffi.string(session.health.query)
   for _, pointer in ipairs { "regions", "contact_points", "local_dc", "local_rack", "keyspace", "username", "password",

@@ -39,8 +39,7 @@ function effort.of(fn, ...)
   return took * REFERENCE_S / math.max(before, (seconds(reference))), a, b, c
 end
 
---- Raises when `fn(...)` takes more than `units` each time; `before`, if given, is called before each try. Returns what
---- `fn` did.
+--- Raises when `fn(...)` takes more than `units` each time. Returns what `fn` did.
 function effort.at_most(units, fn, ...)
   local least = math.huge
   for _ = 1, TRIES do
@@ -49,6 +48,17 @@ function effort.at_most(units, fn, ...)
     least = math.min(least, took)
   end
   error(("it took %.3f units at least, allowed are %g"):format(least, units), 2)
+end
+
+--- What `fn(...)` returns, which gets three tries before its error counts: for what has a clock of the processor
+--- itself (the fuel of a policy), so that a busy neighbour may spoil one.
+function effort.tries(fn, ...)
+  local ok, result
+  for _ = 1, 3 do
+    ok, result = pcall(fn, ...)
+    if ok then return result end
+  end
+  error(result, 0)
 end
 
 return effort

@@ -287,4 +287,18 @@ function Load:none_failed()
   return self
 end
 
+--- A load of 32 at a time under which connections are cut so many times, at one node after the other; it has ended, all
+--- is healed, and every oracle was asked.
+function workload.under_cuts(world, pool, times)
+  local load = workload.new(world, pool):start(32, 30)
+  for i = 1, times do
+    moonpool.sleep(700 + world.random(100))
+    world.sim:cut(i % 3 + 1)
+  end
+  load:stop()
+  world:healed(pool, 3000)
+  load:check()
+  return load
+end
+
 return workload

@@ -122,6 +122,28 @@ function World.merges(_, pool)
   return pool:getStats().mergedBatches - before
 end
 
+-- Six coroutines that call ask(number), which gives nil and an error when it fails, until the function that this
+-- returns is called (or 3000 requests were made: a spec may have failed). It raises when one failed, and gives their
+-- number.
+function World:keepAsking(ask)
+  local going, count, failure = true, 0, nil
+  for number = 1, 6 do
+    self:spawn(function()
+      while going and count < 3000 do
+        local result, err = ask(number)
+        count = count + 1
+        if not result then failure = failure or err end
+      end
+    end)
+  end
+  return function()
+    going = false
+    moonpool.sleep(1000)
+    if failure then error(tostring(failure), 2) end
+    return count
+  end
+end
+
 -- Events of a pool: a table of lists, by name; each entry is what a handler gets, in { ... }.
 function World.listen(_, pool, ...)
   local told = {}

@@ -6,6 +6,7 @@
 --   world.server   world.cluster   world:close()
 -- ks.users has the ids 0 to 99 with the names "name 0" to "name 99"; locations find `moonpool`, `pool` and `id` (of the
 -- query) as locals.
+local effort = require "spec.support.effort"
 local moonpool = require "moonpool"
 local nginx = require "spec.nginx.support.nginx"
 local ports = require "spec.support.ports"
@@ -35,8 +36,7 @@ ngx.print(result:first().id, " ", result:first().name)
 local function fill(cluster)
   local given = { contactPoints = { "127.0.0.1" }, port = cluster.port, localDataCenter = "datacenter1",
     logging = { level = "off" } }
-  local made, pool = pcall(moonpool.ConnectionPool, given)
-  if not made then pool = moonpool.ConnectionPool(given) end -- a busy neighbour may spoil the load of a policy once
+  local pool = effort.tries(moonpool.ConnectionPool, given)
   assert(pool:connect())
   for id = 0, 99 do
     assert(pool:execute("INSERT INTO ks.users (id, name) VALUES (?, ?)", { id, "name " .. id }))

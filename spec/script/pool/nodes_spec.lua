@@ -17,22 +17,13 @@ end
 -- Requests all the time, writes that must not run twice among them; the function returned ends them and raises when one
 -- failed.
 local function load(world, pool)
-  local going, count, failure = true, 0, nil
   world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v list<int>)"
   world.cluster:rule { statement = "ks.t", delay = 20 }
-  for i = 1, 6 do
-    world:spawn(function()
-      while going and count < 3000 do
-        local result, err = pool:execute("UPDATE ks.t SET v = v + [1] WHERE k = " .. i, nil, { prepare = false })
-        count = count + 1
-        if not result then failure = failure or err end
-      end
-    end)
-  end
+  local stop = world:keepAsking(function(number)
+    return pool:execute("UPDATE ks.t SET v = v + [1] WHERE k = " .. number, nil, { prepare = false })
+  end)
   return function()
-    going = false
-    moonpool.sleep(1000)
-    if failure then error(tostring(failure), 2) end
+    local count = stop()
     assert.is_true(count > 5)
     return count
   end

@@ -8,21 +8,10 @@ local SELECT = "SELECT key FROM system.local"
 
 -- Requests all the time until stop(), which raises when one of them failed. Each is slow enough to be under way.
 local function load(world, pool)
-  local going, count, failure = true, 0, nil
   world.cluster:rule { statement = "SELECT key FROM", delay = 20 }
-  for _ = 1, 6 do
-    world:spawn(function()
-      while going and count < 3000 do -- also when the spec fails
-        local result, err = pool:execute(SELECT)
-        count = count + 1
-        if not result then failure = failure or err end
-      end
-    end)
-  end
+  local stop = world:keepAsking(function() return pool:execute(SELECT) end)
   return function()
-    going = false
-    moonpool.sleep(1000)
-    if failure then error(tostring(failure), 2) end
+    local count = stop()
     assert.is_true(count > 5 and count < 3000)
   end
 end
