@@ -169,6 +169,35 @@ describe("a playbook", function()
     end
   end)
 
+  it_in("steers as the pool's methods do, with all that they take, and puts policies and sizes back", function(world)
+    local pool = playbooks.pool(world, { p = [[run = function(run)
+      run:usePolicy("retry", "DefaultRetryPolicy", { maxRetries = 7 })
+      run:resize(run.host, { core = 3, max = 3 })
+      say "steered"
+      run:sleep "1m"
+      error "no" end]] }, nil, { retry = { policy = "FallthroughRetryPolicy" } })
+    local function most() return select(2, world:status(pool, 1)).maxConnections end
+    local before = most()
+    assert(pool:runPlaybook("p", { host = world:host(1) }))
+    moonpool.sleep(1000)
+    assert.same({ "steered" }, playbooks.said)
+    assert.equal("DefaultRetryPolicy", pool:policies().retry.name)
+    assert.equal(3, most())
+    playbooks.rest(world, pool)
+    assert.equal("FallthroughRetryPolicy", pool:policies().retry.name)
+    assert.equal(before, most())
+    assert(pool:runPlaybook("p", { host = world:host(1) }))
+    playbooks.write("p.lua", playbooks.text("p", [[run = function(run)
+      run:usePolicy("retry", "DefaultRetryPolicy", { maxRetrys = 7 }) end]]))
+    world.sim:touch(playbooks.file "p.lua")
+    moonpool.sleep(100)
+    playbooks.rest(world, pool)
+    assert(pool:runPlaybook("p", { host = world:host(1) }))
+    playbooks.rest(world, pool)
+    assert.matches("no such option, did you mean maxRetries?", table.concat(playbooks.steps(pool), "\n"), 1, true)
+    pool:close()
+  end)
+
   it_in("is cancelled when playbooks are switched off, and nothing begins until they are on", function(world)
     local pool = playbooks.pool(world, { p = [[when = { every = "1m" }, coolDown = 0,
       run = function(run) say "begin" run:sleep "1h" end, cancel = function(_, why) say(why) end]] })

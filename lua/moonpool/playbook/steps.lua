@@ -42,49 +42,31 @@ end
 
 -- ---- steps of the pool ------------------------------------------------------------------------------------
 
+-- A step that is a method of the pool, with all that it is given.
+local function method(name)
+  return function(run, ...) return sure(run.pool[name](run.pool, ...)) end
+end
+
 local function resume(run, _, host) return run.pool:resume(host) end
 
-steps.pause = { acts = true, host = true, removes = true, undo = resume,
-  does = function(run, host) return sure(run.pool:pause(host)) end }
-
-steps.drain = { acts = true, host = true, removes = true, undo = resume,
-  does = function(run, host, options) return sure(run.pool:drain(host, options)) end }
-
-steps.resume = { acts = true, host = true, undoes = { "pause", "drain" },
-  does = function(run, host, options) return sure(run.pool:resume(host, options)) end }
-
-steps.reconnect = { acts = true, host = true,
-  does = function(run, host) return sure(run.pool:reconnect(host)) end }
-
-steps.recoverConnection = { acts = true, host = true,
-  does = function(run, host, options) return sure(run.pool:recoverConnection(host, options)) end }
-
-steps.resize = { acts = true, host = true,
-  undo = function(run, _, host) return run.pool:resize(host) end,
-  does = function(run, host, options) return sure(run.pool:resize(host, options)) end }
-
-steps.setWeight = { acts = true, host = true,
+steps.pause = { acts = true, host = true, removes = true, does = method "pause", undo = resume }
+steps.drain = { acts = true, host = true, removes = true, does = method "drain", undo = resume }
+steps.resume = { acts = true, host = true, undoes = { "pause", "drain" }, does = method "resume" }
+steps.reconnect = { acts = true, host = true, does = method "reconnect" }
+steps.recoverConnection = { acts = true, host = true, does = method "recoverConnection" }
+steps.resize = { acts = true, host = true, does = method "resize",
+  undo = function(run, _, host) return run.pool:resize(host) end }
+steps.setWeight = { acts = true, host = true, does = method "setHostWeight",
   before = function(run, host) return host_of(run, host).weight end,
-  undo = function(run, before, host) return run.pool:setHostWeight(host, before or 1) end,
-  does = function(run, host, weight) return sure(run.pool:setHostWeight(host, weight)) end }
-
-steps.setTags = { acts = true, host = true,
+  undo = function(run, before, host) return run.pool:setHostWeight(host, before or 1) end }
+steps.setTags = { acts = true, host = true, does = method "setHostTags",
   before = function(run, host) return host_of(run, host).tags end,
-  undo = function(run, before, host) return run.pool:setHostTags(host, before or {}) end,
-  does = function(run, host, tags) return sure(run.pool:setHostTags(host, tags)) end }
-
-steps.switchDatacenter = { acts = true,
-  undo = function(run) return run.pool:switchDatacenter() end, -- back to where the policy has it
-  does = function(run, name) return sure(run.pool:switchDatacenter(name)) end }
-
-steps.usePolicy = { acts = true,
-  undo = function(run, _, kind) return run.pool:usePolicy(kind) end, -- the configuration's
-  does = function(run, kind, name) return sure(run.pool:usePolicy(kind, name)) end }
-
-steps.execute = { acts = true,
-  does = function(run, statement, parameters, options)
-    return sure(run.pool:execute(statement, parameters, options))
-  end }
+  undo = function(run, before, host) return run.pool:setHostTags(host, before or {}) end }
+steps.switchDatacenter = { acts = true, does = method "switchDatacenter",
+  undo = function(run) return run.pool:switchDatacenter() end } -- where the policy has it
+steps.usePolicy = { acts = true, does = method "usePolicy",
+  undo = function(run, _, kind) return run.pool:usePolicy(kind) end } -- the configuration's
+steps.execute = { acts = true, does = method "execute" }
 
 -- ---- looking and waiting ----------------------------------------------------------------------------------
 
