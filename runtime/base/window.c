@@ -5,12 +5,11 @@
 
 #include "base/mem.h"
 
-#define PARTS_AT_ONCE 16u
+#define PARTS_LEAST 16u
 
 void mp_window_deinit(struct mp_window *window)
 {
-	for (size_t i = 0; i < MP_WINDOW_SLOTS; i++)
-		mp_free(window->slots[i].parts);
+	mp_free(window->parts);
 }
 
 extern inline uint32_t mp_window_bucket(uint32_t value);
@@ -28,16 +27,28 @@ static size_t bound_of(size_t bucket)
 	return bound < MP_WINDOW_BOUNDS ? bound : MP_WINDOW_BOUNDS;
 }
 
-static bool reserve(struct mp_window_slot *slot, uint16_t count)
+static struct mp_window_part *row_of(const struct mp_window *window, const struct mp_window_slot *slot)
 {
-	if (count <= slot->part_capacity)
+	return window->parts + (size_t)(slot - window->slots) * window->part_capacity;
+}
+
+// Room for so many parts in each row.
+static bool reserve(struct mp_window *window, uint16_t count)
+{
+	if (count <= window->part_capacity)
 		return true;
-	uint16_t capacity = (uint16_t)((count + PARTS_AT_ONCE - 1) / PARTS_AT_ONCE * PARTS_AT_ONCE);
-	struct mp_window_part *parts = mp_realloc(slot->parts, capacity * sizeof(parts[0]));
+	uint16_t capacity = PARTS_LEAST;
+	while (capacity < count)
+		capacity = (uint16_t)(capacity * 2);
+	struct mp_window_part *parts = mp_calloc((size_t)MP_WINDOW_SLOTS * capacity, sizeof(parts[0]));
 	if (parts == NULL)
 		return false;
-	slot->parts = parts;
-	slot->part_capacity = capacity;
+	for (size_t i = 0; i < MP_WINDOW_SLOTS && window->parts != NULL; i++)
+		memcpy(parts + i * capacity, row_of(window, &window->slots[i]),
+		       window->slots[i].part_count * sizeof(parts[0]));
+	mp_free(window->parts);
+	window->parts = parts;
+	window->part_capacity = capacity;
 	return true;
 }
 
@@ -49,14 +60,15 @@ static void keep_parts(struct mp_window *window, struct mp_window_slot *slot)
 		used = (uint16_t)(used + (window->buckets[i] > 0 ? 1 : 0));
 		slot->count += window->buckets[i];
 	}
-	bool kept = reserve(slot, used);
+	bool kept = reserve(window, used);
+	struct mp_window_part *row = row_of(window, slot);
 	for (size_t i = 0; i < MP_WINDOW_BUCKETS; i++) {
 		uint32_t count = window->buckets[i];
 		if (count == 0)
 			continue;
 		window->all_below[bound_of(i)] += count;
 		if (kept)
-			slot->parts[slot->part_count++] = (struct mp_window_part){count, (uint16_t)i};
+			row[slot->part_count++] = (struct mp_window_part){count, (uint16_t)i};
 	}
 	memset(window->buckets, 0, sizeof(window->buckets));
 }
@@ -83,8 +95,10 @@ void mp_window_turn(struct mp_window *window, const uint64_t totals[MP_WINDOW_TO
 
 // ---- looking ----------------------------------------------------------------------------------------------
 
-static void add_slot(struct mp_window_view *view, const struct mp_window_slot *slot)
+static void add_slot(struct mp_window_view *view, const struct mp_window *window,
+                     const struct mp_window_slot *slot)
 {
+	const struct mp_window_part *row = row_of(window, slot);
 	view->count += slot->count;
 	view->sum += slot->sum;
 	for (size_t i = 0; i < MP_WINDOW_TOTALS; i++)
@@ -92,7 +106,7 @@ static void add_slot(struct mp_window_view *view, const struct mp_window_slot *s
 	for (size_t i = 0; i < MP_WINDOW_STATES; i++)
 		view->states[i] += slot->states[i];
 	for (uint16_t i = 0; i < slot->part_count; i++)
-		view->buckets[slot->parts[i].bucket] += slot->parts[i].count;
+		view->buckets[row[i].bucket] += row[i].count;
 }
 
 void mp_window_look(const struct mp_window *window, const uint64_t totals[MP_WINDOW_TOTALS],
@@ -107,7 +121,7 @@ void mp_window_look(const struct mp_window *window, const uint64_t totals[MP_WIN
 	for (size_t i = 0; i < MP_WINDOW_BUCKETS; i++)
 		view->count += window->buckets[i];
 	for (size_t i = 0; i < window->ended; i++)
-		add_slot(view, &window->slots[i]);
+		add_slot(view, window, &window->slots[i]);
 }
 
 void mp_window_quantiles(const struct mp_window_view *view, const double *q, size_t count, uint64_t *values)

@@ -29,8 +29,7 @@ struct mp_window_slot {
 	uint32_t count;
 	uint32_t gained[MP_WINDOW_TOTALS];
 	uint32_t states[MP_WINDOW_STATES];
-	uint16_t part_count, part_capacity;
-	struct mp_window_part *parts;
+	uint16_t part_count; // of its row in `parts`
 };
 
 struct mp_window {
@@ -39,7 +38,9 @@ struct mp_window {
 	uint32_t buckets[MP_WINDOW_BUCKETS];
 	// the past ones
 	struct mp_window_slot slots[MP_WINDOW_SLOTS];
-	uint8_t next; // the oldest one, which is the next to be written
+	struct mp_window_part *parts; // a row for each slot, so that one allocation serves them all
+	uint16_t part_capacity;       // of a row
+	uint8_t next;                 // the oldest one, which is the next to be written
 	uint8_t ended;
 	uint64_t before[MP_WINDOW_TOTALS]; // the totals when the present slot began
 	// since the beginning, without the present slot
