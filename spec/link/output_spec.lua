@@ -60,7 +60,7 @@ local function decode(bytes, mode)
   if mode:find "LZ4" then C.mp_decoder_use_compression(dec, C.MP_COMPRESSION_LZ4) end
   if mode:find "Snappy" then C.mp_decoder_use_compression(dec, C.MP_COMPRESSION_SNAPPY) end
   if mode:find "segments" then C.mp_decoder_use_segments(dec) end
-  local on_envelope = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, envelope)
+  local on_envelope = ffi.cast(sim_world.types["int (*)(void *, const struct mp_envelope *)"], function(_, envelope)
     bodies[#bodies + 1] = ffi.string(envelope.body, envelope.body_len)
     return 0
   end)

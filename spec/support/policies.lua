@@ -3,6 +3,7 @@
 -- and no cluster: what is asked is what a policy says.
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local sim_world = require "spec.support.sim_world"
 local topology = require "spec.support.topology"
 
 local policies = {}
@@ -48,7 +49,7 @@ end
 
 -- A C function pointer on `fn`, freed with the policies. An error inside it is kept and raised by the next :turn().
 local function callback(self, ctype, fn)
-  local made = ffi.cast(ctype, function(...)
+  local made = ffi.cast(sim_world.types[ctype], function(...)
     local ok, why = xpcall(fn, debug.traceback, ...)
     if not ok then self.failure = self.failure or why end
   end)

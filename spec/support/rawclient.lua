@@ -9,6 +9,7 @@ local ffi = require "ffi"
 local bit = require "bit"
 local C = require "spec.support.c"
 local loops = require "spec.support.loops"
+local sim_world = require "spec.support.sim_world"
 
 local raw = {}
 
@@ -381,7 +382,7 @@ function World:connect(node, options)
   conn.decoder = ffi.new "struct mp_decoder"
   C.mp_decoder_init(conn.decoder, true, 64 * 1024 * 1024)
   local failure
-  local callback = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, envelope)
+  local callback = ffi.cast(sim_world.types["int (*)(void *, const struct mp_envelope *)"], function(_, envelope)
     local ok, why = xpcall(on_envelope, debug.traceback, conn, envelope)
     failure = not ok and why or failure
     return ok and 0 or -1

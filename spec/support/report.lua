@@ -2,6 +2,7 @@
 -- The spec host's report: one line for each spec file, failures in full at the place where they happen, and the counts.
 return function(options)
   local busted = require "busted"
+  local ffi = require "ffi"
   local handler = require "busted.outputHandlers.base"()
   local counts = MOONPOOL_SPEC_COUNTS
   local file_failed, file_passed, file_started
@@ -17,12 +18,25 @@ return function(options)
 
   local clock = require "system".gettime
 
+  -- LuaJIT has room for 65536 C types in a process, and each parse of a function's makes some: one spec that parses
+  -- them again and again takes it from all that come later.
+  local types_made, TYPES_MOST = 0, 10000 -- the runtime's own headers make 8000, once
+  local function check_types(name)
+    local made = tonumber(ffi.typeof(("struct { int next%d; }"):format(types_made)))
+    if types_made > 0 and made - types_made > TYPES_MOST then
+      counts.failure, file_failed = counts.failure + 1, file_failed + 1
+      io.write("\nFAILED: ", name, " makes ", made - types_made, " C types: keep those of functions (ffi.typeof)\n")
+    end
+    types_made = made
+  end
+
   function handler.fileStart()
     file_passed, file_failed, file_started = 0, 0, clock()
     return nil, true
   end
 
   function handler.fileEnd(element)
+    check_types(element.name)
     io.write(string.format("%-58s %4d passed %s%6.2f s\n", element.name:gsub("^.*/spec/", "spec/"), file_passed,
       file_failed > 0 and string.format("%4d FAILED ", file_failed) or "", clock() - file_started))
     io.flush()

@@ -28,12 +28,14 @@ function sim_world.addr(text, port)
   return addr
 end
 
--- Each parse of a function type makes a new one, and there is room for so many only.
-local callback_types = {}
+-- Each parse of a function type makes a new one, and there is room for so many only (spec/support/report.lua).
+sim_world.types = setmetatable({}, { __index = function(types, text)
+  types[text] = ffi.typeof(text)
+  return types[text]
+end })
 
 function Loop:callback(ctype, fn)
-  callback_types[ctype] = callback_types[ctype] or ffi.typeof(ctype)
-  local made = ffi.cast(callback_types[ctype], function(...)
+  local made = ffi.cast(sim_world.types[ctype], function(...)
     local ok, result = xpcall(fn, debug.traceback, ...)
     if ok then return result end
     self.failure = self.failure or result
