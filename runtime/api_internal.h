@@ -70,15 +70,19 @@ struct mp_api_nest {
 	uint32_t count; // of parts
 };
 
+#define MP_API_FITS (-1)
 struct mp_api_request {
 	struct mp_api_object object;
 	struct mp_api_session *session;
 	struct mp_request *request;
-	uint32_t next;      // parameter
-	int rc;             // the first error of a bind or an option
-	struct mp_buf text; // of a query, and the paging state
+	uint32_t next;  // parameter
+	int rc;         // the first error of a bind or an option
+	int32_t misfit; // the parameter whose value did not fit, from 0; or MP_API_FITS
+	struct mp_buf
+		text; // of a query, at its beginning; the paging state and a keyspace where their places say
 	size_t cql_len;
-	size_t state_len;
+	size_t state_at, state_len;
+	size_t keyspace_at, keyspace_len;
 	void (*on_done)(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 	void *data;
 	struct mp_list_node node; // in unsent, unless it is the newest
@@ -112,7 +116,12 @@ static inline const struct moonpool_error *mp_api_error(struct mp_api_loop *loop
 	return loop->answer->error != NULL ? mp_api_handle(loop->answer) : NULL;
 }
 
+// Of a result; NULL, and why was noted.
+const struct mp_api_answer *mp_api_answer_of(const struct moonpool_result *handle, const char *function);
+
 // ---- api_part.c
+// A type as CQL says it, cut to `size`: how long it is, or the code that was noted.
+int mp_api_type_text(const struct mp_type *type, char *text, size_t size, const char *function) MP_MUST_CHECK;
 void mp_api_value_make(struct moonpool_value *value, const struct moonpool_result *result,
                        const struct mp_type *type, struct mp_bytes bytes);
 

@@ -72,20 +72,23 @@ static int give_text(const struct mp_buf *from, char *text, size_t size)
 	return (int)from->len;
 }
 
-int moonpool_value_type_text(const struct moonpool_value *value, char *text, size_t size)
+int mp_api_type_text(const struct mp_type *type, char *text, size_t size, const char *function)
 {
-	const struct mp_type *type = type_of(value, __func__);
-	if (type == NULL)
-		return moonpool_last_code();
 	if (text == NULL || size == 0)
-		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "there is no place for the text");
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "there is no place for the text");
 	struct mp_buf buf;
 	mp_buf_init(&buf);
 	mp_type_format(&buf, type);
 	int rc = mp_buf_status(&buf);
-	rc = rc == 0 ? give_text(&buf, text, size) : mp_api_refuse(__func__, rc, NULL);
+	rc = rc == 0 ? give_text(&buf, text, size) : mp_api_refuse(function, rc, NULL);
 	mp_buf_deinit(&buf);
 	return rc;
+}
+
+int moonpool_value_type_text(const struct moonpool_value *value, char *text, size_t size)
+{
+	const struct mp_type *type = type_of(value, __func__);
+	return type != NULL ? mp_api_type_text(type, text, size, __func__) : moonpool_last_code();
 }
 
 bool moonpool_value_is_null(const struct moonpool_value *value)

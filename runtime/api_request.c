@@ -3,7 +3,6 @@
 // nothing is allocated once as many requests were in flight before. From execute on the object's handle is void: the
 // request is the library's until its callback has returned.
 #include "api_internal.h"
-#include "cluster/profile.h"
 #include "cluster/request/batch.h"
 #include "wire/message.h"
 
@@ -44,7 +43,8 @@ struct mp_api_request *mp_api_request_make(struct mp_api_session *session)
 	mp_list_node_init(&request->node);
 	request->next = 0;
 	request->rc = 0;
-	request->cql_len = request->state_len = 0;
+	request->cql_len = request->state_len = request->keyspace_len = 0;
+	request->misfit = MP_API_FITS;
 	mp_buf_clear(&request->text);
 	if (MP_UNLIKELY(session->newest != NULL))
 		mp_list_push_back(&session->unsent, &session->newest->node);
@@ -142,7 +142,7 @@ int moonpool_request_free(struct moonpool_request *handle)
 	return 0;
 }
 
-// ---- options ----------------------------------------------------------------------------------------------
+// ---- what spoils them -------------------------------------------------------------------------------------
 
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why)
 {
@@ -157,119 +157,6 @@ int mp_api_spoil_silently(struct mp_api_request *request, int code)
 	if (request->rc == 0)
 		request->rc = code;
 	return code;
-}
-
-// NULL: it may have rows.
-static const char *has_no_rows(const struct mp_api_request *request)
-{
-	return request->request->batch != NULL ? "a batch has no rows" : NULL;
-}
-
-static bool is_serial(enum moonpool_consistency value)
-{
-	return value == MOONPOOL_SERIAL || value == MOONPOOL_LOCAL_SERIAL;
-}
-
-int moonpool_request_set_consistency(struct moonpool_request *handle, enum moonpool_consistency value)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	if ((int)value < MOONPOOL_ANY || (int)value > MOONPOOL_LOCAL_ONE)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
-		                    "a value of enum moonpool_consistency expected");
-	request->request->options.consistency = (uint16_t)value;
-	return 0;
-}
-
-int moonpool_request_set_serial_consistency(struct moonpool_request *handle, enum moonpool_consistency value)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	if (!is_serial(value))
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
-		                    "MOONPOOL_SERIAL or MOONPOOL_LOCAL_SERIAL expected");
-	request->request->options.serial_consistency = (uint16_t)value;
-	return 0;
-}
-
-int moonpool_request_set_timeout(struct moonpool_request *handle, uint32_t ms)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	request->request->options.timeout_ms = ms;
-	return 0;
-}
-
-int moonpool_request_set_idempotent(struct moonpool_request *handle, bool value)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	request->request->options.idempotent = value;
-	return 0;
-}
-
-int moonpool_request_set_page_size(struct moonpool_request *handle, int32_t rows)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	if (has_no_rows(request) != NULL)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, has_no_rows(request));
-	if (rows < 0)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
-		                    "a number of rows of 0 (all) or more expected");
-	request->request->options.page_size = rows;
-	return 0;
-}
-
-int moonpool_request_set_paging_state(struct moonpool_request *handle, const void *bytes, size_t len)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	if (has_no_rows(request) != NULL)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, has_no_rows(request));
-	if (bytes == NULL && len > 0)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the bytes are NULL");
-	if (request->state_len > 0)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
-		                    "the request has a paging state already");
-	if (len > INT32_MAX)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
-		                    "a paging state of more than 2 GiB");
-	mp_buf_bytes(&request->text, bytes, len);
-	request->state_len = len;
-	int rc = mp_buf_status(&request->text);
-	return rc == 0 ? 0 : mp_api_spoil(request, __func__, rc, NULL);
-}
-
-int moonpool_request_set_profile(struct moonpool_request *handle, const char *name)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	if (name == NULL)
-		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the name is NULL");
-	struct mp_session *session = request->session->engine.session;
-	const struct mp_profile *profile = name[0] != '\0' ? mp_profile_find(session, mp_str_of(name)) : NULL;
-	if (profile == NULL)
-		return mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the configuration has no such profile");
-	mp_profile_apply(profile, session, 0, &request->request->options);
-	return 0;
-}
-
-int moonpool_request_set_timestamp(struct moonpool_request *handle, int64_t us)
-{
-	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
-		return moonpool_last_code();
-	request->request->options.has_timestamp = true;
-	request->request->options.timestamp_us = us;
-	return 0;
 }
 
 // ---- execute ----------------------------------------------------------------------------------------------
@@ -293,7 +180,7 @@ static const char *why_not(int rc)
 	return rc == MP_ECLOSED ? "the session is not connected" : NULL;
 }
 
-// A query's text and the paging state, by now where they stay. 0 or MP_ENOMEM.
+// Its texts, by now where they stay. 0 or MP_ENOMEM.
 static int use_text(struct mp_api_request *request)
 {
 	struct mp_request *to = request->request;
@@ -301,7 +188,9 @@ static int use_text(struct mp_api_request *request)
 	if (request->cql_len > 0)
 		to->cql = (struct mp_str){(const char *)text, request->cql_len};
 	if (request->state_len > 0)
-		to->paging_state = (struct mp_bytes){text + request->cql_len, (int32_t)request->state_len};
+		to->paging_state = (struct mp_bytes){text + request->state_at, (int32_t)request->state_len};
+	if (request->keyspace_len > 0)
+		to->keyspace = (struct mp_str){(const char *)text + request->keyspace_at, request->keyspace_len};
 	return mp_buf_status(&request->text);
 }
 
@@ -321,7 +210,7 @@ int mp_api_request_ready(struct mp_api_request *request, const char *function)
 	const struct mp_prepared *prepared = to->prepared;
 	to->value_count = request->next;
 	int rc = request->rc;
-	if (rc == 0 && (request->cql_len | request->state_len) != 0)
+	if (rc == 0 && (request->cql_len | request->state_len | request->keyspace_len) != 0)
 		rc = use_text(request);
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);

@@ -66,6 +66,11 @@ MP_INLINE struct mp_api_answer *answer_of(const struct moonpool_result *handle, 
 	return NULL;
 }
 
+const struct mp_api_answer *mp_api_answer_of(const struct moonpool_result *handle, const char *function)
+{
+	return answer_of(handle, function);
+}
+
 static const struct mp_column *column_of(const struct moonpool_result *handle, uint32_t column,
                                          const char *function)
 {

@@ -80,29 +80,29 @@ static const char *why_not(int rc)
 	}
 }
 
-int moonpool_prepare(struct moonpool_session *handle, const char *cql, ptrdiff_t len,
-                     void (*on_done)(void *data, struct moonpool_statement *statement,
-                                     const struct moonpool_error *error),
-                     void *data)
+// `keyspace` empty: the session's.
+static int begin(struct moonpool_session *handle, struct mp_str keyspace, const char *cql, ptrdiff_t len,
+                 void (*on_done)(void *data, struct moonpool_statement *statement,
+                                 const struct moonpool_error *error),
+                 void *data, const char *function)
 {
-	struct mp_api_session *session = mp_api_open_session(handle, __func__);
+	struct mp_api_session *session = mp_api_open_session(handle, function);
 	struct mp_str text;
-	if (session == NULL || mp_api_text(cql, len, &text, __func__) != 0)
+	if (session == NULL || mp_api_text(cql, len, &text, function) != 0)
 		return moonpool_last_code();
 	if (on_done == NULL)
-		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
 	struct prepare *prepare = mp_calloc(1, sizeof(*prepare));
 	if (prepare == NULL)
-		return mp_api_refuse(__func__, MOONPOOL_NO_MEMORY, NULL);
+		return mp_api_refuse(function, MOONPOOL_NO_MEMORY, NULL);
 	prepare->session = session;
 	prepare->on_done = on_done;
 	prepare->data = data;
 	struct mp_prepared *cached = NULL;
-	int rc = mp_session_prepare(session->engine.session, text, (struct mp_str){NULL, 0}, 0, &cached, prepared,
-	                            prepare);
+	int rc = mp_session_prepare(session->engine.session, text, keyspace, 0, &cached, prepared, prepare);
 	if (rc != 0) {
 		mp_free(prepare);
-		return mp_api_refuse(__func__, rc, why_not(rc));
+		return mp_api_refuse(function, rc, why_not(rc));
 	}
 	if (cached != NULL) {
 		prepare->cached = mp_prepared_ref(cached);
@@ -110,6 +110,29 @@ int moonpool_prepare(struct moonpool_session *handle, const char *cql, ptrdiff_t
 		mp_task_post(session->engine.loop, &prepare->task, MP_PHASE_RUN);
 	}
 	return 0;
+}
+
+int moonpool_prepare(struct moonpool_session *session, const char *cql, ptrdiff_t len,
+                     void (*on_done)(void *data, struct moonpool_statement *statement,
+                                     const struct moonpool_error *error),
+                     void *data)
+{
+	return begin(session, (struct mp_str){NULL, 0}, cql, len, on_done, data, __func__);
+}
+
+int moonpool_prepare_in(struct moonpool_session *session, const char *keyspace, const char *cql,
+                        ptrdiff_t len,
+                        void (*on_done)(void *data, struct moonpool_statement *statement,
+                                        const struct moonpool_error *error),
+                        void *data)
+{
+	struct mp_str name = mp_str_of(keyspace != NULL ? keyspace : "");
+	if (mp_api_session_of(session, __func__) == NULL)
+		return moonpool_last_code();
+	if (name.len == 0 || name.len > UINT16_MAX)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT,
+		                      "the name of a keyspace expected, of 65,535 bytes at most");
+	return begin(session, name, cql, len, on_done, data, __func__);
 }
 
 // ---- statements -------------------------------------------------------------------------------------------
@@ -137,4 +160,49 @@ uint32_t moonpool_statement_parameters(const struct moonpool_statement *handle)
 	const struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
 	const struct mp_metadata *params = statement != NULL ? statement->prepared->params : NULL;
 	return params != NULL ? params->column_count : 0;
+}
+
+// ---- parameters -------------------------------------------------------------------------------------------
+
+static const struct mp_column *parameter_of(const struct moonpool_statement *handle, uint32_t parameter,
+                                            const char *function)
+{
+	const struct mp_api_statement *statement = mp_api_statement_of(handle, function);
+	const struct mp_metadata *params = statement != NULL ? statement->prepared->params : NULL;
+	if (params != NULL && parameter < params->column_count)
+		return &params->columns[parameter];
+	if (statement != NULL)
+		mp_api_refuse(function, MOONPOOL_INVALID_ARGUMENT, "the statement has no such parameter");
+	return NULL;
+}
+
+const char *moonpool_statement_parameter_name(const struct moonpool_statement *statement, uint32_t parameter)
+{
+	const struct mp_column *found = parameter_of(statement, parameter, __func__);
+	return found != NULL ? found->name.data : NULL; // in an arena, NUL-terminated
+}
+
+int moonpool_statement_parameter(const struct moonpool_statement *handle, const char *name)
+{
+	const struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
+	if (statement == NULL)
+		return moonpool_last_code();
+	if (name == NULL)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the name is NULL");
+	const struct mp_metadata *params = statement->prepared->params;
+	int index = params != NULL ? mp_metadata_find(params, mp_str_of(name)) : MP_ENOTFOUND;
+	return index >= 0 ? index : mp_api_refuse(__func__, index, "the statement has no parameter of that name");
+}
+
+uint16_t moonpool_statement_parameter_type(const struct moonpool_statement *statement, uint32_t parameter)
+{
+	const struct mp_column *found = parameter_of(statement, parameter, __func__);
+	return found != NULL ? found->type->id : 0;
+}
+
+int moonpool_statement_parameter_type_text(const struct moonpool_statement *statement, uint32_t parameter,
+                                           char *text, size_t size)
+{
+	const struct mp_column *found = parameter_of(statement, parameter, __func__);
+	return found != NULL ? mp_api_type_text(found->type, text, size, __func__) : moonpool_last_code();
 }

@@ -28,16 +28,31 @@ MP_INLINE struct mp_api_place next(const struct moonpool_request *handle, const 
 static int does_not_fit(struct mp_api_request *request, const struct mp_type *type, const char *function,
                         const char *why)
 {
-	char text[160];
+	char text[240];
+	const struct mp_metadata *params =
+		request->depth > 0 ? request->held : request->request->prepared->params;
+	const struct mp_column *column = &params->columns[request->next - 1];
+	int len = column->name.len < 64 ? (int)column->name.len : 64;
 	if (request->depth == 0)
-		snprintf(text, sizeof(text), "parameter %u (%s): got %s", request->next, mp_type_id_name(type->id),
-		         why);
+		snprintf(text, sizeof(text), "parameter %u (%.*s, %s): got %s", request->next, len, column->name.data,
+		         mp_type_id_name(type->id), why);
 	else
-		snprintf(text, sizeof(text), "parameter %u, part %u (%s) of a %s: got %s", request->next,
-		         request->nest[request->depth - 1].count, mp_type_id_name(type->id),
+		snprintf(text, sizeof(text), "parameter %u (%.*s), part %u (%s) of a %s: got %s", request->next, len,
+		         column->name.data, request->nest[request->depth - 1].count, mp_type_id_name(type->id),
 		         mp_type_id_name(request->nest[request->depth - 1].type->id), why);
+	if (request->misfit == MP_API_FITS)
+		request->misfit = (int32_t)request->next - 1;
 	mp_api_spoil(request, function, MOONPOOL_TYPE_MISMATCH, NULL);
 	return mp_api_refuse_text(function, MOONPOOL_TYPE_MISMATCH, text);
+}
+
+int moonpool_request_misfit(const struct moonpool_request *handle)
+{
+	const struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	return request->misfit != MP_API_FITS ? request->misfit
+	                                      : mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "every value fits");
 }
 
 // `why_not` NULL: it was appended.

@@ -167,8 +167,25 @@ MOONPOOL_API int moonpool_prepare(struct moonpool_session *session, const char *
                                   void (*on_done)(void *data, struct moonpool_statement *statement,
                                                   const struct moonpool_error *error),
                                   void *data);
+// The same in another keyspace than the session's (NUL-terminated). That needs protocol v5: below it it fails with
+// MOONPOOL_UNSUPPORTED.
+MOONPOOL_API int moonpool_prepare_in(struct moonpool_session *session, const char *keyspace, const char *cql,
+                                     ptrdiff_t len,
+                                     void (*on_done)(void *data, struct moonpool_statement *statement,
+                                                     const struct moonpool_error *error),
+                                     void *data);
 MOONPOOL_API int moonpool_statement_free(struct moonpool_statement *statement); // NULL is fine
+// Its parameters, from 0, as the server says them: how many; the name (NUL-terminated, valid until the loop turns;
+// NULL: no such parameter); the first of that name, or MOONPOOL_NOT_FOUND; the number of its type, as
+// moonpool_result_column_type(); and its type as CQL says it, as moonpool_value_type_text().
 MOONPOOL_API uint32_t moonpool_statement_parameters(const struct moonpool_statement *statement);
+MOONPOOL_API const char *moonpool_statement_parameter_name(const struct moonpool_statement *statement,
+                                                           uint32_t parameter);
+MOONPOOL_API int moonpool_statement_parameter(const struct moonpool_statement *statement, const char *name);
+MOONPOOL_API uint16_t moonpool_statement_parameter_type(const struct moonpool_statement *statement,
+                                                        uint32_t parameter);
+MOONPOOL_API int moonpool_statement_parameter_type_text(const struct moonpool_statement *statement,
+                                                        uint32_t parameter, char *text, size_t size);
 
 // ---- requests ---------------------------------------------------------------------------------------------
 // The values are bound by what the server said about the statement when the request was made. If that has changed when
@@ -204,6 +221,10 @@ MOONPOOL_API int moonpool_bind_duration(struct moonpool_request *request, int32_
 MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
 // Leaves the column as it is. On protocol v3, which cannot say that, the request fails with MOONPOOL_UNSUPPORTED.
 MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request);
+
+// The first parameter whose value did not fit, from 0; MOONPOOL_NOT_FOUND: all of them fitted so far. The message of
+// the call that was refused names it, too: "moonpool_bind_text: parameter 2 (age, int): got a text".
+MOONPOOL_API int moonpool_request_misfit(const struct moonpool_request *request);
 
 // A value with parts: a list, set, map, tuple, user's type or vector. From begin to end the calls above bind its parts,
 // in order: the elements; of a map a key, then its value; the fields. They nest. A part of a tuple or user's type may
@@ -250,7 +271,21 @@ MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *requ
 // What this profile of the configuration says goes before what was set so far. MOONPOOL_NOT_FOUND: there is none of
 // that name; that does not spoil the request.
 MOONPOOL_API int moonpool_request_set_profile(struct moonpool_request *request, const char *name);
+// Of a write: microseconds since 1970. Without it the time of moonpool_execute() (`clientTimestamps`).
 MOONPOOL_API int moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
+// Ask this host ("10.0.0.1", "10.0.0.1:9042") and no other. MOONPOOL_NOT_FOUND: the cluster has none there.
+MOONPOOL_API int moonpool_request_set_host(struct moonpool_request *request, const char *address);
+// The partition key's bytes, where the statement does not tell it: of one column its value, of several each with its
+// length (two bytes, big-endian) in front and a zero behind. They are hashed, not kept.
+MOONPOOL_API int moonpool_request_set_routing_key(struct moonpool_request *request, const void *bytes,
+                                                  size_t len);
+// A text for balance policies to look at. NUL-terminated, copied; "": none.
+MOONPOOL_API int moonpool_request_set_tag(struct moonpool_request *request, const char *tag);
+// Of a query or a batch: another keyspace than the session's, copied. It needs protocol v5: below it the request fails
+// with MOONPOOL_UNSUPPORTED. A prepared statement has that of moonpool_prepare_in().
+MOONPOOL_API int moonpool_request_set_keyspace(struct moonpool_request *request, const char *name);
+// The server keeps a trace of it, under moonpool_result_trace_id() in system_traces.
+MOONPOOL_API int moonpool_request_set_trace(struct moonpool_request *request, bool value);
 
 // A batch is a request, too: its options are set and it is executed like any other, as one BATCH. It goes to a replica
 // of the first statement that tells its partition key, and may be sent again only if all of it may.
@@ -290,7 +325,20 @@ MOONPOOL_API bool moonpool_result_paging_state(const struct moonpool_result *res
                                                size_t *len);
 MOONPOOL_API const char *
 moonpool_result_host(const struct moonpool_result *result); // who answered: "127.0.0.1:9042"
+// From moonpool_execute() to the answer, in nanoseconds, all attempts and waits included.
 MOONPOOL_API uint64_t moonpool_result_latency_ns(const struct moonpool_result *result);
+MOONPOOL_API uint32_t
+moonpool_result_attempts(const struct moonpool_result *result); // messages sent, 1 or more
+// False: the condition of a lightweight transaction did not hold, and the row has what is there instead.
+MOONPOOL_API bool moonpool_result_was_applied(const struct moonpool_result *result);
+// False: a schema statement, and some host that is up did not know the change in time; it will.
+MOONPOOL_API bool moonpool_result_schema_agrees(const struct moonpool_result *result);
+// 0, or MOONPOOL_NOT_FOUND: it was not traced.
+MOONPOOL_API int moonpool_result_trace_id(const struct moonpool_result *result, uint8_t id[16]);
+// What the server warns of: how many, and each from 0, in place and not NUL-terminated.
+MOONPOOL_API uint32_t moonpool_result_warnings(const struct moonpool_result *result);
+MOONPOOL_API int moonpool_result_warning(const struct moonpool_result *result, uint32_t i, const char **text,
+                                         size_t *len);
 // Go to the next row. 1: there is one; 0: no more; negative: the node sent less than it said.
 MOONPOOL_API int moonpool_result_next(const struct moonpool_result *result);
 

@@ -176,6 +176,9 @@ struct mp_request_options {
 	uint32_t tag;         // mp_session_tag_id()
 };
 
+// The partition key is these bytes, whatever the statement says.
+void mp_request_options_route(struct mp_request_options *options, struct mp_str key);
+
 struct mp_outcome {
 	const struct mp_error *error;        // NULL: success
 	const struct mp_result_body *result; // success; borrowed during on_done

@@ -106,6 +106,7 @@ static void sessions(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_session_stats(bad, &stats), code, why);
 	check(__LINE__, "stats", (long)(stats.requests + stats.hosts_total), 0, NULL);
 	IS(moonpool_prepare(bad, "SELECT key FROM system.local", -1, never_prepared, NULL), code, why);
+	IS(moonpool_prepare_in(bad, "app", "SELECT key FROM system.local", -1, never_prepared, NULL), code, why);
 	NONE(moonpool_request_new_query(bad, "SELECT key FROM system.local", -1), code, why);
 	// What natural programs write.
 	IS(moonpool_execute(moonpool_request_new_query(bad, "SELECT key FROM system.local", -1), never, NULL),
@@ -117,6 +118,7 @@ static void sessions(struct moonpool_session *bad, int code, const char *why)
 static void statements(struct moonpool_statement *bad, const char *why)
 {
 	IS(moonpool_statement_parameters(bad), 0, why);
+	parameter_calls(bad, why);
 	NONE(moonpool_request_new(bad), INVALID, why);
 	IS(moonpool_execute(moonpool_request_new(bad), never, NULL), INVALID, why);
 	IS(moonpool_statement_free(bad), bad == NULL ? 0 : INVALID, NULL);
@@ -143,6 +145,7 @@ static void requests(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_set_paging_state(bad, "x", 1), INVALID, why);
 	IS(moonpool_request_set_timestamp(bad, 1), INVALID, why);
 	IS(moonpool_request_set_profile(bad, "x"), INVALID, why);
+	option_calls(bad, why);
 	IS(moonpool_batch_add(bad, query("DELETE FROM t WHERE k = 1")), INVALID, why);
 	IS(moonpool_batch_count(bad), 0, why);
 	struct moonpool_request *batch = moonpool_batch_new(session, MOONPOOL_BATCH_LOGGED);
@@ -172,6 +175,7 @@ static void results(const struct moonpool_result *bad, const char *why)
 	IS(strlen(moonpool_result_host(bad)), 0, why);
 	IS(moonpool_result_latency_ns(bad), 0, why);
 	IS(moonpool_result_next(bad), INVALID, why);
+	told(bad, why);
 	IS(moonpool_get_int32(bad, 0, &small), INVALID, why);
 	IS(moonpool_get_int64(bad, 0, &large), INVALID, why);
 	IS(moonpool_get_double(bad, 0, &real), INVALID, why);
@@ -252,64 +256,6 @@ static void before_connect(void)
 	IS(moonpool_execute(query(select), NULL, NULL), INVALID, "the callback is NULL");
 }
 
-// ---- values and options -----------------------------------------------------------------------------------
-
-// A new request for "INSERT (id, name)" in which something was refused: it is not executed either.
-#define REFUSED(call, code, sentence)                                                     \
-	do {                                                                                  \
-		struct moonpool_request *request = moonpool_request_new(statement);               \
-		IS(call, code, sentence);                                                         \
-		(void)moonpool_bind_int32(request, 1), (void)moonpool_bind_null(request);         \
-		IS(moonpool_execute(request, never, NULL), code, "was refused");                  \
-		IS(moonpool_execute(request, never, NULL), INVALID, "executed or freed already"); \
-	} while (0)
-
-static void values(void)
-{
-	REFUSED(moonpool_bind_text(request, NULL, -1), INVALID, "the text is NULL");
-	REFUSED(moonpool_bind_text(request, NULL, 5), INVALID, "the text is NULL");
-	REFUSED(moonpool_bind_text(request, "x", -2), INVALID, "length");
-	REFUSED(moonpool_bind_text(request, "x", PTRDIFF_MAX), INVALID, "2 GiB");
-	REFUSED(moonpool_bind_bytes(request, NULL, 1), INVALID, "the bytes are NULL");
-	REFUSED(moonpool_bind_bytes(request, "x", HUGE), INVALID, "2 GiB");
-	REFUSED(moonpool_bind_uuid(request, NULL), INVALID, "the uuid is NULL");
-	REFUSED(moonpool_bind_text(request, "x", 1), MOONPOOL_TYPE_MISMATCH, "parameter 1 (int)");
-	REFUSED(moonpool_bind_int64(request, INT64_MAX), MOONPOOL_TYPE_MISMATCH, "parameter 1 (int)");
-	REFUSED(moonpool_bind_double(request, 1.5), MOONPOOL_TYPE_MISMATCH, "parameter 1 (int)");
-	REFUSED(moonpool_request_set_consistency(request, (enum moonpool_consistency)11), INVALID, "consistency");
-	REFUSED(moonpool_request_set_consistency(request, (enum moonpool_consistency) - 1), INVALID,
-	        "consistency");
-	REFUSED(moonpool_request_set_consistency(request, (enum moonpool_consistency)65536), INVALID,
-	        "consistency");
-	REFUSED(moonpool_request_set_serial_consistency(request, MOONPOOL_ONE), INVALID, "MOONPOOL_SERIAL");
-	REFUSED(moonpool_request_set_serial_consistency(request, (enum moonpool_consistency)99), INVALID,
-	        "SERIAL");
-	REFUSED(moonpool_request_set_page_size(request, -1), INVALID, "number of rows");
-	REFUSED(moonpool_request_set_page_size(request, INT32_MIN), INVALID, "number of rows");
-	REFUSED(moonpool_request_set_profile(request, NULL), INVALID, "the name is NULL");
-	struct moonpool_request *unknown = query("SELECT key FROM system.local");
-	IS(moonpool_request_set_profile(unknown, "x"), MOONPOOL_NOT_FOUND, "no such profile");
-	IS(moonpool_request_set_profile(unknown, ""), MOONPOOL_NOT_FOUND, "no such profile");
-	IS(moonpool_request_free(unknown), 0, NULL);
-	REFUSED(moonpool_request_set_paging_state(request, NULL, 3), INVALID, "the bytes are NULL");
-	REFUSED(moonpool_request_set_paging_state(request, "x", HUGE), INVALID, "2 GiB");
-	struct moonpool_request *twice = moonpool_request_new(statement);
-	IS(moonpool_request_set_paging_state(twice, "x", 1), 0, NULL);
-	IS(moonpool_request_set_paging_state(twice, "x", 1), INVALID, "already");
-	IS(moonpool_request_free(twice), 0, NULL);
-	IS(moonpool_request_free(twice), INVALID, "executed or freed already");
-	struct moonpool_request *few = moonpool_request_new(statement);
-	IS(moonpool_bind_int32(few, 1), 0, NULL);
-	IS(moonpool_execute(few, never, NULL), INVALID, "not every parameter");
-	struct moonpool_request *many = moonpool_request_new(statement);
-	IS(moonpool_bind_int32(many, 1) + moonpool_bind_bytes(many, NULL, 0), 0, NULL);
-	IS(moonpool_bind_null(many), INVALID, "no more parameters");
-	IS(moonpool_execute(many, never, NULL), INVALID, "was refused");
-	struct moonpool_request *none = query("SELECT key FROM system.local");
-	IS(moonpool_bind_text(none, "x", -1), INVALID, "no more parameters");
-	IS(moonpool_request_free(none), 0, NULL);
-}
-
 // ---- results ----------------------------------------------------------------------------------------------
 
 static void on_tokens(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
@@ -329,6 +275,7 @@ static void on_key(void *data, const struct moonpool_result *result, const struc
 	int64_t number;
 	answered++;
 	errors(error, MOONPOOL_OK, "OK");
+	told_of_key(result);
 	IS(moonpool_get_text(result, 0, &text, &len), INVALID, "no row");
 	IS(moonpool_result_column(result, NULL), INVALID, "the name is NULL");
 	IS(moonpool_result_column(result, "nonsense"), MOONPOOL_NOT_FOUND, "no such column");

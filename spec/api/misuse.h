@@ -19,6 +19,16 @@
 
 void check(int line, const char *what, long got, long expected, const char *sentence);
 
+// A new request for "INSERT (id, name)" in which something was refused: it is not executed either.
+#define REFUSED(call, code, sentence)                                                     \
+	do {                                                                                  \
+		struct moonpool_request *request = moonpool_request_new(statement);               \
+		IS(call, code, sentence);                                                         \
+		(void)moonpool_bind_int32(request, 1), (void)moonpool_bind_null(request);         \
+		IS(moonpool_execute(request, never, NULL), code, "was refused");                  \
+		IS(moonpool_execute(request, never, NULL), INVALID, "executed or freed already"); \
+	} while (0)
+
 extern int failures;
 extern struct moonpool_session *session;
 extern struct moonpool_statement *statement; // INSERT (id, name)
@@ -27,6 +37,12 @@ struct moonpool_request *query(const char *cql);
 void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 
 void batches(void); // misuse_batch.c
+// misuse_values.c
+void values(void);
+void option_calls(struct moonpool_request *bad, const char *why);
+void parameter_calls(struct moonpool_statement *bad, const char *why);
+void told(const struct moonpool_result *bad, const char *why);
+void told_of_key(const struct moonpool_result *result);
 // misuse_parts.c
 void part_binds(struct moonpool_request *bad, const char *why);
 void parts_of_result(const struct moonpool_result *result, uint32_t column);

@@ -243,7 +243,7 @@ static void fill(void)
 	struct moonpool_request *request = pick(REQUESTS).at;
 	static const uint8_t uuid[16] = {1, 2, 3};
 	const char *text = below(8) == 0 ? NULL : "text";
-	switch (below(20)) {
+	switch (below(25)) {
 	case 16: got("bind_begin", moonpool_bind_begin(request)); break;
 	case 17: got("bind_end", moonpool_bind_end(request)); break;
 	case 18: got("bind_field", moonpool_bind_field(request, text)); break;
@@ -268,6 +268,11 @@ static void fill(void)
 		break;
 	case 12: got("idempotent", moonpool_request_set_idempotent(request, below(2) == 0)); break;
 	case 13: got("page_size", moonpool_request_set_page_size(request, (int32_t)below(50) - 5)); break;
+	case 20: got("set_host", moonpool_request_set_host(request, below(2) == 0 ? text : "127.0.0.1")); break;
+	case 21: got("routing_key", moonpool_request_set_routing_key(request, text, below(5))); break;
+	case 22: got("set_tag", moonpool_request_set_tag(request, text)); break;
+	case 23: got("set_keyspace", moonpool_request_set_keyspace(request, below(2) == 0 ? text : "app")); break;
+	case 24: got("set_trace", moonpool_request_set_trace(request, below(2) == 0)); break;
 	case 14: got("paging_state", moonpool_request_set_paging_state(request, text, below(5))); break;
 	default: got("timestamp", moonpool_request_set_timestamp(request, INT64_MAX)); break;
 	}

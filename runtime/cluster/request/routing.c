@@ -52,3 +52,9 @@ bool mp_routing_token(const struct mp_prepared *prepared, const struct mp_buf *v
 	*token = mp_murmur3_token(scratch->data, scratch->len);
 	return true;
 }
+
+void mp_request_options_route(struct mp_request_options *options, struct mp_str key)
+{
+	options->has_token = true;
+	options->token = mp_murmur3_token(key.data, key.len);
+}

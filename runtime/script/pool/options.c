@@ -9,7 +9,6 @@
 #include "cluster/profile.h"
 #include "script/core.h"
 #include "script/values/value.h"
-#include "wire/murmur3.h"
 
 #define NOT_GIVEN  UINT16_MAX
 #define FETCH_SIZE 5000 // rows of a page unless fetchSize says otherwise
@@ -298,10 +297,8 @@ int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session
 	to->pinned_host = any_host;
 	if (to->consistency == NOT_GIVEN)
 		to->consistency = consistency_default;
-	if (options->routing_key.data != NULL) {
-		to->has_token = true;
-		to->token = mp_murmur3_token(options->routing_key.data, options->routing_key.len);
-	}
+	if (options->routing_key.data != NULL)
+		mp_request_options_route(to, options->routing_key);
 	if (options->tag.data != NULL)
 		to->tag = mp_session_tag_id(session, options->tag);
 	if (options->host.data != NULL) {
