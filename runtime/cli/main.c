@@ -97,9 +97,10 @@ static void stop_watching(struct mp_runtime_guest *guest)
 	mp_runtime_remove_guest(signals->runtime, guest);
 }
 
-// watchSignals(): from now on they end core.run and core.settle, and what holds up the loop is told.
+// watchSignals(quit, too): from now on they end core.run and core.settle, and what holds up the loop is told.
 static int watch_signals(lua_State *L)
 {
+	bool and_quit = lua_toboolean(L, 1) != 0;
 	struct signals *signals = lua_newuserdata(L, sizeof(*signals));
 	memset(signals, 0, sizeof(*signals));
 	lua_pushlightuserdata(L, signals); // kept for as long as the state lives
@@ -112,6 +113,8 @@ static int watch_signals(lua_State *L)
 	// The first of them ends the program in order; a second one of the same kind at once.
 	watch(SIGINT, on_signal, (int)SA_RESETHAND);
 	watch(SIGTERM, on_signal, (int)SA_RESETHAND);
+	if (and_quit)
+		watch(SIGQUIT, on_signal, (int)SA_RESETHAND);
 	watching = mp_fork_generation();
 	struct mp_loop *loop = mp_runtime_loop(signals->runtime);
 	if (mp_watchdog_start(mp_loop_beat(loop), STDERR_FILENO) != 0)
@@ -136,6 +139,21 @@ static int user_id(lua_State *L)
 {
 	lua_pushnumber(L, geteuid());
 	return 1;
+}
+
+// isTerminal(): a person reads what is printed, and types.
+static int is_terminal(lua_State *L)
+{
+	lua_pushboolean(L, isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1);
+	return 1;
+}
+
+// suspend(): as Ctrl-Z does where a program reads that key itself.
+static int suspend(lua_State *L)
+{
+	(void)L;
+	raise(SIGTSTP);
+	return 0;
 }
 
 // The number of the signal that was caught, or nil.
@@ -171,10 +189,16 @@ static int cli_watchdog_ms(lua_State *L)
 static int open_cli(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"watchSignals", watch_signals}, {"caughtSignal", caught_signal},
-		{"onHangup", on_hangup},         {"userId", user_id},
-		{"setenv", cli_setenv},          {"notify", cli_notify},
-		{"watchdogMs", cli_watchdog_ms}, {NULL, NULL},
+		{"watchSignals", watch_signals},
+		{"caughtSignal", caught_signal},
+		{"onHangup", on_hangup},
+		{"userId", user_id},
+		{"setenv", cli_setenv},
+		{"notify", cli_notify},
+		{"watchdogMs", cli_watchdog_ms},
+		{"isTerminal", is_terminal},
+		{"suspend", suspend},
+		{NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -3,11 +3,12 @@
 -- Each is { what it does, function(pool, argument), argument = its name, words = how many, optional = true }.
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
+local overview = require "moonpool.overview"
 local pools = require "moonpool.pool"
+local recorder = require "moonpool.recorder"
 local secrets = require "moonpool.secrets"
 
 local DRAIN_MS = 25000 -- whoever asks waits no longer
-local MOST_EVENTS = 512 -- that are kept for whoever follows
 
 local verbs = {}
 
@@ -93,43 +94,20 @@ verbs.log = { "Its log has that LEVEL (error, warn, info, debug, off) until its 
 
 -- ---- events -----------------------------------------------------------------------------------------------
 
-local recorders = setmetatable({}, { __mode = "k" }) -- by pool: { first, last, list = { [number] = event } }
-
-local function text_of(value)
-  if type(value) ~= "table" then return value end
-  local plain = {}
-  for name, item in pairs(value) do plain[name] = type(item) == "table" and tostring(item) or item end
-  return plain
-end
-
--- From the first question on, every event but the figures.
-local function recorder_of(pool)
-  local recorder = recorders[pool]
-  if recorder then return recorder end
-  recorder = { first = 1, last = 0, list = {} }
-  recorders[pool] = recorder
-  for _, name in ipairs(core.eventNames()) do
-    if name ~= "metrics" then
-      pool:on(name, function(what, why)
-        recorder.last = recorder.last + 1
-        local event = { number = recorder.last, event = name, at = math.floor(core.wallClock()) }
-        if type(what) == "table" then event.what = text_of(what) else event.host, event.reason = what, why end
-        recorder.list[recorder.last] = event
-        if recorder.last - recorder.first >= MOST_EVENTS then
-          recorder.list[recorder.first], recorder.first = nil, recorder.first + 1
-        end
-      end)
-    end
-  end
-  return recorder
-end
-
 verbs.events = { "What has happened since event number N; --follow goes on.", function(pool, argument)
-  local recorder, from = recorder_of(pool), tonumber(argument or 0)
+  local from = tonumber(argument or 0)
   if not from then return failure "events wants the number of an event" end
-  local list = json.list {}
-  for number = math.max(recorder.first, from + 1), recorder.last do list[#list + 1] = recorder.list[number] end
-  return { ok = true, events = list, last = recorder.last, missed = math.max(0, recorder.first - 1 - from) }
+  local list, last, missed = recorder.of(pool):since(from)
+  return { ok = true, events = json.list(list), last = last, missed = missed }
+end, argument = "N", optional = true }
+
+verbs.overview = { "What moonpool top shows, with the events since number N.", function(pool, argument)
+  local from = tonumber(argument or 0)
+  if not from then return failure "overview wants the number of an event" end
+  local answer = overview.of(pool)
+  local list, last, missed = recorder.of(pool):since(from)
+  answer.ok, answer.events, answer.last, answer.missed = true, json.list(list), last, missed
+  return answer
 end, argument = "N", optional = true }
 
 -- ---- for people -------------------------------------------------------------------------------------------
@@ -160,6 +138,10 @@ function printers.explain(result)
   for i, host in ipairs(result.hosts) do
     print(("%2d. %-24s %s/%s  %s"):format(i, host.host, host.datacenter, host.rack, host.why))
   end
+end
+
+function printers.overview(result)
+  print(json.encode(result))
 end
 
 function printers.events(result)
