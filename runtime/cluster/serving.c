@@ -36,7 +36,7 @@ void mp_serving_forget(struct mp_serving *serving)
 
 // ---- looking ----------------------------------------------------------------------------------------------
 
-static bool look(struct mp_serving *serving)
+static bool count_hosts(struct mp_serving *serving)
 {
 	struct mp_session *session = serving->session;
 	struct mp_view *view = &session->view;
@@ -161,7 +161,7 @@ void mp_serving_review(struct mp_serving *serving)
 	struct mp_session *session = serving->session;
 	bool is_idle = session->policies.serving.decide == NULL && !session->away &&
 	               serving->wanted == MP_NO_HOST && serving->preparing == MP_NO_HOST;
-	if (is_idle || session->state != MP_SESSION_OPEN || !look(serving))
+	if (is_idle || session->state != MP_SESSION_OPEN || !count_hosts(serving))
 		return;
 	struct mp_datacentres *dcs = &serving->dcs;
 	struct mp_serving_wish wish;

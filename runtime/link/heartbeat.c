@@ -136,7 +136,7 @@ static bool moves(struct mp_conn *conn)
 }
 
 // The middle of a window: by now the question should be there.
-static void look(struct mp_conn *conn, uint64_t now)
+static void check_arrival(struct mp_conn *conn, uint64_t now)
 {
 	bool was_slow = conn->probe_slow;
 	conn->probe_slow = confirmed(conn) < conn->probe_end;
@@ -149,7 +149,7 @@ static void look(struct mp_conn *conn, uint64_t now)
 static void judge(struct mp_conn *conn, uint64_t now)
 {
 	if (now < conn->probe_deadline_ns) {
-		look(conn, now);
+		check_arrival(conn, now);
 		return;
 	}
 	// A tick this late means that this process stood still, and the node's answer may lie behind in the

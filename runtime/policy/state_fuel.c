@@ -91,7 +91,7 @@ static void begin(struct mp_policy_context *context)
 	fuel->last_ns = 0;
 }
 
-static int look(struct mp_policy_context *context, uint64_t now_ns, uint32_t slices)
+static int grant(struct mp_policy_context *context, uint64_t now_ns, uint32_t slices)
 {
 	struct mp_policy_fuel *fuel = &context->fuel;
 	fuel->given += slices;
@@ -123,7 +123,7 @@ static int call_fuel(struct mp_policy_context *context)
 			return FUEL_FIRST;
 	}
 	uint64_t now_ns = mp_loop_clock_ns(context->loop);
-	int found = look(context, now_ns, 1);
+	int found = grant(context, now_ns, 1);
 	if (found != MORE)
 		return found;
 	uint32_t slice = next_slice(fuel, now_ns);
@@ -140,8 +140,8 @@ static int call_weigh(struct mp_policy_context *context, double bytes)
 	if (fuel->call != context->call)
 		begin(context);
 	double slices = bytes / WEIGHT_BYTES;
-	return look(context, mp_loop_clock_ns(context->loop),
-	            slices < FUEL_SLICES ? 1 + (uint32_t)slices : FUEL_SLICES);
+	return grant(context, mp_loop_clock_ns(context->loop),
+	             slices < FUEL_SLICES ? 1 + (uint32_t)slices : FUEL_SLICES);
 }
 
 void mp_policy_push_fuel(lua_State *L)

@@ -21,7 +21,7 @@ struct command {
 	struct mp_runtime_guest guest;
 	struct mp_waiter *waiter;
 	struct mp_sock *sock; // NULL: the stream has ended
-	struct mp_timer limit, look;
+	struct mp_timer limit, poll;
 	struct mp_buf input, output;
 	size_t sent;
 	size_t dropped; // of the output
@@ -33,7 +33,7 @@ struct command {
 static void free_command(struct command *command)
 {
 	mp_timer_stop(&command->limit);
-	mp_timer_stop(&command->look);
+	mp_timer_stop(&command->poll);
 	if (command->sock != NULL)
 		mp_sock_close(command->sock, false);
 	mp_runtime_remove_guest(command->runtime, &command->guest);
@@ -79,12 +79,12 @@ static void settle(struct command *command)
 	mp_waiter_resume(waiter, 2);
 }
 
-static void look(void *data)
+static void reap(void *data)
 {
 	struct command *command = data;
 	if (mp_process_ended(command->pid, &command->status, &command->signal))
 		settle(command);
-	else if (mp_timer_start_ms(&command->look, REAP_MS) != 0) {
+	else if (mp_timer_start_ms(&command->poll, REAP_MS) != 0) {
 		mp_process_kill(command->pid);
 		settle(command);
 	}
@@ -105,7 +105,7 @@ static void on_end(void *data, int rc)
 	struct command *command = data;
 	mp_sock_close(command->sock, false);
 	command->sock = NULL;
-	look(command);
+	reap(command);
 }
 
 // All that it is told, and then the end of it.
@@ -127,11 +127,11 @@ static void on_late(void *data)
 	command->late = true;
 	mp_process_kill(command->pid);
 	if (command->sock == NULL)
-		return; // look() is about to find it
+		return; // reap() is about to find it
 	// Whoever left its group may hold the stream: nobody waits for that.
 	mp_sock_close(command->sock, false);
 	command->sock = NULL;
-	look(command);
+	reap(command);
 }
 
 static void end_guest(struct mp_runtime_guest *guest)
@@ -198,7 +198,7 @@ int mp_core_command(lua_State *L)
 	mp_buf_init(&command->output);
 	mp_buf_bytes(&command->input, input, len);
 	mp_timer_init(&command->limit, loop, on_late, command);
-	mp_timer_init(&command->look, loop, look, command);
+	mp_timer_init(&command->poll, loop, reap, command);
 	int err = mp_buf_status(&command->input);
 	if (err == 0)
 		err = mp_timer_start_ms(&command->limit, (uint64_t)ms);

@@ -82,8 +82,8 @@ struct mp_sim_wait_spec mp_sim_write_wait(const struct mp_sim_request *req, uint
 // ---- to all replicas --------------------------------------------------------------------------------------
 
 // Whether it can be stored at all. MP_EAGAIN: nobody can lead the increment of a counter, with *wait for somebody.
-static int look(struct mp_sim_request *req, struct mp_sim_write *write, enum mp_write_type type,
-                struct mp_sim_wait_spec *wait)
+static int check_replicas(struct mp_sim_request *req, struct mp_sim_write *write, enum mp_write_type type,
+                          struct mp_sim_wait_spec *wait)
 {
 	struct mp_sim_replica_set set;
 	uint16_t level = req->body.params.consistency;
@@ -155,7 +155,7 @@ int mp_sim_write(struct mp_sim_request *req, struct mp_sim_write *writes, size_t
 	struct mp_sim_wait_spec wait;
 	MP_SIM_TRY(mp_sim_write_level(req, false));
 	for (size_t i = 0; i < count; i++) {
-		int rc = look(req, &writes[i], type, &wait);
+		int rc = check_replicas(req, &writes[i], type, &wait);
 		if (rc == MP_EAGAIN)
 			return mp_sim_wait_begin(req, &wait);
 		MP_SIM_TRY(rc);

@@ -30,7 +30,7 @@ struct mp_agreement {
 	struct mp_uuid version; // the coordinator's
 };
 
-static void look(struct mp_agreement *agreement);
+static void ask_coordinator(struct mp_agreement *agreement);
 
 void mp_agreement_drop(struct mp_agreement *agreement)
 {
@@ -65,7 +65,7 @@ static void finish(struct mp_agreement *agreement, bool agreed)
 	mp_arena_deinit(&arena);
 }
 
-static void look_again(struct mp_agreement *agreement)
+static void ask_later(struct mp_agreement *agreement)
 {
 	uint64_t now_ns = mp_loop_now_ns(agreement->session->loop);
 	uint64_t next_ns = now_ns + (uint64_t)agreement->pause_ms * 1000000;
@@ -138,23 +138,23 @@ static void on_answer(void *data, int rc, const struct mp_envelope *answer)
 	if (agreement->refusals == REFUSALS_MAX) {
 		finish(agreement, false);
 	} else if (!readable) {
-		look_again(agreement);
+		ask_later(agreement);
 	} else if (!agreement->asks_peers) {
 		agreement->asks_peers = read_local(agreement, &result);
 		if (agreement->asks_peers)
-			look(agreement);
+			ask_coordinator(agreement);
 		else
-			look_again(agreement);
+			ask_later(agreement);
 	} else if (peers_agree(agreement, &result)) {
 		finish(agreement, true);
 	} else {
 		agreement->asks_peers = false;
-		look_again(agreement);
+		ask_later(agreement);
 	}
 }
 
 // The coordinator is asked through whatever connection it has now; without one there is nobody to ask.
-static void look(struct mp_agreement *agreement)
+static void ask_coordinator(struct mp_agreement *agreement)
 {
 	struct mp_session *session = agreement->session;
 	struct mp_host *host = session->hosts.slots[agreement->host];
@@ -169,13 +169,13 @@ static void look(struct mp_agreement *agreement)
 	uint64_t left_ms = agreement->give_up_ns > now_ns ? (agreement->give_up_ns - now_ns) / 1000000 : 0;
 	if (conn == NULL || mp_query_send_cql(&agreement->query, conn, cql, (uint32_t)left_ms) != 0) {
 		agreement->asks_peers = false;
-		look_again(agreement);
+		ask_later(agreement);
 	}
 }
 
 static void on_timer(void *data)
 {
-	look(data);
+	ask_coordinator(data);
 }
 
 static bool copy_text(struct mp_arena *arena, struct mp_str *text)
