@@ -32,6 +32,12 @@ void mp_arena_deinit(struct mp_arena *arena)
 	mp_arena_init(arena);
 }
 
+void mp_arena_wipe(struct mp_arena *arena)
+{
+	for (struct mp_arena_chunk *chunk = arena->chunks; chunk != NULL; chunk = chunk->next)
+		explicit_bzero(chunk + 1, chunk->size - sizeof(*chunk));
+}
+
 static bool add_chunk(struct mp_arena *arena, size_t need)
 {
 	size_t size = CHUNK_FIRST;

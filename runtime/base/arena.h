@@ -14,6 +14,7 @@ struct mp_arena {
 
 void mp_arena_init(struct mp_arena *arena);
 void mp_arena_deinit(struct mp_arena *arena);
+void mp_arena_wipe(struct mp_arena *arena); // of secrets, before deinit
 void *mp_arena_alloc(struct mp_arena *arena,
                      size_t size) MP_MUST_CHECK; // zeroed, aligned to 8; NULL: no memory
 // A NUL-terminated copy; data is NULL when out of memory.

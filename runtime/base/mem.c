@@ -53,6 +53,13 @@ void mp_free(void *ptr)
 	free(ptr);
 }
 
+void mp_free_secret(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	mp_free(text);
+}
+
 char *mp_strndup(const char *text, size_t len)
 {
 	char *copy = mp_alloc(len + 1);

@@ -9,6 +9,7 @@ void *mp_alloc(size_t size) MP_MUST_CHECK;                // uninitialised; NULL
 void *mp_calloc(size_t count, size_t size) MP_MUST_CHECK; // zeroed; NULL on overflow or out of memory
 void *mp_realloc(void *ptr, size_t size) MP_MUST_CHECK;   // NULL keeps `ptr` alive
 void mp_free(void *ptr);                                  // NULL is fine
+void mp_free_secret(char *text);                          // nothing of it is left; NULL is fine
 char *mp_strdup(const char *text) MP_MUST_CHECK;
 char *mp_strndup(const char *text, size_t len) MP_MUST_CHECK; // always NUL-terminated
 

@@ -137,8 +137,8 @@ void mp_session_config_free(struct mp_session_config *config)
 	free_text(config->local_dc);
 	free_text(config->local_rack);
 	free_text(config->keyspace);
-	free_text(config->username);
-	free_text(config->password);
+	mp_free_secret((char *)(uintptr_t)config->username);
+	mp_free_secret((char *)(uintptr_t)config->password);
 	free_text(config->tls_name);
 	free_text(config->health.query);
 	mp_tls_context_unref(config->tls);
@@ -204,6 +204,8 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 		.tcp = config->tcp,
 		.last_id = &session->last_conn_id,
 		.late_answers = &session->counters.late_answers,
+		.tls_handshakes = &session->counters.tls_handshakes,
+		.tls_resumed = &session->counters.tls_resumed,
 		.log = &session->log,
 	};
 }

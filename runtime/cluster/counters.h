@@ -35,6 +35,8 @@
 	X(uint64_t, retries_refused, "retriesRefused", "retries that the retry budget had no room for")               \
 	X(uint64_t, unsafe_retries_refused, "unsafeRetriesRefused", "retries that the replay gate forbade")           \
 	X(uint64_t, late_answers, "lateAnswers", "answers to requests that did not wait for them any more")           \
+	X(uint64_t, tls_handshakes, "tlsHandshakes", "handshakes of TLS that came to an end")                         \
+	X(uint64_t, tls_resumed, "tlsResumed", "those of them that went on with an earlier connection's session")     \
 	X(uint64_t, reprepared, "reprepared", "statements that a host forgot and was told again")                     \
 	X(uint64_t, policy_fallbacks, "policyFallbacks", "plans that C made because the balance policy failed")       \
 	X(uint64_t, downgraded, "downgraded", "attempts that a retry policy sent with a lower consistency")           \

@@ -14,7 +14,8 @@ struct mp_trust {
 	struct mp_loop *loop;
 	struct mp_session *session; // NULL: not attached
 	struct mp_tls_options options;
-	char *files[FILES]; // that `options` names
+	char *files[FILES];          // that `options` names
+	char *pass_phrase, *ciphers; // its own
 	struct mp_watch *watches[FILES];
 	struct mp_tls_context *context;
 };
@@ -54,6 +55,15 @@ static void watch(struct mp_trust *trust)
 	}
 }
 
+// Whether there is no memory.
+static bool copy_text(const char **text, char **own)
+{
+	*own = *text != NULL ? mp_strdup(*text) : NULL;
+	bool failed = *text != NULL && *own == NULL;
+	*text = *own;
+	return failed;
+}
+
 static int copy(struct mp_trust *trust)
 {
 	const char **names[FILES] = {&trust->options.ca, &trust->options.cert, &trust->options.key,
@@ -66,7 +76,10 @@ static int copy(struct mp_trust *trust)
 			return MP_ENOMEM;
 		*names[i] = trust->files[i];
 	}
-	return 0;
+	return copy_text(&trust->options.pass_phrase, &trust->pass_phrase) ||
+	               copy_text(&trust->options.ciphers, &trust->ciphers)
+	           ? MP_ENOMEM
+	           : 0;
 }
 
 struct mp_trust *mp_trust_new(struct mp_loop *loop, const struct mp_tls_options *options, char *why,
@@ -102,6 +115,8 @@ void mp_trust_free(struct mp_trust *trust)
 			mp_watch_close(trust->watches[i]);
 		mp_free(trust->files[i]);
 	}
+	mp_free_secret(trust->pass_phrase);
+	mp_free(trust->ciphers);
 	mp_tls_context_unref(trust->context);
 	mp_free(trust);
 }
@@ -115,7 +130,8 @@ bool mp_trust_is_of(const struct mp_trust *trust, const struct mp_tls_options *o
 {
 	const struct mp_tls_options *own = &trust->options;
 	return same(own->ca, options->ca) && same(own->cert, options->cert) && same(own->key, options->key) &&
-	       same(own->crl, options->crl) && own->unverified == options->unverified &&
+	       same(own->crl, options->crl) && same(own->pass_phrase, options->pass_phrase) &&
+	       same(own->ciphers, options->ciphers) && own->unverified == options->unverified &&
 	       own->minor == options->minor;
 }
 

@@ -98,6 +98,14 @@ static void refuse_records(struct mp_conn *conn, int rc)
 	mp_conn_fail(conn, rc == MP_ENOMEM ? MP_CLOSE_LOCAL : reason, "%s", mp_tls_why(conn->tls));
 }
 
+static void count_handshake(struct mp_conn *conn)
+{
+	if (conn->settings.tls_handshakes != NULL)
+		++*conn->settings.tls_handshakes;
+	if (conn->settings.tls_resumed != NULL && mp_tls_resumed(conn->tls))
+		++*conn->settings.tls_resumed;
+}
+
 // Not trusted yet is nobody: the first byte of ours leaves after the handshake of TLS.
 static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 {
@@ -109,8 +117,10 @@ static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 		refuse_records(conn, rc);
 		return;
 	}
-	if (!was_open && mp_tls_is_open(conn->tls))
+	if (!was_open && mp_tls_is_open(conn->tls)) {
+		count_handshake(conn);
 		mp_handshake_start(conn);
+	}
 	if (conn->state != MP_CONN_CLOSED && mp_pack_waiting(mp_tls_records(conn->tls)) > 0)
 		mp_conn_queued(conn);
 	if (mp_tls_is_ended(conn->tls))

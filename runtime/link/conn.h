@@ -101,6 +101,8 @@ struct mp_conn_settings {
 	struct mp_sock_options tcp;
 	uint64_t *last_id;        // counter that numbers the connections (mp_conn_id); NULL: random numbers
 	uint64_t *late_answers;   // counter of answers to abandoned calls; NULL: not counted
+	uint64_t *tls_handshakes; // counter of those that came to an end; NULL: not counted
+	uint64_t *tls_resumed;    // of those that went on with an earlier session; NULL: not counted
 	const struct mp_log *log; // of its session; NULL: the loop's
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariant: OpenSSL sees memory only. What it writes stands in `records` before a call of this file returns.
-#include "link/tls.h"
+#include "link/tls_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,192 +9,9 @@
 
 #ifdef MP_WITH_TLS
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include "base/mem.h"
 
-#define RECORD_MAX   16384u
-#define SESSIONS_MAX 64u // nodes whose last session is kept
-#define NAME_SIZE    256u
-
-struct session {
-	struct mp_addr addr;
-	char name[NAME_SIZE];
-	SSL_SESSION *ssl;
-};
-
-struct mp_tls_context {
-	SSL_CTX *ssl;
-	uint32_t refs;
-	bool verifies;
-	struct session sessions[SESSIONS_MAX];
-	uint32_t next_session; // the one that gives way
-};
-
-struct mp_tls {
-	struct mp_tls_context *context;
-	SSL *ssl;
-	BIO *in, *out; // owned by `ssl`
-	struct mp_addr addr;
-	char name[NAME_SIZE]; // that the certificate must have; "": the address
-	struct mp_pack records;
-	uint64_t plain; // bytes that were written
-	bool open;
-	bool ended;
-	char why[160];
-};
-
-bool mp_tls_is_built(void)
-{
-	return true;
-}
-
-// ---- contexts ---------------------------------------------------------------------------------------------
-
-// What OpenSSL says last is the most general; what it said first is the cause.
-static const char *cause(void)
-{
-	unsigned long code = ERR_peek_error();
-	if (ERR_SYSTEM_ERROR(code))
-		return strerror(ERR_GET_REASON(code));
-	const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
-	return text != NULL ? text : "it cannot be used";
-}
-
-// A key with a pass phrase must not ask at the terminal.
-static int no_pass_phrase(char *buf, int size, int rwflag, void *data)
-{
-	(void)buf, (void)size, (void)rwflag, (void)data;
-	return 0;
-}
-
-static bool load_crl(SSL_CTX *ssl, const char *path)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-	return lookup != NULL && X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) > 0 &&
-	       X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
-}
-
-// The file that cannot be used, or NULL.
-static const char *load_files(SSL_CTX *ssl, const struct mp_tls_options *options)
-{
-	const char *key = options->key != NULL ? options->key : options->cert;
-	if (options->ca != NULL && SSL_CTX_load_verify_file(ssl, options->ca) != 1)
-		return options->ca;
-	if (options->ca == NULL && SSL_CTX_set_default_verify_paths(ssl) != 1)
-		return "the system's authorities";
-	if (options->crl != NULL && !load_crl(ssl, options->crl))
-		return options->crl;
-	if (options->cert != NULL && SSL_CTX_use_certificate_chain_file(ssl, options->cert) != 1)
-		return options->cert;
-	if (key != NULL &&
-	    (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ssl) != 1))
-		return key;
-	return NULL;
-}
-
-static int on_new_session(SSL *ssl, SSL_SESSION *session);
-
-static void set_rules(SSL_CTX *ssl, const struct mp_tls_options *options)
-{
-	SSL_CTX_set_min_proto_version(ssl, options->minor == 3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-	SSL_CTX_set_security_level(ssl, 2);
-	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(ssl, options->unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_default_passwd_cb(ssl, no_pass_phrase);
-	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(ssl, on_new_session);
-}
-
-struct mp_tls_context *mp_tls_context_new(const struct mp_tls_options *options, char *why, size_t size,
-                                          int *err)
-{
-	struct mp_tls_context *context = mp_calloc(1, sizeof(*context));
-	SSL_CTX *ssl = context != NULL ? SSL_CTX_new(TLS_client_method()) : NULL;
-	if (ssl == NULL) {
-		mp_free(context);
-		snprintf(why, size, "out of memory");
-		*err = MP_ENOMEM;
-		return NULL;
-	}
-	context->ssl = ssl;
-	context->refs = 1;
-	context->verifies = !options->unverified;
-	ERR_clear_error();
-	set_rules(ssl, options);
-	const char *file = load_files(ssl, options);
-	if (file == NULL)
-		return context;
-	snprintf(why, size, "%s: %s", file, cause());
-	*err = MP_ECONFIG;
-	mp_tls_context_unref(context);
-	return NULL;
-}
-
-struct mp_tls_context *mp_tls_context_ref(struct mp_tls_context *context)
-{
-	if (context != NULL)
-		context->refs++;
-	return context;
-}
-
-void mp_tls_context_unref(struct mp_tls_context *context)
-{
-	if (context == NULL || --context->refs > 0)
-		return;
-	for (size_t i = 0; i < SESSIONS_MAX; i++)
-		SSL_SESSION_free(context->sessions[i].ssl);
-	SSL_CTX_free(context->ssl);
-	mp_free(context);
-}
-
-bool mp_tls_context_verifies(const struct mp_tls_context *context)
-{
-	return context->verifies;
-}
-
-// ---- sessions ---------------------------------------------------------------------------------------------
-
-static struct session *find_session(const struct mp_tls *tls)
-{
-	for (size_t i = 0; i < SESSIONS_MAX; i++) {
-		struct session *session = &tls->context->sessions[i];
-		if (session->ssl != NULL && mp_addr_eq(&session->addr, &tls->addr) &&
-		    strcmp(session->name, tls->name) == 0)
-			return session;
-	}
-	return NULL;
-}
-
-static int on_new_session(SSL *ssl, SSL_SESSION *ssl_session)
-{
-	const struct mp_tls *tls = SSL_get_app_data(ssl);
-	struct mp_tls_context *context = tls->context;
-	struct session *session = find_session(tls);
-	if (session == NULL)
-		session = &context->sessions[context->next_session++ % SESSIONS_MAX];
-	SSL_SESSION_free(session->ssl);
-	*session = (struct session){.addr = tls->addr, .ssl = ssl_session};
-	memcpy(session->name, tls->name, sizeof(session->name));
-	return 1; // it is ours now
-}
-
-// A session of TLS 1.3 is for one use, so that nobody can tell that two connections are the same client's.
-static void resume(struct mp_tls *tls)
-{
-	struct session *session = find_session(tls);
-	if (session == NULL)
-		return;
-	SSL_set_session(tls->ssl, session->ssl);
-	if (SSL_SESSION_get_protocol_version(session->ssl) == TLS1_3_VERSION) {
-		SSL_SESSION_free(session->ssl);
-		session->ssl = NULL;
-	}
-}
+#define RECORD_MAX 16384u
 
 // ---- one connection ---------------------------------------------------------------------------------------
 
@@ -215,7 +32,7 @@ static bool expect(struct mp_tls *tls)
 
 static bool start(struct mp_tls *tls)
 {
-	tls->ssl = SSL_new(tls->context->ssl);
+	tls->ssl = mp_tls_context_begin(tls->context);
 	if (tls->ssl == NULL)
 		return false;
 	tls->in = BIO_new(BIO_s_mem());
@@ -245,7 +62,7 @@ struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, cons
 		mp_tls_free(tls);
 		return NULL;
 	}
-	resume(tls);
+	mp_tls_context_resume(tls);
 	return tls;
 }
 
@@ -335,7 +152,7 @@ static int explain(struct mp_tls *tls)
 	else if (reason == ERR_R_MALLOC_FAILURE)
 		return no_memory(tls);
 	else
-		snprintf(tls->why, sizeof(tls->why), "TLS: %.140s", cause());
+		snprintf(tls->why, sizeof(tls->why), "TLS: %.140s", mp_tls_cause());
 	return MP_EPROTO;
 }
 

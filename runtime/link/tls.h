@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS on the client's side, as pure bytes: records in and plain bytes out, plain bytes in and records out; no
 // socket and
-// no time. The only file that knows OpenSSL, beside the server of the simulated node (sim/tls.h).
+// no time. The only place that knows OpenSSL, beside the server of the simulated node (sim/tls.h).
 //
 // By default nobody is believed: the chain must lead to a known authority and the certificate must name the node.
 // TLS 1.2 or later; no renegotiation, no compression.
@@ -17,16 +17,19 @@
 struct mp_tls_options {
 	const char *ca;   // PEM file of the authorities; NULL: those of the system
 	const char *cert; // PEM file of the own certificate and what leads to its authority; NULL: none is shown
-	const char *key;  // and its key, without a pass phrase; NULL: in the same file
-	const char *crl;  // PEM file of what is revoked; NULL: nobody asks
-	bool unverified;  // whoever answers is believed
-	uint8_t minor;    // the least version, 1.2 or 1.3; 0: 1.2
+	const char *key;  // and its key; NULL: in the same file
+	const char *pass_phrase; // of the key; NULL: it has none. Not kept
+	const char *crl;         // PEM file of what is revoked; NULL: nobody asks
+	const char *ciphers;     // suites as OpenSSL names them, ':' between them; NULL: those it thinks good
+	bool unverified;         // whoever answers is believed
+	uint8_t minor;           // the least version, 1.2 or 1.3; 0: 1.2
 };
 
 bool mp_tls_is_built(void);
 
 struct mp_tls_context;
-// NULL: MP_EUNSUPPORTED (not built), MP_ECONFIG (a file), MP_ENOMEM in *err, and `why` names the file and the cause.
+// NULL: MP_EUNSUPPORTED (not built), MP_ECONFIG (a file, `ciphers`), MP_ENOMEM in *err, and `why` names it and the
+// cause.
 struct mp_tls_context *mp_tls_context_new(const struct mp_tls_options *options, char *why, size_t size,
                                           int *err) MP_MUST_CHECK;
 struct mp_tls_context *mp_tls_context_ref(struct mp_tls_context *context); // NULL is fine

@@ -301,6 +301,8 @@ static void get_tls(lua_State *L, struct reading *reading)
 	get_text(L, reading, "tlsCa", &tls->ca);
 	get_text(L, reading, "tlsCert", &tls->cert);
 	get_text(L, reading, "tlsKey", &tls->key);
+	get_text(L, reading, "tlsPassphrase", &tls->pass_phrase);
+	get_text(L, reading, "tlsCiphers", &tls->ciphers);
 	get_text(L, reading, "tlsCrl", &tls->crl);
 	get_bool(L, "tlsVerify", &verify);
 	get_text(L, reading, "tlsMinVersion", &version);
@@ -385,5 +387,6 @@ int mp_script_config_read(lua_State *L, int index, struct mp_script_config *conf
 
 void mp_script_config_deinit(struct mp_script_config *config)
 {
+	mp_arena_wipe(&config->arena); // of passwords
 	mp_arena_deinit(&config->arena);
 }

@@ -167,6 +167,11 @@ bool mp_sim_tls_has_certificate(const struct mp_sim_tls *tls)
 	return SSL_get0_peer_certificate(tls->ssl) != NULL;
 }
 
+const char *mp_sim_tls_cipher(const struct mp_sim_tls *tls)
+{
+	return SSL_get_cipher_name(tls->ssl);
+}
+
 const char *mp_sim_tls_name(const struct mp_sim_tls *tls)
 {
 	return SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);

@@ -26,4 +26,5 @@ int mp_sim_tls_renegotiate(struct mp_sim_tls *tls,
                            struct mp_buf *wire) MP_MUST_CHECK; // up to 1.2; later a new key
 bool mp_sim_tls_is_open(const struct mp_sim_tls *tls);
 bool mp_sim_tls_has_certificate(const struct mp_sim_tls *tls); // of the client
+const char *mp_sim_tls_cipher(const struct mp_sim_tls *tls);   // the suite as OpenSSL names it
 const char *mp_sim_tls_name(const struct mp_sim_tls *tls);     // that it asked for (SNI); NULL: none

@@ -95,6 +95,35 @@ describe("TLS:", function()
     assert(world:pool { tls = { ca = file "ca.pem", crl = file "crl.pem" } })
   end)
 
+  in_world("connections that come back go on with their sessions", serves, function(world)
+    for _, minor in ipairs { "1.2", "1.3" } do
+      local ciphers = minor == "1.2" and "ECDHE-ECDSA-AES256-GCM-SHA384" or nil
+      local pool = world:pool { tls = { ca = file "ca.pem", minVersion = minor, ciphers = ciphers } }
+      world:waitUp(pool)
+      for _ = 1, 3 do
+        for node = 1, 3 do assert.is_true(comes_back(world, pool, node)) end
+      end
+      local stats = pool:getStats()
+      assert.is_true(stats.tlsHandshakes >= 13, stats.tlsHandshakes) -- four for the start, nine for the reconnects
+      assert.equal(3, stats.tlsHandshakes - stats.tlsResumed) -- one for each node: none could go before it
+      pool:close()
+    end
+  end)
+
+  in_world("the key's pass phrase and the cipher suites are the configuration's", asks, function(world)
+    local tls = { ca = file "ca.pem", cert = file "good.pem", key = file "locked.key", passphrase = "secret",
+      ciphers = "TLS_CHACHA20_POLY1305_SHA256" }
+    assert(world:pool { tls = tls }:execute "SELECT key FROM system.local")
+    for key, case in pairs { passphrase = { "guess", "locked.key: " }, ciphers = { "NOTHING", 'has no "NOTHING"' } } do
+      local before = tls[key]
+      tls[key] = case[1]
+      local ok, err = pcall(world.newPool, world, { tls = tls })
+      assert.is_false(ok)
+      assert.matches("tls: .*" .. case[2], tostring(err))
+      tls[key] = before
+    end
+  end)
+
   in_world("A5 a node without TLS gets nothing", function(world)
     fails(world, { tls = trusts }, "does not speak TLS")
     fails(world, { tls = { verify = false } }, "does not speak TLS")
@@ -180,7 +209,8 @@ describe("TLS:", function()
       local pool, told = config_file.open(world, { tls = tls })
       local load = workload.new(world, pool):start(8, 10)
       local changes = { ca = file "second-ca.pem", cert = file "second-client.pem", key = file "second-client.key",
-        crl = file "crl.pem", verify = false, serverName = "node.test", minVersion = "1.3" }
+        passphrase = "of no use yet", crl = file "crl.pem", verify = false, serverName = "node.test",
+        minVersion = "1.3", ciphers = "TLS_AES_256_GCM_SHA384" }
       for key in pairs(change_of.live.tls) do
         local before = config_file.ids(pool)
         tls[key] = assert(changes[key] ~= nil and { changes[key] }, key)[1]
@@ -191,7 +221,7 @@ describe("TLS:", function()
           return count >= 3 and config_file.all_new(before, now)
         end)
       end
-      assert.equal(7, #told.configReload)
+      assert.equal(9, #told.configReload)
       load:stop()
       load:none_failed():check()
     end)

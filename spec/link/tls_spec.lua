@@ -1,77 +1,26 @@
 -- SPDX-License-Identifier: Apache-2.0
--- TLS on one connection: who is believed, what is refused and in which words, and that the count of bytes is exact.
+-- TLS on one connection: who is believed, what is refused and in which words. Where it is cut: tls_cuts_spec.lua.
 local ffi = require "ffi"
 local C = require "spec.support.c"
-local certificates = require "spec.support.certificates"
-local link_world = require "spec.support.link_world"
-local clients = require "spec.support.client"
+local tls_world = require "spec.link.tls_world"
 
 if not C.mp_tls_is_built() then return end
-
-local NOTHING, PART, WHOLE = 0, 1, 2
 
 local function reason(name) return tonumber(C["MP_CLOSE_" .. name]) end
 
 describe("TLS", function()
-  local folder, world
-  local contexts = {}
+  local tls, world = tls_world.new(), nil
+  setup(function() tls:begin() end)
+  teardown(function() tls:finish() end)
+  after_each(function() tls:close() end)
 
-  setup(function() folder = certificates.folder() end)
-  teardown(function() certificates.remove(folder) end)
-
-  local function file(name) return name and folder .. "/" .. name end
-
-  -- The client's context; and, when the files are bad, nil, the message and the error.
-  local function context(options)
-    options = options or {}
-    local o, why, err = ffi.new "struct mp_tls_options", ffi.new "char[300]", ffi.new "int[1]"
-    local kept = {}
-    for _, key in ipairs { "ca", "cert", "key", "crl" } do
-      kept[key] = file(options[key])
-      if kept[key] then o[key] = kept[key] end
-    end
-    o.unverified, o.minor = options.unverified or false, options.minor or 0
-    local made = C.mp_tls_context_new(o, why, 300, err)
-    if made == nil then return nil, ffi.string(why), err[0] end
-    contexts[#contexts + 1] = made
-    return made
-  end
-
-  local function server(name, options)
-    options = options or {}
-    local why = ffi.new "char[300]"
-    local made = C.mp_sim_tls_context_new(file(name .. ".pem"), file(name .. ".key"), file(options.ca),
-      options.minor or 0, why, 300)
-    assert(made ~= nil, ffi.string(why))
-    return ffi.gc(made, C.mp_sim_tls_context_free)
-  end
-
-  -- options: server (a certificate's name), serve (its options), client (options of the context), tls (a
-  -- context), name,
-  -- version, compression, settings, peer
   local function open(options)
-    local settings = { version = options.version or 5,
-      tls = options.tls or assert(context(options.client or { ca = "ca.pem" })), tls_name = options.name,
-      compression = options.compression or 0 }
-    for key, value in pairs(options.settings or {}) do settings[key] = value end
-    local peer = { tls = options.plain ~= true and server(options.server or "good", options.serve) or nil,
-      compression = { "lz4", "snappy" } }
-    for key, value in pairs(options.peer or {}) do peer[key] = value end
-    world = link_world.open { settings = settings, peer = peer, seed = options.seed }
+    world = tls:open(options)
     return world
   end
-
-  local function close()
-    if world then world:close() end
-    world = nil
-    for _, made in ipairs(contexts) do C.mp_tls_context_unref(made) end
-    contexts = {}
-    collectgarbage()
-  end
-  after_each(function()
-    C.mp_mem_fail_at(0, false)
-    close()
-  end)
+  local function close() tls:close() end
+  local function context(options) return tls:context(options) end
+  local function file(name) return tls:file(name) end
 
   local function echoed(link, node, text)
     local call = assert(link:call(text))
@@ -202,6 +151,51 @@ describe("TLS", function()
     world:ready()
   end)
 
+  it("uses the cipher suites that are named, and no other", function()
+    local one, other = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"
+    for _, case in ipairs {
+      { one, 2, one }, { other, 2, other }, { other .. ":" .. one, 2, other },
+      { "TLS_CHACHA20_POLY1305_SHA256", 3, "TLS_CHACHA20_POLY1305_SHA256" },
+      { "TLS_AES_128_GCM_SHA256:" .. one, 3, "TLS_AES_128_GCM_SHA256" },
+      { "TLS_AES_128_GCM_SHA256:" .. one, 2, one },
+      { "TLS_AES_128_GCM_SHA256", 2, nil }, -- none of 1.2 is named, so it is not spoken
+      { one, 3, nil },
+    } do
+      open { serve = { minor = case[2] }, client = { ca = "ca.pem", ciphers = case[1] } }
+      local link = world.client:open_ready(world.addr)
+      if case[3] then
+        assert(link.ready, link.closed and link.closed.message)
+        assert.equal(case[3], ffi.string(C.mp_sim_tls_cipher(world.peer:last().tls)))
+      else
+        world:until_true(function() return link.closed end)
+        assert.matches("protocol version", link.closed.message)
+      end
+      close()
+    end
+    assert(context { ca = "ca.pem", ciphers = "AES" }) -- a word for many suites
+    for _, case in ipairs { { one .. ":NOTHING", "NOTHING" }, { one .. ":NULL-SHA256", "NULL-SHA256" },
+      { "TLS_NOTHING", "TLS_NOTHING" }, { one, one, 3 }, { "DES-CBC3-SHA", "DES-CBC3-SHA" },
+      { one .. ":RC4-MD5", "RC4-MD5" } } do
+      local made, why, err = context { ca = "ca.pem", ciphers = case[1], minor = case[3] }
+      assert.is_nil(made)
+      assert.equal(C.MP_ECONFIG, err)
+      assert.matches('ciphers: OpenSSL has no "' .. case[2] .. '", or it is too weak', why, 1, true)
+    end
+  end)
+
+  it("reads a key that has a pass phrase", function()
+    for _, wrong in ipairs { "guess", "", ("x"):rep(3000) } do
+      local made, why = context { ca = "ca.pem", cert = "good.pem", key = "locked.key", pass_phrase = wrong }
+      assert.is_nil(made)
+      assert.matches("locked.key: ", why)
+      assert.is_nil(wrong ~= "" and why:find(wrong, 1, true) or nil)
+    end
+    open { serve = { ca = "ca.pem" },
+      client = { ca = "ca.pem", cert = "good.pem", key = "locked.key", pass_phrase = "secret" } }
+    local _, node = world:ready()
+    assert.is_true(C.mp_sim_tls_has_certificate(node.tls))
+  end)
+
   it("does not negotiate anew, and takes new keys", function()
     for _, minor in ipairs { 2, 3 } do
       open { serve = { minor = minor } }
@@ -304,77 +298,6 @@ describe("TLS", function()
     end
   end)
 
-  -- T10: of records of 16 KiB, each with 22 bytes around it in 1.3.
-  for _, mode in ipairs { { 4, 0 }, { 5, 0 }, { 4, C.MP_COMPRESSION_LZ4 }, { 5, C.MP_COMPRESSION_LZ4 } } do
-    it(("knows how much left, cut at any byte: v%d, %s"):format(mode[1], mode[2] == 0 and "plain" or "LZ4"), function()
-      math.randomseed(3)
-      local noise = {}
-      for i = 1, 36000 do noise[i] = string.char(math.random(0, 255)) end
-      local texts = { "first", ("s"):rep(900), table.concat(noise), "fourth" }
-      local tls = assert(context { ca = "ca.pem", minor = 3 })
-      local function begin()
-        open { version = mode[1], compression = mode[2], tls = tls }
-        local link, node = world:ready()
-        node:stop()
-        return link, node
-      end
-      local function burst(link)
-        local calls = {}
-        for i, text in ipairs(texts) do calls[i] = assert(link:call(text)) end
-        return calls
-      end
-      local function close_world()
-        world:close()
-        world = nil
-      end
-      local function inner_end(link) return tonumber(C.mp_output_end(link.conn.out)) end
-
-      -- Where each begins and ends for the peer, counted from the first byte of the burst, before TLS.
-      local link = begin()
-      local from, start, stop = inner_end(link), {}, {}
-      local calls = burst(link)
-      for i, call in ipairs(calls) do
-        start[i], stop[i] = tonumber(call.handle.start_pos) - from, tonumber(call.handle.end_pos) - from
-      end
-      local to = inner_end(link)
-      if mode[1] == 5 then
-        if mode[2] == 0 then to = to + 4 end -- the segment is not sealed yet
-        for i = 1, 4 do stop[i] = to - from end
-        if mode[2] ~= 0 then for i = 1, 4 do start[i] = 0 end end
-      end
-      local length = to - from
-      close_world()
-
-      local function wire(inner) return inner + 22 * math.ceil(inner / 16384) end -- behind whole records up to there
-      local function record_end(at) return wire(math.min(length, (math.floor((at - 1) / 16384) + 1) * 16384)) end
-      local function record_begin(at) return wire(math.floor(at / 16384) * 16384) end
-      local total, cuts = wire(length), {}
-      for i = 1, 4 do
-        for _, at in ipairs { record_begin(start[i]), record_end(stop[i]) } do
-          for near = -1, 1 do cuts[#cuts + 1] = at + near end
-        end
-      end
-      for at = 1, total, 1511 do cuts[#cuts + 1] = at end
-      for _, cut in ipairs(cuts) do
-        if cut >= 1 and cut <= total then
-          local node
-          link, node = begin()
-          C.mp_loop_sim_set_buffer(world.loop.handle, cut)
-          calls = burst(link)
-          world.loop:turn(0)
-          world:pass(30)
-          for i = 1, 4 do
-            local expected = cut >= record_end(stop[i]) and WHOLE or cut > record_begin(start[i]) and PART or NOTHING
-            assert.equal(expected, clients.sent(calls[i]), i .. " at " .. cut .. " of " .. total)
-          end
-          node:close(true)
-          world:until_true(function() return link.closed end)
-          close_world()
-        end
-      end
-    end)
-  end
-
   it("names the file that cannot be used, and the cause", function()
     local function refused(options, ...)
       local made, why, err = context(options)
@@ -389,6 +312,14 @@ describe("TLS", function()
     refused({ ca = "ca.pem", cert = "client.pem" }, "client.pem: ")
     refused({ ca = "ca.pem", cert = "client.pem", key = "good.key" }, "good.key: key values mismatch")
     refused({ ca = "ca.pem", cert = "good.pem", key = "locked.key" }, "locked.key: ")
+    assert(os.execute(("mkdir '%s' && mkfifo '%s' && : > '%s'"):format(file "folder", file "pipe", file "empty")) == 0)
+    for _, key in ipairs { "ca", "crl", "cert", "key" } do
+      local options = { ca = "ca.pem", cert = "good.pem", key = "good.key" }
+      for name, pattern in pairs { folder = "it is no", pipe = "it is not a file", empty = "", none = "No such" } do
+        options[key] = name
+        refused(options, name .. ": " .. pattern)
+      end
+    end
   end)
 
   it("survives each allocation of its own that fails", function()

@@ -30,7 +30,8 @@ change.live = {
   localRack = AT_ONCE,
   auth = { username = ROTATE, password = ROTATE, required = ROTATE },
   tls = {
-    ca = ROTATE, cert = ROTATE, key = ROTATE, crl = ROTATE, verify = ROTATE, serverName = ROTATE, minVersion = ROTATE,
+    ca = ROTATE, cert = ROTATE, key = ROTATE, passphrase = ROTATE, crl = ROTATE, verify = ROTATE, serverName = ROTATE,
+    minVersion = ROTATE, ciphers = ROTATE,
   },
   compression = ROTATE,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,

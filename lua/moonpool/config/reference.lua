@@ -32,6 +32,7 @@ reference.defaults = {
   localDataCenter = { "that of the first node that answers" }, localRack = { "none" }, keyspace = { "none" },
   ["auth.username"] = { "none" }, ["auth.password"] = { "none" }, ["auth.required"] = { "true" },
   ["tls.ca"] = { "the system's" }, ["tls.cert"] = { "none" }, ["tls.key"] = { "tls.cert" }, ["tls.crl"] = { "none" },
+  ["tls.passphrase"] = { "none" }, ["tls.ciphers"] = { "those that OpenSSL thinks good" },
   ["tls.verify"] = { "true" }, ["tls.serverName"] = { "the contact point, or the address" },
   ["tls.minVersion"] = { '"1.2"' }, compression = '"none"', protocolVersion = { "the highest of both sides" },
   requestTimeout = "10000", attemptTimeout = { "half of the request's" }, maxQueuedRequests = "10000",

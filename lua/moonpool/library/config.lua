@@ -54,10 +54,12 @@
 ---@field ca? string PEM file of the authorities; those of the system
 ---@field cert? string PEM file of the own certificate
 ---@field key? string PEM file of its key; the same file
+---@field passphrase? string of the key
 ---@field crl? string PEM file of what is revoked
 ---@field verify? boolean false: whoever answers is believed, with a warning for each connection
 ---@field serverName? string that certificates must be for; the contact point's name, or the address
 ---@field minVersion? "1.2"|"1.3"
+---@field ciphers? string names of cipher suites as OpenSSL has them, with ":" between them
 
 ---@alias ConfigSizes integer|table<"0"|"1"|0|1|"local"|"remote", integer> for each distance
 

@@ -1,0 +1,60 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What is secret does not outlive its use: not in freed memory either.
+local ffi = require "ffi"
+local C = require "spec.support.c"
+local certificates = require "spec.support.certificates"
+local secret = require "spec.link.secret"
+
+describe("a secret", function()
+  local function text_of(one) return ffi.cast("const char *", one.text) end
+
+  it("is found where it stands, so that not to find it means something", function()
+    local one = secret.new()
+    assert.equal(1, one:places())
+    local copy = C.mp_strdup(text_of(one))
+    assert.equal(2, one:places())
+    C.mp_free(copy) -- nobody has wiped it, though its first bytes may be the allocator's now
+    one:forget()
+    assert.is_true(one:places() <= 1)
+  end)
+
+  it("goes with the configuration that had it", function()
+    local one, config, copy = secret.new(), ffi.new "struct mp_session_config", ffi.new "struct mp_session_config"
+    C.mp_session_config_defaults(config)
+    config.username, config.password = "ana", text_of(one)
+    assert.equal(0, C.mp_session_config_copy(copy, config))
+    C.mp_session_config_free(copy)
+    one:forget()
+    assert.equal(0, one:places())
+  end)
+
+  if C.mp_tls_is_built() then
+    it("goes with the context of TLS: the file of its key, and the key's pass phrase", function()
+      local folder = certificates.folder()
+      local phrase, options, err = secret.new(), ffi.new "struct mp_tls_options", ffi.new "int[1]"
+      local why, key_path, cert = ffi.new "char[300]", folder .. "/hidden.key", folder .. "/good.pem"
+      local phrase_path = folder .. "/phrase"
+      phrase:write(phrase_path)
+      assert(os.execute(("openssl ec -in '%s/good.key' -aes128 -passout 'file:%s' -out '%s' 2>/dev/null")
+        :format(folder, phrase_path, key_path)) == 0)
+      local plain = secret.of_file(folder .. "/good.key", 60, 40) -- the middle of the key's text
+      options.cert, options.key, options.pass_phrase = cert, key_path, text_of(phrase)
+      local context = C.mp_tls_context_new(options, why, 300, err)
+      assert(context ~= nil, ffi.string(why))
+      assert.equal(1, phrase:places()) -- it is read, not kept
+      C.mp_tls_context_unref(context)
+      local plain_path = folder .. "/good.key"
+      options.key, options.pass_phrase = plain_path, nil
+      context = C.mp_tls_context_new(options, why, 300, err)
+      assert(context ~= nil, ffi.string(why))
+      C.mp_tls_context_unref(context)
+      phrase:forget()
+      plain:forget()
+      assert.equal(0, phrase:places())
+      assert.equal(0, plain:places())
+      certificates.remove(folder)
+    end)
+  end
+end)
+
+jit.off(true, true)
