@@ -45,7 +45,15 @@ void mp_api_leave(struct mp_api_loop *loop)
 
 struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const char *function)
 {
-	return mp_api_object(handle, MP_API_LOOP, MOONPOOL_INVALID_ARGUMENT, function);
+	struct mp_api_loop *loop = mp_api_object(handle, MP_API_LOOP, MOONPOOL_INVALID_ARGUMENT, function);
+	return loop != NULL && mp_api_may(loop, function) ? loop : NULL;
+}
+
+bool mp_api_may_not(const char *function)
+{
+	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+	               "inside of the callback of the log, which writes the line and does nothing else");
+	return false;
 }
 
 static struct moonpool_loop *make_loop(void *uv_loop)
@@ -56,7 +64,8 @@ static struct moonpool_loop *make_loop(void *uv_loop)
 	struct mp_api_loop *loop = mp_api_take(MP_API_LOOP, sizeof(*loop));
 	if (loop == NULL)
 		return NULL;
-	loop->inside = 0;
+	loop->inside = loop->telling = 0;
+	loop->on_line = NULL;
 	loop->requests = NULL;
 	mp_list_init(&loop->sessions);
 	loop->answer = mp_api_take(MP_API_ANSWER, sizeof(*loop->answer));
@@ -173,7 +182,7 @@ static int leave(struct mp_api_loop *loop, const char *function)
 	for (; node != NULL; node = mp_list_next(&loop->sessions, node)) {
 		struct mp_api_session *session = MP_CONTAINER_OF(node, struct mp_api_session, node);
 		mp_engine_leave(&session->engine);
-		mp_api_session_forget(session);
+		mp_api_configuration_drop(session);
 	}
 	mp_api_retire(loop);
 	mp_loop_free(loop->loop);

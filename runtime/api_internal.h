@@ -27,7 +27,10 @@ struct mp_api_answer {
 struct mp_api_loop {
 	struct mp_api_object object;
 	struct mp_loop *loop;
-	uint32_t inside; // callbacks on the stack
+	uint32_t inside;  // callbacks on the stack
+	uint32_t telling; // of the log, on the stack
+	void (*on_line)(void *data, enum moonpool_log_level level, const char *line);
+	void *line_data;
 	struct mp_list sessions;
 	struct mp_api_answer *answer;
 	struct mp_bytes *values; // of the current row
@@ -40,7 +43,17 @@ struct mp_api_session {
 	struct mp_api_loop *loop;
 	struct mp_list_node node; // in loop->sessions
 	struct mp_engine engine;
-	lua_State *configuration; // its translator of addresses lives there; NULL: it has none
+	lua_State *configuration; // what was read of it lives there
+	char *file;               // where it is from; NULL: it was a text
+	struct mp_watch *watch;   // of the file
+	void (*on_event)(void *data, const struct moonpool_event *event);
+	void *event_data;
+	struct mp_list news; // of the configuration, to be told
+	struct mp_task tell_news;
+	struct moonpool_host shown_host;
+	struct moonpool_metrics shown_metrics;
+	struct moonpool_policy shown_policy;
+	char shown_error[512]; // of the policy
 	bool connecting;
 	bool closing;
 	void (*on_connected)(void *data, const struct moonpool_error *error);
@@ -91,11 +104,28 @@ struct mp_api_request {
 	struct mp_api_nest nest[MP_API_NEST_MAX];
 };
 
+// What a session is opened with.
+struct mp_api_opening {
+	struct mp_api_session *session;
+	struct mp_loop *loop;
+	const char *path; // or
+	const char *text; // and
+	const char *name;
+	int code;
+	char message[512];
+};
+
 // ---- api.c
 struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const char *function) MP_MUST_CHECK;
 // Around each callback. False: this is a child of fork(), the callback is the parent's.
 bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
 void mp_api_leave(struct mp_api_loop *loop);
+// False, and noted: inside of the callback of the log nothing may be called.
+bool mp_api_may_not(const char *function);
+static inline bool mp_api_may(const struct mp_api_loop *loop, const char *function)
+{
+	return MP_LIKELY(loop->telling == 0) || mp_api_may_not(function);
+}
 
 // ---- api_result.c: around a callback that brings something, inside of enter and leave.
 void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
@@ -124,6 +154,23 @@ const struct mp_api_answer *mp_api_answer_of(const struct moonpool_result *handl
 int mp_api_type_text(const struct mp_type *type, char *text, size_t size, const char *function) MP_MUST_CHECK;
 void mp_api_value_make(struct moonpool_value *value, const struct moonpool_result *result,
                        const struct mp_type *type, struct mp_bytes bytes);
+
+int mp_api_give_text(const struct mp_buf *from, char *text, size_t size, const char *function) MP_MUST_CHECK;
+
+// ---- api_config.c
+int mp_api_configure(struct mp_api_opening *opening) MP_MUST_CHECK; // 0, or a code and `message`
+void mp_api_watch(struct mp_api_session *session);                  // its file
+void mp_api_configuration_drop(struct mp_api_session *session);
+
+// ---- api_event.c
+void mp_api_events_listen(struct mp_api_session *session);
+void mp_api_news_init(struct mp_api_session *session);
+void mp_api_news_add(struct mp_api_session *session, enum moonpool_event_kind kind, const char *file,
+                     const char *text);
+void mp_api_news_drop(struct mp_api_session *session);
+
+// ---- api_figure.c
+bool mp_api_is_policy_kind(enum moonpool_policy_kind kind, const char *function) MP_MUST_CHECK;
 
 // ---- api_session.c
 struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
@@ -169,8 +216,7 @@ struct mp_api_request *mp_api_request_make(struct mp_api_session *session) MP_MU
 void mp_api_request_drop(struct mp_api_request *request); // out of the program's hands, and given back
 // It has all that it needs; its texts are where they stay. 0, or the code that was noted.
 int mp_api_request_ready(struct mp_api_request *request, const char *function) MP_MUST_CHECK;
-void mp_api_session_forget(struct mp_api_session *session); // the state that read its configuration
-void mp_api_requests_drop(struct mp_api_session *session);  // those that were not executed
+void mp_api_requests_drop(struct mp_api_session *session); // those that were not executed
 // Note the first error of a request and return its code; it will not be executed.
 int mp_api_spoil(struct mp_api_request *request, const char *function, int code, const char *why);
 int mp_api_spoil_silently(struct mp_api_request *request, int code); // it was noted already

@@ -62,9 +62,13 @@ int moonpool_value_type(const struct moonpool_value *value)
 	return type != NULL ? type->id : moonpool_last_code();
 }
 
-// Copies what fits, with a NUL. How long it is.
-static int give_text(const struct mp_buf *from, char *text, size_t size)
+int mp_api_give_text(const struct mp_buf *from, char *text, size_t size, const char *function)
 {
+	if (text == NULL || size == 0)
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "there is no place for the text");
+	int rc = mp_buf_status(from);
+	if (rc != 0)
+		return mp_api_refuse(function, rc, NULL);
 	size_t copied = from->len < size ? from->len : size - 1;
 	if (copied > 0)
 		memcpy(text, from->data, copied);
@@ -74,13 +78,10 @@ static int give_text(const struct mp_buf *from, char *text, size_t size)
 
 int mp_api_type_text(const struct mp_type *type, char *text, size_t size, const char *function)
 {
-	if (text == NULL || size == 0)
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "there is no place for the text");
 	struct mp_buf buf;
 	mp_buf_init(&buf);
 	mp_type_format(&buf, type);
-	int rc = mp_buf_status(&buf);
-	rc = rc == 0 ? give_text(&buf, text, size) : mp_api_refuse(function, rc, NULL);
+	int rc = mp_api_give_text(&buf, text, size, function);
 	mp_buf_deinit(&buf);
 	return rc;
 }
@@ -403,7 +404,7 @@ int moonpool_value_format(const struct moonpool_value *value, char *text, size_t
 	struct mp_buf buf;
 	mp_buf_init(&buf);
 	rc = format(type, bytes, &buf);
-	rc = rc == 0 ? give_text(&buf, text, size) : mp_api_refuse(__func__, rc, NULL);
+	rc = rc == 0 ? mp_api_give_text(&buf, text, size, __func__) : mp_api_refuse(__func__, rc, NULL);
 	mp_buf_deinit(&buf);
 	return rc;
 }

@@ -2,12 +2,13 @@
 // The C API: requests. Their objects stand by at the loop and values are encoded into the request's own buffer, so
 // nothing is allocated once as many requests were in flight before. From execute on the object's handle is void: the
 // request is the library's until its callback has returned.
+#include <string.h>
+
 #include "api_internal.h"
 #include "cluster/request/batch.h"
 #include "wire/message.h"
 
 static const char makes_executed[] = "moonpool_request_new";
-static const char makes_query[] = "moonpool_request_new_query";
 
 // ---- life -------------------------------------------------------------------------------------------------
 
@@ -70,25 +71,69 @@ struct moonpool_request *moonpool_request_new(struct moonpool_statement *handle)
 	return mp_api_handle(request);
 }
 
-struct moonpool_request *moonpool_request_new_query(struct moonpool_session *handle, const char *cql,
-                                                    ptrdiff_t len)
+static struct moonpool_request *new_query(struct moonpool_session *handle, const char *cql, ptrdiff_t len,
+                                          const char *function)
 {
-	struct mp_api_session *session = mp_api_open_session(handle, makes_query);
+	struct mp_api_session *session = mp_api_open_session(handle, function);
 	struct mp_str text;
-	if (session == NULL || mp_api_text(cql, len, &text, makes_query) != 0)
+	if (session == NULL || mp_api_text(cql, len, &text, function) != 0)
 		return NULL;
 	if (text.len == 0) {
-		mp_api_mistake(makes_query, MOONPOOL_INVALID_ARGUMENT, "the text is empty");
+		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the text is empty");
 		return NULL;
 	}
 	struct mp_api_request *request = mp_api_request_make(session);
 	if (request == NULL) {
-		mp_api_refuse(makes_query, MOONPOOL_NO_MEMORY, NULL);
+		mp_api_refuse(function, MOONPOOL_NO_MEMORY, NULL);
 		return NULL;
 	}
 	mp_buf_bytes(&request->text, text.data, text.len);
 	request->cql_len = text.len;
 	return mp_api_handle(request);
+}
+
+struct moonpool_request *moonpool_request_new_query(struct moonpool_session *handle, const char *cql,
+                                                    ptrdiff_t len)
+{
+	return new_query(handle, cql, len, __func__);
+}
+
+// What is asked for, and a name as a text of CQL.
+static void put_condition(struct mp_buf *out, const char *what, const char *name)
+{
+	mp_buf_bytes(out, what, strlen(what));
+	mp_buf_u8(out, '\'');
+	for (const char *at = name; *at != '\0'; at++) {
+		if (*at == '\'')
+			mp_buf_u8(out, '\'');
+		mp_buf_u8(out, (uint8_t)*at);
+	}
+	mp_buf_u8(out, '\'');
+}
+
+struct moonpool_request *moonpool_request_new_schema(struct moonpool_session *handle, const char *keyspace,
+                                                     const char *table)
+{
+	static const char all[] = "SELECT keyspace_name, table_name, column_name, kind, position, type, "
+							  "clustering_order FROM system_schema.columns";
+	if (keyspace == NULL && table != NULL && mp_api_session_of(handle, __func__) != NULL) {
+		mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "a table of no keyspace");
+		return NULL;
+	}
+	struct mp_buf text;
+	mp_buf_init(&text);
+	mp_buf_bytes(&text, all, sizeof(all) - 1);
+	if (keyspace != NULL)
+		put_condition(&text, " WHERE keyspace_name = ", keyspace);
+	if (keyspace != NULL && table != NULL)
+		put_condition(&text, " AND table_name = ", table);
+	struct moonpool_request *request = NULL;
+	if (mp_buf_status(&text) == 0)
+		request = new_query(handle, (const char *)text.data, (ptrdiff_t)text.len, __func__);
+	else
+		mp_api_refuse(__func__, MOONPOOL_NO_MEMORY, NULL);
+	mp_buf_deinit(&text);
+	return request;
 }
 
 // Out of the program's hands.
@@ -234,7 +279,7 @@ int moonpool_execute(struct moonpool_request *handle,
                      void *data)
 {
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
+	if (request == NULL || !mp_api_may(request->session->loop, __func__))
 		return moonpool_last_code();
 	struct mp_request *to = request->request;
 	withdraw(request);

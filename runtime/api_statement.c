@@ -8,7 +8,9 @@
 
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle, const char *function)
 {
-	return mp_api_object(handle, MP_API_STATEMENT, MOONPOOL_INVALID_ARGUMENT, function);
+	struct mp_api_statement *statement =
+		mp_api_object(handle, MP_API_STATEMENT, MOONPOOL_INVALID_ARGUMENT, function);
+	return statement != NULL && mp_api_may(statement->session->loop, function) ? statement : NULL;
 }
 
 int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char *function)

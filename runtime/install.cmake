@@ -16,7 +16,7 @@ install(TARGETS moonpool_static mp_libraries EXPORT moonpool-static) # apart: wh
 if(TARGET moonpool_nginx)
 	install(TARGETS moonpool_nginx DESTINATION ${CMAKE_INSTALL_LIBDIR}/nginx/modules)
 endif()
-install(FILES runtime/moonpool.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES runtime/moonpool.h runtime/moonpool_session.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY lua policies DESTINATION ${CMAKE_INSTALL_DATADIR}/moonpool)
 
 foreach(kind shared static)

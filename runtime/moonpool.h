@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // moonpool: a connection pool for Apache Cassandra whose policies and configuration are Lua files. This is the C
-// API, the only header to include; link with -lmoonpool.
+// API, the only header to include (it brings moonpool_session.h, what a session tells and how it is steered); link with
+// -lmoonpool.
 //
 //   struct moonpool_loop *loop = moonpool_loop_new(NULL);
 //   struct moonpool_session *session = moonpool_session_from_file(loop, "pool.lua", message, sizeof(message));
@@ -412,3 +413,5 @@ MOONPOOL_API int moonpool_value_format(const struct moonpool_value *value, char 
 #ifdef __cplusplus
 }
 #endif
+
+#include "moonpool_session.h"

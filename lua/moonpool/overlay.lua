@@ -98,17 +98,31 @@ local function check_kind(kind)
   error(("usePolicy: unknown kind of policy '%s'%s"):format(tostring(kind), nearest.hint(kind, SECTIONS)), 3)
 end
 
-local function choice_of(kind, policy, options)
-  if type(policy) ~= "string" then
-    error(("bad argument #2 to 'usePolicy' (a name or a path expected, got %s)"):format(type(policy)), 3)
-  end
+-- What a layer keeps of a policy with options; nil and a message: no configuration could say so.
+function overlay.choice(kind, policy, options)
   local section = copy(options)
   section.policy = policy
   local source, why = config.read({ contactPoints = { "127.0.0.1" }, [SECTIONS[kind]] = section }, "usePolicy")
   local checked
   if source then checked, why = config.judge(source) end
-  if not checked then error(why, 3) end
+  if not checked then return nil, why end
   return { policy = checked[kind .. "Policy"], options = checked[kind .. "Options"], remote = checked.connectRemote }
+end
+
+-- The layer with that choice; nil: with the configuration's own.
+function overlay.with_policy(layer, kind, choice)
+  layer = next_layer(layer)
+  layer.policies[kind] = choice
+  return layer
+end
+
+local function choice_of(kind, policy, options)
+  if type(policy) ~= "string" then
+    error(("bad argument #2 to 'usePolicy' (a name or a path expected, got %s)"):format(type(policy)), 3)
+  end
+  local choice, why = overlay.choice(kind, policy, options)
+  if not choice then error(why, 3) end
+  return choice
 end
 
 -- pool:usePolicy(kind, name or path, options): that policy serves from the next request on; without a name the one of

@@ -6,91 +6,15 @@
 -- A pool's state (its environment) holds: pool (itself), checked (the configuration in force), file (where it is from,
 -- or nil), layer (what the application has changed, see overlay.lua), loaded (the handlers in force), numbers.
 local core = require "moonpool.core_loader"
-local change_of = require "moonpool.config.change"
 local config = require "moonpool.config"
+local difference = require "moonpool.config.difference"
 local handlers = require "moonpool.handlers"
 local overlay = require "moonpool.overlay"
 local playbooks = require "moonpool.playbook"
-local secrets = require "moonpool.secrets"
 
 local format = string.format
 
 local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...) and serve_events(pool, state)
-
--- ---- what differs -----------------------------------------------------------------------------------------
-
-local function shown(entry)
-  if entry == nil then return "(not set)" end
-  local value = entry.value
-  if entry.rule.kind == "translator" then return value.shown end
-  if entry.rule.kind ~= "options" then return secrets.value(value) end
-  local flat = { policy = value.policy }
-  for name, option in pairs(value.options) do flat[name] = option end
-  return secrets.value(flat)
-end
-
-local function same(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
-  if type(a.translate) == "function" then return a.shown == b.shown end -- of addressTranslator, see translator.lua
-  for key, value in pairs(a) do
-    if not same(value, b[key]) then return false end
-  end
-  for key in pairs(b) do
-    if a[key] == nil then return false end
-  end
-  return true
-end
-
-local function parts_of(key)
-  local parts = {}
-  for part in key:gmatch "[^.]+" do parts[#parts + 1] = part end
-  return parts
-end
-
-local function by_key(values)
-  local map = {}
-  for _, entry in ipairs(values) do map[entry.key] = entry end
-  return map
-end
-
--- Every key whose value is another one now: { key, from, to, rule }, in the order of the schema.
-local function differences(old, new)
-  local before, after = by_key(old.values), by_key(new.values)
-  local list = {}
-  local function compare(key, rule)
-    local old_value, value = before[key] and before[key].value, after[key] and after[key].value
-    if same(old_value, value) then return end
-    local from, to = shown(before[key]), shown(after[key])
-    if secrets.hides(parts_of(key)) and type(value) ~= "boolean" then from, to = "(secret)", "(changed)" end
-    list[#list + 1] = { key = key, from = from, to = to, rule = rule, value = value }
-  end
-  for _, entry in ipairs(new.values) do compare(entry.key, entry.rule) end
-  for _, entry in ipairs(old.values) do
-    if not after[entry.key] then compare(entry.key, entry.rule) end
-  end
-  return list
-end
-
--- A key that was left open and is now said to be what was found anyway is no change for the session.
-local function is_as_found(change, identity)
-  local found = identity[change.key] or change_of.default[change.key]
-  return found ~= nil and change.from == "(not set)" and change.value == found
-end
-
--- A line for each key that a session which was connected cannot change, or nil.
-local function refusals(pool, checked, changes)
-  local identity = core.identity(pool)
-  if not identity then return nil end -- nothing was ever found by it
-  local lines = {}
-  for _, change in ipairs(changes) do
-    local refusal = change_of.refusal(change.key)
-    if refusal and not is_as_found(change, identity) then
-      lines[#lines + 1] = format("%s: %s: %s -> %s cannot be applied while the pool runs: %s",
-        checked.place(parts_of(change.key)), change.key, change.from, change.to, refusal)
-    end
-  end
-  return #lines > 0 and table.concat(lines, "\n") or nil
-end
 
 -- Of a configuration, whatever level it asks for: a key without effect is never taken in silence.
 function reload.warn(warnings)
@@ -167,12 +91,6 @@ local function read_config(state)
   return config.check_text(text, state.file, state.file)
 end
 
-local function texts(changes)
-  local list = {}
-  for i, change in ipairs(changes) do list[i] = format("%s: %s -> %s", change.key, change.from, change.to) end
-  return table.concat(list, "; ")
-end
-
 local function public(changes)
   local list = {}
   for i, change in ipairs(changes) do list[i] = { key = change.key, from = change.from, to = change.to } end
@@ -184,9 +102,9 @@ local function apply(pool, state)
   local checked, warnings = read_config(state)
   if not checked then return nil, warnings end
   reload.complete(checked)
-  local changes = differences(state.checked, checked)
+  local changes = difference.between(state.checked, checked)
   if #changes == 0 then return changes end
-  local refused = refusals(pool, checked, changes)
+  local refused = difference.refusals(core.identity(pool), checked, changes)
   if refused then return nil, refused end
   local path, generation = checked.handlers, nil
   local new_path = path ~= (state.loaded and state.loaded.path)
@@ -221,7 +139,7 @@ function reload.config(pool, state)
     return nil, extra
   end
   if #changes == 0 then return true end
-  core.log("info", format("configuration %s: %s", state.file, texts(changes)), pool)
+  core.log("info", format("configuration %s: %s", state.file, difference.text(changes)), pool)
   reload.hand_out(state, "configReload", { file = state.file, changes = public(changes) })
   if extra then tell_handlers(state) end
   return true

@@ -91,6 +91,7 @@ static void loops(struct moonpool_loop *bad, const char *why)
 	IS(moonpool_loop_flush(bad), INVALID, why);
 	IS(moonpool_fd(bad), INVALID, why);
 	IS(moonpool_timeout_ms(bad), 0, NULL);
+	log_calls(bad, why);
 	IS(moonpool_loop_free(bad), bad == NULL ? 0 : INVALID, NULL);
 	NONE(moonpool_session_from_text(bad, config, "spec", message, sizeof(message)), INVALID, why);
 	check(__LINE__, message, strstr(message, why) != NULL, 1, NULL);
@@ -108,6 +109,7 @@ static void sessions(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_prepare(bad, "SELECT key FROM system.local", -1, never_prepared, NULL), code, why);
 	IS(moonpool_prepare_in(bad, "app", "SELECT key FROM system.local", -1, never_prepared, NULL), code, why);
 	NONE(moonpool_request_new_query(bad, "SELECT key FROM system.local", -1), code, why);
+	session_calls(bad, code, why);
 	// What natural programs write.
 	IS(moonpool_execute(moonpool_request_new_query(bad, "SELECT key FROM system.local", -1), never, NULL),
 	   code, why);
@@ -372,6 +374,7 @@ static void connected_session(void)
 	IS(moonpool_statement_free(freed_statement), 0, NULL);
 	statements(freed_statement, "freed already");
 	values();
+	session_misuse();
 	batches();
 	spent_request = query("SELECT key FROM system.local");
 	IS(moonpool_execute(spent_request, on_key, NULL), 0, NULL);

@@ -37,6 +37,10 @@ struct moonpool_request *query(const char *cql);
 void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 
 void batches(void); // misuse_batch.c
+// misuse_session.c
+void session_calls(struct moonpool_session *bad, int code, const char *why);
+void log_calls(struct moonpool_loop *bad, const char *why);
+void session_misuse(void);
 // misuse_values.c
 void values(void);
 void option_calls(struct moonpool_request *bad, const char *why);

@@ -22,6 +22,28 @@ describe("X4 the C API called wrongly", function()
     end
   end)
 
+  it("is tried with every function of the headers", function()
+    local function read(path)
+      local file = assert(io.open(MOONPOOL_ROOT .. "/" .. path))
+      local text = file:read "*a"
+      file:close()
+      return text
+    end
+    local tried = read "spec/api/misuse.h"
+    for _, part in ipairs { "", "_batch", "_parts", "_session", "_values" } do
+      tried = tried .. read("spec/api/misuse" .. part .. ".c")
+    end
+    local missing = {}
+    for _, header in ipairs { "moonpool.h", "moonpool_session.h" } do
+      for declaration in read("runtime/" .. header):gmatch "MOONPOOL_API%s([^;]-)%(" do
+        local name = declaration:match "moonpool_[%w_]+$"
+        if name and not tried:find(name .. "(", 1, true) then missing[#missing + 1] = name end
+      end
+    end
+    -- They take nothing that could be wrong.
+    assert.same({ "moonpool_version", "moonpool_allocations" }, missing)
+  end)
+
   it("is each thread's own business", function()
     local cluster = sim_process.start(1)
     finally(function() cluster:stop() end)

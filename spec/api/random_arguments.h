@@ -22,3 +22,8 @@ void *keep(int kind, const void *at, int row); // its address
 struct handle pick(int kind);          // one of those, whatever became of it; or NULL, or one of another kind
 ptrdiff_t length_of(const char *text); // mostly its length, or -1
 const char *cql(void);                 // or NULL
+
+int got(const char *what, int rc); // random_calls.c: the code of a call, which must be told if it is one
+// random_session.c: one of what a session shows or is told.
+struct moonpool_session;
+void random_session_call(struct moonpool_session *session);

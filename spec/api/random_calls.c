@@ -48,7 +48,7 @@ static void finding(const char *format, ...)
 // ---- calls that are made ----------------------------------------------------------------------------------
 
 // The code of a call.
-static int got(const char *what, int rc)
+int got(const char *what, int rc)
 {
 	calls++;
 	if (rc >= 0)
@@ -407,8 +407,9 @@ static void random_call(void)
 {
 	if (below(8) != 0)
 		ask();
-	switch (below(9)) {
+	switch (below(10)) {
 	case 0: life(); break;
+	case 8: random_session_call(pick(SESSIONS).at); break;
 	case 1: prepare(); break;
 	case 2: query(); break;
 	case 3: fill(); break;

@@ -10,9 +10,12 @@ local sim = require "moonpool.sim"
 local ports = require "spec.support.ports"
 
 local function declarations()
-  local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/moonpool.h"))
-  local text = file:read "*a"
-  file:close()
+  local text = ""
+  for _, header in ipairs { "moonpool.h", "moonpool_session.h" } do
+    local file = assert(io.open(MOONPOOL_ROOT .. "/runtime/" .. header))
+    text = text .. file:read "*a"
+    file:close()
+  end
   text = text:gsub("#ifdef __cplusplus.-#endif", ""):gsub("\n%s*#[^\n]*", "\n"):gsub("^%s*#[^\n]*", "")
   return (text:gsub("MOONPOOL_API", ""))
 end

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rest of the C API, part of moonpool.h: what a session tells and shows, and how it is steered while it runs. Its
+// rules are those of moonpool.h.
+//
+// What is shown (struct moonpool_host, moonpool_metrics, moonpool_policy) lies in the session: it is valid until the
+// same function is called for this session again, or the session is closed. Texts in it are NUL-terminated, never NULL,
+// and valid until the loop turns. These structs and struct moonpool_event may get further fields at their end.
+#pragma once
+
+#include "moonpool.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- events -----------------------------------------------------------------------------------------------
+enum moonpool_event_kind {
+	MOONPOOL_EVENT_HOST_UP,
+	MOONPOOL_EVENT_HOST_DOWN, // with a reason
+	MOONPOOL_EVENT_HOST_ADDED,
+	MOONPOOL_EVENT_HOST_REMOVED,
+	MOONPOOL_EVENT_CONNECTION_ADDED,
+	MOONPOOL_EVENT_CONNECTION_REMOVED, // with a reason: whatever it goes for
+	MOONPOOL_EVENT_CONNECTION_LOST,    // against our will, before its CONNECTION_REMOVED
+	MOONPOOL_EVENT_FAILOVER,           // `host` failed and `to` is asked; at most one a second from each host
+	MOONPOOL_EVENT_DATACENTER_FAILOVER, // `to` serves instead of `from`, which are names of datacentres
+	MOONPOOL_EVENT_BREAKER_OPEN,
+	MOONPOOL_EVENT_BREAKER_HALF_OPEN,
+	MOONPOOL_EVENT_BREAKER_CLOSE,
+	MOONPOOL_EVENT_SCHEMA_CHANGED, // `keyspace`, `table`, `reason`: "CREATED", "UPDATED", "DROPPED"
+	MOONPOOL_EVENT_POOL_RESIZED,   // of `host`: to `to_size` connections from `from_size`, for `reason`
+	MOONPOOL_EVENT_METRICS,        // once in each metricsInterval: moonpool_session_metrics() has new figures
+	MOONPOOL_EVENT_DROPPED,        // `count` events that belonged here are lost
+	MOONPOOL_EVENT_POLICY_RELOADED, // `policy` (its kind), `from` (its name), `file`, `generation`
+	MOONPOOL_EVENT_POLICY_ERROR,    // the same; `reason`: why it was refused, or failed
+	MOONPOOL_EVENT_CONFIG_RELOADED, // `file`; `reason`: what of it, "requestTimeout: 1000 -> 2000; ..."
+	MOONPOOL_EVENT_CONFIG_ERROR,    // `file`, `reason`: what is in force goes on, whole
+};
+// Valid during the callback. What does not apply is "" or 0.
+struct moonpool_event {
+	enum moonpool_event_kind kind;
+	const char *name; // as in Lua: "hostDown"
+	const char *host; // "10.0.0.1:9042"
+	const char *from, *to;
+	const char *reason; // a sentence
+	const char *keyspace, *table;
+	const char *policy, *file;
+	uint32_t generation;
+	uint32_t from_size, to_size;
+	uint32_t count;
+};
+// The one listener of the session; NULL: none. It is called from the loop until the session is closed, and may call
+// everything that a callback may.
+MOONPOOL_API int moonpool_session_on_event(struct moonpool_session *session,
+                                           void (*on_event)(void *data, const struct moonpool_event *event),
+                                           void *data);
+
+enum moonpool_log_level { MOONPOOL_LOG_ERROR, MOONPOOL_LOG_WARN, MOONPOOL_LOG_INFO, MOONPOOL_LOG_DEBUG };
+// The lines of the loop and its sessions (by the `logging` of each configuration) go there instead of to the standard
+// error; NULL: there again. `line` is NUL-terminated, without a newline, and valid during the call. This callback may
+// come from inside of any call and only writes the line: what it calls on this loop and its sessions is refused.
+MOONPOOL_API int moonpool_loop_on_log(struct moonpool_loop *loop,
+                                      void (*on_line)(void *data, enum moonpool_log_level level,
+                                                      const char *line),
+                                      void *data);
+
+// ---- hosts ------------------------------------------------------------------------------------------------
+struct moonpool_host {
+	const char *address; // "10.0.0.1:9042"
+	const char *datacenter, *rack, *release_version;
+	uint8_t host_id[16];
+	const char *status;   // "new", "up", "down", "paused", "draining"
+	const char *distance; // "local", "remote", "ignored"
+	const char *breaker;  // of its circuit breaker: "closed", "open", "halfOpen"
+	const char *reason;   // why its last connection ended or could not be opened
+	double weight;        // 1 unless moonpool_host_set_weight() said otherwise
+	double share;         // of the requests that plans give it, 0 to 1
+	uint32_t connections, wanted_connections, most_connections;
+	uint32_t in_flight;                  // requests
+	uint64_t attempts, errors, timeouts; // since the start: sent there, failed, and without an answer in time
+	double latency_mean_ms, latency_p50_ms, latency_p99_ms; // over the window of the metrics
+};
+// How many hosts the session knows, and each from 0; NULL: there is none. Their order is no promise.
+MOONPOOL_API uint32_t moonpool_session_hosts(const struct moonpool_session *session);
+MOONPOOL_API const struct moonpool_host *moonpool_session_host(struct moonpool_session *session, uint32_t i);
+
+// Steering one host, by its address ("10.0.0.1", "10.0.0.1:9042") or a contact point's name. All of it takes effect at
+// once and fails no request. MOONPOOL_NOT_FOUND: the session knows no such host.
+// For policies that look at it: 0 to 1000000.
+MOONPOOL_API int moonpool_host_set_weight(struct moonpool_session *session, const char *host, double weight);
+// These tags and no others, at most 32, NUL-terminated. MOONPOOL_TOO_BIG: there are too many different ones.
+MOONPOOL_API int moonpool_host_set_tags(struct moonpool_session *session, const char *host,
+                                        const char *const *tags, size_t count);
+// No request goes there but those that name it; its connections stay.
+MOONPOOL_API int moonpool_host_pause(struct moonpool_session *session, const char *host);
+// No request goes there, those under way end, then its connections close: a HOST_DOWN tells that.
+MOONPOOL_API int moonpool_host_drain(struct moonpool_session *session, const char *host);
+// It is used again, with this share of the requests that plans would give it: 0 to 1, which is all of them.
+MOONPOOL_API int moonpool_host_resume(struct moonpool_session *session, const char *host, double share);
+// Each of its connections is replaced by a new one; a host that is down is tried now.
+MOONPOOL_API int moonpool_host_reconnect(struct moonpool_session *session, const char *host);
+// So many connections, whatever the configuration says: 1 <= core <= most <= 4096; 0, 0: as that says.
+MOONPOOL_API int moonpool_host_resize(struct moonpool_session *session, const char *host, uint32_t core,
+                                      uint32_t most);
+// That datacentre serves as soon as its hosts have the connections of local ones, until another one is named; NULL or
+// "": the failover policy decides again, or home serves. MOONPOOL_NOT_FOUND: no host is there;
+// MOONPOOL_INVALID_ARGUMENT: hosts of other datacentres get no connections by the configuration.
+MOONPOOL_API int moonpool_session_serve_from(struct moonpool_session *session, const char *datacenter);
+
+// ---- figures ----------------------------------------------------------------------------------------------
+// Any figure of getStats() in Lua by its name ("breakersOpen", "retriesRefused", docs/lua-api.md); counters count since
+// the session was made. 0, or MOONPOOL_NOT_FOUND.
+MOONPOOL_API int moonpool_session_figure(const struct moonpool_session *session, const char *name,
+                                         uint64_t *value);
+// What the session did over the last metricsInterval (10 s).
+struct moonpool_metrics {
+	double window_ms; // how long that is by now
+	uint64_t requests, errors, timeouts, retries, retries_refused, queued, queue_refused;
+	double requests_per_second, error_rate; // the rate is a share, 0 to 1
+	double latency_mean_ms, latency_p50_ms, latency_p95_ms, latency_p99_ms, latency_p999_ms, latency_max_ms;
+	const char *serving_datacenter; // the one that is local now
+};
+MOONPOOL_API const struct moonpool_metrics *moonpool_session_metrics(struct moonpool_session *session);
+// What the session has counted, as OpenMetrics text (docs/metrics.md), cut to `size` with its NUL. How long the whole
+// is, or a negative code. Its type is "application/openmetrics-text; version=1.0.0; charset=utf-8".
+MOONPOOL_API int moonpool_session_openmetrics(struct moonpool_session *session, char *text, size_t size);
+
+// ---- policies and the configuration -----------------------------------------------------------------------
+// Policy files and the file of moonpool_session_from_file() are watched: a change is tried and comes into force between
+// two requests, whole, or is refused; events tell which. What a configuration cannot change while the session is
+// connected is refused with its name and place.
+enum moonpool_policy_kind {
+	MOONPOOL_POLICY_BALANCE,
+	MOONPOOL_POLICY_RETRY,
+	MOONPOOL_POLICY_RECONNECT,
+	MOONPOOL_POLICY_SPECULATE,
+	MOONPOOL_POLICY_FAILOVER,
+};
+struct moonpool_policy {
+	const char *kind; // "balance"
+	const char *name, *file;
+	const char *child;      // name of the policy that it asks, ""
+	const char *last_error; // "FILE:LINE: ...", ""
+	uint32_t generation;    // 1, and one more with each reload
+	uint64_t calls, errors; // of this generation; errors were answered by the default
+	uint64_t reloads, refused;
+	uint64_t ns_per_call; // mean of the calls that were timed; 0: none yet
+	bool is_suspended;    // failing: it is asked once a second until it works
+};
+// NULL with MOONPOOL_NOT_FOUND: no policy answers this question, the default does.
+MOONPOOL_API const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *session,
+                                                                   enum moonpool_policy_kind kind);
+// Another policy from the next request on, by its name or path, whatever the configuration says. `options`: the text of
+// a Lua table of its options, NULL: none. `policy` NULL: the one of the configuration again. MOONPOOL_POLICY_ERROR:
+// moonpool_last_message() and `message` (may be NULL; cut to `size`) say why not, and the one before goes on.
+MOONPOOL_API int moonpool_session_use_policy(struct moonpool_session *session, enum moonpool_policy_kind kind,
+                                             const char *policy, const char *options, char *message,
+                                             size_t size);
+// Back to the generation before this one. MOONPOOL_NOT_FOUND: there is none.
+MOONPOOL_API int moonpool_session_rollback(struct moonpool_session *session, enum moonpool_policy_kind kind);
+// The configuration's file and all policies again, now. MOONPOOL_CONFIG_ERROR, MOONPOOL_POLICY_ERROR: something was
+// refused and goes on as it was; `message` as above.
+MOONPOOL_API int moonpool_session_reload(struct moonpool_session *session, char *message, size_t size);
+
+// ---- schema -----------------------------------------------------------------------------------------------
+// A request for the columns of a table, of all tables of a keyspace (`table` NULL) or of all (both NULL). It is
+// executed as any other; a row has keyspace_name, table_name, column_name, kind ("partition_key", "clustering",
+// "static", "regular"), position (in its key, from 0; -1), type (as CQL says it) and clustering_order. Names have
+// their stored case. MOONPOOL_EVENT_SCHEMA_CHANGED tells when to ask again.
+MOONPOOL_API struct moonpool_request *moonpool_request_new_schema(struct moonpool_session *session,
+                                                                  const char *keyspace, const char *table);
+
+#ifdef __cplusplus
+}
+#endif

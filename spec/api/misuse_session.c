@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session tells, shows and is told, with every mistake.
+#include "misuse.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static void on_event(void *data, const struct moonpool_event *event)
+{
+	(void)data, (void)event;
+}
+
+// ---- on handles that are none, or of a session that is closed ---------------------------------------------
+
+void session_calls(struct moonpool_session *bad, int code, const char *why)
+{
+	uint64_t value = 7;
+	char text[16] = "untouched";
+	IS(moonpool_session_on_event(bad, on_event, NULL), code, why);
+	IS(moonpool_session_hosts(bad), 0, why);
+	NONE(moonpool_session_host(bad, 0), code, why);
+	NONE(moonpool_session_metrics(bad), code, why);
+	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
+	IS(moonpool_session_figure(bad, "requests", &value), code, why);
+	IS(moonpool_session_openmetrics(bad, text, sizeof(text)), code, why);
+	IS(moonpool_session_use_policy(bad, MOONPOOL_POLICY_BALANCE, "RoundRobinPolicy", NULL, text, 16), code,
+	   why);
+	IS(moonpool_session_rollback(bad, MOONPOOL_POLICY_BALANCE), code, why);
+	IS(moonpool_session_reload(bad, text, sizeof(text)), code, why);
+	IS(moonpool_session_serve_from(bad, "dc"), code, why);
+	IS(moonpool_host_set_weight(bad, "127.0.0.1", 1), code, why);
+	IS(moonpool_host_set_tags(bad, "127.0.0.1", NULL, 0), code, why);
+	IS(moonpool_host_pause(bad, "127.0.0.1"), code, why);
+	IS(moonpool_host_drain(bad, "127.0.0.1"), code, why);
+	IS(moonpool_host_resume(bad, "127.0.0.1", 1), code, why);
+	IS(moonpool_host_reconnect(bad, "127.0.0.1"), code, why);
+	IS(moonpool_host_resize(bad, "127.0.0.1", 1, 1), code, why);
+	NONE(moonpool_request_new_schema(bad, NULL, NULL), code, why);
+	NONE(moonpool_request_new_schema(bad, NULL, "t"), code, why);
+	check(__LINE__, "the places", value == 7 && strcmp(text, "untouched") == 0, 1, NULL);
+}
+
+void log_calls(struct moonpool_loop *bad, const char *why)
+{
+	IS(moonpool_loop_on_log(bad, NULL, NULL), INVALID, why);
+}
+
+// ---- on a good one ----------------------------------------------------------------------------------------
+
+static void hosts(void)
+{
+	const char *host = "127.0.0.1";
+	const char *tags[33] = {"a"};
+	IS(moonpool_host_pause(session, NULL), INVALID, "the address is NULL");
+	IS(moonpool_host_drain(session, ""), MOONPOOL_NOT_FOUND, "no such host");
+	IS(moonpool_host_reconnect(session, "10.9.9.9"), MOONPOOL_NOT_FOUND, "no such host");
+	IS(moonpool_host_set_weight(session, host, -1), INVALID, "a weight");
+	IS(moonpool_host_set_weight(session, host, 1e7), INVALID, "a weight");
+	IS(moonpool_host_set_weight(session, host, NAN), INVALID, "a weight");
+	IS(moonpool_host_resume(session, host, 1.5), INVALID, "a share");
+	IS(moonpool_host_resume(session, host, NAN), INVALID, "a share");
+	IS(moonpool_host_resize(session, host, 2, 1), INVALID, "core <= most");
+	IS(moonpool_host_resize(session, host, 0, 1), INVALID, "core <= most");
+	IS(moonpool_host_resize(session, host, 1, UINT32_MAX), INVALID, "core <= most");
+	IS(moonpool_host_set_tags(session, host, NULL, 1), INVALID, "not NULL");
+	IS(moonpool_host_set_tags(session, host, tags, 33), INVALID, "32 tags");
+	IS(moonpool_host_set_tags(session, host, tags, HUGE), INVALID, "32 tags");
+	IS(moonpool_host_set_tags(session, host, tags, 2), INVALID, "a tag is NULL");
+	NONE(moonpool_session_host(session, UINT32_MAX), MOONPOOL_NOT_FOUND, "fewer hosts");
+	IS(moonpool_session_serve_from(session, "nowhere"), MOONPOOL_NOT_FOUND, "no host is in that datacentre");
+}
+
+static void figures(void)
+{
+	uint64_t value;
+	char text[4];
+	IS(moonpool_session_figure(session, NULL, &value), INVALID, "NULL");
+	IS(moonpool_session_figure(session, "requests", NULL), INVALID, "NULL");
+	IS(moonpool_session_figure(session, "nonsense", &value), MOONPOOL_NOT_FOUND, "no figure");
+	IS(moonpool_session_openmetrics(session, NULL, 4), INVALID, "no place");
+	IS(moonpool_session_openmetrics(session, text, 0), INVALID, "no place");
+	NONE(moonpool_request_new_schema(session, NULL, "t"), INVALID, "a table of no keyspace");
+}
+
+static void policies(void)
+{
+	enum moonpool_policy_kind none = (enum moonpool_policy_kind)5, less = (enum moonpool_policy_kind) - 1;
+	NONE(moonpool_session_policy(session, none), INVALID, "enum moonpool_policy_kind");
+	IS(moonpool_session_rollback(session, less), INVALID, "enum moonpool_policy_kind");
+	IS(moonpool_session_rollback(session, MOONPOOL_POLICY_RETRY), MOONPOOL_NOT_FOUND,
+	   "no earlier generation");
+	IS(moonpool_session_use_policy(session, none, "X", NULL, NULL, 0), INVALID, "enum moonpool_policy_kind");
+	IS(moonpool_session_use_policy(session, MOONPOOL_POLICY_RETRY, NULL, "{}", NULL, 0), INVALID,
+	   "options of no policy");
+	IS(moonpool_session_use_policy(session, MOONPOOL_POLICY_RETRY, "Nonsense", NULL, NULL, 9),
+	   MOONPOOL_POLICY_ERROR, "Nonsense");
+	IS(moonpool_session_use_policy(session, MOONPOOL_POLICY_RETRY, "", "} x {", NULL, 0),
+	   MOONPOOL_POLICY_ERROR, "options");
+}
+
+void session_misuse(void)
+{
+	hosts();
+	figures();
+	policies();
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random calls of what a session tells, shows and is told.
+#include <moonpool.h>
+#include <string.h>
+
+#include "random_arguments.h"
+
+static void on_event(void *data, const struct moonpool_event *event)
+{
+	(void)data;
+	(void)(strlen(event->name) + strlen(event->host) + strlen(event->from) + strlen(event->to) +
+	       strlen(event->reason) + strlen(event->keyspace) + strlen(event->table) + strlen(event->policy) +
+	       strlen(event->file));
+}
+
+static const char *a_host(void)
+{
+	static const char *const hosts[] = {"127.0.0.1", "127.0.0.2", "", "nowhere", NULL};
+	return hosts[below(5)];
+}
+
+static void look(struct moonpool_session *session)
+{
+	char text[64];
+	uint64_t value;
+	const struct moonpool_host *host =
+		moonpool_session_host(session, below(moonpool_session_hosts(session) + 2));
+	if (host != NULL)
+		(void)(strlen(host->address) + strlen(host->datacenter) + strlen(host->status) +
+		       strlen(host->reason));
+	const struct moonpool_policy *policy =
+		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(7) - 1));
+	if (policy != NULL)
+		(void)(strlen(policy->name) + strlen(policy->file) + strlen(policy->last_error));
+	const struct moonpool_metrics *metrics = moonpool_session_metrics(session);
+	if (metrics != NULL)
+		(void)strlen(metrics->serving_datacenter);
+	got("figure", moonpool_session_figure(session, below(2) == 0 ? "requests" : "x", &value));
+	got("openmetrics", moonpool_session_openmetrics(session, text, below(64)));
+}
+
+static void steer(struct moonpool_session *session)
+{
+	const char *tags[] = {"a", below(4) == 0 ? NULL : "b"};
+	switch (below(8)) {
+	case 0: got("set_weight", moonpool_host_set_weight(session, a_host(), (double)below(4) - 1)); break;
+	case 1: got("set_tags", moonpool_host_set_tags(session, a_host(), tags, below(3))); break;
+	case 2: got("pause", moonpool_host_pause(session, a_host())); break;
+	case 3: got("reconnect", moonpool_host_reconnect(session, a_host())); break;
+	case 4: got("resize", moonpool_host_resize(session, a_host(), below(3), below(4))); break;
+	case 5: got("serve_from", moonpool_session_serve_from(session, below(2) == 0 ? NULL : "dc")); break;
+	// What was held is let go more often, so that requests find somebody.
+	default: got("resume", moonpool_host_resume(session, "127.0.0.1", 1)); break;
+	}
+}
+
+static void change(struct moonpool_session *session)
+{
+	static const char *const names[] = {"RoundRobinPolicy", "TokenAwarePolicy", "Nonsense", NULL};
+	enum moonpool_policy_kind kind = (enum moonpool_policy_kind)((int)below(4) - 1);
+	char message[64];
+	switch (below(4)) {
+	case 0: got("reload", moonpool_session_reload(session, message, below(64))); break;
+	case 1: got("rollback", moonpool_session_rollback(session, kind)); break;
+	case 2: got("on_event", moonpool_session_on_event(session, below(2) == 0 ? NULL : on_event, NULL)); break;
+	default:
+		got("use_policy", moonpool_session_use_policy(session, kind, names[below(4)],
+		                                              below(2) == 0 ? NULL : "{}", message, sizeof(message)));
+	}
+}
+
+void random_session_call(struct moonpool_session *session)
+{
+	switch (below(6)) {
+	case 0: change(session); break;
+	case 1:
+	case 2: steer(session); break;
+	default: look(session); break;
+	}
+}

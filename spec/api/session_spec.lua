@@ -1,0 +1,229 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The C API: what a session tells by itself, what it shows, and how it is steered. Its misuse stands in
+-- misuse_session.c.
+local api = require "spec.support.capi"
+local policies = require "spec.support.policies"
+local C, ffi = api.C, api.ffi
+
+local EVENT = "void (*)(void *, const struct moonpool_event *)"
+local LINE = "void (*)(void *, enum moonpool_log_level, const char *)"
+
+local function on_cluster(name, body)
+  it(name, function()
+    local folder = policies.folder()
+    finally(function() policies.remove(folder) end)
+    api.on_cluster(function(env) body(env, folder) end)
+  end)
+end
+
+local function connected(env, text)
+  local session = assert(env:open(text))
+  assert.is_nil(env:connect(session))
+  return session
+end
+
+-- A list that grows by each event: { name, host, reason, from, to, ... }.
+local function listen(env, session)
+  local list = {}
+  assert.equal(0, C.moonpool_session_on_event(session, env:callback(EVENT, function(_, event)
+    local one = { kind = tonumber(event.kind), generation = event.generation, from_size = event.from_size,
+      to_size = event.to_size, count = event.count }
+    for _, field in ipairs { "name", "host", "from", "to", "reason", "keyspace", "table", "policy", "file" } do
+      one[field] = ffi.string(event[field])
+    end
+    list[#list + 1] = one
+  end), nil))
+  function list.named(name)
+    for _, event in ipairs(list) do
+      if event.name == name then return event end
+    end
+  end
+  return list
+end
+
+local function host_at(env, session, node)
+  for i = 0, C.moonpool_session_hosts(session) - 1 do
+    local host = C.moonpool_session_host(session, i)
+    if ffi.string(host.address) == ("127.0.0.%d:%d"):format(node, env.port) then return host end
+  end
+end
+
+local function status(env, session, node) return ffi.string(host_at(env, session, node).status) end
+
+describe("events of the C API", function()
+  on_cluster("tell hosts, connections and the schema, until the session is closed", function(env)
+    local session = assert(env:open())
+    local events = listen(env, session)
+    assert.is_nil(env:connect(session))
+    env:wait("hostUp", function() return events.named "hostUp" and events.named "connectionAdded" end)
+    env.cluster:schema "CREATE TABLE ks.told (id int PRIMARY KEY)"
+    env:wait("schemaChange", function() return events.named "schemaChange" end)
+    local change = events.named "schemaChange"
+    assert.same({ "ks", "told", "CREATED", tonumber(C.MOONPOOL_EVENT_SCHEMA_CHANGED) },
+      { change.keyspace, change.table, change.reason, change.kind })
+    env.cluster:kill(3)
+    env:wait("hostDown", function() return events.named "hostDown" end)
+    local down = events.named "hostDown"
+    assert.equal(("127.0.0.3:%d"):format(env.port), down.host)
+    assert.is_true(#down.reason > 0)
+    assert.equal(down.host, events.named "connectionLost".host)
+    assert.equal(0, C.moonpool_session_on_event(session, nil, nil))
+    local count = #events
+    env.cluster:start(3)
+    env:wait("the host is up", function() return status(env, session, 3) == "up" end)
+    assert.equal(count, #events)
+    env:close(session)
+  end)
+
+  on_cluster("may close the session from inside", function(env)
+    local session = assert(env:open())
+    local closed = false
+    local done = env:callback("void (*)(void *)", function() closed = true end)
+    assert.equal(0, C.moonpool_session_on_event(session, env:callback(EVENT, function()
+      C.moonpool_session_close(session, done, nil)
+    end), nil))
+    C.moonpool_session_connect(session, env:callback("void (*)(void *, const struct moonpool_error *)",
+      function() end), nil)
+    env:wait("closed", function() return closed end)
+  end)
+end)
+
+describe("the log of the C API", function()
+  on_cluster("goes to a callback, which may call nothing else", function(env)
+    local lines, codes = {}, {}
+    local config = env.config:gsub("'off'", "'debug'")
+    local session
+    assert.equal(0, C.moonpool_loop_on_log(env.loop, env:callback(LINE, function(_, level, line)
+      lines[#lines + 1] = tonumber(level) .. " " .. ffi.string(line)
+      codes[C.moonpool_loop_stop(env.loop)] = true
+      if session ~= nil then
+        codes[C.moonpool_session_close(session, nil, nil)] = true
+        codes[C.moonpool_session_hosts(session) == 0 and C.moonpool_last_code()] = true
+      end
+    end), nil))
+    session = connected(env, config)
+    env:wait("lines", function() return #lines > 3 end)
+    assert.matches("3 session: new %-> connecting", table.concat(lines, "\n"))
+    assert.same({ [C.MOONPOOL_INVALID_ARGUMENT] = true }, codes)
+    env:close(session)
+    assert.equal(0, C.moonpool_loop_on_log(env.loop, nil, nil))
+  end)
+end)
+
+describe("hosts of the C API", function()
+  on_cluster("are shown as they are", function(env)
+    local session = connected(env)
+    assert.equal(3, C.moonpool_session_hosts(session))
+    assert.is_true(C.moonpool_session_host(session, 3) == nil)
+    env:wait("up", function() return status(env, session, 2) == "up" and host_at(env, session, 2).connections > 0 end)
+    local host = host_at(env, session, 2)
+    assert.same({ "datacenter1", "local", "closed", "", 1, 1 }, { ffi.string(host.datacenter),
+      ffi.string(host.distance), ffi.string(host.breaker), ffi.string(host.reason), host.weight, host.share })
+    assert.is_true(#ffi.string(host.release_version) > 0 and #ffi.string(host.rack) > 0)
+    assert.is_true(ffi.string(host.host_id, 16) ~= ("\0"):rep(16))
+    assert.is_true(host.wanted_connections > 0 and host.most_connections >= host.wanted_connections)
+    env:close(session)
+  end)
+
+  on_cluster("are paused, drained, resumed, sized and told to policies", function(env, folder)
+    policies.write(folder .. "/tagged.lua", [[
+      return balance { name = "Tagged", plan = function(plan)
+        plan:only(tagged "canary") plan:hosts(localDc) plan:allowAll() plan:hosts(localDc)
+      end }
+    ]])
+    local session = connected(env, (env.config:gsub("keyspace",
+      ("loadBalancing = { policy = %q }, keyspace"):format(folder .. "/tagged.lua"))))
+    local address = "127.0.0.2"
+    local function answers(times)
+      local seen = {}
+      for _ = 1, times do
+        seen[#seen + 1] = env:query(session, "SELECT key FROM system.local", function(result)
+          return ffi.string(C.moonpool_result_host(result))
+        end)
+      end
+      return table.concat(seen, " ")
+    end
+    env:wait("up", function() return status(env, session, 2) == "up" end)
+    local tags = ffi.new("const char *[2]", { "canary", "other" })
+    assert.equal(0, C.moonpool_host_set_tags(session, address, tags, 2))
+    assert.equal(("127.0.0.2:%d "):format(env.port):rep(5):sub(1, -2), answers(5))
+    assert.equal(0, C.moonpool_host_pause(session, address))
+    assert.equal("paused", status(env, session, 2))
+    assert.not_matches("127.0.0.2", answers(9), 1, true)
+    assert.equal(0, C.moonpool_host_resume(session, address, 0.25))
+    assert.equal(0.25, host_at(env, session, 2).share)
+    assert.equal(0, C.moonpool_host_resume(session, address, 1))
+    assert.equal(0, C.moonpool_host_set_weight(session, address, 7))
+    assert.equal(7, host_at(env, session, 2).weight)
+    assert.equal(0, C.moonpool_host_resize(session, address, 3, 5))
+    env:wait("three connections", function() return host_at(env, session, 2).connections == 3 end)
+    assert.equal(5, host_at(env, session, 2).most_connections)
+    assert.equal(0, C.moonpool_host_resize(session, address, 0, 0))
+    assert.equal(0, C.moonpool_host_reconnect(session, address))
+    assert.equal(0, C.moonpool_host_drain(session, address))
+    env:wait("drained", function() return host_at(env, session, 2).connections == 0 end)
+    assert.equal("draining", status(env, session, 2))
+    assert.equal(0, C.moonpool_host_resume(session, address, 1))
+    assert.equal(0, C.moonpool_host_set_tags(session, address, nil, 0))
+    assert.equal(0, C.moonpool_session_serve_from(session, "datacenter1"))
+    assert.equal(C.MOONPOOL_NOT_FOUND, C.moonpool_session_serve_from(session, "nowhere"))
+    assert.equal(0, C.moonpool_session_serve_from(session, nil))
+    env:close(session)
+  end)
+end)
+
+describe("figures of the C API", function()
+  on_cluster("have all names of getStats(), the window and OpenMetrics text", function(env)
+    local session = connected(env)
+    for _ = 1, 4 do assert(env:query(session, "SELECT key FROM system.local")) end
+    local stats, value = ffi.new "struct moonpool_stats", ffi.new "uint64_t[1]"
+    assert.equal(0, C.moonpool_session_stats(session, stats))
+    for name in pairs(require("moonpool").ConnectionPool({ contactPoints = { "127.0.0.1" },
+      logging = { level = "off" } }):getStats()) do
+      assert.equal(0, C.moonpool_session_figure(session, name, value), name)
+    end
+    assert.equal(0, C.moonpool_session_figure(session, "requests", value))
+    assert.equal(4, tonumber(value[0]))
+    assert.equal(4, tonumber(stats.requests))
+    local metrics = C.moonpool_session_metrics(session)
+    assert.equal("datacenter1", ffi.string(metrics.serving_datacenter))
+    assert.is_true(metrics.error_rate == 0 and metrics.window_ms >= 0)
+    local text = ffi.new "char[65536]"
+    local len = C.moonpool_session_openmetrics(session, text, 65536)
+    assert.equal(len, #ffi.string(text))
+    assert.matches("\nmoonpool_requests_total{[^\n]*} 4\n", ffi.string(text))
+    assert.matches("# EOF\n$", ffi.string(text))
+    assert.equal(len, C.moonpool_session_openmetrics(session, text, 6))
+    assert.equal(5, #ffi.string(text))
+    env:close(session)
+  end)
+end)
+
+describe("the schema of the C API", function()
+  on_cluster("is asked for by table, by keyspace and whole", function(env)
+    env.cluster:schema "CREATE TABLE ks.\"Its\" (a int, b text, v float, PRIMARY KEY (a, b))"
+    local session = connected(env)
+    local function columns(keyspace, of)
+      local text, len, list = ffi.new "const char *[1]", ffi.new "size_t[1]", {}
+      assert(env:execute(C.moonpool_request_new_schema(session, keyspace, of), function(result)
+        while C.moonpool_result_next(result) > 0 do
+          local words = {}
+          for _, name in ipairs { "table_name", "column_name", "kind", "type" } do
+            C.moonpool_get_text(result, C.moonpool_result_column(result, name), text, len)
+            words[#words + 1] = ffi.string(text[0], len[0])
+          end
+          list[#list + 1] = table.concat(words, " ")
+        end
+      end))
+      table.sort(list)
+      return list
+    end
+    local expected = { "Its a partition_key int", "Its b clustering text", "Its v regular float" }
+    assert.same(expected, columns("ks", "Its"))
+    assert.same(expected, columns("ks", nil))
+    assert.is_true(#columns(nil, nil) > 20)
+    assert.same({}, columns("ks", "its"))
+    assert.same({}, columns("it's", "' OR 1"))
+    env:close(session)
+  end)
+end)
