@@ -27,13 +27,24 @@ local function body(future, fn, ...)
   return core.futureFinish(future, xpcall(fn, async.withTraceback, ...))
 end
 
--- Run fn(...) in a coroutine of its own; it begins when the caller waits next.
+-- Run fn(...) in a coroutine of its own; it begins when the caller waits next. What a handlers file begins so ends with
+-- it.
 function async.spawn(fn, ...)
   if type(fn) ~= "function" then
     error("bad argument #1 to 'spawn' (function expected, got " .. type(fn) .. ")", 2)
   end
   local future = core.future()
-  core.start(body, future, fn, ...)
+  core.spawn(body, future, fn, ...)
+  return future
+end
+
+-- The same for what shall go on when the handlers file that begins it is replaced: it belongs to the application.
+function async.detach(fn, ...)
+  if type(fn) ~= "function" then
+    error("bad argument #1 to 'detach' (function expected, got " .. type(fn) .. ")", 2)
+  end
+  local future = core.future()
+  core.within(nil, core.start, body, future, fn, ...)
   return future
 end
 

@@ -22,6 +22,7 @@ local moonpool = {
   timeout = core.timeout,
   turn = core.turn,
   spawn = async.spawn,
+  detach = async.detach,
   all = async.all,
 }
 

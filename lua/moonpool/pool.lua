@@ -138,15 +138,20 @@ local function handle(state, name, fn, ...)
   local ok, message = xpcall(fn, async.withTraceback, ...)
   state.running[fn] = state.running[fn] - 1
   if ok then return end
+  if core.isOver() then
+    core.log("debug", "a handler of '" .. name .. "' was ended: " .. core.errorText(message), state.pool)
+    return
+  end
   state.handlerErrors = state.handlerErrors + 1
   core.log("error", "a handler of '" .. name .. "' failed: " .. core.errorText(message), state.pool)
 end
 
-local function begin(state, name, fn, ...)
+-- `owner`: of the calls of a file's handlers; nil: it is the application's.
+local function begin(state, owner, name, fn, ...)
   local running = state.running[fn] or 0
   if running < MOST_RUNNING then
     state.running[fn] = running + 1
-    core.start(handle, state, name, fn, ...)
+    core.within(owner, core.start, handle, state, name, fn, ...)
     return
   end
   core.missedEvent(state.pool)
@@ -157,12 +162,17 @@ local function begin(state, name, fn, ...)
     :format(name, info.short_src, info.linedefined, MOST_RUNNING), state.pool)
 end
 
--- To those of the application, then to those of the file that serves now.
+-- To those of the file that serves now.
+function reload.tell_file(state, name, ...)
+  local loaded = state.loaded
+  for _, fn in ipairs(loaded and loaded.lists[name] or {}) do begin(state, loaded.calls, name, fn, ...) end
+end
+
+-- To those of the application, then to those of the file.
 local function hand_out(state, name, ...)
   if not name then return end
-  local loaded = state.loaded and state.loaded.lists[name]
-  for _, fn in ipairs(state.handlers[name] or {}) do begin(state, name, fn, ...) end
-  for _, fn in ipairs(loaded or {}) do begin(state, name, fn, ...) end
+  for _, fn in ipairs(state.handlers[name] or {}) do begin(state, nil, name, fn, ...) end
+  reload.tell_file(state, name, ...)
   if state.playbooks then state.playbooks:event(name, ...) end
 end
 reload.hand_out = hand_out
@@ -175,6 +185,7 @@ local function dispatch(self, state)
     return name ~= false
   end
   while step(core.nextEvent(self)) do end -- luacheck: ignore 542
+  reload.leave(state)
 end
 
 function reload.serve_events(self, state)
@@ -246,10 +257,13 @@ function Pool.playbooks(self, ...)
   return owner and owner:list() or {}
 end
 
--- pool:runPlaybook(name, { host = ..., dry = true }): begins it now; true and the run's number, or nil, err.
+-- pool:runPlaybook(name, { host = ..., dry = true }): begins it now; true and the run's number, or nil, err. With
+-- keep = true it goes on when the handlers file that began it is replaced.
 function Pool.runPlaybook(self, name, options)
   options = options or {}
-  local host, dry = option(options, "runPlaybook", "host", "string"), option(options, "runPlaybook", "dry", "boolean")
+  local host = option(options, "runPlaybook", "host", "string")
+  local dry = option(options, "runPlaybook", "dry", "boolean")
+  option(options, "runPlaybook", "keep", "boolean")
   local owner = playbooks_of(self)
   if not owner then return nil, core.error("INVALID_ARGUMENT", NO_PLAYBOOKS) end
   return owner:start(name, { host = host, dry = dry })

@@ -14,7 +14,9 @@ local playbooks = require "moonpool.playbook"
 
 local format = string.format
 
-local reload = {} -- pool.lua adds complete(checked), hand_out(state, event, ...) and serve_events(pool, state)
+-- pool.lua adds complete(checked), hand_out(state, event, ...), tell_file(state, event, ...) and
+-- serve_events(pool, state)
+local reload = {}
 
 -- Of a configuration, whatever level it asks for: a key without effect is never taken in silence.
 function reload.warn(warnings)
@@ -28,6 +30,30 @@ local function watch(pool, what, path)
   if not ok then core.log("warn", format("%s: changes will not be noticed: %s", path, why), pool) end
 end
 
+-- The file is not heard any more.
+local function leave(state, generation, why, ms)
+  handlers.leave(generation, why, ms)
+  for number in pairs(generation.runs) do
+    if state.playbooks then state.playbooks:cancel(number, generation.path .. " " .. why) end
+  end
+end
+
+-- The pool has come to its end.
+function reload.leave(state)
+  if state.loaded then leave(state, state.loaded, "belongs to a pool that is closed", handlers.CLOSED_MS) end
+end
+
+-- What the file before remembered, and what happened before it came.
+local function tell_past(pool, state, before)
+  if before then reload.tell_file(state, handlers.RELOAD, before.memory) end
+  if not state.loaded.lists.hostDown then return end
+  local more = core.getAnalysis(pool)
+  for _, host in ipairs(core.getHosts(pool)) do
+    local known = more and more.hosts[host.address]
+    if host.status == "down" then reload.tell_file(state, "hostDown", host.address, known and known.why) end
+  end
+end
+
 local function take_handlers(pool, state, generation)
   local before = state.loaded
   state.numbers = state.numbers + 1
@@ -35,11 +61,15 @@ local function take_handlers(pool, state, generation)
   handlers.serve(pool, generation)
   reload.serve_events(pool, state)
   state.loaded = generation
+  if before then leave(state, before, "was replaced", handlers.FINISH_MS) end
+  tell_past(pool, state, before)
   if not before or before.path ~= generation.path then watch(pool, "handlers", generation.path) end
 end
 
 local function drop_handlers(pool, state)
+  local before = state.loaded
   state.loaded = nil
+  leave(state, before, "is not among the configuration's any more", handlers.FINISH_MS)
   watch(pool, "handlers", nil)
 end
 
@@ -114,11 +144,13 @@ local function apply(pool, state)
     if not generation then return nil, checked.place { "handlers" } .. ": handlers: " .. why end
   end
   local set, why = playbooks.load(checked)
-  if not set then return nil, checked.place { "playbooks" } .. ": playbooks: " .. why end
-  local layer = overlay.after(state.layer, changes)
-  local ok
-  ok, why = core.applyConfig(pool, overlay.over(layer, checked))
-  if not ok then return nil, why end
+  if not set then why = checked.place { "playbooks" } .. ": playbooks: " .. why end
+  local layer, ok = overlay.after(state.layer, changes), false
+  if set then ok, why = core.applyConfig(pool, overlay.over(layer, checked)) end
+  if not ok then
+    if generation then handlers.discard(generation) end
+    return nil, why
+  end
   state.layer = layer
   reload.warn(warnings)
   state.checked = checked

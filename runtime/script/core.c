@@ -11,6 +11,7 @@
 #include "base/text/redact.h"
 #include "link/tls.h"
 #include "policy/installation.h"
+#include "script/owner.h"
 #include "script/pool/pool.h"
 #include "script/runtime.h"
 #include "wire/compress.h"
@@ -229,6 +230,7 @@ int luaopen_moonpool_core(lua_State *L)
 	lua_pushboolean(L, mp_tls_is_built());
 	lua_setfield(L, -2, "tls");
 	mp_lua_add_future(L);
+	mp_lua_add_owner(L);
 	mp_lua_add_error(L);
 	mp_lua_add_int64(L);
 	mp_lua_add_result(L);

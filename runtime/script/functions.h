@@ -11,6 +11,12 @@
 	/* coroutines, time and the process */                                                            \
 	X("run", mp_core_run, "run a function as a coroutine until it has returned")                      \
 	X("start", mp_core_start, "begin a coroutine in this turn")                                       \
+	X("spawn", mp_core_spawn, "the same, belonging to what the running one belongs to")               \
+	X("owner", mp_core_owner, "what coroutines belong to")                                            \
+	X("within", mp_core_within, "call a function that begins coroutines of an owner")                 \
+	X("endOwner", mp_core_end_owner, "the coroutines of an owner end")                                \
+	X("ownerCount", mp_core_owner_count, "the coroutines of an owner")                                \
+	X("isOver", mp_core_is_over, "has the owner of this coroutine ended?")                            \
 	X("onRun", mp_core_on_run, "what is called around each run of coroutines")                        \
 	X("spawnLimited", mp_core_spawn_limited, "a coroutine that may not compute for long at a time")   \
 	X("command", mp_core_command, "run a program and wait for its end")                               \

@@ -10,7 +10,7 @@
 #include "base/fork.h"
 #include "base/log.h"
 #include "script/core.h"
-#include "script/runtime.h"
+#include "script/runtime_internal.h"
 
 #define FUTURE "moonpool.future"
 
@@ -68,7 +68,7 @@ int mp_core_future_park(lua_State *L)
 	if (future->runtime != runtime) // which may be gone
 		mp_lua_raise(L, "the future belongs to another world: wait for it where it was made");
 	mp_runtime_check(runtime, L);
-	mp_list_push_back(&future->waiters, mp_waiter_node(mp_runtime_register(runtime)));
+	mp_runtime_queue(runtime, &future->waiters);
 	return mp_runtime_yield(runtime);
 }
 
@@ -87,8 +87,10 @@ int mp_core_future_values(lua_State *L)
 
 static void log_lost(lua_State *L, struct future *future, int error)
 {
+	const struct mp_waiter *current = future->runtime->current;
+	bool is_over = current != NULL && mp_owner_is_over(current->owner); // it was to end
 	const char *text = mp_lua_push_error_text(L, error);
-	mp_log_write(mp_loop_log(mp_runtime_loop(future->runtime)), MP_LOG_ERROR,
+	mp_log_write(mp_loop_log(mp_runtime_loop(future->runtime)), is_over ? MP_LOG_DEBUG : MP_LOG_ERROR,
 	             "a spawned coroutine failed and nobody waits for it: %s", text);
 	lua_pop(L, 1);
 }
@@ -108,8 +110,9 @@ void mp_lua_future_settle(lua_State *L, int index, int count)
 	lua_setfenv(L, index);
 	lua_settop(L, first - 1);
 	future->done = true;
-	while (future->waiters.count > 0)
-		mp_waiter_wake(mp_waiter_at(mp_list_pop_front(&future->waiters)));
+	struct mp_waiter *waiter;
+	while ((waiter = mp_runtime_unqueue(&future->waiters)) != NULL)
+		mp_waiter_wake(waiter);
 }
 
 // finish(future, true, values...) or finish(future, false, error): the results of xpcall.

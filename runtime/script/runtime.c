@@ -101,7 +101,7 @@ void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs)
 	if (runtime->ending)
 		lua_pop(L, nargs + 1);
 	else
-		(void)mp_waiter_begin(runtime, L, nargs);
+		(void)mp_waiter_begin(runtime, L, mp_owner_given(runtime), nargs);
 }
 
 static int do_nothing(lua_State *L)
@@ -186,7 +186,7 @@ static const char *why_not_done(const struct mp_runtime *runtime, const struct m
 int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs)
 {
 	check_run(runtime, L);
-	struct mp_frame frame = {.waiter = mp_waiter_begin(runtime, L, nargs)};
+	struct mp_frame frame = {.waiter = mp_waiter_begin(runtime, L, NULL, nargs)};
 	call_around(L, ENTER);
 	mp_waiter_set_frame(frame.waiter, &frame);
 	runtime->stopped = false;

@@ -38,7 +38,8 @@ int mp_runtime_run(struct mp_runtime *runtime, lua_State *L, int nargs);
 void mp_runtime_set_around(lua_State *L);
 // The same without running: the function begins in the RUN phase of this turn. An error that it raises is logged. When
 // the runtime ends nothing begins.
-void mp_runtime_start(struct mp_runtime *runtime, lua_State *L, int nargs);
+void mp_runtime_start(struct mp_runtime *runtime, lua_State *L,
+                      int nargs); // it belongs to nobody (script/owner.h)
 // Run the loop until every coroutine has ended but those that serve pools (mp_runtime_serve), or mp_runtime_stop().
 // When only coroutines of event handlers are left, they have two seconds.
 void mp_runtime_settle(struct mp_runtime *runtime);
@@ -62,14 +63,16 @@ struct mp_waiter;
 void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L);
 void mp_runtime_raise_forked(lua_State *L);                        // MP_EFORKED
 struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime); // cannot fail
+// Instead of register(): in a queue of its owner's, who takes the first one out (NULL: nobody waits there) and resumes
+// it. One that is ended with its owner leaves the queue by itself.
+void mp_runtime_queue(struct mp_runtime *runtime, struct mp_list *queue);
+struct mp_waiter *mp_runtime_unqueue(struct mp_list *queue);
 int mp_runtime_yield(struct mp_runtime *runtime);
 int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms); // all of it
 // From the loop: push the results with lua_* on mp_waiter_state(), without allocating, then resume. The waiter is gone
 // afterwards, and anything that Lua owns may be. A coroutine that somebody resumed by hand is forgotten.
 lua_State *mp_waiter_state(struct mp_waiter *waiter);
 void mp_waiter_resume(struct mp_waiter *waiter, int nresults);
-struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter); // while it waits: for a list of its owner's
-struct mp_waiter *mp_waiter_at(struct mp_list_node *node);
 // Without results, later in this turn: also from inside of Lua.
 void mp_waiter_wake(struct mp_waiter *waiter);
 // A coroutine of the host's: it does not run inside of mp_waiter_resume(), so what it gets must be there before.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What runtime.c, runtime_world.c and waiter.c share.
+// What runtime.c, runtime_world.c, waiter.c, turn.c and owner.c share.
 #pragma once
 
 #include "script/blocks.h"
 #include "script/host.h"
+#include "script/owner.h"
 #include "script/runtime.h"
 
 struct mp_runtime {
@@ -18,9 +19,12 @@ struct mp_runtime {
 	uint64_t handler_ns;       // since when it runs, 0: what runs is none
 	struct mp_blocks blocks;   // handlers that held the loop up
 	struct mp_waiter *current; // whose Lua code runs now
-	uint64_t tickets;          // given so far
-	uint32_t turn_errors;      // that it got for it
-	uint64_t turn_until_ns;    // processor time at which the turn of a limited coroutine ends
+	bool is_given;             // what current begins now belongs to that owner (within)
+	struct mp_owner *given;
+	struct mp_waiter *given_by;
+	uint64_t tickets;       // given so far
+	uint32_t turn_errors;   // that it got for it
+	uint64_t turn_until_ns; // processor time at which the turn of a limited coroutine ends
 	size_t waiting;
 	size_t live;           // coroutines that have not ended and do not serve
 	size_t handling;       // those of them that handlers are, or have begun
@@ -62,9 +66,11 @@ struct mp_waiter {
 	int nargs;              // until it has begun: values above its function
 	double ticket;          // of its last suspension, alone on its stack meanwhile
 	struct mp_label *label; // what it is at, NULL: nobody asks
+	struct mp_owner *owner; // what it belongs to
 	struct mp_frame *frame;
 	struct mp_timer timer;    // of sleep
-	struct mp_list_node node; // in idle or ready; while it waits, its owner's
+	struct mp_list_node node; // in idle, ready or queue
+	struct mp_list *queue;    // its owner's, while it waits there
 	struct mp_list_node all;
 	void *bell; // of a visitor: the host's, where its coroutine waits; NULL: no visitor
 	uint32_t seat, visits;
@@ -88,7 +94,10 @@ void mp_visitor_answer(struct mp_waiter *visitor); // what it waited for is on `
 bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
 struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L);
 // Moves the function and its arguments from L into a coroutine that is ready.
-struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs);
+struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner,
+                                  int nargs);
+void mp_waiter_recall(
+	struct mp_waiter *waiter); // of an owner that is over: it waits no longer, if that can be
 void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame);
 lua_State *mp_waiter_thread(struct mp_waiter *waiter);
 void mp_waiter_rest(struct mp_waiter *waiter); // it has returned and its results were taken: for others
@@ -96,3 +105,7 @@ void mp_waiter_destroy(struct mp_waiter *waiter);
 void mp_waiter_stop_timer(struct mp_waiter *waiter);
 struct mp_waiter *mp_waiter_of_all(struct mp_list_node *node); // of runtime->all
 void mp_waiter_run_ready(void *runtime);                       // the task `drain`
+
+// ---- turn.c -----------------------------------------------------------------------------------------------
+// It is about to run, for the first time or after a wait (goes_on). True: under a hook, which its caller takes off.
+bool mp_turn_begin(struct mp_waiter *waiter, bool goes_on);

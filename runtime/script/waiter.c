@@ -54,6 +54,12 @@ struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 	return waiter;
 }
 
+static void leave_owner(struct mp_waiter *waiter)
+{
+	mp_owner_leave(waiter->owner);
+	waiter->owner = NULL;
+}
+
 void mp_waiter_destroy(struct mp_waiter *waiter)
 {
 	if (waiter->frame != NULL)
@@ -61,6 +67,7 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->ref);
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->future_ref);
 	mp_label_unref(waiter->label);
+	leave_owner(waiter);
 	mp_timer_stop(&waiter->timer);
 	if (waiter->bell != NULL)
 		waiter->runtime->host->close(waiter->bell);
@@ -96,7 +103,7 @@ static void make_ready(struct mp_waiter *waiter)
 	mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
 }
 
-struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int nargs)
+struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner, int nargs)
 {
 	struct mp_waiter *waiter;
 	if (runtime->idle.count > 0)
@@ -111,6 +118,7 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, int 
 	waiter->turn_ms = runtime->current != NULL ? runtime->current->turn_ms : 0;
 	waiter->nargs = nargs;
 	waiter->label = runtime->current != NULL ? mp_label_ref(runtime->current->label) : NULL;
+	waiter->owner = mp_owner_enter(owner);
 	waiter->frame = NULL;
 	lua_xmove(L, waiter->co, nargs + 1);
 	runtime->live++;
@@ -128,6 +136,7 @@ void mp_waiter_rest(struct mp_waiter *waiter)
 	}
 	mp_label_unref(waiter->label);
 	waiter->label = NULL;
+	leave_owner(waiter);
 	lua_settop(waiter->co, 0);
 	mp_list_push_front(&waiter->runtime->idle, &waiter->node);
 }
@@ -202,70 +211,7 @@ static void leave_ticket(struct mp_waiter *waiter)
 	lua_pushnumber(waiter->co, waiter->ticket);
 }
 
-// ---- turns that end ---------------------------------------------------------------------------------------
-// Code that may not hold the loop is looked at every so many instructions. It gets an error, and when it goes on for a
-// little it gets one at each instruction: what it catches does not help it. A hook is the whole Lua state's, so it
-// stands only while such a coroutine runs; compiled code does not meet it, so whoever limits a turn runs code that is
-// not compiled (jit.off). One thing gets past it: a recursion that catches the overflow of its stack for ever, where
-// LuaJIT has no room for a hook any more; the watchdog of the executable names that.
-
-#define LOOK_EVERY 1000     // instructions
-#define GRACE_NS   5000000u // of whoever handles the error
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static void look_at_turn(lua_State *L, lua_Debug *ar)
-{
-	(void)ar;
-	struct mp_runtime *runtime = mp_runtime_peek(L);
-	struct mp_waiter *waiter = runtime != NULL ? runtime->current : NULL;
-	if (waiter == NULL || waiter->turn_ms == 0)
-		return;
-	bool ends = runtime->turn_errors > 1;
-	if (!ends && cpu_ns() < runtime->turn_until_ns)
-		return;
-	if (++runtime->turn_errors == 2)
-		lua_sethook(L, look_at_turn, LUA_MASKCOUNT, 1);
-	runtime->turn_until_ns += GRACE_NS;
-	luaL_error(L, "it computes for more than %d ms without waiting", (int)waiter->turn_ms);
-}
-
-static void begin_turn(struct mp_waiter *waiter)
-{
-	waiter->runtime->turn_errors = 0;
-	waiter->runtime->turn_until_ns = cpu_ns() + waiter->turn_ms * 1000000ull;
-	lua_sethook(waiter->co, look_at_turn, LUA_MASKCOUNT, LOOK_EVERY);
-}
-
-// spawnLimited(milliseconds, function, ...): a future of what the function returns, or of nil and its error. The
-// coroutine and those that it starts get an error once they compute for longer without waiting, whatever they catch,
-// until they end. Their code must not be compiled (jit.off).
-int mp_core_spawn_limited(lua_State *L)
-{
-	lua_Integer ms = luaL_checkinteger(L, 1);
-	luaL_argcheck(L, ms >= 1 && ms <= 60000, 1, "1 to 60000 ms");
-	luaL_checktype(L, 2, LUA_TFUNCTION);
-	struct mp_runtime *runtime = mp_runtime_of(L);
-	int nargs = lua_gettop(L) - 2;
-	mp_core_future(L);
-	lua_replace(L, 1);
-	lua_pushvalue(L, 1);
-	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	struct mp_waiter *waiter = runtime->ending ? NULL : mp_waiter_begin(runtime, L, nargs);
-	if (waiter == NULL) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
-	} else {
-		waiter->turn_ms = (uint32_t)ms;
-		waiter->future_ref = ref;
-	}
-	lua_settop(L, 1);
-	return 1;
-}
+// ---- running ----------------------------------------------------------------------------------------------
 
 static void resume(struct mp_waiter *waiter, int nargs)
 {
@@ -275,16 +221,16 @@ static void resume(struct mp_waiter *waiter, int nargs)
 	struct mp_waiter *outer = runtime->current;
 	runtime->current = waiter;
 	waiter->state = RUNNING;
+	bool goes_on = waiter->begun;
 	waiter->begun = true;
 	mp_runtime_collect(runtime->scratch);
 	struct mp_watched *around = runtime->beat->handler;
 	uint64_t outer_ns = runtime->handler_ns;
 	runtime->beat->handler = mp_label_resumed(waiter->label);
 	runtime->handler_ns = MP_UNLIKELY(waiter->label != NULL) ? mp_loop_clock_ns(runtime->loop) : 0;
-	if (MP_UNLIKELY(waiter->turn_ms > 0))
-		begin_turn(waiter);
+	bool is_watched = mp_turn_begin(waiter, goes_on);
 	int rc = lua_resume(waiter->co, nargs);
-	if (MP_UNLIKELY(waiter->turn_ms > 0))
+	if (MP_UNLIKELY(is_watched))
 		lua_sethook(waiter->co, NULL, 0, 0);
 	runtime->beat->handler = around;
 	if (MP_UNLIKELY(runtime->handler_ns != 0))
@@ -298,6 +244,10 @@ static void resume(struct mp_waiter *waiter, int nargs)
 	}
 	if (waiter->state == WAITING)
 		return;
+	if (MP_UNLIKELY(goes_on && mp_owner_is_over(waiter->owner))) { // it was told, and goes on
+		forget(waiter);
+		return;
+	}
 	// A bare coroutine.yield(): the others first, then this one again.
 	lua_settop(waiter->co, 0);
 	leave_ticket(waiter);
@@ -311,7 +261,7 @@ void mp_waiter_run_ready(void *data)
 	for (size_t left = runtime->ready.count; left > 0 && runtime->ready.count > 0; left--) {
 		struct mp_waiter *waiter =
 			MP_CONTAINER_OF(mp_list_pop_front(&runtime->ready), struct mp_waiter, node);
-		if (MP_UNLIKELY(runtime->ending || !is_there(waiter, 0)))
+		if (MP_UNLIKELY(runtime->ending || !is_there(waiter, 0) || mp_owner_refuses(waiter)))
 			forget(waiter);
 		else
 			resume(waiter, waiter->begun ? 0 : waiter->nargs);
@@ -344,8 +294,11 @@ void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
 {
 	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
 		mp_runtime_raise_forked(L);
-	if (MP_LIKELY(can_wait(runtime, L)))
+	if (MP_LIKELY(can_wait(runtime, L))) {
+		if (MP_UNLIKELY(mp_owner_is_over(runtime->current->owner)))
+			mp_owner_raise(L, runtime->current->owner);
 		return;
+	}
 	if (mp_visitor_is_from_host(runtime))
 		mp_visitor_expect((struct mp_runtime *)(uintptr_t)runtime, L);
 	else
@@ -364,6 +317,37 @@ struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime)
 	waiter->state = WAITING;
 	runtime->waiting++;
 	return waiter;
+}
+
+void mp_runtime_queue(struct mp_runtime *runtime, struct mp_list *queue)
+{
+	struct mp_waiter *waiter = mp_runtime_register(runtime);
+	waiter->queue = queue;
+	mp_list_push_back(queue, &waiter->node);
+}
+
+struct mp_waiter *mp_runtime_unqueue(struct mp_list *queue)
+{
+	struct mp_list_node *first = mp_list_pop_front(queue);
+	struct mp_waiter *waiter = first != NULL ? MP_CONTAINER_OF(first, struct mp_waiter, node) : NULL;
+	if (waiter != NULL)
+		waiter->queue = NULL;
+	return waiter;
+}
+
+// What it waits for does not come to it any more; what a request brings comes still, and is not looked at.
+void mp_waiter_recall(struct mp_waiter *waiter)
+{
+	if (waiter->state != WAITING || waiter->bell != NULL)
+		return;
+	if (waiter->queue != NULL)
+		mp_list_remove(waiter->queue, &waiter->node);
+	else if (mp_timer_active(&waiter->timer))
+		mp_timer_stop(&waiter->timer);
+	else
+		return;
+	waiter->queue = NULL;
+	mp_waiter_wake(waiter);
 }
 
 int mp_runtime_yield(struct mp_runtime *runtime)
@@ -456,8 +440,13 @@ const struct mp_blocks *mp_runtime_blocks(const struct mp_runtime *runtime)
 void mp_runtime_serve(struct mp_runtime *runtime)
 {
 	mp_assert(runtime->current != NULL);
-	count_out(runtime->current);
-	runtime->current->serves = true;
+	struct mp_waiter *waiter = runtime->current;
+	count_out(waiter);
+	waiter->serves = true;
+	mp_label_unref(waiter->label); // of who happened to begin it
+	waiter->label = NULL;
+	runtime->beat->handler = NULL;
+	runtime->handler_ns = 0;
 }
 
 // ---- for runtime.c ----------------------------------------------------------------------------------------
@@ -480,14 +469,4 @@ void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame)
 struct mp_waiter *mp_waiter_of_all(struct mp_list_node *node)
 {
 	return MP_CONTAINER_OF(node, struct mp_waiter, all);
-}
-
-struct mp_list_node *mp_waiter_node(struct mp_waiter *waiter)
-{
-	return &waiter->node;
-}
-
-struct mp_waiter *mp_waiter_at(struct mp_list_node *node)
-{
-	return MP_CONTAINER_OF(node, struct mp_waiter, node);
 }

@@ -120,7 +120,7 @@ local function recorder(findings, events)
   local function line() return debug.getinfo(3, "l").currentline end
   local methods = {}
   function methods.on(self, event, fn)
-    if not events[event] then
+    if event ~= handlers.RELOAD and not events[event] then
       findings:problem(function()
         return ("unknown event '%s'%s; there are: %s"):format(secrets.text(tostring(event)),
           nearest.hint(event, events), table.concat(core.eventNames(), ", "))
@@ -133,8 +133,10 @@ local function recorder(findings, events)
     return self
   end
   function methods.off(self) return self end
-  local proxy = newproxy(true)
+  local proxy, memory = newproxy(true), {}
+  getmetatable(proxy).__newindex = function() end
   getmetatable(proxy).__index = function(_, name)
+    if name == "memory" then return memory end
     if methods[name] then return methods[name] end
     if type(core.poolMethods[name]) == "function" then return function() return true end end
     findings:problem(function()

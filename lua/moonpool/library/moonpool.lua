@@ -172,6 +172,9 @@ function Pool:close() end
 ---@param handler fun(...)
 ---@return Pool
 function Pool:on(event, handler) end
+-- Of the pool that a handlers file is given, see "What a handlers file owns" in docs/lua-api.md.
+---@type table?
+Pool.memory = nil
 ---@param event string
 ---@param handler fun(...)
 ---@return Pool
@@ -216,7 +219,7 @@ function Pool:schema(...) end
 ---@return table[] the playbooks, and what runs
 function Pool:playbooks() end
 ---@param name string
----@param options? { host?: string, dry?: boolean }
+---@param options? { host?: string, dry?: boolean, keep?: boolean } keep: beyond the handlers file that begins it
 ---@return integer|true?, Error? err
 function Pool:runPlaybook(name, options) end
 ---@param name? string
@@ -244,6 +247,10 @@ function moonpool.run(fn, ...) end
 ---@param fn fun(...): ...
 ---@return Future
 function moonpool.spawn(fn, ...) end
+-- Goes on when the handlers file that begins it is replaced.
+---@param fn fun(...): ...
+---@return Future
+function moonpool.detach(fn, ...) end
 ---@param futures Future[]
 ---@return any[]?, Error? err
 function moonpool.all(futures) end

@@ -373,6 +373,11 @@ function Owner:start(name, options)
   return nil, core.error("POOL_BUSY", number)
 end
 
+--- Ends a run before its end, if it goes on.
+function Owner:cancel(number, why)
+  if self.runs[number] then run.cancel(self.runs[number], why) end
+end
+
 function Owner:acknowledge(name, host)
   local book, err = book_of(self, name)
   if not book then return nil, err end

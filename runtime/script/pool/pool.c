@@ -66,7 +66,7 @@ static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const stru
 {
 	// Those that begin to wait meanwhile are not meant.
 	for (size_t left = waiters->count; left > 0 && waiters->count > 0; left--) {
-		struct mp_waiter *waiter = mp_waiter_at(mp_list_pop_front(waiters));
+		struct mp_waiter *waiter = mp_runtime_unqueue(waiters);
 		if (error == NULL) {
 			lua_pushboolean(mp_waiter_state(waiter), 1);
 			mp_waiter_resume(waiter, 1);
@@ -86,7 +86,7 @@ static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const stru
 
 static int wait_in(struct mp_lua_pool *pool, struct mp_list *waiters)
 {
-	mp_list_push_back(waiters, mp_waiter_node(mp_runtime_register(pool->runtime)));
+	mp_runtime_queue(pool->runtime, waiters);
 	return mp_runtime_yield(pool->runtime);
 }
 
