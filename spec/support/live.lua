@@ -44,6 +44,8 @@ function live.cluster(options)
   options = options or {}
   local up = string.format("up --version %s --nodes %d --dcs %d%s", options.version or "5.0", options.nodes or 3,
     options.dcs or 1, options.auth and " --auth" or "")
+  if options.tls then up = up .. " --tls " .. options.tls end
+  if options.tlsOnly then up = up .. " --tls-only " .. options.tlsOnly end
   os.execute(string.format("mkdir -p '%s/.cache/logs'", root))
   if not script(up) then
     live.cassandra "down"
