@@ -16,9 +16,32 @@ describe("a program with an event loop of its own", function()
     policies.remove(folder)
   end)
 
-  it("of plain epoll", function()
+  local function configure()
     policies.write(folder .. "/pool.lua", ("return { contactPoints = { '127.0.0.1:%d' }, " ..
       "localDataCenter = 'datacenter1', logging = { level = 'warn' } }"):format(cluster.port))
+  end
+
+  it("of each of its threads", function()
+    configure()
+    local said, status = program.sh(("'%s/examples/moonpool-threads' %s/pool.lua 3 50"):format(MOONPOOL_BUILD_DIR,
+      folder))
+    assert.equal("150 answers in 3 threads, 0 failures\n", said)
+    assert.equal(0, status)
+  end)
+
+  it("in C++17", function()
+    configure()
+    local compile = ("c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined -I '%s/runtime' " ..
+      "'%s/examples/embed/pool.cpp' -o %s/app -L '%s' -lmoonpool -Wl,-rpath,'%s'"):format(MOONPOOL_ROOT, MOONPOOL_ROOT,
+      folder, MOONPOOL_BUILD_DIR, MOONPOOL_BUILD_DIR)
+    assert.equal("", (program.sh(compile)))
+    local said, status = program.sh(("%s/app %s/pool.lua"):format(folder, folder))
+    assert.matches("^%w+ runs [%d.]+\n$", said)
+    assert.equal(0, status)
+  end)
+
+  it("of plain epoll", function()
+    configure()
     local said, status = program.sh(("'%s/examples/moonpool-epoll' %s/pool.lua"):format(MOONPOOL_BUILD_DIR, folder))
     assert.matches("^20 answers, the last one from 127%.0%.0%.%d:%d+; my own timer ticked\n$", said)
     assert.equal(0, status)
