@@ -33,4 +33,4 @@ files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/opti
 files["examples/policies"] = files["policies"]
 files["examples/nginx/policies"] = files["policies"]
 files["examples/policies/*_test.lua"] = { std = "luajit+busted", globals = { "cluster", "run" } }
-files["examples/playbooks"] = { read_globals = { "playbook" } }
+files["examples/playbooks"] = { read_globals = { "playbook", "cluster", "run", "handlers", "expect" } }

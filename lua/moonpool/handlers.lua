@@ -17,6 +17,9 @@ local handlers = {
   CLOSED_MS = 2000,  -- and whose pool is closed
 }
 
+-- Of a spec: observer(pool, "event" or "call", name, ...) is told what handlers hear, and call of their pool.
+handlers.observer = nil
+
 -- Told to handlers of a file alone: here is what the generation before has put into its memory.
 handlers.RELOAD = "reload"
 
@@ -74,7 +77,10 @@ local function stand_in(pool, generation)
   function meta.__index(_, name)
     if name == "memory" then return generation.memory end
     if not methods[name] and type(pool[name]) == "function" then
-      methods[name] = function(_, ...) return pool[name](pool, ...) end
+      methods[name] = function(_, ...)
+        if handlers.observer then handlers.observer(pool, "call", name, ...) end
+        return pool[name](pool, ...)
+      end
     end
     return methods[name]
   end

@@ -165,6 +165,7 @@ end
 -- To those of the file that serves now.
 function reload.tell_file(state, name, ...)
   local loaded = state.loaded
+  if handlers.observer and loaded and loaded.lists[name] then handlers.observer(state.pool, "event", name, ...) end
   for _, fn in ipairs(loaded and loaded.lists[name] or {}) do begin(state, loaded.calls, name, fn, ...) end
 end
 
@@ -318,6 +319,11 @@ function exporter.number(self) return pool.all[self] end
 function pool.configuration(self)
   return debug.getfenv(self).checked
 end
+
+-- For specs (lua/moonpool/automation.lua): a file beside what the configuration names. nil and a message, or the
+-- definition of the playbook; true.
+function pool.adopt_playbook(self, ...) return reload.adopt_playbook(self, debug.getfenv(self), ...) end
+function pool.adopt_handlers(self, path) return reload.adopt_handlers(self, debug.getfenv(self), path) end
 
 -- pool.default_port is that of an embedded cluster.
 function reload.complete(checked)

@@ -84,6 +84,14 @@ local function refuse_handlers(state, message)
     generation = state.loaded.number })
 end
 
+-- Takes the place of those that serve: true, or nil and a message.
+function reload.adopt_handlers(pool, state, path)
+  local generation, why = handlers.load(pool, path)
+  if not generation then return nil, why end
+  take_handlers(pool, state, generation)
+  return true
+end
+
 -- `force`: also when the text is the one that serves. true, or nil and a message.
 function reload.handlers(pool, state, force)
   if not state.loaded then return true end
@@ -105,6 +113,19 @@ local function take_playbooks(pool, state, set)
   state.playbooks = state.playbooks or playbooks.new(pool, function(...) reload.hand_out(state, ...) end)
   state.playbooks:take(set)
   reload.serve_events(pool, state)
+end
+
+-- A file beside those that the configuration names; `commands` is a set. Its definition, or nil and a message.
+function reload.adopt_playbook(pool, state, path, dry, commands)
+  local before = state.playbooks and state.playbooks.set or { paths = {}, commands = {} }
+  local given = { paths = { path }, commands = {}, dryRun = dry }
+  for _, each in ipairs(before.paths) do table.insert(given.paths, each) end
+  for program in pairs(before.commands) do table.insert(given.commands, program) end
+  for program in pairs(commands) do table.insert(given.commands, program) end
+  local set, why = playbooks.load { playbooks = given }
+  if not set then return nil, why end
+  take_playbooks(pool, state, set)
+  return set.definitions[1]
 end
 
 -- `force`: somebody asked. true, or nil and a message.

@@ -6,7 +6,11 @@
 --   local result = run { requests = 1e5, policy = "MyPolicy", consistency = "LOCAL_QUORUM" }
 --   result.asked["east/2"]   result.failures   result.latency.p99
 --
+-- Playbooks and handlers are tried on it as well, see automation.lua.
+--
 -- Hosts are "datacentre/number", from 1. Times are milliseconds. Everything follows from one seed.
+local automation = require "moonpool.automation"
+local duration = require "moonpool.duration"
 local moonpool = require "moonpool"
 local nearest = require "moonpool.nearest"
 local sim = require "moonpool.sim"
@@ -15,6 +19,7 @@ local testing = { seed = 1, paths = {} }
 
 local KEYSPACE, CONCURRENCY, REPLICAS = "test", 64, 3
 local SETTLE = 2000
+local AFTERMATH = 70000 -- runs of playbooks are cancelled, and handlers finish
 local LATENCY, REMOTE_LATENCY = 0.5, 20
 
 local statements = {
@@ -74,7 +79,20 @@ end
 function Cluster:setWeight(host, weight) self.weights[self.names[number_of(self, host, 3)]] = weight end
 function Cluster:setTags(host, tags) self.tags[self.names[number_of(self, host, 3)]] = tags end
 
-function Cluster:sleep(ms) self.world:run(moonpool.sleep, ms) end
+-- "40s", or milliseconds.
+function Cluster:sleep(time)
+  local ms, why = duration.ms(time)
+  if not ms then error("sleep: " .. why, 2) end
+  self.world:run(moonpool.sleep, ms)
+end
+
+-- The address that a pool calls a host by.
+function Cluster:address(host)
+  return self.world.cluster:nodes()[number_of(self, host, 3)].address .. ":9042"
+end
+
+-- Calls it in a coroutine of the cluster's world.
+function Cluster:inside(fn, ...) return self.world:run(fn, ...) end
 
 -- A rule of the simulated cluster: c:rule{ node = "east/1", error = "OVERLOADED", probability = 0.5 }.
 function Cluster:rule(spec)
@@ -91,6 +109,7 @@ function Cluster:close()
   if current == self then current = nil end
   world:run(function()
     for _, pool in pairs(self.pools) do pool:close() end
+    if self.is_automated then moonpool.sleep(AFTERMATH) end
   end)
   world:close()
 end
@@ -138,7 +157,22 @@ end
 -- The end of a test.
 function testing.finish()
   if current then current:close() end
+  automation.finish()
 end
+
+-- The word `cluster` of a spec: cluster{ ... } makes one, cluster:kill "dc1/2" is of the last one, made when there is
+-- none.
+testing.word = setmetatable({}, {
+  __call = function(_, options) return testing.cluster(options) end,
+  __index = function(_, name)
+    local method = Cluster[name]
+    if not method then error(("a cluster has no '%s'%s"):format(tostring(name), nearest.hint(name, Cluster)), 2) end
+    return function(self, ...)
+      if self == testing.word then self = current or testing.cluster() end
+      return method(self, ...)
+    end
+  end,
+})
 
 -- ---- requests ---------------------------------------------------------------------------------------------
 
@@ -281,5 +315,34 @@ function testing.run(given)
   local self = given.cluster or current or testing.cluster()
   return self.world:run(send_all, self, given)
 end
+
+-- ---- playbooks and handlers -------------------------------------------------------------------------------
+
+local playbook_keys = set_of("file", "dryRun", "commands", "cluster")
+for _, question in ipairs(questions) do playbook_keys[question.policy], playbook_keys[question.options] = true, true end
+
+local function file_and_options(what, given)
+  if type(given) == "string" then given = { file = given } end
+  check_keys(what, given, playbook_keys)
+  if type(given.file) ~= "string" then error(what .. ": the path of a file expected", 3) end
+  local self = given.cluster or current or testing.cluster()
+  self.is_automated = true
+  return automation.find(given.file, testing.paths), given, self
+end
+
+-- A playbook in force from now on, in the pool that run{} uses: its path, or { file, dryRun, commands = { [program] =
+-- function(argv) return status, output end }, policy, ... }. For expect().
+function testing.playbook(options)
+  local path, given, self = file_and_options("playbook", options)
+  return self.world:run(function() return automation.playbook(self, path, given, pool_of(self, given)) end)
+end
+
+-- A handlers file in force from now on, in that pool; the next one takes its place. For expect().
+function testing.handlers(options)
+  local path, given, self = file_and_options("handlers", options)
+  return self.world:run(function() return automation.handlers(self, path, pool_of(self, given)) end)
+end
+
+testing.expect = automation.expect
 
 return testing

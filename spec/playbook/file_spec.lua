@@ -93,7 +93,8 @@ describe("a playbook's file", function()
   end
 
   it("may stand in a folder: those that end with .lua, but for specs", function()
-    for _, name in ipairs { "b.lua", "a.lua", "a_spec.lua", "notes.txt", ".x.lua" } do playbooks.write(name, "") end
+    local names = { "b.lua", "a.lua", "a_spec.lua", "a_test.lua", "notes.txt", ".x.lua" }
+    for _, name in ipairs(names) do playbooks.write(name, "") end
     local list = assert(file.list { playbooks.file "b.lua", playbooks.folder, playbooks.file "missing.lua" })
     assert.same({ playbooks.file "b.lua", playbooks.file "a.lua", playbooks.file "missing.lua" }, list)
     local book, why = file.load(playbooks.file "missing.lua")

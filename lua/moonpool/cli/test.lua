@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
--- moonpool test: busted specs of policies, with a simulated cluster in virtual time (moonpool.testing).
+-- moonpool test: busted specs of policies, playbooks and handlers, with a simulated cluster in virtual time
+-- (moonpool.testing).
 local say = require "moonpool.cli.say"
 
 local test = {}
 
 function test.define(parser)
-  local command = parser:command("test", "Run busted specs of policies on a simulated cluster in virtual time. " ..
-    "A spec has the functions cluster{...} and run{...}.")
+  local command = parser:command("test", "Run busted specs of policies, playbooks and handlers on a simulated " ..
+    "cluster in virtual time. A spec has the words cluster, run, playbook, handlers and expect.")
   command:argument("specs", "Spec files."):args "+":argname "SPEC.lua"
   command:option("--seed", "What happens by chance follows from it."):argname "N":default "1":convert(function(text)
     local seed = tonumber(text)
@@ -57,7 +58,8 @@ function test.run(options)
     testing.paths[#testing.paths + 1] = folder
     testing.paths[#testing.paths + 1] = folder .. "/policies"
   end
-  _G.cluster, _G.run = testing.cluster, testing.run
+  _G.cluster, _G.run = testing.word, testing.run
+  _G.playbook, _G.handlers, _G.expect = testing.playbook, testing.handlers, testing.expect
   local arguments = { [0] = "moonpool test", "--output=plainTerminal", "--pattern=%.lua$", "--no-auto-insulate" }
   if options.filter then arguments[#arguments + 1] = "--filter=" .. options.filter end
   for _, path in ipairs(options.specs) do arguments[#arguments + 1] = path end

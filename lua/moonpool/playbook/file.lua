@@ -157,7 +157,8 @@ function file.list(paths)
     if names then
       table.sort(names)
       for _, name in ipairs(names) do
-        if name:find "%.lua$" and not name:find "_spec%.lua$" then add(path .. "/" .. name) end
+        local is_spec = name:find "_spec%.lua$" or name:find "_test%.lua$"
+        if name:find "%.lua$" and not is_spec then add(path .. "/" .. name) end
       end
     else
       add(path)
