@@ -228,25 +228,6 @@ describe("a playbook", function()
     pool:close()
   end)
 
-  it_in("remembers on disk where there is a folder for it, and its audit is there, too", function(world)
-    local state = playbooks.file "state"
-    local body = "run = function(run) run.memory.n = (run.memory.n or 0) + 1 say(run.memory.n) end"
-    for round = 1, 2 do
-      local pool = playbooks.pool(world, { p = body }, { state = state })
-      assert(pool:runPlaybook "p")
-      playbooks.rest(world, pool)
-      moonpool.sleep(100)
-      assert.equal(tostring(round), playbooks.said[round])
-      pool:close()
-    end
-    local lines = 0
-    for line in io.lines(state .. "/audit.jsonl") do
-      assert.equal("p", require("moonpool.cli.json").decode(line).playbook)
-      lines = lines + 1
-    end
-    assert.equal(4, lines)
-  end)
-
   it_in("is replaced when its file changes; a run in flight finishes or is cancelled, as it says", function(world)
     local body = "run = function(run) run:sleep '10s' say '%s' end, onReload = '%s'"
     local pool = playbooks.pool(world, { a = body:format("old a", "finish"), b = body:format("old b", "cancel") })

@@ -17,6 +17,18 @@ function json.list(values)
   return values
 end
 
+-- Of somebody's data, in which a table that has nothing but 1, 2, ... n is meant as a list: marked so, at every depth.
+function json.data(value, depth)
+  depth = depth or 1
+  if type(value) ~= "table" or depth > DEEPEST then return value end
+  local count = 0
+  for _, item in pairs(value) do
+    count = count + 1
+    json.data(item, depth + 1)
+  end
+  return count > 0 and count == #value and json.list(value) or value
+end
+
 local function text(value)
   return (cjson.encode(value):gsub("\\/", "/"))
 end

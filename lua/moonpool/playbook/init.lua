@@ -124,6 +124,7 @@ function Owner:take(set)
     self.folder = set.folder
     self.audit = audit.new(self.log, set.folder)
     self.memory = memory.new(self.log, set.folder)
+    self.limits:keep(set.folder, self.log)
   end
   self.set = set
   local named, changed = {}, {}

@@ -1,8 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What keeps automation from making it worse, over all playbooks of a pool: a host is in the hands of one run at a
 -- time; never more than a third of the hosts are out of use, and never the last of a datacentre; a playbook rests after
--- a run, and runs no more often than it says.
+-- a run, and runs no more often than it says. How often is kept where there is a folder, by the clock on the wall: a
+-- process that is started again rests no shorter.
+local core = require "moonpool.core_loader"
 local duration = require "moonpool.duration"
+local json = require "moonpool.cli.json"
+local memory = require "moonpool.playbook.memory"
 
 local format = string.format
 
@@ -17,6 +21,57 @@ local limits = {}
 function limits.new(now, hosts)
   -- claims[host] = run; rests[name and host] = until when; starts[name] = { when, ... }
   return setmetatable({ now = now, hosts = hosts, claims = {}, rests = {}, starts = {} }, Limits)
+end
+
+-- ---- across restarts --------------------------------------------------------------------------------------
+
+local LONGEST = 16 * 1024 * 1024 -- of the file
+
+-- Its times as differences from now, checked: it was written by a process that may have been another version.
+local function restore(self, kept, wall)
+  local now = self.now()
+  for each, till in pairs(type(kept.rests) == "table" and kept.rests or {}) do
+    if type(till) == "number" and till > wall then self.rests[each] = now + (till - wall) end
+  end
+  for name, list in pairs(type(kept.starts) == "table" and kept.starts or {}) do
+    local starts = {}
+    for _, at in ipairs(type(list) == "table" and list or {}) do
+      if type(at) == "number" then starts[#starts + 1] = now - math.max(0, wall - at) end
+    end
+    if #starts > 0 then self.starts[name] = starts end
+  end
+end
+
+--- Reads what was kept in that folder, and keeps it there from now on; nil: nowhere. `log(level, text)`.
+function Limits:keep(folder, log)
+  self.folder, self.path, self.log = folder, folder and folder .. "/limits.json", log
+  local handle = folder and io.open(self.path, "r")
+  if not handle then return end
+  local text = handle:read(LONGEST)
+  handle:close()
+  local kept = text and json.decode(text)
+  if type(kept) == "table" then return restore(self, kept, core.wallClock()) end
+  log("warn", self.path .. ": these are no limits of playbooks; no cool-down is known")
+end
+
+local function save(self)
+  if not self.path then return end
+  local shift, now = core.wallClock() - self.now(), self.now()
+  local rests, starts = {}, {}
+  for each, till in pairs(self.rests) do
+    if till > now then rests[each] = math.floor(till + shift) end
+  end
+  for name, list in pairs(self.starts) do
+    starts[name] = {}
+    for i, at in ipairs(list) do starts[name][i] = math.floor(at + shift) end
+  end
+  local ok, why = memory.write(self.folder, self.path, json.encode { rests = rests, starts = json.data(starts) })
+  if ok then
+    self.failing = nil
+  elseif not self.failing then
+    self.failing = true -- told once, until it works again
+    self.log("error", format("the cool-downs of playbooks cannot be kept: %s", tostring(why)))
+  end
 end
 
 -- ---- one run for a host -----------------------------------------------------------------------------------
@@ -88,7 +143,12 @@ end
 --- May that playbook begin now, by itself? true, or nil and why not.
 function Limits:may_begin(definition, host)
   local now = self.now()
-  local till = self.rests[key(definition.name, host)]
+  local each = key(definition.name, host)
+  local till = self.rests[each]
+  if till and till > now + definition.coolDown then -- the clock was set back, or the file says less by now
+    till = now + definition.coolDown
+    self.rests[each] = till
+  end
   if till and till > now then
     return nil, format("it cools down for another %s; `moonpool playbook ack %s` ends that",
       duration.text(till - now), definition.name)
@@ -104,10 +164,12 @@ function Limits:began(definition)
   local starts = self.starts[definition.name] or {}
   starts[#starts + 1] = self.now()
   self.starts[definition.name] = starts
+  save(self)
 end
 
 function Limits:ended(definition, host)
   self.rests[key(definition.name, host)] = self.now() + definition.coolDown
+  save(self)
 end
 
 --- Somebody has seen what happened: that playbook may begin again. How many rests that ended.
@@ -118,6 +180,7 @@ function Limits:acknowledge(name, host)
     if matches and till > self.now() then count = count + 1 end
     if matches then self.rests[each] = nil end
   end
+  save(self)
   return count
 end
 

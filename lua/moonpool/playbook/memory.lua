@@ -39,10 +39,23 @@ end
 local function text_of(kept)
   local ok, copy = pcall(plain, kept)
   if not ok then return nil, copy end
-  local encoded, text = pcall(json.encode, copy)
+  local encoded, text = pcall(json.encode, json.data(copy))
   if not encoded then return nil, text end
   if #text > LONGEST then return nil, ("%d bytes as text; at most %d"):format(#text, LONGEST) end
   return text
+end
+
+--- A file of the folder is that text from now on, as a whole: true, or nil and why not.
+function memory.write(folder, path, text)
+  core.makeFolder(folder)
+  local handle, why = io.open(path .. ".new", "w")
+  if not handle then return nil, why end
+  local ok
+  ok, why = handle:write(text, "\n")
+  local closed, wrong = handle:close()
+  if ok and not closed then ok, why = closed, wrong end
+  if ok then ok, why = os.rename(path .. ".new", path) end
+  return ok, why
 end
 
 --- Writes it where it outlives the process: true, or nil and why not.
@@ -50,17 +63,8 @@ function Memory:save(name)
   if not self.folder or next(self:of(name)) == nil and not self.written then return true end
   local text, why = text_of(self.tables[name])
   if not text then return nil, "run.memory: " .. tostring(why) end
-  core.makeFolder(self.folder)
-  local path = path_of(self, name)
-  local handle
-  handle, why = io.open(path .. ".new", "w")
-  if not handle then return nil, why end
-  local ok
-  ok, why = handle:write(text, "\n")
-  handle:close()
-  if ok then ok, why = os.rename(path .. ".new", path) end
   self.written = true
-  return ok, why
+  return memory.write(self.folder, path_of(self, name), text)
 end
 
 return memory

@@ -159,7 +159,7 @@ steps.notify = { acts = true,
     end
     return run_command({ steps.curl, "--silent", "--show-error", "--fail", "--max-time", tostring(ms / 1000),
       "--header", "Content-Type: application/json", "--data-binary", "@-", "--", options.url },
-      { timeout = ms + 1000, input = json.encode(body) })
+      { timeout = ms + 1000, input = json.encode(json.data(body)) })
   end }
 
 steps.curl = "/usr/bin/curl"
