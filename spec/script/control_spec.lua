@@ -253,6 +253,28 @@ describe("a control socket", function()
     assert.equal("cassandra://u:***@host is odd", answer.pools[1].error)
   end)
 
+  it_in("tells how well a large cluster is in a short answer, when all of it is down, too", { nodes = 60 },
+    function(world)
+      local control = require "moonpool.cli.control"
+      local json = require "moonpool.cli.json"
+      local pool = world:pool()
+      local function ask(verb) return json.decode(control.answer('{"verb":"' .. verb .. '"}')).pools[1] end
+      local well = ask "health"
+      assert.same({ "healthy", 60, 0, 20 }, { well.overall, well.hostsUp, #well.hostsDown, #well.hosts })
+      assert.same({ hosts = 40, hostsDown = 0, recommendations = 0 }, well.more)
+      world.cluster:kill(7)
+      world:waitStatus(pool, 7, "down")
+      assert.equal(world:host(7), ask("health").hosts[1].address)
+      for node = 1, 60 do if node ~= 7 then world.cluster:kill(node) end end
+      world:eventually("all are down", function() return world:upCount(pool) == 0 end)
+      local ill = ask "health"
+      assert.same({ "unhealthy", false, 0, 20, 20, 20 }, { ill.overall, ill.ok, ill.hostsUp, #ill.hostsDown, #ill.hosts,
+        #ill.recommendations })
+      assert.same({ hosts = 40, hostsDown = 40, recommendations = ill.more.recommendations }, ill.more)
+      assert.is_true(ill.more.recommendations >= 40)
+      assert.is_true(#ask("analyze").bottlenecks <= 20)
+    end)
+
   it("gives a long answer to a slow reader, while others are served", function()
     local most = 4e6
     with_server(function(server, client, line)

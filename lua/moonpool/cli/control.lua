@@ -48,25 +48,46 @@ verbs.hosts = { "The hosts of the cluster as the pool sees them.", function(each
   return { ok = true, hosts = json.list(each:getHosts()) }
 end }
 
+-- Of what there may be one of for each host an answer has so many, and says how many more there are: these verbs are
+-- asked when all of a large cluster is down, and fit into an answer then, too.
+local MOST_TOLD = 20
+
+local function cut(result, ...)
+  result.ok, result.more = result.ok ~= false, {}
+  for _, name in ipairs { ... } do
+    local list = result[name]
+    result.more[name] = math.max(#list - MOST_TOLD, 0)
+    result[name] = json.list { unpack(list, 1, MOST_TOLD) }
+  end
+  return result
+end
+
+-- Those that are not well come first.
+local function worst_first(hosts)
+  local list = {}
+  for _, host in ipairs(hosts) do if host.status ~= "up" then list[#list + 1] = host end end
+  for _, host in ipairs(hosts) do if host.status == "up" then list[#list + 1] = host end end
+  return list
+end
+
 verbs.health = { "Whether the pool does its work: healthy, degraded (a host is down, ...) or unhealthy; what to do.",
   function(each)
-    local up, down = 0, json.list {}
+    local up, down = 0, {}
     for _, host in ipairs(each:getHosts()) do
       if host.status == "up" then up = up + 1
       elseif host.distance ~= "ignored" then down[#down + 1] = host.address end
     end
     local health, err = each:getHealthStatus()
     if not health then return failure(err) end
-    return { ok = health.overall ~= "unhealthy", overall = health.overall, hostsUp = up, hostsDown = down,
-      hosts = json.list(health.hosts), recommendations = json.list(health.recommendations) }
+    return cut({ ok = health.overall ~= "unhealthy", overall = health.overall, hostsUp = up, hostsDown = down,
+      hosts = worst_first(health.hosts), recommendations = health.recommendations },
+      "hostsDown", "hosts", "recommendations")
   end }
 
 verbs.analyze = { "Bottlenecks: what is slow or too small, and the key to change.", function(each)
   local found, err = each:analyzePerformance()
   if not found then return failure(err) end
-  found.ok, found.bottlenecks, found.recommendations = true, json.list(found.bottlenecks),
-    json.list(found.recommendations)
-  return found
+  return cut(found, "bottlenecks", "recommendations")
 end }
 
 verbs.playbooks = { "The playbooks, and what runs; 'off' cancels that and lets nothing begin, 'on' undoes it.",

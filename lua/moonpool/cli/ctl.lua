@@ -9,7 +9,6 @@ local say = require "moonpool.cli.say"
 local serve = require "moonpool.cli.serve"
 
 local TIMEOUT_MS = 30000
-local MOST_HOSTS = 20 -- on one line
 local FOLLOW_MS = 250
 
 local ctl = {}
@@ -77,19 +76,25 @@ function printers.hosts(result)
   end
 end
 
-function printers.health(result)
-  local down, more = result.hostsDown, ""
-  if #down > MOST_HOSTS then more = (" and %d more"):format(#down - MOST_HOSTS) end
-  print(("%s: %d hosts up%s%s"):format(result.overall, result.hostsUp,
-    #down > 0 and ", down: " .. table.concat(down, ", ", 1, math.min(#down, MOST_HOSTS)) or "", more))
+local function and_more(count) return count > 0 and (" and %d more"):format(count) or "" end
+
+local function print_recommendations(result)
   for _, advice in ipairs(result.recommendations) do print("  " .. advice.message .. " [" .. advice.key .. "]") end
+  if result.more.recommendations > 0 then print(" " .. and_more(result.more.recommendations)) end
+end
+
+function printers.health(result)
+  local down = result.hostsDown
+  print(("%s: %d hosts up%s%s"):format(result.overall, result.hostsUp,
+    #down > 0 and ", down: " .. table.concat(down, ", ") or "", and_more(result.more.hostsDown)))
+  print_recommendations(result)
 end
 
 function printers.analyze(result)
   print(("a request takes %s ms, a connection %s ms to open, %.0f %% of the messages are of use"):format(
     shown(result.avgRequestTime), shown(result.avgConnectionTime), result.poolEfficiency * 100))
   if #result.bottlenecks == 0 then print "no bottleneck" end
-  for _, each in ipairs(result.recommendations) do print("  " .. each.message .. " [" .. each.key .. "]") end
+  print_recommendations(result)
 end
 
 function printers.playbooks(result)

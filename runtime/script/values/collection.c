@@ -49,6 +49,12 @@ int mp_table_no_list(lua_State *L, int index, uint32_t entries, struct mp_codec 
 	return 0;
 }
 
+// Code that LuaJIT has compiled can store NaN as a key (it should raise an error), and nobody can go on behind it.
+static bool is_nan(lua_State *L, int key)
+{
+	return lua_type(L, key) == LUA_TNUMBER && isnan(lua_tonumber(L, key));
+}
+
 uint32_t mp_table_count(lua_State *L, int index)
 {
 	uint32_t count = 0;
@@ -56,6 +62,10 @@ uint32_t mp_table_count(lua_State *L, int index)
 	while (lua_next(L, index) != 0) {
 		lua_pop(L, 1);
 		count++;
+		if (MP_UNLIKELY(is_nan(L, -1))) {
+			lua_pop(L, 1);
+			return UINT32_MAX;
+		}
 	}
 	return count;
 }
@@ -181,7 +191,8 @@ static int write_map(lua_State *L, int index, const struct mp_type *type, struct
 	while (lua_next(L, index) != 0) {
 		int top = lua_gettop(L);
 		repeats = repeats || may_repeat(L, top - 1, type->children[0]);
-		int rc = write_key(L, top - 1, type->children[0], codec, out);
+		int rc = MP_UNLIKELY(is_nan(L, top - 1)) ? mp_codec_fail(codec, MP_ETYPE, "got NaN")
+		                                         : write_key(L, top - 1, type->children[0], codec, out);
 		if (rc != 0)
 			rc = mp_codec_within(codec, rc, "a key");
 		else if ((rc = write_element(L, top, type->children[1], codec, out)) != 0)

@@ -58,7 +58,7 @@ int mp_value_push_part(lua_State *L, struct mp_codec *codec, const struct mp_typ
 int mp_udt_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
 int mp_tuple_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
 int mp_vector_push(lua_State *L, struct mp_codec *codec, const struct mp_type *type, struct mp_bytes value);
-// How many entries a table has.
+// How many entries a table has; UINT32_MAX: NaN is a key of it, so it is no table of anything.
 uint32_t mp_table_count(lua_State *L, int index);
 // MP_ETYPE, with why: the table at `index`, of `entries` entries, is not 1 .. n.
 int mp_table_no_list(lua_State *L, int index, uint32_t entries, struct mp_codec *codec);

@@ -171,6 +171,27 @@ describe("a value", function()
     assert.truthy(moonpool.encode("map<bigint, int>", { [1] = 1, ["2"] = 2, [3LL] = 3 }))
   end)
 
+  -- Whether LuaJIT is one that has this mistake the spec cannot choose.
+  it("into which compiled code has put NaN as a key is refused", function()
+    local keys = {}
+    for i = 1, 300 do keys[i] = i + 0.5 end
+    keys[290] = 0 / 0
+    local function put(t, key, value) t[key] = value end
+    for _, case in ipairs { { "map<double, int>", 1, 1 }, { "list<int>", 1, 1 }, { "vector<int, 2>", 1, 1 },
+      { "duration", "days", 1 }, { "tuple<int>", 1, 1 }, { [[
+      'org.apache.cassandra.db.marshal.UserType(ks,61,78:org.apache.cassandra.db.marshal.Int32Type)']], "x", 1 } } do
+      local tables, has_nan = {}, false
+      for i = 1, 300 do
+        tables[i] = { [case[2]] = case[3] }
+        has_nan = pcall(put, tables[i], keys[i], 1) and i == 290 or has_nan
+      end
+      local value, err = moonpool.encode(case[1], tables[290])
+      assert.equal(not has_nan and case[1] ~= "vector<int, 2>", value ~= nil)
+      if has_nan then assert.equal("TYPE_MISMATCH", err.code) end
+      if has_nan then assert.is_nil((moonpool.encode("list<" .. case[1] .. ">", { tables[290] }))) end
+    end
+  end)
+
   it("of decimal is written with a point in any locale", function()
     ffi.cdef "char *setlocale(int, const char *);"
     for _, locale in ipairs { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "C" } do
