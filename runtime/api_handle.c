@@ -141,6 +141,14 @@ void *mp_api_forked(const void *handle, enum mp_api_kind kind)
 	return other ? object : NULL;
 }
 
+void *mp_api_retired(const void *handle, enum mp_api_kind kind)
+{
+	struct mp_api_object *object = peek(handle, kind);
+	bool is_last = object != NULL && process_of(object) == 0 &&
+	               turn_of(object) == ((uintptr_t)handle + 1) % MP_API_ALIGN;
+	return is_last ? object : NULL;
+}
+
 static const char *sentence(enum mp_api_kind kind, bool gone)
 {
 	static const char *const missing[] = {

@@ -67,6 +67,8 @@ static inline void *mp_api_good(const void *handle, enum mp_api_kind kind)
 		return object;
 	return NULL;
 }
+// The object whose handle this was before it was retired, until it is used again; NULL: there is none.
+void *mp_api_retired(const void *handle, enum mp_api_kind kind) MP_MUST_CHECK;
 // NULL, and the failure noted under `function`: no handle (MP_EINVAL), what it stood for is gone (`gone`), or it was
 // made before fork() (MP_EFORKED).
 void mp_api_explain(const void *handle, enum mp_api_kind kind, int gone, const char *function);

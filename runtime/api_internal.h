@@ -88,9 +88,10 @@ struct mp_api_request {
 	struct mp_api_object object;
 	struct mp_api_session *session;
 	struct mp_request *request;
-	uint32_t next;  // parameter
-	int rc;         // the first error of a bind or an option
-	int32_t misfit; // the parameter whose value did not fit, from 0; or MP_API_FITS
+	uint32_t next;    // parameter
+	int rc;           // the first error of a bind or an option
+	uint32_t sent_by; // the process that waits for its answer; 0: nobody
+	int32_t misfit;   // the parameter whose value did not fit, from 0; or MP_API_FITS
 	struct mp_buf
 		text; // of a query, at its beginning; the paging state and a keyspace where their places say
 	size_t cql_len;

@@ -46,6 +46,7 @@ struct mp_api_request *mp_api_request_make(struct mp_api_session *session)
 	request->rc = 0;
 	request->cql_len = request->state_len = request->keyspace_len = 0;
 	request->misfit = MP_API_FITS;
+	request->sent_by = 0;
 	mp_buf_clear(&request->text);
 	if (MP_UNLIKELY(session->newest != NULL))
 		mp_list_push_back(&session->unsent, &session->newest->node);
@@ -212,6 +213,7 @@ static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
 	struct mp_api_loop *loop = request->session->loop;
 	if (!mp_api_enter(loop))
 		return;
+	request->sent_by = 0;
 	mp_api_answer_begin(loop, outcome, outcome->error);
 	const struct moonpool_error *error = mp_api_error(loop);
 	request->on_done(request->data, mp_api_result(loop), error);
@@ -294,7 +296,25 @@ int moonpool_execute(struct moonpool_request *handle,
 		if (MP_UNLIKELY(rc != 0))
 			mp_api_refuse(__func__, rc, why_not(rc));
 	}
-	if (MP_UNLIKELY(rc != 0))
+	if (MP_LIKELY(rc == 0))
+		request->sent_by = mp_fork_generation();
+	else
 		give_back(request);
 	return rc;
+}
+
+int moonpool_request_cancel(struct moonpool_request *handle)
+{
+	struct mp_api_request *request = mp_api_retired(handle, MP_API_REQUEST);
+	if (request != NULL && request->sent_by != 0 && request->sent_by != mp_fork_generation())
+		return mp_api_refuse(__func__, MOONPOOL_FORKED, NULL);
+	if (request != NULL && request->sent_by != 0 && mp_request_cancel(request->request))
+		return 0;
+	if (mp_api_good(handle, MP_API_REQUEST) != NULL)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT,
+		                      "the request was not executed: moonpool_request_free() is for that");
+	mp_api_explain(handle, MP_API_REQUEST, MOONPOOL_NOT_FOUND, __func__);
+	return moonpool_last_code() == MOONPOOL_NOT_FOUND
+	           ? mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the request is over")
+	           : moonpool_last_code();
 }

@@ -81,6 +81,7 @@ enum moonpool_code {
 	MOONPOOL_END_OF_STREAM = -24,
 	MOONPOOL_FORKED = -25,            // it was made before fork(): this process has to make its own
 	MOONPOOL_STATEMENT_CHANGED = -26, // bound by what the server says otherwise now: ask again
+	MOONPOOL_CANCELLED = -27,         // by moonpool_request_cancel()
 };
 MOONPOOL_API const char *moonpool_code_name(int code); // "TIMEOUT", as err.code in Lua
 MOONPOOL_API const char *moonpool_code_text(int code); // "no answer before the deadline"
@@ -309,6 +310,14 @@ MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
                                   void (*on_done)(void *data, const struct moonpool_result *result,
                                                   const struct moonpool_error *error),
                                   void *data);
+
+// Nobody wants the answer of a request that was executed any more. 0: its callback comes all the same, once, later in
+// this turn of the loop, with the error MOONPOOL_CANCELLED. What was not sent yet (it waits for a connection, for a
+// retry, for its statement to be prepared again) is not sent; what was sent runs on its host and may be applied, as
+// moonpool_error_maybe_applied() says, and its stream stays taken until the answer comes, which is thrown away.
+// From execute until the callback the handle is good for this and nothing else. MOONPOOL_NOT_FOUND: the request is
+// over. Before execute it is MOONPOOL_INVALID_ARGUMENT: moonpool_request_free() is for that.
+MOONPOOL_API int moonpool_request_cancel(struct moonpool_request *request);
 
 // ---- results ----------------------------------------------------------------------------------------------
 // A result and all that it points to are valid during the callback only.

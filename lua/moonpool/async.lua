@@ -21,6 +21,14 @@ end
 -- Whether wait() would return at once.
 Future.done = core.futureDone
 
+-- Ends the request at once: true, and wait() gives `nil, err` with the code CANCELLED; false when it is over already.
+-- What was sent may be applied all the same, as err.maybeApplied says.
+function Future:cancel(...)
+  if ... ~= nil then async.no_arguments("cancel", ...) end
+  local cancelled = core.futureCancel(self)
+  return cancelled
+end
+
 async.withTraceback = core.traceback
 
 local function body(future, fn, ...)
@@ -45,6 +53,26 @@ function async.detach(fn, ...)
   end
   local future = core.future()
   core.within(nil, core.start, body, future, fn, ...)
+  return future
+end
+
+-- The future of a request whose statements are prepared first: prepare(), which waits, gives what goes to
+-- submit(future, ...) with how long it took, or nil and an error. Nothing is sent once the future was cancelled.
+local function prepare_and_submit(future, prepare, submit)
+  if core.futureDone(future) then return end
+  local known, spent = prepare()
+  if core.futureDone(future) then return end
+  if known then submit(future, known, spent) else core.futureFinish(future, true, nil, spent) end
+end
+
+local function guarded(future, prepare, submit)
+  local ok, err = xpcall(prepare_and_submit, async.withTraceback, future, prepare, submit)
+  if not ok and not core.futureDone(future) then core.futureFinish(future, false, err) end
+end
+
+function async.request(prepare, submit)
+  local future = core.future(true)
+  core.start(guarded, future, prepare, submit)
   return future
 end
 

@@ -40,8 +40,11 @@ end
 -- a future of the same
 function batch.start(self, statements, options)
   local asked = checkBatch(self, statements, options, "batchAsync")
-  if asked then return async.spawn(batch.run, self, statements, options) end
-  local future = core.future()
+  if asked then
+    return async.request(function() return prepare_all(self, asked, options and options.timeout) end,
+      function(to, known, spent) submitBatch(self, statements, options, known, spent, to) end)
+  end
+  local future = core.future(true)
   submitBatch(self, statements, options, nil, nil, future)
   return future
 end

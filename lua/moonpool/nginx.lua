@@ -13,7 +13,7 @@ local yield = original.yield
 
 -- Every function of the core that waits; spec/house_spec.lua compares.
 local WAITING = {
-  "submit", "submitBatch", "prepare", "connect", "warmUp", "lookUp", "close", "sleep", "futurePark",
+  "submit", "submitBatch", "prepare", "prepareFirst", "connect", "warmUp", "lookUp", "close", "sleep", "futurePark",
 }
 
 local BLOCKS = {

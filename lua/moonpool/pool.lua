@@ -37,9 +37,17 @@ Pool.execute = execute
 -- pool:executeAsync(statement, parameters, options): a future of the same
 function Pool.executeAsync(self, statement, parameters, options)
   core.checkRequest(self, statement, parameters, options, "executeAsync")
-  local future = core.future()
+  local future = core.future(true)
   if core.submitAsync(self, statement, parameters, options, future) then return future end
-  return async.spawn(execute, self, statement, parameters, options)
+  return async.request(function()
+    local known, err, spent = core.prepareFirst(self, statement, options)
+    if err ~= prepared then return known, err end
+    return known, spent
+  end, function(to, known, spent)
+    -- One that was prepared already keeps its options: it was only asked what has become of it.
+    if type(statement) ~= "string" then known = statement end
+    core.submitAsync(self, known, parameters, options, to, spent)
+  end)
 end
 
 -- pool:batch(statements, options): result | nil, err; pool:batchAsync(...): a future of the same

@@ -32,7 +32,8 @@
 	X(MP_EREFUSED, -23, "CONNECTION_REFUSED", "the node refused the connection")                \
 	X(MP_EEOF, -24, "END_OF_STREAM", "the peer closed its side")                                \
 	X(MP_EFORKED, -25, "FORKED", "it was made before fork(): this process has to make its own") \
-	X(MP_ECHANGED, -26, "STATEMENT_CHANGED", "the statement's parameters are others now")
+	X(MP_ECHANGED, -26, "STATEMENT_CHANGED", "the statement's parameters are others now")       \
+	X(MP_ECANCELLED, -27, "CANCELLED", "cancelled by its caller")
 
 enum mp_err {
 	MP_OK = 0,

@@ -28,6 +28,7 @@
 	X(uint64_t, requests, "requests", "requests that were submitted")                                             \
 	X(uint64_t, errors, "errors", "requests that failed")                                                         \
 	X(uint64_t, timeouts, "timeouts", "those of them whose time was up")                                          \
+	X(uint64_t, cancelled, "cancelled", "requests that their caller cancelled, which are no errors")              \
 	X(uint64_t, queued, "queued", "times that a request began to wait for room on a connection")                  \
 	X(uint64_t, busy, "queueRefused", "requests that found no room and the queue full")                           \
 	X(uint64_t, attempts, "attempts", "messages that were sent for requests")                                     \

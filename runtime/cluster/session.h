@@ -225,8 +225,10 @@ void mp_request_give(struct mp_request *request);
 // 0: on_done comes exactly once, later. Otherwise MP_E* and nothing happens (MP_ECLOSED, MP_EBUSY, MP_EINVAL); the
 // request is still the caller's. What is not supported is told later, with what and why.
 int mp_request_submit(struct mp_request *request) MP_MUST_CHECK;
-// The caller is gone: on_done will not be called; the request is given back by itself.
-void mp_request_abandon(struct mp_request *request);
+// Nobody wants its answer any more: on_done comes later in this turn, with MP_ECANCELLED unless it was about to fail
+// anyway. What was not sent will not be; what was sent may be applied, and keeps its stream until the answer comes.
+// False: it is at rest, or on_done is on its way.
+bool mp_request_cancel(struct mp_request *request);
 
 // ---- looking ----------------------------------------------------------------------------------------------
 struct mp_session_stats {

@@ -50,6 +50,13 @@ bool mp_lua_is_refused(lua_State *L); // whoever made the coroutine L has said t
 
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
 void mp_lua_future_settle(lua_State *L, int index, int count);
+// What the future of a request that is under way does when it is cancelled, in the future at `index`, which is held
+// until the request is over. `cancel`: false, it ends by itself already.
+struct mp_lua_canceller {
+	bool (*cancel)(void *data); // NULL: there is nothing to cancel
+	void *data;
+};
+struct mp_lua_canceller *mp_lua_future_canceller(lua_State *L, int index);
 
 // ---- error.c: the `err` of `nil, err` ---------------------------------------------------------------------
 void mp_lua_push_error(lua_State *L, const struct mp_error *error);

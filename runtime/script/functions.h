@@ -39,6 +39,7 @@
 	X("future", mp_core_future, "a future")                                                           \
 	X("futureDone", mp_core_future_done, "are its values there?")                                     \
 	X("futureWatch", mp_core_future_watch, "somebody looks at its failure")                           \
+	X("futureCancel", mp_core_future_cancel, "end its request")                                       \
 	X("futurePark", mp_core_future_park, "wait until its values are there")                           \
 	X("futureValues", mp_core_future_values, "what it holds")                                         \
 	X("futureFinish", mp_core_future_finish, "give it the results of xpcall")                         \
@@ -65,6 +66,7 @@
 	X("answer", mp_core_answer, "take what the wait was for")                                         \
 	X("submitAsync", mp_core_submit_async, "send a request whose answer a future gets")               \
 	X("prepare", mp_core_prepare, "a prepared statement")                                             \
+	X("prepareFirst", mp_core_prepare_first, "the statement of a request")                            \
 	X("checkRequest", mp_core_check_request, "raise what execute would raise")                        \
 	X("checkBatch", mp_core_check_batch, "raise what batch would raise; what to prepare")             \
 	X("submitBatch", mp_core_submit_batch, "send a batch, like submit or submitAsync")                \

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A future: values that will be there, and the coroutines that wait for them. moonpool.spawn makes one for each
-// coroutine; lua/moonpool/async.lua holds the rest of its methods. A future that failed while nobody waited for it is
-// logged, so that no error is lost.
+// coroutine, pool:executeAsync for a request; lua/moonpool/async.lua holds the rest of its methods. A future that
+// failed while nobody waited for it is logged, so that no error is lost.
 //
 // The values stand in the userdata's environment table: [1] .. [n], n.
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/fork.h"
 #include "base/log.h"
 #include "script/core.h"
@@ -20,6 +21,9 @@ struct future {
 	struct mp_list waiters;
 	bool done;
 	bool watched; // somebody has waited or will: an error is not logged
+	bool is_of_request;
+	struct mp_lua_canceller
+		canceller; // of a request that is under way; none: its statement is still prepared
 };
 
 static struct future *check(lua_State *L, int index)
@@ -31,10 +35,13 @@ static struct future *check(lua_State *L, int index)
 	return future;
 }
 
+// future(isOfRequest)
 int mp_core_future(lua_State *L)
 {
+	bool is_of_request = lua_toboolean(L, 1);
 	struct future *future = lua_newuserdata(L, sizeof(*future));
 	memset(future, 0, sizeof(*future));
+	future->is_of_request = is_of_request;
 	future->runtime = mp_runtime_of(L);
 	future->process = mp_fork_generation();
 	mp_list_init(&future->waiters);
@@ -55,6 +62,17 @@ int mp_core_future_watch(lua_State *L)
 	return 0;
 }
 
+// The runtime of a future that is not done.
+static struct mp_runtime *runtime_of(lua_State *L, const struct future *future, const char *what)
+{
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	if (future->process != mp_fork_generation())
+		mp_runtime_raise_forked(L);
+	if (future->runtime != runtime) // which may be gone
+		mp_lua_raise(L, "the future belongs to another world: %s it where it was made", what);
+	return runtime;
+}
+
 // Returns (nothing) as soon as the values are there.
 int mp_core_future_park(lua_State *L)
 {
@@ -62,14 +80,37 @@ int mp_core_future_park(lua_State *L)
 	future->watched = true;
 	if (future->done)
 		return 0;
-	struct mp_runtime *runtime = mp_runtime_of(L);
-	if (future->process != mp_fork_generation())
-		mp_runtime_raise_forked(L);
-	if (future->runtime != runtime) // which may be gone
-		mp_lua_raise(L, "the future belongs to another world: wait for it where it was made");
+	struct mp_runtime *runtime = runtime_of(L, future, "wait for");
 	mp_runtime_check(runtime, L);
 	mp_runtime_queue(runtime, &future->waiters);
 	return mp_runtime_yield(runtime);
+}
+
+struct mp_lua_canceller *mp_lua_future_canceller(lua_State *L, int index)
+{
+	return &check(L, index)->canceller;
+}
+
+// futureCancel(future): whether CANCELLED is what it ends with.
+int mp_core_future_cancel(lua_State *L)
+{
+	struct future *future = check(L, 1);
+	const struct mp_lua_canceller *canceller = &future->canceller;
+	if (future->done) {
+		lua_pushboolean(L, false);
+		return 1;
+	}
+	(void)runtime_of(L, future, "cancel");
+	if (!future->is_of_request)
+		mp_lua_raise(L, "a coroutine is not cancelled, a request is: cancel the futures that it waits for");
+	if (canceller->cancel != NULL) {
+		lua_pushboolean(L, canceller->cancel(canceller->data));
+		return 1;
+	}
+	mp_lua_fail(L, MP_ECANCELLED, "%s", mp_err_text(MP_ECANCELLED));
+	mp_lua_future_settle(L, 1, 2);
+	lua_pushboolean(L, true);
+	return 1;
 }
 
 int mp_core_future_values(lua_State *L)

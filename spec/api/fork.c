@@ -22,6 +22,7 @@ static uv_loop_t uv_loop, *uv; // NULL: moonpool's own
 static struct moonpool_loop *loop;
 static struct moonpool_session *session;
 static struct moonpool_statement *statement;
+static struct moonpool_request *newest; // that was executed
 static const char *port;
 static int right, wrong, errors, forked, sent, done, ready;
 
@@ -55,6 +56,7 @@ static void next(void)
 		struct moonpool_request *request = moonpool_request_new(statement);
 		(void)moonpool_bind_int32(request, ids[sent]);
 		int rc = moonpool_execute(request, on_row, &ids[sent]);
+		newest = request;
 		sent++;
 		forked += rc == MOONPOOL_FORKED;
 		done += rc < 0;
@@ -187,6 +189,8 @@ static void be_a_worker(bool turned)
 	struct moonpool_stats stats;
 	int inherited = sockets();
 	alarm(60);
+	if (done < sent && moonpool_request_cancel(newest) != MOONPOOL_FORKED)
+		fail("cancel");
 	begin(); // over the parent's requests, whose callbacks must not come
 	ask("copy");
 	if (moonpool_loop_turn(loop, 0) != MOONPOOL_FORKED || moonpool_loop_run(loop) != MOONPOOL_FORKED ||

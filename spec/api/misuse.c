@@ -335,7 +335,7 @@ static void on_prepared(void *data, struct moonpool_statement *got, const struct
 	*(struct moonpool_statement **)data = got;
 }
 
-static void turn_until(const int *done, int count)
+void turn_until(const int *done, int count)
 {
 	for (int turns = 0; turns < 10000 && *done < count; turns++)
 		moonpool_loop_turn(loop, 10);
@@ -376,6 +376,7 @@ static void connected_session(void)
 	values();
 	session_misuse();
 	batches();
+	cancels();
 	spent_request = query("SELECT key FROM system.local");
 	IS(moonpool_execute(spent_request, on_key, NULL), 0, NULL);
 	requests(spent_request, "executed or freed already");

@@ -36,7 +36,10 @@ struct moonpool_request *query(const char *cql);
 // A callback of a call that failed.
 void never(void *data, const struct moonpool_result *result, const struct moonpool_error *error);
 
+void turn_until(const int *done, int count);
+
 void batches(void); // misuse_batch.c
+void cancels(void); // misuse_cancel.c
 // misuse_session.c
 void session_calls(struct moonpool_session *bad, int code, const char *why);
 void log_calls(struct moonpool_loop *bad, const char *why);

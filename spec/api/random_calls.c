@@ -243,7 +243,7 @@ static void fill(void)
 	struct moonpool_request *request = pick(REQUESTS).at;
 	static const uint8_t uuid[16] = {1, 2, 3};
 	const char *text = below(8) == 0 ? NULL : "text";
-	switch (below(25)) {
+	switch (below(28)) {
 	case 16: got("bind_begin", moonpool_bind_begin(request)); break;
 	case 17: got("bind_end", moonpool_bind_end(request)); break;
 	case 18: got("bind_field", moonpool_bind_field(request, text)); break;
@@ -274,6 +274,9 @@ static void fill(void)
 	case 23: got("set_keyspace", moonpool_request_set_keyspace(request, below(2) == 0 ? text : "app")); break;
 	case 24: got("set_trace", moonpool_request_set_trace(request, below(2) == 0)); break;
 	case 14: got("paging_state", moonpool_request_set_paging_state(request, text, below(5))); break;
+	case 25:
+	case 26:
+	case 27: got("cancel", moonpool_request_cancel(request)); break;
 	default: got("timestamp", moonpool_request_set_timestamp(request, INT64_MAX)); break;
 	}
 }

@@ -89,7 +89,6 @@ end
 
 local function finish(world, record, outcome)
   assert(not record.done, "a request was completed twice")
-  assert(not record.abandoned, "an abandoned request was completed")
   record.done = true
   record.err = error_of(outcome.error)
   record.attempts = outcome.attempts
@@ -324,11 +323,12 @@ function World:submit(what, options)
   return record
 end
 
-function World:abandon(record)
-  assert(not record.done and not record.abandoned)
-  record.abandoned = true
-  self.open_requests = self.open_requests - 1
-  C.mp_request_abandon(record.request)
+-- Whether it will end with CANCELLED.
+function World.cancel(_, record)
+  assert(not record.done)
+  local cancelled = C.mp_request_cancel(record.request)
+  assert(not record.done, "a callback inside of a call")
+  return cancelled
 end
 
 function World:wait(record, limit_ms)

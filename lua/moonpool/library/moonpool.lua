@@ -68,6 +68,9 @@ local Future = {}
 function Future:wait() end
 ---@return boolean
 function Future:done() end
+---Of a request: it ends with CANCELLED; what was not sent is not sent, what was may be applied (err.maybeApplied).
+---@return boolean cancelled false: it is over
+function Future:cancel() end
 
 ---@class HostMetrics
 ---@field address string

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a request ends: once, with what a node answered or with an error, now or later in the turn; or without a word,
-// because its caller is gone.
+// How a request ends: once, with what a node answered or with an error, now or later in the turn.
 //
 // Invariant: on_done is the last thing that happens to a request before it is the caller's again.
 #include <stdarg.h>
@@ -14,6 +13,10 @@ static void count(struct mp_session *session, const struct mp_outcome *outcome)
 {
 	mp_assert(session->live > 0);
 	session->live--;
+	if (MP_UNLIKELY(outcome->error != NULL && outcome->error->err == MP_ECANCELLED)) {
+		session->counters.cancelled++; // which is nobody's failure, and no time that a request takes
+		return;
+	}
 	mp_window_add(&session->metrics.requests, outcome->latency_ns / 1000);
 	if (MP_LIKELY(outcome->error == NULL))
 		return;
@@ -27,16 +30,6 @@ static void release(struct mp_request_state *state)
 	if (state->placement != NULL)
 		mp_placement_unref(state->placement);
 	state->placement = NULL;
-}
-
-// The same of a request that nobody is told about.
-static void release_all(struct mp_request *request)
-{
-	struct mp_request_state *state = request->state;
-	release(state);
-	if (state->error != NULL)
-		mp_slab_give(&request->session->errors, state->error);
-	state->error = NULL;
 }
 
 void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
@@ -130,30 +123,53 @@ void mp_requests_fail_idle(struct mp_session *session)
 	mp_agreements_hurry(session);
 }
 
-// ---- without a word ---------------------------------------------------------------------------------------
-
 void mp_request_reject(struct mp_request *request)
 {
-	mp_assert(request->state->phase == MP_REQUEST_TAKEN);
-	mp_deadline_stop(&request->state->due);
-	release_all(request);
+	struct mp_request_state *state = request->state;
+	mp_assert(state->phase == MP_REQUEST_TAKEN);
+	mp_deadline_stop(&state->due);
+	release(state);
+	if (state->error != NULL)
+		mp_slab_give(&request->session->errors, state->error);
+	state->error = NULL;
 }
 
-static void forget(struct mp_request *request)
+// ---- cancelled --------------------------------------------------------------------------------------------
+
+// Whether a node has what it asks for, or will have it: bytes that wait for their socket are not taken back.
+static bool is_with_a_node(const struct mp_request_state *state)
+{
+	switch (state->phase) {
+	case MP_REQUEST_SENT:
+	case MP_REQUEST_AGREEING: return true;
+	case MP_REQUEST_MERGED: return !state->merge->is_open;
+	default: return false;
+	}
+}
+
+static void note_cancelled(struct mp_request *request)
 {
 	struct mp_session *session = request->session;
 	struct mp_request_state *state = request->state;
-	while (state->attempts != NULL) // says nothing about their hosts
-		mp_attempt_end(state->attempts);
-	mp_request_enter(request, MP_REQUEST_TAKEN);
-	release_all(request);
-	session->live--;
-	mp_session_post(session);
+	uint64_t now_ns = mp_loop_now_ns(session->loop);
+	for (const struct mp_attempt *attempt = state->attempts; attempt != NULL; attempt = attempt->next) {
+		uint64_t ms = (now_ns - attempt->began_ns) / 1000000;
+		state->host = attempt->host;
+		mp_error_add(mp_request_error(request), session->hosts.slots[attempt->host]->addr_text, MP_ECANCELLED,
+		             -1, (uint32_t)ms, mp_str_of(""));
+	}
+	state->maybe_applied |= mp_replay_rule(MP_OUTCOME_TIMEOUT, state->replay_class).maybe_applied;
 }
 
-void mp_request_abandon(struct mp_request *request)
+bool mp_request_cancel(struct mp_request *request)
 {
-	if (request->state->phase != MP_REQUEST_TAKEN)
-		forget(request);
-	mp_request_give(request);
+	uint8_t phase = request->state->phase;
+	if (phase == MP_REQUEST_TAKEN || phase == MP_REQUEST_ENDING)
+		return false;
+	if (is_with_a_node(request->state))
+		note_cancelled(request);
+	while (request->state->attempts != NULL) // says nothing about their hosts
+		mp_attempt_end(request->state->attempts);
+	mp_request_fail(request, MP_REQUEST_LATER, MP_ECANCELLED, "%s", mp_err_text(MP_ECANCELLED));
+	return true;
 }

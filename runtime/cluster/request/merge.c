@@ -199,12 +199,13 @@ static void send_carrier(struct mp_merge *merge)
 static void flush(struct mp_merge *merge)
 {
 	close_merge(merge);
-	if (merge->members.count > 1) {
+	// What was cancelled meanwhile still stands in the carrier, and must not be sent: the others go one by one.
+	if (merge->members.count > 1 && merge->members.count == merge->carrier->batch->count) {
 		send_carrier(merge);
 		return;
 	}
-	struct mp_request *alone = first_member(merge);
-	if (alone != NULL)
+	struct mp_request *alone;
+	while ((alone = first_member(merge)) != NULL)
 		mp_request_start_alone(alone);
 	free_merge(merge);
 }

@@ -11,7 +11,8 @@
 //     +--may be merged--> MERGED --the batch is answered--> TAKEN, or sent alone--> SENT
 //     +--cannot begin--> ENDING --told in this turn's chores--> TAKEN
 //
-//   From each of them it may fail: at once (TAKEN), or later in this turn (ENDING) where no callback may be called.
+//   From each of them it may fail: at once (TAKEN), or later in this turn (ENDING) where no callback may be called,
+//   as when it is cancelled.
 #include "cluster/request/agreement.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
@@ -19,12 +20,13 @@
 #define TO(phase) (1u << MP_REQUEST_##phase)
 const uint8_t mp_request_followers[MP_REQUEST_PHASES] = {
 	[MP_REQUEST_TAKEN] = TO(SENT) | TO(MERGED) | TO(WAITING) | TO(PREPARING) | TO(ENDING),
-	[MP_REQUEST_SENT] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(DELAYED) | TO(AGREEING) | TO(TAKEN),
+	[MP_REQUEST_SENT] =
+		TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(DELAYED) | TO(AGREEING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_MERGED] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_WAITING] = TO(SENT) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
-	[MP_REQUEST_PREPARING] = TO(SENT) | TO(WAITING) | TO(DELAYED) | TO(TAKEN),
+	[MP_REQUEST_PREPARING] = TO(SENT) | TO(WAITING) | TO(DELAYED) | TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_DELAYED] = TO(SENT) | TO(WAITING) | TO(PREPARING) | TO(ENDING) | TO(TAKEN),
-	[MP_REQUEST_AGREEING] = TO(TAKEN),
+	[MP_REQUEST_AGREEING] = TO(ENDING) | TO(TAKEN),
 	[MP_REQUEST_ENDING] = TO(TAKEN),
 };
 #undef TO

@@ -145,6 +145,35 @@ int mp_core_prepare(lua_State *L)
 	return 1;
 }
 
+// prepareFirst(pool, statement, options): statement, ms, or after a wait statement, prepared, ms | nil, err. For a
+// request of which submitAsync() says that it needs that.
+int mp_core_prepare_first(lua_State *L)
+{
+	lua_settop(L, 3);
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	mp_lua_pool_check_wait(pool, L);
+	const struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	const struct mp_prepared *known = statement != NULL ? statement->prepared : NULL;
+	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;
+	mp_lua_options_read(L, 3, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT,
+	                    pool->engine.session, &options);
+	if (pool->state != MP_POOL_OPEN || (statement != NULL && known == NULL))
+		return mp_lua_pool_not_open(L, pool);
+	struct mp_str cql = known != NULL ? known->cql : (struct mp_str){NULL, 0};
+	if (known == NULL)
+		cql.data = lua_tolstring(L, 2, &cql.len);
+	struct mp_prepared *prepared;
+	int rc = mp_lua_op_prepare(pool, cql, known != NULL ? known->keyspace : options.keyspace,
+	                           options.request.timeout_ms, &prepared);
+	if (rc == 1)
+		return mp_runtime_yield(pool->runtime);
+	if (rc != 0)
+		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	mp_lua_push_statement(L, pool, prepared);
+	lua_pushnumber(L, 0);
+	return 2;
+}
+
 // checkRequest(pool, statement, parameters, options, method): raises what execute would raise, without doing it.
 int mp_core_check_request(lua_State *L)
 {
@@ -159,22 +188,26 @@ int mp_core_check_request(lua_State *L)
 	return 0;
 }
 
-// submitAsync(pool, statement, parameters, options, future): true, and the future gets the answer; false: the
-// statement is to be prepared first, which takes a coroutine. Arguments were checked by checkRequest().
+// submitAsync(pool, statement, parameters, options, future, spent): true, and the future gets the answer; false: the
+// statement is to be prepared first, which takes a coroutine. `spent`: that was done, and took so many ms. Arguments
+// were checked by checkRequest().
 int mp_core_submit_async(lua_State *L)
 {
-	lua_settop(L, 5);
+	bool was_prepared = lua_gettop(L) == 6 && lua_type(L, 6) == LUA_TNUMBER;
+	lua_settop(L, 6);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;
-	mp_lua_options_read(L, 4, statement != NULL ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT,
+	mp_lua_options_read(L, 4, statement != NULL && !was_prepared ? MP_LUA_CALL_STATEMENT : MP_LUA_CALL_TEXT,
 	                    pool->engine.session, &options);
+	if (was_prepared)
+		mp_lua_pool_shorten(pool, &options.request, lua_tonumber(L, 6));
 	struct mp_str cql = {NULL, 0};
 	if (statement == NULL)
 		cql.data = lua_tolstring(L, 2, &cql.len);
 	bool forked = mp_lua_pool_is_forked(pool);
 	struct mp_prepared *known = statement != NULL ? statement->prepared : NULL;
-	bool asks_first = known != NULL && mp_prepared_is_doubted(known);
+	bool asks_first = known != NULL && !was_prepared && mp_prepared_is_doubted(known);
 	if (statement == NULL)
 		asks_first = is_prepared_first(L, cql, &options);
 	bool submitted = false;

@@ -21,7 +21,8 @@ struct mp_lua_op {
 	struct mp_lua_pool *pool; // first word: not kept by the slab
 	struct mp_waiter *waiter; // NULL: a future waits
 	int future_ref;
-	struct mp_buf text; // statement, keyspace, paging state
+	struct mp_lua_canceller *canceller; // of the future
+	struct mp_buf text;                 // statement, keyspace, paging state
 	struct mp_request *request;
 	struct mp_request *member; // of a batch that is filled
 	struct mp_lua_op *below;   // while it is filled
@@ -190,6 +191,7 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 	struct mp_lua_op *op = request->data[0];
 	op->outcome = outcome;
 	if (op->waiter == NULL) {
+		op->canceller->cancel = NULL;
 		mp_runtime_protect(op->pool->runtime, settle_future, op, 0);
 		give_op(op);
 		return;
@@ -325,6 +327,11 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 	return rc;
 }
 
+static bool cancel(void *op)
+{
+	return mp_request_cancel(((struct mp_lua_op *)op)->request);
+}
+
 static int submit(struct mp_lua_op *op)
 {
 	op->request->data[0] = op;
@@ -359,7 +366,11 @@ bool mp_lua_op_send(lua_State *L, struct mp_lua_op *op, int rc, const char *why,
 		return false;
 	}
 	pool->filling = op->below;
-	if (future == 0)
+	if (future == 0) {
 		op->waiter = mp_runtime_register(pool->runtime);
+		return true;
+	}
+	op->canceller = mp_lua_future_canceller(L, future);
+	*op->canceller = (struct mp_lua_canceller){cancel, op};
 	return true;
 }

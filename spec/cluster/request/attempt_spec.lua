@@ -50,7 +50,7 @@ describe("attempts", function()
   local function check(records)
     local at_hosts = {}
     for _, record in ipairs(records) do
-      if not record.done and not record.abandoned then
+      if not record.done then
         local state = record.request.state
         local attempt, count, before = state.attempts, 0, 0
         while attempt ~= nil do
@@ -103,7 +103,7 @@ describe("attempts", function()
           if record.rc == 0 then records[#records + 1] = record end
         end
         local record = records[#records]
-        if draw(20) == 0 and record and not record.done and not record.abandoned then world:abandon(record) end
+        if draw(20) == 0 and record and not record.done then world:cancel(record) end
         act()
         world:pass(draw(12))
         check(records)

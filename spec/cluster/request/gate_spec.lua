@@ -236,7 +236,10 @@ describe("the replay gate", function()
     local dropped = world:submit "SELECT v FROM t"
     world:pass(50)
     assert.equal(1, struck)
-    world:abandon(dropped) -- while it waits for its retry
+    assert.is_true(world:cancel(dropped)) -- while it waits for its retry
+    world:wait(dropped)
+    assert.same({ "CANCELLED", false }, { dropped.err.code, dropped.err.maybe_applied })
+    assert.matches("OVERLOADED", dropped.err.message, 1, true)
     struck = 0
     local late = world:submit("SELECT v FROM t")
     world:pass(50)

@@ -101,7 +101,13 @@ describe("a request", function()
   }
 
   local ends = {
-    ["when its caller is gone"] = function(record) world:abandon(record) end,
+    ["when it is cancelled"] = function(record)
+      local phase = tonumber(record.request.state.phase)
+      assert.equal(phase ~= tonumber(C.MP_REQUEST_ENDING), world:cancel(record))
+      world:wait(record)
+      assert.equal(phase ~= tonumber(C.MP_REQUEST_ENDING) and "CANCELLED" or "UNSUPPORTED", record.err.code)
+      assert.is_false(record.err.maybe_applied) -- a SELECT, or not sent
+    end,
     ["when the session closes"] = function() world:close_session(0) end,
     ["when the session drains"] = function() world:close_session(100) end,
     ["when its time is up"] = function(record) world:wait(record, TIMEOUT_MS + 5) end,
@@ -134,7 +140,7 @@ describe("a request", function()
         assert.equal(0, record.rc)
         assert.equal(tonumber(C["MP_REQUEST_" .. phase:match "^%u+"]), record.request.state.phase)
         finish(record)
-        assert.is_true(record.abandoned or record.phase == tonumber(C.MP_REQUEST_TAKEN))
+        assert.equal(tonumber(C.MP_REQUEST_TAKEN), record.phase)
         if other and not other.done then
           if world.held["127.0.0.1"] then world.held["127.0.0.1"] "ok" end
           world:wait(other)

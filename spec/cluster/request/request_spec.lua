@@ -251,11 +251,15 @@ describe("a request", function()
       assert.is_nil(stuck.done or waiting.done)
     end)
 
-    it("and is abandoned, leaves the queue", function()
+    it("and is cancelled, leaves the queue", function()
       crowded()
       local first, second, third = world:submit("SELECT v FROM t"), world:submit("SELECT v FROM t"),
         world:submit("SELECT v FROM t")
-      world:abandon(second)
+      assert.is_true(world:cancel(second))
+      assert.equal(1, world:stats().requests_queued)
+      world:wait(second)
+      assert.same({ "CANCELLED", "cancelled by its caller", false, 0 },
+        { second.err.code, second.err.message, second.err.maybe_applied, second.attempts })
       answer_one()
       answer_one()
       world:wait(third)
@@ -353,31 +357,15 @@ describe("a request", function()
     end)
   end)
 
-  describe("that is abandoned", function()
-    it("is never told, in any phase", function()
-      connected()
-      world.on_statement = function() return true end
-      local sent = world:submit("SELECT v FROM t")
-      world:abandon(sent)
-      local on_its_way = world:submit("SELECT v FROM t")
-      world:pass(5)
-      world:abandon(on_its_way)
-      local use = world:submit("USE ks") -- ends by a task
-      world:abandon(use)
-      world:pass(5000)
-      assert.equal(0, world:stats().requests_in_flight)
-      local request = C.mp_request_take(world.session)
-      C.mp_request_abandon(request) -- never submitted
-    end)
-
+  describe("that is cancelled", function()
     it("may be so from the callback of another", function()
       connected()
       local other = world:submit("SELECT v FROM t", pinned "127.0.0.1")
       local first = world:submit("SELECT v FROM t", pinned("127.0.0.1", {
-        on_done = function() if not other.done then world:abandon(other) end end,
+        on_done = function() if not other.done then world:cancel(other) end end,
       }))
       world:wait(first)
-      world:pass(10)
+      world:wait(other)
     end)
 
     it("and others submit and end from callbacks", function()

@@ -373,14 +373,14 @@ describe("a request with copies", function()
 
   -- ---- the end ----------------------------------------------------------------------------------------------------
 
-  it("may be abandoned with all its copies", function()
+  it("may be cancelled with all its copies", function()
     open(3, { DELAY_MS, DELAY_MS })
     local early, late = submit(read), submit(read)
     world:pass(5)
-    world:abandon(early)
+    world:cancel(early)
     world:until_true(function() return #world.arrived == 4 end)
     assert.equal(3, in_flight())
-    world:abandon(late)
+    world:cancel(late)
     assert.equal(0, in_flight())
     world:pass(1000)
   end)
