@@ -24,6 +24,7 @@ ptrdiff_t length_of(const char *text); // mostly its length, or -1
 const char *cql(void);                 // or NULL
 
 int got(const char *what, int rc); // random_calls.c: the code of a call, which must be told if it is one
+void random_request_call(void);    // random_requests.c: one that fills a request, or cancels it
 // random_session.c: one of what a session shows or is told.
 struct moonpool_session;
 void random_session_call(struct moonpool_session *session);
