@@ -30,7 +30,7 @@ describe("X4 the C API called wrongly", function()
       return text
     end
     local tried = read "spec/api/misuse.h"
-    for _, part in ipairs { "", "_batch", "_parts", "_session", "_values" } do
+    for _, part in ipairs { "", "_batch", "_cancel", "_parts", "_session", "_values" } do
       tried = tried .. read("spec/api/misuse" .. part .. ".c")
     end
     local missing = {}

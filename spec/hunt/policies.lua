@@ -68,6 +68,8 @@ local STEPS = { "u(s)", "l(s)", "n = n + #(s .. s)", "n = n + s", "s = s .. n", 
   "x = select('#', unpack(t))", "t[n % 4096 + 0.5] = n n = n + 1", "x = tostring(n)", "for _ in pairs(t) do end",
   "x = next(t)", "x = -s", "n = n % 1e9",
   "table.insert(t, x)", "x = table.remove(t)", "x = s == z", "s = 'a'", "x = math.fmod(1e308, 1e-308)", "x = tags[s]",
+  "t[n * nan] = n", "x = { [nan] = s }", "x = {} x[n] = 1 x[nan - n] = 2 x[n + 1] = 3",
+  "for _ = 1, 99 do x = {} x[n + 0.5] = 1 x[(s < z and 1 or nan) * n] = 2 n = n + 1 end",
   "log(s)", "listed { s }", "x = dc(s)", "t = {}", "x = keyspaces[s]" }
 
 -- Much work between two ticks.
@@ -76,7 +78,7 @@ local function work(r)
   for _ = 1, 1 + r.below(4) do steps[#steps + 1] = r.pick(STEPS) end
   local row = {}
   for i = 1, 1 + r.below(r.pick { 3, 40, 400 }) do row[i] = steps[1 + i % #steps] end
-  return ([[local u, l, t, x, n = string.upper, string.lower, {}, nil, 0
+  return ([[local u, l, t, x, n, nan = string.upper, string.lower, {}, nil, 0, 0 / 0
     for i = 1, %d do t[i] = i end
     local s, z = "%s", "%s"
     for _ = 1, %d do s = s .. s z = z .. z end
@@ -135,7 +137,8 @@ end
 -- ---- asking -----------------------------------------------------------------------------------------------
 
 local function judge_message(message, path)
-  if not message:find "^%S+%.lua:" and not message:find "^%a+%.%a*[pP]olicy: " then
+  -- A child may be any file.
+  if not message:find "^%S+%.lua:" and not message:find "^%S+:%d+: " and not message:find "^%a+%.%a*[pP]olicy: " then
     return "it says no place: " .. message
   end
   if message:find "0x%x%x%x%x%x%x%x" then return "it tells an address: " .. message end
