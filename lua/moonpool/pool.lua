@@ -8,8 +8,10 @@ local batch = require "moonpool.batch"
 local config = require "moonpool.config"
 local exporter = require "moonpool.exporter"
 local handlers = require "moonpool.handlers"
+local listeners = require "moonpool.listeners"
 local nodes = require "moonpool.nodes"
 local overlay = require "moonpool.overlay"
+local page = require "moonpool.page"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.schema"
 require "moonpool.trace"
@@ -107,7 +109,7 @@ end
 function Pool.close(self, ...)
   if ... ~= nil then async.no_arguments("close", ...) end
   local ok, err = core.close(self)
-  if ok then exporter.leave(self) end
+  if ok then listeners.leave(self) end
   return ok, err
 end
 
@@ -320,8 +322,9 @@ function pool.open()
   return list
 end
 
-exporter.pools = pool.open
+exporter.pools, page.pools = pool.open, pool.open
 function exporter.number(self) return pool.all[self] end
+page.number = exporter.number
 
 -- The checked configuration in force: another table after each change.
 function pool.configuration(self)
@@ -359,9 +362,14 @@ function pool.from(source)
   local ok, why = reload.begin(self, state, checked)
   if ok and checked.metricsListen then
     ok, why = exporter.begin(self, checked.metricsListen)
-    if not ok then why = "metrics.listen: " .. exporter.name(checked.metricsListen) .. ": " .. why end
+    if not ok then why = "metrics.listen: " .. listeners.name(checked.metricsListen) .. ": " .. why end
+  end
+  if ok and checked.httpListen then
+    ok, why = page.begin(self, checked.httpListen, checked.httpToken)
+    if not ok then why = "http.listen: " .. listeners.name(checked.httpListen) .. ": " .. why end
   end
   if not ok then
+    listeners.leave(self)
     core.discard(self)
     local parts = {}
     for part in why:match("^[%a.]+"):gmatch "%a+" do parts[#parts + 1] = part end

@@ -32,20 +32,20 @@ local function note(self, name, what, why)
   if self.last - self.first >= MOST_EVENTS then
     self.list[self.first], self.first = nil, self.first + 1
   end
-  if self.listener then self.listener(event) end
+  for _, listener in ipairs(self.listeners) do listener(event) end
 end
 
 -- That of a pool. `listener`, when it is given, is called with each event from now on, in a handler of the pool.
 function recorder.of(pool, listener)
   local self = recorders[pool]
   if not self then
-    self = setmetatable({ first = 1, last = 0, list = {} }, Recorder)
+    self = setmetatable({ first = 1, last = 0, list = {}, listeners = {} }, Recorder)
     recorders[pool] = self
     for _, name in ipairs(core.eventNames()) do
       if name ~= "metrics" then pool:on(name, function(what, why) note(self, name, what, why) end) end
     end
   end
-  self.listener = listener or self.listener
+  self.listeners[#self.listeners + 1] = listener
   return self
 end
 

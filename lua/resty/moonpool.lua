@@ -15,6 +15,8 @@ local moonpool = require "moonpool"
 local async = require "moonpool.async"
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
+local listeners = require "moonpool.listeners"
+local page = require "moonpool.page"
 local pool_module = require "moonpool.pool"
 local schema = require "moonpool.config.schema"
 local workers = require "resty.moonpool.workers"
@@ -52,7 +54,13 @@ end
 -- An address can be listened at by one worker only, and nginx listens already.
 function exporter.begin(_, place)
   core.log("warn", ("metrics.listen: nothing listens at %s for this worker: serve moonpool.metrics() at a location " ..
-    "of nginx's"):format(exporter.name(place)))
+    "of nginx's"):format(listeners.name(place)))
+  return true
+end
+
+function page.begin(_, place)
+  core.log("warn", ("http.listen: nothing listens at %s for this worker: the status page is moonpool serve's"):format(
+    listeners.name(place)))
   return true
 end
 

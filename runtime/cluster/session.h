@@ -251,6 +251,7 @@ const struct mp_host *mp_session_host_slot(const struct mp_session *session, uin
 const struct mp_host *mp_session_host_find(const struct mp_session *session,
                                            const char *addr); // "ip", "ip:port", a contact point's name
 struct mp_view *mp_session_view(struct mp_session *session);
+struct mp_keyspaces *mp_session_keyspaces(struct mp_session *session);
 struct mp_loop *mp_session_loop(const struct mp_session *session);
 struct mp_log *mp_session_log(struct mp_session *session);
 uint32_t mp_session_timeout_ms(const struct mp_session *session);  // of a request that has none of its own

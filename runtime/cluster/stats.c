@@ -139,6 +139,11 @@ void mp_session_each_conn(const struct mp_session *session,
 
 // ---- names and parts --------------------------------------------------------------------------------------
 
+struct mp_keyspaces *mp_session_keyspaces(struct mp_session *session)
+{
+	return &session->keyspaces;
+}
+
 struct mp_view *mp_session_view(struct mp_session *session)
 {
 	return &session->view;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // listen(host, port or nil, handler): a server, or nil and why not. The handler is called from the loop, must not wait,
-// and gives the status, the type and the body for a path of the URL; nothing: there is nothing.
+// and gives the status, the type, the body, and whether it is a stream, for the path of the URL, the header Host and
+// the password of the request; no type: the status says all; nothing: there is nothing.
 #include "http/binding.h"
 
 #include <lauxlib.h>
@@ -40,7 +41,7 @@ static void end_guest(struct mp_runtime_guest *guest)
 
 struct question {
 	struct http *http;
-	const char *url;
+	const struct mp_http_request *request;
 	struct mp_http_answer *answer;
 };
 
@@ -50,23 +51,27 @@ static int ask(lua_State *L)
 	struct question *question = lua_touserdata(L, 1);
 	struct mp_http_answer *answer = question->answer;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, question->http->handler);
-	lua_pushstring(L, question->url);
-	lua_call(L, 1, 3);
-	if (lua_isnumber(L, -3) && lua_isstring(L, -2) && lua_isstring(L, -1)) {
+	lua_pushstring(L, question->request->path);
+	lua_pushstring(L, question->request->host);
+	lua_pushstring(L, question->request->password);
+	lua_call(L, 3, 4);
+	if (lua_isnumber(L, -4))
+		answer->status = (unsigned)lua_tonumber(L, -4);
+	if (lua_isstring(L, -3) && lua_isstring(L, -2)) {
 		size_t len;
-		const char *body = lua_tolstring(L, -1, &len);
-		strncpy(question->http->type, lua_tostring(L, -2), TYPE_MAX - 1);
-		answer->status = (unsigned)lua_tonumber(L, -3);
+		const char *body = lua_tolstring(L, -2, &len);
+		strncpy(question->http->type, lua_tostring(L, -3), TYPE_MAX - 1);
 		answer->type = question->http->type;
+		answer->is_stream = lua_toboolean(L, -1) != 0;
 		mp_buf_bytes(&answer->body, body, len);
 	}
 	return 0;
 }
 
-static void on_request(void *data, const char *url, struct mp_http_answer *answer)
+static void on_request(void *data, const struct mp_http_request *request, struct mp_http_answer *answer)
 {
 	struct http *http = data;
-	struct question question = {http, url, answer};
+	struct question question = {http, request, answer};
 	http->answers = true;
 	if (mp_runtime_protect(http->runtime, ask, &question, 0) == NULL)
 		answer->status = 500;
@@ -147,13 +152,30 @@ static int http_port(lua_State *L)
 	return 1;
 }
 
+// streams(server): how many there are.
+static int http_streams(lua_State *L)
+{
+	const struct http *http = luaL_checkudata(L, 1, SERVER);
+	lua_pushnumber(L, http->server != NULL ? (double)mp_http_streams(http->server) : 0);
+	return 1;
+}
+
+// publish(server, text): to each of them.
+static int http_publish(lua_State *L)
+{
+	const struct http *http = luaL_checkudata(L, 1, SERVER);
+	size_t len;
+	const char *text = luaL_checklstring(L, 2, &len);
+	if (http->server != NULL)
+		mp_http_publish(http->server, text, len);
+	return 0;
+}
+
 int luaopen_moonpool_httpcore(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"listen", http_listen},
-		{"close", http_close},
-		{"port", http_port},
-		{NULL, NULL},
+		{"listen", http_listen},   {"close", http_close},     {"port", http_port},
+		{"streams", http_streams}, {"publish", http_publish}, {NULL, NULL},
 	};
 	luaL_newmetatable(L, SERVER);
 	lua_pushcfunction(L, http_gc);

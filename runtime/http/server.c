@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libmicrohttpd is bounded to: few connections, little memory for each, ten seconds for whoever is slow. It asks
 // for a call by its epoll, and by a time after which it looks for such connections.
+//
+// A browser that reads an answer loads nothing from elsewhere, shows it in no frame, and lets no other site read it.
 #include "http/server.h"
 
 #ifdef MP_WITH_MICROHTTPD
@@ -9,10 +11,22 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "http/stream.h"
 
 #define CONNECTIONS_MAX  32u
 #define CONNECTION_BYTES ((size_t)32 * 1024)
 #define SLOW_SECONDS     10u
+#define BEARER           "Bearer "
+
+static const char *const headers[][2] = {
+	{MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+	{"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+                                "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                                "frame-ancestors 'none'"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Referrer-Policy", "no-referrer"},
+	{"X-Content-Type-Options", "nosniff"},
+};
 
 const bool mp_http_is_there = true;
 
@@ -22,30 +36,94 @@ struct mp_http_server {
 	struct mp_poll *poll;
 	struct mp_timer timer;
 	struct mp_claim claim;
-	void (*answer)(void *data, const char *url, struct mp_http_answer *answer);
+	struct mp_http_streams streams;
+	void (*answer)(void *data, const struct mp_http_request *request, struct mp_http_answer *answer);
 	void *data;
 };
 
-static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
-                             const void *body, size_t len)
+// The response is ours and goes with the connection.
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status, const char *type,
+                             struct MHD_Response *response)
 {
-	// Whoever may write to it may not change it: it is copied.
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
 	if (response == NULL)
 		return MHD_NO;
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	for (size_t i = 0; i < MP_ARRAY_LEN(headers); i++)
+		(void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+		                              "Basic realm=\"moonpool\", charset=\"UTF-8\"");
 	enum MHD_Result result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
+                             const void *body, size_t len)
+{
+	// Whoever may write to it may not change it: it is copied.
+	return queue(connection, status, type,
+	             MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY));
+}
+
 static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *text)
 {
 	return reply(connection, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static const char *word_for(unsigned status)
+{
+	switch (status) {
+	case MHD_HTTP_NOT_FOUND: return "there is nothing at this path\n";
+	case MHD_HTTP_UNAUTHORIZED: return "a password is wanted: the token of this pool's configuration\n";
+	case MHD_HTTP_MISDIRECTED_REQUEST: return "this server is called by an IP address or localhost\n";
+	default: return "it failed\n";
+	}
+}
+
+static enum MHD_Result begin_stream(struct mp_http_server *self, struct MHD_Connection *connection,
+                                    const struct mp_http_answer *answer)
+{
+	if (mp_http_streams(self) >= MP_HTTP_STREAMS_MAX)
+		return say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many look already\n");
+	return queue(connection, answer->status, answer->type,
+	             mp_http_streams_add(&self->streams, connection, answer->body.data, answer->body.len));
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+	return value != NULL ? value : "";
+}
+
+static enum MHD_Result ask(struct mp_http_server *self, struct MHD_Connection *connection, const char *path)
+{
+	char *password = NULL;
+	char *user = MHD_basic_auth_get_username_password(connection, &password);
+	const char *authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
+	bool is_bearer = strncmp(authorization, BEARER, strlen(BEARER)) == 0;
+	struct mp_http_request request = {.path = path, .host = header(connection, MHD_HTTP_HEADER_HOST)};
+	request.password = is_bearer ? authorization + strlen(BEARER) : password != NULL ? password : "";
+	struct mp_http_answer answer = {.status = MHD_HTTP_NOT_FOUND};
+	mp_buf_init(&answer.body);
+	self->answer(self->data, &request, &answer);
+	enum MHD_Result result;
+	if (mp_buf_status(&answer.body) != 0)
+		result = say(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	else if (answer.type == NULL)
+		result = say(connection, answer.status, word_for(answer.status));
+	else if (answer.is_stream)
+		result = begin_stream(self, connection, &answer);
+	else
+		result = reply(connection, answer.status, answer.type, answer.body.data, answer.body.len);
+	mp_buf_deinit(&answer.body);
+	if (user != NULL)
+		MHD_free(user);
+	if (password != NULL)
+		MHD_free(password);
+	return result;
 }
 
 // A request is there as soon as its headers are; a body that follows is read and dropped.
@@ -66,18 +144,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	}
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
-	struct mp_http_answer answer = {.status = MHD_HTTP_NOT_FOUND};
-	mp_buf_init(&answer.body);
-	self->answer(self->data, url, &answer);
-	enum MHD_Result result;
-	if (mp_buf_status(&answer.body) != 0)
-		result = say(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	else if (answer.type == NULL)
-		result = say(connection, answer.status, "there is nothing at this path\n");
-	else
-		result = reply(connection, answer.status, answer.type, answer.body.data, answer.body.len);
-	mp_buf_deinit(&answer.body);
-	return result;
+	return ask(self, connection, url);
 }
 
 static void turn(void *data)
@@ -100,6 +167,7 @@ static void free_server(struct mp_http_server *self)
 	if (self->daemon != NULL) {
 		MHD_socket own = MHD_quiesce_daemon(self->daemon); // the descriptor is ours
 		(void)own;
+		mp_http_streams_end(&self->streams);
 		MHD_stop_daemon(self->daemon);
 	}
 	mp_claim_release(self->loop, &self->claim);
@@ -108,16 +176,18 @@ static void free_server(struct mp_http_server *self)
 
 static bool start(struct mp_http_server *self)
 {
-	self->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, self, MHD_OPTION_LISTEN_SOCKET,
-	                                (MHD_socket)self->claim.fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-	                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-	                                MHD_OPTION_CONNECTION_TIMEOUT, SLOW_SECONDS, MHD_OPTION_END);
+	self->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, self,
+	                     MHD_OPTION_LISTEN_SOCKET, (MHD_socket)self->claim.fd, MHD_OPTION_CONNECTION_LIMIT,
+	                     CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+	                     MHD_OPTION_CONNECTION_TIMEOUT, SLOW_SECONDS, MHD_OPTION_END);
 	return self->daemon != NULL;
 }
 
-struct mp_http_server *
-mp_http_open(struct mp_loop *loop, const struct mp_addr *addr, const char *path,
-             void (*answer)(void *data, const char *url, struct mp_http_answer *answer), void *data, int *err)
+struct mp_http_server *mp_http_open(struct mp_loop *loop, const struct mp_addr *addr, const char *path,
+                                    void (*answer)(void *data, const struct mp_http_request *request,
+                                                   struct mp_http_answer *answer),
+                                    void *data, int *err)
 {
 	struct mp_http_server *self = mp_calloc(1, sizeof(*self));
 	if (self == NULL) {
@@ -126,6 +196,7 @@ mp_http_open(struct mp_loop *loop, const struct mp_addr *addr, const char *path,
 	}
 	*self = (struct mp_http_server){.loop = loop, .answer = answer, .data = data, .claim = {.fd = -1}};
 	mp_timer_init(&self->timer, loop, turn, self);
+	mp_http_streams_init(&self->streams);
 	*err = mp_loop_claim(loop, addr, path, &self->claim);
 	if (*err == 0 && !start(self))
 		*err = MP_ELOCAL;
@@ -143,6 +214,20 @@ mp_http_open(struct mp_loop *loop, const struct mp_addr *addr, const char *path,
 const struct mp_addr *mp_http_addr(const struct mp_http_server *server)
 {
 	return &server->claim.addr;
+}
+
+size_t mp_http_streams(const struct mp_http_server *server)
+{
+	return server->streams.list.count;
+}
+
+// A connection that is woken has its turn with the next look at the clock.
+void mp_http_publish(struct mp_http_server *server, const void *bytes, size_t len)
+{
+	mp_http_streams_publish(&server->streams, bytes, len);
+	if (server->streams.list.count > 0 && mp_timer_start_ms(&server->timer, 0) != 0)
+		mp_log_write(mp_loop_log(server->loop), MP_LOG_WARN,
+		             "http: no memory for a timer: the next event stands in");
 }
 
 void mp_http_close(struct mp_http_server *server)

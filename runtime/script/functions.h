@@ -86,6 +86,7 @@
 	X("openMetrics", mp_core_open_metrics, "what pools have counted, as OpenMetrics text")            \
 	X("getConnectionDetails", mp_core_get_connection_details, "its connections, one by one")          \
 	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \
+	X("getRing", mp_core_get_ring, "who keeps what, as slices of the ring")                           \
 	X("policies", mp_core_policies, "its policies in force")                                          \
 	/* hosts */                                                                                       \
 	X("setHostWeight", mp_core_set_host_weight, "tell the policies a host's weight")                  \

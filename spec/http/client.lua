@@ -20,6 +20,16 @@ local function dial(host, port)
   ffi.C.close(fd)
 end
 
+client.dial = dial
+
+-- Some bytes that come; "" when the other side has closed, and when it is silent for long.
+local buffer = ffi.new "char[65536]"
+function client.receive(fd)
+  local wait = ffi.new("struct spec_pollfd[1]", { { fd = fd, events = 1 } })
+  if ffi.C.poll(wait, 1, 5000) ~= 1 then return "" end
+  return ffi.string(buffer, math.max(0, tonumber(ffi.C.recv(fd, buffer, 65536, 0))))
+end
+
 -- Sends bytes and gives all that comes until the other side closes.
 function client.raw(host, port, bytes)
   local fd = dial(host, port)

@@ -64,6 +64,8 @@ change.fixed = {
     .. "request's options, or restart",
   control = "those who ask know its path; restart",
   ["metrics.listen"] = "those who scrape know its address; restart",
+  ["http.listen"] = "those who look know its address; restart",
+  ["http.token"] = "it is read when the page begins; restart",
   protocolVersion = "a cluster is spoken to in one version; restart, or open a second pool and close this one",
 }
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Judges a table by a schema (config/schema.lua): every problem is found, each with the key, what was given and what is
 -- allowed; of very many the first are told, and how many more there are. What is fine is laid into a flat table for C.
+local address = require "moonpool.address"
 local nearest = require "moonpool.nearest"
 local adaptive = require "moonpool.config.adaptive"
 local kinds = require "moonpool.config.kinds"
@@ -138,9 +139,18 @@ function Check:section(path, rule, given)
   end
 end
 
+-- Only this machine's own users reach it.
+local function is_private(place)
+  return place.path ~= nil or place.host:find "^127%." ~= nil or address.canonical(place.host) == "0:0:0:0:0:0:0:1"
+end
+
 -- What follows from two keys together.
 local function compare(self)
   local flat = self.flat
+  if flat.httpListen and not flat.httpToken and not is_private(flat.httpListen) then
+    self:problem({ "http", "listen" }, "", format("other machines reach %s: give http.token a secret of 16 characters "
+      .. "or more, or listen at 127.0.0.1", address.join(flat.httpListen.host, flat.httpListen.port)))
+  end
   local core, max = flat.core or {}, flat.max or {}
   for _, distance in ipairs { "local", "remote" } do
     local name = distance == "local" and "['0']" or "['1']"

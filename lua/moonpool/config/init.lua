@@ -73,7 +73,7 @@ local function finish(flat, where)
   out.regions = flat.regions
   out.profiles = flat.profiles or {}
   if flat.defaults then table.insert(out.profiles, flat.defaults) end
-  out.metricsListen = flat.metricsListen
+  out.metricsListen, out.httpListen = flat.metricsListen, flat.httpListen
   out.playbooks = flat.playbooks
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")

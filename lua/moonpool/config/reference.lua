@@ -51,7 +51,8 @@ reference.defaults = {
   ["logging.logConnections"] = "false", ["logging.logRequests"] = "false", ["logging.logErrors"] = "false",
   ["logging.slowRequestMs"] = "0", ["logging.format"] = '"text"',
   ["logging.timestamps"] = { "false; true for logfmt, json" },
-  ["metrics.listen"] = { "nowhere" }, handlers = { "none" },
+  ["metrics.listen"] = { "nowhere" }, ["http.listen"] = { "nowhere" }, ["http.token"] = { "none" },
+  handlers = { "none" },
   control = { "serve: $XDG_RUNTIME_DIR/moonpool.sock" }, playbooks = { "none" },
 }
 

@@ -132,6 +132,12 @@ return section {
   { "metrics", section {
     { "listen", kind = "listen", to = "metricsListen" },
   } },
+  { "http", section {
+    { "listen", kind = "listen", to = "httpListen" },
+    { "token", kind = "text", to = "httpToken", needs = "listen", longest = 256,
+      pattern = "^" .. ("[%w%p]"):rep(16) .. "[%w%p]*$",
+      allowed = "must be a text of 16 to 256 letters, digits and signs, without spaces" },
+  } },
   { "handlers", kind = "path", to = "handlers" },
   { "control", kind = "path", to = "control" },
   { "playbooks", kind = "playbooks", to = "playbooks" },

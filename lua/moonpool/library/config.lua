@@ -33,6 +33,7 @@
 ---@field regionSettings? table<string, ConfigRegion> by datacentre
 ---@field logging? ConfigLogging
 ---@field metrics? ConfigMetrics
+---@field http? ConfigHttp
 ---@field handlers? string a file of event handlers
 ---@field control? string the path of the control socket
 ---@field playbooks? string|table files and folders, with dryRun, commands and state beside them
@@ -44,6 +45,10 @@
 
 ---@class ConfigMetrics
 ---@field listen? string an IP address with a port, or the path of a socket
+
+---@class ConfigHttp
+---@field listen? string where the status page is: an IP address with a port, or the path of a socket
+---@field token? string the password that it asks for; must be there when other machines reach it
 
 ---@class ConfigAuth
 ---@field username string

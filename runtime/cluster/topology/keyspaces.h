@@ -55,3 +55,24 @@ void mp_keyspaces_end(struct mp_keyspaces *keyspaces);
 // The ring of the hosts that are known now, or NULL; the reference becomes its own. `print` names what it is made of.
 void mp_keyspaces_set_ring(struct mp_keyspaces *keyspaces, struct mp_ring *ring, uint64_t print);
 bool mp_keyspaces_have_ring(const struct mp_keyspaces *keyspaces, uint64_t print);
+
+// The ring for somebody who looks at it: as many equal slices as he likes, each with the hosts that keep what lies in
+// its middle. However many tokens there are, that is what it costs.
+#define MP_RING_VIEW_REPLICAS 8 // of them are shown
+
+struct mp_ring_slice {
+	uint16_t hosts[MP_RING_VIEW_REPLICAS]; // slots; the first is the primary owner
+	uint32_t count;
+};
+
+struct mp_ring_view {
+	uint32_t tokens; // on the ring; 0: none are known
+	bool has_replicas;
+};
+
+// Fills in the slices, for a keyspace; "" or one whose replicas are not known (yet: they are computed from now on):
+// owners alone.
+struct mp_ring_view mp_keyspaces_view(struct mp_keyspaces *keyspaces, struct mp_str keyspace,
+                                      struct mp_ring_slice *slices, size_t count);
+// The name of the i-th keyspace that requests or this view have used so far; NULL: there are no more.
+const char *mp_keyspaces_used(const struct mp_keyspaces *keyspaces, size_t i);
