@@ -51,6 +51,7 @@ local floors = {
   ["cluster/topology"] = { "cluster/plan", "cluster/config.h", "pool", "link", "wire", "loop", "base" },
   -- The session is made of its parts, and a request is on its way through all of them.
   ["cluster/request"] = { "cluster", "pool", "link", "wire", "loop", "base" },
+  ["cluster/decisions"] = { "cluster", "pool", "link", "wire", "loop", "base" },
   cluster = { "cluster", "pool", "link", "wire", "loop", "base" },
   ["policy/gauge"] = { "base" },
   policy = { "policy/gauge", "cluster/plan", "loop", "wire", "base" },

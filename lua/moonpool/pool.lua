@@ -131,6 +131,17 @@ Pool.addNode, Pool.removeNode, Pool.switchDatacenter = nodes.addNode, nodes.remo
 Pool.usePolicy = overlay.usePolicy
 Pool.warmup, Pool.preallocateConnections = warmup.warmup, warmup.preallocateConnections
 
+-- pool:decisions(count): the last records of the decision log, oldest first (docs/decision-log.md); or nil, err.
+function Pool.decisions(self, count)
+  count = count == nil and 1000 or count
+  if type(count) ~= "number" then error("bad argument #1 to 'decisions' (number expected)", 2) end
+  local lines, err = core.decisions(self, count)
+  if not lines then return nil, err end
+  local json = require "moonpool.cli.json"
+  for i, line in ipairs(lines) do lines[i] = json.decode(line) end
+  return lines
+end
+
 Pool.schema = schema.get
 
 Pool.setHostWeight = core.setHostWeight

@@ -42,6 +42,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.prepared_max = 1000,
 		.client_timestamps = true,
 		.batching = {.size = 100},
+		.decisions = {.sample = 0.01, .keep_bytes = 100000000},
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
 		.health = {.interval_ms = 30000,
 	               .timeout_ms = 5000,
@@ -106,8 +107,8 @@ int mp_session_config_copy(struct mp_session_config *to, const struct mp_session
 	to->contact_point_count = 0;
 	to->regions = NULL;
 	to->region_count = 0;
-	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace,    &to->username,
-	                        &to->password, &to->tls_name,   &to->health.query};
+	const char **texts[] = {&to->local_dc, &to->local_rack, &to->keyspace,     &to->username,
+	                        &to->password, &to->tls_name,   &to->health.query, &to->decisions.file};
 	mp_tls_context_ref(to->tls);
 	int rc = copy_contacts(to, from);
 	if (rc == 0)
@@ -141,6 +142,7 @@ void mp_session_config_free(struct mp_session_config *config)
 	mp_free_secret((char *)(uintptr_t)config->password);
 	free_text(config->tls_name);
 	free_text(config->health.query);
+	free_text(config->decisions.file);
 	mp_tls_context_unref(config->tls);
 }
 

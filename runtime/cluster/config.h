@@ -51,6 +51,14 @@ struct mp_batching {
 	uint32_t timeout_ms; // how long one waits for more; 0: for this turn of the loop
 };
 
+// The decision log (cluster/decisions/decisions.h).
+struct mp_decision_rules {
+	bool enabled;
+	double sample;       // the part of the requests, 0 to 1
+	const char *file;    // NULL: only in memory
+	uint64_t keep_bytes; // of all files together
+};
+
 struct mp_profile;
 
 struct mp_session_config {
@@ -88,6 +96,7 @@ struct mp_session_config {
 	struct mp_failover_limits failover;
 	struct mp_breaker_rules breaker; // of each host
 	struct mp_batching batching;
+	struct mp_decision_rules decisions;
 	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache

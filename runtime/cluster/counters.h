@@ -55,6 +55,8 @@
 	X(uint64_t, breaker_opened, "breakersOpened", "times that the circuit breaker of a host opened")               \
 	X(uint64_t, schema_changes, "schemaChanges", "news of the schema that nodes told")                              \
 	X(uint64_t, schema_missed, "schemaMissed", "times that such news may have been missed")                        \
+	X(uint64_t, decisions, "decisions", "requests that the decision log noted")                                    \
+	X(uint64_t, decisions_lost, "decisionsLost", "those of them that it lost before they were written")            \
 	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on
 

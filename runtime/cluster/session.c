@@ -84,11 +84,13 @@ static void init_simple_parts(struct mp_session *session)
 	mp_requests_init(session);
 	mp_metrics_init(&session->metrics, session);
 	mp_health_init(&session->health, session);
+	mp_decisions_init(&session->decisions, session);
 	mp_session_make_settings(session);
 }
 
 static void free_parts(struct mp_session *session)
 {
+	mp_decisions_deinit(&session->decisions);
 	mp_control_deinit(&session->control);
 	mp_prepares_deinit(&session->prepares);
 	mp_requests_deinit(session);
@@ -128,9 +130,9 @@ struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_
 void mp_session_set_policies(struct mp_session *session, const struct mp_policy_calls *policies)
 {
 	bool had_serving = session->policies.serving.decide != NULL;
-	session->policies = policies != NULL ? *policies : (struct mp_policy_calls){.balance = {NULL, NULL}};
+	session->policies = policies != NULL ? *policies : (struct mp_policy_calls){.balance = {.plan = NULL}};
 	if (session->policies.balance.plan == NULL)
-		session->policies.balance = (struct mp_balance_policy){NULL, mp_default_plan};
+		session->policies.balance = (struct mp_balance_policy){.plan = mp_default_plan};
 	if (session->policies.retry.decide == NULL)
 		session->policies.retry = (struct mp_retry_policy){.decide = mp_default_retry};
 	if (had_serving == (session->policies.serving.decide != NULL))
@@ -215,6 +217,7 @@ static void settle(struct mp_session *session)
 	mp_metrics_stop(&session->metrics);
 	mp_health_stop(&session->health);
 	mp_drain_stop(&session->drain);
+	mp_decisions_flush(&session->decisions);
 	mp_keyspaces_stop(&session->keyspaces);
 	if (session->state == MP_SESSION_FAILING) {
 		set_state(session, MP_SESSION_NEW);
@@ -268,6 +271,7 @@ static void on_tick(void *data)
 	mp_hosts_tick(&session->hosts);
 	mp_serving_review(&session->serving);
 	mp_budget_tick(&session->budget);
+	mp_decisions_tick(&session->decisions);
 	if (session->view_changed)
 		mp_session_post(session);
 	if (mp_timer_start_ms(&session->tick, TICK_MS) != 0)

@@ -6,6 +6,7 @@
 //    +---- all quiet -- FAILING
 #pragma once
 
+#include "cluster/decisions/decisions.h"
 #include "cluster/drain.h"
 #include "cluster/events.h"
 #include "cluster/health.h"
@@ -63,6 +64,7 @@ struct mp_session {
 	bool away;     // another datacentre than home serves
 	bool journals; // of requests that end (request/journal.h)
 	struct mp_metrics metrics;
+	struct mp_decisions decisions;
 
 	// the rest
 	struct mp_slab attempts; // beside the first one of a request

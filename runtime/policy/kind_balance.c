@@ -184,9 +184,16 @@ static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_
 	return plan->step_count > 0 || plan->refused;
 }
 
+static void identify(void *self, const char **name, uint32_t *generation)
+{
+	const struct mp_policy_slot *slot = self;
+	*name = slot->current->state->name;
+	*generation = slot->current->number;
+}
+
 static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 {
-	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan};
+	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan, .identify = identify};
 }
 
 const struct mp_policy_ops mp_policy_balance = {

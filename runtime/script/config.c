@@ -283,6 +283,11 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "healthInterval", &session->health.interval_ms);
 	get_u32(L, "healthTimeout", &session->health.timeout_ms);
 	get_text(L, reading, "healthQuery", &session->health.query);
+	get_bool(L, "decisions", &session->decisions.enabled);
+	get_number(L, "decisionSample", &session->decisions.sample);
+	get_text(L, reading, "decisionFile", &session->decisions.file);
+	if (get_number(L, "decisionKeep", &number))
+		session->decisions.keep_bytes = (uint64_t)number;
 	get_bool(L, "metrics", &session->metrics);
 	get_u32(L, "metricsInterval", &session->metrics_interval_ms);
 	const char *level = NULL;

@@ -88,6 +88,7 @@
 	X("getHosts", mp_core_get_hosts, "its hosts")                                                     \
 	X("getRing", mp_core_get_ring, "who keeps what, as slices of the ring")                           \
 	X("policies", mp_core_policies, "its policies in force")                                          \
+	X("decisions", mp_core_decisions, "the last records of its decision log, as lines")               \
 	/* hosts */                                                                                       \
 	X("setHostWeight", mp_core_set_host_weight, "tell the policies a host's weight")                  \
 	X("setHostTags", mp_core_set_host_tags, "tell the policies a host's tags")                        \

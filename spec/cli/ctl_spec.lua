@@ -50,7 +50,8 @@ describe("moonpool ctl", function()
     folder = policies.folder()
     policies.write(folder .. "/app.lua", APP:format(folder, folder, folder))
     policies.write(folder .. "/pool.lua", [[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
-      auth = { username = "ana", password = "CANARY", required = false }, requestTimeout = 5000 }]])
+      auth = { username = "ana", password = "CANARY", required = false }, requestTimeout = 5000,
+      decisionLog = { sample = 1 } }]])
     local command = "( '%s' run --embedded 3 --control %s/ctl.sock %s/app.lua > %s/log 2>&1 < /dev/null; "
     os.execute((command .. "touch %s/ended ) &"):format(program.moonpool, folder, folder, folder, folder))
     eventually("the application is ready", function() return io.open(folder .. "/ready") end)
@@ -79,6 +80,18 @@ describe("moonpool ctl", function()
     assert.is_nil(said:find "CANARY")
     assert.is_nil((ctl "--json config"):find "CANARY")
     assert.matches("^moonpool %d", (ctl "version"))
+  end)
+
+  it("tells what the decision log noted, for people and for programs", function()
+    local list
+    eventually("something is noted", function()
+      list = json("decisions 5").decisions
+      return #list == 5 and list[5].outcome
+    end)
+    assert.equal("TokenAwarePolicy", list[1].policy)
+    local said = ctl "decisions 1"
+    assert.matches("^%d%d:%d%d:%d%d%.%d%d%d  read LOCAL_ONE: 127%.0%.0%.%d:%d+ %(hosts of .-%), ", said)
+    assert.equal(1, select(2, ctl "decisions many"))
   end)
 
   it("explains a plan", function()

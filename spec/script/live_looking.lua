@@ -45,6 +45,11 @@ return function(assert) return {
   { "logging.timestamps", { logging = { level = "error", logRequests = true } },
     { logging = { level = "error", logRequests = true, timestamps = true } },
     function(_, pool) assert.matches("info: %d+%-%d+%-%d+T", line_of(pool)) end },
+  { "decisionLog.sample", {}, { decisionLog = { sample = 1 } },
+    function(_, pool)
+      assert(pool:execute "SELECT key FROM system.local")
+      assert.equal(1, #pool:decisions())
+    end },
   { "playbooks", {}, { playbooks = { MOONPOOL_ROOT .. "/examples/playbooks/lost_node.lua" } },
     function(world, pool)
       world:eventually("it is there", function() return #pool:playbooks() == 1 end)

@@ -61,6 +61,18 @@ verbs.explain = { "What the balance policy plans now, for a request as JSON: {\"
     return plan
   end, argument = "REQUEST", optional = true, words = 32 }
 
+local SHOWN_DECISIONS = 20
+
+verbs.decisions = { "The last N records of the decision log (20): where requests went, why, and what came of it.",
+  function(pool, argument)
+    local count = tonumber(argument or SHOWN_DECISIONS)
+    if not count or count < 1 or count % 1 ~= 0 then return failure "decisions wants a number of decisions" end
+    local list, err = pool:decisions(count)
+    if not list then return failure(err) end
+    for _, each in ipairs(list) do json.list(each.hosts); json.list(each.steps); json.list(each.plan) end
+    return { ok = true, decisions = json.list(list) }
+  end, argument = "N", optional = true }
+
 -- ---- steering ---------------------------------------------------------------------------------------------
 
 local function of_host(what, method, options)
@@ -142,6 +154,28 @@ end
 
 function printers.overview(result)
   print(json.encode(result))
+end
+
+local function became_of(outcome, first)
+  if not outcome then return "under way" end
+  local others = outcome.host and first and outcome.host ~= first.host
+  return ("%s%.1f ms%s%s"):format(outcome.error and outcome.error .. ", " or "", outcome.latencyUs / 1000,
+    outcome.attempts ~= 1 and (", %d attempts"):format(outcome.attempts) or "",
+    others and ", answered by " .. outcome.host or "")
+end
+
+-- 12:00:01.250 read ks.users -7531 LOCAL_ONE: 10.0.0.1:9042 (replicas ..., shuffled), 1.2 ms
+function printers.decisions(result)
+  for _, each in ipairs(result.decisions) do
+    local request, first, outcome = each.request, each.plan[1], each.outcome
+    local where = request.keyspace and " " .. request.keyspace or ""
+    if request.table then where = where .. "." .. request.table end
+    local plan = each.refused and "refused" or "no host"
+    if first then plan = first.host .. " (" .. each.steps[first.step] .. ")" end
+    print(("%s.%03d  %s%s%s %s: %s, %s"):format(os.date("!%H:%M:%S", math.floor(each.atMs / 1000)),
+      each.atMs % 1000, request.kind, where, request.token and " " .. request.token or "", request.consistency, plan,
+      became_of(outcome, first)))
+  end
 end
 
 function printers.events(result)

@@ -214,6 +214,9 @@ local function compare(self)
       self:warn({ "pooling", key }, "", "has no effect: pooling.enableBatching is not true")
     end
   end
+  if flat.decisionKeep and not flat.decisionFile then
+    self:warn({ "decisionLog", "keep" }, "", "has no effect without decisionLog.file")
+  end
   if flat.autoDiscovery == false and flat.discoveryInterval then
     self:warn({ "failover", "discoveryInterval" }, "", "has no effect: failover.autoDiscovery is false")
   end
@@ -231,12 +234,21 @@ local function compare(self)
   end
 end
 
+local SAMPLE = 0.01
+
+-- The section alone switches it on, so that is a value, too: a file that gets it later has changed.
+local function decisions(self, given)
+  if type(given) ~= "table" or given.sample ~= nil then return end
+  self:value({ "decisionLog", "sample" }, { kind = "number", min = 0, max = 1, to = "decisionSample" }, SAMPLE)
+end
+
 -- { flat, values, problems, warnings }, told(list).
 return function(schema, given, place, folder)
   local self = new(place, folder)
   self:section({}, schema, given)
   local pooling = type(given.pooling) == "table" and given.pooling or {}
   adaptive(self, pooling.adaptivePooling)
+  decisions(self, given.decisionLog)
   compare(self)
   return self
 end

@@ -172,6 +172,7 @@ function config.judge(source)
   end
   local checked = finish(found.flat, source.where)
   checked.tls = source.given.tls ~= nil -- also when nothing stands in it
+  checked.decisions = source.given.decisionLog ~= nil
   checked.values, checked.place = found.values, source.place -- for reload.lua: what was given, and where
   checked.file = source.file
   return checked, found:told(found.warnings)

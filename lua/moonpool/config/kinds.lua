@@ -50,6 +50,22 @@ function kinds.number(check, path, rule, value)
   return value
 end
 
+local BYTES = { B = 1, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12, KIB = 1024, MIB = 1048576, GIB = 1073741824 }
+
+-- Bytes: a number, or a text such as "100MB".
+function kinds.size(check, path, rule, value)
+  local bytes = value
+  if type(value) == "string" then
+    local number, unit = value:match "^(%d+%.?%d*) ?(%a+)$"
+    bytes = number and BYTES[unit:upper()] and math.floor(tonumber(number) * BYTES[unit:upper()])
+  end
+  if type(bytes) ~= "number" or not (bytes >= rule.min and bytes <= rule.max) or bytes ~= math.floor(bytes) then
+    return check:wrong(path, "", value, format('must be a number of bytes, %d or more, or a text such as "100MB"',
+      rule.min))
+  end
+  return bytes
+end
+
 function kinds.boolean(check, path, _, value)
   if type(value) ~= "boolean" then return check:wrong(path, "", value, "must be true or false") end
   return value

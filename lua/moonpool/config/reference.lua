@@ -51,6 +51,8 @@ reference.defaults = {
   ["logging.logConnections"] = "false", ["logging.logRequests"] = "false", ["logging.logErrors"] = "false",
   ["logging.slowRequestMs"] = "0", ["logging.format"] = '"text"',
   ["logging.timestamps"] = { "false; true for logfmt, json" },
+  ["decisionLog.sample"] = { "0.01 where the section stands" }, ["decisionLog.file"] = { "none: in memory" },
+  ["decisionLog.keep"] = { '"100MB"' },
   ["metrics.listen"] = { "nowhere" }, ["http.listen"] = { "nowhere" }, ["http.token"] = { "none" },
   handlers = { "none" },
   control = { "serve: $XDG_RUNTIME_DIR/moonpool.sock" }, playbooks = { "none" },
@@ -60,6 +62,7 @@ local KINDS = {
   addresses = "list of addresses", translator = "table or function", connections = "a number for each distance",
   options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
   listen = "address or path", playbooks = "files and folders, and what they may do", boolean = "boolean",
+  size = "bytes, or \"100MB\"",
   integer = "integer", number = "number", text = "text", defaults = "options of a request",
   profiles = "the same by name",
 }

@@ -5,7 +5,8 @@
 -- How a new value of a key reaches a pool that runs: config/change.lua.
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
--- names them), addresses, connections (a number for each distance), options (a policy and what it takes), listen (an IP
+-- names them), size (bytes, also as "100MB"), addresses,
+-- connections (a number for each distance), options (a policy and what it takes), listen (an IP
 -- address with a port, or a path), section (keys; `options`: beside them there may be a policy with what it takes).
 local DAY_MS = 86400000
 
@@ -128,6 +129,11 @@ return section {
     { "slowRequestMs", ms { to = "slowRequestMs" } },
     { "format", kind = "text", among = { "text", "logfmt", "json" }, to = "logFormat" },
     { "timestamps", kind = "boolean", to = "logTimestamps" },
+  } },
+  { "decisionLog", section {
+    { "sample", kind = "number", min = 0, max = 1, to = "decisionSample" },
+    { "file", kind = "path", to = "decisionFile" },
+    { "keep", kind = "size", min = 65536, max = 1e15, to = "decisionKeep" },
   } },
   { "metrics", section {
     { "listen", kind = "listen", to = "metricsListen" },

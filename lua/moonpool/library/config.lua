@@ -32,6 +32,7 @@
 ---@field profiles? table<string, ConfigRequest> others by a name: { profile = name }
 ---@field regionSettings? table<string, ConfigRegion> by datacentre
 ---@field logging? ConfigLogging
+---@field decisionLog? ConfigDecisionLog
 ---@field metrics? ConfigMetrics
 ---@field http? ConfigHttp
 ---@field handlers? string a file of event handlers
@@ -130,6 +131,11 @@
 ---@class ConfigRegion
 ---@field priority? integer
 ---@field maxConnections? integer
+
+---@class ConfigDecisionLog
+---@field sample? number the part of the requests that are noted, 0 to 1; 0.01
+---@field file? string where the records go; without it, in memory only
+---@field keep? integer|string the room that its files may take together; "100MB"
 
 ---@class ConfigLogging
 ---@field level? "error"|"warn"|"info"|"debug"|"off"

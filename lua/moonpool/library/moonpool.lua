@@ -198,6 +198,23 @@ function Pool:getConnectionDetails() end
 function Pool:getHosts() end
 ---@return table<string, table> by kind
 function Pool:policies() end
+
+---@class Decision what docs/decision-log.md says
+---@field number integer
+---@field atMs integer milliseconds since 1970
+---@field policy string
+---@field generation integer
+---@field request { kind: string, keyspace?: string, table?: string, token?: string, consistency: string, tag?: string }
+---@field hosts table<string, any>[]
+---@field steps string[]
+---@field plan { host: string, step: integer }[]
+---@field outcome? { host?: string, attempts: integer, latencyUs: integer, error?: string }
+
+---The last requests that the decision log has noted, oldest first.
+---@param count? integer 1000
+---@return Decision[]?
+---@return Error?
+function Pool:decisions(count) end
 ---@param request? table keyspace, routingKey or token, consistency, tag, isRead, isLwt, idempotent
 ---@return table?, Error? err
 function Pool:explain(request) end

@@ -25,6 +25,8 @@ struct mp_balance_policy {
 	void *self;
 	// Fill the plan. false: failed; the default plan is used for this request and `plan` is initialised again.
 	bool (*plan)(void *self, const struct mp_request_view *req, struct mp_plan *plan);
+	// Who answers now, for the decision log; the name is valid until the loop goes on. NULL: the default.
+	void (*identify)(void *self, const char **name, uint32_t *generation);
 };
 
 // A verdict, and the word of policies for it.

@@ -48,6 +48,8 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 		session->live--;
 	if (MP_UNLIKELY(session->journals) && !state->is_carrier)
 		mp_journal_ended(request, outcome);
+	if (MP_UNLIKELY(state->decision != 0))
+		mp_decisions_ended(request, outcome);
 	request->on_done(request, outcome);
 	if (MP_UNLIKELY(error != NULL))
 		mp_slab_give(&session->errors, error);
@@ -123,9 +125,11 @@ void mp_requests_fail_idle(struct mp_session *session)
 	mp_agreements_hurry(session);
 }
 
-void mp_request_reject(struct mp_request *request)
+void mp_request_reject(struct mp_request *request, int rc)
 {
 	struct mp_request_state *state = request->state;
+	if (MP_UNLIKELY(state->decision != 0))
+		mp_decisions_dropped(request, rc);
 	mp_assert(state->phase == MP_REQUEST_TAKEN);
 	mp_deadline_stop(&state->due);
 	release(state);

@@ -259,26 +259,33 @@ void mp_request_view(const struct mp_request *request, struct mp_request_view *v
 	see(request, view);
 }
 
-MP_INLINE void ask_policy(struct mp_session *session, const struct mp_request_view *req,
-                          struct mp_placement *placement, int64_t token, struct mp_plan *plan)
+// false: it is not by the policy, but by C.
+MP_INLINE bool ask_policy(struct mp_session *session, const struct mp_request_view *req,
+                          struct mp_placement *placement, int64_t token, uint64_t chance,
+                          struct mp_plan *plan)
 {
-	uint64_t chance = mp_rand_u64(mp_loop_rand(session->loop));
 	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
 	if (MP_UNLIKELY(session->away) && mp_serving_keeps(&session->serving, req)) {
 		mp_serving_home_plan(&session->serving, req, plan);
-		return;
+		return false;
 	}
 	if (MP_LIKELY(session->policies.balance.plan(session->policies.balance.self, req, plan)))
-		return;
+		return true;
 	session->counters.policy_fallbacks++;
 	mp_plan_init(plan, &session->view, placement, req->hasToken, token, chance);
 	mp_default_plan(NULL, req, plan);
+	return false;
+}
+
+MP_INLINE uint64_t draw_chance(struct mp_session *session)
+{
+	return mp_rand_u64(mp_loop_rand(session->loop));
 }
 
 void mp_session_make_plan(struct mp_session *session, const struct mp_request_view *req,
                           struct mp_placement *placement, int64_t token, struct mp_plan *plan)
 {
-	ask_policy(session, req, placement, token, plan);
+	(void)ask_policy(session, req, placement, token, draw_chance(session), plan);
 }
 
 MP_INLINE void make_plan(struct mp_request *request)
@@ -308,7 +315,10 @@ MP_INLINE void make_plan(struct mp_request *request)
 	}
 	struct mp_request_view view;
 	see(request, &view);
-	ask_policy(session, &view, state->placement, state->token, &state->plan);
+	uint64_t chance = draw_chance(session);
+	bool by_policy = ask_policy(session, &view, state->placement, state->token, chance, &state->plan);
+	if (MP_UNLIKELY(session->decisions.wait-- == 0))
+		mp_decisions_note(&session->decisions, request, &view, chance, by_policy);
 }
 
 static void count_in(const struct mp_request *request)
@@ -407,7 +417,7 @@ int mp_request_submit(struct mp_request *request)
 	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
 		if (MP_UNLIKELY(session->journals))
 			mp_journal_refused(request, rc);
-		mp_request_reject(request);
+		mp_request_reject(request, rc);
 		return rc;
 	}
 	count_in(request);

@@ -59,6 +59,7 @@ struct mp_request_state {
 	uint32_t attempt_count; // ever
 	uint32_t passed;        // bit i: plan.seen[i] had no room
 	uint32_t spared;        // bit i: plan.seen[i] is on probation, and this request was not for it
+	uint32_t decision;      // its record in the decision log; 0: it has none
 	uint8_t lacks;          // enum mp_feature: a connection could not say this, in its version
 	uint8_t lacks_in;
 	bool maybe_applied;
@@ -164,7 +165,7 @@ void mp_request_fail(struct mp_request *request, enum mp_request_when when, int 
 	MP_PRINTF(4, 5);
 void mp_requests_tell_ended(struct mp_session *session);
 void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection fail
-void mp_request_reject(struct mp_request *request);     // submit returns an error: as if nothing had happened
+void mp_request_reject(struct mp_request *request, int rc); // submit returns this: as if nothing had happened
 
 // ---- attempt.c
 // The plan from the start again, without the hosts that were really asked.

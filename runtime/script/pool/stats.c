@@ -157,6 +157,36 @@ int mp_core_policies(lua_State *L)
 	return 1;
 }
 
+struct lines {
+	lua_State *L;
+	int count;
+};
+
+static void push_line(void *data, const char *line, size_t len)
+{
+	struct lines *lines = data;
+	lua_pushlstring(lines->L, line, len);
+	lua_rawseti(lines->L, -2, ++lines->count);
+}
+
+// decisions(pool, count): the last records of the decision log, oldest first, each a line of JSON; nil and an error
+// when there is none.
+int mp_core_decisions(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	lua_Number wanted = luaL_checknumber(L, 2);
+	luaL_argcheck(L, wanted >= 0 && wanted <= UINT32_MAX, 2, "a number of decisions expected");
+	if (!is_live(pool))
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
+	if (!mp_session_has_decisions(pool->engine.session))
+		return mp_lua_fail(L, MP_ENOTFOUND,
+		                   "there is no decision log; the configuration wants decisionLog = { sample = 0.01 }");
+	lua_newtable(L);
+	struct lines lines = {L, 0};
+	mp_session_each_decision(pool->engine.session, (uint32_t)wanted, push_line, &lines);
+	return 1;
+}
+
 // setLogLevel(pool, level): true, or nil and an error. Until the configuration says something else.
 int mp_core_set_log_level(lua_State *L)
 {
