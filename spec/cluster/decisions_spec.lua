@@ -100,6 +100,18 @@ describe("the decision log", function()
     assert.equal(err.host, list[1].outcome.host)
   end)
 
+  local strange = { 'd"\\c', "\255\254 no text", "Zürich-Süd", "plain-but-longer-than-eight" }
+  for _, name in ipairs(strange) do
+    it("tells the name of a datacentre whatever it is: " .. ("%q"):format(name):gsub("\n", "n"),
+      { nodes = 3, datacenters = { { name, 3 } } }, function(world)
+        local pool = world:pool { decisionLog = { sample = 1 }, localDataCenter = name }
+        assert(pool:execute "SELECT key FROM system.local")
+        local last = assert(pool:decisions(1))[1]
+        local told = name:gsub("[\254\255]", "?")
+        assert.same({ told, told }, { last.localDatacenter, last.hosts[1].datacenter })
+      end)
+  end
+
   it("has no value, no statement and no secret", {}, function(world)
     table_of(world)
     local path = folder() .. "/log"

@@ -8,16 +8,41 @@
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
-#define PUT(buf, literal) mp_buf_bytes(buf, literal, sizeof(literal) - 1)
+// Bytes at the end of the buffer that nobody has to look at one by one. Room is made for the usual piece at a time, so
+// a piece costs a comparison and a copy of a size that the compiler knows.
+#define ROOM 512u
+MP_INLINE void put_bytes(struct mp_buf *out, const char *bytes, size_t len)
+{
+	if (MP_UNLIKELY(out->cap - out->len < len + ROOM) && mp_buf_reserve(out, len + 4 * ROOM) == NULL)
+		return; // it has failed, which is asked at the end
+	memcpy(out->data + out->len, bytes, len);
+	out->len += len;
+}
 
+#define PUT(out, literal) put_bytes(out, literal, sizeof(literal) - 1)
+
+// Two digits at a time.
 static void put_number(struct mp_buf *out, uint64_t number)
 {
+	static const char pairs[] = "0001020304050607080910111213141516171819"
+								"2021222324252627282930313233343536373839"
+								"4041424344454647484950515253545556575859"
+								"6061626364656667686970717273747576777879"
+								"8081828384858687888990919293949596979899";
 	char digits[20];
 	size_t at = sizeof(digits);
-	do
-		digits[--at] = (char)('0' + number % 10);
-	while ((number /= 10) > 0);
-	mp_buf_bytes(out, digits + at, sizeof(digits) - at);
+	while (number >= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + number % 100 * 2, 2);
+		number /= 100;
+	}
+	if (number >= 10) {
+		at -= 2;
+		memcpy(digits + at, pairs + number * 2, 2);
+	} else {
+		digits[--at] = (char)('0' + number);
+	}
+	put_bytes(out, digits + at, sizeof(digits) - at);
 }
 
 // Three digits behind the point are enough for a weight, which is 0 to 1000000.
@@ -28,75 +53,100 @@ static void put_weight(struct mp_buf *out, float weight)
 	               (char)('0' + thousandths % 10)};
 	put_number(out, thousandths / 1000);
 	if (thousandths % 1000 != 0)
-		mp_buf_bytes(out, rest, sizeof(rest));
+		put_bytes(out, rest, sizeof(rest));
 }
 
-static void put_escaped(struct mp_buf *out, unsigned char c)
+static bool needs_care(unsigned char c)
+{
+	return c < ' ' || c == '"' || c == '\\' || c >= 0x7f;
+}
+
+static MP_COLD void put_escaped(struct mp_buf *out, const char *text, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[6] = {'\\', 'u', '0', '0', digits[c >> 4 & 15], digits[c & 15]};
-	if (c == '"' || c == '\\') {
-		text[1] = (char)c;
-		mp_buf_bytes(out, text, 2);
-	} else if (c < ' ' || c == 0x7f) {
-		mp_buf_bytes(out, text, 6);
-	} else {
-		PUT(out, "?"); // of what is no text
-	}
-}
-
-// Names come from nodes, so anything may stand in them.
-static void put_text(struct mp_buf *out, const char *text, size_t len)
-{
-	PUT(out, "\"");
-	size_t plain = 0;
-	while (plain < len && text[plain] >= ' ' && text[plain] != '"' && text[plain] != '\\' &&
-	       text[plain] != 0x7f)
-		plain++; // signed or not, bytes of more than 127 end it, or are looked at below
-	bool is_text = plain == len || mp_utf8_is_valid(text, len);
-	mp_buf_bytes(out, text, plain);
-	for (size_t i = plain; i < len; i++) {
+	bool is_text = mp_utf8_is_valid(text, len);
+	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\' || c < ' ' || c == 0x7f || (c >= 0x80 && !is_text))
-			put_escaped(out, c);
+		char escaped[6] = {'\\', 'u', '0', '0', digits[c >> 4 & 15], digits[c & 15]};
+		if (!needs_care(c) || (c >= 0x80 && is_text))
+			put_bytes(out, text + i, 1);
+		else if (c >= 0x80)
+			PUT(out, "?"); // of what is no text
+		else if (c == '"' || c == '\\')
+			put_bytes(out, (char[]){'\\', (char)c}, 2);
 		else
-			mp_buf_u8(out, c);
+			put_bytes(out, escaped, sizeof(escaped));
 	}
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+// Whether one of eight bytes needs care. It may say so of eight that need none, never the other way round.
+static bool eight_need_care(uint64_t eight)
+{
+	uint64_t quotes = eight ^ EACH('"'), slashes = eight ^ EACH('\\');
+	uint64_t high = eight | (eight + EACH(1)); // 0x7f and above
+	uint64_t low = (eight - EACH(' ')) | (quotes - EACH(1)) | (slashes - EACH(1));
+	return ((high | low) & EACH(0x80)) != 0;
+}
+
+static bool is_plain(const char *text, size_t len)
+{
+	uint64_t eight;
+	bool care = false;
+	for (; len >= 8; text += 8, len -= 8) {
+		memcpy(&eight, text, 8);
+		care = care || eight_need_care(eight);
+	}
+	for (; len > 0; text++, len--)
+		care = care || needs_care((unsigned char)*text);
+	return !care;
+}
+
+// In quotes. Names come from nodes, so anything may stand in them.
+static void put_text(struct mp_buf *out, const char *text)
+{
+	size_t len = strlen(text);
+	PUT(out, "\"");
+	if (MP_LIKELY(is_plain(text, len)))
+		put_bytes(out, text, len);
+	else
+		put_escaped(out, text, len);
 	PUT(out, "\"");
 }
 
-static void put_words(struct mp_buf *out, const char *text)
+// In quotes, of our own words and of addresses.
+static void put_word(struct mp_buf *out, const char *word)
 {
-	put_text(out, text, strlen(text));
+	PUT(out, "\"");
+	put_bytes(out, word, strlen(word));
+	PUT(out, "\"");
 }
 
-// `"name":"text"` with a comma before it, unless the text is empty.
-static void field(struct mp_buf *out, const char *name, const char *text)
-{
-	if (text == NULL || text[0] == '\0')
-		return;
-	mp_buf_text(out, ",\"");
-	mp_buf_text(out, name);
-	PUT(out, "\":");
-	put_words(out, text);
-}
-
-static void number_field(struct mp_buf *out, const char *name, uint64_t number)
-{
-	mp_buf_text(out, ",\"");
-	mp_buf_text(out, name);
-	PUT(out, "\":");
-	put_number(out, number);
-}
-
-static void flag_field(struct mp_buf *out, const char *name, bool is_set)
-{
-	if (!is_set)
-		return;
-	mp_buf_text(out, ",\"");
-	mp_buf_text(out, name);
-	PUT(out, "\":true");
-}
+// `,"name":` and what follows; nothing when it has its usual value.
+#define FIELD(out, name, text)                   \
+	do {                                         \
+		const char *text_ = (text);              \
+		if (text_ != NULL && text_[0] != '\0') { \
+			PUT(out, ",\"" name "\":");          \
+			put_text(out, text_);                \
+		}                                        \
+	} while (0)
+#define WORD(out, name, word)       \
+	do {                            \
+		PUT(out, ",\"" name "\":"); \
+		put_word(out, word);        \
+	} while (0)
+#define NUMBER(out, name, number)   \
+	do {                            \
+		PUT(out, ",\"" name "\":"); \
+		put_number(out, number);    \
+	} while (0)
+#define FLAG(out, name, is_set)             \
+	do {                                    \
+		if (is_set)                         \
+			PUT(out, ",\"" name "\":true"); \
+	} while (0)
 
 // ---- parts ------------------------------------------------------------------------------------------------
 
@@ -123,16 +173,16 @@ static void put_request(struct mp_buf *out, const struct mp_decision *decision,
 {
 	const struct mp_request_view *request = &decision->request;
 	PUT(out, ",\"request\":{\"kind\":");
-	put_words(out, kind_of(decision));
-	field(out, "keyspace", decision->keyspace);
-	field(out, "table", decision->table);
+	put_word(out, kind_of(decision));
+	FIELD(out, "keyspace", decision->keyspace);
+	FIELD(out, "table", decision->table);
 	if (request->hasToken)
 		put_token(out, decision->token);
-	field(out, "consistency", mp_consistency_name(request->consistency));
-	flag_field(out, "isLocal", request->isLocalConsistency);
-	flag_field(out, "idempotent", request->idempotent);
+	WORD(out, "consistency", mp_consistency_name(request->consistency));
+	FLAG(out, "isLocal", request->isLocalConsistency);
+	FLAG(out, "idempotent", request->idempotent);
 	if (request->tag != 0)
-		field(out, "tag", mp_names_text(&session->tags, request->tag));
+		FIELD(out, "tag", mp_names_text(&session->tags, request->tag));
 	PUT(out, "}");
 }
 
@@ -164,8 +214,11 @@ static void put_tags(struct mp_buf *out, const struct mp_session *session, uint3
 		const struct mp_mark *mark = &all->of[i];
 		if ((marks >> i & 1) == 0 || mark->is_list || mark->text == NULL)
 			continue;
-		mp_buf_text(out, is_first ? ",\"tags\":[" : ",");
-		put_words(out, mark->text);
+		if (is_first)
+			PUT(out, ",\"tags\":[");
+		else
+			PUT(out, ",");
+		put_text(out, mark->text);
 		is_first = false;
 	}
 	if (!is_first)
@@ -176,23 +229,25 @@ static void put_host(struct mp_buf *out, const struct mp_decision_host *host,
                      const struct mp_session *session)
 {
 	PUT(out, "{\"host\":");
-	put_words(out, address_of(session, host->slot, host->generation));
-	field(out, "datacenter", dc_of(session, host->dc));
-	field(out, "rack", rack_of(session, host->dc, host->rack));
+	put_word(out, address_of(session, host->slot, host->generation));
+	PUT(out, ",\"slot\":");
+	put_number(out, host->slot);
+	FIELD(out, "datacenter", dc_of(session, host->dc));
+	FIELD(out, "rack", rack_of(session, host->dc, host->rack));
 	if ((host->flags & MP_DECISION_UP) == 0)
-		field(out, "state", (host->flags & MP_DECISION_SHUT) != 0 ? "shut" : "down");
+		WORD(out, "state", (host->flags & MP_DECISION_SHUT) != 0 ? "shut" : "down");
 	else if ((host->flags & MP_DECISION_HALF_OPEN) != 0)
-		field(out, "state", "halfOpen");
-	flag_field(out, "isLocal", (host->flags & MP_DECISION_LOCAL) != 0);
-	flag_field(out, "isLocalRack", (host->flags & MP_DECISION_LOCAL_RACK) != 0);
-	flag_field(out, "isNewlyUp", (host->flags & MP_DECISION_NEW) != 0);
+		WORD(out, "state", "halfOpen");
+	FLAG(out, "isLocal", (host->flags & MP_DECISION_LOCAL) != 0);
+	FLAG(out, "isLocalRack", (host->flags & MP_DECISION_LOCAL_RACK) != 0);
+	FLAG(out, "isNewlyUp", (host->flags & MP_DECISION_NEW) != 0);
 	if (host->replica != 0)
-		number_field(out, "replica", host->replica);
+		NUMBER(out, "replica", host->replica);
 	if (host->in_flight != 0)
-		number_field(out, "inFlight", host->in_flight);
+		NUMBER(out, "inFlight", host->in_flight);
 	if (host->latency_us != 0) {
-		number_field(out, "latencyUs", host->latency_us);
-		number_field(out, "latencyAgeMs", host->latency_age_ms);
+		NUMBER(out, "latencyUs", host->latency_us);
+		NUMBER(out, "latencyAgeMs", host->latency_age_ms);
 	}
 	if (host->weight != 1) {
 		PUT(out, ",\"weight\":");
@@ -214,7 +269,7 @@ static void put_hosts(struct mp_buf *out, const struct mp_decision *decision,
 	}
 	PUT(out, "]");
 	if (decision->host_total > decision->host_count)
-		number_field(out, "hostsLeftOut", decision->host_total - decision->host_count);
+		NUMBER(out, "hostsLeftOut", decision->host_total - decision->host_count);
 }
 
 static void put_plan(struct mp_buf *out, const struct mp_decision *decision, struct mp_session *session)
@@ -228,19 +283,21 @@ static void put_plan(struct mp_buf *out, const struct mp_decision *decision, str
 	for (uint8_t i = 0; i < decision->step_count; i++) {
 		if (i > 0)
 			PUT(out, ",");
-		put_words(out, mp_plan_step_text(&plan, i, text, sizeof(text)));
+		put_text(out, mp_plan_step_text(&plan, i, text, sizeof(text)));
 	}
 	PUT(out, "],\"plan\":[");
 	for (uint8_t i = 0; i < decision->planned_count; i++) {
 		const struct mp_decision_host *host = &decision->hosts[decision->planned[i].host];
-		mp_buf_text(out, i > 0 ? ",{\"host\":" : "{\"host\":");
-		put_words(out, address_of(session, host->slot, host->generation));
-		number_field(out, "step", decision->planned[i].step + 1U);
+		if (i > 0)
+			PUT(out, ",");
+		PUT(out, "{\"host\":");
+		put_word(out, address_of(session, host->slot, host->generation));
+		NUMBER(out, "step", decision->planned[i].step + 1U);
 		PUT(out, "}");
 	}
 	PUT(out, "]");
-	flag_field(out, "fallback", decision->is_fallback);
-	flag_field(out, "refused", decision->is_refused);
+	FLAG(out, "fallback", decision->is_fallback);
+	FLAG(out, "refused", decision->is_refused);
 }
 
 static void put_outcome(struct mp_buf *out, const struct mp_decision *decision,
@@ -250,14 +307,14 @@ static void put_outcome(struct mp_buf *out, const struct mp_decision *decision,
 		return;
 	PUT(out, ",\"outcome\":{\"attempts\":");
 	put_number(out, decision->attempts);
-	number_field(out, "latencyUs", decision->latency_us);
+	NUMBER(out, "latencyUs", decision->latency_us);
 	for (uint16_t i = 0; i < decision->host_count; i++) {
 		const struct mp_decision_host *host = &decision->hosts[i];
 		if (host->slot == decision->answered_by)
-			field(out, "host", address_of(session, host->slot, host->generation));
+			WORD(out, "host", address_of(session, host->slot, host->generation));
 	}
-	field(out, "error", decision->code);
-	flag_field(out, "maybeApplied", decision->maybe_applied);
+	FIELD(out, "error", decision->code);
+	FLAG(out, "maybeApplied", decision->maybe_applied);
 	PUT(out, "}");
 }
 
@@ -265,11 +322,11 @@ void mp_decision_line(const struct mp_decision *decision, struct mp_session *ses
 {
 	PUT(line, "{\"version\":1,\"number\":");
 	put_number(line, decision->number);
-	number_field(line, "atMs", decision->at_us / 1000);
-	field(line, "policy", decision->policy);
-	number_field(line, "generation", decision->generation);
-	field(line, "localDatacenter", dc_of(session, decision->local_dc));
-	number_field(line, "turn", decision->turn);
+	NUMBER(line, "atMs", decision->at_us / 1000);
+	FIELD(line, "policy", decision->policy);
+	NUMBER(line, "generation", decision->generation);
+	FIELD(line, "localDatacenter", dc_of(session, decision->local_dc));
+	NUMBER(line, "turn", decision->turn);
 	PUT(line, ",\"chance\":\"");
 	put_number(line, decision->chance); // a text: it has 64 bits
 	PUT(line, "\"");
