@@ -15,7 +15,7 @@ local moonpool = require "moonpool"
 local nearest = require "moonpool.nearest"
 local sim = require "moonpool.sim"
 
-local testing = { seed = 1, paths = {} }
+local testing = { seed = 1, paths = {} } -- and, for compare.lua, statements and pool_of
 
 local KEYSPACE, CONCURRENCY, REPLICAS = "test", 64, 3
 local SETTLE = 2000
@@ -28,6 +28,8 @@ local statements = {
   lwt = "INSERT INTO test.t (id, v) VALUES (?, 'x') IF NOT EXISTS",
   scan = "SELECT id FROM test.t LIMIT 10",
 }
+
+testing.statements = statements
 
 local function check_keys(what, given, known)
   if type(given) ~= "table" then error(what .. " takes a table", 3) end
@@ -240,6 +242,8 @@ local function pool_of(self, given)
   warm_up(pool)
   return pool
 end
+
+testing.pool_of = pool_of
 
 local function asked_of(self, pool)
   local asked = {}

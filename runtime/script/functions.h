@@ -118,6 +118,8 @@
 	X("watch", mp_core_watch, "watch a file of a pool")                                               \
 	/* policy files, without a pool */                                                                \
 	X("checkPolicy", mp_core_check_policy, "would a policy file be taken?")                           \
+	X("rehearse", mp_core_rehearse, "a policy without a session")                                     \
+	X("askRehearsal", mp_core_ask_rehearsal, "what it plans for a record of the decision log")        \
 	X("codeWords", mp_core_code_words, "the words of a Lua text without its comments and strings")    \
 	/* the control socket */                                                                          \
 	X("listenControl", mp_core_listen_control, "answer questions at a socket")                        \

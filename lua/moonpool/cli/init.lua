@@ -3,7 +3,9 @@
 local argparse = require "argparse"
 local say = require "moonpool.cli.say"
 
-local commands = { "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "version" }
+local commands = {
+  "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "compare", "replay", "version",
+}
 
 local function parser_of_all()
   local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
