@@ -2,9 +2,9 @@
 -- moonpool compare: what is told of two policies is what happens to them, the same again from the same seed, and noise
 -- is not taken for a difference.
 local cjson = require "cjson"
-local compare = require "moonpool.compare"
+local compare = require "moonpool.prove.compare"
 local program = require "spec.support.program"
-local scenarios = require "moonpool.scenarios"
+local scenarios = require "moonpool.prove.scenarios"
 local testing = require "moonpool.testing"
 
 local CLUSTER = { nodes = 6, dcs = 2 }

@@ -3,7 +3,7 @@
 local cjson = require "cjson"
 local moonpool = require "moonpool"
 local program = require "spec.support.program"
-local replay = require "moonpool.replay"
+local replay = require "moonpool.prove.replay"
 local without_world = it
 local it = require("spec.support.world").inside(it)
 

@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool compare: policies on the same simulated traffic and faults, in virtual time, and whether a difference is
 -- more than noise. Exit status 0: they ran; 1: one of them cannot; 2: wrong usage.
-local compare = require "moonpool.compare"
+local compare = require "moonpool.prove.compare"
 local core = require "moonpool.core_loader"
 local chunk = require "moonpool.chunk"
 local json = require "moonpool.cli.json"
 local nearest = require "moonpool.nearest"
 local paths = require "moonpool.paths"
 local say = require "moonpool.cli.say"
-local scenarios = require "moonpool.scenarios"
+local scenarios = require "moonpool.prove.scenarios"
 local svg = require "moonpool.cli.compare_svg"
 local testing = require "moonpool.testing"
 local whole = require "moonpool.cli.whole"

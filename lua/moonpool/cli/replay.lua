@@ -5,7 +5,7 @@ local core = require "moonpool.core_loader"
 local expression = require "moonpool.cli.expression"
 local json = require "moonpool.cli.json"
 local paths = require "moonpool.paths"
-local replay = require "moonpool.replay"
+local replay = require "moonpool.prove.replay"
 local say = require "moonpool.cli.say"
 
 local MOST_REASONS = 12
