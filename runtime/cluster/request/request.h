@@ -164,7 +164,7 @@ enum mp_request_when { MP_REQUEST_NOW, MP_REQUEST_LATER };
 void mp_request_fail(struct mp_request *request, enum mp_request_when when, int err, const char *format, ...)
 	MP_PRINTF(4, 5);
 void mp_requests_tell_ended(struct mp_session *session);
-void mp_requests_fail_idle(struct mp_session *session); // closing: those that are on no connection fail
+void mp_requests_fail_idle(struct mp_session *session);     // closing: those that are on no connection fail
 void mp_request_reject(struct mp_request *request, int rc); // submit returns this: as if nothing had happened
 
 // ---- attempt.c

@@ -179,8 +179,9 @@ int mp_core_decisions(lua_State *L)
 	if (!is_live(pool))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	if (!mp_session_has_decisions(pool->engine.session))
-		return mp_lua_fail(L, MP_ENOTFOUND,
-		                   "there is no decision log; the configuration wants decisionLog = { sample = 0.01 }");
+		return mp_lua_fail(
+			L, MP_ENOTFOUND,
+			"there is no decision log; the configuration wants decisionLog = { sample = 0.01 }");
 	lua_newtable(L);
 	struct lines lines = {L, 0};
 	mp_session_each_decision(pool->engine.session, (uint32_t)wanted, push_line, &lines);
