@@ -229,6 +229,16 @@ static bool take_request(lua_State *L, struct rehearsal *self, struct mp_request
 
 // ---- asking -----------------------------------------------------------------------------------------------
 
+// The kind whose policies plan.
+static enum mp_policy_kind planning(void)
+{
+	int kind = 0;
+	while (kind < MP_POLICY_KINDS - 1 &&
+	       strcmp(mp_policy_kind_name((enum mp_policy_kind)kind), "balance") != 0)
+		kind++;
+	return (enum mp_policy_kind)kind;
+}
+
 static struct rehearsal *check(lua_State *L)
 {
 	struct rehearsal *self = luaL_checkudata(L, 1, REHEARSAL);
@@ -261,8 +271,8 @@ static void push_plan(lua_State *L, struct mp_plan *plan)
 	lua_setfield(L, -2, "plan");
 }
 
-// askRehearsal(rehearsal, record): { steps, plan = { { host, slot, step }, ... }, fallback, refused, error }, or nil and
-// what is wrong with the record.
+// askRehearsal(rehearsal, record): { steps, plan = { { host, slot, step }, ... }, fallback, refused, error }, or nil
+// and what is wrong with the record.
 int mp_core_ask_rehearsal(lua_State *L)
 {
 	struct rehearsal *self = check(L);
@@ -272,6 +282,7 @@ int mp_core_ask_rehearsal(lua_State *L)
 	struct mp_request_view req;
 	struct mp_plan plan;
 	int64_t token = 0;
+	enum mp_policy_kind kind = planning();
 	int rc = take_hosts(L, self);
 	if (rc == 0 && !take_request(L, self, &req, &token))
 		rc = MP_EINVAL;
@@ -280,10 +291,10 @@ int mp_core_ask_rehearsal(lua_State *L)
 	uint64_t chance = digits_of(text_of(L, 2, "chance"));
 	const struct mp_balance_policy *policy = &mp_policies_get(self->policies)->balance;
 	struct mp_policy_info before = {0}, after = {0};
-	(void)mp_policies_info(self->policies, MP_POLICY_BALANCE, &before);
+	(void)mp_policies_info(self->policies, kind, &before);
 	mp_plan_init(&plan, &self->view, self->placement, req.hasToken, token, chance);
 	bool ok = policy->plan(policy->self, &req, &plan);
-	(void)mp_policies_info(self->policies, MP_POLICY_BALANCE, &after);
+	(void)mp_policies_info(self->policies, kind, &after);
 	if (!ok) {
 		mp_plan_init(&plan, &self->view, self->placement, req.hasToken, token, chance);
 		mp_default_plan(NULL, &req, &plan);
@@ -379,10 +390,11 @@ int mp_core_rehearse(lua_State *L)
 {
 	char message[512] = "";
 	const char *paths[PATHS_MOST];
+	enum mp_policy_kind kind = planning();
 	struct mp_policies_config config;
 	memset(&config, 0, sizeof(config));
-	config.choices[MP_POLICY_BALANCE].policy = luaL_checkstring(L, 1);
-	config.choices[MP_POLICY_BALANCE].options = luaL_optstring(L, 2, NULL);
+	config.choices[kind].policy = luaL_checkstring(L, 1);
+	config.choices[kind].options = luaL_optstring(L, 2, NULL);
 	lua_settop(L, 3);
 	config.paths = paths;
 	config.path_count = take_paths(L, 3, paths);
@@ -413,7 +425,7 @@ int mp_core_rehearse(lua_State *L)
 		return 2;
 	}
 	struct mp_policy_info info;
-	(void)mp_policies_info(self->policies, MP_POLICY_BALANCE, &info);
+	(void)mp_policies_info(self->policies, kind, &info);
 	lua_pushstring(L, info.name);
 	return 2;
 }
