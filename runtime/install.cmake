@@ -1,5 +1,6 @@
 # What `cmake --install` puts under a prefix: programs, libraries, the header, the Lua files, and how others find them:
-# moonpool.pc and a CMake package. Nothing of it names the prefix, so the whole may be moved.
+# moonpool.pc and a CMake package. Nothing of it names the prefix, so the whole may be moved. The components are the
+# packages of packaging/deb.cmake: library, dev, cli, nginx.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(mp_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/moonpool)
@@ -10,23 +11,50 @@ foreach(library moonpool_shared moonpool_static)
 	target_link_options(${library} INTERFACE ${mp_sanitizers})
 endforeach()
 
-install(TARGETS moonpool)
-install(TARGETS moonpool_shared EXPORT moonpool-shared)
-install(TARGETS moonpool_static mp_libraries EXPORT moonpool-static) # apart: who links it needs the packages of its libraries, too
+install(TARGETS moonpool COMPONENT cli)
+install(TARGETS moonpool_shared EXPORT moonpool-shared LIBRARY COMPONENT library NAMELINK_COMPONENT dev)
+# Apart: who links it needs the packages of its libraries, too.
+install(TARGETS moonpool_static mp_libraries EXPORT moonpool-static COMPONENT dev)
 if(TARGET moonpool_nginx)
-	install(TARGETS moonpool_nginx DESTINATION ${CMAKE_INSTALL_LIBDIR}/nginx/modules)
+	install(TARGETS moonpool_nginx DESTINATION ${CMAKE_INSTALL_LIBDIR}/nginx/modules COMPONENT nginx)
 endif()
-install(FILES runtime/moonpool.h runtime/moonpool_session.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY lua policies DESTINATION ${CMAKE_INSTALL_DATADIR}/moonpool)
+install(FILES runtime/moonpool.h runtime/moonpool_session.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+install(DIRECTORY lua policies DESTINATION ${CMAKE_INSTALL_DATADIR}/moonpool COMPONENT library)
+
+# Where LuaJIT looks for modules by itself, they are the same files by another name.
+foreach(module moonpool resty/moonpool resty/moonpool.lua)
+	get_filename_component(folder share/lua/5.1/${module} DIRECTORY)
+	file(RELATIVE_PATH target /${folder} /share/moonpool/lua/${module})
+	install(CODE "
+		set(link \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/lua/5.1/${module}\")
+		get_filename_component(folder \"\${link}\" DIRECTORY)
+		file(MAKE_DIRECTORY \"\${folder}\")
+		file(REMOVE \"\${link}\")
+		file(CREATE_LINK ${target} \"\${link}\" SYMBOLIC)" COMPONENT library)
+endforeach()
+
+# A service for systemd, and what a shell and man know of the program, where there are such files.
+install(FILES examples/daemon/moonpool.service DESTINATION lib/systemd/system COMPONENT cli)
+if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/man)
+	install(DIRECTORY packaging/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT cli)
+endif()
+foreach(completion bash=bash-completion/completions/moonpool zsh=zsh/site-functions/_moonpool
+		fish=fish/vendor_completions.d/moonpool.fish)
+	string(REGEX MATCH "^([a-z]+)=(.*)/(.*)$" matched ${completion})
+	if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/completions/moonpool.${CMAKE_MATCH_1})
+		install(FILES packaging/completions/moonpool.${CMAKE_MATCH_1} RENAME ${CMAKE_MATCH_3} COMPONENT cli
+			DESTINATION ${CMAKE_INSTALL_DATADIR}/${CMAKE_MATCH_2})
+	endif()
+endforeach()
 
 foreach(kind shared static)
-	install(EXPORT moonpool-${kind} NAMESPACE moonpool:: DESTINATION ${mp_cmake_dir})
+	install(EXPORT moonpool-${kind} NAMESPACE moonpool:: DESTINATION ${mp_cmake_dir} COMPONENT dev)
 endforeach()
 configure_package_config_file(runtime/moonpool-config.cmake.in moonpool-config.cmake
 	INSTALL_DESTINATION ${mp_cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(moonpool-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/moonpool-config.cmake ${PROJECT_BINARY_DIR}/moonpool-config-version.cmake
-	DESTINATION ${mp_cmake_dir})
+	DESTINATION ${mp_cmake_dir} COMPONENT dev)
 
 file(RELATIVE_PATH mp_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" mp_up ${mp_up})
@@ -34,4 +62,6 @@ string(JOIN " " mp_pc_flags ${mp_sanitizers})
 list(TRANSFORM mp_modules REPLACE ".*=" "" OUTPUT_VARIABLE mp_pc_modules)
 string(JOIN " " mp_pc_modules ${mp_pc_modules} zlib)
 configure_file(runtime/moonpool.pc.in moonpool.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/moonpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/moonpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+
+include(packaging/deb.cmake)

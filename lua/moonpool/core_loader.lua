@@ -7,24 +7,29 @@ local symbol, nginx_symbol = "luaopen_moonpool_core", "luaopen_moonpool_nginx"
 local in_nginx = type(rawget(_G, "ngx")) == "table" and ngx.config ~= nil
 
 local function own_folder()
-  local path = debug.getinfo(1, "S").source:match "^@(.*)/lua/moonpool/[^/]*$"
-  return path or debug.getinfo(1, "S").source:match "^@lua/moonpool/[^/]*$" and "." or nil
+  local source = debug.getinfo(1, "S").source
+  local linked = source:match "^@(.*/share)/lua/5%.1/moonpool/[^/]*$" -- an installation's, where LuaJIT looks by itself
+  if linked then return linked .. "/moonpool" end
+  return source:match "^@(.*)/lua/moonpool/[^/]*$" or source:match "^@lua/moonpool/[^/]*$" and "." or nil
 end
 
 local function candidates()
   local list = {}
   local named = os.getenv "MOONPOOL_LIB"
   if named then return { named } end
+  local packaged, path = pcall(require, "moonpool.library_path") -- a package manager's
+  if packaged then return { path } end
   local home = own_folder()
   if home then
     -- the checkout that was built, then an installation: PREFIX/share/moonpool beside PREFIX/lib
     for _, place in ipairs { "build/release", "build/dev", "../../lib", "../../lib/x86_64-linux-gnu",
       "../../lib/aarch64-linux-gnu", "../../lib64" } do
       list[#list + 1] = home .. "/" .. place .. "/libmoonpool.so"
+      list[#list + 1] = home .. "/" .. place .. "/libmoonpool.so.0" -- without the files for development
     end
   end
   list[#list + 1] = "libmoonpool.so"
-  list[#list + 1] = "libmoonpool.so.0" -- where the files for development are not installed
+  list[#list + 1] = "libmoonpool.so.0"
   return list
 end
 
