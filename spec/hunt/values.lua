@@ -359,7 +359,10 @@ local function strange(r, kind)
   elseif how == 1 then value[r.pick { 0, -1, 1.5, "x", true }] = good(r, child)
   elseif how == 2 and #value > 1 then value[1 + r.below(#value - 1)] = nil
   elseif how == 3 then value[#value + 1] = strange(r, child)
-  elseif how == 4 then value[strange(r, kind.children[1]) or 1] = good(r, child)
+  elseif how == 4 then
+    local key = strange(r, kind.children[1]) or 1
+    if key ~= key then error("LuaJIT may store it, or end the process, where it should raise", 0) end
+    value[key] = good(r, child)
   else value[1] = r.pick(STRANGE) end
   return value
 end
