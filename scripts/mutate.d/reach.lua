@@ -68,10 +68,12 @@ function reach.all(functions)
   return list
 end
 
--- How near a spec stands to a C file: its own, its folder's, its floor's.
+-- How near a spec stands to a C file: its own, one of its name on another floor (what Lua sees of it), its folder's,
+-- its floor's.
 local function nearness(spec, path)
   local folder, stem = path:match "^runtime/(.-)/?([^/]+)%.c$"
   if spec == "spec/" .. folder .. "/" .. stem .. "_spec.lua" then return 8 end
+  if spec:match "([^/]+)_spec%.lua$" == stem then return 6 end
   if folder ~= "" and spec:find("spec/" .. folder .. "/", 1, true) == 1 then return 4 end
   return spec:match "^spec/([^/]+)/" == folder:match "^[^/]+" and 2 or 1
 end
