@@ -123,6 +123,7 @@ describe("what the watchdog looks at", function()
     assert.is_false((p:plan(view, {})))
     local info = p:info()
     assert.is_true(info.is_suspended)
+    assert.equal(1, tonumber(info.errors))
     assert.matches("policy.lua: one call took more than 100 ms", ffi.string(info.last_error))
   end)
 

@@ -155,20 +155,22 @@ describe("a heartbeat", function()
 
     it("that was under way gets one more chance", function()
       local link, node = open()
-      local delayed
-      node.peer.on.OPTIONS = function(_, request)
-        delayed = request
-        return true
+      for _ = 1, 3 do -- each time, as it was answered meanwhile
+        local delayed
+        node.peer.on.OPTIONS = function(_, request)
+          delayed = request
+          return true
+        end
+        world:until_true(function() return delayed end)
+        C.mp_loop_sim_jump(world.loop.handle, 60000000000ULL)
+        world.loop:turn(0)
+        world:pass(100)
+        assert.is_nil(link.closed)
+        node:supported(delayed, { "5/v5" })
+        node.peer.on.OPTIONS = nil
+        world:pass(3000)
+        assert.is_nil(link.closed)
       end
-      world:until_true(function() return delayed end)
-      C.mp_loop_sim_jump(world.loop.handle, 60000000000ULL)
-      world.loop:turn(0)
-      world:pass(100)
-      assert.is_nil(link.closed)
-      node:supported(delayed, { "5/v5" })
-      node.peer.on.OPTIONS = nil
-      world:pass(3000)
-      assert.is_nil(link.closed)
     end)
 
     it("that was under way and stays unanswered ends the connection all the same", function()

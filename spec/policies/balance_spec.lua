@@ -116,6 +116,17 @@ describe("the balance policy", function()
       for slot = 0, 3 do measure(slot, 1000, now()) end
     end)
 
+    it("knows the best latency, which is looked for again after a while, or when the clock was set back", function()
+      measure(1, 700, now())
+      assert.equal(700, C.mp_view_best_us(view, 5000))
+      view.hosts[1].latencyUs = 900
+      assert.equal(700, C.mp_view_best_us(view, 5099))
+      assert.equal(900, C.mp_view_best_us(view, 5100))
+      view.hosts[2].latencyUs = 800
+      assert.equal(900, C.mp_view_best_us(view, 5150))
+      assert.equal(800, C.mp_view_best_us(view, 4000))
+    end)
+
     it("asks a slow node last, and still asks it", function()
       measure(2, 50000, now())
       for i = 1, 50 do

@@ -5,6 +5,8 @@ local C = require "spec.support.c"
 local policies = require "spec.support.policies"
 local topology = require "spec.support.topology"
 
+local name_id = ffi.typeof "uint32_t (*)(void *, const char *, size_t)"
+
 local function policy(name, body)
   return ("return balance { name = '%s', plan = function(plan, req)\n%s end }"):format(name, body)
 end
@@ -53,6 +55,18 @@ describe("a policy that fails in service", function()
     assert.equal(52, tonumber(p:info().calls))
     assert.matches("policy Mine %(generation 1%) failed, the default answers: .*p.lua:2: no", p.log[1])
     assert.equal(file "p.lua" .. ":2: no", ffi.string(p:info().last_error))
+  end)
+
+  it("whose file raises when it runs again, for the hosts of a session, does not begin to serve", function()
+    policies.write(file "p.lua", "if tags.bad == 77 then error 'not here' end " .. ONE)
+    local p = policies.new { policy = file "p.lua", sim = true }
+    local names = ffi.new "struct mp_policy_names"
+    local id = ffi.cast(name_id, function() return 77 end)
+    names.tag_id, names.keyspace_id = id, id
+    local rc = p:bind(view, names)
+    id:free()
+    assert.equal(C.MP_ESCRIPT, rc)
+    assert.matches("policy Mine: .*p.lua:1: not here", p.log[1])
   end)
 
   it("gives way to the generation before it after a hundred failures in a row", function()

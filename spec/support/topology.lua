@@ -72,7 +72,7 @@ end
 
 -- The slots of a token's replicas as a list.
 function topology.replicas(placement, token)
-  local count = ffi.new "uint32_t[1]"
+  local count = ffi.new("uint32_t[1]", 12345)
   local row = C.mp_placement_find(placement, token, count)
   local list = {}
   for i = 0, tonumber(count[0]) - 1 do list[i + 1] = row[i] end

@@ -78,6 +78,12 @@ describe("writes of one turn", function()
     assert.equal(0, counted(pool, function() answers(start_all(pool, inserts(insert, 9))) end).mergedRequests)
   end)
 
+  it("leave by replica where there is one of each row", { rf = 1 }, function(world)
+    local pool, insert = open(world)
+    local gained = counted(pool, function() answers(start_all(pool, inserts(insert, 40))) end)
+    assert.same({ 3, 40, 3 }, { gained.mergedBatches, gained.mergedRequests, gained.attempts })
+  end)
+
   it("alone are sent as they are", function(world)
     local pool, insert = open(world)
     local gained = counted(pool, function() assert(pool:execute(insert, { 1, "x" })) end)

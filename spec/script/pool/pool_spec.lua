@@ -41,6 +41,17 @@ describe("a pool", function()
     assert.is_true(begun > 0)
   end)
 
+  it_in("says of each host what was sent there", { nodes = 3 }, function(world)
+    local pool = world:pool()
+    world:waitUp(pool)
+    for i = 1, 12 do
+      assert(pool:execute("SELECT key FROM system.local", nil, { host = world:host(i % 4 == 0 and 1 or 2) }))
+    end
+    local sent = {}
+    for node = 1, 3 do sent[node] = select(2, world:status(pool, node)).requests end
+    assert.same({ 3, 9, 0 }, sent)
+  end)
+
   it_in("is the same engine by both names", function(world)
     local pool = moonpool.AdvancedConnectionPool(world:configuration())
     assert.is_true(pool:initialize())

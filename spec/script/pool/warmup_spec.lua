@@ -44,6 +44,20 @@ describe("initialize() with warmup", function()
     end)
   end
 
+  it("is not held up by a node that refuses or ends each handshake", function(world)
+    for _, how in ipairs { { error = "SERVER_ERROR" }, { error = "OVERLOADED" }, { reset = true } } do
+      local spec = { node = 3, opcode = "STARTUP" }
+      for name, value in pairs(how) do spec[name] = value end
+      local rule = world.cluster:rule(spec)
+      local pool = world:newPool(pooling { warmup = true, warmupTimeout = 30000, connectionTimeout = 20000 })
+      local began = moonpool.now()
+      assert(pool:initialize())
+      assert.is_true(moonpool.now() - began < 2500, "it took " .. moonpool.now() - began)
+      world.cluster:clearRules()
+      assert(rule)
+    end
+  end)
+
   it("waits for a node that is only far away", function(world)
     world.sim:latency(150, 0, 3)
     local pool = world:newPool(pooling { warmup = true, connectionTimeout = 5000 })

@@ -92,7 +92,8 @@ describe("a value", function()
     refused("text", 5, "got number")
     refused("uuid", "secret", "no UUID")
     refused("inet", "300.1.1.1", "no IP address")
-    for _, date in ipairs { "2023-02-29", "2024-13-01", "2024-00-10", "2024-1-1", "24-01-01", "2024-01-01x",
+    for _, date in ipairs { "2023-02-29", "2024-13-01", "2024-00-10", "2024-1-1", "24-01-01", "2024-01-001",
+      "2024-001-01", "2024-01-01x",
       "5881580-07-12", "-5877641-06-22", "" } do
       refused("date", date, "no date")
     end
