@@ -10,7 +10,9 @@
 #include "moonpool.h"
 
 #define LOOK_EVERY 256 // answers between two looks at the clock
-#define ROW_BYTES  100
+
+// Types by their numbers on the wire.
+enum { TYPE_BIGINT = 0x02, TYPE_DOUBLE = 0x07, TYPE_UUID = 0x0c };
 
 struct client {
 	struct bench_options options;
@@ -20,6 +22,7 @@ struct client {
 	struct moonpool_statement *statement;
 	struct mp_hist latency_ns;
 	uint64_t answered;
+	uint64_t read; // a sum of what was read, so that it is
 	uint64_t next_key;
 	unsigned in_flight;
 	bool over; // answers are no longer followed by requests
@@ -100,16 +103,43 @@ static void look(struct client *client)
 	client->over = client->window.phase == BENCH_OVER;
 }
 
+static void read_value(struct client *client, const struct moonpool_result *result, uint32_t column)
+{
+	const char *text;
+	size_t len = 0;
+	int64_t whole = 0;
+	double number = 0;
+	uint8_t uuid[16] = {0};
+	int rc;
+	switch (moonpool_result_column_type(result, column)) {
+	case TYPE_BIGINT: rc = moonpool_get_int64(result, column, &whole); break;
+	case TYPE_DOUBLE: rc = moonpool_get_double(result, column, &number); break;
+	case TYPE_UUID: rc = moonpool_get_uuid(result, column, uuid); break;
+	default: rc = moonpool_get_text(result, column, &text, &len); break;
+	}
+	if (rc != 0)
+		die("a value", moonpool_code_text(rc));
+	client->read += (uint64_t)whole + (uint64_t)number + uuid[15] + len;
+}
+
+// Every value; how many rows there were.
+static uint64_t read_rows(struct client *client, const struct moonpool_result *result)
+{
+	uint64_t rows = 0;
+	uint32_t columns = moonpool_result_columns(result);
+	for (; moonpool_result_next(result) == 1; rows++)
+		for (uint32_t column = 0; column < columns; column++)
+			read_value(client, result, column);
+	return rows;
+}
+
 static void on_rows(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
 {
 	struct client *client = data;
 	if (error != NULL)
 		die("a request failed", moonpool_error_message(error));
-	const char *text;
-	size_t len;
-	if (moonpool_result_next(result) != 1 || moonpool_get_text(result, 0, &text, &len) != 0 ||
-	    len != ROW_BYTES)
-		die("a request", "not the row that was expected");
+	if (read_rows(client, result) == 0)
+		die("a request", "not the rows that were expected");
 	if (client->window.phase == BENCH_MEASURE)
 		mp_hist_add(&client->latency_ns, moonpool_result_latency_ns(result));
 	client->in_flight--;
@@ -142,7 +172,7 @@ static void on_connected(void *data, const struct moonpool_error *error)
 	struct client *client = data;
 	if (error != NULL)
 		die("moonpool_session_connect", moonpool_error_message(error));
-	int rc = moonpool_prepare(client->session, BENCH_CQL, -1, on_prepared, client);
+	int rc = moonpool_prepare(client->session, client->options.rows->cql, -1, on_prepared, client);
 	if (rc != 0)
 		die("moonpool_prepare", moonpool_code_text(rc));
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define NS_PER_S  1000000000u
@@ -40,6 +41,22 @@ static double number(const char *name, const char *text, double min, double max)
 	return value;
 }
 
+static const struct bench_rows *rows_of(const char *name)
+{
+	static const struct bench_rows all[] = {
+		{"kv", "SELECT value FROM bench.kv WHERE key = ?"},
+		{"kv1k", "SELECT value FROM bench.kv1k WHERE key = ?"},
+		{"kv10k", "SELECT value FROM bench.kv10k WHERE key = ?"},
+		{"wide", "SELECT * FROM bench.wide WHERE key = ?"},
+		{"page", "SELECT * FROM bench.page WHERE key = ?"},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(name, all[i].name) == 0)
+			return &all[i];
+	fprintf(stderr, "--rows: kv, kv1k, kv10k, wide or page expected, not \"%s\"\n", name);
+	exit(2);
+}
+
 void bench_options_read(struct bench_options *options, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -49,10 +66,12 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		{"seconds", required_argument, NULL, 's'},
 		{"policies", required_argument, NULL, 'f'},
 		{"swap-ms", required_argument, NULL, 'w'},
+		{"rows", required_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	*options = (struct bench_options){.port = 19500, .version = 4, .outstanding = 256, .seconds = 1};
+	options->rows = rows_of("kv");
 	int option;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
@@ -62,9 +81,10 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		case 's': options->seconds = number("--seconds", optarg, 0.01, 600); break;
 		case 'f': options->policies = optarg; break;
 		case 'w': options->swap_ms = number("--swap-ms", optarg, 0, 1e6); break;
+		case 'r': options->rows = rows_of(optarg); break;
 		default:
 			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]"
-			       " [--policies FOLDER] [--swap-ms 0]\n",
+			       " [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]\n",
 			       argv[0]);
 			exit(option == 'h' ? 0 : 2);
 		}
@@ -113,8 +133,9 @@ void bench_report(const char *client, const struct bench_options *options, const
 	double requests = (double)(window->last.requests - window->first.requests);
 	double seconds = (double)(window->ended_ns - window->began_ns) / NS_PER_S;
 	double cpu_us = (double)(window->ended_cpu_ns - window->began_cpu_ns) / 1000;
-	printf("client=%s version=%u outstanding=%u requests=%.0f req_s=%.0f cpu_us=%.4f", client,
-	       options->version, options->outstanding, requests, requests / seconds, cpu_us / requests);
+	printf("client=%s rows=%s version=%u outstanding=%u requests=%.0f req_s=%.0f cpu_us=%.4f", client,
+	       options->rows->name, options->version, options->outstanding, requests, requests / seconds,
+	       cpu_us / requests);
 	if (latency_ns != NULL)
 		printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f",
 		       (double)mp_hist_quantile(latency_ns, 0.5) / 1000,

@@ -4,13 +4,18 @@
 
 #include "base/hist.h"
 
-#define BENCH_CQL "SELECT value FROM bench.kv WHERE key = ?"
+// Which rows are asked for.
+struct bench_rows {
+	const char *name; // of --rows
+	const char *cql;
+};
 
 struct bench_options {
 	unsigned port;
 	unsigned version;     // of the protocol: 4 or 5
 	unsigned outstanding; // requests in flight
 	double seconds;       // measured, after a warm-up
+	const struct bench_rows *rows;
 	const char *policies; // a folder whose policies are used before the built-in ones; NULL: none
 	double swap_ms;       // c_client: a new policy file in that folder so often; 0: never
 };

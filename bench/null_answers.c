@@ -9,12 +9,9 @@
 #include "base/err.h"
 #include "wire/value.h"
 
-#define KEYSPACE     "bench"
-#define TABLE        "kv"
 #define CLUSTER_NAME "moonpool null cluster"
 #define DATACENTRE   "datacenter1"
 #define RELEASE      "5.0.0"
-#define PREPARED_ID  "0123456789abcdef"
 #define METADATA_ID  "fedcba9876543210"
 #define COLUMNS_MAX  16
 #define REPLICAS_MAX 3
@@ -148,7 +145,7 @@ static void write_tokens(struct mp_buf *out, const struct row *row)
 
 static void write_keyspace(struct mp_buf *out, const struct row *row)
 {
-	text(out, row->node == 0 ? KEYSPACE : "system");
+	text(out, row->node == 0 ? NULL_KEYSPACE : "system");
 }
 
 static void write_durable(struct mp_buf *out, const struct row *row)
@@ -373,44 +370,20 @@ static void answer_select(const struct null_cluster *cluster, uint32_t node,
 // ---- the statement
 // --------------------------------------------------------------------------------------------------
 
-static const struct column key_column = {"key", "bigint", NULL};
-static const struct column value_column = {NULL_COLUMN, "text", NULL};
-
 static void answer_prepare(const struct mp_envelope *envelope, struct mp_str cql, struct mp_buf *out)
 {
 	struct mp_str names[COLUMNS_MAX], table = {NULL, 0};
 	uint32_t count = parse_select(cql, names, &table);
-	bool known = count == 1 && mp_str_is_nocase(names[0], NULL_COLUMN) &&
-	             (mp_str_is_nocase(table, KEYSPACE "." TABLE) || mp_str_is_nocase(table, TABLE));
-	if (!known) {
+	enum null_rows_kind kind = count == 1 ? null_rows_kind_of(table, names[0]) : NULL_ROWS_KINDS;
+	if (kind == NULL_ROWS_KINDS) {
 		refuse(out, envelope, MP_SE_INVALID, "prepares SELECT value FROM bench.kv WHERE key = ?, not", cql);
 		return;
 	}
-	const struct column *key = &key_column, *value = &value_column;
-	struct mp_metadata *params = metadata_of(mp_str_of(KEYSPACE), mp_str_of(TABLE), &key, 1);
-	struct mp_metadata *result = metadata_of(mp_str_of(KEYSPACE), mp_str_of(TABLE), &value, 1);
-	mp_assert(params != NULL && result != NULL);
-	params->pk_count = 1;
-	params->pk_indexes = mp_arena_alloc(&params->arena, sizeof(params->pk_indexes[0]));
-	mp_assert(params->pk_indexes != NULL);
-	mp_encode_result_prepared(out, envelope->version, envelope->stream, mp_str_of(PREPARED_ID),
+	struct mp_metadata *params = null_rows_params(), *result = null_rows_metadata(kind);
+	mp_encode_result_prepared(out, envelope->version, envelope->stream, null_rows_id(kind),
 	                          mp_str_of(METADATA_ID), params, result);
 	mp_metadata_unref(params);
 	mp_metadata_unref(result);
-}
-
-void null_rows(struct mp_buf *out, uint8_t version, bool skip_metadata)
-{
-	const struct column *value = &value_column;
-	struct mp_metadata *metadata = metadata_of(mp_str_of(KEYSPACE), mp_str_of(TABLE), &value, 1);
-	mp_assert(metadata != NULL);
-	struct mp_rows_head head = {.metadata = metadata, .skip_metadata = skip_metadata};
-	struct mp_rows_mark mark = mp_encode_rows_begin(out, version, 0, &head);
-	mp_buf_i32(out, NULL_BYTES);
-	for (int i = 0; i < NULL_BYTES; i++)
-		mp_buf_u8(out, (uint8_t)('a' + i % 26));
-	mp_encode_rows_end(out, mark, 1);
-	mp_metadata_unref(metadata);
 }
 
 // ---- all of them
@@ -436,7 +409,7 @@ static void answer_query(const struct null_cluster *cluster, uint32_t node,
 		answer_select(cluster, node, envelope, cql, out);
 		return;
 	}
-	mp_encode_result_keyspace(out, envelope->version, envelope->stream, mp_str_of(KEYSPACE));
+	mp_encode_result_keyspace(out, envelope->version, envelope->stream, mp_str_of(NULL_KEYSPACE));
 }
 
 int null_answer(const struct null_cluster *cluster, uint32_t node, const struct mp_envelope *envelope,

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the null server says to everything but EXECUTE: the handshake, the system tables of a cluster that never
-// changes, and PREPARE of the one statement that it knows. Slow paths: clarity first.
+// changes, and PREPARE of the statements that it knows (null_rows.h). Slow paths: clarity first.
 #pragma once
 
 #include "base/addr.h"
-#include "wire/message.h"
+#include "null_rows.h"
 
 #define NULL_NODES_MAX 1000
 #define NULL_TOKENS    16 // of each node
-#define NULL_COLUMN    "value"
-#define NULL_BYTES     100 // of the row's one column
 
 struct null_cluster {
 	uint32_t nodes;
@@ -21,5 +19,3 @@ struct mp_addr null_addr(const struct null_cluster *cluster, uint32_t node);
 // Append the answer of `node` to `envelope`. 0, or MP_EPROTO: the envelope cannot be read.
 int null_answer(const struct null_cluster *cluster, uint32_t node, const struct mp_envelope *envelope,
                 struct mp_buf *out) MP_MUST_CHECK;
-// Append the rows that EXECUTE gets, for stream 0.
-void null_rows(struct mp_buf *out, uint8_t version, bool skip_metadata);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A CQL server that does as little as a server can, so that what a client costs can be seen: one thread, one epoll, N
-// nodes on 127.0.0.1 upwards, and one ready-made row for every EXECUTE. A read of many envelopes is answered by one
+// nodes on 127.0.0.1 upwards, and ready-made rows for every EXECUTE. A read of many envelopes is answered by one
 // write.
 //
 // While requests come it does not sleep, because a client is to be measured and not the time that a core needs to wake.
@@ -28,24 +28,17 @@
 
 #define READ_BYTES   (256u << 10)
 #define EVENTS_MAX   64
-#define BODY_MAX     (1u << 20)
+#define BODY_MAX     (1u << 20) // of a request
 #define SEGMENT_FULL (100u << 10)
 #define NO_SEGMENT   SIZE_MAX
 #define SPINS_MAX    20000 // looks in vain, of a few hundred nanoseconds each, before it sleeps
-#define TEMPLATE_MAX 512
-
-// One answer to EXECUTE, to be copied.
-struct template
-{
-	uint8_t bytes[TEMPLATE_MAX];
-	size_t len;
-};
 
 struct server {
 	struct null_cluster cluster;
 	int epoll;
 	uint8_t *read_buf;
-	struct template rows[MP_PROTOCOL_MAX + 1][2]; // by version and "skip metadata"
+	// What EXECUTE gets, to be copied: by kind, version and "skip metadata".
+	struct mp_buf rows[NULL_ROWS_KINDS][MP_PROTOCOL_MAX + 1][2];
 };
 
 // A listening socket (`is_listener`) or a connection.
@@ -71,49 +64,50 @@ static void die(const char *what)
 // ---- answers
 // --------------------------------------------------------------------------------------------------------
 
-static void make_templates(struct server *server)
+static void make_rows(struct server *server)
 {
-	struct mp_buf buf;
-	mp_buf_init(&buf);
-	for (uint8_t version = MP_PROTOCOL_MIN; version <= MP_PROTOCOL_MAX; version++) {
-		for (int skip = 0; skip < 2; skip++) {
-			mp_buf_clear(&buf);
-			null_rows(&buf, version, skip != 0);
-			mp_assert(mp_buf_status(&buf) == 0 && buf.len <= TEMPLATE_MAX);
-			struct template *rows = &server->rows[version][skip];
-			memcpy(rows->bytes, buf.data, buf.len);
-			rows->len = buf.len;
+	for (int kind = 0; kind < NULL_ROWS_KINDS; kind++) {
+		for (uint8_t version = MP_PROTOCOL_MIN; version <= MP_PROTOCOL_MAX; version++) {
+			for (int skip = 0; skip < 2; skip++) {
+				struct mp_buf *rows = &server->rows[kind][version][skip];
+				mp_buf_init(rows);
+				null_rows(rows, (enum null_rows_kind)kind, version, skip != 0);
+				mp_assert(mp_buf_status(rows) == 0);
+			}
 		}
 	}
-	mp_buf_deinit(&buf);
 }
 
-// Does this EXECUTE want its rows without metadata? -1: it is cut off.
-static int wants_skip(const struct mp_envelope *envelope)
+// The rows that this EXECUTE wants, with or without metadata. NULL: it is cut off.
+static const struct mp_buf *wanted_rows(struct server *server, const struct mp_envelope *envelope)
 {
 	const uint8_t *body = envelope->body;
 	size_t at = 0;
+	struct mp_str id = {NULL, 0};
 	for (int ids = envelope->version >= 5 ? 2 : 1; ids > 0; ids--) {
 		if (at + 2 > envelope->body_len)
-			return -1;
-		at += 2 + (size_t)(body[at] << 8 | body[at + 1]);
+			return NULL;
+		size_t len = (size_t)(body[at] << 8 | body[at + 1]);
+		if (id.data == NULL && at + 2 + len <= envelope->body_len)
+			id = (struct mp_str){(const char *)body + at + 2, len};
+		at += 2 + len;
 	}
 	size_t flags = at + 2 + (envelope->version >= 5 ? 3 : 0); // the lowest byte
 	if (flags >= envelope->body_len)
-		return -1;
-	return (body[flags] & MP_QUERY_SKIP_METADATA) != 0;
+		return NULL;
+	int skip = (body[flags] & MP_QUERY_SKIP_METADATA) != 0;
+	return &server->rows[null_rows_of(id)][envelope->version][skip];
 }
 
 static int answer_execute(struct peer *peer, const struct mp_envelope *envelope)
 {
-	int skip = wants_skip(envelope);
-	if (skip < 0)
+	const struct mp_buf *rows = wanted_rows(peer->server, envelope);
+	if (rows == NULL)
 		return MP_EPROTO;
-	const struct template *rows = &peer->server->rows[envelope->version][skip];
 	uint8_t *to = mp_buf_reserve(&peer->out, rows->len);
 	if (to == NULL)
 		return MP_ENOMEM;
-	memcpy(to, rows->bytes, rows->len);
+	memcpy(to, rows->data, rows->len);
 	to[2] = (uint8_t)((uint16_t)envelope->stream >> 8);
 	to[3] = (uint8_t)envelope->stream;
 	peer->out.len += rows->len;
@@ -312,7 +306,7 @@ int main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	pid_t parent = getppid();
-	struct server server = {.cluster = {.nodes = 3, .port = 19500}};
+	static struct server server = {.cluster = {.nodes = 3, .port = 19500}};
 	unsigned seconds = 600;
 	int option;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -329,7 +323,7 @@ int main(int argc, char **argv)
 	}
 	limit_life(seconds, parent);
 	raise_descriptors();
-	make_templates(&server);
+	make_rows(&server);
 	server.read_buf = mp_alloc(READ_BYTES);
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server.read_buf == NULL || server.epoll < 0)

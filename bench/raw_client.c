@@ -21,6 +21,8 @@
 
 #define CONNECTIONS 3
 #define READ_BYTES  (256u << 10)
+#define ANSWER_MAX  (1u << 20)
+#define BUFFER      (READ_BYTES + ANSWER_MAX)
 #define REQUEST_MAX 128
 #define LOOK_EVERY  256 // rounds between two looks at the clock
 
@@ -153,7 +155,7 @@ static void take_segments(struct raw *raw, struct conn *conn)
 
 static void read_some(struct raw *raw, struct conn *conn)
 {
-	ssize_t got = recv(conn->fd, conn->bytes + conn->len, READ_BYTES - conn->len, MSG_DONTWAIT);
+	ssize_t got = recv(conn->fd, conn->bytes + conn->len, READ_BYTES, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0)
@@ -171,7 +173,7 @@ static void read_some(struct raw *raw, struct conn *conn)
 static void receive(struct conn *conn, size_t want)
 {
 	while (conn->len < want) {
-		ssize_t got = recv(conn->fd, conn->bytes + conn->len, READ_BYTES - conn->len, 0);
+		ssize_t got = recv(conn->fd, conn->bytes + conn->len, BUFFER - conn->len, 0);
 		if (got <= 0)
 			die("recv");
 		conn->len += (size_t)got;
@@ -229,7 +231,7 @@ static void shake_hands(struct raw *raw, struct conn *conn)
 	mp_encode_startup(&conn->out, version, 0, options, MP_ARRAY_LEN(options));
 	(void)ask(conn, false, MP_OP_READY);
 	size_t segment = version >= 5 ? mp_segment_begin(&conn->out) : 0;
-	mp_encode_prepare(&conn->out, version, 0, 0, mp_str_of(BENCH_CQL), (struct mp_str){NULL, 0});
+	mp_encode_prepare(&conn->out, version, 0, 0, mp_str_of(raw->options.rows->cql), (struct mp_str){NULL, 0});
 	if (version >= 5)
 		mp_segment_end(&conn->out, segment);
 	make_request(raw, ask(conn, version >= 5, MP_OP_RESULT));
@@ -245,7 +247,7 @@ static void connect_to(struct raw *raw, struct conn *conn, uint32_t node)
 	if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&to, sizeof(to)) != 0 ||
 	    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
 		die("connect");
-	conn->bytes = malloc(READ_BYTES);
+	conn->bytes = malloc(BUFFER);
 	mp_buf_init(&conn->out);
 	if (conn->bytes == NULL || mp_buf_reserve(&conn->out, READ_BYTES) == NULL)
 		die("memory");

@@ -14,12 +14,12 @@ local overlay = require "moonpool.overlay"
 local page = require "moonpool.page"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.schema"
-require "moonpool.trace"
+require "moonpool.result"
 local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 
 local Pool = core.poolMethods
-local submit, answer, prepared = core.submit, core.answer, core.prepared
+local submit, answer, prepared, row_of = core.submit, core.answer, core.prepared, core.resultRow
 
 local pool = {}
 
@@ -74,12 +74,14 @@ end
 function Pool.rows(self, statement, parameters, options)
   core.checkRequest(self, statement, parameters, options, "rows")
   local paged = copy(options)
-  local rows, i
+  local current, i
   return function()
     while true do
-      if rows then
+      if current then
         i = i + 1
-        if rows[i] then return rows[i] end
+        local row = row_of(current, i)
+        if row then return row end
+        current = nil
         if not paged.pageState then return nil end
       end
       local result, err = execute(self, statement, parameters, paged)
@@ -88,7 +90,7 @@ function Pool.rows(self, statement, parameters, options)
       if result.pageState and result.pageState == paged.pageState then
         error(core.error("PROTOCOL_ERROR", result.info.host .. " gave the same pageState twice"), 2)
       end
-      rows, i, paged.pageState = result.rows, 0, result.pageState
+      current, i, paged.pageState = result, 0, result.pageState
     end
   end
 end

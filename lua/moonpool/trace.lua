@@ -50,6 +50,4 @@ function trace.fetch(result)
   return found
 end
 
-core.onTrace(trace.fetch)
-
 return trace

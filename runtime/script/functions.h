@@ -71,7 +71,9 @@
 	X("checkBatch", mp_core_check_batch, "raise what batch would raise; what to prepare")             \
 	X("submitBatch", mp_core_submit_batch, "send a batch, like submit or submitAsync")                \
 	X("statementDefaults", mp_core_statement_defaults, "the options of every request of a statement") \
-	X("onTrace", mp_core_on_trace, "what fetches the trace of a result")                              \
+	X("onResult", mp_core_on_result, "what finds the parts of a result")                              \
+	X("resultField", mp_core_result_field, "a part of a result that is made on demand")               \
+	X("resultRow", mp_core_result_row, "one row of a result")                                         \
 	/* events */                                                                                      \
 	X("wantEvent", mp_core_want_event, "a handler asks for an event")                                 \
 	X("nextEvent", mp_core_next_event, "wait for the next event")                                     \

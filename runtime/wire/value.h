@@ -17,8 +17,9 @@ int mp_value_bool(struct mp_bytes v, bool *out) MP_MUST_CHECK;
 int mp_value_date(struct mp_bytes v, uint32_t *out) MP_MUST_CHECK;
 int mp_value_inet(struct mp_bytes v, uint8_t ip[16], size_t *ip_len) MP_MUST_CHECK; // ip_len 4 or 16
 int mp_value_duration(struct mp_bytes v, int32_t *months, int32_t *days, int64_t *nanos) MP_MUST_CHECK;
+#define MP_VARINT_MAX 4096 // bytes of a number that is converted
 // Decimal text, appended to `out`: varint "-12345678901234567890"; decimal "-1.50" (plain notation, scale kept;
-// scales below 0 or above 1000 as "15E+3"). A number over 4096 bytes is not converted: MP_ETOOBIG.
+// scales below 0 or above 1000 as "15E+3"). A number over MP_VARINT_MAX bytes is not converted: MP_ETOOBIG.
 int mp_value_varint_text(struct mp_bytes v, struct mp_buf *out) MP_MUST_CHECK;
 int mp_value_decimal_text(struct mp_bytes v, struct mp_buf *out) MP_MUST_CHECK;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // varint and decimal as decimal text. A varint is a big-endian two's complement of any length; converting
-// takes time in the square of its length, so one over VARINT_MAX bytes is refused instead of converted. All
+// takes time in the square of its length, so one over MP_VARINT_MAX bytes is refused instead of converted. All
 // work is on the stack.
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,8 @@
 #include "base/err.h"
 #include "wire/value.h"
 
-#define VARINT_MAX  4096u // bytes of a number that is converted
-#define WORDS_MAX   (VARINT_MAX / 4u)
-#define DIGITS_MAX  9864u // the most decimal digits that VARINT_MAX bytes can give; text must have fewer
+#define WORDS_MAX   (MP_VARINT_MAX / 4u)
+#define DIGITS_MAX  9864u // the most decimal digits that MP_VARINT_MAX bytes can give; text must have fewer
 #define BILLION     1000000000u
 #define PLAIN_SCALE 1000 // a decimal with more digits behind the point is written with an exponent
 
@@ -81,7 +80,7 @@ static int varint_digits(const uint8_t *bytes, int32_t len, char digits[DIGITS_M
 {
 	if (len <= 0)
 		return MP_ETYPE;
-	if ((size_t)len > VARINT_MAX)
+	if ((size_t)len > MP_VARINT_MAX)
 		return MP_ETOOBIG;
 	struct magnitude mag;
 	*negative = load(bytes, (size_t)len, &mag);

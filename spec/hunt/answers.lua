@@ -48,6 +48,7 @@ local function ask(pool, r, statements)
   end
   assert(result ~= nil or err ~= nil, "neither an answer nor an error")
   touch(result)
+  if type(result) == "table" then touch(result.rows) end
   tostring(err)
 end
 

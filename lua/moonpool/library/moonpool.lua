@@ -35,7 +35,8 @@
 ---@field type string
 
 ---@class Result
----@field rows table<string, any>[]
+---@field rows table<string, any>[] made when they are asked for
+---@field count integer how many they are; makes none
 ---@field columns Column[]
 ---@field pageState? string nil: that was the last page
 ---@field wasApplied boolean false when a conditional write was not
@@ -43,6 +44,13 @@
 local Result = {}
 ---@return table<string, any>? row the first one
 function Result:first() end
+---@param i integer
+---@return table<string, any>? row that one; makes no other
+function Result:row(i) end
+---@return fun(result: Result, i: integer): integer?, table<string, any>? # for i, row in result:each() do ... end
+---@return Result
+---@return integer
+function Result:each() end
 ---@return Trace?, Error? err of a request with traceQuery
 function Result:trace() end
 

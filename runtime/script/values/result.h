@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an answer becomes in Lua: { rows = { { column = value } } } with a metatable that knows the rest (first,
-// columns, wasApplied, info) and makes it when it is asked for. The shape of the rows (names, decoders) is compiled
-// once per prepared statement and kept in mp_prepared.user.
+// What an answer becomes in Lua: { rows = { { column = value } } }, or { _page = its bytes } while nobody has asked for
+// more than a few of many rows, with a metatable that knows the rest (first, row, count, columns, wasApplied, info) and
+// makes it when it is asked for (lua/moonpool/result.lua).
 #pragma once
 
 #include <lua.h>

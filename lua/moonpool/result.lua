@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A result: { rows = { ... } }, or the bytes of its rows while nobody has asked for them. This function of Lua's stands
+-- in front of the core's, so that compiled code finds the methods by itself.
+local core = require "moonpool.core_loader"
+local trace = require "moonpool.trace"
+
+local field, row_of = core.resultField, core.resultRow
+
+local methods = { trace = trace.fetch }
+
+-- result:first(): the first row, or nil
+function methods.first(self)
+  local rows = rawget(self, "rows")
+  if rows then return rows[1] end
+  return row_of(self, 1)
+end
+
+-- result:row(i): one row, or nil. It does not make the others.
+function methods.row(self, i)
+  local rows = rawget(self, "rows")
+  if rows then return rows[i] end
+  return row_of(self, i)
+end
+
+local function after(self, i)
+  local row = row_of(self, i + 1)
+  if row then return i + 1, row end
+end
+
+-- for i, row in result:each() do ... end: row by row, without making a list of them
+function methods.each(self)
+  return after, self, 0
+end
+
+local function index(self, key)
+  return methods[key] or field(self, key)
+end
+
+local MOST = 100 -- columns of a row that one expression makes
+
+-- A function of a row's values: `{ id = v1, name = v2 }` is made by copying a table that has the keys. nil: not of
+-- these.
+local function constructor(names, count)
+  if count > MOST then return nil end
+  local values, fields = {}, {}
+  for i = 1, count do
+    if type(names[i]) ~= "string" then return nil end -- the second column of a name stands under its place
+    values[i] = "v" .. i
+    fields[i] = ("[%q] = v%d"):format(names[i], i)
+  end
+  values = table.concat(values, ", ")
+  local make = loadstring(("return function(%s) return { %s } end"):format(values, table.concat(fields, ", ")))()
+  jit.off(make) -- C calls it, and compiled code cannot return to C
+  return make
+end
+
+core.onResult(index, constructor)

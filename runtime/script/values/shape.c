@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script/values/shape.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "script/core.h"
+#include "script/values/fits.h"
+#include "script/values/result.h"
+
+#define EMPTY "moonpool.result"       // the table of the shape without columns
+#define INDEX "moonpool.result.index" // the function of lua/moonpool/result.lua
+#define OWNER "moonpool.shape"
+#define MAKER "moonpool.result.maker" // the other function, which makes constructors
+#define SHAPE 1                       // in the metatable of results: the shape's owner
+
+static void unref(struct mp_shape *shape)
+{
+	if (--shape->refs > 0)
+		return;
+	mp_metadata_unref(shape->metadata);
+	mp_free(shape);
+}
+
+// The statement is gone, or has other columns.
+static void leave_statement(void *data)
+{
+	struct mp_shape *shape = data;
+	luaL_unref(shape->L, LUA_REGISTRYINDEX, shape->ref);
+	unref(shape);
+}
+
+static int owner_gc(lua_State *L)
+{
+	struct mp_shape **owner = lua_touserdata(L, 1);
+	if (*owner != NULL)
+		unref(*owner);
+	*owner = NULL;
+	return 0;
+}
+
+// ---- making one -------------------------------------------------------------------------------------------
+
+// Into the shape's table on top: the name of each column. Of columns with one name (SELECT a AS x, b AS x) the first
+// has it, the others stand in a row under their places.
+static void add_names(lua_State *L, const struct mp_metadata *metadata)
+{
+	int table = lua_gettop(L);
+	lua_newtable(L); // names so far
+	for (uint32_t i = 0; i < metadata->column_count; i++) {
+		const struct mp_str *name = &metadata->columns[i].name;
+		lua_pushlstring(L, name->data, name->len);
+		lua_pushvalue(L, -1);
+		lua_rawget(L, table + 1);
+		bool taken = !lua_isnil(L, -1);
+		lua_pop(L, 1);
+		if (taken) {
+			lua_pop(L, 1);
+			lua_pushnumber(L, i + 1);
+		} else {
+			lua_pushvalue(L, -1);
+			lua_pushboolean(L, 1);
+			lua_rawset(L, table + 1);
+		}
+		lua_rawseti(L, table, (int)i + 1);
+	}
+	lua_settop(L, table);
+}
+
+// The keys of a result into the shape's table on top, behind the names of `count` columns.
+static void add_keys(lua_State *L, uint32_t count)
+{
+	static const char *const keys[MP_SHAPE_KEYS] = {"rows", "_cost", "_page"};
+	for (int i = 0; i < MP_SHAPE_KEYS; i++) {
+		lua_pushstring(L, keys[i]);
+		lua_rawseti(L, -2, (int)count + 1 + i);
+	}
+}
+
+// The metatable of results into the shape's table on top, whose owner is below it, or nil.
+static void add_metatable(lua_State *L)
+{
+	lua_createtable(L, 1, 1);
+	lua_getfield(L, LUA_REGISTRYINDEX, INDEX);
+	lua_setfield(L, -2, "__index");
+	lua_pushvalue(L, -3);
+	lua_rawseti(L, -2, SHAPE);
+	lua_rawseti(L, -2, 0);
+}
+
+// Leaves the shape's table on the stack, which owns it.
+static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
+{
+	struct mp_shape **owner = lua_newuserdata(L, sizeof(*owner));
+	*owner = NULL;
+	luaL_getmetatable(L, OWNER);
+	lua_setmetatable(L, -2);
+	uint32_t count = metadata->column_count;
+	struct mp_shape *shape = mp_calloc(1, sizeof(*shape) + (size_t)count * sizeof(shape->columns[0]));
+	if (shape == NULL)
+		luaL_error(L, "not enough memory");
+	*owner = shape;
+	shape->refs = 1;
+	shape->L = codec->L; // L is a coroutine, whose end nobody tells
+	shape->ref = LUA_NOREF;
+	shape->metadata = mp_metadata_ref(metadata);
+	shape->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct mp_type *type = metadata->columns[i].type;
+		shape->columns[i] = (struct mp_shape_column){mp_value_pusher(type), mp_fits_width(type)};
+	}
+	lua_createtable(L, (int)count + MP_SHAPE_KEYS, 1);
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, MP_SHAPE_OWNER);
+	add_names(L, metadata);
+	add_keys(L, count);
+	add_metatable(L);
+	lua_remove(L, -2);
+	return shape;
+}
+
+const struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+                                    struct mp_metadata *metadata)
+{
+	struct mp_shape *shape = prepared != NULL ? prepared->user : NULL;
+	if (MP_LIKELY(shape != NULL && shape->metadata == metadata)) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, shape->ref);
+		return shape;
+	}
+	struct mp_shape *fresh = make(L, codec, metadata);
+	if (prepared == NULL || prepared->result != metadata)
+		return fresh;
+	lua_pushvalue(L, -1);
+	fresh->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	fresh->refs++;
+	if (prepared->user != NULL)
+		leave_statement(prepared->user);
+	prepared->user = fresh;
+	prepared->user_free = leave_statement;
+	return fresh;
+}
+
+void mp_shape_push_empty(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, EMPTY);
+}
+
+const struct mp_shape *mp_shape_of_result(lua_State *L, int result)
+{
+	struct mp_shape **owner = NULL;
+	if (lua_getmetatable(L, result)) {
+		lua_rawgeti(L, -1, SHAPE);
+		owner = lua_touserdata(L, -1);
+		lua_pop(L, 2);
+	}
+	return owner != NULL ? *owner : NULL;
+}
+
+void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
+{
+	int table = lua_gettop(L);
+	luaL_checkstack(L, (int)shape->count + 8, "too many columns");
+	lua_rawgeti(L, table, MP_SHAPE_CONSTRUCTOR);
+	if (MP_LIKELY(!lua_isnil(L, -1)))
+		return;
+	lua_pop(L, 1);
+	lua_getfield(L, LUA_REGISTRYINDEX, MAKER);
+	lua_pushvalue(L, table);
+	lua_pushnumber(L, shape->count);
+	lua_call(L, 2, 1);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, table, MP_SHAPE_CONSTRUCTOR);
+}
+
+// onResult(index, maker): how a result finds what it does not hold, and what makes a function that makes rows with
+// `count` columns of these names, or nil; before the first result.
+int mp_core_on_result(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	lua_setfield(L, LUA_REGISTRYINDEX, MAKER);
+	lua_setfield(L, LUA_REGISTRYINDEX, INDEX);
+	lua_pushnil(L); // no owner
+	lua_createtable(L, MP_SHAPE_KEYS, 0);
+	add_keys(L, 0);
+	add_metatable(L);
+	lua_setfield(L, LUA_REGISTRYINDEX, EMPTY);
+	return 0;
+}
+
+void mp_shape_add(lua_State *L)
+{
+	luaL_newmetatable(L, OWNER);
+	lua_pushcfunction(L, owner_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+}
+
+// ---- rows -------------------------------------------------------------------------------------------------
+
+static int tell_column(struct mp_codec *codec, int rc, const struct mp_column *column)
+{
+	char why[sizeof(codec->why)];
+	snprintf(why, sizeof(why), "%s", codec->why);
+	return mp_codec_fail(codec, rc == MP_ETYPE ? MP_EPROTO : rc, "column %.*s: %.90s",
+	                     (int)(column->name.len < 48 ? column->name.len : 48), column->name.data, why);
+}
+
+int mp_shape_push_row(lua_State *L, struct mp_codec *codec, const struct mp_shape *shape, int names,
+                      struct mp_cursor *cursor, uint32_t row)
+{
+	const struct mp_column *columns = shape->metadata->columns;
+	int top = lua_gettop(L);
+	lua_createtable(L, 0, (int)shape->count);
+	for (uint32_t i = 0; i < shape->count; i++) {
+		struct mp_bytes value = mp_cursor_bytes(cursor);
+		if (MP_UNLIKELY(cursor->failed)) {
+			lua_settop(L, top);
+			return mp_codec_fail(codec, MP_EPROTO, "the answer ends inside of row %u", row);
+		}
+		if (value.len < 0)
+			continue;
+		lua_rawgeti(L, names, (int)i + 1);
+		int rc = shape->columns[i].push(L, codec, columns[i].type, value);
+		if (MP_UNLIKELY(rc != 0)) {
+			lua_settop(L, top);
+			return tell_column(codec, rc, &columns[i]);
+		}
+		lua_rawset(L, -3);
+	}
+	return 0;
+}
