@@ -16,7 +16,8 @@ local SECTIONS = { auth = true, tls = true }
 local WORDS = {}
 for word in ([[username password required user name login pass passwd pwd secret token type mechanism provider class
   authenticator credentials enabled ca cert key verify serverName crl minVersion certificate privateKey caFile certFile
-  keyFile keyPassword host hostname]]):gmatch "%w+" do WORDS[word] = true end
+  keyFile keyPassword host hostname passphrase ciphers initialResponse evaluateChallenge
+  onAuthenticationSuccess]]):gmatch "%w+" do WORDS[word] = true end
 
 -- Does the name of a key say that its value is a secret?
 function secrets.is_name(key)

@@ -23,7 +23,7 @@ local cluster_options = {
   seed = true, nodes = true, dcs = true, racks = true, vnodes = true, port = true, maxVersion = true, rf = true,
   datacenters = true, keyspace = true, readTimeout = true, writeTimeout = true, detectTime = true, upTime = true,
   preparedLimit = true, outputLimit = true, clusterName = true, user = true, password = true, opPrefix = true,
-  firstAddress = true, tlsCert = true, tlsKey = true, tlsCa = true,
+  authRounds = true, firstAddress = true, tlsCert = true, tlsKey = true, tlsCa = true,
 }
 
 local function check_keys(options, allowed, what, also)

@@ -6,6 +6,7 @@
 local address = require "moonpool.address"
 local chunk = require "moonpool.chunk"
 local coroutine = require("moonpool.core_loader").coroutine
+local fingerprint = require "moonpool.config.fingerprint"
 
 local format = string.format
 
@@ -19,50 +20,12 @@ function translator.key(host, port) return address.join(address.canonical(host),
 
 -- ---- what is shown of it ----------------------------------------------------------------------------------
 
-local function print_of(value, depth, seen)
-  local kind = type(value)
-  if kind == "function" and depth < 4 and not seen[value] then
-    seen[value] = true
-    local parts = { pcall(string.dump, value, true) }
-    for i = 1, 60 do
-      local name, upvalue = debug.getupvalue(value, i)
-      if not name then break end
-      parts[#parts + 1] = name .. print_of(upvalue, depth + 1, seen)
-    end
-    for i, part in ipairs(parts) do parts[i] = tostring(part) end
-    return table.concat(parts)
-  elseif kind == "table" and depth < 4 and not seen[value] then
-    seen[value] = true
-    local parts = {}
-    for key, item in pairs(value) do
-      if #parts == 1000 then break end
-      parts[#parts + 1] = print_of(key, depth + 1, seen) .. "=" .. print_of(item, depth + 1, seen)
-    end
-    table.sort(parts)
-    return table.concat(parts, ",")
-  end
-  if kind == "number" then return format("%.17g", value) end
-  return (kind == "string" or kind == "boolean") and tostring(value) or kind
-end
-
-local function checksum(text)
-  local sum = 5381
-  for i = 1, #text do sum = (sum * 33 + text:byte(i)) % 4294967296 end
-  return format("%08x", sum)
-end
-
--- A function is another one when its code is, or the values that it has from around it.
-local function show_function(fn)
-  local info = debug.getinfo(fn, "S")
-  return format("function of %s:%d, %s", info.short_src, info.linedefined, checksum(print_of(fn, 0, {})))
-end
-
 local function show_table(given)
   local parts = {}
   for from, to in pairs(given) do parts[#parts + 1] = format("[%q] = %q", tostring(from), tostring(to)) end
   table.sort(parts)
   local text = table.concat(parts, ", ")
-  if #text > 300 then text = format("%s... (%d addresses, %s)", text:sub(1, 250), #parts, checksum(text)) end
+  if #text > 300 then text = format("%s... (%d addresses, %s)", text:sub(1, 250), #parts, fingerprint.of_text(text)) end
   return "{ " .. text .. " }"
 end
 
@@ -122,7 +85,7 @@ function translator.of_function(fn)
     answers[key], count = result or false, count + 1
     return result, complaint
   end
-  return { translate = translate, shown = show_function(fn) }
+  return { translate = translate, shown = fingerprint.of_function(fn) }
 end
 
 return translator

@@ -68,7 +68,7 @@ static int prepare(struct mp_session *session, const struct mp_session_config *c
 static bool same_credentials(const struct mp_session_config *now, const struct mp_session_config *then)
 {
 	return same_text(now->username, then->username) && same_text(now->password, then->password) &&
-	       now->auth_optional == then->auth_optional;
+	       now->auth.data == then->auth.data && now->auth_optional == then->auth_optional;
 }
 
 static bool same_tls(const struct mp_session_config *now, const struct mp_session_config *then)

@@ -195,7 +195,7 @@ static struct mp_conn_settings common_settings(struct mp_session *session, uint8
 		.name_of = name_of,
 		.name_data = session,
 		.compression = config->compression,
-		.auth = config->username != NULL ? &session->auth : NULL,
+		.auth = session->auth.respond != NULL ? &session->auth : NULL,
 		.cluster_name = session->cluster.name,
 		.auth_optional = config->auth_optional,
 		.connect_timeout_ms = config->connect_timeout_ms,
@@ -216,7 +216,9 @@ void mp_session_make_settings(struct mp_session *session)
 {
 	const struct mp_session_config *config = &session->config;
 	session->plain = (struct mp_auth_plain){config->username, config->password};
-	session->auth = (struct mp_auth){.data = &session->plain, .respond = mp_auth_plain_respond};
+	session->auth = config->auth;
+	if (config->auth.respond == NULL && config->username != NULL)
+		session->auth = (struct mp_auth){.data = &session->plain, .respond = mp_auth_plain_respond};
 	uint32_t streams = clamp(config->max_requests_per_connection, 1, 32768);
 	for (uint8_t version = MP_PROTOCOL_MIN; version <= MP_PROTOCOL_MAX; version++) {
 		struct mp_conn_settings settings = common_settings(session, version);

@@ -73,10 +73,12 @@ struct mp_session_config {
 	const char *local_dc;            // NULL: the datacentre of the first contact point that answers
 	const char *local_rack;          // NULL: none
 	const char *keyspace;            // NULL: none
-	const char *username, *password; // NULL: no authentication
-	bool auth_optional;              // a node that does not ask for them is used all the same
-	uint8_t protocol_version;        // 0: negotiate downwards from 5; otherwise this one only
-	struct mp_tls_context *tls;      // NULL: none. The copy has a reference of its own
+	const char *username, *password; // NULL: none; `auth` is asked then
+	// Lives as long as the session, or until another one is applied and its exchanges have ended. No `respond`: none
+	struct mp_auth auth;
+	bool auth_optional;         // a node that does not ask for them is used all the same
+	uint8_t protocol_version;   // 0: negotiate downwards from 5; otherwise this one only
+	struct mp_tls_context *tls; // NULL: none. The copy has a reference of its own
 	const char *
 		tls_name; // that every node's certificate must be for; NULL: its contact point's name, or its address
 	enum mp_compression compression; // asked of every node; one that does not offer it is used without

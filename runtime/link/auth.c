@@ -4,10 +4,10 @@
 
 #include "link/conn.h"
 
-int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct mp_bytes *challenge,
+int mp_auth_plain_respond(void *data, struct mp_auth_exchange *exchange, const struct mp_bytes *challenge,
                           struct mp_buf *out)
 {
-	(void)authenticator;
+	(void)exchange;
 	const struct mp_auth_plain *plain = data;
 	// The first token says everything; a server that asks on speaks another mechanism.
 	if (challenge != NULL)

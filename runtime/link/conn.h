@@ -63,20 +63,33 @@ struct mp_conn_end {
 	char message[160]; // what happened, for logs and errors
 };
 
-// How a client proves who it is. One object serves many connections; each exchange is stateless here.
+// One exchange of tokens: on one connection, with one node.
+struct mp_auth_exchange {
+	const struct mp_addr *addr;
+	const char *authenticator; // the class that the node named
+	uint32_t round;            // 1: the first token
+	void *state;               // the client's own; NULL at first
+	char why[150];             // for messages: set by the one who gives up, or ""
+};
+// How a client proves who it is. One object serves many connections.
 struct mp_auth {
 	void *data;
-	// Write the first token, or the answer to a challenge (`challenge` NULL for the first), into `out`. The
-	// authenticator is the class that the node named. MP_EAUTH to give up.
-	int (*respond)(void *data, struct mp_str authenticator, const struct mp_bytes *challenge,
+	// Write the first token, or the answer to a challenge (`challenge` NULL for the first), into `out`. MP_EAUTH to
+	// give up.
+	int (*respond)(void *data, struct mp_auth_exchange *exchange, const struct mp_bytes *challenge,
 	               struct mp_buf *out);
+	// The node is content, and says `token` (its len may be -1: nothing). MP_EAUTH: it has not proved who it is. May be
+	// NULL: what it says is of no use.
+	int (*accept)(void *data, struct mp_auth_exchange *exchange, const struct mp_bytes *token);
+	// Once for each exchange that respond() was asked in, whatever became of it. May be NULL.
+	void (*end)(void *data, struct mp_auth_exchange *exchange);
 };
 // SASL PLAIN for PasswordAuthenticator: "\0user\0password". `data` of mp_auth is this struct.
 struct mp_auth_plain {
 	const char *username;
 	const char *password;
 };
-int mp_auth_plain_respond(void *data, struct mp_str authenticator, const struct mp_bytes *challenge,
+int mp_auth_plain_respond(void *data, struct mp_auth_exchange *exchange, const struct mp_bytes *challenge,
                           struct mp_buf *out);
 
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.

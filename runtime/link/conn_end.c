@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "link/conn_internal.h"
+#include "link/handshake_internal.h"
 
 static const char *const state_names[] = {"opening", "ready", "draining", "closed"};
 
@@ -162,6 +163,7 @@ static void close_now(struct mp_conn *conn, enum mp_close_reason reason)
 	log_end(conn);
 	mp_conn_set_state(conn, MP_CONN_CLOSED);
 	mp_timer_stop(&conn->timer);
+	mp_login_end(conn);
 	mp_task_cancel(conn->loop, &conn->flush_task);
 	mp_task_cancel(conn->loop, &conn->room_task);
 	// The last record says that all was said. Best effort: the socket is closed either way.

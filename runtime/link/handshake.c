@@ -191,47 +191,14 @@ static int switch_framing(struct mp_conn *conn)
 	return 0;
 }
 
-static int respond(struct mp_conn *conn, struct mp_str authenticator, const struct mp_bytes *challenge)
-{
-	const struct mp_auth *auth = conn->settings.auth;
-	if (++conn->handshake.auth_rounds > MP_AUTH_ROUNDS_MAX) {
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "more than %u rounds", MP_AUTH_ROUNDS_MAX);
-		return MP_EAUTH;
-	}
-	struct mp_buf token;
-	mp_buf_init(&token);
-	int rc = auth->respond(auth->data, authenticator, challenge, &token);
-	if (rc == 0)
-		rc = mp_buf_status(&token);
-	if (rc == MP_ENOMEM)
-		mp_conn_fail(conn, MP_CLOSE_LOCAL, "out of memory in the handshake");
-	else if (rc != 0)
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "no answer to %.*s: %s", shown(authenticator.len),
-		             authenticator.data, mp_err_text(rc));
-	else if (token.len > MP_AUTH_TOKEN_MAX)
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "a token of %zu bytes is over the limit of %u", token.len,
-		             MP_AUTH_TOKEN_MAX);
-	else
-		rc = mp_handshake_send_token(conn, &token);
-	if (token.data != NULL)
-		explicit_bzero(token.data, token.cap);
-	mp_buf_deinit(&token);
-	return conn->state == MP_CONN_CLOSED && rc == 0 ? MP_EAUTH : rc;
-}
-
 static int on_authenticate(struct mp_conn *conn, const struct mp_envelope *envelope, struct mp_cursor body)
 {
 	struct mp_str authenticator;
 	int rc = mp_decode_authenticate(body, &authenticator);
 	if (rc != 0)
 		return unreadable(conn, envelope, rc);
-	if (conn->settings.auth == NULL) {
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "the node asks for credentials (%.*s) and none are configured",
-		             shown(authenticator.len), authenticator.data);
-		return MP_EAUTH;
-	}
 	rc = switch_framing(conn);
-	return rc != 0 ? rc : respond(conn, authenticator, NULL);
+	return rc != 0 ? rc : mp_login_begin(conn, authenticator);
 }
 
 static int on_ready(struct mp_conn *conn)
@@ -257,14 +224,10 @@ static int on_auth(struct mp_conn *conn, const struct mp_envelope *envelope, str
 	int rc = mp_decode_auth_token(body, &token);
 	if (rc != 0)
 		return unreadable(conn, envelope, rc);
-	if (envelope->opcode == MP_OP_AUTH_SUCCESS)
-		return proceed(conn, MP_STEP_AUTH);
-	if (token.len > (int32_t)MP_AUTH_TOKEN_MAX) {
-		mp_conn_fail(conn, MP_CLOSE_AUTH, "a challenge of %d bytes is over the limit of %u", token.len,
-		             MP_AUTH_TOKEN_MAX);
-		return MP_EAUTH;
-	}
-	return respond(conn, mp_str_of("the challenge"), &token);
+	if (envelope->opcode == MP_OP_AUTH_CHALLENGE)
+		return mp_login_challenge(conn, &token);
+	rc = mp_login_success(conn, &token);
+	return rc != 0 ? rc : proceed(conn, MP_STEP_AUTH);
 }
 
 static int check_identity(struct mp_conn *conn, const struct mp_bytes values[2])

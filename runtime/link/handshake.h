@@ -27,8 +27,8 @@ enum mp_handshake_step {
 
 struct mp_handshake {
 	enum mp_handshake_step step;
-	bool wants_events; // REGISTER is asked for
-	uint32_t auth_rounds;
+	bool wants_events;               // REGISTER is asked for
+	struct mp_login *login;          // the exchange of tokens; NULL: none is under way
 	uint8_t offered;                 // bit k: SUPPORTED lists enum mp_compression k
 	enum mp_compression compression; // asked for in STARTUP
 	uint8_t listed_versions;         // bit v: SUPPORTED lists protocol version v, and not as a beta

@@ -11,6 +11,12 @@
 
 int mp_handshake_send_options(struct mp_conn *conn) MP_MUST_CHECK;
 int mp_handshake_send_startup(struct mp_conn *conn) MP_MUST_CHECK;
+// ---- login.c: the node asks who we are, asks on, is content; and it is over, whatever came of it
+int mp_login_begin(struct mp_conn *conn, struct mp_str authenticator) MP_MUST_CHECK;
+int mp_login_challenge(struct mp_conn *conn, const struct mp_bytes *challenge) MP_MUST_CHECK;
+int mp_login_success(struct mp_conn *conn, const struct mp_bytes *token) MP_MUST_CHECK;
+void mp_login_end(struct mp_conn *conn);
+
 int mp_handshake_send_token(struct mp_conn *conn, const struct mp_buf *token) MP_MUST_CHECK;
 int mp_handshake_send_query(struct mp_conn *conn, enum mp_handshake_step step,
                             struct mp_str cql) MP_MUST_CHECK;

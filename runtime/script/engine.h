@@ -7,14 +7,21 @@
 #include "cluster/session.h"
 #include "cluster/trust.h"
 #include "policy/policies.h"
+#include "script/authenticator.h"
 #include "script/translator.h"
+
+// What the session asks of, and does not own. Each may be NULL: there is none.
+struct mp_engine_parts {
+	struct mp_translator *translator;
+	struct mp_authenticator *authenticator;
+	struct mp_trust *trust;
+};
 
 struct mp_engine {
 	struct mp_loop *loop;
 	struct mp_session *session;
 	struct mp_policies *policies;
-	struct mp_translator *translator; // NULL: none
-	struct mp_trust *trust;           // the same
+	struct mp_engine_parts parts;
 	uint32_t close_drain_ms;
 };
 

@@ -118,6 +118,7 @@ static void read_options(lua_State *L, int index, struct mp_sim_options *o)
 	o->cluster_name = mp_lua_sim_text(L, index, "clusterName");
 	o->user = mp_lua_sim_text(L, index, "user");
 	o->password = mp_lua_sim_text(L, index, "password");
+	o->auth_rounds = (uint32_t)mp_lua_sim_number(L, index, "authRounds", 100);
 	o->op_prefix = mp_lua_sim_text(L, index, "opPrefix");
 	o->tls_cert = mp_lua_sim_text(L, index, "tlsCert");
 	o->tls_key = mp_lua_sim_text(L, index, "tlsKey");

@@ -8,8 +8,6 @@
 #include "base/err.h"
 #include "sim/cql/parse.h"
 
-#define AUTHENTICATOR "org.apache.cassandra.auth.PasswordAuthenticator"
-
 // ---- versions ---------------------------------------------------------------------------------------------
 
 static const char *versions_of(uint8_t max_version)
@@ -126,36 +124,14 @@ static int serve_startup(struct mp_sim_request *req)
 	if (conn->ready)
 		mp_encode_ready(buf, req->envelope.version, req->envelope.stream);
 	else
-		mp_encode_authenticate(buf, req->envelope.version, req->envelope.stream, mp_str_of(AUTHENTICATOR));
+		mp_encode_authenticate(buf, req->envelope.version, req->envelope.stream,
+		                       mp_sim_authenticator(conn->owner->cluster));
 	mp_sim_answer_end(req);
 	// The answer to STARTUP is the last that is not in a segment.
 	if (conn->version >= 5 && !conn->dead) {
 		mp_decoder_use_compression(&conn->decoder, conn->asked);
 		mp_decoder_use_segments(&conn->decoder);
 	}
-	return 0;
-}
-
-static int serve_auth(struct mp_sim_request *req)
-{
-	struct mp_sim_link *conn = req->conn;
-	const struct mp_sim_cluster *cluster = conn->owner->cluster;
-	if (!conn->started || conn->ready)
-		return mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "Unexpected message AUTH_RESPONSE");
-	// \0 user \0 password
-	const char *token = req->body.token.data, *end = token + req->body.token.len;
-	const char *user = token < end && *token == '\0' ? token + 1 : end;
-	const char *middle = user < end ? memchr(user, '\0', (size_t)(end - user)) : NULL;
-	bool right = middle != NULL && mp_str_is((struct mp_str){user, (size_t)(middle - user)}, cluster->user) &&
-	             mp_str_is((struct mp_str){middle + 1, (size_t)(end - middle - 1)}, cluster->password);
-	if (!right)
-		return mp_sim_fail(&req->err, MP_SE_BAD_CREDENTIALS,
-		                   "Provided username %.*s and/or password are incorrect",
-		                   middle == NULL ? 0 : (int)(middle - user), user);
-	conn->ready = true;
-	struct mp_buf *buf = mp_sim_answer_begin(req);
-	mp_encode_auth_success(buf, req->envelope.version, req->envelope.stream, (struct mp_str){"", 0});
-	mp_sim_answer_end(req);
 	return 0;
 }
 
@@ -279,7 +255,7 @@ static int dispatch(struct mp_sim_request *req)
 	switch (opcode) {
 	case MP_OP_OPTIONS: serve_options(req); return 0;
 	case MP_OP_STARTUP: return serve_startup(req);
-	case MP_OP_AUTH_RESPONSE: return serve_auth(req);
+	case MP_OP_AUTH_RESPONSE: return mp_sim_login(req);
 	default: break;
 	}
 	if (!req->conn->ready)

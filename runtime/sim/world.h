@@ -90,6 +90,8 @@ struct mp_sim_node {
 	uint64_t bytes_out;
 };
 
+#define MP_SIM_CHALLENGE 16u
+
 struct mp_sim_link {
 	struct mp_list_node node;
 	struct mp_sim_node *owner;
@@ -120,8 +122,10 @@ struct mp_sim_link {
 	uint8_t version;        // 0: not known yet
 	bool started;
 	bool ready;
-	bool serving_again; // a request that was counted before
-	uint8_t registered; // bit for each enum mp_event_kind
+	bool serving_again;                  // a request that was counted before
+	uint8_t registered;                  // bit for each enum mp_event_kind
+	uint32_t auth_round;                 // challenges that were sent,
+	uint8_t challenge[MP_SIM_CHALLENGE]; // and the last of them
 	char keyspace[MP_SIM_NAME_MAX + 1];
 };
 

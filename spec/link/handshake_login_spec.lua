@@ -102,15 +102,12 @@ describe("the handshake", function()
       assert.equal(REASON.AUTH, world:refused().reason)
     end)
 
-    -- A struct by value cannot reach Lua; as two words it comes in the same registers.
     local function responder(token)
-      local ctype = "int (*)(void *, const char *, size_t, const struct mp_bytes *, struct mp_buf *)"
-      local made = world.loop:callback(ctype, function(_, _, _, _, out)
+      return { respond = world.loop:callback("int (*)(void *, struct mp_auth_exchange *, const struct mp_bytes *, " ..
+        "struct mp_buf *)", function(_, _, _, out)
         C.mp_buf_bytes(out, token, #token)
         return 0
-      end)
-      return { respond = ffi.cast("int (*)(void *, struct mp_str, const struct mp_bytes *, struct mp_buf *)",
-        ffi.cast("void *", made)) }
+      end) }
     end
 
     it("ends after eight rounds", function()
@@ -143,6 +140,90 @@ describe("the handshake", function()
     it("has no answer to a challenge when it only knows PLAIN", function()
       open { settings = { auth = good }, peer = { auth = { username = "", password = "", challenges = 1 } } }
       assert.equal(REASON.AUTH, world:refused().reason)
+    end)
+  end)
+
+  describe("with an exchange of the client's own", function()
+    -- Counts what is asked of it; `at` is where it does something else: { respond = fn, accept = fn }.
+    local function counted(at)
+      local asked = { respond = 0, accept = 0, ended = 0, rounds = {} }
+      local signature = "int (*)(void *, struct mp_auth_exchange *, const struct mp_bytes *"
+      local auth = {
+        respond = world.loop:callback(signature .. ", struct mp_buf *)", function(_, exchange, _, out)
+          asked.respond = asked.respond + 1
+          asked.rounds[asked.respond] = exchange.round
+          asked.class = ffi.string(exchange.authenticator)
+          C.mp_buf_bytes(out, "again", 5)
+          return at.respond and at.respond(exchange, asked) or 0
+        end),
+        accept = world.loop:callback(signature .. ")", function(_, exchange)
+          asked.accept = asked.accept + 1
+          return at.accept and at.accept(exchange, asked) or 0
+        end),
+        finish = world.loop:callback("void (*)(void *, struct mp_auth_exchange *)", function()
+          asked.ended = asked.ended + 1
+        end),
+      }
+      world.client.settings = world.client:make_settings { auth = auth }
+      return asked
+    end
+    local challenged = { peer = { auth = { username = "", password = "", challenges = 3 } } }
+    local link
+
+    local function refuses(at, pattern)
+      open(challenged)
+      local asked = counted(at)
+      local ended = world:refused()
+      assert.matches(pattern, ended.message)
+      assert.equal(asked.respond > 0 and 1 or 0, asked.ended)
+      world:close()
+      return asked
+    end
+
+    it("is asked in rounds, then told of the success, and ends once", function()
+      open(challenged)
+      local asked = counted {}
+      world:ready()
+      assert.same({ 4, 1, 1, { 1, 2, 3, 4 } }, { asked.respond, asked.accept, asked.ended, asked.rounds })
+      assert.matches("Authenticator$", asked.class)
+    end)
+
+    it("ends once wherever it gives up", function()
+      for round = 1, 4 do
+        refuses({ respond = function(exchange) return exchange.round == round and C.MP_EAUTH or 0 end },
+          round == 1 and "no answer to .*Authenticator" or "no answer to the challenge")
+        local asked = refuses({ respond = function(exchange)
+          if exchange.round ~= round then return 0 end
+          ffi.copy(exchange.why, "the vault is sealed")
+          return C.MP_EAUTH
+        end }, "^the vault is sealed$")
+        assert.equal(round, asked.respond)
+        refuses({ respond = function(exchange) return exchange.round == round and C.MP_ENOMEM or 0 end },
+          "out of memory")
+      end
+      refuses({ accept = function() return C.MP_EAUTH end }, "the node's proof is not taken")
+      world = nil
+    end)
+
+    it("ends once when the connection is closed inside of it, or while it goes on", function()
+      for round = 1, 5 do
+        open(challenged)
+        local function close() link:close() end
+        local asked = counted { respond = function(exchange) return exchange.round == round and close() or 0 end,
+          accept = round == 5 and close or nil }
+        link = world.client:open(world.addr)
+        world:until_true(function() return link.closed end)
+        assert.equal(REASON.ASKED, link.closed.reason)
+        assert.equal(1, asked.ended)
+        world:close()
+      end
+      open { peer = { auth = { username = "", password = "", challenges = 3, silent = true } } }
+      local asked = counted {}
+      link = world.client:open(world.addr)
+      world:until_true(function() return asked.respond == 1 end)
+      link:close()
+      world:until_true(function() return link.closed end)
+      assert.equal(1, asked.ended)
     end)
   end)
 

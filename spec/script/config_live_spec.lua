@@ -400,7 +400,8 @@ describe("every key of a configuration", function()
   it("that is live and has an effect is proved above", function()
     local proved = {}
     for _, case in ipairs(live) do proved[case[1]] = true end
-    for _, key in ipairs { "auth.username", "auth.password", "pooling.reconnectBaseDelay",
+    for _, key in ipairs { "auth.username", "auth.password", "auth.credentials", -- in spec/fault/login_spec.lua
+      "auth.authenticator", "pooling.reconnectBaseDelay",
       "pooling.warmup" --[[ spec/script/pool/warmup_spec.lua ]], "playbooks" --[[ spec/playbook/run_spec.lua ]],
       "decisionLog.file", "decisionLog.keep" --[[ in spec/cluster/decisions_spec.lua ]],
       "failover.allowLocalConsistency" --[[ in spec/fault/g14_datacentre_spec.lua ]] } do proved[key] = true end

@@ -122,6 +122,7 @@ function Client:make_settings(overrides)
       plain.username, plain.password = value.username or "", value.password or ""
       auth.data = plain
       auth.respond = value.respond or C.mp_auth_plain_respond
+      auth.accept, auth["end"] = value.accept, value.finish
       value = auth
     end
     settings[key] = value

@@ -253,6 +253,7 @@ end
 function default.AUTH_RESPONSE(link, request)
   local auth = link.peer.auth
   link.tokens[#link.tokens + 1] = request.token
+  if auth.silent then return end
   if auth.challenges and #link.tokens <= auth.challenges then
     link:send(function(buf)
       C.mp_encode_auth_challenge(buf, link.version, request.stream, str(auth.challenge or "more"))

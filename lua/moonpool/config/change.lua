@@ -28,7 +28,7 @@ change.live = {
   contactPoints = "the next time contact points are needed",
   addressTranslator = AT_ONCE,
   localRack = AT_ONCE,
-  auth = { username = ROTATE, password = ROTATE, required = ROTATE },
+  auth = { username = ROTATE, password = ROTATE, credentials = ROTATE, authenticator = ROTATE, required = ROTATE },
   tls = {
     ca = ROTATE, cert = ROTATE, key = ROTATE, passphrase = ROTATE, crl = ROTATE, verify = ROTATE, serverName = ROTATE,
     minVersion = ROTATE, ciphers = ROTATE,

@@ -223,6 +223,16 @@ local function compare(self)
   if flat.heartbeatInterval == 0 then
     self:warn({ "pooling", "heartBeatInterval" }, "", "0 switches heartbeats off: a silent connection is not noticed")
   end
+  local ways = {}
+  for _, name in ipairs { "username", "credentials", "authenticator" } do
+    if flat[name] then ways[#ways + 1] = name end
+  end
+  if #ways > 1 then
+    self:problem({ "auth", ways[2] }, "", format("cannot stand beside auth.%s: a pool has one way to say who it is",
+      ways[1]))
+  elseif #ways == 0 and flat.authRequired ~= nil then
+    self:problem({ "auth", "username" }, "", "must be given beside required")
+  end
   if flat.authRequired == false then
     self:warn({ "auth", "required" }, "", "false lets in a node that asks for no password, be it another cluster's; "
       .. "take it out once every node asks")

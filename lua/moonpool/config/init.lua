@@ -70,6 +70,8 @@ local function finish(flat, where)
   out.contactPoints = flat.contactPoints
   out.addressTranslator = flat.addressTranslator and flat.addressTranslator.translate
   out.addressTranslatorShown = flat.addressTranslator and flat.addressTranslator.shown
+  local who = flat.authenticator or flat.credentials
+  out.authenticator, out.authenticatorShown = who and who.ask, who and who.shown
   out.regions = flat.regions
   out.profiles = flat.profiles or {}
   if flat.defaults then table.insert(out.profiles, flat.defaults) end

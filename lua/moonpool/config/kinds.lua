@@ -4,6 +4,7 @@
 local address = require "moonpool.address"
 local paths = require "moonpool.paths"
 local secrets = require "moonpool.secrets"
+local authenticator = require "moonpool.config.authenticator"
 local translator = require "moonpool.translator"
 
 local format = string.format
@@ -214,6 +215,33 @@ function kinds.translator(check, path, _, value)
     end
   end
   return translator.of_table(map, value)
+end
+
+-- Who the pool is, asked for each connection: a function, or a file.
+function kinds.credentials(check, path, _, value)
+  if type(value) == "function" then return authenticator.of_function(value) end
+  local allowed = "must be a function that returns a name and a password, or the path of a file that has them"
+  local file = kinds.path(check, path, { allowed = allowed }, value)
+  return file and authenticator.of_file(file)
+end
+
+-- The steps of an exchange with the node.
+function kinds.authenticator(check, path, _, value)
+  local steps, known = authenticator.STEPS, {}
+  if type(value) ~= "table" or type(value.initialResponse) ~= "function" then
+    return check:wrong(path, "", value, "must be a table of functions, initialResponse and, where the node asks on, "
+      .. "evaluateChallenge")
+  end
+  for _, name in ipairs(steps) do
+    known[name] = true
+    local kind = type(value[name])
+    if kind ~= "function" and kind ~= "nil" then check:wrong({ path[1], path[2], name }, "", value[name],
+      "must be a function") end
+  end
+  for name in pairs(value) do
+    if not known[name] then check:unknown({ path[1], path[2], name }, known) end
+  end
+  return authenticator.of_steps(value)
 end
 
 local DISTANCES = {

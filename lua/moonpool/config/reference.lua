@@ -31,6 +31,7 @@ reference.defaults = {
   contactPoints = '{ "127.0.0.1" }', port = "9042", addressTranslator = { "none" },
   localDataCenter = { "that of the first node that answers" }, localRack = { "none" }, keyspace = { "none" },
   ["auth.username"] = { "none" }, ["auth.password"] = { "none" }, ["auth.required"] = { "true" },
+  ["auth.credentials"] = { "none" }, ["auth.authenticator"] = { "none" },
   ["tls.ca"] = { "the system's" }, ["tls.cert"] = { "none" }, ["tls.key"] = { "tls.cert" }, ["tls.crl"] = { "none" },
   ["tls.passphrase"] = { "none" }, ["tls.ciphers"] = { "those that OpenSSL thinks good" },
   ["tls.verify"] = { "true" }, ["tls.serverName"] = { "the contact point, or the address" },
@@ -59,7 +60,8 @@ reference.defaults = {
 }
 
 local KINDS = {
-  addresses = "list of addresses", translator = "table or function", connections = "a number for each distance",
+  addresses = "list of addresses", translator = "table or function", credentials = "function or path",
+  authenticator = "table of functions", connections = "a number for each distance",
   options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
   listen = "address or path", playbooks = "files and folders, and what they may do", boolean = "boolean",
   size = "bytes, or \"100MB\"",

@@ -5,9 +5,9 @@
 -- How a new value of a key reaches a pool that runs: config/change.lua.
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
--- names them), size (bytes, also as "100MB"), addresses,
--- connections (a number for each distance), options (a policy and what it takes), listen (an IP
--- address with a port, or a path), section (keys; `options`: beside them there may be a policy with what it takes).
+-- names them), size (bytes, also as "100MB"), addresses, connections (a number for each distance), options (a policy
+-- and what it takes), listen (an IP address with a port, or a path), credentials (a function or a path), authenticator
+-- (functions by name), section (keys; `options`: beside them there may be a policy with what it takes).
 local DAY_MS = 86400000
 
 local function ms(fields)
@@ -67,7 +67,9 @@ return section {
   { "auth", section {
     { "username", kind = "text", to = "username", needs = "password" },
     { "password", kind = "text", to = "password", needs = "username", empty = true },
-    { "required", kind = "boolean", to = "authRequired", needs = "username" },
+    { "credentials", kind = "credentials", to = "credentials" },
+    { "authenticator", kind = "authenticator", to = "authenticator" },
+    { "required", kind = "boolean", to = "authRequired" },
   } },
   { "tls", section {
     { "ca", kind = "path", to = "tlsCa" },

@@ -52,9 +52,24 @@
 ---@field token? string the password that it asks for; must be there when other machines reach it
 
 ---@class ConfigAuth
----@field username string
----@field password string
+---@field username? string
+---@field password? string
+---@field credentials? string|fun(node: AuthNode): string?, string? a file, or a function: name and password
+---@field authenticator? ConfigAuthenticator
 ---@field required? boolean false: a node that asks for no password is used all the same, with a warning
+
+---@class AuthNode
+---@field address string
+---@field authenticator string the class that the node names
+
+---@class AuthExchange: AuthNode
+---@field round integer 1: the first token
+---@field [string] any what the steps keep here
+
+---@class ConfigAuthenticator
+---@field initialResponse fun(exchange: AuthExchange): string?, string? a token; or nil and why not
+---@field evaluateChallenge? fun(challenge: string, exchange: AuthExchange): string?, string?
+---@field onAuthenticationSuccess? fun(token: string, exchange: AuthExchange): boolean?, string? false: no proof
 
 ---@class ConfigTls
 ---@field ca? string PEM file of the authorities; those of the system
