@@ -41,6 +41,7 @@ set(CPACK_COMPONENT_DEV_DESCRIPTION "${PROJECT_DESCRIPTION}
 set(CPACK_DEBIAN_CLI_PACKAGE_NAME moonpool)
 set(CPACK_DEBIAN_CLI_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_CLI_PACKAGE_DEPENDS "${mp_exactly}, lua-argparse, lua-cjson")
+set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS lua-curses) # moonpool top
 set(CPACK_COMPONENT_CLI_DESCRIPTION "${PROJECT_DESCRIPTION}
  The command: run, serve, ctl, check, test, sim and others, and a service for systemd.")
 

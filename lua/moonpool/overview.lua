@@ -43,12 +43,20 @@ local function playbooks_of(pool)
   return list
 end
 
+-- The least of it: { at, figures }; and getMetrics() with it.
+function overview.figures(pool)
+  local metrics = pool:getMetrics()
+  local figures = take(take({}, metrics, FIGURES), pool:getStats(), COUNTERS)
+  return { at = math.floor(core.wallClock()), figures = figures }, metrics
+end
+
 -- { at, overall, figures, hosts, policies, playbooks }
 function overview.of(pool)
-  local metrics, health = pool:getMetrics(), pool:getHealthStatus()
-  local figures = take(take({}, metrics, FIGURES), pool:getStats(), COUNTERS)
-  return { at = math.floor(core.wallClock()), overall = health and health.overall or "closed", figures = figures,
-    hosts = hosts_of(pool, metrics.hosts), policies = policies_of(pool), playbooks = playbooks_of(pool) }
+  local now, metrics = overview.figures(pool)
+  local health = pool:getHealthStatus()
+  now.overall, now.hosts = health and health.overall or "closed", hosts_of(pool, metrics.hosts)
+  now.policies, now.playbooks = policies_of(pool), playbooks_of(pool)
+  return now
 end
 
 return overview

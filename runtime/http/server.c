@@ -147,11 +147,28 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	return ask(self, connection, url);
 }
 
+static unsigned connections(const struct mp_http_server *self)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	return info != NULL ? info->num_connections : 0;
+}
+
+// While it has all connections that it may have, it does not listen; it begins to again only in a call behind the one
+// that closed some, and nothing else would ask for that call.
+static void run(struct mp_http_server *self)
+{
+	unsigned before;
+	do {
+		before = connections(self);
+		(void)MHD_run(self->daemon);
+	} while (connections(self) < before);
+}
+
 static void turn(void *data)
 {
 	struct mp_http_server *self = data;
 	MHD_UNSIGNED_LONG_LONG ms;
-	(void)MHD_run(self->daemon);
+	run(self);
 	if (MHD_get_timeout(self->daemon, &ms) != MHD_YES)
 		mp_timer_stop(&self->timer);
 	else if (mp_timer_start_ms(&self->timer, ms) != 0)

@@ -77,6 +77,14 @@ describe("an installation", function()
     must("env -u MOONPOOL_HOME '" .. prefix .. "/bin/moonpool' check pool.lua")
   end)
 
+  it("has the files of the status page", function()
+    policies.write(root .. "/page.lua", [[
+      local pool = require("moonpool").ConnectionPool { contactPoints = { "127.0.0.1" }, http = { listen = "./page" } }
+      pool:close() -- all of them were read
+      print "made"]])
+    assert.equal("made\n", must("env -u MOONPOOL_HOME '" .. prefix .. "/bin/moonpool' run page.lua"))
+  end)
+
   it("is a module of a plain LuaJIT", function()
     local asan = must("cc -print-file-name=libasan.so"):gsub("%s+$", "") -- the library of this build is instrumented
     local said = must(("env -u MOONPOOL_LIB -u MOONPOOL_HOME LD_PRELOAD=%s ASAN_OPTIONS=detect_leaks=0 " ..

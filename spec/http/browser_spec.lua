@@ -44,6 +44,12 @@ local CONTRAST = [[(() => {
 local NAMELESS = [[[...document.querySelectorAll("main [tabindex='0'], select, svg[role]")].filter((element) =>
   !element.closest("[hidden]") && !element.textContent.trim() && !element.getAttribute("aria-label")).length]]
 
+local PLAYBOOK = [[return playbook { name = "look", timeout = "10s", coolDown = "1s",
+  run = function(run)
+    run:log "<i>seen</i>"
+    run:execute "SELECT v FROM app.t WHERE k = 4711"
+  end }]]
+
 local process, page
 
 local function row(number) return ([[document.querySelector("#host-rows tr:nth-child(%d)")]]):format(number) end
@@ -51,8 +57,9 @@ local function row(number) return ([[document.querySelector("#host-rows tr:nth-c
 local function start()
   local folder = process and process.folder or policies.folder()
   policies.write(folder .. "/" .. HOSTILE, POLICY)
+  policies.write(folder .. "/look.lua", PLAYBOOK)
   process = scene.start([[
-    pool { listen = listen, policy = folder .. "/]] .. HOSTILE .. [[" }
+    pool { listen = listen, policy = folder .. "/]] .. HOSTILE .. [[", playbooks = { folder .. "/look.lua" } }
   ]], { port = PORT, folder = folder })
 end
 
@@ -67,8 +74,9 @@ describe("the status page in a browser", function()
   end)
 
   teardown(function()
+    local log = process.stop() -- while the page still follows it
     page:close()
-    process.stop()
+    assert.matches("status 0", log)
     policies.remove(process.folder)
   end)
 
@@ -83,7 +91,6 @@ describe("the status page in a browser", function()
     page:wait "document.querySelector('#throughput .line.main').getAttribute('d').includes('L')"
     assert.matches("2 replicas", page:evaluate "document.getElementById('ring').textContent")
     assert.matches("generation 1", page:evaluate "document.getElementById('policies').textContent")
-    assert.matches("no playbooks", page:evaluate "document.getElementById('playbooks').textContent")
     assert.matches("schemaChange", page:evaluate "document.getElementById('events').textContent")
   end)
 
@@ -111,6 +118,17 @@ describe("the status page in a browser", function()
     page:wait(row(3) .. ".dataset.state === 'up'")
     page:wait [[[...document.querySelectorAll("#events li.good")].some((item) =>
       item.textContent.includes("hostUp127.0.0.3"))]]
+  end)
+
+  it("shows playbooks and what they did, without the statements", function()
+    page:wait "document.querySelector('#playbooks b').textContent === 'look'"
+    process.ctl "playbookDryRun look"
+    page:wait "document.querySelectorAll('#playbooks .log li').length >= 3"
+    local text = page:wait [[document.getElementById("playbooks").textContent.includes("execute") &&
+      document.getElementById("playbooks").textContent]]
+    assert.matches("<i>seen</i>", text, 1, true)
+    assert.is_nil(text:find "4711")
+    assert.equal(0, page:evaluate "document.querySelectorAll('#playbooks i').length")
   end)
 
   it("shows hostile texts as texts", function()
@@ -152,7 +170,7 @@ describe("the status page in a browser", function()
   end)
 
   it("says that the process has gone, and goes on when it is back", function()
-    process.stop()
+    assert.matches("status 0", process.stop())
     page:wait "document.getElementById('live').textContent === 'reconnecting'"
     assert.is_false(page:evaluate "document.getElementById('notice').hidden")
     start()

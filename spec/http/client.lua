@@ -22,11 +22,11 @@ end
 
 client.dial = dial
 
--- Some bytes that come; "" when the other side has closed, and when it is silent for long.
+-- Some bytes that come; "" when the other side has closed, and when it is silent for long (or for ms).
 local buffer = ffi.new "char[65536]"
-function client.receive(fd)
+function client.receive(fd, ms)
   local wait = ffi.new("struct spec_pollfd[1]", { { fd = fd, events = 1 } })
-  if ffi.C.poll(wait, 1, 5000) ~= 1 then return "" end
+  if ffi.C.poll(wait, 1, ms or 5000) ~= 1 then return "" end
   return ffi.string(buffer, math.max(0, tonumber(ffi.C.recv(fd, buffer, 65536, 0))))
 end
 

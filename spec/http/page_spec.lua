@@ -219,6 +219,100 @@ describe("the status page", function()
     end)
   end)
 
+  it("is at the path of a socket, too, whatever it is called there", function()
+    scene.run("pool { listen = folder .. '/page.sock' }", { port = PORT }, function(folder)
+      local status, headers, body = client.get(folder .. "/page.sock", nil, "/api/overview")
+      assert.equal(200, status)
+      assert.equal("application/json", headers["content-type"])
+      assert.equal(4, #cjson.decode(body).pools[1].hosts)
+      assert.equal("600\n", (program.sh("stat -c %a " .. folder .. "/page.sock")))
+    end)
+  end)
+
+  it("is one for pools that name the same place, and they agree on its token", function()
+    scene.run([[
+      pool { listen = listen, token = "0123456789abcdef" }
+      pool { listen = listen, token = "0123456789abcdef" }
+      local ok, why = pcall(pool, { listen = listen, token = "CANARY-0123456789" })
+      assert(not ok and why:find "http.listen: .*another token" and not why:find "CANARY", why)
+    ]], { port = PORT }, function()
+      local _, _, body = get("/api/overview", "Host: x\r\nAuthorization: Bearer 0123456789abcdef")
+      local pools = cjson.decode(body).pools
+      assert.same({ 1, 2 }, { pools[1].number, pools[2].number })
+      assert.is_true(#pools[2].events > 0)
+    end)
+  end)
+
+  it("survives whatever is sent to it, and the pool goes on", function()
+    local random = math.random
+    math.randomseed(11)
+    local words = { "GET", "HEAD", "POST", " ", "\r\n", "\n", "/", "/api/ring/1/", "/api/stream", "/api/overview",
+      "%00", "%", "..", "Host: ", "127.0.0.1", "[", "]", ":", "HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "=", "-1",
+      "Authorization: Basic ", "Bearer ", "99999999999999999999", "\0", "\255\254", "\t", ("a"):rep(5000),
+      ("1"):rep(300), "Connection: keep-alive", "Range: bytes=0-1" }
+    local function garbage()
+      local begin = ("GET %s HTTP/1.1\r\nHost: %s\r\n"):format(words[random(7, 10)], OWN)
+      local parts = random(3) == 1 and {} or { begin }
+      for _ = 1, random(1, 12) do parts[#parts + 1] = words[random(#words)] end
+      return table.concat(parts) .. "\r\n\r\n"
+    end
+    scene.run("pool { listen = listen }", { port = PORT }, function()
+      local before = json("/api/overview").pools[1].figures.requests
+      for _ = 1, 300 do
+        local fd = client.dial("127.0.0.1", PORT)
+        unix.send(fd, garbage())
+        client.receive(fd, 200)
+        unix.close(fd)
+      end
+      assert.equal(200, (get "/"))
+      for _ = 1, 1200 do
+        if json("/api/overview").pools[1].figures.requests > before then return end
+        ffi.C.usleep(25000)
+      end
+      error "no request of the pool has ended since"
+    end)
+  end)
+
+  it("listens again when all the connections that it may have end at once", function()
+    scene.run([[
+      pool { listen = listen }
+      local function is_there(name)
+        local file = io.open(folder .. name)
+        if file then file:close() end
+        return file ~= nil
+      end
+      moonpool.spawn(function()
+        while not is_there "/hold" do moonpool.sleep(5) end
+        io.open(folder .. "/held", "w"):close()
+        while is_there "/hold" do end -- the loop does not turn meanwhile
+      end)
+    ]], { port = PORT }, function(folder)
+      local open = {}
+      for i = 1, 32 do
+        open[i] = client.dial("127.0.0.1", PORT)
+        unix.send(open[i], ("GET / HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
+        assert.matches("^HTTP/1.1 200", client.receive(open[i]))
+      end
+      policies.write(folder .. "/hold", "")
+      for _ = 1, 1200 do
+        if io.open(folder .. "/held") then break end
+        ffi.C.usleep(25000)
+      end
+      for _, fd in ipairs(open) do unix.close(fd) end
+      os.remove(folder .. "/hold")
+      assert.equal(200, (get "/"))
+    end)
+  end)
+
+  it("holds no application that has come to its end", function()
+    local said, status = program.run(([[
+      local pool = require("moonpool").ConnectionPool { contactPoints = { "127.0.0.1" }, http = { listen = "%s" } }
+      assert(pool:connect())
+      print(pool:execute("SELECT key FROM system.local"):first().key)
+    ]]):format(OWN), "--embedded 1")
+    assert.same({ "local\n", 0 }, { said, status })
+  end)
+
   it("is gone with its pool", function()
     scene.run("pool { listen = listen }:close()", { port = PORT }, function()
       assert.is_nil(client.dial("127.0.0.1", PORT))

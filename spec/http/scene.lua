@@ -2,7 +2,8 @@
 -- A process with a simulated cluster and pools, for those who look at it over HTTP: scene.run(text, options, look) runs
 -- an application whose text may use
 --
---   pool{ listen =, token =, metrics = }  -- a pool that is connected and uses a keyspace `app`, with two replicas
+--   pool{ listen =, token =, metrics =, policy =, playbooks = }
+--                                         -- a pool that is connected and uses a keyspace `app`, with two replicas
 --   listen, port, folder, moonpool        -- "127.0.0.1:PORT", ...
 --   stopped()                             -- it shall end
 --
@@ -33,6 +34,7 @@ local function pool(given)
   local config = { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
     circuitBreaker = { enabled = true }, loadBalancing = given.policy and { policy = given.policy } }
   if given.listen then config.http = { listen = given.listen, token = given.token } end
+  config.playbooks = given.playbooks
   if given.metrics then config.metrics = { listen = given.metrics } end
   local self = moonpool.ConnectionPool(config)
   assert(self:connect())

@@ -191,7 +191,7 @@ local function keep(self)
     if is_watched(self) then
       publish(self, told("figures", look(false)))
     else
-      for _, pool in ipairs(page.pools()) do history.note(pool, overview.of(pool)) end
+      for _, pool in ipairs(page.pools()) do history.note(pool, (overview.figures(pool))) end
     end
     core.sleep(FIGURES_MS)
   end
@@ -209,6 +209,7 @@ function page.begin(pool, place, token)
   if not self then return nil, server end
   if self ~= made then
     if self.token ~= token then return nil, "another pool of this process has the page there, with another token" end
+    self:hear(pool)
     return true
   end
   self.server = server
