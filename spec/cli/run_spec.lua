@@ -215,7 +215,8 @@ end)
 
 describe("the command line", function()
   it("has help everywhere", function()
-    for _, command in ipairs { "", "run", "serve", "ctl", "sim", "check", "explain", "test", "version" } do
+    for _, command in ipairs { "", "run", "serve", "ctl", "sim", "check", "explain", "test", "compare",
+      "replay", "new", "shell", "version" } do
       local said, status = moonpool(command .. " --help")
       assert.matches("Usage: moonpool", said)
       assert.equal(0, status)

@@ -4,7 +4,8 @@ local argparse = require "argparse"
 local say = require "moonpool.cli.say"
 
 local commands = {
-  "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "compare", "replay", "version",
+  "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "compare", "replay",
+  "new", "shell", "version",
 }
 
 local function parser_of_all()
