@@ -32,5 +32,7 @@ stds.policy = {
 files["policies"] = { std = "policy", ignore = { "212/req", "212/err", "212/options" } }
 files["examples/policies"] = files["policies"]
 files["examples/nginx/policies"] = files["policies"]
-files["examples/policies/*_test.lua"] = { std = "luajit+busted", globals = { "cluster", "run" } }
+files["examples/policies/*_test.lua"] = {
+  std = "luajit+busted", globals = { "cluster", "run", "explore", "holds" },
+}
 files["examples/playbooks"] = { read_globals = { "playbook", "cluster", "run", "handlers", "expect" } }

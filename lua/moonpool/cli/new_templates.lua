@@ -50,6 +50,10 @@ describe("{NAME}", function()
     assert.equal(0, result.failures, result.firstError)
   end)
 
+  it("keeps its word on any cluster", function()
+    explore { policy = "{NAME}", promises = { "staysLocalWhenAsked", "reachesEveryLocalHost", "replicasFirst" } }
+  end)
+
   it("leaves the datacentre only when the consistency allows it", function()
     run { requests = 100, policy = "{NAME}" }
     c:kill "east"

@@ -2,18 +2,21 @@
 -- moonpool test: busted specs of policies, playbooks and handlers, with a simulated cluster in virtual time
 -- (moonpool.testing).
 local say = require "moonpool.cli.say"
+local whole = require "moonpool.cli.whole"
 
 local test = {}
 
 function test.define(parser)
   local command = parser:command("test", "Run busted specs of policies, playbooks and handlers on a simulated " ..
-    "cluster in virtual time. A spec has the words cluster, run, playbook, handlers and expect.")
+    "cluster in virtual time. A spec has the words cluster, run, explore, holds, playbook, handlers and expect.")
   command:argument("specs", "Spec files."):args "+":argname "SPEC.lua"
   command:option("--seed", "What happens by chance follows from it."):argname "N":default "1":convert(function(text)
     local seed = tonumber(text)
     if seed and seed >= 0 and seed <= 9e15 and seed % 1 == 0 then return seed end
     return nil, "'" .. text .. "' is no seed: a whole number, 0 or more"
   end)
+  command:option("--explore", "How many random cases explore{} tries, if that is more than it says itself (1000).")
+    :argname "N":convert(whole(1, 1e9, "number of cases"))
   command:option("--filter", "Only the tests whose names match this Lua pattern."):argname "PATTERN"
 end
 
@@ -59,6 +62,10 @@ function test.run(options)
     testing.paths[#testing.paths + 1] = folder .. "/policies"
   end
   _G.cluster, _G.run = testing.word, testing.run
+  local explore = require "moonpool.prove.explore"
+  explore.cases = options.explore or explore.cases
+  _G.explore = function(given) return explore.run(given, testing.paths, testing.seed) end
+  _G.holds = function(given) return explore.holds(given, testing.paths) end
   _G.playbook, _G.handlers, _G.expect = testing.playbook, testing.handlers, testing.expect
   local arguments = { [0] = "moonpool test", "--output=plainTerminal", "--pattern=%.lua$", "--no-auto-insulate" }
   if options.filter then arguments[#arguments + 1] = "--filter=" .. options.filter end
