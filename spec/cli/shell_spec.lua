@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool shell: as a program uses it through a pipe, and as a person does in a terminal (tmux).
-local ffi = require "ffi"
 local program = require "spec.support.program"
-require "spec.support.sim_process" -- usleep
+local tmux = require "spec.cli.tmux"
 
 local folder
 
@@ -92,51 +91,38 @@ print("alive")
   end)
 
   describe("in a terminal", function()
-    local session
+    if tmux.missing() then return it("is driven through tmux", function() pending(tmux.missing()) end) end
 
-    local function tmux(arguments) return program.sh(("tmux -L %s %s"):format(session, arguments)) end
-    local function screen() return (tmux "capture-pane -p") end
-    local function type_keys(keys) tmux("send-keys " .. keys) end
-    local function wait_for(text)
-      for _ = 1, 800 do
-        if screen():find(text, 1, true) then return end
-        ffi.C.usleep(25000)
-      end
-      error("it did not appear: " .. text .. "\n" .. screen(), 2)
-    end
+    local window
 
     local function begin()
-      session = "moonpool" .. folder:match "[^/]+$"
-      local path = folder .. "/run"
-      local file = assert(io.open(path, "w"))
-      file:write(("MOONPOOL_HISTORY=%s/history '%s' shell; echo ended; sleep 100\n"):format(folder, program.moonpool))
-      file:close()
-      tmux(("new-session -d -x 120 -y 40 'sh %s'"):format(path))
-      wait_for "moonpool>"
+      window = tmux.open(("'%s' shell"):format(program.moonpool), { columns = 120, rows = 40,
+        environment = "MOONPOOL_HISTORY=" .. folder .. "/history" })
+      window:wait "moonpool>"
     end
 
-    after_each(function() tmux "kill-server" end)
+    after_each(function() window:close() end)
 
     it("has a prompt, Tab over names, a history, and an end", function()
       begin()
-      type_keys "'pool:exec' Tab"
-      wait_for "pool:execute"
-      type_keys "C-u 'expl' Tab"
-      wait_for "explain"
-      type_keys "C-u '6 * 7' Enter"
-      wait_for "\n42\n"
-      type_keys "'for i = 1, 2 do' Enter"
-      wait_for ">>"
-      type_keys "'print(i * 111) end' Enter"
-      wait_for "\n222\n"
-      type_keys "C-d"
-      wait_for "ended"
-      tmux "kill-server"
+      window:press("'pool:exec'", "Tab")
+      window:wait "pool:execute"
+      window:press("C-u", "'expl'", "Tab")
+      window:wait "explain"
+      window:press("C-u", "'6 * 7'", "Enter")
+      window:wait "\n42\n"
+      window:press("'for i = 1, 2 do'", "Enter")
+      window:wait ">>"
+      window:press("'print(i * 111) end'", "Enter")
+      window:wait "\n222\n"
+      window:press "C-d"
+      window:wait "status 0"
+      window:close()
       begin()
-      type_keys "Up Up Up Enter" -- the history of the session before
-      wait_for "\n42\n"
-      type_keys "'quit()' Enter"
-      wait_for "ended"
+      window:press("Up", "Up", "Up", "Enter") -- the history of the session before
+      window:wait "\n42\n"
+      window:press("'quit()'", "Enter")
+      window:wait "status 0"
     end)
   end)
 end)
