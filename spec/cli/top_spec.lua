@@ -215,7 +215,7 @@ describe("the screen of moonpool top", function()
 
   it("has as many lines as there are rows, the chosen host and the state of the pool among them", function()
     math.randomseed(7)
-    for _ = 1, 400 do
+    for _ = 1, 150 do
       local rows, columns = math.random(8, 60), math.random(32, 200)
       local model = some_model(math.random(0, 80), math.random(0, 80))
       local texts = text_of(screen.lines(model, rows, columns))
@@ -237,6 +237,27 @@ describe("the screen of moonpool top", function()
         assert.equal(rows, #texts)
         assert.equal(model.lost, texts[rows])
       end
+    end
+  end)
+
+  it("is printable ASCII, whatever servers and files wrote", function()
+    math.randomseed(8)
+    local function bytes()
+      local list = {}
+      for i = 1, math.random(0, 40) do list[i] = string.char(math.random(0, 255)) end
+      return table.concat(list)
+    end
+    for _ = 1, 100 do
+      local model = some_model(6, 0)
+      for _, host in ipairs(model.pool.hosts) do
+        host.address, host.datacenter, host.rack = bytes(), bytes(), bytes()
+      end
+      for i = 1, 10 do
+        local host = i % 2 == 0 and bytes() or nil
+        model.events[i] = { at = i, event = bytes(), what = { [bytes()] = bytes() }, host = host }
+      end
+      model.message, model.place = bytes(), bytes()
+      for _, text in ipairs(text_of(screen.lines(model, 24, 120))) do assert.is_nil(text:find "[^\32-\126]") end
     end
   end)
 

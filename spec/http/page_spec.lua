@@ -258,7 +258,7 @@ describe("the status page", function()
     end
     scene.run("pool { listen = listen }", { port = PORT }, function()
       local before = json("/api/overview").pools[1].figures.requests
-      for _ = 1, 300 do
+      for _ = 1, 150 do
         local fd = client.dial("127.0.0.1", PORT)
         unix.send(fd, garbage())
         client.receive(fd, 200)

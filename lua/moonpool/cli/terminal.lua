@@ -66,17 +66,14 @@ function terminal.size()
   return rows, columns
 end
 
--- What others wrote may hold anything; here it moves no cursor.
-local function cells(text) return (text:gsub("[^\32-\126]", "?")) end
-
--- lines: of spans { text, style }, from the top. What does not fit is cut.
+-- lines: of spans { text, style }, from the top; texts are printable ASCII. What does not fit is cut.
 function terminal.draw(lines)
   local rows, columns = terminal.size()
   screen:erase()
   for row = 1, math.min(rows, #lines) do
     local column = 0
     for _, span in ipairs(lines[row]) do
-      local text = cells(span[1]):sub(1, columns - column)
+      local text = span[1]:sub(1, columns - column)
       screen:attrset(styles[span[2] or "normal"])
       -- The cell in the corner scrolls the screen.
       if row == rows and column + #text == columns then text = text:sub(1, -2) end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What moonpool top shows: from a model to lines of spans { text, style } that fit into so many rows and columns. A
--- model is { place, pool, pools, lost, sort, reversed, chosen, question, message, help, events }: `pool` is an answer
--- to the verb `overview`, `chosen` the address of a host.
+-- What moonpool top shows: from a model to lines of spans { text, style } that fit into so many rows and columns, in
+-- printable ASCII, whatever others wrote. A model is { place, pool, pools, lost, sort, reversed, chosen, question,
+-- message, help, events }: `pool` is an answer to the verb `overview`, `chosen` the address of a host.
 local screen = {}
 
 local format = string.format
@@ -207,6 +207,14 @@ local function add_events(lines, model, rows)
   end
 end
 
+-- What moves no cursor.
+local function printable(lines)
+  for _, spans in ipairs(lines) do
+    for _, span in ipairs(spans) do span[1] = span[1]:gsub("[^\32-\126]", "?") end
+  end
+  return lines
+end
+
 -- The whole screen. Events get a third of it; a small one shows hosts alone.
 function screen.lines(model, rows, columns)
   local lines = model.help and help_lines() or summary(model)
@@ -220,7 +228,7 @@ function screen.lines(model, rows, columns)
   while #lines >= rows do lines[#lines] = nil end
   while #lines < rows - 1 do lines[#lines + 1] = {} end
   lines[#lines + 1] = status(model)
-  return lines
+  return printable(lines)
 end
 
 return screen
