@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/log_line.h"
 
+#define PREFIX 32 // "moonpool error: ", and the end of the line
+
 static const char *const names[] = {"error", "warn", "info", "debug"};
 
 void mp_log_init(struct mp_log *log)
@@ -33,12 +35,16 @@ static void emit(const struct mp_log *log, struct mp_log_line *line)
 	line->format = (enum mp_log_format)log->format;
 	line->wall_us = log->stamped && log->wall_us != NULL ? log->wall_us(log->clock) : 0;
 	mp_log_line_write(line, text);
-	if (log->sink != NULL)
+	if (log->sink != NULL) {
 		log->sink(log->data, line->level, text);
-	else if (log->format != MP_LOG_TEXT)
-		fprintf(stderr, "%s\n", text);
+		return;
+	}
+	char printed[MP_LOG_LINE_MAX + PREFIX];
+	if (log->format != MP_LOG_TEXT)
+		snprintf(printed, sizeof(printed), "%s\n", text);
 	else
-		fprintf(stderr, "moonpool %s: %s\n", mp_log_level_name(line->level), text);
+		snprintf(printed, sizeof(printed), "moonpool %s: %s\n", mp_log_level_name(line->level), text);
+	mp_log_print(printed);
 }
 
 void mp_log_write(const struct mp_log *log, enum mp_log_level level, const char *format, ...)

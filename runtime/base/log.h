@@ -41,6 +41,9 @@ void mp_log_write(const struct mp_log *log, enum mp_log_level level, const char 
 #define MP_LOG_FIELDS 8
 void mp_log_fact(const struct mp_log *log, enum mp_log_level level, const char *event,
                  const struct mp_log_field *fields, size_t count, const char *format, ...) MP_PRINTF(6, 7);
+// log_print.c: what a log without a sink does with a line, its end included: the standard error gets it, if it takes it
+// at once.
+void mp_log_print(const char *line);
 const char *mp_log_level_name(enum mp_log_level level);            // "error", "warn", "info", "debug"
 int mp_log_level_from(const char *name, int *level) MP_MUST_CHECK; // "off" too; MP_EINVAL when unknown
 
