@@ -171,6 +171,13 @@ static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+// One whose ids are all owed carries nothing any more, and hears nothing by which it would notice.
+static uint32_t most_orphans(uint32_t streams)
+{
+	uint32_t most = clamp(streams / 4, ORPHANS_LEAST, ORPHANS_MOST);
+	return most < streams ? most : streams - 1;
+}
+
 static const char *name_of(void *data, const struct mp_addr *addr)
 {
 	const struct mp_session *session = data;
@@ -224,7 +231,7 @@ void mp_session_make_settings(struct mp_session *session)
 		struct mp_conn_settings settings = common_settings(session, version);
 		settings.keyspace = config->keyspace;
 		settings.max_streams = streams;
-		settings.max_orphans = clamp(streams / 4, ORPHANS_LEAST, ORPHANS_MOST);
+		settings.max_orphans = most_orphans(streams);
 		session->settings[version] = settings;
 		settings.keyspace = NULL;
 		settings.max_streams = CONTROL_MAX_STREAMS;

@@ -107,6 +107,20 @@ describe("protocol:", function()
     load:run(200, 24):none_failed():check()
   end)
 
+  for _, ids in ipairs { 1, 2, 3, 4, 16, 63 } do
+    it("P9 " .. ids .. " ids that are all never answered wear out a connection, not the host", function(world)
+      local pool = world:pool { pooling = { maxRequestsPerConnection = ids, maxConnectionsPerHost = { ["0"] = 1 } } }
+      local read = assert(pool:prepare "SELECT key FROM system.local")
+      world.cluster:rule { opcode = "EXECUTE", swallow = true }
+      local futures = {}
+      for i = 1, 3 * ids do futures[i] = pool:executeAsync(read, nil, { timeout = 200 }) end
+      for _, future in ipairs(futures) do future:wait() end
+      world.cluster:clearRules()
+      moonpool.sleep(2000)
+      for node = 1, 3 do assert(pool:execute(read, nil, { host = world:host(node) })) end
+    end)
+  end
+
   it("P10 more requests than ids wait, then hear that it is too much", function(world)
     local pool = world:pool { maxQueuedRequests = 100, pooling = { maxRequestsPerConnection = 16,
       maxConnectionsPerHost = { ["0"] = 1 } } }

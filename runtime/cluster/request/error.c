@@ -138,6 +138,7 @@ const char *mp_request_refusal(const struct mp_request *request, int rc, char te
 	const struct mp_prepared *changed;
 	switch (rc) {
 	case MP_ENOHOST: return "no host of the plan is up any more";
+	case MP_ECLOSED: return "the session was closed";
 	case MP_EUNSUPPORTED: return mp_feature_say((enum mp_feature)state->lacks, state->lacks_in, text);
 	case MP_ECHANGED:
 		changed = request->batch != NULL ? mp_batch_changed(request->batch) : request->prepared;

@@ -19,6 +19,8 @@ void mp_room_came_free(struct mp_room *room)
 
 int mp_room_wait(struct mp_room *room, struct mp_request *request)
 {
+	if (room->session->state != MP_SESSION_OPEN)
+		return MP_ECLOSED; // its hosts take nothing new: nothing will come free
 	if (room->waiting.count >= room->session->config.max_queued) {
 		room->session->counters.busy++;
 		return MP_EBUSY;

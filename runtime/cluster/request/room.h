@@ -17,6 +17,6 @@ struct mp_room {
 
 void mp_room_init(struct mp_room *room, struct mp_session *session);
 void mp_room_came_free(struct mp_room *room);
-// The request waits. MP_EBUSY: as many as may do already; MP_ENOMEM.
+// The request waits. MP_EBUSY: as many as may do already; MP_ECLOSED: the session closes; MP_ENOMEM.
 int mp_room_wait(struct mp_room *room, struct mp_request *request) MP_MUST_CHECK;
 void mp_room_serve(struct mp_room *room); // the chores: those that wait look, if any came free
