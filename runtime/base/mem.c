@@ -42,7 +42,11 @@ void *mp_calloc(size_t count, size_t size)
 
 void *mp_realloc(void *ptr, size_t size)
 {
-	return must_fail() ? NULL : counted(realloc(ptr, size > 0 ? size : 1));
+	if (must_fail())
+		return NULL;
+	void *moved = counted(realloc(ptr, size > 0 ? size : 1));
+	stats.frees += ptr != NULL && moved != NULL;
+	return moved;
 }
 
 void mp_free(void *ptr)

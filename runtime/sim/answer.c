@@ -14,6 +14,7 @@ struct held { // an answer that leaves later
 	struct mp_list_node node;
 	struct mp_sim_link *conn;
 	struct mp_timer timer;
+	int16_t stream;
 	bool close;
 	struct mp_buf bytes;
 };
@@ -177,22 +178,26 @@ static void held_fire(void *data)
 	struct mp_buf bytes = held->bytes;
 	bool close = held->close;
 	mp_buf_init(&held->bytes);
+	mp_sim_has_paid(conn, held->stream);
 	held_free(held);
 	send_raw(conn, &bytes, close);
 	mp_buf_deinit(&bytes);
 }
 
-static void hold(struct mp_sim_link *conn, const struct mp_buf *bytes, uint32_t delay_ms, bool close)
+// `wire`, later.
+static void hold(const struct mp_sim_request *req, uint32_t delay_ms, bool close)
 {
+	struct mp_sim_link *conn = req->conn;
 	struct held *held = mp_calloc(1, sizeof(*held));
 	if (held == NULL) {
 		mp_sim_link_close(conn, true);
 		return;
 	}
 	held->conn = conn;
+	held->stream = req->envelope.stream;
 	held->close = close;
 	mp_buf_init(&held->bytes);
-	mp_buf_bytes(&held->bytes, bytes->data, bytes->len);
+	mp_buf_bytes(&held->bytes, conn->wire.data, conn->wire.len);
 	mp_list_node_init(&held->node);
 	mp_list_push_back(&conn->held, &held->node);
 	mp_timer_init(&held->timer, conn->owner->cluster->loop, held_fire, held);
@@ -252,10 +257,15 @@ static void spoil(struct mp_sim_request *req)
 		if (mp_buf_reserve(&conn->wire, len) != NULL)
 			mp_buf_bytes(&conn->wire, conn->wire.data, len);
 	}
-	if (spec->delay_ms > 0 && spec->action != MP_SIM_DELAY)
-		hold(conn, &conn->wire, spec->delay_ms, close);
-	else
-		send_raw(conn, &conn->wire, close);
+	if (spec->delay_ms > 0 && spec->action != MP_SIM_DELAY) {
+		hold(req, spec->delay_ms, close);
+		return;
+	}
+	if (spec->action == MP_SIM_RAW)
+		mp_buf_clear(&conn->owed); // who knows what these bytes answer
+	else if (spec->action != MP_SIM_STREAM)
+		mp_sim_has_paid(conn, req->envelope.stream);
+	send_raw(conn, &conn->wire, close);
 }
 
 void mp_sim_answer_end(struct mp_sim_request *req)
@@ -264,6 +274,8 @@ void mp_sim_answer_end(struct mp_sim_request *req)
 	mp_assert(!req->answered);
 	req->answered = true;
 	conn->owner->answers++;
+	if (req->rule == NULL)
+		mp_sim_has_paid(conn, req->envelope.stream);
 	if (req->direct) {
 		close_envelope(conn, req->answer_at);
 		mp_sim_link_post(conn);

@@ -331,6 +331,7 @@ static int cluster_node(lua_State *L)
 	set_number(L, "options", info.by_opcode[0x05]);
 	set_number(L, "startups", info.by_opcode[0x01]);
 	set_number(L, "answers", info.answers);
+	set_number(L, "streamsReused", info.streams_reused);
 	set_number(L, "hints", info.hints);
 	set_number(L, "prepared", info.prepared);
 	set_number(L, "bytesIn", info.bytes_in);

@@ -93,7 +93,8 @@ struct mp_sim_node_info {
 	uint64_t requests;          // QUERY, EXECUTE and PREPARE
 	uint64_t by_opcode[17];
 	uint64_t answers;
-	uint64_t hints; // waiting for it
+	uint64_t streams_reused; // requests on a stream id whose answer was owed: a mistake of the client's
+	uint64_t hints;          // waiting for it
 	uint32_t prepared;
 	uint64_t bytes_in, bytes_out;
 	int64_t first_token;

@@ -25,6 +25,7 @@ void mp_sim_link_reap(struct mp_sim_link *conn)
 	mp_buf_deinit(&conn->scratch);
 	mp_buf_deinit(&conn->wire);
 	mp_buf_deinit(&conn->records);
+	mp_buf_deinit(&conn->owed);
 	mp_sim_tls_free(conn->tls);
 	mp_free(conn);
 }
@@ -251,6 +252,7 @@ void mp_sim_link_accept(struct mp_sim_node *node, struct mp_sock *sock)
 	conn->owner = node;
 	conn->sock = sock;
 	mp_buf_init(&conn->records);
+	mp_buf_init(&conn->owed);
 	if (node->cluster->tls != NULL) {
 		conn->tls = mp_sim_tls_new(node->cluster->tls);
 		if (conn->tls == NULL) {

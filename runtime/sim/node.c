@@ -259,6 +259,7 @@ int mp_sim_node_info(const struct mp_sim_cluster *cluster, uint16_t index, struc
 		.connections_total = node->connections_total,
 		.requests = node->requests,
 		.answers = node->answers,
+		.streams_reused = node->streams_reused,
 		.hints = node->hints.count,
 		.prepared = mp_sim_prepared_count(node),
 		.bytes_in = node->bytes_in,

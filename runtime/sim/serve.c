@@ -402,6 +402,7 @@ int mp_sim_serve(struct mp_sim_link *conn, const struct mp_envelope *envelope)
 		conn->version = envelope->version;
 		conn->decoder.version = envelope->version;
 	}
+	mp_sim_owes(conn, envelope->stream);
 	struct mp_sim_request req = {.conn = conn};
 	serve_request(&req, envelope);
 	return conn->dead || conn->closing || conn->deaf ? 1 : 0;

@@ -86,6 +86,7 @@ struct mp_sim_node {
 	uint64_t requests;
 	uint64_t by_opcode[17];
 	uint64_t answers;
+	uint64_t streams_reused; // requests on an id whose answer was owed
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 };
@@ -126,6 +127,7 @@ struct mp_sim_link {
 	uint8_t registered;                  // bit for each enum mp_event_kind
 	uint32_t auth_round;                 // challenges that were sent,
 	uint8_t challenge[MP_SIM_CHALLENGE]; // and the last of them
+	struct mp_buf owed;                  // a bit for each stream id (owed.c)
 	char keyspace[MP_SIM_NAME_MAX + 1];
 };
 
@@ -172,6 +174,10 @@ void mp_sim_serve_refused(struct mp_sim_link *conn);                // the decod
 // Serve a copied envelope (after a delay, or once more when a replica came back); no rule is asked again.
 void mp_sim_serve_again(struct mp_sim_link *conn, const struct mp_envelope *envelope,
                         struct mp_sim_rule *rule, struct mp_sim_wait *wait);
+
+// ---- owed.c -----------------------------------------------------------------------------------------------
+void mp_sim_owes(struct mp_sim_link *conn, int16_t stream);     // a request came on it
+void mp_sim_has_paid(struct mp_sim_link *conn, int16_t stream); // its answer left
 
 // ---- prepared.c -------------------------------------------------------------------------------------------
 struct mp_sim_plan *mp_sim_prepared_find(struct mp_sim_node *node,

@@ -81,6 +81,56 @@ describe("load:", function()
     assert.is_true(retries <= allowed, retries .. " retries for " .. requests .. " requests")
   end)
 
+  it("I6 layers that all want to try again share one budget", { nodes = 6 }, function(world)
+    local pool = world:pool {
+      failover = { enabled = true, maxRetries = 10, retryDelay = 0 },
+      retry = { policy = "DefaultRetryPolicy", maxRetries = 10 },
+      speculativeExecution = { policy = "ConstantSpeculativeExecutionPolicy", delay = 0, maxSpeculativeExecutions = 3 },
+    }
+    world:schema "CREATE TABLE ks.rows (k text PRIMARY KEY, v text)"
+    local read = assert(pool:prepare "SELECT v FROM rows WHERE k = ?")
+    for node = 1, 6 do assert(pool:execute(read, { "a" }, { host = world:host(node) })) end
+    world.cluster:rule { opcode = "EXECUTE", error = "OVERLOADED" }
+    local received, began, total = world.cluster:requests(), moonpool.now(), 0
+    local function ask(count) -- what came to the nodes for each request
+      local futures = {}
+      for i = 1, count do futures[i] = pool:executeAsync(read, { "a" }) end
+      for i = 1, count do assert.is_nil((futures[i]:wait())) end
+      total = total + count
+    end
+    for _ = 1, 200 do ask(100) end
+    local seconds = (moonpool.now() - began) / 1000
+    local further = world.cluster:requests() - received - total
+    assert.is_true(further <= 1000 + total / 10 + 10 * seconds + 1, further .. " more for " .. total)
+  end)
+
+  it("R6 pages are fetched as they are read, however slowly", function(world)
+    world:schema "CREATE TABLE ks.wide (k int, c int, v text, PRIMARY KEY (k, c))"
+    local pool = world:pool { requestTimeout = 8000 }
+    local insert = assert(pool:prepare "INSERT INTO wide (k, c, v) VALUES (1, ?, ?)")
+    local text = ("x"):rep(20000)
+    for c = 1, 60 do assert(pool:execute(insert, { c, text }, { consistency = "ALL" })) end
+    local other = workload.new(world, pool, { mix = { read = 100 } }):start(4, 10)
+    local read = assert(pool:prepare "SELECT c, v FROM wide WHERE k = 1")
+    other:stop()
+    for node = 1, 3 do assert(pool:execute(read, nil, { host = world:host(node), fetchSize = 1 })) end
+    local before, rows = sum(world, "executes"), 0
+    for row in pool:rows(read, nil, { fetchSize = 6 }) do
+      rows = rows + 1
+      assert(row.c == rows and row.v == text)
+      moonpool.sleep(500)
+      local pages = sum(world, "executes") - before
+      assert(pages == math.ceil(rows / 6), pages .. " pages were fetched for " .. rows .. " rows")
+    end
+    assert.equal(60, rows)
+    other:start(4, 100) -- a reader that stops in the middle holds up nobody
+    for row in pool:rows(read, nil, { fetchSize = 6 }) do
+      moonpool.sleep(1000)
+      if row.c == 8 then break end
+    end
+    other:stop():none_failed():check()
+  end)
+
   for _, step in ipairs { "OPTIONS", "STARTUP", "QUERY" } do
     for _, ending in ipairs { "reset", "close", "error" } do
       it("R10 handshakes that fail at " .. step .. " by " .. ending .. " leave nothing", { nodes = 2 }, function(world)

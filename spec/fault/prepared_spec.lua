@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Statements that nodes forget or refuse.
 local moonpool = require "moonpool"
+local C = require "spec.support.c"
 local support = require "spec.support.world"
 local it = support.inside(it)
 
@@ -82,6 +83,31 @@ describe("prepared:", function()
       world:waitUp(pool)
       assert(pool:execute(cql, { 1 }))
     end
+  end)
+
+  it("S4 texts without number take the memory of those that are kept", function(world)
+    tables(world)
+    local pool = world:pool { maxPreparedStatements = 100 }
+    local function blocks()
+      collectgarbage()
+      collectgarbage()
+      local stats = C.mp_mem_stats()
+      return tonumber(stats.allocs) - tonumber(stats.frees)
+    end
+    local number = 0
+    local function ask(count)
+      for _ = 1, count do
+        number = number + 1
+        assert(pool:execute("SELECT v FROM t WHERE k = ? /* " .. number .. " */", { number }))
+      end
+    end
+    local held = assert(pool:prepare "SELECT v FROM t WHERE k = ? /* held */")
+    world.cluster:setPreparedLimit(100) -- the nodes forget, too
+    ask(400)
+    local before = blocks()
+    ask(1600)
+    assert.is_true(blocks() - before < 200, blocks() - before .. " blocks more for 1600 texts")
+    assert(pool:execute(held, { 1 })) -- what the program holds is nobody's to forget
   end)
 
   it("INV7 a text with parameters keeps one deadline over PREPARE and EXECUTE", function(world)

@@ -7,6 +7,7 @@
 -- The body is a coroutine of that world. Behind it every pool is closed, and then nothing may be left: no connection,
 -- no timer, no future, no request. A failure names the seed; MOONPOOL_SEED=N runs with that one instead.
 local moonpool = require "moonpool"
+local oracles = require "spec.support.oracles"
 local sim = require "moonpool.sim"
 
 local M = {}
@@ -49,13 +50,17 @@ World.__index = World
 function M.open(options)
   options = options or {}
   local seed = M.given_seed or options.seed or 1
-  local self = setmetatable({ seed = seed, pools = {}, futures = {}, faults = {}, options = options }, World)
+  local self = setmetatable({ seed = seed, pools = {}, served = {}, futures = {}, faults = {}, options = options },
+    World)
+  self.oracles = oracles.attach(self)
   local given = merged(cluster_defaults, options)
-  given.seed, given.files, given.rf = seed, nil, options.rf or math.min(3, given.nodes)
+  given.seed, given.heals, given.rf = seed, nil, options.rf or math.min(3, given.nodes)
   self.sim = sim.world(given)
   self.cluster = self.sim.cluster
   self.nodes = given.nodes
   self.random = M.random(seed)
+  self.began = given.beginMs or 1000
+  self.oracles:watch(self.sim)
   return self
 end
 
@@ -67,14 +72,17 @@ end
 
 -- A pool that is closed with the world; not connected.
 function World:newPool(extra)
-  local pool = moonpool.ConnectionPool(self:configuration(extra))
+  local configuration = self:configuration(extra)
+  local pool = moonpool.ConnectionPool(configuration)
   self.pools[#self.pools + 1] = pool
+  self.oracles:pool(pool, configuration)
   return pool
 end
 
 function World:pool(extra)
   local pool = self:newPool(extra)
   assert(pool:connect())
+  self.served[pool] = true
   return pool
 end
 
@@ -250,6 +258,7 @@ function World:finish()
     local _, err = future:wait()
     if err ~= nil then error("coroutine " .. i .. ": " .. tostring(err), 0) end
   end
+  self.oracles:calm()
   for _, pool in ipairs(self.pools) do
     if not tostring(pool):find "%(clos" then self:checkPool(pool) end
     pool:close()
@@ -261,6 +270,7 @@ function World:finish()
   for number, node in ipairs(self.cluster:nodes()) do
     if node.connections ~= 0 then error("node " .. number .. " still has connections", 0) end
   end
+  self.oracles:check()
 end
 
 -- Runs body(world, ...) in a new world; returns the hash of all that happened there, and the trace if it was asked for.
@@ -276,6 +286,8 @@ function M.run(options, body, ...)
   local trace = options and options.trace and world.sim:trace()
   local closed, hash = pcall(world.sim.close, world.sim)
   if ok and not closed then ok, err = false, hash end
+  local kept, breaches = pcall(world.oracles.detach, world.oracles, not ok)
+  if ok and not kept then ok, err = false, breaches end
   if not ok then error(tostring(err) .. "\n(MOONPOOL_SEED=" .. world.seed .. ")", 0) end
   return hash, trace
 end

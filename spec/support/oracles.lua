@@ -1,0 +1,257 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What must hold in every world (spec/support/world.lua), whatever is done to it. While a world runs its oracles listen
+-- to each request of every pool and ask the nodes afterwards; a breach fails the spec, with the world's seed.
+--
+--   INV1   each request is answered, once                      begins, ends
+--   INV2   an answer is of a node of this cluster, and its row carries the key that was asked for
+--   INV3   what is not idempotent is executed once at most     the nodes' own log, by the ids ("op-...") in it
+--   INV5   no stream id is used while its answer is owed       the nodes' own count
+--   INV6   nothing of C is left: blocks of memory              (connections, timers, futures: the world's own end)
+--   INV7   a deadline is kept                                  LATE_MS
+--   INV8   once nothing disturbs, every pool's hosts serve     world:healed(); off where a spec says heals = false
+--   INV10  no error shows a password                           of the world and of its pools
+--   INV11  further attempts stay within the budget             a tenth of the requests, ten a second, a thousand
+--
+-- INV4 (what was acknowledged is there) is asked by the load itself (spec/support/workload.lua), INV9 cannot be asked
+-- where time stands still (spec/cli/watchdog_spec.lua), INV12 are the assertions and the sanitizers of the build.
+local moonpool = require "moonpool"
+local C = require "spec.support.c"
+local Pool = require("moonpool.core_loader").poolMethods
+
+local LATE_MS, HEALED_MS = 60, 15000
+local BLOCKS = 8 -- that may be left: what is made once, at its first use
+
+local oracles = {}
+local Oracles = {}
+Oracles.__index = Oracles
+
+local function blocks()
+  collectgarbage() -- finalizers run,
+  collectgarbage() -- and what they held goes
+  local stats = C.mp_mem_stats()
+  return tonumber(stats.allocs) - tonumber(stats.frees)
+end
+
+function Oracles:breach(...)
+  self.count = self.count + 1
+  if #self.breaches < 10 then self.breaches[#self.breaches + 1] = string.format(...) end
+end
+
+-- ---- requests ---------------------------------------------------------------------------------------------
+
+local function text_of(statement)
+  if type(statement) == "string" then return statement end
+  if type(statement) == "table" then return tostring(statement[1] or statement.query or "") end
+  local ok, cql = pcall(function() return statement.cql end)
+  return ok and type(cql) == "string" and cql or ""
+end
+
+local function collect_ops(value, into, depth)
+  if type(value) == "string" then
+    for op in value:gmatch "op%-[%w%-_:%.]+" do into[#into + 1] = op end
+  elseif type(value) == "table" and depth < 4 then
+    for _, item in pairs(value) do collect_ops(item, into, depth + 1) end
+  end
+end
+
+-- Is it one that must not be executed twice?
+local function is_unsafe(text, options)
+  if type(options) == "table" and options.isIdempotent then return false end
+  return text:find "=%s*[%w_]+%s*[+-]" ~= nil or text:find " IF " ~= nil
+end
+
+function Oracles:begins(pool, statement, parameters, options)
+  local text = text_of(statement)
+  local timeout = self.timeouts[pool]
+  if type(options) == "table" then
+    timeout = tonumber(options.timeout) or not options.profile and timeout or nil
+  end
+  local ticket = { text = text, parameters = parameters, began = moonpool.now(), slept = self.slept,
+    timeout = self.known_timeouts and timeout or nil }
+  if is_unsafe(text, options) then
+    ticket.ops = {}
+    collect_ops(text, ticket.ops, 0)
+    collect_ops(parameters, ticket.ops, 0)
+    for _, op in ipairs(ticket.ops) do self.ops[op] = text end
+  end
+  self.open[ticket] = true
+  self.asked = self.asked + 1
+  return ticket
+end
+
+local function shows(secrets, err)
+  local text = tostring(err)
+  for _, secret in ipairs(secrets) do
+    if text:find(secret, 1, true) then return true end
+  end
+end
+
+function Oracles:judge(ticket, result, err)
+  if result == nil then
+    if shows(self.secrets, err) then self:breach("INV10 an error shows a password: %s", ticket.text) end
+    return
+  end
+  local info = type(result) == "table" and result.info
+  local host = info and info.host or "" -- of one that has gone since there is nothing
+  if host ~= "" and not self.hosts[host] then self:note_hosts() end
+  if host ~= "" and not self.hosts[host] then
+    self:breach("INV2 %s is no node of this cluster: %s", host, ticket.text)
+  end
+  local asked = ticket.parameters
+  if type(asked) == "table" and #asked == 1 and ticket.text:find "SELECT [%w_, ]-k[%w_, ]- FROM .-WHERE k = %?$" then
+    for _, row in ipairs(result.rows or {}) do
+      if row.k ~= nil and row.k ~= asked[1] then
+        self:breach("INV2 asked for %s, got the row of %s: %s", tostring(asked[1]), tostring(row.k), ticket.text)
+      end
+    end
+  end
+end
+
+function Oracles:ends(ticket, result, err)
+  if not self.open[ticket] then self:breach("INV1 answered twice: %s", ticket.text) end
+  self.open[ticket] = nil
+  local took, slept = moonpool.now() - ticket.began, self.slept - ticket.slept
+  if ticket.timeout and took > ticket.timeout + slept + LATE_MS then
+    self:breach("INV7 %s took %d ms, its deadline is %d: %s", result and "an answer" or "an error", took,
+      ticket.timeout, ticket.text)
+  end
+  self:judge(ticket, result, err)
+  return result, err
+end
+
+local current -- the oracles of the world that runs
+local execute, execute_async = Pool.execute, Pool.executeAsync
+
+local function over(ticket, ok, ...)
+  if ok then return current:ends(ticket, ...) end
+  current.open[ticket] = nil -- refused as a mistake of the caller's
+  error((...), 0)
+end
+
+local function listening(self, statement, parameters, options)
+  if not current then return execute(self, statement, parameters, options) end
+  local ticket = current:begins(self, statement, parameters, options)
+  return over(ticket, pcall(execute, self, statement, parameters, options))
+end
+
+local function listening_async(self, statement, parameters, options)
+  local future = execute_async(self, statement, parameters, options)
+  if current then
+    local ticket = current:begins(self, statement, parameters, options)
+    moonpool.spawn(function() current:ends(ticket, future:wait()) end)
+  end
+  return future
+end
+
+-- ---- the world --------------------------------------------------------------------------------------------
+
+function oracles.attach(world)
+  local self = setmetatable({ world = world, breaches = {}, count = 0, asked = 0, open = {}, ops = {}, hosts = {},
+    timeouts = {}, slept = 0, known_timeouts = true, secrets = {}, blocks = blocks() }, Oracles)
+  assert(not current, "a world within a world")
+  current = self
+  Pool.execute, Pool.executeAsync = listening, listening_async
+  return self
+end
+
+-- The simulated world is there now.
+function Oracles:watch(simulated)
+  local jump, move = simulated.jump, simulated.cluster.setAddress
+  simulated.jump = function(world, ms)
+    self.slept = self.slept + ms
+    return jump(world, ms)
+  end
+  simulated.cluster.setAddress = function(cluster, ...)
+    self:note_hosts()
+    move(cluster, ...)
+    self:note_hosts()
+  end
+  if self.world.options.password then self.secrets[#self.secrets + 1] = self.world.options.password end
+end
+
+-- Addresses that nodes have or had.
+function Oracles:note_hosts()
+  for _, node in ipairs(self.world.cluster:nodes()) do
+    self.hosts[node.address .. ":" .. node.port] = true
+  end
+end
+
+function Oracles:pool(pool, configuration)
+  self.timeouts[pool] = configuration.requestTimeout
+  if configuration.auth and configuration.auth.password then
+    self.secrets[#self.secrets + 1] = configuration.auth.password
+  end
+end
+
+function Oracles:budget(pool)
+  local stats = pool:getStats()
+  local seconds = (moonpool.now() - self.world.began) / 1000
+  local further = stats.retries + stats.speculative
+  if further > 1000 + stats.requests / 10 + 10 * seconds + 1 then
+    self:breach("INV11 %d further attempts for %d requests in %d s", further, stats.requests, seconds)
+  end
+end
+
+-- Every host that the pool uses serves again, soon.
+function Oracles:heals(pool)
+  local serving, deadline = {}, moonpool.now() + HEALED_MS
+  for _, node in ipairs(self.world.cluster:nodes()) do
+    serving[node.address .. ":" .. node.port] = node.member and node.serving
+  end
+  for _, host in ipairs(pool:getHosts()) do
+    local result, err = not serving[host.address] or host.distance == "ignored" or host.paused
+    while not result do
+      result, err = pool:execute("SELECT key FROM system.local", nil, { host = host.address })
+      if not result and (moonpool.now() > deadline or err.code == "NOT_FOUND") then break end
+      if not result then moonpool.sleep(50) end
+    end
+    if not result and err.code ~= "NOT_FOUND" then
+      self:breach("INV8 %s does not serve again: %s", host.address, tostring(err))
+    end
+  end
+end
+
+-- Before the pools close: everything that disturbs has ended.
+function Oracles:calm()
+  self.world:calm()
+  for _, pool in ipairs(self.world.pools) do
+    if not tostring(pool):find "%(clos" then
+      self:budget(pool)
+      if self.world.options.heals ~= false and self.world.served[pool] then
+        self:heals(pool)
+      end
+    end
+  end
+end
+
+-- At the end of the world's coroutine.
+function Oracles:check()
+  for ticket in pairs(self.open) do self:breach("INV1 never answered: %s", ticket.text) end
+  local cluster = self.world.cluster
+  for op, text in pairs(self.ops) do
+    local _, executed = cluster:received(op)
+    if executed > 1 then self:breach("INV3 %s was executed %d times: %s", op, executed, text) end
+  end
+  for number, node in ipairs(cluster:nodes()) do
+    if node.streamsReused > 0 then
+      self:breach("INV5 node %d was asked %d times on a stream whose answer it owed", number, node.streamsReused)
+    end
+  end
+end
+
+-- The world is gone. Raises with what was breached.
+function Oracles:detach(failed)
+  Pool.execute, Pool.executeAsync = execute, execute_async
+  current = nil
+  if failed then return end
+  local world = self.world
+  world.pools, world.served, world.futures, world.sim, world.cluster = {}, {}, {}, nil, nil
+  self.timeouts, self.open = {}, {}
+  local left = blocks() - self.blocks
+  if left > BLOCKS then self:breach("INV6 %d blocks of memory are left", left) end
+  if self.count > 0 then
+    error(self.count .. " breaches:\n" .. table.concat(self.breaches, "\n"), 0)
+  end
+end
+
+return oracles
