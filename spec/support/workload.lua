@@ -65,14 +65,15 @@ function Load:fault(text)
 end
 
 function Load:submit(kind, parameters, idempotent)
-  local began = moonpool.now()
+  local oracles = self.world.oracles
+  local began, slept = moonpool.now(), oracles.slept
   self.submitted = self.submitted + 1
   local result, err = self.pool:execute(self.prepared[kind], parameters,
     { consistency = self.consistency, isIdempotent = idempotent, timeout = self.timeout })
   self.finished = self.finished + 1
   local took = moonpool.now() - began
   self.slowest = math.max(self.slowest, took)
-  if took > self.timeout + LATE_MS then
+  if took > self.timeout + oracles.slept - slept + LATE_MS then
     self:fault(string.format("a %s took %d ms, allowed are %d: %s", kind, took, self.timeout,
       tostring(err or "answered")))
   end
