@@ -2,9 +2,9 @@
 // Lines to the standard error, without ever waiting for whoever reads them: a pipe that nobody empties, a terminal that
 // was stopped or a full disk costs lines, never a turn of the loop. How many is told as soon as there is room again.
 //
-// The descriptor is shared with the program and with other processes, so its flags are not ours to change: a socket is
-// asked not to wait, everything else whether it has room for a page, which is what one write of ours is at most. That no
-// line fits is a fact about the descriptor, of which a process has one: hence the state without an object.
+// The descriptor is shared with the program and with other processes, so its flags are not ours to change: a socket
+// is asked not to wait, everything else whether it has room for a page, which is what one write of ours is at most.
+// That no line fits is a fact about the descriptor, of which a process has one: hence the state without an object.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

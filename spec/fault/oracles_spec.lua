@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The oracles of every world (spec/support/oracles.lua) notice: each of them is shown what it is there for.
+-- The oracles of every world (spec/support/faults/oracles.lua) notice: each of them is shown what it is there for.
 local moonpool = require "moonpool"
 local C = require "spec.support.c"
 local raw = require "spec.support.rawclient"

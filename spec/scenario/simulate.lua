@@ -3,7 +3,7 @@
 -- MINUTES_A_WORLD FILE. Before each world its seed is written to FILE, so that a process that dies has said what it was
 -- at. A finding is a line "FOUND seed N: ..."; the last line is "done: ..." with the figures.
 io.stdout:setvbuf "line"
-local simulation = require "spec.support.simulation"
+local simulation = require "spec.support.faults.simulation"
 
 local first, step, seconds, minutes, path = ...
 local AGAIN = 16 -- of so many worlds one is run a second time: it must be the same

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Clusters and pools in virtual time with all faults mixed, from seeds: the fixed, short part of scripts/simulate.
 -- MOONPOOL_SEED=N runs that seed alone.
-local simulation = require "spec.support.simulation"
+local simulation = require "spec.support.faults.simulation"
 local support = require "spec.support.world"
 
 describe("a simulated cluster", function()

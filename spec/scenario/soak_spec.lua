@@ -2,7 +2,7 @@
 -- Random faults from a seed against all kinds of requests. Whatever happens, the promises hold: see
 -- spec/support/workload.lua. MOONPOOL_SEED=N runs that seed alone; MOONPOOL_SEEDS="from-to" runs a range.
 local moonpool = require "moonpool"
-local disturbances = require "spec.support.disturbances"
+local disturbances = require "spec.support.faults.disturbances"
 local support = require "spec.support.world"
 local workload = require "spec.support.workload"
 

@@ -7,7 +7,7 @@
 -- The body is a coroutine of that world. Behind it every pool is closed, and then nothing may be left: no connection,
 -- no timer, no future, no request. A failure names the seed; MOONPOOL_SEED=N runs with that one instead.
 local moonpool = require "moonpool"
-local oracles = require "spec.support.oracles"
+local oracles = require "spec.support.faults.oracles"
 local sim = require "moonpool.sim"
 
 local M = {}
@@ -52,7 +52,7 @@ function M.open(options)
   local seed = M.given_seed or options.seed or 1
   local self = setmetatable({ seed = seed, pools = {}, served = {}, futures = {}, faults = {}, options = options },
     World)
-  self.oracles = oracles.attach(self)
+  self.oracles = oracles.of(self)
   local given = merged(cluster_defaults, options)
   given.seed, given.heals, given.rf = seed, nil, options.rf or math.min(3, given.nodes)
   self.sim = sim.world(given)
@@ -276,6 +276,7 @@ end
 -- Runs body(world, ...) in a new world; returns the hash of all that happened there, and the trace if it was asked for.
 function M.run(options, body, ...)
   local world = M.open(options)
+  world.oracles:attach()
   local args = { ... }
   local ok, err = xpcall(function()
     world.sim:run(function()

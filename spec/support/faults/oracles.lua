@@ -67,7 +67,7 @@ function Oracles:begins(pool, statement, parameters, options)
     timeout = tonumber(options.timeout) or not options.profile and timeout or nil
   end
   local ticket = { text = text, parameters = parameters, began = moonpool.now(), slept = self.slept,
-    timeout = self.known_timeouts and timeout or nil }
+    timeout = timeout }
   if is_unsafe(text, options) then
     ticket.ops = {}
     collect_ops(text, ticket.ops, 0)
@@ -145,13 +145,16 @@ end
 
 -- ---- the world --------------------------------------------------------------------------------------------
 
-function oracles.attach(world)
-  local self = setmetatable({ world = world, breaches = {}, count = 0, asked = 0, open = {}, ops = {}, hosts = {},
-    timeouts = {}, slept = 0, known_timeouts = true, secrets = {}, blocks = blocks() }, Oracles)
-  assert(not current, "a world within a world")
-  current = self
+-- Those of a world that is being made.
+function oracles.of(world)
+  return setmetatable({ world = world, breaches = {}, count = 0, asked = 0, open = {}, ops = {}, hosts = {},
+    timeouts = {}, slept = 0, secrets = {}, blocks = blocks() }, Oracles)
+end
+
+-- They listen from now on; whose turn it was before is heard again behind detach().
+function Oracles:attach()
+  self.before, current = current, self
   Pool.execute, Pool.executeAsync = listening, listening_async
-  return self
 end
 
 -- The simulated world is there now.
@@ -241,8 +244,8 @@ end
 
 -- The world is gone. Raises with what was breached.
 function Oracles:detach(failed)
-  Pool.execute, Pool.executeAsync = execute, execute_async
-  current = nil
+  current, self.before = self.before, nil
+  if not current then Pool.execute, Pool.executeAsync = execute, execute_async end
   if failed then return end
   local world = self.world
   world.pools, world.served, world.futures, world.sim, world.cluster = {}, {}, {}, nil, nil

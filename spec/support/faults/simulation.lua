@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- One simulated cluster and a pool of it for some minutes of virtual time, all by one seed: which features the
--- pool has, what it is asked, and what befalls it. Faults of all kinds come mixed (spec/support/disturbances.lua),
--- files change under it, the machine sleeps. The oracles of worlds and of the workload judge; an error is a finding.
+-- pool has, what it is asked, and what befalls it. Faults of all kinds come mixed (disturbances.lua), files change
+-- under it, the machine sleeps. The oracles of worlds and of the workload judge; an error is a finding.
 local certificates = require "spec.support.certificates"
 local config_file = require "spec.support.config_file"
-local disturbances = require "spec.support.disturbances"
+local disturbances = require "spec.support.faults.disturbances"
 local policies = require "spec.support.policies"
 local support = require "spec.support.world"
 local workload = require "spec.support.workload"
