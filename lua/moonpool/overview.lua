@@ -23,7 +23,10 @@ end
 local function hosts_of(pool, measured)
   local list, by_address = pool:getHosts(), {}
   for _, host in ipairs(measured or {}) do by_address[host.address] = host end
-  for _, host in ipairs(list) do take(host, by_address[host.address] or {}, OF_HOST) end
+  for _, host in ipairs(list) do
+    take(host, by_address[host.address] or {}, OF_HOST)
+    host.tags = host.tags and json.list(host.tags)
+  end
   return json.list(list)
 end
 

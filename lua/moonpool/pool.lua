@@ -125,7 +125,7 @@ function Pool.explain(self, request)
   return found, err
 end
 
-for _, name in ipairs { "pause", "resume", "drain", "reconnect", "resize", "setWeight", "setTags",
+for _, name in ipairs { "pause", "resume", "drain", "kill", "reconnect", "resize", "setWeight", "setTags",
   "recoverConnection" } do
   Pool[name] = steer[name]
 end

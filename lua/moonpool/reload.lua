@@ -23,6 +23,12 @@ function reload.warn(warnings)
   for _, warning in ipairs(warnings) do core.log("warn", tostring(warning)) end
 end
 
+-- Who may run Lua in the process is no small matter.
+local function warn_of_eval(pool, checked, before)
+  if not checked.controlEval or before and before.controlEval then return end
+  core.log("warn", "controlEval: whoever reaches the control socket may run any Lua in this process", pool)
+end
+
 -- ---- handlers ---------------------------------------------------------------------------------------------
 
 local function watch(pool, what, path)
@@ -174,6 +180,7 @@ local function apply(pool, state)
   end
   state.layer = layer
   reload.warn(warnings)
+  warn_of_eval(pool, checked, state.checked)
   state.checked = checked
   take_playbooks(pool, state, set)
   if generation then take_handlers(pool, state, generation) end
@@ -244,6 +251,7 @@ function reload.all(pool, state) return once(state, all, pool, state) end
 -- the key whose file cannot be taken.
 local function begin(pool, state, checked)
   state.checked, state.file, state.numbers = checked, checked.file, 0
+  warn_of_eval(pool, checked)
   local path = checked.handlers
   if path then
     local generation, why = handlers.load(pool, path)

@@ -61,6 +61,13 @@ function steer.drain(self, host, options)
     :format(host, left))
 end
 
+-- pool:kill(host): no request goes there, and its connections close now: requests on them are lost, or go elsewhere
+-- when they may. The host stays so until it is resumed.
+function steer.kill(self, host, ...)
+  if ... ~= nil then async.no_arguments("kill", ...) end
+  return core.severHost(self, host)
+end
+
 -- pool:reconnect(host): its connections are replaced, one leaving for each new one; a host that is down is tried now.
 function steer.reconnect(self, host, ...)
   if ... ~= nil then async.no_arguments("reconnect", ...) end

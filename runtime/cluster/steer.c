@@ -33,6 +33,21 @@ void mp_session_hold(struct mp_session *session, uint16_t index, enum mp_host_ho
 		leave_control(session, host);
 }
 
+static void sever(void *why, struct mp_conn *conn)
+{
+	mp_conn_close(conn, MP_CLOSE_ASKED, why);
+}
+
+void mp_session_sever(struct mp_session *session, uint16_t index)
+{
+	static char why[] = "its host was killed on request";
+	struct mp_host *host = host_at(session, index);
+	if (host == NULL)
+		return;
+	mp_session_hold(session, index, MP_HOLD_DRAINING);
+	mp_pool_each(&host->pool, sever, why);
+}
+
 void mp_session_knock(struct mp_session *session, uint16_t index)
 {
 	struct mp_host *host = host_at(session, index);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an application does with single hosts of a session that runs, beside its policies: hosts are held and let go,
 // knocked at, given new connections, other sizes, another weight or share; nodes are let in and removed. All of it
-// takes effect at once; nothing here fails a request but mp_session_cut().
+// takes effect at once; nothing here fails a request but mp_session_cut() and mp_session_sever().
 #pragma once
 
 #include "cluster/session.h"
 
 // Hosts by slot; an empty one is passed over.
 void mp_session_hold(struct mp_session *session, uint16_t host, enum mp_host_hold hold);
+// It is drained, and its connections are closed now: requests on them are lost, or go elsewhere when they may.
+void mp_session_sever(struct mp_session *session, uint16_t host);
 // An attempt to connect is made as soon as the pool may (pool/pool.h), if it wants connections.
 void mp_session_knock(struct mp_session *session, uint16_t host);
 // Each of its connections is replaced by a new one; a host that is down is knocked at.

@@ -126,5 +126,6 @@ uint32_t mp_pool_in_flight(const struct mp_pool *pool);
 uint64_t mp_pool_ended_total(const struct mp_pool *pool); // of those that were ready, the ones that are gone
 double mp_pool_utilization(const struct mp_pool *pool);   // 0 .. 1: requests in flight of the room for them
 uint32_t mp_pool_busy_count(const struct mp_pool *pool);  // ready connections with a request in flight
-// Every connection that is not closed yet. `fn` must not change the pool.
+// Every connection that is not closed yet. `fn` must not change the pool; it may close connections, of which the pool
+// hears later.
 void mp_pool_each(const struct mp_pool *pool, void (*fn)(void *arg, struct mp_conn *conn), void *arg);

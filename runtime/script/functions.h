@@ -96,6 +96,7 @@
 	X("setHostTags", mp_core_set_host_tags, "tell the policies a host's tags")                        \
 	X("explain", mp_core_explain, "the plan that a request would get")                                \
 	X("holdHost", mp_core_hold_host, "pause, drain or resume a host")                                 \
+	X("severHost", mp_core_sever_host, "drain a host without waiting for requests")                   \
 	X("knockHost", mp_core_knock_host, "try to connect to a host now")                                \
 	X("renewHost", mp_core_renew_host, "replace the connections of a host")                           \
 	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \

@@ -112,6 +112,6 @@ describe("a process with a simulated cluster", function()
       until [ -S '%s' ]; do sleep 0.05; done
       '%s' ctl --control '%s' node 2 kill; '%s' ctl --control '%s' nodes; kill $pid; wait $pid]]):format(program,
       ports.at(58), sim, sim, program, sim, program, sim))
-    assert.matches("2 +127%.0%.0%.2 +dead .*\n1 +127%.0%.0%.1 +up .*\n2 +127%.0%.0%.2 +dead", said)
+    assert.matches("2 +127%.0%.0%.2 +dead .*\n +1 +127%.0%.0%.1 +up .*\n +2 +127%.0%.0%.2 +dead", said)
   end)
 end)

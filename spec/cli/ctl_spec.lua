@@ -51,7 +51,7 @@ describe("moonpool ctl", function()
     policies.write(folder .. "/app.lua", APP:format(folder, folder, folder))
     policies.write(folder .. "/pool.lua", [[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
       auth = { username = "ana", password = "CANARY", required = false }, requestTimeout = 5000,
-      decisionLog = { sample = 1 } }]])
+      decisionLog = { sample = 1 }, controlEval = true }]])
     local command = "( '%s' run --embedded 3 --control %s/ctl.sock %s/app.lua > %s/log 2>&1 < /dev/null; "
     os.execute((command .. "touch %s/ended ) &"):format(program.moonpool, folder, folder, folder, folder))
     eventually("the application is ready", function() return io.open(folder .. "/ready") end)
@@ -97,7 +97,7 @@ describe("moonpool ctl", function()
   it("explains a plan", function()
     local plan = json "explain"
     assert.equal(3, #plan.hosts)
-    assert.matches("1%. 127", (ctl [[explain '{"keyspace":"ks","token":"42"}']]))
+    assert.matches("\n1 +127%.0%.0%.%d:", (ctl [[explain '{"keyspace":"ks","token":"42"}']]))
     local said, status = ctl "explain nonsense"
     assert.equal(1, status)
     assert.matches("no JSON object", said, 1, true)
@@ -122,6 +122,7 @@ describe("moonpool ctl", function()
       assert.matches("^moonpool: ", said)
     end
     assert.equal(2, select(2, ctl "pause"))
+    assert.equal(2, select(2, ctl "kill"))
     assert.equal(2, select(2, ctl "stats --follow"))
   end)
 
@@ -134,6 +135,34 @@ describe("moonpool ctl", function()
       return policies.read(folder .. "/log"):find "moonpool info: 127%.0%.0%.3:%d+ is up"
     end)
     assert.equal(0, select(2, ctl "log off"))
+  end)
+
+  it("answers people in tables with a head, and programs in JSON, whatever they ask", function()
+    for verb, head in pairs {
+      stats = "totalConnections", metrics = "# TYPE", health = "healthy", connections = "ID +HOST +STATE +IN FLIGHT",
+      hosts = "HOST +STATE +DISTANCE +PLACE +CONNECTIONS", config = "KEY +VALUE", version = "^moonpool",
+      policies = "KIND +NAME +GENERATION +CALLS +ERRORS", playbooks = "NAME", explain = "# +HOST",
+      nodes = "NODE +ADDRESS", analyze = "a request takes", events = "", reload = "reloaded", overview = "hosts",
+    } do
+      local said, status = ctl(verb)
+      assert.equal(0, status, verb .. ": " .. said)
+      assert.matches(head, said)
+      said, status = ctl("--json " .. verb)
+      assert.equal(0, status, verb)
+      assert.is_true(cjson.decode(said).ok, verb)
+    end
+  end)
+
+  it("runs Lua where it is allowed, which is said at the start", function()
+    assert.matches("controlEval: whoever reaches the control socket may run any Lua", policies.read(folder .. "/log"))
+    assert.same({ "3\n", 0 }, { ctl "eval 'pool:getMetrics().hostsUp'" })
+    assert.same({ "key    n\nlocal  1\n", 0 }, { ctl [[eval '{ { key = "local", n = 1 } }']] })
+    assert.matches("^data_center +key", (ctl [[eval 'pool:execute("SELECT key, data_center FROM system.local")']]))
+    assert.same({ "hello\n", 0 }, { ctl "eval 'print([[hello]])'" })
+    assert.same({ 1, { a = 2 } }, json([[eval 'return 1, { a = 2 }']]).values)
+    local said, status = ctl "eval 'error([[no]])'"
+    assert.equal(1, status)
+    assert.matches("^moonpool: eval", said)
   end)
 
   it("follows events", function()

@@ -78,7 +78,7 @@ describe("moonpool playbook", function()
       run:command { "/bin/false" } end]] }, function(ask)
       local said, status = ask "list"
       assert.equal(0, status, said)
-      assert.matches("^book +generation 1 +by hand +%S+/book.lua\n$", said)
+      assert.matches("\nbook +1 +by hand +0 +acts +%S+/book.lua\n$", said)
       assert.equal("run 1 began\n", (ask "run book --host 1.2.3.4:9042"))
       said = until_said(ask, "history book", " end: failed")
       assert.matches("command /bin/echo 1.2.3.4:9042 $HOME: ok (by hand)", said, 1, true)

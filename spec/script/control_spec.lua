@@ -250,7 +250,7 @@ describe("a control socket", function()
     local answer = json.decode(control.answer '{"verb":"health"}')
     control.verbs.health[2] = verb
     assert.is_false(answer.ok)
-    assert.equal("cassandra://u:***@host is odd", answer.pools[1].error)
+    assert.equal("health: cassandra://u:***@host is odd", answer.pools[1].error)
   end)
 
   it_in("tells how well a large cluster is in a short answer, when all of it is down, too", { nodes = 60 },

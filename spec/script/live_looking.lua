@@ -54,6 +54,12 @@ return function(assert) return {
     function(world, pool)
       world:eventually("it is there", function() return #pool:playbooks() == 1 end)
     end },
+  { "controlEval", { logging = { level = "error" } }, { logging = { level = "error" }, controlEval = true },
+    function(_, pool)
+      local answer = require("moonpool.cli.control").answer '{"verb":"eval","argument":"1 + 1"}'
+      assert.matches('"values":%[2%]', answer)
+      assert.is_true(pool:getMetrics().hostsUp > 0)
+    end },
   { "healthCheck.enabled", {}, { healthCheck = { enabled = true, interval = 1000 } },
     function(world, pool) probe(world, pool, "it asks", any) end },
   { "healthCheck.interval", { healthCheck = { enabled = true, interval = 3600000 } },

@@ -45,7 +45,9 @@ verbs.stats = { "Counters and latencies.", function(each)
 end }
 
 verbs.hosts = { "The hosts of the cluster as the pool sees them.", function(each)
-  return { ok = true, hosts = json.list(each:getHosts()) }
+  local list = json.list(each:getHosts())
+  for _, host in ipairs(list) do host.tags = host.tags and json.list(host.tags) end
+  return { ok = true, hosts = list }
 end }
 
 -- Of what there may be one of for each host an answer has so many, and says how many more there are: these verbs are
@@ -157,6 +159,14 @@ end
 local function ask_one(each, request)
   local called, result = pcall(verbs[request.verb][2], each, request.argument)
   if not called then result = failure(result) end
+  local named = result.error and result.error:match "^%a+"
+  local is_placed = request.verb == "reload" -- it begins with a file and a line
+  if result.error and named ~= request.verb and not is_placed then
+    result.error = request.verb .. ": " .. result.error
+  end
+  if result.error and result.error:find("there is no host ", 1, true) then
+    result.error = result.error .. "; `moonpool ctl hosts` names them"
+  end
   result.number = pool.all[each]
   return result
 end

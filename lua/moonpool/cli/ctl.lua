@@ -2,6 +2,7 @@
 -- moonpool ctl: asks a process that serves pools (moonpool serve, moonpool run --control). Exit status 0: done, 1:
 -- refused or nobody answers, 2: wrong usage.
 local cluster_control = require "moonpool.cli.cluster_control"
+local columns = require "moonpool.cli.columns"
 local control = require "moonpool.cli.control"
 local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
@@ -58,11 +59,13 @@ function printers.reload() print "reloaded" end
 function printers.rollback(result, kind) print(("%s: generation %d serves"):format(kind, result.generation)) end
 
 function printers.policies(result)
-  for _, kind in ipairs(sorted(result.policies)) do
-    local policy = result.policies[kind]
-    print(("%-10s %-32s generation %-4d %10d calls %6d errors  %s"):format(kind, policy.name, policy.generation,
-      policy.calls, policy.errors, policy.file))
+  local list = {}
+  for i, kind in ipairs(sorted(result.policies)) do
+    list[i] = result.policies[kind]
+    list[i].kind = kind
   end
+  columns.print(list, { { "KIND", "kind" }, { "NAME", "name" }, { "GENERATION", "generation" }, { "CALLS", "calls" },
+    { "ERRORS", "errors" }, { "FILE", "file" }, { "LAST ERROR", "lastError" } })
 end
 
 function printers.stats(result)
@@ -70,10 +73,11 @@ function printers.stats(result)
 end
 
 function printers.hosts(result)
-  for _, host in ipairs(result.hosts) do
-    print(("%-24s %-6s %-8s %s/%s  %d connections, %d in flight, %s ms"):format(host.address, host.status,
-      host.distance, host.datacenter, host.rack, host.connections, host.inFlight, shown(host.averageLatency)))
-  end
+  columns.print(result.hosts, { { "HOST", "address" }, { "STATE", "status" }, { "DISTANCE", "distance" },
+    { "PLACE", function(host) return host.datacenter .. "/" .. host.rack end }, { "CONNECTIONS", "connections" },
+    { "IN FLIGHT", "inFlight" }, { "REQUESTS", "requests" }, { "MS", "averageLatency" }, { "WEIGHT", "weight" },
+    { "SHARE", "share" }, { "BREAKER", "breaker" },
+    { "TAGS", function(host) return table.concat(host.tags or {}, " ") end } })
 end
 
 local function and_more(count) return count > 0 and (" and %d more"):format(count) or "" end
@@ -98,9 +102,11 @@ function printers.analyze(result)
 end
 
 function printers.playbooks(result)
+  columns.print(result.playbooks, { { "NAME", "name" }, { "GENERATION", "generation" }, { "WHEN", "when" },
+    { "RUNS", function(book) return #book.running end },
+    { "MODE", function(book) return not book.on and "switched off" or book.dry and "dry run" or "acts" end },
+    { "FILE", "file" } })
   for _, book in ipairs(result.playbooks) do
-    print(("%-24s generation %-4d %-10s %s%s%s"):format(book.name, book.generation, book.when, book.file,
-      book.dry and "  (dry run)" or "", book.on and "" or "  (switched off)"))
     for _, run in ipairs(book.running) do
       print(("  run %d %s: %s, for %d s"):format(run.run, run.host or "", run.why, run.seconds))
     end
@@ -123,9 +129,10 @@ function printers.metrics(result) io.stdout:write(result.text) end
 
 -- Of a verb for a simulated cluster.
 local function print_cluster(answer)
-  for _, node in ipairs(answer.nodes or {}) do
-    print(("%-3d %-16s %-8s %s/%s  %d connections, %d requests"):format(node.number, node.address, node.state,
-      node.datacenter, node.rack, node.connections, node.requests))
+  if answer.nodes then
+    columns.print(answer.nodes, { { "NODE", "number" }, { "ADDRESS", "address" }, { "STATE", "state" },
+      { "PLACE", function(node) return node.datacenter .. "/" .. node.rack end }, { "CONNECTIONS", "connections" },
+      { "REQUESTS", "requests" } })
   end
   if answer.rule then print("rule " .. answer.rule) end
   return 0
@@ -137,6 +144,7 @@ local function print_answer(answer, options)
   for _, result in ipairs(answer.pools) do
     local is_told = result.number and not options.quiet and (#answer.pools > 1 or options.pool)
     if is_told then print("pool " .. result.number) end
+    for _, line in ipairs(result.output or {}) do print(line) end
     if result.error then say.failed(result.error) else printers[options.verb](result, options.argument) end
   end
   return answer.ok and 0 or 1

@@ -2,6 +2,8 @@
 -- Verbs of `moonpool ctl` that look at one pool or steer it: the pool's own methods, with their names and meanings.
 -- Each is { what it does, function(pool, argument), argument = its name, words = how many, optional = true }.
 local core = require "moonpool.core_loader"
+local columns = require "moonpool.cli.columns"
+local evaluate = require "moonpool.cli.evaluate"
 local json = require "moonpool.cli.json"
 local overview = require "moonpool.overview"
 local pools = require "moonpool.pool"
@@ -17,7 +19,9 @@ local function failure(err) return { ok = false, error = core.redact(tostring(er
 -- Wrong arguments raise with a place in our own files, which says nothing to who asked.
 local function call(fn, ...)
   local called, ok, err = pcall(fn, ...)
-  if not called then return failure((tostring(ok):gsub("^[^ ]-:%d+: ", ""))) end
+  if not called then
+    return failure((tostring(ok):gsub("^[^ ]-:%d+: ", ""):gsub("^bad argument #%d+ to '[^']*' %((.*)%)$", "%1")))
+  end
   return ok and { ok = true } or failure(err)
 end
 
@@ -79,8 +83,38 @@ local function of_host(what, method, options)
   return { what, function(pool, host) return call(pool[method], pool, host, options) end, argument = "HOST" }
 end
 
-verbs.pause = of_host("No request goes to HOST until it is resumed; its connections stay.", "pause")
-verbs.resume = of_host("HOST is used again.", "resume")
+local function requests_at(pool, address)
+  for _, host in ipairs(pool:getHosts()) do
+    if host.address == address then return host.inFlight end
+  end
+  return 0
+end
+
+-- As PAUSE of PgBouncer: it is over when nothing is under way any more.
+verbs.pause = { "No request goes to HOST until it is resumed; waits for those under way. Its connections stay.",
+  function(pool, host)
+    local answer, till = call(pool.pause, pool, host), core.now() + DRAIN_MS
+    local address = answer.ok and core.findHost(pool, host)
+    while answer.ok and requests_at(pool, address) > 0 do
+      if core.now() >= till then
+        return failure(("%s is paused, but %d requests are still under way after %d s"):format(address,
+          requests_at(pool, address), DRAIN_MS / 1000))
+      end
+      core.sleep(10)
+    end
+    return answer
+  end, argument = "HOST" }
+
+verbs.resume = { "HOST is used again after pause, drain or kill; without HOST: all of them.", function(pool, host)
+  if host then return call(pool.resume, pool, host) end
+  for _, each in ipairs(pool:getHosts()) do
+    local answer = each.held and call(pool.resume, pool, each.address)
+    if answer and not answer.ok then return answer end
+  end
+  return { ok = true }
+end, argument = "HOST", optional = true }
+
+verbs.kill = of_host("No request goes to HOST until it is resumed, and its connections close at once.", "kill")
 verbs.drain = of_host("No request goes to HOST; when those under way have ended its connections close.", "drain",
   { timeout = DRAIN_MS })
 verbs.reconnect = of_host("The connections of HOST are opened anew.", "reconnect")
@@ -100,6 +134,15 @@ end, argument = "HOST TAG...", words = 32 }
 verbs.switchDatacenter = { "That datacentre serves.", function(pool, name)
   return call(pool.switchDatacenter, pool, name)
 end, argument = "NAME" }
+
+verbs.eval = { "Runs LUA in the process, where `pool` is the pool, if the configuration says controlEval = true.",
+  function(pool, text)
+    if not pools.configuration(pool).controlEval then
+      return failure "the configuration does not allow it: it wants controlEval = true"
+    end
+    core.log("warn", "eval at the control socket: " .. text, pool)
+    return evaluate.run(pool, text)
+  end, argument = "LUA", words = 4096 }
 
 verbs.log = { "Its log has that LEVEL (error, warn, info, debug, off) until its configuration changes.",
   function(pool, level) return call(core.setLogLevel, pool, level) end, argument = "LEVEL" }
@@ -129,27 +172,34 @@ local printers = {}
 local function done(verb)
   printers[verb] = function(_, argument) print(verb .. (argument and " " .. argument or "") .. ": done") end
 end
-for _, verb in ipairs { "pause", "resume", "drain", "reconnect", "weight", "tags", "switchDatacenter", "log" } do
+for _, verb in ipairs { "pause", "resume", "kill", "drain", "reconnect", "weight", "tags", "switchDatacenter",
+  "log" } do
   done(verb)
 end
 
+local function time_of(ms) return ms and os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(ms / 1000)) end
+
 function printers.connections(result)
-  for _, each in ipairs(result.connections) do
-    print(("%-6d %-24s %-9s %6d in flight"):format(each.id, each.host, each.state, each.inFlightRequests))
-  end
+  columns.print(result.connections, { { "ID", "id" }, { "HOST", "host" }, { "STATE", "state" },
+    { "IN FLIGHT", "inFlightRequests" }, { "SINCE", function(each) return time_of(each.createdAt) end },
+    { "LAST USED", function(each) return time_of(each.lastUsedAt) end } })
 end
 
 function printers.config(result)
   if result.file then print(result.file) end
-  for _, each in ipairs(result.values) do print(("%-40s %s"):format(each.key, tostring(each.value))) end
+  columns.print(result.values, { { "KEY", "key" }, { "VALUE", function(each) return tostring(each.value) end } })
+end
+
+function printers.eval(result)
+  for _, value in ipairs(result.values) do columns.value(value) end
 end
 
 function printers.version(result) print(("moonpool %s (%s)"):format(result.version, result.lua)) end
 
 function printers.explain(result)
-  for i, host in ipairs(result.hosts) do
-    print(("%2d. %-24s %s/%s  %s"):format(i, host.host, host.datacenter, host.rack, host.why))
-  end
+  for i, host in ipairs(result.hosts) do host.number = i end
+  columns.print(result.hosts, { { "#", "number" }, { "HOST", "host" },
+    { "PLACE", function(host) return host.datacenter .. "/" .. host.rack end }, { "WHY", "why" } })
 end
 
 function printers.overview(result)

@@ -54,7 +54,7 @@ change.live = {
   },
   decisionLog = { sample = NEXT, file = AT_ONCE, keep = AT_ONCE },
   handlers = "between two events",
-  playbooks = AT_ONCE,
+  playbooks = AT_ONCE, controlEval = AT_ONCE,
 }
 
 change.fixed = {

@@ -56,7 +56,7 @@ reference.defaults = {
   ["decisionLog.keep"] = { '"100MB"' },
   ["metrics.listen"] = { "nowhere" }, ["http.listen"] = { "nowhere" }, ["http.token"] = { "none" },
   handlers = { "none" },
-  control = { "serve: $XDG_RUNTIME_DIR/moonpool.sock" }, playbooks = { "none" },
+  control = { "serve: $XDG_RUNTIME_DIR/moonpool.sock" }, controlEval = "false", playbooks = { "none" },
 }
 
 local KINDS = {

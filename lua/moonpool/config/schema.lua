@@ -148,5 +148,6 @@ return section {
   } },
   { "handlers", kind = "path", to = "handlers" },
   { "control", kind = "path", to = "control" },
+  { "controlEval", kind = "boolean", to = "controlEval" },
   { "playbooks", kind = "playbooks", to = "playbooks" },
 }

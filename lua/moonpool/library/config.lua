@@ -37,6 +37,7 @@
 ---@field http? ConfigHttp
 ---@field handlers? string a file of event handlers
 ---@field control? string the path of the control socket
+---@field controlEval? boolean whether `moonpool ctl eval` may run Lua in the process
 ---@field playbooks? string|table files and folders, with dryRun, commands and state beside them
 
 ---@class TranslatedHost

@@ -17,6 +17,9 @@ function Pool:resume(host, options) end
 function Pool:drain(host, options) end
 ---@param host string
 ---@return true?, table? err
+function Pool:kill(host) end
+---@param host string
+---@return true?, table? err
 function Pool:reconnect(host) end
 ---@param host string
 ---@param sizes? { core?: integer, max?: integer } nil: as the configuration says

@@ -117,6 +117,13 @@ static uint32_t tag_bits(const struct mp_view *view)
 	return bits;
 }
 
+const char *mp_view_tag_at(const struct mp_view *view, uint16_t slot, int bit)
+{
+	const struct mp_mark *mark = view->marks != NULL ? &view->marks->of[bit] : NULL;
+	bool has = mark != NULL && !mark->is_list && (view->hosts[slot].marks >> bit & 1) != 0;
+	return has ? mark->text : NULL;
+}
+
 int mp_view_set_tags(struct mp_view *view, uint16_t slot, const char *const *names, size_t count)
 {
 	uint32_t bits = 0;

@@ -13,6 +13,8 @@ int mp_view_tag(struct mp_view *view, const char *text, size_t len) MP_MUST_CHEC
 // The host has these tags (names end by NUL) and no others. 0, MP_ETOOBIG or MP_ENOMEM: nothing changed.
 int mp_view_set_tags(struct mp_view *view, uint16_t slot, const char *const *names,
                      size_t count) MP_MUST_CHECK;
+// The tag that the host has at a bit, 0 to MP_MARKS_MAX - 1, or NULL.
+const char *mp_view_tag_at(const struct mp_view *view, uint16_t slot, int bit);
 // The bit of a list: lines, each an address ("10.0.0.1", "10.0.0.1:9042"), a host id, a datacentre ("dc1") or a rack
 // ("dc1/rack1"). MP_ETOOBIG, MP_ENOMEM.
 int mp_view_list(struct mp_view *view, const char *lines, size_t len) MP_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "cluster/plan/marks.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
 
@@ -90,6 +91,23 @@ static const char *distance_name(enum mp_distance distance)
 	}
 }
 
+// A list, if there are any.
+static void push_tags(lua_State *L, const struct mp_view *view, uint16_t slot)
+{
+	int count = 0;
+	for (int bit = 0; bit < MP_MARKS_MAX; bit++) {
+		const char *tag = mp_view_tag_at(view, slot, bit);
+		if (tag == NULL)
+			continue;
+		if (count == 0)
+			lua_newtable(L);
+		lua_pushstring(L, tag);
+		lua_rawseti(L, -2, ++count);
+	}
+	if (count > 0)
+		lua_setfield(L, -2, "tags");
+}
+
 int mp_core_get_hosts(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
@@ -111,6 +129,7 @@ int mp_core_get_hosts(lua_State *L)
 		if (host->share < 1)
 			number(L, "share", host->share);
 		number(L, "weight", mp_session_view(pool->engine.session)->hosts[host->index].weight);
+		push_tags(L, mp_session_view(pool->engine.session), host->index);
 		if (host->breaker.ticket != 0)
 			text(L, "breaker", mp_breaker_state_name(host->breaker.state));
 		number(L, "connections", host->pool.ready_count);

@@ -40,6 +40,17 @@ int mp_core_hold_host(lua_State *L)
 	return done(L);
 }
 
+// severHost(pool, host): true, or nil and err.
+int mp_core_sever_host(lua_State *L)
+{
+	struct mp_session *session;
+	const struct mp_host *host = subject(L, &session);
+	if (host == NULL)
+		return 2;
+	mp_session_sever(session, host->index);
+	return done(L);
+}
+
 // knockHost(pool, host): true, or nil and err.
 int mp_core_knock_host(lua_State *L)
 {
