@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- usage: luajit spec/fuzz/seeds.lua DIRECTORY     (from the root of the tree)
--- Writes the seed corpus: DIRECTORY/<target>/<number>. The first bytes are the choices that each target takes.
+-- Writes the seed corpus: DIRECTORY/<target>/<number>. The first bytes are the choices that each target takes. Inputs
+-- in which something was found stay here for good.
 local hex = require "spec.support.hex"
 
 local seeds = {
@@ -73,9 +74,38 @@ local seeds = {
     "'-1.50'", "fffffffd0f", "'15E+3'", "'.5e-10'", "020406", "f0fffffffef0fffffffefffffffffffffffffe",
     "'000000000000000000001'",
   },
+  compress = {
+    "11 20 0000000a 'P' 'hello'", "40 ff 05 10 'hello'", "43 00 'moonpool moonpool moonpool moonpool'",
+    "42 00 'moonpool moonpool moonpool moonpool'", "45 40 16 61 01 00 0f 50 6161616161", "f1 ff 0ee6b280 f0ffff",
+    "f0 ff 80e59a77 f0ffff", "11 00 00000000", "05 10", "15 ff 1f6101 00ffffffffff5061616161 61",
+  },
+  classify = {
+    "'SELECT a FROM t WHERE k = ?'", "'UPDATE t SET n = n + 1 WHERE k = 1'", "'update t set l = ? + l where k = ?'",
+    "'INSERT INTO t (k, v) VALUES (?, now()) IF NOT EXISTS'", "'BEGIN COUNTER BATCH UPDATE t SET n -= 1 APPLY BATCH'",
+    "'/* SELECT */ ' 2d2d ' x' 0a 'DELETE m[' 27 'a' 27 27 '' 27 '] FROM t WHERE k IN (1, 2)'", "'USE ' 22 'Ks' 22",
+    "'SELECT JSON * FROM t; SELECT 1'", "24 24 'SELECT' 24 24", "'INSERT INTO t JSON ' 27 '{' 27 ' USING TTL 5'",
+    "27", "'/*'", "'select uuid(), 0xff, 1e-5 from t where token(k) > ?'", "ff 00 'SELECT' 80",
+  },
+  client = {
+    "01 00 00 a0 00 a1 00 00", -- v4: OPTIONS, STARTUP, a request
+    "02 00 00 a0 00 a0 a1 00 00", -- v5, in segments
+    "8c 00 00 00 00 00 a0 00", -- with a keyspace, compression and events
+    "11 00 41 02 00 06 0004 'a.B' 40 07 00 04 ffffffff", -- a login
+    "01 00 00 a0 a0 a0 40 14 00 04 00000001 c0 c1 00 00", -- on another stream; abandoned
+    "01 00 00 a0 70 84", "01 00 00 d8 00", "01 00 00 a0 e2 00", "01 ff ff", "01 00 00 ff ff ff",
+    "01 78 'HTTP/1.1 4'", "00 00 00 a0 a0 40 05 00 0a 000d 'STATUS_C'", "02 00 00 a0 7a 00000000 00000000 00",
+    "01 00 40 80 00 08 00000000 0002 'no'", "01 40 03 00 10 0001 000b 'COMPRESSION' 0001 0003 'lz4' 00 a0 00",
+    "41 00 00 40 04 00 20 00000002 00000001 00000001 0002 'ks' 0001 't' 0001 'c' 000d 00000001 00000001 'x'",
+  },
+  tls = {
+    "00 ff", "01 ff", "02 ff 00 00 00 00", "03 00 01 05 ff", "04 10 00 00 01 40 80", "05 20 00 00 00 00 11 80 01",
+    "01 ff 02 03", "00 ff 03 10 05 15 0301 0002 02 28", "01 40 00 00 03 00 04 17030300",
+    "07 ff 00 00 00 00 00 00 21 10 40",
+  },
 }
 
-local root = assert(arg[1], "usage: luajit spec/fuzz/seeds.lua DIRECTORY")
+local root = arg and arg[0] and arg[0]:find "seeds%.lua$" and arg[1]
+if not root then return seeds end -- read by a spec
 for target, list in pairs(seeds) do
   local folder = root .. "/" .. target
   assert(os.execute("mkdir -p '" .. folder .. "'") == 0)
