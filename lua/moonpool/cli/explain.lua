@@ -10,6 +10,8 @@ local say = require "moonpool.cli.say"
 local schema = require "moonpool.schema"
 local whole = require "moonpool.cli.whole"
 
+local print = say.print
+
 local explain = {}
 
 function explain.define(parser)
@@ -176,7 +178,7 @@ function explain.run(options)
   if not ok then return fail(found) end
   if not found then return fail(policy) end
   if options.json then
-    print(json.encode { policy = policy.name, file = policy.file, steps = json.list(found.steps),
+    _G.print(json.encode { policy = policy.name, file = policy.file, steps = json.list(found.steps),
       hosts = json.list(found.hosts), fallback = found.fallback, refused = found.refused })
   else
     print_plan(found, policy)

@@ -8,6 +8,7 @@ local json = require "moonpool.cli.json"
 local overview = require "moonpool.overview"
 local pools = require "moonpool.pool"
 local recorder = require "moonpool.recorder"
+local say = require "moonpool.cli.say"
 local secrets = require "moonpool.secrets"
 
 local DRAIN_MS = 25000 -- whoever asks waits no longer
@@ -231,7 +232,7 @@ end
 function printers.events(result)
   for _, each in ipairs(result.events) do
     local rest = each.host and each.host .. (each.reason and ": " .. each.reason or "") or json.encode(each.what or {})
-    print(("%s  %-18s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(each.at / 1000)), each.event, rest))
+    say.print(("%s  %-18s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(each.at / 1000)), each.event, rest))
   end
   io.stdout:flush()
 end

@@ -1,13 +1,22 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What the commands say, in whole lines, without what has the shape of a secret.
+-- What the commands say, in whole lines, without what has the shape of a secret, and without what tells a terminal to
+-- do something: names of datacentres and texts of errors come from servers.
 local core = require "moonpool.core_loader"
 
 local say = {}
 
+-- Control characters are question marks, but for line breaks and tabs; those that UTF-8 has beyond ASCII, too.
+function say.plain(text)
+  return (text:gsub("[%z\1-\8\11-\31\127]", "?"):gsub("\194[\128-\159]", "?"))
+end
+
 local function write(file, text)
-  file:write(core.redact(tostring(text)), "\n")
+  file:write(say.plain(core.redact(tostring(text))), "\n")
   file:flush()
 end
+
+-- As print, of one text, for tables that people read.
+function say.print(text) print(say.plain(tostring(text))) end
 
 function say.line(text) write(io.stdout, text) end
 function say.error(text) write(io.stderr, text) end
