@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "policy/cover.h"
 #include "policy/kinds.h"
 #include "policy/words.h"
 
@@ -144,7 +145,8 @@ static int run_again(lua_State *L)
 	if (status != 0)
 		return lua_error(L);
 	lua_rawseti(L, LUA_REGISTRYINDEX, -DRIVER);
-	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+	if (!mp_cover_is_on())
+		luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
 	return 0;
 }
 
@@ -220,6 +222,8 @@ int mp_policy_state_load(struct mp_policy_state *state, const struct mp_policy_s
 	state->content_hash = UINT64_C(14695981039346656037); // FNV-1a
 	struct making making = {.state = state, .setup = setup};
 	mp_policy_texts_init(&making.texts, state, setup->order->source);
+	if (MP_UNLIKELY(mp_cover_is_on()))
+		mp_cover_begin(state);
 	int status = lua_cpcall(state->vm.L, make, &making);
 	mp_policy_texts_deinit(&making.texts);
 	if (status == 0 && settle(state)) {

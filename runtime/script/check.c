@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "policy/cover.h"
 #include "policy/gauge/token.h"
 #include "policy/policies.h"
 #include "script/core.h"
@@ -94,6 +95,33 @@ int mp_core_code_words(lua_State *L)
 	}
 	luaL_addchar(&words, ' ');
 	luaL_pushresult(&words);
+	return 1;
+}
+
+// cover(on): which lines of policies run is noted from now on, or no more; what was noted is forgotten.
+int mp_core_cover(lua_State *L)
+{
+	mp_cover_set(lua_toboolean(L, 1));
+	return 0;
+}
+
+static void push_edge(void *data, const char *path, uint32_t from, uint32_t to, uint64_t count)
+{
+	lua_State *L = data;
+	lua_createtable(L, 0, 4);
+	set_text(L, "path", path);
+	set_number(L, "from", from);
+	set_number(L, "to", to);
+	set_number(L, "count", (double)count);
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+}
+
+// covered(): a list of { path, from, to, count }: line `to` ran so often after line `from` of the same function (0: as
+// its first).
+int mp_core_covered(lua_State *L)
+{
+	lua_newtable(L);
+	mp_cover_each(push_edge, L);
 	return 1;
 }
 

@@ -123,6 +123,8 @@
 	X("checkPolicy", mp_core_check_policy, "would a policy file be taken?")                           \
 	X("rehearse", mp_core_rehearse, "a policy without a session")                                     \
 	X("askRehearsal", mp_core_ask_rehearsal, "what it plans for a record of the decision log")        \
+	X("cover", mp_core_cover, "note which lines of policies run from now on")                         \
+	X("covered", mp_core_covered, "which lines did, and from where")                                  \
 	X("codeWords", mp_core_code_words, "the words of a Lua text without its comments and strings")    \
 	/* the control socket */                                                                          \
 	X("listenControl", mp_core_listen_control, "answer questions at a socket")                        \

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool test: busted specs of policies, playbooks and handlers, with a simulated cluster in virtual time
 -- (moonpool.testing).
+local coverage = require "moonpool.prove.coverage"
 local say = require "moonpool.cli.say"
 local whole = require "moonpool.cli.whole"
 
@@ -17,6 +18,8 @@ function test.define(parser)
   end)
   command:option("--explore", "How many random cases explore{} tries, if that is more than it says itself (1000).")
     :argname "N":convert(whole(1, 1e9, "number of cases"))
+  command:flag("--coverage", "Which lines and branches of policies ran: their source, marked.")
+  command:option("--lcov", "The same in the format of LCOV, into this file."):argname "FILE"
   command:option("--filter", "Only the tests whose names match this Lua pattern."):argname "PATTERN"
 end
 
@@ -39,6 +42,20 @@ local function run_busted(arguments)
     say.failed(why)
     status = 1
   end
+  return status
+end
+
+local function tell_coverage(options, status)
+  local files = coverage.files()
+  if options.coverage then print(coverage.marked(files)) end
+  if not options.lcov then return status end
+  local file, why = io.open(options.lcov, "w")
+  if not file then
+    say.failed(why)
+    return 1
+  end
+  file:write(coverage.lcov(files))
+  file:close()
   return status
 end
 
@@ -70,8 +87,10 @@ function test.run(options)
   local arguments = { [0] = "moonpool test", "--output=plainTerminal", "--pattern=%.lua$", "--no-auto-insulate" }
   if options.filter then arguments[#arguments + 1] = "--filter=" .. options.filter end
   for _, path in ipairs(options.specs) do arguments[#arguments + 1] = path end
+  if options.coverage or options.lcov then coverage.start() end
   local status = run_busted(arguments)
   testing.finish()
+  if options.coverage or options.lcov then status = tell_coverage(options, status) end
   if status ~= 0 then say.error(("seed %d: --seed %d repeats it"):format(options.seed, options.seed)) end
   return status == 0 and 0 or 1
 end
