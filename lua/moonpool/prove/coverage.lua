@@ -83,8 +83,8 @@ local function file_of(path, edges)
     counts[edge.to] = (counts[edge.to] or 0) + edge.count
     taken[edge.from .. ":" .. edge.to] = edge.count
   end
-  local file = { path = path:gsub("/%./", "/"), text = text, lines = {}, branches = {}, found = 0, hit = 0, branchesFound = 0,
-    branchesHit = 0 }
+  local file = { path = path:gsub("/%./", "/"), text = text, lines = {}, branches = {}, found = 0, hit = 0,
+    branchesFound = 0, branchesHit = 0 }
   for line in pairs(could.lines) do
     file.lines[line] = counts[line] or 0
     file.found, file.hit = file.found + 1, file.hit + (counts[line] and 1 or 0)
