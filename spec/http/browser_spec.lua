@@ -169,6 +169,18 @@ describe("the status page in a browser", function()
     page:look(WIDE)
   end)
 
+  it("is all there for one who knows the token", function()
+    local port, token = ports.at(4), "0123456789abcdef"
+    scene.run(("pool { listen = listen, token = %q }"):format(token), { port = port }, function()
+      page:go(("http://anybody:%s@127.0.0.1:%d/"):format(token, port))
+      page:wait "document.getElementById('live').textContent === 'live'"
+      page:wait "document.querySelectorAll('#host-rows tr').length === 4"
+      page:wait "document.querySelectorAll('.part').length >= 8"
+      page:go(URL)
+      page:wait "document.querySelectorAll('#host-rows tr').length === 4"
+    end)
+  end)
+
   it("says that the process has gone, and goes on when it is back", function()
     assert.matches("status 0", process.stop())
     page:wait "document.getElementById('live').textContent === 'reconnecting'"

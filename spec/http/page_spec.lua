@@ -23,58 +23,142 @@ end
 
 local function json(path) return cjson.decode((select(3, get(path)))) end
 
-describe("the status page", function()
+-- A stream, as soon as there is room for it, and what has come of it: those that were closed are noticed with the next
+-- figures.
+local function open_stream()
+  for _ = 1, 1200 do
+    local fd = client.dial("127.0.0.1", PORT)
+    unix.send(fd, ("GET /api/stream HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
+    local text = client.receive(fd)
+    if text:find "^HTTP/1.1 200" then return fd, text end
+    unix.close(fd)
+    ffi.C.usleep(25000)
+  end
+  error "there is no room for a stream"
+end
+
+describe("the status page that everybody of this machine may see", function()
+  local process
+  setup(function() process = scene.start("pool { listen = listen, metrics = listen }", { port = PORT }) end)
+  teardown(function()
+    local log = process.stop()
+    policies.remove(process.folder)
+    assert.matches("status 0", log)
+  end)
+
   it("is some files, an overview, and the ring", function()
-    scene.run("pool { listen = listen }", { port = PORT }, function()
-      local status, head, body = get "/"
-      assert.equal(200, status)
-      assert.matches("Content%-Type: text/html; charset=utf%-8", head)
-      assert.matches("default%-src 'none'", head)
-      assert.matches("X%-Content%-Type%-Options: nosniff", head)
-      assert.is_nil(head:find "Access%-Control")
-      for name in body:gmatch '="([%w]+%.%a+)"' do assert.equal(200, (get("/" .. name)), name) end
-      assert.is_nil(body:find "https?://") -- nothing from elsewhere
-      assert.equal("", (select(3, get("/page.js", nil, "HEAD"))))
-      for _, path in ipairs { "/nothing", "/page.lua", "/init.lua", "/../init.lua", "/%2e%2e/init.lua", "/api/",
-        "/metrics", "/api/ring/9/app", "/api/ring/x/app", "/api/ring/1" } do
-        assert.equal(404, (get(path)), path)
-      end
-      assert.equal(405, (get("/", nil, "POST")))
-      local overview = json "/api/overview"
-      local pool = overview.pools[1]
-      assert.equal(1, pool.number)
-      assert.equal(4, #pool.hosts)
-      assert.equal("healthy", pool.overall)
-      assert.equal("TokenAwarePolicy", pool.policies[1].name)
-      assert.is_true(#pool.events > 0 and #pool.playbooks == 0)
-      local ring = json "/api/ring/1/app"
-      assert.equal(180, #ring.slices)
-      assert.same({ "app" }, ring.keyspaces)
-      assert.is_true(ring.hasReplicas)
-      for _, slice in ipairs(ring.slices) do
-        assert.equal(2, #slice)
-        assert.is_truthy(ring.hosts[slice[1] + 1] and ring.hosts[slice[2] + 1] and slice[1] ~= slice[2])
-      end
-      ring = json "/api/ring/1/nosuch" -- owners alone
-      assert.is_false(ring.hasReplicas)
-      assert.equal(1, #ring.slices[1])
-    end)
+    local status, head, body = get "/"
+    assert.equal(200, status)
+    assert.matches("Content%-Type: text/html; charset=utf%-8", head)
+    assert.matches("default%-src 'none'", head)
+    assert.matches("X%-Content%-Type%-Options: nosniff", head)
+    assert.is_nil(head:find "Access%-Control")
+    for name in body:gmatch '="([%w]+%.%a+)"' do assert.equal(200, (get("/" .. name)), name) end
+    assert.is_nil(body:find "https?://") -- nothing from elsewhere
+    assert.equal("", (select(3, get("/page.js", nil, "HEAD"))))
+    for _, path in ipairs { "/nothing", "/page.lua", "/init.lua", "/../init.lua", "/%2e%2e/init.lua", "/api/",
+      "/api/ring/9/app", "/api/ring/x/app", "/api/ring/1" } do
+      assert.equal(404, (get(path)), path)
+    end
+    assert.equal(405, (get("/", nil, "POST")))
+    local overview = json "/api/overview"
+    local pool = overview.pools[1]
+    assert.equal(1, pool.number)
+    assert.equal(4, #pool.hosts)
+    assert.equal("healthy", pool.overall)
+    assert.equal("TokenAwarePolicy", pool.policies[1].name)
+    assert.is_true(#pool.events > 0 and #pool.playbooks == 0)
+    local ring = json "/api/ring/1/app"
+    assert.equal(180, #ring.slices)
+    assert.same({ "app" }, ring.keyspaces)
+    assert.is_true(ring.hasReplicas)
+    for _, slice in ipairs(ring.slices) do
+      assert.equal(2, #slice)
+      assert.is_truthy(ring.hosts[slice[1] + 1] and ring.hosts[slice[2] + 1] and slice[1] ~= slice[2])
+    end
+    ring = json "/api/ring/1/nosuch" -- owners alone
+    assert.is_false(ring.hasReplicas)
+    assert.equal(1, #ring.slices[1])
   end)
 
   it("turns away who comes by another name than an address or localhost", function()
-    scene.run("pool { listen = listen }", { port = PORT }, function()
-      for _, name in ipairs { OWN, "127.0.0.1", "localhost:" .. PORT, "LOCALHOST", "[::1]:" .. PORT, "10.0.0.9:80" } do
-        assert.equal(200, (get("/", "Host: " .. name)), name)
+    for _, name in ipairs { OWN, "127.0.0.1", "localhost:" .. PORT, "LOCALHOST", "[::1]:" .. PORT, "10.0.0.9:80" } do
+      assert.equal(200, (get("/", "Host: " .. name)), name)
+    end
+    for _, name in ipairs { "evil.example", "evil.example:" .. PORT, "localhost.evil.example",
+      "127.0.0.1.evil.example", "", "127.0.0.1:9501@evil.example", "[evil.example]", "1.2.3.4.5",
+      "[::1].evil.example:9501" } do
+      for _, path in ipairs { "/", "/api/overview", "/api/stream", "/api/ring/1/app" } do
+        assert.equal(421, (get(path, "Host: " .. name)), name .. path)
       end
-      for _, name in ipairs { "evil.example", "evil.example:" .. PORT, "localhost.evil.example",
-        "127.0.0.1.evil.example", "", "127.0.0.1:9501@evil.example", "[evil.example]", "1.2.3.4.5",
-        "[::1].evil.example:9501" } do
-        for _, path in ipairs { "/", "/api/overview", "/api/stream", "/api/ring/1/app" } do
-          assert.equal(421, (get(path, "Host: " .. name)), name .. path)
-        end
-      end
-    end)
+    end
   end)
+
+  it("serves eight streams and the metrics at one place, and no stream more", function()
+    local streams = {}
+    for i = 1, 8 do
+      streams[i] = client.dial("127.0.0.1", PORT)
+      unix.send(streams[i], ("GET /api/stream HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
+      assert.matches("^HTTP/1.1 200", client.receive(streams[i])) -- and nothing of it is read any more
+    end
+    assert.equal(503, (get "/api/stream"))
+    for _ = 1, 5 do
+      assert.equal(200, (get "/api/overview"))
+      assert.equal(200, (get("/metrics", "Host: anything")))
+    end
+    for _, fd in ipairs(streams) do unix.close(fd) end
+    unix.close((open_stream()))
+  end)
+
+  it("tells events as they happen, and what has become of the hosts right behind", function()
+    local stream, text = open_stream()
+    local function wait(pattern)
+      for _ = 1, 1200 do
+        if text:find(pattern) then return end
+        text = text .. client.receive(stream)
+      end
+      error("'" .. pattern .. "' did not come:\n" .. text)
+    end
+    wait "event: overview"
+    wait "event: figures"
+    process.ctl "node 3 kill"
+    wait '"event":"hostDown","host":"127%.0%.0%.3:.-event: figures\ndata: [^\n]*\n'
+    local down = text:match '"event":"hostDown","host":"127%.0%.0%.3:.-event: figures\ndata: ([^\n]*)\n'
+    -- What is chunked may be cut anywhere, so the text alone is looked at: the first figures behind have it down.
+    assert.matches('"address":"127%.0%.0%.3:.-"status":"down"', (down:gsub("\r\n%x+\r\n", "")))
+    unix.close(stream)
+  end)
+
+  it("survives whatever is sent to it, and the pool goes on", function()
+    local random = math.random
+    math.randomseed(11)
+    local words = { "GET", "HEAD", "POST", " ", "\r\n", "\n", "/", "/api/ring/1/", "/api/stream", "/api/overview",
+    "%00", "%", "..", "Host: ", "127.0.0.1", "[", "]", ":", "HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "=", "-1",
+    "Authorization: Basic ", "Bearer ", "99999999999999999999", "\0", "\255\254", "\t", ("a"):rep(5000),
+    ("1"):rep(300), "Connection: keep-alive", "Range: bytes=0-1" }
+    local function garbage()
+    local begin = ("GET %s HTTP/1.1\r\nHost: %s\r\n"):format(words[random(7, 10)], OWN)
+    local parts = random(3) == 1 and {} or { begin }
+    for _ = 1, random(1, 12) do parts[#parts + 1] = words[random(#words)] end
+    return table.concat(parts) .. "\r\n\r\n"
+    end
+    local before = json("/api/overview").pools[1].figures.requests
+    for _ = 1, 150 do
+      local fd = client.dial("127.0.0.1", PORT)
+      unix.send(fd, garbage())
+      client.receive(fd, 200)
+      unix.close(fd)
+    end
+    assert.equal(200, (get "/"))
+    for _ = 1, 1200 do
+      if json("/api/overview").pools[1].figures.requests > before then return end
+      ffi.C.usleep(25000)
+    end
+    error "no request of the pool has ended since"
+  end)
+end)
+
+describe("the status page", function()
 
   it("wants the token where there is one, and shows it to nobody", function()
     local token = "CANARY-0123456789"
@@ -128,56 +212,6 @@ describe("the status page", function()
     end
     assert.matches("http.listen: must be given beside token", (check "{ token = 'CANARY-0123456789' }"))
     policies.remove(folder)
-  end)
-
-  it("tells events as they happen, and what has become of the hosts right behind", function()
-    scene.run("pool { listen = listen }", { port = PORT }, function(_, ctl)
-      local stream = client.dial("127.0.0.1", PORT)
-      unix.send(stream, ("GET /api/stream HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
-      local text = ""
-      local function wait(pattern)
-        for _ = 1, 1200 do
-          if text:find(pattern) then return end
-          text = text .. client.receive(stream)
-        end
-        error("'" .. pattern .. "' did not come:\n" .. text)
-      end
-      wait "event: overview"
-      wait "event: figures"
-      ctl "node 3 kill"
-      wait '"event":"hostDown","host":"127%.0%.0%.3:.-event: figures\ndata: [^\n]*\n'
-      local down = text:match '"event":"hostDown","host":"127%.0%.0%.3:.-event: figures\ndata: ([^\n]*)\n'
-      -- What is chunked may be cut anywhere, so the text alone is looked at: the first figures behind have it down.
-      assert.matches('"address":"127%.0%.0%.3:.-"status":"down"', (down:gsub("\r\n%x+\r\n", "")))
-      unix.close(stream)
-    end)
-  end)
-
-  it("serves eight streams and the metrics at one place, and no stream more", function()
-    scene.run("pool { listen = listen, metrics = listen }", { port = PORT }, function()
-      local streams = {}
-      for i = 1, 8 do
-        streams[i] = client.dial("127.0.0.1", PORT)
-        unix.send(streams[i], ("GET /api/stream HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
-        assert.matches("^HTTP/1.1 200", client.receive(streams[i])) -- and nothing of it is read any more
-      end
-      assert.equal(503, (get "/api/stream"))
-      for _ = 1, 5 do
-        assert.equal(200, (get "/api/overview"))
-        assert.equal(200, (get("/metrics", "Host: anything")))
-      end
-      for _, fd in ipairs(streams) do unix.close(fd) end
-      local status
-      for _ = 1, 400 do -- they are noticed with the next figures
-        local fd = client.dial("127.0.0.1", PORT)
-        unix.send(fd, ("GET /api/stream HTTP/1.1\r\nHost: %s\r\n\r\n"):format(OWN))
-        status = client.receive(fd):match "^HTTP/1.1 (%d+)"
-        unix.close(fd)
-        if status == "200" then break end
-        ffi.C.usleep(25000)
-      end
-      assert.equal("200", status)
-    end)
   end)
 
   it("drops a stream that is not read, and goes on with the next", function()
@@ -240,36 +274,6 @@ describe("the status page", function()
       local pools = cjson.decode(body).pools
       assert.same({ 1, 2 }, { pools[1].number, pools[2].number })
       assert.is_true(#pools[2].events > 0)
-    end)
-  end)
-
-  it("survives whatever is sent to it, and the pool goes on", function()
-    local random = math.random
-    math.randomseed(11)
-    local words = { "GET", "HEAD", "POST", " ", "\r\n", "\n", "/", "/api/ring/1/", "/api/stream", "/api/overview",
-      "%00", "%", "..", "Host: ", "127.0.0.1", "[", "]", ":", "HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "=", "-1",
-      "Authorization: Basic ", "Bearer ", "99999999999999999999", "\0", "\255\254", "\t", ("a"):rep(5000),
-      ("1"):rep(300), "Connection: keep-alive", "Range: bytes=0-1" }
-    local function garbage()
-      local begin = ("GET %s HTTP/1.1\r\nHost: %s\r\n"):format(words[random(7, 10)], OWN)
-      local parts = random(3) == 1 and {} or { begin }
-      for _ = 1, random(1, 12) do parts[#parts + 1] = words[random(#words)] end
-      return table.concat(parts) .. "\r\n\r\n"
-    end
-    scene.run("pool { listen = listen }", { port = PORT }, function()
-      local before = json("/api/overview").pools[1].figures.requests
-      for _ = 1, 150 do
-        local fd = client.dial("127.0.0.1", PORT)
-        unix.send(fd, garbage())
-        client.receive(fd, 200)
-        unix.close(fd)
-      end
-      assert.equal(200, (get "/"))
-      for _ = 1, 1200 do
-        if json("/api/overview").pools[1].figures.requests > before then return end
-        ffi.C.usleep(25000)
-      end
-      error "no request of the pool has ended since"
     end)
   end)
 

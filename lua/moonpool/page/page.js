@@ -5,6 +5,7 @@ import { Chart } from "./charts.js";
 import { age, clock, count, find, make, ms, percent, rate, say } from "./dom.js";
 import { Ring, colour } from "./ring.js";
 
+const HOME = location.origin; // without name and password, which the address of the page may have
 const MOST_EVENTS = 200, MOST_SAMPLES = 150;
 const STALE_MS = 6000, RETRY_MS = 3000;
 
@@ -113,7 +114,7 @@ function choose(address) {
 
 async function loadRing() {
   const number = state.chosen, keyspace = state.keyspace;
-  const answer = await fetch(`/api/ring/${number}/${encodeURIComponent(keyspace)}`);
+  const answer = await fetch(`${HOME}/api/ring/${number}/${encodeURIComponent(keyspace)}`);
   if (!answer.ok || number !== state.chosen || keyspace !== state.keyspace) return;
   state.ring = await answer.json();
   const names = ["", ...new Set([...state.ring.keyspaces, ...(keyspace ? [keyspace] : [])])];
@@ -302,7 +303,7 @@ function notice(text) {
 }
 
 function listen() {
-  const stream = new EventSource("/api/stream");
+  const stream = new EventSource(HOME + "/api/stream");
   stream.addEventListener("open", () => notice());
   stream.addEventListener("overview", (event) => take(event.data, true));
   stream.addEventListener("figures", (event) => take(event.data, false));
