@@ -33,19 +33,28 @@ foreach(module moonpool resty/moonpool resty/moonpool.lua)
 		file(CREATE_LINK ${target} \"\${link}\" SYMBOLIC)" COMPONENT library)
 endforeach()
 
-# A service for systemd, and what a shell and man know of the program, where there are such files.
+# A service for systemd.
 install(FILES examples/daemon/moonpool.service DESTINATION lib/systemd/system COMPONENT cli)
-if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/man)
-	install(DIRECTORY packaging/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT cli)
-endif()
-foreach(completion bash=bash-completion/completions/moonpool zsh=zsh/site-functions/_moonpool
+
+# What man and shells know of the program, which it says itself (lua/moonpool/cli/manual.lua). Where it cannot, for want of
+# lua-argparse, they are left out.
+file(GLOB_RECURSE mp_cli_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lua/moonpool/*.lua)
+foreach(page man=man/man1/moonpool.1 bash=bash-completion/completions/moonpool zsh=zsh/site-functions/_moonpool
 		fish=fish/vendor_completions.d/moonpool.fish)
-	string(REGEX MATCH "^([a-z]+)=(.*)/(.*)$" matched ${completion})
-	if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/completions/moonpool.${CMAKE_MATCH_1})
-		install(FILES packaging/completions/moonpool.${CMAKE_MATCH_1} RENAME ${CMAKE_MATCH_3} COMPONENT cli
-			DESTINATION ${CMAKE_INSTALL_DATADIR}/${CMAKE_MATCH_2})
-	endif()
+	string(REGEX MATCH "^([a-z]+)=(.*)/(.*)$" matched ${page})
+	set(mp_page ${PROJECT_BINARY_DIR}/manual/${CMAKE_MATCH_3}.${CMAKE_MATCH_1})
+	add_custom_command(OUTPUT ${mp_page} DEPENDS moonpool ${mp_cli_files} VERBATIM
+		COMMAND sh -c "mkdir -p manual; \"$1\" manual $2 >\"$3\" || : >\"$3\"" sh $<TARGET_FILE:moonpool>
+			${CMAKE_MATCH_1} ${mp_page}
+		WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+	list(APPEND mp_pages ${mp_page})
+	install(CODE "file(SIZE \"${mp_page}\" size)
+		if(size GREATER 0)
+			file(INSTALL \"${mp_page}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/${CMAKE_MATCH_2}\"
+				RENAME \"${CMAKE_MATCH_3}\" TYPE FILE PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+		endif()" COMPONENT cli)
 endforeach()
+add_custom_target(mp_manual ALL DEPENDS ${mp_pages})
 
 foreach(kind shared static)
 	install(EXPORT moonpool-${kind} NAMESPACE moonpool:: DESTINATION ${mp_cmake_dir} COMPONENT dev)

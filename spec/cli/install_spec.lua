@@ -77,6 +77,13 @@ describe("an installation", function()
     must("env -u MOONPOOL_HOME '" .. prefix .. "/bin/moonpool' check pool.lua")
   end)
 
+  it("has the manual page and what shells complete", function()
+    for _, name in ipairs { "man/man1/moonpool.1", "bash-completion/completions/moonpool",
+      "zsh/site-functions/_moonpool", "fish/vendor_completions.d/moonpool.fish" } do
+      assert.matches("playbook", policies.read(prefix .. "/share/" .. name), 1, true)
+    end
+  end)
+
   it("has the files of the status page", function()
     policies.write(root .. "/page.lua", [[
       local pool = require("moonpool").ConnectionPool { contactPoints = { "127.0.0.1" }, http = { listen = "./page" } }

@@ -5,19 +5,25 @@ local say = require "moonpool.cli.say"
 
 local commands = {
   "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "compare", "replay",
-  "new", "shell", "version",
+  "new", "shell", "manual", "version",
 }
 
 local function parser_of_all()
   local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
     :epilog "moonpool COMMAND --help tells more."
     :command_target "command"
+  parser:flag("--version", "Print the versions, as the command version does.")
+    :action(function()
+      require("moonpool.cli.version").run()
+      os.exit(0)
+    end)
   local by_name = {}
   for _, name in ipairs(commands) do
     local command = require("moonpool.cli." .. name)
     command.define(parser)
     by_name[name] = command
   end
+  by_name.manual.parser = parser
   return parser, by_name
 end
 
@@ -39,7 +45,8 @@ local function split(arguments, with_value)
   return own, rest
 end
 
--- argparse ends the process by itself after --help; here main() does, which closes the Lua state in order.
+-- argparse ends the process by itself after --help, as --version does; here main() does, which closes the Lua state in
+-- order.
 local function parse(parser, arguments)
   local exit, left = os.exit, {}
   os.exit = function(status) -- luacheck: ignore 122

@@ -26,6 +26,8 @@ function serve.define(parser)
   local command = parser:command("serve", "Run a pool with its handlers as a daemon, until SIGTERM or SIGINT. " ..
     "SIGHUP reads its files again.")
   command:argument("file", "The configuration."):argname "FILE"
+  command:flag("--check", "Only look whether the configuration, and what it names, would be taken, as " ..
+    "'moonpool check' does.")
   command:option("--control", "Where 'moonpool ctl' finds it (default: the configuration's control, or " ..
     "$XDG_RUNTIME_DIR/moonpool.sock)."):argname "PATH"
   command:option("--embedded", "Simulate a cluster of N nodes in this process, to try it out."):argname "N"
@@ -85,6 +87,7 @@ local function work(self)
 end
 
 function serve.run(options)
+  if options.check then return require("moonpool.cli.check").run { files = { options.file } } end
   local moonpool = require "moonpool"
   cli.watchSignals()
   modules.enter() -- for good, also while the handlers file is loaded
