@@ -21,7 +21,7 @@ describe("the workers of one nginx", function()
     nginx_world.run(function()
       local cluster = nginx_world.cluster {}
       local config = nginx.config(cluster, "metrics = { listen = '127.0.0.1:9' }, " ..
-        "pooling = { maxConnectionsPerHost = { ['0'] = 3 } }")
+        "http = { listen = '127.0.0.1:8' }, pooling = { maxConnectionsPerHost = { ['0'] = 3 } }")
       local server = nginx.start { workers = 2,
         worker = ("require('resty.moonpool').init_worker(%s, { shared = 'notes' })"):format(config),
         locations = { ["/metrics"] = METRICS, ["/get"] = [[
@@ -53,6 +53,7 @@ describe("the workers of one nginx", function()
       end
       -- The same configuration as outside of nginx: no worker takes the address, none is without a pool.
       assert.matches("metrics.listen: nothing listens at 127.0.0.1:9 for this worker", server:log())
+      assert.matches("http.listen: nothing listens at 127.0.0.1:8 for this worker", server:log())
       assert.matches("maxConnectionsPerHost: 3 in each of 2 workers are up to 6 connections to a host", server:log())
       server:stop "QUIT"
       nginx_world.close(cluster)
