@@ -51,6 +51,14 @@ describe("a coroutine that is killed while it waits", function()
               assert(ok and row.id == i and row.name == "name " .. i, tostring(row))
             end
             ngx.print "right"]],
+          ["/cancel"] = [[
+            local future = pool:executeAsync("SELECT name FROM ks.users WHERE id = ?", { id })
+            assert(ngx.on_abort(function()
+              ngx.shared.notes:incr(future:cancel() and select(2, future:wait()).code or "late", 1, 0)
+              ngx.exit(499)
+            end))
+            ngx.shared.notes:incr("begun", 1, 0)
+            future:wait()]],
           ["/noted"] = "ngx.print(ngx.shared.notes:get(ngx.var.arg_key) or 0)",
         },
       }
@@ -61,6 +69,20 @@ describe("a coroutine that is killed while it waits", function()
     world:rests()
     assert.equal("right", world.server:body "/check")
   end
+
+  it("N3 may have its request cancelled by its client's going", function()
+    moonpool.run(function()
+      local rule = world.cluster:rule { opcode = "EXECUTE", statement = "ks.users", delay = 200 }
+      local calls = {}
+      for i = 1, 5 do calls[i] = world.server:begin("/cancel?id=" .. i) end
+      while tonumber(world.server:body "/noted?key=begun") < 5 do moonpool.sleep(1) end
+      for i = 1, 5 do calls[i]:abort() end
+      local function noted(key) return tonumber(world.server:body("/noted?key=" .. key)) end
+      while noted "CANCELLED" + noted "late" < 5 do moonpool.sleep(1) end -- of any worker
+      rule:remove()
+      rests_and_is_right()
+    end)
+  end)
 
   it("N3 leaves no seat behind when its client goes", function()
     moonpool.run(function()

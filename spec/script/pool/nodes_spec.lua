@@ -155,6 +155,14 @@ describe("pool:addNode", function()
     assert.equal("CLOSED", select(2, pool:addNode "127.0.0.1").code)
   end)
 
+  it_in("ends when the pool closes while a name is looked up", function(world)
+    local pool = open(world)
+    local adding = world:spawn(function() return select(2, pool:addNode("far.example", { timeout = 60000 })).code end)
+    moonpool.sleep(0)
+    pool:close()
+    assert.equal("CLOSED", adding:wait())
+  end)
+
   it_in("and removeNode refuse what is no address or option", function(world)
     local pool = world:newPool()
     for _, case in ipairs {
