@@ -93,21 +93,21 @@ static int add_words(lua_State *L, const char *text, size_t len)
 	return count;
 }
 
-// The text as a chunk whose environment has __mp_more, the refill, __mp_fit, and the words that it names. They become
-// locals that nobody assigns to: constants to the compiler.
+// The text as a chunk whose environment has __mp_more, the refill, __mp_fit, __mp_key, and the words that it names.
+// They become locals that nobody assigns to: constants to the compiler.
 static void push_chunk(lua_State *L, const struct mp_buf *injected, int word_count)
 {
 	int list = lua_gettop(L);
 	luaL_Buffer chunk;
 	luaL_buffinit(L, &chunk);
-	luaL_addstring(&chunk, "local __mp_more,__mp_fit");
+	luaL_addstring(&chunk, "local __mp_more,__mp_fit,__mp_key");
 	for (int side = 0; side < 2; side++) {
 		for (int i = 1; i <= word_count; i++) {
 			luaL_addchar(&chunk, ',');
 			lua_rawgeti(L, list, i);
 			luaL_addvalue(&chunk);
 		}
-		luaL_addstring(&chunk, side == 0 ? "=__mp_more,__mp_fit" : " local __mp_fuel=0 ");
+		luaL_addstring(&chunk, side == 0 ? "=__mp_more,__mp_fit,__mp_key" : " local __mp_fuel=0 ");
 	}
 	luaL_addlstring(&chunk, (const char *)injected->data, injected->len);
 	luaL_pushresult(&chunk);

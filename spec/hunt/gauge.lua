@@ -83,7 +83,7 @@ end
 local TICK_PC = 3 -- UGET, SUBVN, USETV
 
 local function without_tick(text)
-  local main = loadstring("local __mp_more,__mp_fit,__mp_fuel return function(...) " .. text .. "\nend", "=p")
+  local main = loadstring("local __mp_more,__mp_fit,__mp_key,__mp_fuel return function(...) " .. text .. "\nend", "=p")
   if not main then return nil end -- one level deeper is one too many
   for i, proto in ipairs(functions_of(main, {})) do
     if i > 2 and not is_tick(proto, TICK_PC) then

@@ -76,6 +76,25 @@ describe("the fuel gauge", function()
     assert.equal("<T>x = ...", (ticked "x = ..."))
   end)
 
+  it("looks at the keys under which something is stored, and at no others", function()
+    for _, case in ipairs { { "t[<k>] = 1" }, { "t.a[<k>] = t[k]" }, { "t[a][<b>] = t[a][b]" }, { "t[k].a = 1" },
+      { "t[1] = k t['a'] = k t[ [[b]] ] = k" }, { "t[k]:f(t[k])" }, { "f(t)[<k>] = 1" }, { "t[<f(t[k])>] = 1" },
+      { "a[<i>], b.c, c[<j>] = b[j], a[i]" }, { "x = { [<k>] = { [<1 + k>] = t[k] }, [1] = 2, ['a'] = 3, k, t[k] }" },
+      { "t[<-1>] = 1 t[<(1)>] = 1" }, { "t[<#t + 1>] = t[#t]" }, { "f { [<k>] = 1 } [<k>] = 2" },
+      { "local a = t[k] return t[k]" }, { "for i = t[k], t[k] do end", "for i = t[k], t[k] do<T> end" },
+      { "t[<function() t[<k>] = 1 end>] = 1", "t[<function()<T> t[<k>] = 1 end>] = 1" },
+      { "t[<a .. b>] = 1", "t[< __mp_fit(a .. b)>] = 1" },
+      { "t[<a .. b == c>] = 1", "t[< __mp_fit(a .. b) == c>] = 1" } } do
+      local out = gauge.inject((case[1]:gsub("%[<", "["):gsub(">%]", "]")))
+      local count
+      repeat -- from the outermost
+        out, count = out:gsub(" __mp_key(%b())", function(key) return "<" .. key:sub(2, -2) .. ">" end)
+      until count == 0
+      out = out:gsub(" __mp_fuel=__mp_fuel%-1 if __mp_fuel<0 then __mp_fuel=__mp_more%(%)end ", "<T>")
+      assert.equal(case[2] or case[1], out)
+    end
+  end)
+
   it("pays for work in a row", function()
     local calls = ("f() "):rep(16)
     assert.equal(calls .. "<T>" .. calls .. "<T>f()", (ticked(calls .. calls .. "f()")))

@@ -21,11 +21,15 @@ function gauge.inject(text)
   return out, about
 end
 
--- With <T> for a tick, <T3> for one of three, <( )> around what is fitted; `plain`: without any of them.
+-- With <T> for a tick, <T3> for one of three, <( )> around what is fitted, nothing around keys; `plain`: without any of
+-- them.
 function gauge.show(text, plain)
   text = text:gsub(" __mp_fuel=__mp_fuel%-(%d+) if __mp_fuel<0 then __mp_fuel=__mp_more%(%)end ",
     function(ticks) return plain and "" or ticks == "1" and "<T>" or "<T" .. ticks .. ">" end)
   local count
+  repeat
+    text, count = text:gsub(" __mp_key(%b())", function(inner) return inner:sub(2, -2) end)
+  until count == 0
   repeat
     text, count = text:gsub(" __mp_fit(%b())",
       function(inner) return plain and inner:sub(2, -2) or "<" .. inner .. ">" end)
@@ -37,9 +41,11 @@ end
 function gauge.load(text, more, globals, name)
   local out, why = gauge.inject(text)
   if not out then return nil, why end
-  local chunk, wrong = loadstring("local __mp_more,__mp_fit=__mp_more,__mp_fit local __mp_fuel=0 " .. out, name)
+  local chunk, wrong = loadstring("local __mp_more,__mp_fit,__mp_key=__mp_more,__mp_fit,__mp_key local __mp_fuel=0 " ..
+    out, name)
   if not chunk then return nil, wrong end
-  local world = { __mp_more = more or function() return 1000 end, __mp_fit = function(fitted) return fitted end }
+  local function as_it_is(value) return value end
+  local world = { __mp_more = more or function() return 1000 end, __mp_fit = as_it_is, __mp_key = as_it_is }
   return setfenv(chunk, setmetatable(world, { __index = globals, __newindex = globals }))
 end
 

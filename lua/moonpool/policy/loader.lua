@@ -66,9 +66,11 @@ end
 local function run_file(source, env, made)
   rawset(env, "__mp_more", made.more)
   rawset(env, "__mp_fit", made.fit)
+  rawset(env, "__mp_key", made.key)
   local policy = setfenv(load_text(source.code, nil, "b"), env)()
   rawset(env, "__mp_more", nil)
   rawset(env, "__mp_fit", nil)
+  rawset(env, "__mp_key", nil)
   return policy
 end
 

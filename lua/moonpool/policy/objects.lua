@@ -140,6 +140,12 @@ function objects.new(bridge)
     return made.note(text)
   end
 
+  -- A key under which something is stored. What LuaJIT has compiled may not notice that it is NaN.
+  function made.key(key)
+    if type(key) == "number" and key ~= key then error("table index is NaN", 2) end
+    return key
+  end
+
   -- Hosts. A reference is made at the first sight of a slot and kept: slots never move.
   local function host_at(slot)
     local host = hosts[slot]

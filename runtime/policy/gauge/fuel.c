@@ -120,9 +120,10 @@ static void labels(struct mp_fuel_reader *reader)
 
 static void assignment_or_call(struct mp_fuel_reader *reader)
 {
-	do
+	do {
 		mp_fuel_primary(reader);
-	while (mp_fuel_take(reader, ','));
+		mp_fuel_store(reader);
+	} while (mp_fuel_take(reader, ','));
 	if (mp_fuel_take(reader, '='))
 		mp_fuel_expressions(reader);
 }
@@ -209,7 +210,10 @@ static void write(struct mp_buf *out, const struct mp_fuel_edit *edit)
 		              edit->ticks);
 		break;
 	case MP_FUEL_FIT: mp_buf_text(out, " __mp_fit("); break;
-	case MP_FUEL_FIT_END: mp_buf_text(out, ")"); break;
+	case MP_FUEL_KEY: mp_buf_text(out, " __mp_key("); break;
+	case MP_FUEL_FIT_END:
+	case MP_FUEL_KEY_END: mp_buf_text(out, ")"); break;
+	case MP_FUEL_NOTHING: break;
 	}
 }
 

@@ -6,6 +6,8 @@
 // A tick pays for MP_FUEL_WORK operations at most: after so many of them in a row the next statement begins with
 // another one, and one that has more of them itself pays for them together, before they are done. A text that is put
 // together (a .. b) goes through __mp_fit, which refuses one that is too long, so that no single operation takes long.
+// A key under which something is stored (t[k] = x, { [k] = x }) goes through __mp_key, which refuses NaN: compiled code
+// of LuaJIT may store it, or end the process.
 //
 // Ticks stand on the lines of what they follow, and only between whole statements, so the text means what it meant.
 // The reader knows Lua's grammar and is given what LuaJIT took for good Lua: what else there may be is refused.

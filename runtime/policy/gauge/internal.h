@@ -7,7 +7,14 @@
 #include "policy/gauge/fuel.h"
 #include "policy/gauge/token.h"
 
-enum mp_fuel_edit_kind { MP_FUEL_TICK, MP_FUEL_FIT, MP_FUEL_FIT_END };
+enum mp_fuel_edit_kind {
+	MP_FUEL_TICK,
+	MP_FUEL_FIT,
+	MP_FUEL_FIT_END,
+	MP_FUEL_NOTHING, // yet: around an expression in brackets, which may become
+	MP_FUEL_KEY,
+	MP_FUEL_KEY_END,
+};
 
 struct mp_fuel_edit {
 	size_t at;
@@ -28,6 +35,8 @@ struct mp_fuel_reader {
 	uint32_t functions; // around what is read
 	uint32_t work;      // operations of the statement that is read
 	uint32_t run;       // operations since the last tick
+	bool has_key;       // what was read last ends with an expression in brackets, between these two edits
+	uint32_t key, key_end;
 	bool is_wrong;
 };
 
@@ -59,5 +68,7 @@ void mp_fuel_expression(struct mp_fuel_reader *reader,
 void mp_fuel_expressions(struct mp_fuel_reader *reader);
 void mp_fuel_primary(
 	struct mp_fuel_reader *reader); // a name or something in brackets, and what is asked of it
+// Something is stored in what was read last: if it ends with a key in brackets, that is looked at.
+void mp_fuel_store(struct mp_fuel_reader *reader);
 void mp_fuel_function(struct mp_fuel_reader *reader); // from its parameters to its end
 void mp_fuel_block(struct mp_fuel_reader *reader);

@@ -149,13 +149,36 @@ void mp_fuel_function(struct mp_fuel_reader *reader)
 	reader->run = run;
 }
 
+// Behind '[', to ']'. A constant is no NaN.
+static void key(struct mp_fuel_reader *reader)
+{
+	bool is_constant = (mp_fuel_is(reader, MP_TOKEN_STRING) || mp_fuel_is(reader, MP_TOKEN_NUMBER)) &&
+	                   mp_fuel_kind_ahead(reader) == ']';
+	uint32_t from = is_constant ? 0 : mp_fuel_edit(reader, mp_fuel_here(reader), MP_FUEL_NOTHING, 0);
+	mp_fuel_expression(reader, 0);
+	reader->has_key = !is_constant;
+	reader->key = from;
+	reader->key_end = is_constant ? 0 : mp_fuel_edit(reader, reader->behind, MP_FUEL_NOTHING, 0);
+	mp_fuel_expect(reader, ']');
+}
+
+void mp_fuel_store(struct mp_fuel_reader *reader)
+{
+	if (!reader->has_key || mp_buf_status(&reader->edits) != 0)
+		return;
+	struct mp_fuel_edit *edits = (struct mp_fuel_edit *)(void *)reader->edits.data;
+	edits[reader->key].kind = MP_FUEL_KEY;
+	edits[reader->key_end].kind = MP_FUEL_KEY_END;
+	reader->work++;
+}
+
 static void table(struct mp_fuel_reader *reader)
 {
 	mp_fuel_expect(reader, '{');
 	while (!mp_fuel_is(reader, '}') && !reader->is_wrong) {
 		if (mp_fuel_take(reader, '[')) {
-			mp_fuel_expression(reader, 0);
-			mp_fuel_expect(reader, ']');
+			key(reader);
+			mp_fuel_store(reader);
 			mp_fuel_expect(reader, '=');
 		} else if ((mp_fuel_is(reader, MP_TOKEN_NAME) || mp_fuel_is(reader, MP_TOKEN_GOTO)) &&
 		           mp_fuel_kind_ahead(reader) == '=') {
@@ -193,12 +216,15 @@ void mp_fuel_primary(struct mp_fuel_reader *reader)
 	} else {
 		mp_fuel_name(reader);
 	}
+	reader->has_key = false;
 	while (!reader->is_wrong) {
+		if (mp_fuel_take(reader, '[')) {
+			key(reader);
+			reader->work++;
+			continue;
+		}
 		if (mp_fuel_take(reader, '.')) {
 			mp_fuel_name(reader);
-		} else if (mp_fuel_take(reader, '[')) {
-			mp_fuel_expression(reader, 0);
-			mp_fuel_expect(reader, ']');
 		} else if (mp_fuel_is(reader, '(') || mp_fuel_is(reader, '{') ||
 		           mp_fuel_is(reader, MP_TOKEN_STRING)) {
 			arguments(reader);
@@ -209,6 +235,7 @@ void mp_fuel_primary(struct mp_fuel_reader *reader)
 		} else {
 			return;
 		}
+		reader->has_key = false;
 		reader->work++;
 	}
 }
