@@ -56,7 +56,7 @@ local BYTES = { B = 1, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12, KIB = 1024, MIB 
 -- Bytes: a number, or a text such as "100MB".
 function kinds.size(check, path, rule, value)
   local bytes = value
-  if type(value) == "string" then
+  if type(value) == "string" and #value < 32 then -- the pattern has two repetitions
     local number, unit = value:match "^(%d+%.?%d*) ?(%a+)$"
     bytes = number and BYTES[unit:upper()] and math.floor(tonumber(number) * BYTES[unit:upper()])
   end
