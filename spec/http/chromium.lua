@@ -10,6 +10,7 @@ local bit = require "bit"
 local cjson = require "cjson"
 local ffi = require "ffi"
 require "spec.support.unix" -- poll
+require "spec.support.sim_process" -- usleep
 local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 
@@ -37,9 +38,10 @@ function chromium.missing()
   return not path_of_program() and "Chromium is not installed (scripts/packages spec)" or nil
 end
 
-local COMMAND = [[mkfifo '%s/to' '%s/from' && { timeout 180 '%s' --headless --no-sandbox --disable-gpu \
+local COMMAND = [[cd '%s' && mkfifo to from && ( timeout 180 '%s' --headless --no-sandbox --disable-gpu \
   --hide-scrollbars --no-first-run --disable-dev-shm-usage --disable-background-networking \
-  --user-data-dir='%s/profile' --remote-debugging-pipe 3<>'%s/to' 4<>'%s/from' > '%s/log' 2>&1 < /dev/null & }]]
+  --user-data-dir="$PWD/profile" --remote-debugging-pipe 3<>to 4<>from > log 2>&1 < /dev/null; touch ended ) \
+  > /dev/null 2>&1 &]]
 
 -- ---- the protocol -----------------------------------------------------------------------------------------
 
@@ -93,13 +95,16 @@ end
 -- options: width, height, dark, scale
 function chromium.open(options)
   local folder = policies.folder()
-  assert(os.execute(COMMAND:format(folder, folder, path_of_program(), folder, folder, folder, folder)))
+  assert(os.execute(COMMAND:format(folder, path_of_program())))
   local self = setmetatable({ folder = folder, number = 0, rest = "", problems = {}, seen = {},
     buffer = ffi.new "char[65536]" }, Page)
-  repeat
+  for _ = 1, 1200 do -- until they are there
     self.to = ffi.C.spec_chromium_open(folder .. "/to", RDWR)
     self.from = ffi.C.spec_chromium_open(folder .. "/from", bit.bor(RDWR, NONBLOCK))
-  until self.to >= 0 and self.from >= 0
+    if self.to >= 0 and self.from >= 0 then break end
+    ffi.C.usleep(25000)
+  end
+  assert(self.to >= 0 and self.from >= 0, "no pipes in " .. folder)
   local target = self:call("Target.createTarget", { url = "about:blank" }).targetId
   self.session = self:call("Target.attachToTarget", { targetId = target, flatten = true }).sessionId
   for _, domain in ipairs { "Page", "Runtime", "Log" } do self:call(domain .. ".enable") end
@@ -149,6 +154,11 @@ function Page:close()
   pcall(self.call, self, "Browser.close")
   ffi.C.close(self.to)
   ffi.C.close(self.from)
+  for _ = 1, 1200 do -- it writes into its profile to the last
+    local ended = io.open(self.folder .. "/ended")
+    if ended then ended:close() break end
+    ffi.C.usleep(25000)
+  end
   policies.remove(self.folder)
 end
 
