@@ -17,17 +17,18 @@ local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
 local listeners = require "moonpool.listeners"
 local page = require "moonpool.page"
-local pool_module = require "moonpool.pool"
+local reload = require "moonpool.reload"
 local schema = require "moonpool.config.schema"
 local workers = require "resty.moonpool.workers"
 
 if not core.counts then error("resty.moonpool works inside of nginx: outside of it, require \"moonpool\"", 2) end
 
 local RETRY_MS = 1000 -- between attempts at a cluster that cannot be reached yet
+local WARM_MS = 5     -- between looks at what a pool learns from other workers
 
 local resty = setmetatable({}, { __index = moonpool })
 
-local pools = {} -- name = { pool =, connected = }
+local pools = {} -- name = { name =, pool =, connected =, warming = }
 local default = "default"
 
 local is_key = {} -- of a configuration
@@ -40,14 +41,36 @@ local function by_name(given)
   return named and given or { [default] = given }
 end
 
+-- Every configuration of this worker, at the start and at a reload.
+local complete = reload.complete
+function reload.complete(checked)
+  complete(checked)
+  workers.divide(checked)
+end
+
+-- Connected, it learns what other workers know, for a bounded time, before it is anybody's. In a coroutine of its own:
+-- a request's may end at any moment.
+local function warm(entry)
+  core.serve()
+  workers.warm(entry.name, entry.pool)
+  entry.connected = true
+end
+
+local function make_ready(entry)
+  if not entry.warming then
+    entry.warming = true
+    core.start(warm, entry)
+  end
+  while not entry.connected do core.sleep(WARM_MS) end
+end
+
 -- Until it is connected, or closed. Whoever asks for the pool meanwhile waits for the same attempt.
 local function connect(entry)
   core.serve()
   while not entry.connected do
     local ok, err = entry.pool:connect()
     if not ok and err.code == "CLOSED" then return end
-    entry.connected = ok == true
-    if not ok then core.sleep(RETRY_MS) end
+    if ok then make_ready(entry) else core.sleep(RETRY_MS) end
   end
 end
 
@@ -85,7 +108,7 @@ end
 
 -- Makes the pools of this worker and begins to connect them; returns at once. Raises what is wrong with a
 -- configuration. options.shared: the name of a dictionary (lua_shared_dict) through which the workers tell each other
--- what they count.
+-- what they count and know.
 function resty.init_worker(configuration, options)
   if options ~= nil then check_options(options) end
   local phase = ngx.get_phase()
@@ -106,14 +129,15 @@ function resty.init_worker(configuration, options)
       for _, other in pairs(made) do core.discard(other.pool) end
       return nil, err
     end
-    made[name] = { pool = pool, connected = false }
+    made[name] = { name = name, pool = pool, connected = false }
   end
   for name, entry in pairs(made) do
     pools[name] = entry
     core.start(connect, entry)
-    workers.count_connections(entry.pool, pool_module.configuration(entry.pool))
   end
-  if options and options.shared then workers.share(options.shared) end
+  local own = {}
+  for name, entry in pairs(made) do own[name] = entry.pool end
+  workers.begin(own, options and options.shared)
   return true
 end
 
@@ -140,7 +164,7 @@ function resty.pool(name)
   if entry.connected then return entry.pool end
   local ok, err = entry.pool:connect()
   if not ok then return nil, err end
-  entry.connected = true
+  make_ready(entry)
   return entry.pool
 end
 

@@ -149,6 +149,9 @@ inline bool mp_prepared_is_doubted(const struct mp_prepared *prepared)
 }
 // A value does not fit the types that the statement is known to have: they may be others by now.
 void mp_prepared_misfit(struct mp_prepared *prepared);
+// Visit those in the cache, the least recently used first.
+void mp_session_each_prepared(const struct mp_session *session,
+                              void (*fn)(void *data, const struct mp_prepared *prepared), void *data);
 // From the cache when it is not doubted, or by PREPARE on one host (single-flight per text and keyspace). Exactly one
 // of prepared, err. `prepared` is borrowed: ref it to keep it. When the statement is in the cache, `*cached` is set (a
 // borrowed reference), nothing else happens and on_done is not called. Returns 0 or MP_E*.

@@ -55,6 +55,15 @@ void mp_session_knock(struct mp_session *session, uint16_t index)
 		mp_pool_retry_now(&host->pool);
 }
 
+void mp_session_hint(struct mp_session *session, uint16_t index, bool is_up)
+{
+	struct mp_host *host = host_at(session, index);
+	if (host != NULL && is_up)
+		mp_host_hint_up(host);
+	else if (host != NULL)
+		mp_host_hint_down(host);
+}
+
 void mp_session_renew(struct mp_session *session, uint16_t index)
 {
 	struct mp_host *host = host_at(session, index);

@@ -12,6 +12,8 @@ void mp_session_hold(struct mp_session *session, uint16_t host, enum mp_host_hol
 void mp_session_sever(struct mp_session *session, uint16_t host);
 // An attempt to connect is made as soon as the pool may (pool/pool.h), if it wants connections.
 void mp_session_knock(struct mp_session *session, uint16_t host);
+// Somebody else sees it so. Up: an attempt to connect is made soon. Down: its connections are asked for a sign of life.
+void mp_session_hint(struct mp_session *session, uint16_t host, bool is_up);
 // Each of its connections is replaced by a new one; a host that is down is knocked at.
 void mp_session_renew(struct mp_session *session, uint16_t host);
 // So many connections, whatever the configuration says; 0, 0: as that says.

@@ -98,6 +98,8 @@
 	X("holdHost", mp_core_hold_host, "pause, drain or resume a host")                                 \
 	X("severHost", mp_core_sever_host, "drain a host without waiting for requests")                   \
 	X("knockHost", mp_core_knock_host, "try to connect to a host now")                                \
+	X("hintHost", mp_core_hint_host, "somebody else sees a host up, or down")                         \
+	X("preparedTexts", mp_core_prepared_texts, "the statements that a pool has prepared")             \
 	X("renewHost", mp_core_renew_host, "replace the connections of a host")                           \
 	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \
 	X("shareHost", mp_core_share_host, "the share of its requests that a host gets")                  \

@@ -2,6 +2,7 @@
 -- Several workers of one nginx: what they count is told by whichever is asked.
 local nginx = require "spec.nginx.support.nginx"
 local nginx_world = require "spec.nginx.support.world"
+local policies = require "spec.support.policies"
 
 local METRICS = [[--bare
   local text, kind = require("resty.moonpool").metrics()
@@ -21,10 +22,11 @@ describe("the workers of one nginx", function()
     nginx_world.run(function()
       local cluster = nginx_world.cluster {}
       local config = nginx.config(cluster, "metrics = { listen = '127.0.0.1:9' }, " ..
-        "http = { listen = '127.0.0.1:8' }, pooling = { maxConnectionsPerHost = { ['0'] = 3 } }")
+        "http = { listen = '127.0.0.1:8' }, pooling = { maxConnectionsPerHost = { ['0'] = 5 } }")
       local server = nginx.start { workers = 2,
         worker = ("require('resty.moonpool').init_worker(%s, { shared = 'notes' })"):format(config),
-        locations = { ["/metrics"] = METRICS, ["/get"] = [[
+        locations = { ["/metrics"] = METRICS, ["/most"] = [[
+          ngx.print(require("resty.moonpool").pool():getHosts()[1].maxConnections)]], ["/get"] = [[
           local pool = assert(require("resty.moonpool").pool())
           assert(pool:execute "SELECT name FROM ks.users WHERE id = 1")
           ngx.print(ngx.worker.id())]] } }
@@ -54,10 +56,140 @@ describe("the workers of one nginx", function()
       -- The same configuration as outside of nginx: no worker takes the address, none is without a pool.
       assert.matches("metrics.listen: nothing listens at 127.0.0.1:9 for this worker", server:log())
       assert.matches("http.listen: nothing listens at 127.0.0.1:8 for this worker", server:log())
-      assert.matches("maxConnectionsPerHost: 3 in each of 2 workers are up to 6 connections to a host", server:log())
+      assert.matches("maxConnectionsPerHost['0']: 5 connections to a host are 2 in each of 2 workers, 4 in all",
+        server:log(), 1, true)
+      assert.equal("2", server:body "/most")
       server:stop "QUIT"
       nginx_world.close(cluster)
     end)
+  end)
+
+  -- A world with a dictionary; `more` of the configuration, locations beside those that say which worker answers.
+  local function shared_world(more, locations, body)
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      local all = {
+        ["/hosts"] = [[
+          local list = {}
+          for _, host in ipairs(require("resty.moonpool").pool():getHosts()) do
+            list[#list + 1] = host.address:match "^[^:]+" .. "=" .. host.status
+          end
+          table.sort(list)
+          ngx.print(ngx.worker.id(), " ", table.concat(list, " "))]],
+        ["/get"] = [[
+          local pool = assert(require("resty.moonpool").pool())
+          local result, err = pool:execute("SELECT name FROM ks.users WHERE id = ?", { 1 }, { timeout = 300 })
+          ngx.print(ngx.worker.id(), " ", result and "ok" or err.code)]],
+      }
+      for path, lua in pairs(locations) do all[path] = lua end
+      local server = nginx.start { workers = 2, locations = all,
+        worker = ("require('resty.moonpool').init_worker(%s, { shared = 'notes' })")
+          :format(nginx.config(cluster, more)) }
+      body(server, cluster)
+      server:stop "QUIT"
+      nginx_world.close(cluster)
+    end)
+  end
+
+  -- What each worker says, by its number, when all have said it in the way `pattern` wants.
+  local function from_all(server, path, pattern, count)
+    local said = {}
+    nginx.eventually(path .. " of all workers", function()
+      local id, text = server:body(path):match "^(%d+) (.*)$"
+      said[id] = text
+      local seen = 0
+      for _, each in pairs(said) do seen = seen + (each:find(pattern) and 1 or 0) end
+      return seen >= (count or 2)
+    end)
+    return said
+  end
+
+  it("help each other to see that a host is silent", function()
+    -- A worker that has nothing to do would notice after a minute.
+    shared_world("pooling = { heartBeatInterval = 60000, heartBeatTimeout = 300 }", {
+      ["/ask"] = [[
+        if ngx.worker.id() ~= 0 then return ngx.print(ngx.worker.id(), " not I") end
+        local result, err = require("resty.moonpool").pool():execute("SELECT key FROM system.local", nil,
+          { host = "127.0.0.2", timeout = 200 })
+        ngx.print(ngx.worker.id(), " ", result and "ok" or "failed")]],
+    }, function(server, cluster)
+      from_all(server, "/hosts", "127.0.0.2=up")
+      cluster:pause(2)
+      from_all(server, "/ask", "failed", 1)
+      from_all(server, "/hosts", "127.0.0.2=down")
+      cluster:resume(2)
+      from_all(server, "/hosts", "127.0.0.2=up")
+    end)
+  end)
+
+  it("start warm: what others have prepared is prepared before the first request", function()
+    shared_world(nil, {
+      ["/known"] = [[
+        local core, texts = require "moonpool.core_loader", {}
+        for i, one in ipairs(core.preparedTexts(require("resty.moonpool").pool())) do texts[i] = one[1] end
+        table.sort(texts)
+        ngx.print(ngx.worker.pid(), " ", table.concat(texts, "; "))]],
+      ["/told"] = [[ngx.print(ngx.worker.id(), " ", ngx.shared.notes:get "moonpool.statements.default" or "nothing")]],
+      ["/more"] = [[
+        local pool = require("resty.moonpool").pool()
+        assert(pool:prepare "SELECT id FROM ks.users WHERE id = ?")
+        assert(pool:prepare("SELECT id FROM users WHERE id = ?", { keyspace = "ks" }))
+        ngx.print "0 done"]],
+    }, function(server)
+      from_all(server, "/get", "ok")
+      server:body "/more"
+      local all = { "SELECT id FROM ks.users WHERE id = ?", "SELECT id FROM users WHERE id = ?",
+        "SELECT name FROM ks.users WHERE id = ?" }
+      nginx.eventually("all are told", function()
+        local told = server:body "/told"
+        for _, text in ipairs(all) do
+          if not told:find(text, 1, true) then return false end
+        end
+        return true
+      end)
+      local old = {}
+      for _, pid in ipairs(server:workers()) do old[pid] = true end
+      server:signal "HUP"
+      nginx.eventually("a new worker answers", function()
+        local pid, text = server:body("/known"):match "^(%d+) (.*)$"
+        if old[tonumber(pid)] then return false end
+        assert.equal(table.concat(all, "; "), text)
+        return true
+      end)
+    end)
+  end)
+
+  it("have one among them that runs playbooks, and another one when that dies", function()
+    local folder = policies.folder()
+    policies.write(folder .. "/tick.lua", [[
+      return playbook { name = "Tick", when = { every = "1s" }, coolDown = "1s", atMost = { 1000, per = "1h" },
+        run = function(run) run:log "tick" end }
+    ]])
+    shared_world(("playbooks = { %q }"):format(folder .. "/tick.lua"), { ["/runs"] = [[
+      local count = 0
+      for _, entry in ipairs(debug.getfenv(require("resty.moonpool").pool()).playbooks:history()) do
+        if entry.playbook == "Tick" then count = count + 1 end
+      end
+      ngx.print(ngx.worker.pid(), " ", count)]] }, function(server)
+      local function leader_of(but)
+        local pid
+        nginx.eventually("a worker runs it", function()
+          local id, count = server:body("/runs"):match "^(%d+) (%d+)$"
+          pid = tonumber(id)
+          return pid ~= but and tonumber(count) > 0
+        end)
+        return pid
+      end
+      local first = leader_of()
+      local counts = from_all(server, "/runs", "%d")
+      for id, count in pairs(counts) do
+        assert.equal(tonumber(id) == first, tonumber(count) > 0, id .. ": " .. count)
+      end
+      server.expected = true -- nginx tells of the death in an [alert]
+      server:signal("KILL", first)
+      assert.not_equal(first, leader_of(first))
+    end)
+    policies.remove(folder)
   end)
 
   it("say which dictionary is missing", function()

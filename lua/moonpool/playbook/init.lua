@@ -25,6 +25,9 @@ local playbooks = {
   folder = nil, -- where audit and memory go unless the configuration says; moonpool serve sets it
 }
 
+--- Whether this process begins runs by itself; false: another one of the same kind does. Workers of nginx set it.
+function playbooks.is_ours() return true end
+
 local Owner = {}
 Owner.__index = Owner
 
@@ -228,6 +231,7 @@ end
 local function begin(self, book, host, why, given)
   local definition = book.definition
   if not self.is_on then return skip(self, book, host, "playbooks are switched off") end
+  if not (given.by_hand or playbooks.is_ours()) then return nil, "another process runs playbooks" end
   if is_running(self, definition.name, host) then return nil, "it runs already" end
   local may, reason
   if given.by_hand then
@@ -348,7 +352,7 @@ end
 look_on = function(self)
   core.serve()
   while next(self.books) and core.identity(self.pool) ~= false do
-    if self.is_on then look(self) end
+    if self.is_on and playbooks.is_ours() then look(self) end
     core.sleep(LOOK_MS)
   end
   self.looking = false
@@ -397,6 +401,9 @@ function Owner:switch(on, why)
   end
   if self.audit then self.audit:add { playbook = "*", step = on and "switched on" or "switched off", why = why } end
 end
+
+--- Whether a run goes on.
+function Owner:is_busy() return next(self.runs) ~= nil end
 
 function Owner:history(name, count)
   return self.audit and self.audit:last(count or 100, name) or {}

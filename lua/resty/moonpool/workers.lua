@@ -1,9 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the workers of one nginx tell each other, through a shared dictionary that the user names (`lua_shared_dict`).
--- Each writes down what its pools have counted; whoever is scraped tells of all. Nothing of it is on the way of a
--- request, and nobody waits for anybody: what a worker that has gone wrote down lapses.
+-- Each writes down what its pools have counted; whoever is scraped tells of all. So do they with hosts and statements
+-- (warmth.lua), and one of them runs playbooks (leader.lua). Nothing of it is on the way of a request, and nobody waits
+-- for anybody: what a worker that has gone wrote down lapses.
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
+local leader = require "resty.moonpool.leader"
+local warmth = require "resty.moonpool.warmth"
 
 local workers = {}
 
@@ -21,27 +24,79 @@ local function publish()
   end
 end
 
+local pools = {} -- name = { pool =, heard = by host }
+
+local function is_busy()
+  for _, entry in pairs(pools) do
+    local owner = debug.getfenv(entry.pool).playbooks
+    if owner and owner:is_busy() then return true end
+  end
+  return false
+end
+
+local function tell_and_hear(name, entry)
+  warmth.hear_hosts(shared, name, entry.pool, entry.heard)
+  warmth.tell_statements(shared, name, entry.pool)
+end
+
 -- Until the worker goes. An old one does not write over what its successor says.
 local function serve()
   core.serve()
-  while not ngx.worker.exiting() do
-    publish()
+  while not ngx.worker.exiting() or is_busy() do
+    leader.renew(is_busy())
+    if not ngx.worker.exiting() then
+      publish()
+      for name, entry in pairs(pools) do
+        if core.identity(entry.pool) then tell_and_hear(name, entry) end -- it was connected, and is not closed
+      end
+    end
     core.sleep(EVERY_MS)
   end
+  leader.renew(false)
 end
 
-function workers.share(name)
-  shared = ngx.shared[name]
-  core.start(serve)
+-- The pools of this worker, by name. `dictionary` nil: nothing is told.
+function workers.begin(made, dictionary)
+  leader.begin(dictionary and ngx.shared[dictionary])
+  if not dictionary then return end
+  local is_first = not shared
+  shared = ngx.shared[dictionary]
+  for name, pool in pairs(made) do
+    pools[name] = { pool = pool, heard = {} }
+    warmth.tell_hosts(shared, name, pool)
+  end
+  if is_first then core.start(serve) end
 end
 
--- A configuration counts in each worker; one of them says what that comes to.
-function workers.count_connections(pool, configuration)
-  local each, count = configuration.localMax, ngx.worker.count()
-  if not each or count == 1 or ngx.worker.id() ~= 0 then return end
-  core.log("warn", ("pooling.maxConnectionsPerHost: %d in each of %d workers are up to %d connections to a host, " ..
-    "and one of each worker to a host of its choice; twice that during a reload"):format(each, count, each * count),
-    pool)
+-- A pool that has just connected; waits for a bounded time.
+function workers.warm(name, pool)
+  if shared then warmth.prepare(shared, name, pool) end
+end
+
+-- ---- connections ------------------------------------------------------------------------------------------
+
+-- Limits of a configuration that count over all workers, by the key of each and that of the least it may not be below.
+local LIMITS = {
+  { max = "localMax", core = "localCore", key = "pooling.maxConnectionsPerHost['0']" },
+  { max = "remoteMax", core = "remoteCore", key = "pooling.maxConnectionsPerHost['1']" },
+  { max = "adaptiveMax", core = "adaptiveMin", key = "pooling.adaptivePooling.maxConnections" },
+}
+
+-- A limit counts for all workers together: each has its share of it, one connection at least. One of them says so.
+function workers.divide(checked)
+  local count = ngx.worker.count()
+  for _, limit in ipairs(count > 1 and LIMITS or {}) do
+    local all = checked[limit.max]
+    if all then
+      local each = math.max(1, math.floor(all / count))
+      checked[limit.max] = each
+      if checked[limit.core] and checked[limit.core] > each then checked[limit.core] = each end
+      local told = ("%s: %d connections to a host are %d in each of %d workers, %d in all, and one of each worker " ..
+        "to a host of its choice; twice that during a reload"):format(limit.key, all, each, count, each * count)
+      if ngx.worker.id() == 0 and limit.told ~= told then core.log("warn", told) end
+      limit.told = told
+    end
+  end
 end
 
 -- ---- all in one -------------------------------------------------------------------------------------------

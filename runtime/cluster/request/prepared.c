@@ -116,6 +116,14 @@ struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str
 	return &entry->pub;
 }
 
+void mp_session_each_prepared(const struct mp_session *session,
+                              void (*fn)(void *data, const struct mp_prepared *prepared), void *data)
+{
+	const struct mp_list *lru = &session->prepares.lru;
+	for (struct mp_list_node *node = mp_list_first(lru); node != NULL; node = mp_list_next(lru, node))
+		fn(data, &MP_CONTAINER_OF(node, struct mp_prepared_entry, lru)->pub);
+}
+
 // ---- statements -------------------------------------------------------------------------------------------
 
 extern inline struct mp_prepared *mp_prepared_ref(struct mp_prepared *prepared);

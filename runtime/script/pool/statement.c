@@ -87,6 +87,29 @@ int mp_core_statement_defaults(lua_State *L)
 	return 0;
 }
 
+static void push_prepared(void *data, const struct mp_prepared *prepared)
+{
+	lua_State *L = data;
+	lua_createtable(L, 2, 0);
+	lua_pushlstring(L, prepared->cql.data, prepared->cql.len);
+	lua_rawseti(L, -2, 1);
+	if (prepared->sent_keyspace.len > 0) {
+		lua_pushlstring(L, prepared->sent_keyspace.data, prepared->sent_keyspace.len);
+		lua_rawseti(L, -2, 2);
+	}
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+}
+
+// preparedTexts(pool): { { text, keyspace if it is not the pool's }, ... }, the least recently used first.
+int mp_core_prepared_texts(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	lua_newtable(L);
+	if (pool->state != MP_POOL_CLOSED)
+		mp_session_each_prepared(pool->engine.session, push_prepared, L);
+	return 1;
+}
+
 void mp_lua_add_statement(lua_State *L)
 {
 	static const luaL_Reg methods[] = {

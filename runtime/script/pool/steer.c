@@ -62,6 +62,17 @@ int mp_core_knock_host(lua_State *L)
 	return done(L);
 }
 
+// hintHost(pool, host, is up): somebody else sees it so. true, or nil and err.
+int mp_core_hint_host(lua_State *L)
+{
+	struct mp_session *session;
+	const struct mp_host *host = subject(L, &session);
+	if (host == NULL)
+		return 2;
+	mp_session_hint(session, host->index, lua_toboolean(L, 3));
+	return done(L);
+}
+
 // renewHost(pool, host): true, or nil and err.
 int mp_core_renew_host(lua_State *L)
 {
