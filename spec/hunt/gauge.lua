@@ -162,9 +162,17 @@ local function run_plain(plain)
   return { told = told, is_endless = run(plain, told) }
 end
 
+-- Of a text that is put together over several lines LuaJIT tells the line of the word that it reads next, which is
+-- __mp_fit's end.
+local function without_line(said)
+  return type(said) == "string" and said:gsub("^p:%d+: (attempt to concatenate )", "%1") or said
+end
+
 local function differs(a, b)
   for i = 1, math.max(#a, #b) do
-    if a[i] ~= b[i] then return ("it says %s where it said %s"):format(tostring(b[i]), tostring(a[i])) end
+    if without_line(a[i]) ~= without_line(b[i]) then
+      return ("it says %s where it said %s"):format(tostring(b[i]), tostring(a[i]))
+    end
   end
 end
 
