@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "policy/kinds.h"
+#include "policy/signed.h"
 
 // NULL stays NULL and is fine.
 static bool copy_text(char **to, const char *from)
@@ -34,6 +35,19 @@ static void free_choice(struct mp_policy_choice *choice)
 	mp_free((void *)(uintptr_t)choice->key);
 }
 
+static bool copy_keys(struct mp_source_path *to, const struct mp_policies_config *from)
+{
+	size_t bytes = from->key_count * MP_POLICY_KEY_BYTES;
+	to->keys = bytes > 0 ? mp_alloc(bytes) : NULL;
+	if (bytes > 0 && to->keys == NULL)
+		return false;
+	if (bytes > 0)
+		memcpy(to->keys, from->keys, bytes);
+	to->key_count = from->key_count;
+	to->is_good = from->is_good;
+	return true;
+}
+
 int mp_policy_orders_init(struct mp_policy_orders *orders, const struct mp_policies_config *config,
                           const char *home)
 {
@@ -49,6 +63,7 @@ int mp_policy_orders_init(struct mp_policy_orders *orders, const struct mp_polic
 		ok = copy_text(&orders->source.paths[i], config->paths[i]);
 		orders->source.path_count = i + 1;
 	}
+	ok = copy_keys(&orders->source, config) && ok;
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		ok = copy_choice(&orders->choices[kind], &config->choices[kind],
 		                 mp_policy_ops((enum mp_policy_kind)kind)->fallback) &&
@@ -63,6 +78,7 @@ void mp_policy_orders_deinit(struct mp_policy_orders *orders)
 	for (size_t i = 0; i < orders->source.path_count; i++)
 		mp_free(orders->source.paths[i]);
 	mp_free(orders->source.paths);
+	mp_free(orders->source.keys);
 	mp_free(orders->where);
 }
 
@@ -89,7 +105,9 @@ bool mp_policy_orders_same_choice(const struct mp_policy_orders *a, const struct
 
 bool mp_policy_orders_same_paths(const struct mp_policy_orders *a, const struct mp_policy_orders *b)
 {
-	bool same = a->source.path_count == b->source.path_count;
+	bool same = a->source.path_count == b->source.path_count && a->source.key_count == b->source.key_count;
+	if (same && a->source.key_count > 0)
+		same = memcmp(a->source.keys, b->source.keys, a->source.key_count * MP_POLICY_KEY_BYTES) == 0;
 	for (size_t i = 0; same && i < a->source.path_count; i++)
 		same = strcmp(a->source.paths[i], b->source.paths[i]) == 0;
 	return same;

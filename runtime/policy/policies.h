@@ -44,6 +44,10 @@ struct mp_policies_config {
 	const char *home;         // folder that holds lua/ and policies/; NULL: mp_installation_find()
 	const char *const *paths; // policyPath: folders searched before the built-ins
 	size_t path_count;
+	// Only files with a signature by one of these come into force; NULL: all do (policy/signed.h).
+	const uint8_t *keys; // public ones of Ed25519, 32 bytes each
+	size_t key_count;
+	bool (*is_good)(const uint8_t *key, const void *text, size_t len, const uint8_t *signature);
 	struct mp_policy_choice choices[MP_POLICY_KINDS];
 	const char *where;        // "app.lua:12", put before messages about options; NULL: nothing
 	size_t memory_bytes;      // most a policy state may use; 0: 16 MiB

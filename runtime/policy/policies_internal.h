@@ -20,6 +20,7 @@
 #define MP_POLICY_EVENTS      8u
 #define MP_POLICY_TIMED_MASK  UINT64_C(1023) // of a policy that requests ask: one call in 1,024 is timed
 #define MP_POLICY_MODULES     4u
+#define MP_POLICY_WATCHES     (2u * MP_POLICY_FILES) // files, and their signatures
 #define MP_POLICY_MEMORY      ((size_t)16 << 20)
 
 struct mp_generation {
@@ -54,8 +55,8 @@ struct mp_policy_slot {
 	void *service;     // what the kind keeps here, whichever generation serves; NULL: nothing
 	uint64_t probe_ms; // when it is asked next
 	struct mp_log_gate gate;
-	struct mp_watch *watches[MP_POLICY_FILES];
-	char *watched[MP_POLICY_FILES];
+	struct mp_watch *watches[MP_POLICY_WATCHES];
+	char *watched[MP_POLICY_WATCHES];
 	char last_error[MP_POLICY_TEXT];
 };
 

@@ -13,6 +13,10 @@ struct mp_source_path {
 	const char *home; // built-ins are in home/policies/<folder>/
 	char **paths;     // searched before
 	size_t path_count;
+	// Whose signature a file needs, that is none of the built-in ones (policy/signed.h): public keys, end to end.
+	uint8_t *keys;
+	size_t key_count; // 0: anybody may change them
+	bool (*is_good)(const uint8_t *key, const void *text, size_t len, const uint8_t *signature);
 };
 
 // The text of a regular file, NUL-terminated behind its length. Refused: more than `max_bytes`, bytecode, NUL

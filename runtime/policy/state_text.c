@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "policy/gauge/token.h"
 #include "policy/kinds.h"
+#include "policy/signed.h"
 #include "policy/state.h"
 #include "policy/words.h"
 
@@ -49,6 +50,8 @@ static int find_policy(lua_State *L)
 		state->files[state->file_count++] = copy;
 		rc = mp_source_read(path, MP_SOURCE_POLICY_MAX, text, message, sizeof(message));
 	}
+	if (rc == 0)
+		rc = mp_policy_check_signature(texts->source, path, text, message, sizeof(message));
 	if (rc != 0) {
 		lua_pushnil(L);
 		lua_pushstring(L, message);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/err.h"
+#include "link/tls_sign.h"
 #include "policy/cover.h"
 #include "policy/gauge/token.h"
 #include "policy/policies.h"
@@ -123,6 +125,56 @@ int mp_core_covered(lua_State *L)
 	lua_newtable(L);
 	mp_cover_each(push_edge, L);
 	return 1;
+}
+
+static void push_hex(lua_State *L, const uint8_t *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+	luaL_Buffer text;
+	luaL_buffinit(L, &text);
+	for (size_t i = 0; i < count; i++) {
+		luaL_addchar(&text, digits[bytes[i] >> 4]);
+		luaL_addchar(&text, digits[bytes[i] & 15]);
+	}
+	luaL_pushresult(&text);
+}
+
+static int refuse_key(lua_State *L, int rc)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, rc == MP_EINVAL ? "the key is no private key of Ed25519 as PEM without a passphrase"
+	                                  : mp_err_text(rc));
+	return 2;
+}
+
+// newSigningKey(): a private key as PEM and its public part as hexadecimal digits, or nil and a message.
+int mp_core_new_signing_key(lua_State *L)
+{
+	uint8_t key[MP_SIGN_KEY_BYTES];
+	struct mp_buf pem;
+	mp_buf_init(&pem);
+	int rc = mp_sign_new_key(&pem, key);
+	if (rc == 0) {
+		lua_pushlstring(L, (const char *)pem.data, pem.len);
+		push_hex(L, key, sizeof(key));
+	}
+	mp_buf_deinit(&pem);
+	return rc == 0 ? 2 : refuse_key(L, rc);
+}
+
+// signText(pem, text): the signature and the public part of the key as hexadecimal digits, or nil and a message.
+int mp_core_sign_text(lua_State *L)
+{
+	size_t pem_len, len;
+	const char *pem = luaL_checklstring(L, 1, &pem_len);
+	const char *text = luaL_checklstring(L, 2, &len);
+	uint8_t signature[MP_SIGN_BYTES], key[MP_SIGN_KEY_BYTES];
+	int rc = mp_sign_text(pem, pem_len, text, len, signature, key);
+	if (rc != 0)
+		return refuse_key(L, rc);
+	push_hex(L, signature, sizeof(signature));
+	push_hex(L, key, sizeof(key));
+	return 2;
 }
 
 void mp_lua_add_check(lua_State *L)

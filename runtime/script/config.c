@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "cluster/profile.h"
+#include "link/tls_sign.h"
 
 #define CLOSE_DRAIN_MS 5000u
 
@@ -316,6 +317,27 @@ static void get_tls(lua_State *L, struct reading *reading)
 	tls->minor = version != NULL && strcmp(version, "1.3") == 0 ? 3 : 2;
 }
 
+// A list of public keys, 32 bytes each.
+static void get_keys(lua_State *L, struct reading *reading)
+{
+	struct mp_policies_config *policies = &reading->config->policies;
+	lua_getfield(L, 1, "policyKeys");
+	size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	uint8_t *keys = mp_arena_alloc(&reading->config->arena, MP_SIGN_KEY_BYTES * (count + 1));
+	reading->no_memory = reading->no_memory || keys == NULL;
+	for (size_t i = 0; i < count && !reading->no_memory; i++) {
+		size_t len = 0;
+		lua_rawgeti(L, -1, (int)i + 1);
+		const char *key = lua_tolstring(L, -1, &len);
+		if (len == MP_SIGN_KEY_BYTES)
+			memcpy(keys + policies->key_count++ * MP_SIGN_KEY_BYTES, key, len);
+		lua_pop(L, 1); // the list keeps it
+	}
+	policies->keys = keys;
+	policies->is_good = mp_sign_is_good;
+	lua_pop(L, 1);
+}
+
 static void get_policies(lua_State *L, struct reading *reading)
 {
 	struct mp_policies_config *policies = &reading->config->policies;
@@ -361,6 +383,7 @@ static int read_all(lua_State *L)
 	get_regions(L, reading);
 	get_profiles(L, reading);
 	get_policies(L, reading);
+	get_keys(L, reading);
 	get_text(L, reading, "file", &reading->config->file);
 	lua_pushboolean(L, 1);
 	return 1;

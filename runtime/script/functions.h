@@ -127,6 +127,8 @@
 	X("askRehearsal", mp_core_ask_rehearsal, "what it plans for a record of the decision log")        \
 	X("cover", mp_core_cover, "note which lines of policies run from now on")                         \
 	X("covered", mp_core_covered, "which lines did, and from where")                                  \
+	X("newSigningKey", mp_core_new_signing_key, "a private key as PEM, and its public part")          \
+	X("signText", mp_core_sign_text, "the signature of a text")                                       \
 	X("codeWords", mp_core_code_words, "the words of a Lua text without its comments and strings")    \
 	/* the control socket */                                                                          \
 	X("listenControl", mp_core_listen_control, "answer questions at a socket")                        \

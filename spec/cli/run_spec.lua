@@ -216,7 +216,7 @@ end)
 describe("the command line", function()
   it("has help everywhere", function()
     for _, command in ipairs { "", "run", "serve", "ctl", "sim", "check", "explain", "test", "compare",
-      "replay", "new", "shell", "version" } do
+      "replay", "new", "shell", "sign", "version" } do
       local said, status = moonpool(command .. " --help")
       assert.matches("Usage: moonpool", said)
       assert.equal(0, status)

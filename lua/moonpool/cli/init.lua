@@ -5,7 +5,7 @@ local say = require "moonpool.cli.say"
 
 local commands = {
   "run", "serve", "ctl", "top", "playbook", "sim", "check", "explain", "test", "compare", "replay",
-  "new", "shell", "manual", "version",
+  "new", "shell", "sign", "manual", "version",
 }
 
 local function parser_of_all()

@@ -67,6 +67,7 @@ change.fixed = {
   ["metrics.listen"] = "those who scrape know its address; restart",
   ["http.listen"] = "those who look know its address; restart",
   ["http.token"] = "it is read when the page begins; restart",
+  policyKeys = "who may change a policy is not changed by a file that somebody else may change; restart",
   protocolVersion = "a cluster is spoken to in one version; restart, or open a second pool and close this one",
 }
 

@@ -77,6 +77,14 @@ local function finish(flat, where)
   if flat.defaults then table.insert(out.profiles, flat.defaults) end
   out.metricsListen, out.httpListen = flat.metricsListen, flat.httpListen
   out.playbooks = flat.playbooks
+  if flat.policyKeys then
+    out.policyKeys = {}
+    for i, text in ipairs(flat.policyKeys) do
+      out.policyKeys[i] = text:match("^ed25519 (%x+)"):gsub("%x%x", function(digits)
+        return string.char(tonumber(digits, 16))
+      end)
+    end
+  end
   out.localCore, out.localMax = sizes(flat, "local")
   out.remoteCore, out.remoteMax = sizes(flat, "remote")
   out.connectRemote = wants_remote(flat)

@@ -51,6 +51,24 @@ function kinds.number(check, path, rule, value)
   return value
 end
 
+local MOST_KEYS = 64
+
+-- Public keys, as `moonpool sign --new-key` prints them: "ed25519 HEX", and what somebody may have written behind it.
+function kinds.keys(check, path, _, value)
+  local allowed = 'must be a list of public keys: { "ed25519 " and 64 hexadecimal digits }'
+  if type(value) == "string" then value = { value } end
+  if type(value) ~= "table" or #value == 0 then return check:wrong(path, "", value, allowed) end
+  if #value > MOST_KEYS then return check:problem(path, "", format("at most %d keys", MOST_KEYS)) end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  if count ~= #value then return check:wrong(path, "", value, allowed) end
+  for i, text in ipairs(value) do
+    local digits = type(text) == "string" and (text .. " "):match "^ed25519 (%x+)%s"
+    if not digits or #digits ~= 64 then check:wrong(path, format("[%d]", i), text, allowed) end
+  end
+  return value
+end
+
 local BYTES = { B = 1, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12, KIB = 1024, MIB = 1048576, GIB = 1073741824 }
 
 -- Bytes: a number, or a text such as "100MB".

@@ -40,6 +40,7 @@ reference.defaults = {
   clientTimestamps = "true", maxPreparedStatements = "1000",
   loadBalancing = '{ policy = "TokenAwarePolicy" }', retry = '{ policy = "DefaultRetryPolicy" }',
   reconnection = { "the pool's own backoff" }, speculativeExecution = { "never" }, policyPath = "{}",
+  policyKeys = { "anybody's file is taken" },
   ["healthCheck.enabled"] = "false", ["healthCheck.interval"] = "30000", ["healthCheck.timeout"] = "5000",
   ["healthCheck.query"] = '"SELECT release_version FROM system.local"', ["circuitBreaker.enabled"] = "false",
   ["circuitBreaker.failureThreshold"] = "5", ["circuitBreaker.recoveryTimeout"] = "30000",
@@ -64,7 +65,7 @@ local KINDS = {
   authenticator = "table of functions", connections = "a number for each distance",
   options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
   listen = "address or path", playbooks = "files and folders, and what they may do", boolean = "boolean",
-  size = "bytes, or \"100MB\"",
+  keys = "list of public keys", size = "bytes, or \"100MB\"",
   integer = "integer", number = "number", text = "text", defaults = "options of a request",
   profiles = "the same by name",
 }

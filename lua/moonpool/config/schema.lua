@@ -97,6 +97,7 @@ return section {
   { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
   { "speculativeExecution", kind = "options", to = "speculate", policy = "ConstantSpeculativeExecutionPolicy" },
   { "policyPath", kind = "paths", to = "policyPath" },
+  { "policyKeys", kind = "keys", to = "policyKeys" },
   { "healthCheck", section {
     { "enabled", kind = "boolean", to = "healthEnabled" },
     { "interval", ms { min = 1, to = "healthInterval",
