@@ -80,6 +80,11 @@ static int open_protected(lua_State *L)
 		return 0;
 	}
 	int checked = lua_gettop(L) - 1;
+	require_live(L);
+	lua_getfield(L, -1, "warn");
+	lua_pushvalue(L, checked);
+	lua_pushvalue(L, checked + 1);
+	lua_call(L, 2, 1);
 	warn(L, lua_gettop(L), mp_loop_log(opening->loop));
 	opening->code = mp_engine_open(&opening->session->engine, L, checked, opening->loop, opening->message,
 	                               sizeof(opening->message));

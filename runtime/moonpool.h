@@ -128,7 +128,8 @@ MOONPOOL_API int moonpool_loop_free(struct moonpool_loop *loop);
 
 // ---- sessions ---------------------------------------------------------------------------------------------
 // The configuration is the one of moonpool.ConnectionPool: a Lua file that returns a table, or the text of one. NULL:
-// `message` (may be NULL) says why ("pool.lua:3: ..."), cut to `message_size`. Warnings go to the standard error.
+// `message` (may be NULL) says why ("pool.lua:3: ..."), cut to `message_size`. Warnings go to the standard error;
+// keys that only a pool of Lua's has (handlers, playbooks, metrics.listen, http.listen) are among them.
 // Relative paths in a file begin in its folder, in a text in the working folder of this call.
 MOONPOOL_API struct moonpool_session *moonpool_session_from_file(struct moonpool_loop *loop, const char *path,
                                                                  char *message, size_t message_size);

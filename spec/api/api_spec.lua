@@ -365,18 +365,32 @@ describe("a configuration of the C API", function()
     return text
   end
 
-  it("that is unwise tells its warnings, whatever level it has", function()
-    local said = said_by(function()
+  -- The warnings of a configuration's text.
+  local function warned(text)
+    return said_by(function()
       local message = ffi.new "char[512]"
-      local session = C.moonpool_session_from_text(loop,
-        "return { contactPoints = { '127.0.0.1' }, logging = { level = 'off' },\npooling = { heartBeatInterval = 0 } }",
-        "pool.lua", message, 512)
+      local session = C.moonpool_session_from_text(loop, text, "pool.lua", message, 512)
       assert(session ~= nil, ffi.string(message))
       C.moonpool_session_close(session, nil, nil)
       C.moonpool_loop_run(loop)
     end)
+  end
+
+  it("that is unwise tells its warnings, whatever level it has", function()
+    local said = warned("return { contactPoints = { '127.0.0.1' }, logging = { level = 'off' },\n" ..
+      "pooling = { heartBeatInterval = 0 } }")
     assert.matches("^moonpool warn: pool.lua:2: pooling.heartBeatInterval: ", said)
     assert.equal(1, select(2, said:gsub("\n", "")))
+  end)
+
+  it("that asks for what only Lua has says so, and what to use instead", function()
+    local said = warned("return { contactPoints = { '127.0.0.1' }, handlers = 'h.lua', playbooks = { 'p.lua' },\n" ..
+      "metrics = { listen = '127.0.0.1:9500' },\nhttp = { listen = '127.0.0.1:9501' } }")
+    for line, key in pairs { [1] = "handlers", [2] = "metrics.listen", [3] = "http.listen" } do
+      assert.matches(("pool.lua:%d: %s: has no effect in a session of the C API: "):format(line, key), said, 1, true)
+    end
+    assert.matches("pool.lua:1: playbooks: has no effect", said, 1, true)
+    assert.equal(4, select(2, said:gsub("\n", "")))
   end)
 
   it("comes from a file as well", function()

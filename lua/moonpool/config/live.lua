@@ -2,6 +2,7 @@
 -- The configuration of a session of the C API while it runs, in the Lua state that read it. A change is made in two
 -- steps: a table that C applies, and take() when it has.
 --
+--   live.warn(checked, warnings)      of keys that are for Lua alone
 --   local state = live.new(checked)
 --   local flat, what, warnings = state:reread(identity, read)     nil and a message; false: nothing has changed
 --   local flat = state:use_policy("balance", "RoundRobinPolicy", "{}")
@@ -13,6 +14,26 @@ local overlay = require "moonpool.overlay"
 
 local live = {}
 live.__index = live
+
+-- What only a pool of Lua's has: a field of what was checked, the key's path, and what to use instead.
+local OF_LUA = {
+  { "handlers", { "handlers" }, "moonpool_session_on_event() tells of the same events" },
+  { "playbooks", { "playbooks" }, "moonpool serve runs them" },
+  { "metricsListen", { "metrics", "listen" }, "moonpool_session_openmetrics() gives the text" },
+  { "httpListen", { "http", "listen" }, "moonpool serve has the page" },
+}
+
+-- Adds a warning for each of those keys that are set.
+function live.warn(checked, warnings)
+  for _, of in ipairs(OF_LUA) do
+    local field, path, instead = unpack(of)
+    if checked[field] then
+      warnings[#warnings + 1] = ("%s: %s: has no effect in a session of the C API: %s"):format(checked.place(path),
+        table.concat(path, "."), instead)
+    end
+  end
+  return warnings
+end
 
 function live.new(checked) return setmetatable({ checked = checked }, live) end
 
@@ -32,7 +53,8 @@ function live:reread(identity, read)
   if #changes == 0 then return false end
   local refused = difference.refusals(identity, checked, changes)
   if refused then return nil, refused end
-  return self:offer(checked, overlay.after(self.layer, changes)), difference.text(changes), warnings
+  return self:offer(checked, overlay.after(self.layer, changes)), difference.text(changes),
+    live.warn(checked, warnings)
 end
 
 local function read_options(text)
