@@ -4,6 +4,7 @@
 local certificates = require "spec.support.certificates"
 local live = require "spec.support.live"
 local moonpool = require "moonpool"
+local policies = require "spec.support.policies"
 local it = live.inCoroutine(it)
 
 local folder
@@ -145,6 +146,62 @@ describe("on a real Cassandra", function()
       refused({ ca = file "ca.pem" }, "alert")
       refused({ ca = file "ca.pem", cert = file "alone.pem", key = file "alone.key" }, "alert")
       pool:close()
+    end)
+
+    it("passwords change under load, and no request fails: a function, a file, the configuration", function()
+      local tls = { ca = file "ca.pem", cert = file "client.pem", key = file "client.key" }
+      local admin = live.pool(options(tls))
+      live.rows(admin, "rotation", 1)
+      assert(admin:execute "CREATE ROLE ana WITH PASSWORD = 'first' AND LOGIN = true AND SUPERUSER = true")
+      local password, path, config = "first", file "login", file "pool.lua"
+      local function write()
+        policies.write(path, "ana\n" .. password .. "\n")
+        policies.write(config, ([[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
+          logging = { level = "off" }, auth = { username = "ana", password = %q },
+          tls = { ca = %q, cert = %q, key = %q } }]]):format(password, tls.ca, tls.cert, tls.key))
+      end
+      write()
+      local pools = {
+        live.pool(options(tls, { auth = { credentials = function() return "ana", password end } })),
+        live.pool(options(tls, { auth = { credentials = path } })),
+        moonpool.ConnectionPool(config),
+      }
+      assert(pools[3]:connect())
+      local told, loads = live.listen(pools[3], "configReload", "configError"), {}
+      for i, pool in ipairs(pools) do
+        loads[i] = live.load(4, function(_, n)
+          moonpool.sleep(5)
+          return pool:execute("SELECT v FROM rotation.kv WHERE k = ?", { n % 100 },
+            { isIdempotent = true, timeout = 12000 })
+        end)
+      end
+      for round = 1, 2 do
+        password = "password " .. round
+        live.eventually(30000, "the node lets it be changed, which it does once in five seconds", function()
+          return (admin:execute(("ALTER ROLE ana WITH PASSWORD = '%s'"):format(password), nil, { timeout = 10000 }))
+        end)
+        write()
+        live.eventually(20000, "the configuration is read", function() return #told.configReload == round end)
+        for _, pool in ipairs(pools) do
+          local before = pool:getStats().connectionsOpened
+          local host = pool:getHosts()[1].address
+          assert(pool:reconnect(host))
+          live.eventually(20000, "it has connections by the new password", function()
+            return pool:getStats().connectionsOpened > before and pool:getHosts()[1].status == "up"
+          end)
+        end
+      end
+      assert.equal(0, #told.configError)
+      for i, pool in ipairs(pools) do
+        loads[i]:stop()
+        assert.equal(0, #loads[i].failed, tostring(loads[i].failed[1]))
+        assert.is_true(loads[i].requests > 20)
+        pool:close()
+      end
+      local late = moonpool.ConnectionPool(options(tls, { auth = { username = "ana", password = "first" } }))
+      assert.equal("AUTH_FAILED", select(2, late:connect()).code)
+      late:close()
+      admin:close()
     end)
   end)
 end)

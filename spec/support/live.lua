@@ -157,8 +157,8 @@ function live.eventually(ms, what, condition)
 end
 
 -- The table NAME.kv of a hundred rows, k = 0 .. 99 and v = "v" .. k, on all replicas: an INSERT and a SELECT of it.
-function live.rows(pool, name)
-  live.keyspace(pool, name)
+function live.rows(pool, name, rf)
+  live.keyspace(pool, name, rf)
   live.ddl(pool, "CREATE TABLE IF NOT EXISTS " .. name .. ".kv (k int PRIMARY KEY, v text)")
   local insert = assert(pool:prepare("INSERT INTO " .. name .. ".kv (k, v) VALUES (?, ?)"))
   for k = 0, 99 do
