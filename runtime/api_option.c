@@ -180,6 +180,22 @@ int moonpool_request_set_keyspace(struct moonpool_request *handle, const char *n
 	return rc == 0 ? 0 : mp_api_spoil(request, __func__, rc, NULL);
 }
 
+int moonpool_request_add_payload(struct moonpool_request *handle, const char *name, const void *bytes,
+                                 size_t len)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL)
+		return moonpool_last_code();
+	if (name == NULL || (bytes == NULL && len > 0))
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, "the name or the bytes are NULL");
+	int rc = mp_request_add_payload(request->request, mp_str_of(name), (struct mp_str){bytes, len});
+	return rc == 0
+	           ? 0
+	           : mp_api_spoil(request, __func__, rc,
+	                          rc == MP_EINVAL ? "at most 65,535 entries, with names of at most 65,535 bytes"
+	                                          : NULL);
+}
+
 int moonpool_request_set_trace(struct moonpool_request *handle, bool value)
 {
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);

@@ -70,3 +70,34 @@ int moonpool_result_warning(const struct moonpool_result *handle, uint32_t i, co
 	*len = warning.len;
 	return 0;
 }
+
+uint32_t moonpool_result_payloads(const struct moonpool_result *handle)
+{
+	const struct mp_api_answer *answer = mp_api_answer_of(handle, __func__);
+	return answer != NULL && answer->outcome->prefix != NULL ? answer->outcome->prefix->payload_count : 0;
+}
+
+int moonpool_result_payload(const struct moonpool_result *handle, uint32_t i, const char **name,
+                            size_t *name_len, const void **bytes, size_t *len)
+{
+	const struct mp_api_answer *answer = mp_api_answer_of(handle, __func__);
+	if (answer == NULL)
+		return moonpool_last_code();
+	if (name == NULL || name_len == NULL || bytes == NULL || len == NULL)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, no_place);
+	const struct mp_response_prefix *prefix = answer->outcome->prefix;
+	if (prefix == NULL || i >= prefix->payload_count)
+		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the payload has less entries");
+	struct mp_cursor cursor = prefix->payload; // was looked through when the answer came
+	struct mp_str key = {"", 0};
+	struct mp_bytes value = {NULL, 0};
+	for (uint32_t n = 0; n <= i; n++) {
+		key = mp_cursor_string(&cursor);
+		value = mp_cursor_bytes(&cursor);
+	}
+	*name = key.data;
+	*name_len = key.len;
+	*bytes = value.data;
+	*len = value.len > 0 ? (size_t)value.len : 0;
+	return 0;
+}

@@ -287,6 +287,10 @@ MOONPOOL_API int moonpool_request_set_tag(struct moonpool_request *request, cons
 // Of a query or a batch: another keyspace than the session's, copied. It needs protocol v5: below it the request fails
 // with MOONPOOL_UNSUPPORTED. A prepared statement has that of moonpool_prepare_in().
 MOONPOOL_API int moonpool_request_set_keyspace(struct moonpool_request *request, const char *name);
+// Something under a name for what the node has in front of its statements (a custom payload of the protocol); both are
+// copied. It needs protocol v4: below it the request fails with MOONPOOL_UNSUPPORTED.
+MOONPOOL_API int moonpool_request_add_payload(struct moonpool_request *request, const char *name,
+                                              const void *bytes, size_t len);
 // The server keeps a trace of it, under moonpool_result_trace_id() in system_traces.
 MOONPOOL_API int moonpool_request_set_trace(struct moonpool_request *request, bool value);
 
@@ -350,6 +354,10 @@ MOONPOOL_API int moonpool_result_trace_id(const struct moonpool_result *result, 
 MOONPOOL_API uint32_t moonpool_result_warnings(const struct moonpool_result *result);
 MOONPOOL_API int moonpool_result_warning(const struct moonpool_result *result, uint32_t i, const char **text,
                                          size_t *len);
+// What the node says beside its answer (a custom payload): how many, and each from 0, in place and not NUL-terminated.
+MOONPOOL_API uint32_t moonpool_result_payloads(const struct moonpool_result *result);
+MOONPOOL_API int moonpool_result_payload(const struct moonpool_result *result, uint32_t i, const char **name,
+                                         size_t *name_len, const void **bytes, size_t *len);
 // Go to the next row. 1: there is one; 0: no more; negative: the node sent less than it said.
 MOONPOOL_API int moonpool_result_next(const struct moonpool_result *result);
 

@@ -204,6 +204,7 @@ struct mp_request {
 	bool named_values;            // QUERY only
 	struct mp_str keyspace;       // borrowed until on_done; len 0: the session's. Needs v5 when it differs
 	struct mp_bytes paging_state; // borrowed until on_done; data NULL: first page
+	struct mp_buf payload;        // for the node's own handler: what mp_request_add_payload() added. Needs v4
 	struct mp_request_options options;
 	void (*on_done)(struct mp_request *request, const struct mp_outcome *outcome);
 	void *data[2]; // the caller's
@@ -217,6 +218,9 @@ struct mp_request *mp_request_take(struct mp_session *session) MP_MUST_CHECK; //
 void mp_request_use(struct mp_request *request, struct mp_prepared *prepared);
 // As it was just taken: to fill it for something else, before it is submitted.
 void mp_request_clear(struct mp_request *request);
+// Something under a name for what the node has in front of its statements (a custom payload); both are copied. 0,
+// MP_EINVAL (a name of more than 65,535 bytes, more than 65,535 of them), MP_ENOMEM.
+int mp_request_add_payload(struct mp_request *request, struct mp_str name, struct mp_str bytes) MP_MUST_CHECK;
 // It shall be a BATCH, of the statements that are added. 0 or MP_ENOMEM.
 int mp_request_batch(struct mp_request *request, enum mp_batch_type type) MP_MUST_CHECK;
 // The next statement is what `member` would send: text or prepared, with its values and its options.idempotent; all

@@ -85,7 +85,7 @@ void mp_sim_link_send(struct mp_sim_link *conn, const void *envelope, size_t len
 struct mp_buf *mp_sim_answer_begin(struct mp_sim_request *req)
 {
 	struct mp_sim_link *conn = req->conn;
-	req->direct = req->rule == NULL && !req->tracing;
+	req->direct = req->rule == NULL && !req->tracing && req->body.payload.len == 0;
 	if (!req->direct) {
 		mp_buf_clear(&conn->scratch);
 		return &conn->scratch;
@@ -125,6 +125,11 @@ static void decorate(struct mp_sim_request *req)
 			mp_buf_u32(&prefix, 2);
 			mp_buf_bytes(&prefix, "ok", 2);
 		}
+	}
+	// As Cassandra's CustomPayloadMirroringQueryHandler does.
+	if (req->body.payload.len > 0 && (flags & MP_FLAG_CUSTOM_PAYLOAD) == 0) {
+		flags |= MP_FLAG_CUSTOM_PAYLOAD;
+		mp_buf_bytes(&prefix, req->body.payload.data, req->body.payload.len);
 	}
 	if (prefix.len > 0 && answer->len >= MP_ENVELOPE_HEADER && mp_buf_reserve(answer, prefix.len) != NULL &&
 	    !prefix.failed) {

@@ -33,6 +33,18 @@ void mp_envelope_end(struct mp_buf *buf, size_t begin)
 	mp_buf_patch_u32(buf, begin + 5, (uint32_t)len);
 }
 
+void mp_envelope_add_payload(struct mp_buf *buf, size_t begin, struct mp_str payload)
+{
+	if (mp_buf_reserve(buf, payload.len) == NULL)
+		return;
+	uint8_t *body = buf->data + begin + MP_ENVELOPE_HEADER;
+	memmove(body + payload.len, body, buf->len - begin - MP_ENVELOPE_HEADER);
+	memcpy(body, payload.data, payload.len);
+	buf->len += payload.len;
+	buf->data[begin + 1] |= MP_FLAG_CUSTOM_PAYLOAD;
+	mp_envelope_end(buf, begin);
+}
+
 const char *mp_opcode_name(uint8_t opcode)
 {
 	switch (opcode) {

@@ -140,6 +140,7 @@ struct mp_request_body {
 	struct mp_batch_body batch;       // BATCH
 	struct mp_str keyspace;           // PREPARE, v5
 	struct mp_str token;              // AUTH_RESPONSE
+	struct mp_str payload;            // a [bytes map]; len 0: none
 	struct mp_cursor list;            // STARTUP: a [string map]; REGISTER: a [string list]
 };
 int mp_decode_request(const struct mp_envelope *envelope,

@@ -132,13 +132,17 @@ static void read_strings(struct mp_cursor *cur, unsigned per_entry, struct mp_cu
 		mp_cursor_string(cur);
 }
 
-static void skip_payload(struct mp_cursor *cur)
+// It is mirrored or ignored as a whole.
+static void read_payload(struct mp_cursor *cur, struct mp_str *payload)
 {
+	const uint8_t *from = cur->pos;
 	uint16_t count = mp_cursor_u16(cur);
 	for (uint32_t i = 0; i < count && !cur->failed; i++) {
 		mp_cursor_string(cur);
 		mp_cursor_bytes(cur);
 	}
+	if (!cur->failed)
+		*payload = str_between(from, cur->pos);
 }
 
 int mp_decode_request(const struct mp_envelope *envelope, struct mp_request_body *out)
@@ -149,7 +153,7 @@ int mp_decode_request(const struct mp_envelope *envelope, struct mp_request_body
 	uint8_t version = envelope->version;
 	struct mp_cursor cur = mp_cursor_on(envelope->body, envelope->body_len);
 	if (version >= 4 && (envelope->flags & MP_FLAG_CUSTOM_PAYLOAD) != 0)
-		skip_payload(&cur);
+		read_payload(&cur, &out->payload);
 	switch (envelope->opcode) {
 	case MP_OP_OPTIONS: break;
 	case MP_OP_STARTUP: read_strings(&cur, 2, &out->list); break;

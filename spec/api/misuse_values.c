@@ -13,6 +13,7 @@ void option_calls(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_set_routing_key(bad, "x", 1), INVALID, why);
 	IS(moonpool_request_set_tag(bad, "x"), INVALID, why);
 	IS(moonpool_request_set_keyspace(bad, "x"), INVALID, why);
+	IS(moonpool_request_add_payload(bad, "x", "y", 1), INVALID, why);
 	IS(moonpool_request_set_trace(bad, true), INVALID, why);
 	IS(moonpool_request_misfit(bad), INVALID, why);
 }
@@ -30,6 +31,7 @@ void told(const struct moonpool_result *bad, const char *why)
 {
 	uint8_t id[16] = {7};
 	const char *text = "untouched";
+	const void *bytes = NULL;
 	size_t len = 9;
 	IS(moonpool_result_was_applied(bad), false, why);
 	IS(moonpool_result_attempts(bad), 0, why);
@@ -37,12 +39,15 @@ void told(const struct moonpool_result *bad, const char *why)
 	IS(moonpool_result_trace_id(bad, id), INVALID, why);
 	IS(moonpool_result_warnings(bad), 0, why);
 	IS(moonpool_result_warning(bad, 0, &text, &len), INVALID, why);
+	IS(moonpool_result_payloads(bad), 0, why);
+	IS(moonpool_result_payload(bad, 0, &text, &len, &bytes, &len), INVALID, why);
 	check(__LINE__, "the places", id[0] == 7 && len == 9 && strcmp(text, "untouched") == 0, 1, NULL);
 }
 
 void told_of_key(const struct moonpool_result *result)
 {
 	uint8_t id[16];
+	const void *bytes;
 	const char *text;
 	size_t len;
 	IS(moonpool_result_trace_id(result, NULL), INVALID, "place");
@@ -51,6 +56,9 @@ void told_of_key(const struct moonpool_result *result)
 	IS(moonpool_result_warning(result, 0, &text, &len), INVALID, "fewer warnings");
 	IS(moonpool_result_warning(result, 0, NULL, &len), INVALID, "place");
 	IS(moonpool_result_warning(result, 0, &text, NULL), INVALID, "place");
+	IS(moonpool_result_payloads(result), 0, NULL);
+	IS(moonpool_result_payload(result, 0, &text, &len, &bytes, &len), INVALID, "less entries");
+	IS(moonpool_result_payload(result, 0, NULL, &len, &bytes, &len), INVALID, "place");
 	IS(moonpool_result_was_applied(result), true, NULL);
 }
 

@@ -47,6 +47,28 @@ describe("a request of the C API", function()
     assert.is_true(all)
   end)
 
+  on_cluster("takes a payload with it, and its answer has one", function(env, session)
+    local request = C.moonpool_request_new_query(session, "SELECT key FROM system.local", -1)
+    assert.equal(0, C.moonpool_request_add_payload(request, "first", "\0\1", 2))
+    assert.equal(0, C.moonpool_request_add_payload(request, "second", nil, 0))
+    local told = env:execute(request, function(result)
+      local name, bytes = ffi.new "const char *[1]", ffi.new "const void *[1]"
+      local name_len, len, list = ffi.new "size_t[1]", ffi.new "size_t[1]", {}
+      for i = 0, C.moonpool_result_payloads(result) - 1 do
+        assert(C.moonpool_result_payload(result, i, name, name_len, bytes, len) == 0)
+        list[ffi.string(name[0], name_len[0])] = ffi.string(bytes[0], len[0])
+      end
+      assert(C.moonpool_result_payload(result, #list + 2, name, name_len, bytes, len) == C.MOONPOOL_INVALID_ARGUMENT)
+      return list
+    end)
+    assert.same({ first = "\0\1", second = "" }, told)
+    for _, case in ipairs { { nil, "x", 1 }, { "x", nil, 1 }, { ("n"):rep(65536), "x", 1 } } do
+      request = C.moonpool_request_new_query(session, "SELECT key FROM system.local", -1)
+      assert.is_true(C.moonpool_request_add_payload(request, case[1], case[2], case[3]) < 0)
+      C.moonpool_request_free(request)
+    end
+  end)
+
   on_cluster("and a statement have another keyspace than the session's", function(env, session)
     env.cluster:schema("CREATE KEYSPACE two WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
     env.cluster:schema "CREATE TABLE two.only (id int PRIMARY KEY, v int)"

@@ -22,6 +22,7 @@
 ---@field routingKey? string
 ---@field timestamp? integer microseconds since 1970
 ---@field traceQuery? boolean
+---@field payload? table<string, string> for what the node has in front of its statements
 ---@field host? string
 ---@field tag? string
 ---@field prepare? boolean
@@ -34,13 +35,21 @@
 ---@field name string
 ---@field type string
 
+---@class ResultInfo
+---@field host string
+---@field attempts integer
+---@field latencyMs number
+---@field warnings string[]
+---@field traceId? string
+---@field payload? table<string, string> what the node has in front of its statements says
+
 ---@class Result
 ---@field rows table<string, any>[] made when they are asked for
 ---@field count integer how many they are; makes none
 ---@field columns Column[]
 ---@field pageState? string nil: that was the last page
 ---@field wasApplied boolean false when a conditional write was not
----@field info { host: string, attempts: integer, latencyMs: number, warnings: string[], traceId: string? }
+---@field info ResultInfo
 local Result = {}
 ---@return table<string, any>? row the first one
 function Result:first() end

@@ -78,6 +78,22 @@ static int encode(void *arg, struct mp_buf *out, uint8_t version, int16_t stream
 	return 0;
 }
 
+static int encode_with_payload(void *arg, struct mp_buf *out, uint8_t version, int16_t stream)
+{
+	const struct mp_attempt *attempt = arg;
+	const struct mp_buf *payload = &attempt->request->payload;
+	size_t begin = out->len;
+	int rc = encode(arg, out, version, stream);
+	if (rc == 0)
+		mp_envelope_add_payload(out, begin, (struct mp_str){(const char *)payload->data, payload->len});
+	return rc;
+}
+
+MP_INLINE int (*encoder(const struct mp_request *request))(void *, struct mp_buf *, uint8_t, int16_t)
+{
+	return MP_UNLIKELY(request->payload.len > 0) ? encode_with_payload : encode;
+}
+
 // ---- sending ----------------------------------------------------------------------------------------------
 
 // From the host of the attempt that failed last.
@@ -157,7 +173,7 @@ MP_INLINE int send(struct mp_attempt *attempt, struct mp_host *host, struct mp_c
 	// The deadline is that of the oldest one.
 	int rc = MP_LIKELY(state->attempts == NULL) ? watch(attempt) : 0;
 	if (MP_LIKELY(rc == 0))
-		rc = mp_conn_call(conn, &attempt->call, encode, attempt);
+		rc = mp_conn_call(conn, &attempt->call, encoder(request), attempt);
 	if (MP_UNLIKELY(rc != 0)) {
 		forget_metadata(attempt);
 		return rc == MP_ECLOSED ? MP_EBUSY : rc;

@@ -47,6 +47,8 @@ enum mp_feature mp_feature_find_lacking(const struct mp_request *request, uint8_
 {
 	if (names_keyspace(request))
 		return MP_FEATURE_KEYSPACE;
+	if (version < 4 && request->payload.len > 0)
+		return MP_FEATURE_PAYLOAD;
 	return version < 4 && has_unset(request) ? MP_FEATURE_UNSET : MP_FEATURE_NONE;
 }
 

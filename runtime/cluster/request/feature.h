@@ -3,7 +3,7 @@
 // the connection in hand: nodes of one cluster may speak different ones, and a request may move between them. A host
 // that lacks what the request needs is passed over; when no other is left, the error says what is missing.
 //
-// Of the rest of v4 and v5, custom payloads and now_in_seconds are never sent; segments, the id of a result's metadata
+// Of the rest of v4 and v5, now_in_seconds is never sent; segments, the id of a result's metadata
 // and STARTUP's THROW_ON_OVERLOAD follow the version by themselves; the indexes of the partition key, warnings and the
 // details of errors are read where they come. Types that came later are CUSTOM ones before (wire/type.c), with the same
 // bytes. Named values and a timestamp are as old as v3.
@@ -15,6 +15,7 @@
 // clang-format off
 #define MP_FEATURES(X)                                                                                \
 	X(UNSET, 4, "an unset value", "bind a value or null, or leave the column out of the statement")   \
+	X(PAYLOAD, 4, "a custom payload", "leave it out")                                                 \
 	X(KEYSPACE, 5, "a keyspace of the request's own", "name the keyspace in front of the table")
 // clang-format on
 enum mp_feature {

@@ -289,7 +289,7 @@ static bool may_join(const struct mp_merges *merges, const struct mp_request *re
 	return prepared != NULL && prepared->is_keyed && state->replay_class == MP_REPLAY_IDEMPOTENT &&
 	       !options->trace && !options->has_token && !options->has_timestamp &&
 	       options->pinned_host == MP_NO_HOST && request->paging_state.data == NULL &&
-	       request->values.len <= MP_MERGE_BYTES / 2 &&
+	       request->payload.len == 0 && request->values.len <= MP_MERGE_BYTES / 2 &&
 	       state->timeout_ms / 2 > merges->session->config.batching.timeout_ms &&
 	       request->generation == prepared->generation && !mp_prepared_is_doubted(prepared);
 }

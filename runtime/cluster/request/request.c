@@ -9,6 +9,7 @@
 #include "cluster/request/feature.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
+#include "wire/notation.h"
 
 #define VALUES_KEPT 65536u // a larger buffer is not kept for the next request
 
@@ -18,12 +19,14 @@ static void construct_cell(void *object)
 {
 	struct mp_request_cell *cell = object;
 	mp_buf_init(&cell->request.values);
+	mp_buf_init(&cell->request.payload);
 }
 
 static void destruct_cell(void *object)
 {
 	struct mp_request_cell *cell = object;
 	mp_buf_deinit(&cell->request.values);
+	mp_buf_deinit(&cell->request.payload);
 }
 
 void mp_requests_init(struct mp_session *session)
@@ -60,9 +63,10 @@ void mp_requests_deinit(struct mp_session *session)
 
 static void reset(const struct mp_session *session, struct mp_request *request)
 {
-	struct mp_buf values = request->values;
-	*request = (struct mp_request){.values = values};
+	struct mp_buf values = request->values, payload = request->payload;
+	*request = (struct mp_request){.values = values, .payload = payload};
 	mp_buf_clear(&request->values);
+	mp_buf_clear(&request->payload);
 	request->options = session->taken;
 }
 
@@ -119,7 +123,26 @@ void mp_request_give(struct mp_request *request)
 	drop(request);
 	if (request->values.cap > VALUES_KEPT)
 		mp_buf_deinit(&request->values);
+	if (MP_UNLIKELY(request->payload.cap > 0))
+		mp_buf_deinit(&request->payload);
 	mp_slab_give(&session->requests, MP_CONTAINER_OF(request, struct mp_request_cell, request));
+}
+
+int mp_request_add_payload(struct mp_request *request, struct mp_str name, struct mp_str bytes)
+{
+	struct mp_buf *payload = &request->payload;
+	if (payload->len == 0)
+		mp_buf_u16(payload, 0);
+	unsigned count = payload->failed ? 0 : (unsigned)payload->data[0] << 8 | payload->data[1];
+	if (name.len > UINT16_MAX || bytes.len > INT32_MAX || count == UINT16_MAX)
+		return MP_EINVAL;
+	mp_put_string(payload, name);
+	mp_put_bytes(payload, bytes.data, bytes.len);
+	if (!payload->failed) {
+		payload->data[0] = (uint8_t)((count + 1) >> 8);
+		payload->data[1] = (uint8_t)(count + 1);
+	}
+	return mp_buf_status(payload);
 }
 
 // ---- submit -----------------------------------------------------------------------------------------------
@@ -132,7 +155,8 @@ MP_INLINE int check_sizes(const struct mp_request *request)
 	                request->options.page_size < 0))
 		return MP_EINVAL;
 	size_t state_len = request->paging_state.len > 0 ? (size_t)request->paging_state.len : 0;
-	bool is_long = (request->cql.len | request->values.len | state_len) > MP_REQUEST_PART_MAX;
+	bool is_long =
+		(request->cql.len | request->values.len | request->payload.len | state_len) > MP_REQUEST_PART_MAX;
 	return MP_UNLIKELY(is_long) ? MP_ETOOBIG : 0;
 }
 
@@ -146,7 +170,7 @@ MP_INLINE int check(const struct mp_request *request)
 	bool is_query = request->cql.len > 0;
 	bool is_execute = request->prepared != NULL;
 	bool is_batch = request->batch != NULL && request->batch->count > 0;
-	if (request->values.failed)
+	if (request->values.failed || request->payload.failed)
 		return MP_ENOMEM;
 	if (is_query + is_execute + is_batch != 1 || request->on_done == NULL ||
 	    request->state->phase != MP_REQUEST_TAKEN || (request->named_values && is_execute))

@@ -279,6 +279,8 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_lua_pool *pool, st
 		if (rc != 0)
 			*why = pool->codec.why;
 	}
+	if (rc == 0 && options->payload)
+		rc = mp_lua_options_add_payload(L, mp_lua_op_request(op));
 	return rc == 0 ? mp_lua_op_fill(op, (struct mp_str){NULL, 0}, options, why) : rc;
 }
 

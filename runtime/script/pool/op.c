@@ -312,6 +312,8 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 	if (prepared != NULL)
 		mp_request_use(request, prepared);
 	int rc = mp_lua_op_fill(op, cql, options, why);
+	if (rc == 0 && MP_UNLIKELY(options->payload))
+		rc = mp_lua_options_add_payload(L, request);
 	if (rc != 0)
 		return rc;
 	mp_runtime_collect(L);

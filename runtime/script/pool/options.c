@@ -18,6 +18,7 @@
 #define REQUEST   (TEXT | STATEMENT)
 #define PREPARE   MP_LUA_CALL_PREPARE
 #define BATCH     MP_LUA_CALL_BATCH
+#define PAYLOAD   "moonpool.payload" // in the registry: the table that was given last
 #define EACH      (REQUEST | PREPARE | BATCH)
 
 // X(name, the calls that honour it)
@@ -27,7 +28,7 @@
 	X(fetchSize, REQUEST | PREPARE) X(pageState, REQUEST) X(keyspace, TEXT | PREPARE | BATCH)          \
 	X(routingKey, REQUEST | BATCH) X(timestamp, REQUEST | BATCH) X(traceQuery, EACH)                   \
 	X(host, REQUEST | BATCH) X(tag, EACH) X(prepare, TEXT | BATCH) X(type, BATCH)              \
-	X(profile, REQUEST | BATCH)
+	X(profile, REQUEST | BATCH) X(payload, REQUEST | BATCH)
 // clang-format on
 enum option {
 #define X(name, calls) OPTION_##name,
@@ -189,6 +190,45 @@ static struct mp_bytes page_state(lua_State *L, const char *name)
 	return (struct mp_bytes){(const uint8_t *)state.data, (int32_t)state.len};
 }
 
+// A table of texts by name, judged; its place. It is read when the request is made, in the same call.
+static bool payload(lua_State *L, const char *name)
+{
+	if (lua_type(L, -1) != LUA_TTABLE)
+		wrong(L, name, "a table of strings by name");
+	int at = lua_gettop(L);
+	size_t count = 0;
+	lua_pushnil(L);
+	while (lua_next(L, at) != 0) {
+		if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+			mp_lua_raise(L, "option '%s': strings by name expected, got a %s under a %s", name,
+			             luaL_typename(L, -1), luaL_typename(L, -2));
+		if (lua_objlen(L, -2) > UINT16_MAX || lua_objlen(L, -1) > INT32_MAX || ++count > UINT16_MAX)
+			mp_lua_raise(L, "option '%s': at most 65535 entries, with names of at most 65535 bytes", name);
+		lua_pop(L, 1);
+	}
+	lua_pushvalue(L, at);
+	lua_setfield(L, LUA_REGISTRYINDEX, PAYLOAD);
+	return count > 0;
+}
+
+int mp_lua_options_add_payload(lua_State *L, struct mp_request *request)
+{
+	int rc = 0;
+	lua_getfield(L, LUA_REGISTRYINDEX, PAYLOAD);
+	lua_pushnil(L);
+	while (rc == 0 && lua_next(L, -2) != 0) {
+		struct mp_str name, bytes;
+		name.data = lua_tolstring(L, -2, &name.len);
+		bytes.data = lua_tolstring(L, -1, &bytes.len);
+		rc = mp_request_add_payload(request, name, bytes);
+		lua_pop(L, 1);
+	}
+	if (rc != 0)
+		lua_pop(L, 1);
+	lua_pop(L, 1);
+	return rc;
+}
+
 // The value is on top.
 static void read_one(lua_State *L, enum option option, struct mp_lua_options *options)
 {
@@ -213,6 +253,7 @@ static void read_one(lua_State *L, enum option option, struct mp_lua_options *op
 	case OPTION_prepare: options->prepare = flag(L, name) ? 1 : 0; break;
 	case OPTION_type: options->batch_type = batch_type(L, name); break;
 	case OPTION_profile: options->profile = text(L, name); break;
+	case OPTION_payload: options->payload = payload(L, name); break;
 	case OPTION_COUNT: break;
 	}
 }

@@ -23,6 +23,7 @@ struct mp_lua_options {
 	struct mp_str host;                // data NULL: any
 	struct mp_str tag;                 // data NULL: none
 	struct mp_str profile;             // data NULL: none
+	bool payload;                      // there is one: mp_lua_options_add_payload(), in the same call
 	int prepare;                       // -1: not given
 	enum mp_batch_type batch_type;
 };
@@ -37,5 +38,7 @@ void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct 
 // Into a request that was just taken. 0, or MP_ENOTFOUND: the host is not known.
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
                          struct mp_request *request) MP_MUST_CHECK;
+// The payload of the options that were read last. 0 or MP_ENOMEM.
+int mp_lua_options_add_payload(lua_State *L, struct mp_request *request) MP_MUST_CHECK;
 // "LOCAL_QUORUM" as the number of the level. Raises what it is not; `what` begins the message.
 uint16_t mp_lua_consistency(lua_State *L, const char *what, struct mp_str name);

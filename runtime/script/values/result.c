@@ -207,7 +207,25 @@ static int make_rows(lua_State *L, struct mp_codec *codec, const struct mp_shape
 	return 0;
 }
 
-// Tracing and warnings are rare: then info is made at once.
+// Into the info on top: { name = bytes }.
+static void push_payload(lua_State *L, const struct mp_response_prefix *prefix)
+{
+	struct mp_cursor cursor = prefix->payload;
+	lua_createtable(L, 0, prefix->payload_count);
+	for (int i = 1; i <= prefix->payload_count; i++) {
+		struct mp_str name = mp_cursor_string(&cursor);
+		struct mp_bytes bytes = mp_cursor_bytes(&cursor);
+		if (cursor.failed)
+			break;
+		lua_pushlstring(L, name.data != NULL ? name.data : "", name.len);
+		lua_pushlstring(L, bytes.len > 0 ? (const char *)bytes.data : "",
+		                bytes.len > 0 ? (size_t)bytes.len : 0);
+		lua_rawset(L, -3);
+	}
+	lua_setfield(L, -2, "payload");
+}
+
+// Tracing, warnings and payloads are rare: then info is made at once.
 static void push_rare_info(lua_State *L, int result, const struct mp_response_prefix *prefix)
 {
 	lua_pushvalue(L, result);
@@ -230,6 +248,8 @@ static void push_rare_info(lua_State *L, int result, const struct mp_response_pr
 		lua_rawseti(L, -2, i);
 	}
 	lua_setfield(L, -2, "warnings");
+	if (prefix->payload_count > 0)
+		push_payload(L, prefix);
 	lua_setfield(L, result, "info");
 }
 
@@ -252,7 +272,7 @@ static void finish_result(lua_State *L, struct mp_codec *codec, int names, uint3
 	lua_pushnumber(L, cost_of(L, codec, outcome));
 	lua_rawset(L, result);
 	const struct mp_response_prefix *prefix = outcome->prefix;
-	if (MP_UNLIKELY(prefix->has_trace_id || prefix->warning_count > 0))
+	if (MP_UNLIKELY(prefix->has_trace_id || (prefix->warning_count | prefix->payload_count) > 0))
 		push_rare_info(L, result, prefix);
 	const struct mp_bytes *state = &outcome->result->paging_state;
 	if (outcome->result->kind == MP_RESULT_ROWS && outcome->result->has_more_pages && state->data != NULL) {
