@@ -29,8 +29,9 @@ static int does_not_fit(struct mp_api_request *request, const struct mp_type *ty
                         const char *why)
 {
 	char text[240];
+	// Those of a value that was begun are held: the statement may have others by now.
 	const struct mp_metadata *params =
-		request->depth > 0 ? request->held : request->request->prepared->params;
+		request->held != NULL ? request->held : request->request->prepared->params;
 	const struct mp_column *column = &params->columns[request->next - 1];
 	int len = column->name.len < 64 ? (int)column->name.len : 64;
 	if (request->depth == 0)

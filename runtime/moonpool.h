@@ -91,15 +91,18 @@ MOONPOOL_API int moonpool_last_code(void);
 MOONPOOL_API const char *moonpool_last_message(void);
 
 // An error of a request, valid during the callback that brings it. NULL is no error: MOONPOOL_OK, "OK", "no error".
-MOONPOOL_API int moonpool_error_code(const struct moonpool_error *error);
+// Its texts are NUL-terminated and live as long as it does.
+MOONPOOL_API int moonpool_error_code(const struct moonpool_error *error);         // of enum moonpool_code
 MOONPOOL_API const char *moonpool_error_name(const struct moonpool_error *error); // "UNAVAILABLE", "TIMEOUT"
 MOONPOOL_API int32_t moonpool_error_server_code(const struct moonpool_error *error); // 0x1000 ..., -1: none
+// A sentence, with what the server said.
 MOONPOOL_API const char *moonpool_error_message(const struct moonpool_error *error);
 MOONPOOL_API const char *
 moonpool_error_host(const struct moonpool_error *error); // of the last attempt, "": none
 // False: the statement was certainly not applied. True: nobody knows.
 MOONPOOL_API bool moonpool_error_maybe_applied(const struct moonpool_error *error);
-// What was tried, oldest first (the last 8 attempts are kept). `host` and `message` may be NULL.
+// What was tried: how many attempts are kept, 8 at most, the last ones; and each from 0, the oldest first, with how
+// long it took in milliseconds. The places may be NULL.
 MOONPOOL_API uint32_t moonpool_error_attempts(const struct moonpool_error *error);
 MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const char **host,
                                         const char **message, uint32_t *ms);
@@ -112,6 +115,7 @@ MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
 MOONPOOL_API int moonpool_loop_run(struct moonpool_loop *loop);
 // One turn, waiting at most `wait_ms` for something to happen (0: not at all, -1: for ever). 1: something ran, 0: no.
 MOONPOOL_API int moonpool_loop_turn(struct moonpool_loop *loop, int wait_ms);
+// moonpool_loop_run() returns at the end of this turn. What is open stays so.
 MOONPOOL_API int moonpool_loop_stop(struct moonpool_loop *loop);
 // With the program's own uv_loop_t: send what was submitted outside of a callback now, not when its loop turns next.
 MOONPOOL_API int moonpool_loop_flush(struct moonpool_loop *loop);
@@ -159,6 +163,8 @@ struct moonpool_stats {
 	uint64_t policy_fallbacks; // plans that the default made because the policy failed
 	uint64_t policy_reloads;   // new generations of the balance policy that came into force
 };
+// Of now (connections, requests under way, hosts), and counted since the session was made. Into the program's own
+// struct; others are found by moonpool_session_figure().
 MOONPOOL_API int moonpool_session_stats(const struct moonpool_session *session, struct moonpool_stats *stats);
 // How often moonpool asked for memory in this thread so far: flat while requests run.
 MOONPOOL_API uint64_t moonpool_allocations(void);
@@ -221,6 +227,7 @@ MOONPOOL_API int moonpool_bind_uuid(struct moonpool_request *request,
 // Of one sign, all three.
 MOONPOOL_API int moonpool_bind_duration(struct moonpool_request *request, int32_t months, int32_t days,
                                         int64_t nanoseconds);
+// Stores a null, which deletes what is there.
 MOONPOOL_API int moonpool_bind_null(struct moonpool_request *request);
 // Leaves the column as it is. On protocol v3, which cannot say that, the request fails with MOONPOOL_UNSUPPORTED.
 MOONPOOL_API int moonpool_bind_unset(struct moonpool_request *request);
@@ -241,6 +248,7 @@ MOONPOOL_API int moonpool_bind_begin(struct moonpool_request *request);
 // The next part is this field of the user's type (NUL-terminated, its stored case); those between stay null. Fields are
 // bound in the order of their type.
 MOONPOOL_API int moonpool_bind_field(struct moonpool_request *request, const char *name);
+// The value that was begun last is whole; MOONPOOL_TYPE_MISMATCH: a tuple or a vector lacks parts.
 MOONPOOL_API int moonpool_bind_end(struct moonpool_request *request);
 
 enum moonpool_consistency {
@@ -301,6 +309,7 @@ enum moonpool_batch_type {
 	MOONPOOL_BATCH_UNLOGGED,
 	MOONPOOL_BATCH_COUNTER,
 };
+// The program's until it is executed or freed, as moonpool_request_new(); NULL: moonpool_last_code() says why.
 MOONPOOL_API struct moonpool_request *moonpool_batch_new(struct moonpool_session *session,
                                                          enum moonpool_batch_type type);
 // The next statement of a batch (65,535 at most): a request that could be executed, which is gone afterwards whatever
@@ -325,7 +334,7 @@ MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
 MOONPOOL_API int moonpool_request_cancel(struct moonpool_request *request);
 
 // ---- results ----------------------------------------------------------------------------------------------
-// A result and all that it points to are valid during the callback only.
+// A result and all that it points to are valid during the callback only. Without rows it has no columns.
 MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *result);
 // NUL-terminated; NULL: no such column.
 MOONPOOL_API const char *moonpool_result_column_name(const struct moonpool_result *result, uint32_t column);
@@ -334,6 +343,7 @@ MOONPOOL_API int moonpool_result_column(const struct moonpool_result *result,
 // The protocol's number: 0x0009 is int, 0x0000 a class that is not known (its values are bytes); or MOONPOOL_VECTOR.
 MOONPOOL_API uint16_t moonpool_result_column_type(const struct moonpool_result *result, uint32_t column);
 #define MOONPOOL_VECTOR 0xff00 // vectors have no number in the protocol
+// How many rows this page has; 0 of a statement that gives none.
 MOONPOOL_API uint32_t moonpool_result_rows(const struct moonpool_result *result);
 // More pages: where the next one begins. False: this is the last one.
 MOONPOOL_API bool moonpool_result_paging_state(const struct moonpool_result *result, const void **bytes,
@@ -392,6 +402,7 @@ MOONPOOL_API int moonpool_value_type(const struct moonpool_value *value);
 // Its type as CQL says it, "map<text, frozen<list<int>>>", cut to `size` with its NUL. How long it is, or a negative
 // code.
 MOONPOOL_API int moonpool_value_type_text(const struct moonpool_value *value, char *text, size_t size);
+// False also for a value that is refused: moonpool_last_code() says so.
 MOONPOOL_API bool moonpool_value_is_null(const struct moonpool_value *value);
 // How many parts: elements; keys and values of a map together; the fields of a user's type or tuple, those that are
 // null, too. 0 of a null; MOONPOOL_TYPE_MISMATCH: it is a scalar, or its bytes do not fit its type.
@@ -410,6 +421,7 @@ struct moonpool_cursor {
 	uint32_t place, left;
 	uint32_t check;
 };
+// 0: before its first part (a null has none); MOONPOOL_TYPE_MISMATCH: it is a scalar, or its bytes do not fit its type.
 MOONPOOL_API int moonpool_cursor_begin(const struct moonpool_value *value, struct moonpool_cursor *cursor);
 // 1: there is a next part, which may be null; 0: no more; negative: the bytes do not fit the type.
 MOONPOOL_API int moonpool_cursor_next(struct moonpool_cursor *cursor, struct moonpool_value *part);

@@ -47,6 +47,23 @@ describe("the library", function()
     assert.same({ "luaopen_moonpool_core", "luaopen_moonpool_httpcore", "luaopen_moonpool_simcore" }, doors)
   end)
 
+  it("documents every function, or the lines of those that belong together", function()
+    local missing = {}
+    for _, header in ipairs { "moonpool.h", "moonpool_session.h" } do
+      local documented = false
+      for line in (read(MOONPOOL_ROOT .. "/runtime/" .. header) .. "\n"):gmatch "(.-)\n" do
+        if line == "" then
+          documented = false
+        elseif line:find "^// " and not line:find "^// %-%-%-%-" then
+          documented = true
+        elseif line:find "^MOONPOOL_API" and not documented and not line:find "//" then
+          missing[#missing + 1] = line
+        end
+      end
+    end
+    assert.same({}, missing)
+  end)
+
   it("ends no process, prints nothing and handles no signal", function()
     for name in must("nm -D --undefined-only '" .. library .. "'"):gmatch " U ([%w_]+)" do
       for _, no in ipairs { "exit", "_exit", "_Exit", "quick_exit", "signal", "sigaction", "sigprocmask", "raise",
