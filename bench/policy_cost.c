@@ -115,7 +115,7 @@ static void make_policies(struct world *world)
 	world->scripts = mp_policies_new(world->loop, &config, message, sizeof(message));
 	if (world->scripts == NULL)
 		die(message);
-	must(mp_policies_bind(world->scripts, &world->view, NULL), "bind");
+	must(mp_policies_bind(world->scripts, &world->view, NULL, message, sizeof(message)), "bind");
 	world->lua = mp_policies_get(world->scripts)->balance;
 	world->c = (struct mp_balance_policy){NULL, mp_default_plan};
 }

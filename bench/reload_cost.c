@@ -84,8 +84,8 @@ int main(int argc, char **argv)
 	struct mp_policies *policies = mp_policies_new(loop, &config, message, sizeof(message));
 	if (policies == NULL)
 		die(message);
-	if (mp_policies_bind(policies, &view, NULL) != 0)
-		die("bind");
+	if (mp_policies_bind(policies, &view, NULL, message, sizeof(message)) != 0)
+		die(message);
 	double *total_us = calloc((size_t)count, sizeof(double)), *phases_us[MP_LOAD_PHASES];
 	for (int i = 0; i < MP_LOAD_PHASES; i++)
 		phases_us[i] = calloc((size_t)count, sizeof(double));

@@ -18,7 +18,7 @@ static double latency_ms(void *data, double quantile, uint32_t least)
 	return mp_session_recent_ms(data, quantile, least);
 }
 
-int mp_policies_attach(struct mp_policies *policies, struct mp_session *session)
+int mp_policies_attach(struct mp_policies *policies, struct mp_session *session, char *message, size_t size)
 {
 	struct mp_policy_names names = {
 		.data = session,
@@ -26,5 +26,5 @@ int mp_policies_attach(struct mp_policies *policies, struct mp_session *session)
 		.keyspace_id = keyspace_id,
 		.latency_ms = latency_ms,
 	};
-	return mp_policies_bind(policies, mp_session_view(session), &names);
+	return mp_policies_bind(policies, mp_session_view(session), &names, message, size);
 }

@@ -51,7 +51,8 @@ int mp_policies_measure(struct mp_policies *policies, enum mp_policy_kind kind, 
 	if (mp_sample_set(&policies->sample, MP_SAMPLE_HUNDRED) != 0)
 		return MP_ENOMEM;
 	policies->is_measured = true;
-	int rc = mp_policies_bind(policies, &policies->sample.view, NULL);
+	char why[MP_POLICY_TEXT];
+	int rc = mp_policies_bind(policies, &policies->sample.view, NULL, why, sizeof(why));
 	struct mp_policy_state *state = slot->current->state;
 	state->context.fuel.limit_ns = MP_POLICY_LOAD_NS; // as when it is tried: nothing is logged
 	if (rc != 0 || !ask_calls(slot, state, TRIED_FIRST))

@@ -130,7 +130,8 @@ const struct mp_policy_calls *mp_policies_get(const struct mp_policies *policies
 	return &policies->policies;
 }
 
-int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const struct mp_policy_names *names)
+int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const struct mp_policy_names *names,
+                     char *message, size_t size)
 {
 	policies->view = view;
 	policies->has_names = names != NULL;
@@ -138,13 +139,11 @@ int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const s
 		policies->names = *names;
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
 		struct mp_policy_slot *slot = &policies->slots[kind];
-		char message[MP_POLICY_TEXT];
-		if (slot->current == NULL)
+		char why[MP_POLICY_TEXT];
+		if (slot->current == NULL || mp_policy_rebind(slot, why, sizeof(why)) == 0)
 			continue;
-		if (mp_policy_rebind(slot, message, sizeof(message)) != 0) {
-			mp_log_write(policies->log, MP_LOG_ERROR, "policy %s: %s", slot->current->state->name, message);
-			return MP_ESCRIPT;
-		}
+		snprintf(message, size, "policy %s: %s", slot->current->state->name, why);
+		return MP_ESCRIPT;
 	}
 	return 0;
 }

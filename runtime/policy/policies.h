@@ -75,12 +75,13 @@ struct mp_policy_names {
 };
 // Call once after mp_session_new() and before its first request: hosts become visible to scripts
 // (`host.inFlight`), `tags.x` and `keyspaces.x` get their numbers. `names` NULL: every name is unknown. 0 or
-// MP_ENOMEM, MP_ESCRIPT.
-int mp_policies_bind(struct mp_policies *policies, struct mp_view *view,
-                     const struct mp_policy_names *names) MP_MUST_CHECK;
+// MP_ESCRIPT, and `message` says which policy and why.
+int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const struct mp_policy_names *names,
+                     char *message, size_t size) MP_MUST_CHECK;
 struct mp_session;
 // The same with a session's own view and names.
-int mp_policies_attach(struct mp_policies *policies, struct mp_session *session) MP_MUST_CHECK;
+int mp_policies_attach(struct mp_policies *policies, struct mp_session *session, char *message,
+                       size_t size) MP_MUST_CHECK;
 
 // Read every file again now, changed or not. 0: all kinds run a new generation. MP_ESCRIPT: at least one was
 // refused (its old generation goes on); `message` gets the first reason.

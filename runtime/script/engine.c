@@ -21,10 +21,7 @@ static int build(struct mp_engine *engine, const struct mp_script_config *config
 	if (engine->policies == NULL)
 		return MP_EPOLICY;
 	mp_session_set_policies(engine->session, mp_policies_get(engine->policies));
-	int rc = mp_policies_attach(engine->policies, engine->session);
-	if (rc != 0)
-		snprintf(message, message_size, "%s", mp_err_text(rc));
-	return rc;
+	return mp_policies_attach(engine->policies, engine->session, message, message_size);
 }
 
 // ---- parts ------------------------------------------------------------------------------------------------

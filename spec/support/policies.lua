@@ -6,6 +6,8 @@ local C = require "spec.support.c"
 local sim_world = require "spec.support.sim_world"
 local topology = require "spec.support.topology"
 
+local message_of = ffi.typeof "char[?]"
+
 local policies = {}
 
 local folders = 0
@@ -160,7 +162,7 @@ end
 jit.off(Policies.pass)
 
 function Policies:bind(view, names)
-  return C.mp_policies_bind(self.handle, view, names)
+  return C.mp_policies_bind(self.handle, view, names, message_of(300), 300)
 end
 jit.off(Policies.bind)
 

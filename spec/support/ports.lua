@@ -3,7 +3,7 @@
 --   ports.at(7)   a port; the same number always means the same one
 -- The numbers that are taken: 1 to 3 and 10 loops, 4 and 5 the status page, 20 and 21 simulated clusters, 22 plain
 -- LuaJIT, 23 and 24 the command line, 25 benchmarks, 26, 27 and 29 nginx, 30 to 59 embedded clusters
--- (MOONPOOL_EMBEDDED_PORT), 60 to 89 bad nodes, 90 to 99 the C API.
+-- (MOONPOOL_EMBEDDED_PORT), 8 torture, 60 to 89 bad nodes, 90 to 99 the C API.
 local ffi = require "ffi"
 local bit = require "bit"
 

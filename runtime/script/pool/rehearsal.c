@@ -416,7 +416,7 @@ int mp_core_rehearse(lua_State *L)
 	if (self->policies != NULL) {
 		self->guest.end = end_guest;
 		mp_runtime_add_guest(self->runtime, &self->guest);
-		rc = mp_policies_bind(self->policies, &self->view, &names);
+		rc = mp_policies_bind(self->policies, &self->view, &names, message, sizeof(message));
 	}
 	if (rc != 0 || self->policies == NULL) {
 		lua_pushnil(L);

@@ -1,0 +1,163 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The n-th allocation and the n-th system call of a whole life fail: connecting (over TLS, too), preparing, asking,
+-- reloading, closing. Whichever it is: nothing breaks, each request ends once, nothing is left, and afterwards a pool
+-- works. The suite tries some of them, spread evenly; MOONPOOL_TORTURE=N tries every N-th (1: all; scripts/torture).
+local certificates = require "spec.support.certificates"
+local config_file = require "spec.support.config_file"
+local policies = require "spec.support.policies"
+local support = require "spec.support.world"
+local C = require "spec.support.c"
+local ffi = require "ffi"
+local moonpool = require "moonpool"
+local ports = require "spec.support.ports"
+local sim = require "moonpool.sim"
+
+ffi.cdef [[
+void spec_syscalls_fail_at(uint64_t nth, int code);
+uint64_t spec_syscalls_count(void);
+]]
+
+local EVERY = tonumber(os.getenv "MOONPOOL_TORTURE")
+local TRIED = 40 -- of each kind, in the suite
+local ERRORS = { { "EINTR", 4 }, { "EMFILE", 24 }, { "EPIPE", 32 }, { "EADDRNOTAVAIL", 99 }, { "ECONNRESET", 104 },
+  { "ENOBUFS", 105 } }
+
+local plan = "return balance { name = %q, plan = function(plan) plan:hosts(localDc, inTurn) end }"
+
+local function step(total) return EVERY or math.max(1, math.floor(total / TRIED)) end
+
+-- A life, of which any call may fail. Asks are counted: each has to come back once.
+local function life(pool, note)
+  if not pool:connect() then pool:connect() end
+  local statement = pool:prepare "SELECT v FROM ks.t WHERE k = ?"
+  for i = 1, 6 do
+    note.asked = note.asked + 1
+    if statement and i % 2 == 0 then pool:execute(statement, { i })
+    else pool:execute("INSERT INTO ks.t (k, v) VALUES (?, ?)", { i, "v" }, { isIdempotent = true }) end
+    note.answered = note.answered + 1
+    if i == 3 then
+      policies.write(config_file.file "balance.lua", plan:format "Other")
+      pool:reload()
+    end
+  end
+  pool:close()
+end
+
+-- What stands behind: a pool that nothing is refused.
+local function works(pool)
+  assert(pool:connect())
+  assert(pool:execute("INSERT INTO ks.t (k, v) VALUES (?, ?)", { 7, "seven" }))
+  assert(pool:execute("SELECT v FROM ks.t WHERE k = ?", { 7 })):first()
+end
+
+-- May fail, by a refusal that says so; nothing else is taken for one.
+local function attempt(fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok then return end
+  local said = tostring(err):lower()
+  -- The second one is how LuaJIT says that it had no memory for the code of a function.
+  assert(said:find "memory" or said:find "unable to dump", said)
+end
+
+describe("torture:", function()
+  local folder
+  setup(function()
+    config_file.folder = policies.folder()
+    if C.mp_tls_is_built() then folder = certificates.folder() end
+  end)
+  teardown(function()
+    policies.remove(config_file.folder)
+    if folder then certificates.remove(folder) end
+  end)
+  after_each(function()
+    C.mp_mem_fail_at(0, false)
+    C.spec_syscalls_fail_at(0, 0)
+  end)
+
+  local function options(encrypted)
+    local given = { nodes = 2, heals = false }
+    if encrypted then given.tlsCert, given.tlsKey = folder .. "/good.pem", folder .. "/good.key" end
+    return given
+  end
+  local function configuration(encrypted)
+    policies.write(config_file.file "balance.lua", plan:format "First")
+    return { loadBalancing = { policy = config_file.file "balance.lua" }, requestTimeout = 400, attemptTimeout = 200,
+      tls = encrypted and { ca = folder .. "/ca.pem", serverName = "node.test" } or nil }
+  end
+
+  -- In virtual time; gives how many allocations there were.
+  local function starve(nth, encrypted)
+    local note, count = { asked = 0, answered = 0 }, nil
+    support.run(options(encrypted), function(world)
+      world:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v text)"
+      local given = configuration(encrypted)
+      local before = C.mp_mem_stats().allocs
+      C.mp_mem_fail_at(nth, false)
+      attempt(function() life(world:newPool(given), note) end)
+      count = tonumber(C.mp_mem_stats().allocs - before)
+      C.mp_mem_fail_at(0, false)
+      works(world:newPool(configuration(encrypted)))
+    end)
+    assert.equal(note.asked, note.answered)
+    return count
+  end
+
+  for _, encrypted in ipairs { false, true } do
+    if not encrypted or C.mp_tls_is_built() then
+      it("R3 any allocation fails" .. (encrypted and ", over TLS" or ""), function()
+        local total = starve(0, encrypted)
+        assert.is_true(total > 200, total)
+        for nth = 1, total, step(total) do
+          local ok, err = pcall(starve, nth, encrypted)
+          assert(ok, "allocation number " .. nth .. ": " .. tostring(err))
+        end
+      end)
+    end
+  end
+
+  -- On real sockets, a cluster and a pool of one process: a call that fails may be that of either.
+  local function refuse(nth, code, encrypted)
+    local count
+    local note = { asked = 0, answered = 0 }
+    moonpool.run(function()
+      local given = { nodes = 2, rf = 2, port = ports.at(8) }
+      if encrypted then given.tlsCert, given.tlsKey = folder .. "/good.pem", folder .. "/good.key" end
+      local cluster = sim.cluster(given)
+      cluster:schema "CREATE TABLE ks.t (k int PRIMARY KEY, v text)"
+      local function open()
+        local keys = configuration(encrypted)
+        keys.contactPoints, keys.port, keys.localDataCenter = { "127.0.0.1", "127.0.0.2" }, ports.at(8), "datacenter1"
+        keys.logging, keys.requestTimeout, keys.attemptTimeout = { level = "off" }, 10000, 5000
+        keys.pooling = { reconnectBaseDelay = 5, reconnectMaxDelay = 20 }
+        return moonpool.ConnectionPool(keys)
+      end
+      C.spec_syscalls_fail_at(nth, code)
+      local pool = open()
+      life(pool, note)
+      count = tonumber(C.spec_syscalls_count())
+      C.spec_syscalls_fail_at(0, 0)
+      assert.equal(0, pool:getStats().requestsInFlight + pool:getStats().requestsQueued)
+      local second = open()
+      works(second)
+      second:close()
+      cluster:close()
+    end)
+    assert.equal(note.asked, note.answered)
+    return count
+  end
+
+  for _, encrypted in ipairs { false, true } do
+    if not encrypted or C.mp_tls_is_built() then
+      it("R9 any system call of a socket fails" .. (encrypted and ", over TLS" or ""), function()
+        local total = refuse(0, 0, encrypted)
+        assert.is_true(total > 50, total)
+        local kind = 0
+        for nth = 1, total, step(total) do
+          kind = kind % #ERRORS + 1
+          local ok, err = pcall(refuse, nth, ERRORS[kind][2], encrypted)
+          assert(ok, ("system call number %d, %s: %s"):format(nth, ERRORS[kind][1], tostring(err)))
+        end
+      end)
+    end
+  end
+end)
