@@ -55,6 +55,12 @@ static char *copy_field(lua_State *L, int index, const char *key)
 	return copy;
 }
 
+static int give_ffi(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, MP_VM_FFI);
+	return 1;
+}
+
 static void open_libraries(lua_State *L)
 {
 	static const struct {
@@ -76,7 +82,7 @@ static void open_libraries(lua_State *L)
 		lua_call(L, 1, 0);
 	}
 	lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
-	lua_pushcfunction(L, luaopen_ffi);
+	lua_pushcfunction(L, give_ffi);
 	lua_setfield(L, -2, LUA_FFILIBNAME);
 	lua_pop(L, 1);
 }
@@ -183,8 +189,10 @@ struct mp_policy_state *mp_policy_state_new(const struct mp_policy_modules *modu
                                             char *message, size_t message_size)
 {
 	struct mp_policy_state *state = mp_calloc(1, sizeof(*state));
-	if (state == NULL || mp_vm_init(&state->vm, memory_bytes) != 0) {
+	if (state == NULL || mp_vm_init(&state->vm, memory_bytes) != 0 || mp_vm_open_ffi(&state->vm) != 0) {
 		snprintf(message, message_size, "out of memory");
+		if (state != NULL)
+			mp_vm_deinit(&state->vm);
 		mp_free(state);
 		return NULL;
 	}

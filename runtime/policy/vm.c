@@ -8,6 +8,8 @@
 // it.
 #include "policy/vm.h"
 
+#include <lauxlib.h>
+#include <lualib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -71,15 +73,16 @@ static void *vm_alloc(void *data, void *ptr, size_t old_size, size_t size)
 
 // ---- beginning --------------------------------------------------------------------------------------------
 
-// LuaJIT dies when memory runs out before a new state has its stack. So what lua_newstate() is refused it gets from a
-// block that was there before, and such a state is closed at once.
+// LuaJIT dies when memory runs out before a new state has its stack, and when one is closed whose ffi was opened by
+// halves. So what these two are refused they get from a block that was there before, and such a state is closed at
+// once.
 struct beginning {
 	struct mp_vm *vm;
 	uint8_t *spare;
 	size_t spare_used;
 };
 
-#define SPARE_BYTES ((size_t)32 << 10)
+#define SPARE_BYTES ((size_t)128 << 10)
 
 static void *from_spare(struct beginning *beginning, const void *old, size_t old_size, size_t size)
 {
@@ -123,6 +126,32 @@ static lua_State *begin_state(struct mp_vm *vm)
 		lua_setallocf(L, vm_alloc, vm);
 	mp_free(beginning.spare);
 	return L;
+}
+
+static int open_ffi(lua_State *L)
+{
+	lua_pushcfunction(L, luaopen_ffi);
+	lua_call(L, 0, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, MP_VM_FFI);
+	return 0;
+}
+
+int mp_vm_open_ffi(struct mp_vm *vm)
+{
+	struct beginning beginning = {.vm = vm, .spare = mp_alloc(SPARE_BYTES)};
+	if (beginning.spare == NULL)
+		return MP_ENOMEM;
+	lua_setallocf(vm->L, begin_alloc, &beginning);
+	int status = lua_cpcall(vm->L, open_ffi, NULL);
+	mp_assert(status == 0); // the spare is many times what it takes
+	if (beginning.spare_used > 0) {
+		lua_close(vm->L);
+		vm->L = NULL;
+	} else {
+		lua_setallocf(vm->L, vm_alloc, vm);
+	}
+	mp_free(beginning.spare);
+	return vm->L != NULL ? 0 : MP_ENOMEM;
 }
 
 static void *take_home(void)

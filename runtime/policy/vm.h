@@ -31,6 +31,9 @@ struct mp_vm {
 
 // The state has no library yet. 0 or MP_ENOMEM. The struct must not move afterwards.
 int mp_vm_init(struct mp_vm *vm, size_t cap_bytes) MP_MUST_CHECK;
+// LuaJIT's ffi, for who asks the registry for MP_VM_FFI. MP_ENOMEM: there is no state any more.
+#define MP_VM_FFI "moonpool.ffi"
+int mp_vm_open_ffi(struct mp_vm *vm) MP_MUST_CHECK;
 static inline bool mp_vm_is_full(const struct mp_vm *vm)
 {
 	return vm->used_bytes > vm->cap_bytes || vm->big_blocks > 0;
