@@ -70,6 +70,10 @@ void mp_tls_free(struct mp_tls *tls)
 {
 	if (tls == NULL)
 		return;
+	// OpenSSL forgets the session of a connection that ends without a word, as the oldest versions wanted. Whoever is
+	// lost comes back, though; only one that broke the rules has none to go on with.
+	if (tls->ssl != NULL && tls->open && tls->why[0] == '\0')
+		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
 	mp_pack_deinit(&tls->records);
 	mp_tls_context_unref(tls->context);

@@ -229,6 +229,22 @@ describe("TLS", function()
     end
   end)
 
+  it("resumes the session of a connection that was lost without a word, too", function()
+    for _, minor in ipairs { 2, 3 } do
+      for _, name in ipairs { "HEARTBEAT", "LOST", "HANDSHAKE_TIMEOUT" } do
+        open { serve = { minor = minor } }
+        for i = 1, 3 do
+          local link, node = world:ready()
+          echoed(link, node, "hello")
+          assert.equal(i > 1, C.mp_tls_resumed(link.conn.tls), name)
+          C.mp_conn_close(link.conn, reason(name), nil)
+          world:until_true(function() return link.closed end)
+        end
+        close()
+      end
+    end
+  end)
+
   it("ends with a word on both sides, and an end without one is a cut", function()
     open {}
     local link, node = world:ready()
