@@ -61,14 +61,17 @@ function live.inCoroutine(it)
 end
 
 -- The path that one of the scripts prints, of what it has installed.
-local function installed(name)
-  local pipe = assert(io.popen(string.format("'%s/scripts/%s' 2>/dev/null", root, name)))
+local function installed(name, argument)
+  local command = string.format("'%s/scripts/%s' '%s' 2>/dev/null", root, name, argument or "")
+  local pipe = assert(io.popen(command))
   local path = pipe:read "*l"
   pipe:close()
   return assert(path, "scripts/" .. name .. " printed no path")
 end
 function live.python() return installed "python-driver" end
 function live.cqlsh() return installed "cqlsh" end
+-- The options of java that run a program of the tree with the Java driver.
+function live.java(source) return installed("java-driver", root .. "/" .. source) end
 
 local function lines_of(path)
   local list = {}
