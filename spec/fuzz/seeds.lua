@@ -77,7 +77,8 @@ local seeds = {
   compress = {
     "11 20 0000000a 'P' 'hello'", "40 ff 05 10 'hello'", "43 00 'moonpool moonpool moonpool moonpool'",
     "42 00 'moonpool moonpool moonpool moonpool'", "45 40 16 61 01 00 0f 50 6161616161", "f1 ff 0ee6b280 f0ffff",
-    "f0 ff 80e59a77 f0ffff", "11 00 00000000", "05 10", "15 ff 1f6101 00ffffffffff5061616161 61",
+    "f0 ff 80e59a77 f0ffff", "11 00 00000000", "05 10",
+    "05 10 26 06 0000005d 0000000000", "15 ff 1f6101 00ffffffffff5061616161 61",
   },
   classify = {
     "'SELECT a FROM t WHERE k = ?'", "'UPDATE t SET n = n + 1 WHERE k = 1'", "'update t set l = ? + l where k = ?'",
