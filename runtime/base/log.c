@@ -32,12 +32,19 @@ bool mp_log_wants(const struct mp_log *log, enum mp_log_level level, unsigned wh
 static void emit(const struct mp_log *log, struct mp_log_line *line)
 {
 	char text[MP_LOG_LINE_MAX];
-	line->format = (enum mp_log_format)log->format;
+	bool is_sent = log->sink == NULL && log->to != MP_LOG_STDERR;
+	line->format = is_sent && log->to == MP_LOG_SYSTEMD ? MP_LOG_JOURNAL : (enum mp_log_format)log->format;
 	line->wall_us = log->stamped && log->wall_us != NULL ? log->wall_us(log->clock) : 0;
 	mp_log_line_write(line, text);
 	if (log->sink != NULL) {
 		log->sink(log->data, line->level, text);
 		return;
+	}
+	if (is_sent && mp_log_send((enum mp_log_target)log->to, line->level, text))
+		return;
+	if (line->format == MP_LOG_JOURNAL) { // nobody is there
+		line->format = (enum mp_log_format)log->format;
+		mp_log_line_write(line, text);
 	}
 	char printed[MP_LOG_LINE_MAX + PREFIX];
 	if (log->format != MP_LOG_TEXT)

@@ -9,7 +9,13 @@
 #include "base/defs.h"
 
 enum mp_log_level { MP_LOG_ERROR, MP_LOG_WARN, MP_LOG_INFO, MP_LOG_DEBUG, MP_LOG_OFF = -1 };
-enum mp_log_format { MP_LOG_TEXT, MP_LOG_LOGFMT, MP_LOG_JSON };
+enum mp_log_format {
+	MP_LOG_TEXT,
+	MP_LOG_LOGFMT,
+	MP_LOG_JSON,
+	MP_LOG_JOURNAL
+}; // the last is chosen by where it goes
+enum mp_log_target { MP_LOG_STDERR, MP_LOG_SYSLOG, MP_LOG_SYSTEMD };
 
 // Facts that are written whatever the level says (but OFF), because somebody asked for them by name.
 enum { MP_LOG_CONNECTIONS = 1, MP_LOG_REQUESTS = 2, MP_LOG_ERRORS = 4, MP_LOG_SLOW = 8 };
@@ -17,6 +23,7 @@ enum { MP_LOG_CONNECTIONS = 1, MP_LOG_REQUESTS = 2, MP_LOG_ERRORS = 4, MP_LOG_SL
 struct mp_log {
 	int level;                        // lines above it are dropped; changeable at any time, as all of this
 	uint8_t format;                   // enum mp_log_format
+	uint8_t to;                       // enum mp_log_target, without a sink
 	uint8_t wanted;                   // MP_LOG_CONNECTIONS ...
 	bool stamped;                     // lines begin with their time, if there is a clock
 	uint64_t (*wall_us)(void *clock); // microseconds since 1970; NULL: there is none
@@ -44,6 +51,8 @@ void mp_log_fact(const struct mp_log *log, enum mp_log_level level, const char *
 // log_print.c: what a log without a sink does with a line, its end included: the standard error gets it, if it takes it
 // at once.
 void mp_log_print(const char *line);
+// log_send.c: false: there is no such daemon, or it does not take it at once.
+bool mp_log_send(enum mp_log_target to, enum mp_log_level level, const char *line) MP_MUST_CHECK;
 const char *mp_log_level_name(enum mp_log_level level);            // "error", "warn", "info", "debug"
 int mp_log_level_from(const char *name, int *level) MP_MUST_CHECK; // "off" too; MP_EINVAL when unknown
 

@@ -2,6 +2,7 @@
 // Values are cut and cleaned first and quoted then, so that a line is whole in its format whatever it holds.
 #include "base/log_line.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -92,16 +93,24 @@ static void put_value(struct out *out, bool json, const char *name, const char *
 }
 
 // A double that has no digits, which JSON does not know, is none.
-static void put_field(struct out *out, bool json, const struct mp_log_field *field)
+static void value_of(const struct mp_log_field *field, char text[MP_LOG_VALUE])
 {
-	char text[MP_LOG_VALUE];
 	if (field->text != NULL) {
-		clean(field->text, text, sizeof(text));
-		put_value(out, json, field->name, text);
+		clean(field->text, text, MP_LOG_VALUE);
 		return;
 	}
 	double number = field->number - field->number == 0 ? field->number : 0;
-	snprintf(text, sizeof(text), number == (double)(int64_t)number ? "%.0f" : "%.3f", number);
+	snprintf(text, MP_LOG_VALUE, number == (double)(int64_t)number ? "%.0f" : "%.3f", number);
+}
+
+static void put_field(struct out *out, bool json, const struct mp_log_field *field)
+{
+	char text[MP_LOG_VALUE];
+	value_of(field, text);
+	if (field->text != NULL) {
+		put_value(out, json, field->name, text);
+		return;
+	}
 	put_name(out, json, field->name);
 	put_text(out, text);
 }
@@ -116,6 +125,34 @@ static void stamp(uint64_t wall_us, char text[40])
 	snprintf(text + len, 40 - len, ".%03uZ", (unsigned)(wall_us / 1000 % 1000));
 }
 
+// What the journal takes: a field a line, their names in capital letters.
+static void write_fields(const struct mp_log_line *line, const char *sentence, struct out *out)
+{
+	put_text(out, "MESSAGE=");
+	put_text(out, sentence);
+	put_text(out, "\n");
+	if (line->event != NULL) {
+		put_text(out, "MOONPOOL_EVENT=");
+		put_text(out, line->event);
+		put_text(out, "\n");
+	}
+	for (size_t i = 0; i < line->count && i < MP_LOG_FIELDS; i++) {
+		const struct mp_log_field *field = &line->fields[i];
+		char text[MP_LOG_VALUE];
+		put_text(out, "MOONPOOL_");
+		for (const char *at = field->name; *at != '\0'; at++) {
+			char letter = (char)toupper((unsigned char)*at);
+			if (letter == *at && letter >= 'A' && letter <= 'Z')
+				put_text(out, "_");
+			put(out, &letter, 1);
+		}
+		put_text(out, "=");
+		value_of(field, text);
+		put_text(out, text);
+		put_text(out, "\n");
+	}
+}
+
 void mp_log_line_write(const struct mp_log_line *line, char text[MP_LOG_LINE_MAX])
 {
 	struct out out = {text, 0};
@@ -127,6 +164,10 @@ void mp_log_line_write(const struct mp_log_line *line, char text[MP_LOG_LINE_MAX
 		if (line->wall_us != 0)
 			put_text(&out, time), put_text(&out, " ");
 		put_text(&out, sentence);
+		return;
+	}
+	if (line->format == MP_LOG_JOURNAL) {
+		write_fields(line, sentence, &out);
 		return;
 	}
 	bool json = line->format == MP_LOG_JSON;

@@ -157,6 +157,7 @@ void mp_session_follow_logging(struct mp_session *session)
 	struct mp_log *log = &session->log;
 	log->level = config->log_level;
 	log->format = config->log_format;
+	log->to = config->log_to;
 	log->wanted = config->log_wanted;
 	log->stamped = config->log_stamped;
 	log->wall_us = wall_us;

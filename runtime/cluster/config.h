@@ -110,6 +110,7 @@ struct mp_session_config {
 		metrics_interval_ms; // how long the window of the metrics is, and how often it is told; at least 10
 	int log_level;
 	uint8_t log_format; // enum mp_log_format
+	uint8_t log_to;     // enum mp_log_target
 	uint8_t log_wanted; // MP_LOG_CONNECTIONS, ...
 	bool log_stamped;
 	uint32_t log_slow_ms; // requests that take so long are logged; 0: none

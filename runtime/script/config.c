@@ -218,6 +218,11 @@ static void get_logging(lua_State *L, struct reading *reading)
 		session->log_format = strcmp(format, "json") == 0     ? MP_LOG_JSON
 		                      : strcmp(format, "logfmt") == 0 ? MP_LOG_LOGFMT
 		                                                      : MP_LOG_TEXT;
+	const char *to = "";
+	get_text(L, reading, "logTo", &to);
+	session->log_to = strcmp(to, "journal") == 0  ? MP_LOG_SYSTEMD
+	                  : strcmp(to, "syslog") == 0 ? MP_LOG_SYSLOG
+	                                              : MP_LOG_STDERR;
 	session->log_stamped = session->log_format != MP_LOG_TEXT;
 	get_bool(L, "logTimestamps", &session->log_stamped);
 	get_u32(L, "slowRequestMs", &session->log_slow_ms);

@@ -50,6 +50,16 @@ return function(assert) return {
       assert(pool:execute "SELECT key FROM system.local")
       assert.is_true(#pool:decisions() > 0) -- others ask, too
     end },
+  { "logging.to", { logging = { level = "error", logRequests = true } },
+    { logging = { level = "error", logRequests = true, to = "journal" } },
+    function(_, pool)
+      local journal = require("spec.support.datagrams").open "MOONPOOL_JOURNAL"
+      local said = line_of(pool)
+      local line = journal:take()
+      journal:close()
+      assert.equal("", said)
+      assert.matches("MOONPOOL_EVENT=request\n", line, 1, true)
+    end },
   { "playbooks", {}, { playbooks = { MOONPOOL_ROOT .. "/examples/playbooks/lost_node.lua" } },
     function(world, pool)
       world:eventually("it is there", function() return #pool:playbooks() == 1 end)

@@ -50,7 +50,7 @@ change.live = {
   defaults = NEXT, profiles = NEXT,
   logging = {
     level = AT_ONCE, logConnections = AT_ONCE, logRequests = AT_ONCE, logErrors = AT_ONCE, slowRequestMs = AT_ONCE,
-    format = AT_ONCE, timestamps = AT_ONCE,
+    format = AT_ONCE, timestamps = AT_ONCE, to = AT_ONCE,
   },
   decisionLog = { sample = NEXT, file = AT_ONCE, keep = AT_ONCE },
   handlers = "between two events",

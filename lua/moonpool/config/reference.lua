@@ -52,7 +52,7 @@ reference.defaults = {
   ["logging.level"] = '"warn"',
   ["logging.logConnections"] = "false", ["logging.logRequests"] = "false", ["logging.logErrors"] = "false",
   ["logging.slowRequestMs"] = "0", ["logging.format"] = '"text"',
-  ["logging.timestamps"] = { "false; true for logfmt, json" },
+  ["logging.timestamps"] = { "false; true for logfmt, json" }, ["logging.to"] = '"stderr"',
   ["decisionLog.sample"] = { "0.01 where the section stands" }, ["decisionLog.file"] = { "none: in memory" },
   ["decisionLog.keep"] = { '"100MB"' },
   ["metrics.listen"] = { "nowhere" }, ["http.listen"] = { "nowhere" }, ["http.token"] = { "none" },

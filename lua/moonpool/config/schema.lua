@@ -132,6 +132,7 @@ return section {
     { "slowRequestMs", ms { to = "slowRequestMs" } },
     { "format", kind = "text", among = { "text", "logfmt", "json" }, to = "logFormat" },
     { "timestamps", kind = "boolean", to = "logTimestamps" },
+    { "to", kind = "text", among = { "stderr", "syslog", "journal" }, to = "logTo" },
   } },
   { "decisionLog", section {
     { "sample", kind = "number", min = 0, max = 1, to = "decisionSample" },

@@ -161,6 +161,7 @@
 ---@field logErrors? boolean a line for each request that failed
 ---@field slowRequestMs? integer a line for each request that took so long; 0: none
 ---@field format? "text"|"logfmt"|"json"
+---@field to? "stderr"|"syslog"|"journal"
 ---@field timestamps? boolean lines have their time
 
 ---@class ConfigRequest
