@@ -53,7 +53,7 @@ return function(assert) return {
   { "logging.to", { logging = { level = "error", logRequests = true } },
     { logging = { level = "error", logRequests = true, to = "journal" } },
     function(_, pool)
-      local journal = require("spec.support.datagrams").open "MOONPOOL_JOURNAL"
+      local journal = require("spec.script.datagrams").open "MOONPOOL_JOURNAL"
       local said = line_of(pool)
       local line = journal:take()
       journal:close()

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Where the lines of the log go: the journal with fields, syslog, and the standard error when neither takes them.
-local datagrams = require "spec.support.datagrams"
+local datagrams = require "spec.script.datagrams"
 local unix = require "spec.support.unix"
 local it_in = require("spec.support.world").inside(it)
 
