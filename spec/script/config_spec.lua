@@ -58,7 +58,8 @@ local bad = {
   { { auth = "secret" }, "auth: got a string; must be a table" },
   { { auth = { username = "me" } }, "auth.password: must be given beside username" },
   { { auth = { username = "me", password = 12345 } }, "auth.password: got a number; must be a text" },
-  { { auth = { user = "me" } }, "auth.user: there is no such key; known here: password, required, username" },
+  { { auth = { user = "me" } }, "auth.user: there is no such key; known here: authenticator, "
+    .. "credentials, password, required, username" },
   { { auth = { required = false } }, "auth.username: must be given beside required" },
   { { auth = { username = "me", password = "secret", required = "no" } },
     "auth.required: got a string; must be true or false" },

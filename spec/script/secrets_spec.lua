@@ -53,7 +53,7 @@ describe("a wrong configuration with a password in it", function()
   it("is still told what is wrong, and where", function()
     for text, message in pairs {
       ["return {\n auth = 'u:CANARY' }"] = "pool.lua:2: auth: got a string; must be a table",
-      ["return { auth = { user = 'u' } }"] = "pool.lua:1: auth.user: there is no such key; known here: password, ",
+      ["return { auth = { user = 'u' } }"] = "pool.lua:1: auth.user: there is no such key; known here: authenticator, ",
       ["return { auth = { passwort = 'x' } }"] = "pool.lua:1: auth.(a key that is not shown): there is no such key, "
         .. "did you mean password?",
       ["return { contactPoints = { 'u:CANARY@10.0.0.1' } }"] = 'contactPoints[1]: got "***@10.0.0.1" (string); '

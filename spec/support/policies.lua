@@ -161,8 +161,10 @@ function Policies:pass(ms)
 end
 jit.off(Policies.pass)
 
+-- A code, and why it is not 0.
 function Policies:bind(view, names)
-  return C.mp_policies_bind(self.handle, view, names, message_of(300), 300)
+  local why = message_of(300)
+  return C.mp_policies_bind(self.handle, view, names, why, 300), ffi.string(why)
 end
 jit.off(Policies.bind)
 

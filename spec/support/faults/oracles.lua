@@ -128,7 +128,12 @@ local execute, execute_async = Pool.execute, Pool.executeAsync
 
 -- A mistake of the caller's: with the place of the caller of what was wrapped, whose frame has gone by a tail call.
 local function refuse(message)
-  error(message, type(message) == "string" and not message:find "^[^\n]-:%d+: " and 3 or 0)
+  if type(message) ~= "string" then error(message, 0) end
+  message = message:gsub("^[^\n]-oracles%.lua:%d+: ", "")
+  if message:find "^[^\n]-:%d+: " then error(message, 0) end
+  local level = 3
+  while (debug.getinfo(level, "S") or {}).what == "C" do level = level + 1 end
+  error(message, level)
 end
 
 local function over(ticket, ok, ...)
