@@ -65,7 +65,7 @@ static bool find_rows(const struct mp_shape *shape, const struct mp_cursor *rows
 	return true;
 }
 
-bool mp_page_push(lua_State *L, const struct mp_shape *shape, int names, const struct mp_result_body *body)
+bool mp_page_push(lua_State *L, struct mp_shape *shape, int names, const struct mp_result_body *body)
 {
 	size_t left = mp_cursor_left(&body->rows);
 	// A value has four bytes at least, so what a node claims does not ask for more memory than it sent.
@@ -81,6 +81,7 @@ bool mp_page_push(lua_State *L, const struct mp_shape *shape, int names, const s
 		return false;
 	}
 	memcpy(&page->row_at[page->rows], body->rows.pos, page->bytes);
+	mp_shape_keep(L, shape, names);
 	lua_pushvalue(L, names);
 	lua_setfenv(L, -2);
 	return true;

@@ -17,7 +17,7 @@
 
 // Pushes the page of an answer, with the shape's table at `names`. False, and nothing is pushed: its rows are few, or
 // not what they should be.
-bool mp_page_push(lua_State *L, const struct mp_shape *shape, int names,
+bool mp_page_push(lua_State *L, struct mp_shape *shape, int names,
                   const struct mp_result_body *body) MP_MUST_CHECK;
 bool mp_page_of(lua_State *L, int result, uint32_t *rows);   // pushes its page; false: it has none (any more)
 void mp_page_push_row(lua_State *L, int page, uint32_t row); // from 1; nil behind the last

@@ -114,15 +114,6 @@ static void push_info(lua_State *L)
 	lua_setfield(L, -2, "warnings");
 }
 
-static void push_shape_columns(lua_State *L)
-{
-	const struct mp_shape *shape = mp_shape_of_result(L, 1);
-	if (shape != NULL)
-		mp_lua_push_columns(L, shape->metadata);
-	else
-		lua_pushnil(L);
-}
-
 // resultField(result, key): what is worked out when it is asked for. All but the count is kept in the result.
 int mp_core_result_field(lua_State *L)
 {
@@ -134,7 +125,7 @@ int mp_core_result_field(lua_State *L)
 	if (mp_str_is(key, "rows"))
 		push_rows(L);
 	else if (mp_str_is(key, "columns"))
-		push_shape_columns(L);
+		mp_shape_push_columns(L, 1);
 	else if (mp_str_is(key, "wasApplied"))
 		push_applied(L);
 	else if (mp_str_is(key, "info"))
@@ -287,7 +278,7 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 	int top = lua_gettop(L), names = top + 1;
 	// Only its count of references changes.
 	struct mp_metadata *metadata = (struct mp_metadata *)(uintptr_t)outcome->metadata;
-	const struct mp_shape *shape = mp_shape_for(L, codec, prepared, metadata);
+	struct mp_shape *shape = mp_shape_for(L, codec, prepared, metadata);
 	lua_createtable(L, 0, 2);
 	int key = MP_SHAPE_PAGE;
 	int rc = 0;
@@ -296,15 +287,17 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 		key = MP_SHAPE_ROWS;
 		rc = make_rows(L, codec, shape, names, outcome->result);
 	}
+	uint32_t count = shape->count;
+	mp_shape_release(shape);
 	if (MP_UNLIKELY(rc != 0)) {
 		lua_settop(L, top);
 		mp_lua_fail(L, rc, "%s", codec->why);
 		return;
 	}
-	lua_rawgeti(L, names, (int)shape->count + key);
+	lua_rawgeti(L, names, (int)count + key);
 	lua_insert(L, -2);
 	lua_rawset(L, names + 1);
-	finish_result(L, codec, names, shape->count, outcome);
+	finish_result(L, codec, names, count, outcome);
 	lua_remove(L, names);
 	lua_pushnil(L);
 }

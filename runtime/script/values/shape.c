@@ -9,11 +9,11 @@
 #include "script/values/fits.h"
 #include "script/values/result.h"
 
-#define EMPTY "moonpool.result"       // the table of the shape without columns
-#define INDEX "moonpool.result.index" // the function of lua/moonpool/result.lua
-#define OWNER "moonpool.shape"
-#define MAKER "moonpool.result.maker" // the other function, which makes constructors
-#define SHAPE 1                       // in the metatable of results: the shape's owner
+#define EMPTY   "moonpool.result"       // the table of the shape without columns
+#define INDEX   "moonpool.result.index" // the function of lua/moonpool/result.lua
+#define OWNER   "moonpool.shape"
+#define MAKER   "moonpool.result.maker" // the other function, which makes constructors
+#define COLUMNS 1                       // in the metatable of results: the list of them
 
 static void unref(struct mp_shape *shape)
 {
@@ -78,29 +78,24 @@ static void add_keys(lua_State *L, uint32_t count)
 	}
 }
 
-// The metatable of results into the shape's table on top, whose owner is below it, or nil.
+// The metatable of results into the shape's table on top; the list of columns, or nil, is below it.
 static void add_metatable(lua_State *L)
 {
 	lua_createtable(L, 1, 1);
 	lua_getfield(L, LUA_REGISTRYINDEX, INDEX);
 	lua_setfield(L, -2, "__index");
 	lua_pushvalue(L, -3);
-	lua_rawseti(L, -2, SHAPE);
+	lua_rawseti(L, -2, COLUMNS);
 	lua_rawseti(L, -2, 0);
 }
 
-// Leaves the shape's table on the stack, which owns it.
+// Leaves the shape's table on the stack.
 static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
 {
-	struct mp_shape **owner = lua_newuserdata(L, sizeof(*owner));
-	*owner = NULL;
-	luaL_getmetatable(L, OWNER);
-	lua_setmetatable(L, -2);
 	uint32_t count = metadata->column_count;
 	struct mp_shape *shape = mp_calloc(1, sizeof(*shape) + (size_t)count * sizeof(shape->columns[0]));
 	if (shape == NULL)
 		luaL_error(L, "not enough memory");
-	*owner = shape;
 	shape->refs = 1;
 	shape->L = codec->L; // L is a coroutine, whose end nobody tells
 	shape->ref = LUA_NOREF;
@@ -110,9 +105,8 @@ static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct 
 		const struct mp_type *type = metadata->columns[i].type;
 		shape->columns[i] = (struct mp_shape_column){mp_value_pusher(type), mp_fits_width(type)};
 	}
-	lua_createtable(L, (int)count + MP_SHAPE_KEYS, 1);
-	lua_pushvalue(L, -2);
-	lua_rawseti(L, -2, MP_SHAPE_OWNER);
+	mp_lua_push_columns(L, metadata);
+	lua_createtable(L, (int)count + MP_SHAPE_KEYS, 0);
 	add_names(L, metadata);
 	add_keys(L, count);
 	add_metatable(L);
@@ -120,12 +114,13 @@ static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct 
 	return shape;
 }
 
-const struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
-                                    struct mp_metadata *metadata)
+struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+                              struct mp_metadata *metadata)
 {
 	struct mp_shape *shape = prepared != NULL ? prepared->user : NULL;
 	if (MP_LIKELY(shape != NULL && shape->metadata == metadata)) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, shape->ref);
+		shape->refs++;
 		return shape;
 	}
 	struct mp_shape *fresh = make(L, codec, metadata);
@@ -141,20 +136,40 @@ const struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, 
 	return fresh;
 }
 
+void mp_shape_release(struct mp_shape *shape)
+{
+	unref(shape);
+}
+
+void mp_shape_keep(lua_State *L, struct mp_shape *shape, int names)
+{
+	lua_rawgeti(L, names, MP_SHAPE_OWNER);
+	bool kept = !lua_isnil(L, -1);
+	lua_pop(L, 1);
+	if (MP_LIKELY(kept))
+		return;
+	struct mp_shape **owner = lua_newuserdata(L, sizeof(*owner));
+	*owner = NULL;
+	luaL_getmetatable(L, OWNER);
+	lua_setmetatable(L, -2);
+	lua_rawseti(L, names, MP_SHAPE_OWNER);
+	*owner = shape;
+	shape->refs++;
+}
+
 void mp_shape_push_empty(lua_State *L)
 {
 	lua_getfield(L, LUA_REGISTRYINDEX, EMPTY);
 }
 
-const struct mp_shape *mp_shape_of_result(lua_State *L, int result)
+void mp_shape_push_columns(lua_State *L, int result)
 {
-	struct mp_shape **owner = NULL;
 	if (lua_getmetatable(L, result)) {
-		lua_rawgeti(L, -1, SHAPE);
-		owner = lua_touserdata(L, -1);
-		lua_pop(L, 2);
+		lua_rawgeti(L, -1, COLUMNS);
+		lua_remove(L, -2);
+	} else {
+		lua_pushnil(L);
 	}
-	return owner != NULL ? *owner : NULL;
 }
 
 void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
@@ -182,7 +197,7 @@ int mp_core_on_result(lua_State *L)
 	lua_settop(L, 2);
 	lua_setfield(L, LUA_REGISTRYINDEX, MAKER);
 	lua_setfield(L, LUA_REGISTRYINDEX, INDEX);
-	lua_pushnil(L); // no owner
+	lua_pushnil(L); // no columns
 	lua_createtable(L, MP_SHAPE_KEYS, 0);
 	add_keys(L, 0);
 	add_metatable(L);

@@ -8,10 +8,10 @@
 #include "cluster/session.h"
 #include "script/values/value.h"
 
-// In Lua a table: { [MP_SHAPE_OWNER] = holds a reference, [MP_SHAPE_CONSTRUCTOR] = makes a row of its
-// values, once it was asked for, [0] = the metatable of the results, [1] .. [n] = names of the
-// columns, [n + 1] .. = the keys of a result }. Keys are taken from there because making a Lua string of a C string
-// costs more than storing the value.
+// In Lua a table: { [MP_SHAPE_OWNER] = holds a reference for who outlives the answer, [MP_SHAPE_CONSTRUCTOR] = makes a
+// row of its values, once it was asked for, [0] = the metatable of the results, [1] .. [n] = names of the columns,
+// [n + 1] .. = the keys of a result }. Keys are taken from there because making a Lua string of a C string costs more
+// than storing the value.
 #define MP_SHAPE_OWNER       (-1)
 #define MP_SHAPE_CONSTRUCTOR (-2)
 enum mp_shape_key { MP_SHAPE_ROWS = 1, MP_SHAPE_COST, MP_SHAPE_PAGE, MP_SHAPE_KEYS = MP_SHAPE_PAGE };
@@ -28,11 +28,14 @@ struct mp_shape {
 	} columns[];
 };
 
-// Leaves the shape's table on the stack. One that its statement does not keep lives as long as that table.
-const struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
-                                    struct mp_metadata *metadata);
-void mp_shape_push_empty(lua_State *L);                              // the table of results without columns
-const struct mp_shape *mp_shape_of_result(lua_State *L, int result); // NULL: it has no columns
+// Leaves the shape's table on the stack. To be released when the answer was made.
+struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+                              struct mp_metadata *metadata);
+void mp_shape_release(struct mp_shape *shape);
+// From now on the shape lives at least as long as its table, which is at `names`.
+void mp_shape_keep(lua_State *L, struct mp_shape *shape, int names);
+void mp_shape_push_empty(lua_State *L);               // the table of results without columns
+void mp_shape_push_columns(lua_State *L, int result); // the list of a result's columns, or nil
 // The shape's table is on top: pushes a function of the values of a row that makes the row, which is twice as fast as
 // storing them; or nil.
 void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape);
