@@ -152,7 +152,7 @@ local function under_way(ok, future, self, statement, parameters, options)
   if not ok then refuse(future) end
   if current then
     local ticket = current:begins(self, statement, parameters, options)
-    moonpool.spawn(function() current:ends(ticket, future:wait()) end)
+    moonpool.detach(function() current:ends(ticket, future:wait()) end) -- also when who asked is ended
   end
   return future
 end
