@@ -13,6 +13,8 @@ local PORT, PORTS = 9042, 100
 
 local embedded = {}
 
+local kept = {} -- a cluster that is collected closes
+
 function embedded.start(nodes, dcs)
   local ok, cluster
   local first = tonumber(os.getenv "MOONPOOL_EMBEDDED_PORT") or PORT
@@ -24,6 +26,7 @@ function embedded.start(nodes, dcs)
   if not ok then
     error("no port from " .. first .. " upwards is free for the embedded cluster: " .. tostring(cluster), 0)
   end
+  kept[#kept + 1] = cluster
   cluster.port = port - 1
   cluster.contactPoints, cluster.hosts = {}, {}
   for i, node in ipairs(cluster:nodes()) do
