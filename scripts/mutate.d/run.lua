@@ -18,12 +18,12 @@ local SECONDS = { quick = 15, dev = 5 }
 -- ---- all C files and their functions ----------------------------------------------------------------------
 
 local function c_files(path)
-  return tree.lines("find 'runtime/%s' -name '*.c' -not -path 'runtime/cli/*' | sort", path)
+  return tree.lines("cd %s && find 'runtime/%s' -name '*.c' | sort", tree.sources, path)
 end
 
 local texts = {} -- without mistakes
 local function text_of(path)
-  texts[path] = texts[path] or tree.read(path)
+  texts[path] = texts[path] or tree.read(tree.sources .. "/" .. path)
   return texts[path]
 end
 

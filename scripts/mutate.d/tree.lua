@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The copy of the project that scripts/mutate builds and tries mutants in, .cache/mutate/tree: its files, its two
--- builds (`quick`: optimised, without sanitizers; `dev`: with them), and one run of one spec file.
-local tree = { path = ".cache/mutate/tree" }
+-- builds (`quick`: optimised, without sanitizers; `dev`: with them), and one run of one spec file. Beside it lie its C
+-- files as they are without mistakes.
+local tree = { path = ".cache/mutate/tree", sources = ".cache/mutate/true" }
 
 function tree.read(path)
   local file = assert(io.open(path, "rb"))
