@@ -11,6 +11,26 @@ columns.shown = shown
 
 -- Letters, not bytes.
 local function width_of(text) return #text:gsub("[\128-\191]", "") end
+columns.width_of = width_of
+
+--- Lists of texts as lines, as wide as what stands in them; under the first one a rule if it is a `head`.
+function columns.lines(list, head)
+  local widths, out = {}, {}
+  for _, line in ipairs(list) do
+    for i, text in ipairs(line) do widths[i] = math.max(widths[i] or 0, width_of(text)) end
+  end
+  for n, line in ipairs(list) do
+    local parts = {}
+    for i, text in ipairs(line) do parts[i] = text .. (" "):rep(widths[i] - width_of(text)) end
+    out[#out + 1] = (table.concat(parts, "  "):gsub("%s+$", ""))
+    if n == 1 and head then
+      local rule = {}
+      for i in ipairs(line) do rule[i] = ("-"):rep(widths[i]) end
+      out[#out + 1] = table.concat(rule, "  ")
+    end
+  end
+  return table.concat(out, "\n")
+end
 
 --- Prints `rows` with columns `{ title, key or function(row) }`; a column that is empty in all rows is left out, unless
 --- it is `always` there.

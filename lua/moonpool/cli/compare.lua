@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool compare: policies on the same simulated traffic and faults, in virtual time, and whether a difference is
 -- more than noise. Exit status 0: they ran; 1: one of them cannot; 2: wrong usage.
+local columns = require "moonpool.cli.columns"
 local compare = require "moonpool.prove.compare"
 local core = require "moonpool.core_loader"
 local chunk = require "moonpool.chunk"
@@ -154,21 +155,6 @@ local function table_of(result)
   return head, lines
 end
 
--- Characters, not bytes: a margin has a sign of two.
-local function length(text) return #(text:gsub("[\128-\191]", "")) end
-
-local function print_lines(head, lines, gap)
-  local widths = {}
-  for _, line in ipairs { head, unpack(lines) } do
-    for i, text in ipairs(line) do widths[i] = math.max(widths[i] or 0, length(text)) end
-  end
-  for _, line in ipairs { head, unpack(lines) } do
-    local parts = {}
-    for i, text in ipairs(line) do parts[i] = text .. (" "):rep(widths[i] - length(text)) end
-    print((table.concat(parts, gap):gsub("%s+$", "")))
-  end
-end
-
 local function print_markdown(head, lines)
   print("| " .. table.concat(head, " | ") .. " |")
   print("|---" .. ("|--:"):rep(#head - 1) .. "|")
@@ -182,7 +168,7 @@ local function report(results, options)
       scenario.about and (options.markdown and "\n\n" or ": ") .. scenario.about or ""))
     if options.markdown then print "" end
     local head, lines = table_of(result)
-    if options.markdown then print_markdown(head, lines) else print_lines(head, lines, "  ") end
+    if options.markdown then print_markdown(head, lines) else print(columns.lines { head, unpack(lines) }) end
     for _, policy in ipairs(result.policies) do
       if policy.errors > 0 then print(("%s failed %d times"):format(policy.label, policy.errors)) end
     end

@@ -39,13 +39,6 @@ function ctl.define(parser)
   command:flag("--follow", "With events: go on until interrupted.")
 end
 
-local function sorted(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 local function shown(value)
   if type(value) ~= "number" or value == math.floor(value) then return tostring(value) end
   return ("%.3f"):format(value)
@@ -60,7 +53,7 @@ function printers.rollback(result, kind) print(("%s: generation %d serves"):form
 
 function printers.policies(result)
   local list = {}
-  for i, kind in ipairs(sorted(result.policies)) do
+  for i, kind in ipairs(columns.sorted(result.policies)) do
     list[i] = result.policies[kind]
     list[i].kind = kind
   end
@@ -69,7 +62,7 @@ function printers.policies(result)
 end
 
 function printers.stats(result)
-  for _, name in ipairs(sorted(result.stats)) do print(("%-24s %s"):format(name, shown(result.stats[name]))) end
+  for _, name in ipairs(columns.sorted(result.stats)) do print(("%-24s %s"):format(name, shown(result.stats[name]))) end
 end
 
 function printers.hosts(result)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool replay: what another policy would have done with the requests of a decision log. Exit status 0: it was
 -- asked; 1: it cannot be, or --fail-if is true; 2: wrong usage.
+local columns = require "moonpool.cli.columns"
 local core = require "moonpool.core_loader"
 local expression = require "moonpool.cli.expression"
 local json = require "moonpool.cli.json"
@@ -25,13 +26,6 @@ end
 
 local function percent(number) return ("%.1f %%"):format(number * 100) end
 local function ms(number) return ("%.3f ms"):format(number) end
-
-local function sorted(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
 
 local ROWS = {
   { "left the datacentre", "leftDatacenter", percent }, { "at a replica", "atReplica", percent },
@@ -68,7 +62,7 @@ end
 local function print_load(of)
   print(("%-32s %10s %10s"):format("load", "then", "now"))
   for _, what in ipairs { "datacenters", "racks", "hosts" } do
-    for _, name in ipairs(sorted(of[what])) do
+    for _, name in ipairs(columns.sorted(of[what])) do
       local pair = of[what][name]
       print(("  %-30s %10s %10s"):format(name, percent(pair[1]), percent(pair[2])))
     end
@@ -76,7 +70,7 @@ local function print_load(of)
 end
 
 local function report(self, figures)
-  print(("%d decisions of %s, asked of %s"):format(self.decisions, table.concat(sorted(self.policies), ", "),
+  print(("%d decisions of %s, asked of %s"):format(self.decisions, table.concat(columns.sorted(self.policies), ", "),
     self.policy))
   if self.skipped > 0 then print(("%d lines were no records"):format(self.skipped)) end
   if self.errors > 0 then print(("it failed %d times: %s"):format(self.errors, self.last_error)) end

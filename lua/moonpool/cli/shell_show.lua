@@ -1,15 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Values as people read them at the prompt of `moonpool shell`: rows and lists as tables.
+local columns = require "moonpool.cli.columns"
+
 local show = {}
 
 local WIDEST, MOST_ROWS, MOST_FIELDS = 48, 200, 100
 
--- Characters, not bytes.
-local function length(text) return #(text:gsub("[\128-\191]", "")) end
-
 local function cut(text)
   text = text:gsub("[%c]", function(c) return ("\\%d"):format(c:byte()) end)
-  if length(text) <= WIDEST then return text end
+  if columns.width_of(text) <= WIDEST then return text end
   return text:gsub("[\128-\255]", "?"):sub(1, WIDEST - 3) .. "..."
 end
 
@@ -27,42 +26,28 @@ local function short(value)
   return cut("{ " .. table.concat(parts, ", ") .. " }")
 end
 
--- Lists of texts in columns, the first line as a head if `head`.
-function show.lines(list, head)
-  local widths, out = {}, {}
-  for _, line in ipairs(list) do
-    for i, text in ipairs(line) do widths[i] = math.max(widths[i] or 0, length(text)) end
-  end
-  for n, line in ipairs(list) do
-    local parts = {}
-    for i, text in ipairs(line) do parts[i] = text .. (" "):rep(widths[i] - length(text)) end
-    out[#out + 1] = (table.concat(parts, "  "):gsub("%s+$", ""))
-    if n == 1 and head then
-      local rule = {}
-      for i in ipairs(line) do rule[i] = ("-"):rep(widths[i]) end
-      out[#out + 1] = table.concat(rule, "  ")
-    end
-  end
-  return table.concat(out, "\n")
-end
-
-local function rows_of(result)
-  local head, list, rows = {}, {}, result.rows or {}
-  for i, column in ipairs(result.columns or {}) do
-    head[i] = type(column) == "table" and column.name or tostring(column)
-  end
-  list[1] = head
+-- The fields of `rows` that `head` names, as a table.
+local function grid(head, rows)
+  local list = { head }
   for n, row in ipairs(rows) do
     if n > MOST_ROWS then break end
     local line = {}
     for i, name in ipairs(head) do line[i] = short(row[name]) end
-    list[#list + 1] = line
+    list[n + 1] = line
+  end
+  return columns.lines(list, true)
+end
+
+local function rows_of(result)
+  local head, rows = {}, result.rows or {}
+  for i, column in ipairs(result.columns or {}) do
+    head[i] = type(column) == "table" and column.name or tostring(column)
   end
   local more = #rows > MOST_ROWS and (" (%d are shown)"):format(MOST_ROWS) or ""
   local info = result.info
   local tail = ("%d row%s%s, %s, %.1f ms"):format(#rows, #rows == 1 and "" or "s", more, info.host, info.latencyMs)
   if #head == 0 then return ("done, %s, %.1f ms"):format(info.host, info.latencyMs) end
-  return show.lines(list, true) .. "\n" .. tail
+  return grid(head, rows) .. "\n" .. tail
 end
 
 local function is_result(value)
@@ -79,22 +64,15 @@ local function fields(value)
     if i > MOST_FIELDS then break end
     list[i] = { tostring(name), short(value[name]) }
   end
-  return show.lines(list)
+  return columns.lines(list)
 end
 
 -- A list of tables with the same fields, as a table.
 local function items(list)
-  local head, lines = {}, {}
+  local head = {}
   for name in pairs(list[1]) do head[#head + 1] = tostring(name) end
   table.sort(head)
-  lines[1] = head
-  for i, item in ipairs(list) do
-    if i > MOST_ROWS then break end
-    local line = {}
-    for n, name in ipairs(head) do line[n] = short(item[name]) end
-    lines[#lines + 1] = line
-  end
-  return show.lines(lines, true)
+  return grid(head, list)
 end
 
 function show.value(value)
@@ -117,7 +95,7 @@ function show.plan(found)
       tostring(host.step), host.why }
   end
   if found.refused then return "the policy refuses the request: no host is asked" end
-  return show.lines(list, true) .. (found.fallback and "\nthe policy did not answer: this is the default plan" or "")
+  return columns.lines(list, true) .. (found.fallback and "\nthe policy did not answer: this is the default plan" or "")
 end
 
 function show.hosts(hosts)
@@ -126,7 +104,7 @@ function show.hosts(hosts)
     list[i + 1] = { host.address, host.status, host.distance, host.datacenter .. "/" .. host.rack,
       tostring(host.connections), tostring(host.inFlight), ("%.2f"):format(host.averageLatency) }
   end
-  return show.lines(list, true)
+  return columns.lines(list, true)
 end
 
 function show.policies(policies)
@@ -137,7 +115,7 @@ function show.policies(policies)
     local of = policies[kind]
     list[i + 1] = { kind, of.name, tostring(of.generation), tostring(of.calls), tostring(of.errors), of.file }
   end
-  return show.lines(list, true)
+  return columns.lines(list, true)
 end
 
 function show.nodes(nodes)
@@ -147,7 +125,7 @@ function show.nodes(nodes)
     list[i + 1] = { tostring(i), node.address, state, node.dc .. "/" .. node.rack, tostring(node.connections),
       tostring(node.requests) }
   end
-  return show.lines(list, true)
+  return columns.lines(list, true)
 end
 
 return show

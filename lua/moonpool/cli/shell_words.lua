@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the lines of `moonpool shell` can say beside Lua itself, and how names are completed.
+local columns = require "moonpool.cli.columns"
 local core = require "moonpool.core_loader"
 local moonpool = require "moonpool"
 local show = require "moonpool.cli.shell_show"
@@ -47,9 +48,7 @@ end
 function words.environment(state)
   local own = { pool = state.pool, moonpool = moonpool, cluster = state.cluster, sleep = moonpool.sleep }
   function own.help()
-    local list = {}
-    for i, line in ipairs(HELP) do list[i] = { line[1], line[2] } end
-    return show.lines(list)
+    return columns.lines(HELP)
   end
   function own.explain(request)
     local asked = request_of(state, request)
