@@ -7,11 +7,8 @@ local expression = {}
 
 -- The value, or nil and what is wrong. A name that there is not is a mistake, not nil.
 function expression.of(text, figures)
-  local code = loadstring("return " .. text, "=expression")
-  if not code then
-    local _, why = loadstring("return " .. text, "=expression")
-    return nil, (tostring(why):gsub("^expression:%d+: ", ""))
-  end
+  local code, why = loadstring("return " .. text, "=expression")
+  if not code then return nil, (why:gsub("^expression:%d+: ", "")) end
   local names = setmetatable({ math = { abs = math.abs, max = math.max, min = math.min, huge = math.huge } }, {
     __index = function(_, name)
       local figure = figures[name]
