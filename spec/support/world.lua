@@ -36,13 +36,7 @@ end
 M.none = {} -- takes a default away
 
 -- A random source that belongs to the spec: random(n) is 0 .. n - 1.
-function M.random(seed)
-  local state = (seed * 2654435761 + 12345) % 4294967296
-  return function(bound)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % bound
-  end
-end
+M.random = require "moonpool.prove.random"
 
 local World = {}
 World.__index = World

@@ -5,6 +5,7 @@
 -- Simulated nodes answer as fast whatever they have to do, so the load is modelled here: a few times a second the
 -- latency of each node is set to its service time divided by the room it has left (as a queue with one server has it).
 local moonpool = require "moonpool"
+local random_of = require "moonpool.prove.random"
 local testing = require "moonpool.testing"
 
 local compare = {}
@@ -46,15 +47,6 @@ end
 
 -- ---- a run ------------------------------------------------------------------------------------------------
 
--- A sequence of its own, so that what a policy draws changes nothing of the traffic.
-local function random_of(seed)
-  local state = (seed * 2654435761 + 12345) % 4294967296
-  return function(bound)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % bound
-  end
-end
-
 local function key_bytes(key)
   return string.char(math.floor(key / 16777216) % 256, math.floor(key / 65536) % 256, math.floor(key / 256) % 256,
     key % 256)
@@ -92,7 +84,7 @@ local function note(result, second, name, ms)
 end
 
 local function send(c, pool, scenario, seed, result)
-  local random, replicas = random_of(seed), replicas_of(c)
+  local random, replicas = random_of(seed), replicas_of(c) -- what a policy draws changes nothing of the traffic
   local key_of = scenario.key or function() return random(KEYS) end
   local options = { isIdempotent = true, timeout = TIMEOUT_MS, consistency = scenario.consistency }
   local statements = {}

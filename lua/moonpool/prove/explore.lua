@@ -9,6 +9,7 @@
 -- `hosts`, and `plan`, a list of those hosts.
 local core = require "moonpool.core_loader"
 local nearest = require "moonpool.nearest"
+local random_of = require "moonpool.prove.random"
 
 local explore = { cases = 1000 }
 
@@ -123,14 +124,6 @@ end
 
 local LEVELS = { "ONE", "TWO", "QUORUM", "ALL", "LOCAL_ONE", "LOCAL_QUORUM", "EACH_QUORUM" }
 local KINDS = { "read", "read", "read", "write", "lwt", "batch" }
-
-local function random_of(seed)
-  local state = (seed * 2654435761 + 12345) % 4294967296
-  return function(bound)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % bound
-  end
-end
 
 local function random_host(random, i, place, given)
   local host = { host = ("10.%d.%d.%d:9042"):format(place.dc, place.rack, i), slot = i - 1,
