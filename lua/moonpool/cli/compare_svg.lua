@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Pictures of a comparison: for each scenario p99 over time of all policies, and for each policy the load of its hosts.
+local compare = require "moonpool.prove.compare"
+
 local svg = {}
 
 local WIDTH, HEIGHT, GAP, LEFT, TOP = 360, 120, 46, 54, 40
@@ -20,9 +22,8 @@ local function line(points, color)
 end
 
 local function p99(slot)
-  local list = { unpack(slot.latencies) }
-  table.sort(list)
-  return list[math.max(1, math.ceil(#list * 0.99))] or 0
+  table.sort(slot.latencies)
+  return compare.quantile(slot.latencies, 0.99)
 end
 
 local function seconds_of(result)

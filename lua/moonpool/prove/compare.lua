@@ -131,6 +131,7 @@ local function send(c, pool, scenario, seed, result)
 end
 
 local function quantile(sorted, share) return sorted[math.max(1, math.ceil(#sorted * share))] or 0 end
+compare.quantile = quantile
 
 -- How uneven the local hosts were asked: the busiest one beside the mean, 1: all alike.
 local function unevenness(c, hosts)
