@@ -3,6 +3,7 @@
 -- is not taken for a difference.
 local cjson = require "cjson"
 local compare = require "moonpool.prove.compare"
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local scenarios = require "moonpool.prove.scenarios"
 local testing = require "moonpool.testing"
@@ -11,9 +12,7 @@ local CLUSTER = { nodes = 6, dcs = 2 }
 local folder
 
 local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "w"))
-  file:write(text)
-  file:close()
+  policies.write(folder .. "/" .. name, text)
   return folder .. "/" .. name
 end
 
@@ -30,13 +29,9 @@ local function run(policy, name, seed)
 end
 
 describe("moonpool compare", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir -p " .. folder)
-  end)
+  setup(function() folder = policies.folder() end)
   after_each(function() testing.finish() end)
-  teardown(function() os.execute("rm -rf " .. folder) end)
+  teardown(function() policies.remove(folder) end)
 
   it("has the scenarios that people ask about, each with a sentence", function()
     local names = {}

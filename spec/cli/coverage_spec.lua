@@ -2,15 +2,14 @@
 -- moonpool test --coverage: the lines and branches that are told are those that ran, and no others.
 local coverage = require "moonpool.prove.coverage"
 local core = require "moonpool.core_loader"
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local testing = require "moonpool.testing"
 
 local folder
 
 local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "w"))
-  file:write(text)
-  file:close()
+  policies.write(folder .. "/" .. name, text)
   return folder .. "/" .. name
 end
 
@@ -69,16 +68,14 @@ end
 
 describe("coverage", function()
   before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir -p " .. folder)
+    folder = policies.folder()
     write("covered.lua", POLICY)
     write("child.lua", CHILD)
   end)
   after_each(function()
     core.cover(false)
     testing.finish()
-    os.execute("rm -rf " .. folder)
+    policies.remove(folder)
   end)
 
   it("tells the lines that ran, of a policy and of its child, and nothing of trials", function()

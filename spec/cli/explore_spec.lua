@@ -2,14 +2,13 @@
 -- explore{} of specs: promises that hold are found to hold, what breaks one is made small, and the spec that is printed
 -- shows it again.
 local explore = require "moonpool.prove.explore"
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 
 local folder
 
 local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "w"))
-  file:write(text)
-  file:close()
+  policies.write(folder .. "/" .. name, text)
   return folder .. "/" .. name
 end
 
@@ -30,12 +29,8 @@ local function broken(given)
 end
 
 describe("explore", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir -p " .. folder)
-  end)
-  teardown(function() os.execute("rm -rf " .. folder) end)
+  setup(function() folder = policies.folder() end)
+  teardown(function() policies.remove(folder) end)
 
   for name, promises in pairs {
     TokenAwarePolicy = { "staysLocal", "reachesEveryLocalHost", "replicasFirst", "neverRefuses" },

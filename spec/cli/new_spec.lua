@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool new: what it writes passes check and test as it is, for every kind.
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local templates = require "moonpool.cli.new_templates"
 
@@ -17,11 +18,10 @@ end
 
 describe("moonpool new policy", function()
   before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
+    folder = policies.folder()
     os.execute("mkdir -p " .. folder .. "/policies")
   end)
-  after_each(function() os.execute("rm -rf " .. folder) end)
+  after_each(function() policies.remove(folder) end)
 
   for kind in pairs(templates) do
     it("writes a policy of the kind " .. kind .. " and its spec, which pass", function()

@@ -2,6 +2,7 @@
 -- moonpool replay: a log that a pool wrote in a simulated world, asked of the policy that made it and of others.
 local cjson = require "cjson"
 local moonpool = require "moonpool"
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local replay = require "moonpool.prove.replay"
 local without_world = it
@@ -10,9 +11,7 @@ local it = require("spec.support.world").inside(it)
 local folder
 
 local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "w"))
-  file:write(text)
-  file:close()
+  policies.write(folder .. "/" .. name, text)
   return folder .. "/" .. name
 end
 
@@ -59,19 +58,15 @@ end
 local log
 
 describe("moonpool replay", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir -p " .. folder)
-  end)
-  teardown(function() os.execute("rm -rf " .. folder) end)
+  setup(function() folder = policies.folder() end)
+  teardown(function() policies.remove(folder) end)
 
-  local policies = {
+  local asked = {
     { "TokenAwarePolicy" }, { "TokenAwarePolicy", "usedHostsPerRemoteDc = 2" }, { "RoundRobinPolicy" },
     { "LeastLoadedPolicy" }, { "LatencyAwarePolicy" }, { "WeightedPolicy" }, { "RegionPriorityPolicy" },
     { "TokenAwarePolicy", "preferLocalRack = true" },
   }
-  for i, policy in ipairs(policies) do
+  for i, policy in ipairs(asked) do
     it("finds no difference when the same policy is asked again: " .. table.concat(policy, " "),
       { nodes = 8, dcs = 2, racks = 2, rf = 2, seed = i }, function(world)
         local section = { policy = policy[1] }

@@ -1,24 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool shell: as a program uses it through a pipe, and as a person does in a terminal (tmux).
+local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local tmux = require "spec.cli.tmux"
 
 local folder
 
 local function piped(text, arguments)
-  local file = assert(io.open(folder .. "/lines", "w"))
-  file:write(text)
-  file:close()
+  policies.write(folder .. "/lines", text)
   return program.sh(("cd '%s' && '%s' shell %s < lines"):format(folder, program.moonpool, arguments or ""))
 end
 
 describe("moonpool shell", function()
-  before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir -p " .. folder)
-  end)
-  after_each(function() os.execute("rm -rf " .. folder) end)
+  before_each(function() folder = policies.folder() end)
+  after_each(function() policies.remove(folder) end)
 
   it("executes CQL and Lua, a line each, and prints rows as a table", function()
     local said, status = piped([[
