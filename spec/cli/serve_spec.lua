@@ -3,13 +3,11 @@
 local ffi = require "ffi"
 local json = dofile(MOONPOOL_ROOT .. "/lua/moonpool/cli/json.lua")
 local policies = require "spec.support.policies"
+local program = require "spec.support.program"
 local unix = require "spec.support.unix"
 local close, send = unix.close, unix.send
 
-ffi.cdef [[
-int kill(int pid, int signal);
-int usleep(unsigned us);
-]]
+ffi.cdef "int kill(int pid, int signal);"
 local HUP, TERM, INT, KILL = 1, 15, 2, 9
 
 local exe = MOONPOOL_BUILD_DIR .. "/moonpool"
@@ -18,16 +16,13 @@ local folder, processes
 local function file(name) return folder .. "/" .. name end
 local read = policies.read
 
-local function eventually(what, condition)
-  for _ = 1, 1200 do
-    local value = condition()
-    if value then return value end
-    ffi.C.usleep(25000)
-  end
-  local logs = {}
-  for _, process in ipairs(processes) do logs[#logs + 1] = read(process.log) end
-  error("it did not happen: " .. what .. "\n" .. table.concat(logs, "\n--\n"), 2)
+local function logs()
+  local list = {}
+  for i, process in ipairs(processes) do list[i] = read(process.log) end
+  return table.concat(list, "\n--\n")
 end
+
+local function eventually(what, condition) return program.eventually(what, condition, logs) end
 
 local Process = {}
 Process.__index = Process

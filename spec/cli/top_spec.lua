@@ -23,12 +23,7 @@ pool:close()
 local folder, window
 
 local function eventually(what, condition)
-  for _ = 1, 1200 do
-    local value = condition()
-    if value then return value end
-    ffi.C.usleep(25000)
-  end
-  error("it did not happen: " .. what .. "\n" .. policies.read(folder .. "/log"), 2)
+  return program.eventually(what, condition, function() return policies.read(folder .. "/log") end)
 end
 
 local function ctl(arguments)

@@ -1,6 +1,20 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Programs as a user starts them: the moonpool of this build, or a LuaJIT that is not ours; their output and status.
+local ffi = require "ffi"
+
+ffi.cdef "int usleep(unsigned us);"
+
 local program = {}
+
+-- Waits for what other processes do; `said()` tells what they said when it does not happen.
+function program.eventually(what, condition, said)
+  for _ = 1, 1200 do
+    local value = condition()
+    if value then return value end
+    ffi.C.usleep(25000)
+  end
+  error("it did not happen: " .. what .. (said and "\n" .. said() or ""), 2)
+end
 
 -- Output (of both kinds) and exit status of a shell command; 128 + n: it was ended by signal n.
 function program.sh(command)

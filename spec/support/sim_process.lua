@@ -8,27 +8,14 @@ local ffi = require "ffi"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 local ports = require "spec.support.ports"
+local program = require "spec.support.program"
 
-ffi.cdef "int kill(int pid, int signal); int usleep(unsigned us);"
+ffi.cdef "int kill(int pid, int signal);"
 local FIRST, PORTS = 94, 6 -- of the C API's
 
 local sim_process = {}
 
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "*a" or ""
-  if file then file:close() end
-  return text
-end
-
-local function eventually(what, condition)
-  for _ = 1, 1200 do
-    local value = condition()
-    if value then return value end
-    ffi.C.usleep(25000)
-  end
-  error("it did not happen: " .. what, 2)
-end
+local read, eventually = policies.read, program.eventually
 
 local Cluster = {}
 Cluster.__index = Cluster
@@ -62,13 +49,7 @@ function sim_process.start(nodes)
   error(why)
 end
 
-function sim_process.output(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.*)status (%d+)\n$"
-  return text, tonumber(status)
-end
+sim_process.output = program.sh
 
 -- app.r with the ids 0 to 49, for those programs.
 function Cluster:fill()
@@ -85,8 +66,8 @@ function Cluster:fill()
 end
 
 -- Runs a C program of spec/api against it.
-function Cluster:run(program, arguments)
-  return sim_process.output(("'%s/spec/api_%s' %d %s"):format(MOONPOOL_BUILD_DIR, program, self.port, arguments or ""))
+function Cluster:run(name, arguments)
+  return sim_process.output(("'%s/spec/api_%s' %d %s"):format(MOONPOOL_BUILD_DIR, name, self.port, arguments or ""))
 end
 
 return sim_process
