@@ -116,39 +116,36 @@ local function judge(text, figures)
   return value and true or false
 end
 
+-- The exit status, and why it failed.
+local function run(options)
+  local policy, folders = options.policy, {}
+  if paths.is_path(policy) then policy = paths.absolute(policy) end
+  for i, folder in ipairs(options.policy_path) do folders[i] = paths.absolute(folder) end
+  local self, why = replay.new(policy, options.options, folders)
+  if not self then return 1, why end
+  for _, path in ipairs(options.logs) do
+    local ran, ok, message = pcall(self.file, self, path)
+    if not ran or not ok then return 1, ran and message or ok end
+  end
+  local figures = self:figures()
+  local failed
+  failed, why = judge(options.fail_if, figures)
+  if failed == nil then return 2, why end
+  if options.json then as_json(self, figures, failed) else report(self, figures) end
+  if failed then say.error("moonpool: --fail-if is true: " .. options.fail_if) end
+  if self.decisions == 0 then return 1, "there is no record in these files" end
+  return failed and 1 or 0
+end
+
 function command.run(options)
   if not options.policy then
     say.failed "--policy is wanted: the name or the path of a policy"
     return 2
   end
-  local policy, folders = options.policy, {}
-  if paths.is_path(policy) then policy = paths.absolute(policy) end
-  for i, folder in ipairs(options.policy_path) do folders[i] = paths.absolute(folder) end
-  local self, why = replay.new(policy, options.options, folders)
-  if not self then
-    core.finish()
-    return say.failed(why)
-  end
-  for _, path in ipairs(options.logs) do
-    local ran, ok, message = pcall(self.file, self, path)
-    if not ran or not ok then
-      core.finish()
-      return say.failed(ran and message or ok)
-    end
-  end
-  local figures = self:figures()
-  local failed
-  failed, why = judge(options.fail_if, figures)
-  if failed == nil then
-    core.finish()
-    say.failed(why)
-    return 2
-  end
-  if options.json then as_json(self, figures, failed) else report(self, figures) end
-  if failed then say.error("moonpool: --fail-if is true: " .. options.fail_if) end
+  local status, why = run(options)
   core.finish()
-  if self.decisions == 0 then return say.failed "there is no record in these files" end
-  return failed and 1 or 0
+  if why then say.failed(why) end
+  return status
 end
 
 return command
