@@ -1,16 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Too much of everything.
 local moonpool = require "moonpool"
-local C = require "spec.support.c"
+local blocks = require("spec.support.bytes").blocks
 local support = require "spec.support.world"
 local workload = require "spec.support.workload"
 local it = support.inside(it)
-
--- Blocks of memory that are in use.
-local function blocks()
-  local stats = C.mp_mem_stats()
-  return tonumber(stats.allocs) - tonumber(stats.frees)
-end
 
 local function sum(world, field)
   local total = 0

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Statements that nodes forget or refuse.
+local blocks = require("spec.support.bytes").blocks
 local moonpool = require "moonpool"
-local C = require "spec.support.c"
 local support = require "spec.support.world"
 local it = support.inside(it)
 
@@ -88,12 +88,6 @@ describe("prepared:", function()
   it("S4 texts without number take the memory of those that are kept", function(world)
     tables(world)
     local pool = world:pool { maxPreparedStatements = 100 }
-    local function blocks()
-      collectgarbage()
-      collectgarbage()
-      local stats = C.mp_mem_stats()
-      return tonumber(stats.allocs) - tonumber(stats.frees)
-    end
     local number = 0
     local function ask(count)
       for _ = 1, count do

@@ -65,6 +65,15 @@ function M.rest(cursor)
   return ffi.string(cursor.pos, cursor["end"] - cursor.pos)
 end
 
+-- Blocks of memory of C that are in use. What Lua let go of is given back first: finalizers run, and then what they
+-- held goes.
+function M.blocks()
+  collectgarbage()
+  collectgarbage()
+  local stats = C.mp_mem_stats()
+  return tonumber(stats.allocs - stats.frees)
+end
+
 -- How much memory `fn` took and gave back: two counts. Lua's collector must not free what others left in between.
 function M.memory_of(fn)
   collectgarbage()

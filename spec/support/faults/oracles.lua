@@ -15,7 +15,7 @@
 -- INV4 (what was acknowledged is there) is asked by the load itself (spec/support/workload.lua), INV9 cannot be asked
 -- where time stands still (spec/cli/watchdog_spec.lua), INV12 are the assertions and the sanitizers of the build.
 local moonpool = require "moonpool"
-local C = require "spec.support.c"
+local blocks = require("spec.support.bytes").blocks
 local Pool = require("moonpool.core_loader").poolMethods
 
 local LATE_MS, HEALED_MS = 60, 15000
@@ -25,13 +25,6 @@ local OF_EACH = 2 -- and what an operation keeps for the next one, of as many as
 local oracles = {}
 local Oracles = {}
 Oracles.__index = Oracles
-
-local function blocks()
-  collectgarbage() -- finalizers run,
-  collectgarbage() -- and what they held goes
-  local stats = C.mp_mem_stats()
-  return tonumber(stats.allocs) - tonumber(stats.frees)
-end
 
 function Oracles:breach(...)
   self.count = self.count + 1

@@ -2,6 +2,7 @@
 -- One simulated cluster and a pool of it for some minutes of virtual time, all by one seed: which features the
 -- pool has, what it is asked, and what befalls it. Faults of all kinds come mixed (disturbances.lua), files change
 -- under it, the machine sleeps. The oracles of worlds and of the workload judge; an error is a finding.
+local blocks = require("spec.support.bytes").blocks
 local certificates = require "spec.support.certificates"
 local config_file = require "spec.support.config_file"
 local disturbances = require "spec.support.faults.disturbances"
@@ -108,12 +109,6 @@ local function also(fixed)
   for _, one in ipairs(disturbances.list) do list[#list + 1] = one end
   for _, one in ipairs { rewrite, policy, every_byte, every_byte, sleep, clock } do list[#list + 1] = one end
   return list
-end
-
-local function blocks()
-  collectgarbage()
-  local stats = C.mp_mem_stats()
-  return tonumber(stats.allocs) - tonumber(stats.frees)
 end
 
 -- Bursts and pauses, so that an hour is not only idle and not only full.
