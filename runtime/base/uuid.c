@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text/hex.h"
 
 #define GREGORIAN_TO_UNIX_100NS 0x01b21dd213814000u
 
@@ -18,11 +19,6 @@ bool mp_uuid_is_nil(const struct mp_uuid *uuid)
 {
 	const struct mp_uuid nil = {{0}};
 	return mp_uuid_eq(uuid, &nil);
-}
-
-static bool hyphen_before(size_t byte)
-{
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
 // The eight hexadecimal digits of four bytes, as they stand in memory. Every digit is worked out at the same time: a
@@ -52,31 +48,18 @@ void mp_uuid_format(const struct mp_uuid *uuid, char text[MP_UUID_TEXT])
 	text[36] = '\0';
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int mp_uuid_parse(const char *text, size_t len, struct mp_uuid *uuid)
 {
 	if (len != MP_UUID_TEXT - 1)
 		return MP_EINVAL;
+	static const uint8_t groups[] = {4, 2, 2, 2, 6}; // bytes, with hyphens between them
 	struct mp_uuid parsed;
-	for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
-		if (hyphen_before(i) && *text++ != '-')
+	for (size_t i = 0, at = 0; i < MP_ARRAY_LEN(groups); at += groups[i++]) {
+		if (i > 0 && *text++ != '-')
 			return MP_EINVAL;
-		int high = hex_digit(text[0]);
-		int low = hex_digit(text[1]);
-		if (high < 0 || low < 0)
+		if (!mp_hex_read(text, &parsed.bytes[at], groups[i]))
 			return MP_EINVAL;
-		parsed.bytes[i] = (uint8_t)(high * 16 + low);
-		text += 2;
+		text += (size_t)2 * groups[i];
 	}
 	*uuid = parsed;
 	return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text/hex.h"
 
 #define SIGNATURES_BYTES ((size_t)16 << 10) // of the file beside
 #define WORD             "ed25519 "
@@ -28,31 +29,12 @@ bool mp_policy_wants_signature(const struct mp_source_path *where, const char *p
 	return where->key_count > 0 && !is_built_in(where, path);
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static bool read_hex(const char *text, uint8_t *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int high = digit(text[2 * i]);
-		int low = high < 0 ? -1 : digit(text[2 * i + 1]);
-		if (low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 // A line "ed25519 HEX" of the file, and whatever stands behind it.
 static bool is_good(const struct mp_source_path *where, const char *line, const struct mp_buf *text)
 {
 	uint8_t signature[MP_POLICY_SIGNATURE_BYTES];
 	if (strncmp(line, WORD, strlen(WORD)) != 0 ||
-	    !read_hex(line + strlen(WORD), signature, sizeof(signature)))
+	    !mp_hex_read(line + strlen(WORD), signature, sizeof(signature)))
 		return false;
 	for (size_t i = 0; i < where->key_count; i++)
 		if (where->is_good(where->keys + i * MP_POLICY_KEY_BYTES, text->data, text->len, signature))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text/hex.h"
 #include "wire/type.h"
 #include "wire/type_node.h"
 
@@ -109,31 +110,19 @@ static struct mp_str take_name(struct reader *in)
 	return (struct mp_str){start, (size_t)(in->pos - start)};
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	                              : -1;
-}
-
 static bool take_hex(struct reader *in, struct mp_str *out)
 {
 	struct mp_str text = take_name(in);
 	if (text.len % 2 != 0)
 		return false;
-	char *bytes = mp_arena_alloc(in->arena, text.len / 2 + 1);
+	uint8_t *bytes = mp_arena_alloc(in->arena, text.len / 2 + 1);
 	if (bytes == NULL) {
 		no_memory(in);
 		return false;
 	}
-	for (size_t i = 0; i < text.len; i += 2) {
-		int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i / 2] = (char)(high << 4 | low);
-	}
-	*out = (struct mp_str){bytes, text.len / 2};
+	if (!mp_hex_read(text.data, bytes, text.len / 2))
+		return false;
+	*out = (struct mp_str){(const char *)bytes, text.len / 2};
 	return true;
 }
 
