@@ -239,10 +239,7 @@ MP_COLD void mp_decisions_ended(struct mp_request *request, const struct mp_outc
 	decision->attempts = outcome->attempts;
 	decision->latency_us = outcome->latency_ns / 1000;
 	if (outcome->error != NULL) {
-		size_t len = strlen(mp_error_code(outcome->error));
-		len = len < sizeof(decision->code) ? len : sizeof(decision->code) - 1;
-		memcpy(decision->code, mp_error_code(outcome->error), len);
-		decision->code[len] = '\0';
+		copy_text(decision->code, mp_str_of(mp_error_code(outcome->error)));
 		decision->maybe_applied = outcome->error->maybe_applied;
 	}
 	end(&request->session->decisions, decision);
@@ -253,10 +250,7 @@ MP_COLD void mp_decisions_dropped(struct mp_request *request, int err)
 	struct mp_decision *decision = leave(request);
 	if (decision == NULL)
 		return;
-	const char *code = mp_err_name(err);
-	size_t len = strlen(code) < sizeof(decision->code) ? strlen(code) : sizeof(decision->code) - 1;
-	memcpy(decision->code, code, len);
-	decision->code[len] = '\0';
+	copy_text(decision->code, mp_str_of(mp_err_name(err)));
 	decision->attempts = request->state->attempt_count;
 	decision->latency_us = (mp_loop_now_ns(request->session->loop) - request->state->submitted_ns) / 1000;
 	end(&request->session->decisions, decision);

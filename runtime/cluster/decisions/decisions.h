@@ -65,7 +65,7 @@ struct mp_decision {
 	uint16_t answered_by; // a slot; MP_NO_HOST: none
 	uint32_t attempts;
 	uint64_t latency_us;
-	char code[40]; // "": it succeeded
+	char code[MP_DECISION_TEXT]; // "": it succeeded
 	// what there was to choose from
 	uint16_t host_count;
 	uint32_t host_total;
