@@ -85,6 +85,24 @@ describe("torture:", function()
       tls = encrypted and { ca = folder .. "/ca.pem", serverName = "node.test" } or nil }
   end
 
+  -- try(nth, encrypted, round) lives once, the n-th call of it fails (0: none), and gives how many there were: more
+  -- than `least`, when none fails.
+  local function any_fails(name, least, try, what)
+    for _, encrypted in ipairs { false, true } do
+      if not encrypted or C.mp_tls_is_built() then
+        it(name .. (encrypted and ", over TLS" or ""), function()
+          local total, round = try(0, encrypted, 0), 0
+          assert.is_true(total > least, total)
+          for nth = 1, total, step(total) do
+            local ok, err = pcall(try, nth, encrypted, round)
+            assert(ok, what(nth, round) .. ": " .. tostring(err))
+            round = round + 1
+          end
+        end)
+      end
+    end
+  end
+
   -- In virtual time; gives how many allocations there were.
   local function starve(nth, encrypted)
     local note, count = { asked = 0, answered = 0 }, nil
@@ -102,21 +120,11 @@ describe("torture:", function()
     return count
   end
 
-  for _, encrypted in ipairs { false, true } do
-    if not encrypted or C.mp_tls_is_built() then
-      it("R3 any allocation fails" .. (encrypted and ", over TLS" or ""), function()
-        local total = starve(0, encrypted)
-        assert.is_true(total > 200, total)
-        for nth = 1, total, step(total) do
-          local ok, err = pcall(starve, nth, encrypted)
-          assert(ok, "allocation number " .. nth .. ": " .. tostring(err))
-        end
-      end)
-    end
-  end
+  any_fails("R3 any allocation fails", 200, starve, function(nth) return "allocation number " .. nth end)
 
   -- On real sockets, a cluster and a pool of one process: a call that fails may be that of either.
-  local function refuse(nth, code, encrypted)
+  local function error_of(round) return ERRORS[round % #ERRORS + 1] end
+  local function refuse(nth, encrypted, round)
     local count
     local note = { asked = 0, answered = 0 }
     moonpool.run(function()
@@ -131,7 +139,7 @@ describe("torture:", function()
         keys.pooling = { reconnectBaseDelay = 5, reconnectMaxDelay = 20 }
         return moonpool.ConnectionPool(keys)
       end
-      C.spec_syscalls_fail_at(nth, code)
+      C.spec_syscalls_fail_at(nth, error_of(round)[2])
       local pool = open()
       life(pool, note)
       count = tonumber(C.spec_syscalls_count())
@@ -146,18 +154,7 @@ describe("torture:", function()
     return count
   end
 
-  for _, encrypted in ipairs { false, true } do
-    if not encrypted or C.mp_tls_is_built() then
-      it("R9 any system call of a socket fails" .. (encrypted and ", over TLS" or ""), function()
-        local total = refuse(0, 0, encrypted)
-        assert.is_true(total > 50, total)
-        local kind = 0
-        for nth = 1, total, step(total) do
-          kind = kind % #ERRORS + 1
-          local ok, err = pcall(refuse, nth, ERRORS[kind][2], encrypted)
-          assert(ok, ("system call number %d, %s: %s"):format(nth, ERRORS[kind][1], tostring(err)))
-        end
-      end)
-    end
-  end
+  any_fails("R9 any system call of a socket fails", 50, refuse, function(nth, round)
+    return ("system call number %d, %s"):format(nth, error_of(round)[1])
+  end)
 end)
