@@ -9,27 +9,6 @@ local TWO = { nodes = 3, dcs = 2 }
 
 local function serving(pool) return pool:getMetrics().servingDataCenter end
 
--- Requests all the time; the function returned ends them and raises when one failed.
-local function load(world, pool)
-  local going, count, failure = true, 0, nil
-  world.cluster:rule { statement = "SELECT key FROM", delay = 20 }
-  for _ = 1, 4 do
-    world:spawn(function()
-      while going and count < 3000 do
-        local result, err = pool:execute(SELECT, nil, { consistency = "ONE" })
-        count = count + 1
-        if not result then failure = failure or err end
-      end
-    end)
-  end
-  return function()
-    going = false
-    moonpool.sleep(1000)
-    if failure then error(tostring(failure), 2) end
-    assert.is_true(count > 5)
-  end
-end
-
 local function datacentre_of(pool, result)
   for _, host in ipairs(pool:getHosts()) do
     if host.address == result.info.host then return host.datacenter end
@@ -51,7 +30,8 @@ describe("pool:switchDatacenter", function()
   it_in("moves and comes back while requests run, and none is lost", TWO, function(world)
     local pool = world:pool()
     local told = world:listen(pool, "failover")
-    local stop = load(world, pool)
+    world.cluster:rule { statement = "SELECT key FROM", delay = 20 }
+    local stop = world:keepAsking(function() return pool:execute(SELECT, nil, { consistency = "ONE" }) end)
     assert.equal("datacenter1", answered_by(pool))
     assert.is_true(pool:switchDatacenter "datacenter2")
     assert.equal("datacenter2", serving(pool))
@@ -61,7 +41,7 @@ describe("pool:switchDatacenter", function()
     assert.is_true(pool:switchDatacenter())
     assert.equal("datacenter1", serving(pool))
     assert.equal("datacenter1", answered_by(pool))
-    stop()
+    assert.is_true(stop() > 5)
     world:eventually("both are told", function() return #told.failover == 2 end)
     assert.same({ from = "datacenter1", to = "datacenter2", reason = "the application wants it", level = "datacenter" },
       told.failover[1][1])
