@@ -151,9 +151,7 @@ describe("a handler that", function()
     traffic(pool)
   end)
 
-  -- Lua keeps the memory of ten thousand coroutines.
   it_in("submits ten thousand queries harms nothing but its own", { readTimeout = 5000 }, function(world)
-    world.oracles.blocks_left = 5000
     local pool = world:pool { maxQueuedRequests = 2000, pooling = { maxRequestsPerConnection = 128 } }
     local answered, refused, other = 0, 0, 0
     pool:on("hostDown", function()

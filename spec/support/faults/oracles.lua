@@ -104,9 +104,15 @@ function Oracles:judge(ticket, result, err)
   end
 end
 
+-- False: it is not under way.
+function Oracles:closes(ticket)
+  local is_open = self.open[ticket] ~= nil
+  if is_open then self.open[ticket], self.waiting = nil, self.waiting - 1 end
+  return is_open
+end
+
 function Oracles:ends(ticket, result, err)
-  if not self.open[ticket] then self:breach("INV1 answered twice: %s", ticket.text) end
-  self.open[ticket], self.waiting = nil, self.waiting - 1
+  if not self:closes(ticket) then self:breach("INV1 answered twice: %s", ticket.text) end
   local took, slept = moonpool.now() - ticket.began, self.slept - ticket.slept
   if ticket.timeout and took > ticket.timeout + slept + LATE_MS then
     self:breach("INV7 %s took %d ms, its deadline is %d: %s", result and "an answer" or "an error", took,
@@ -131,7 +137,7 @@ end
 
 local function over(ticket, ok, ...)
   if ok then return current:ends(ticket, ...) end
-  current.open[ticket], current.waiting = nil, current.waiting - 1
+  current:closes(ticket)
   refuse((...))
 end
 
@@ -264,7 +270,7 @@ function Oracles:detach(failed)
   world.pools, world.served, world.futures, world.sim, world.cluster = {}, {}, {}, nil, nil
   self.timeouts, self.open = {}, {}
   local left = blocks() - self.blocks
-  if left > (self.blocks_left or BLOCKS) + OF_EACH * self.most then
+  if left > BLOCKS + OF_EACH * self.most then
     self:breach("INV6 %d blocks of memory are left", left)
   end
   if self.count > 0 then
