@@ -124,9 +124,9 @@ local function ask(world, load, stop)
   end
 end
 
-local function settle(world, futures_from)
-  for i = futures_from, #world.futures do
-    local ok, err = world.futures[i]:wait()
+local function settle(world)
+  for _, future in ipairs(world.futures) do
+    local ok, err = future:wait()
     assert(ok, tostring(err))
   end
 end
@@ -144,7 +144,7 @@ local function live(world, minutes, figures, tls)
   world:spawn(disturbances.run, world, stop, 20000, 20000, also(fixed))
   moonpool.sleep(minutes * 60000)
   stop.now = true
-  settle(world, 1)
+  settle(world)
   world:calm()
   moonpool.sleep(30000) -- breakers close, playbooks end, hints are delivered
   world:healed(pool, 20000)
