@@ -6,6 +6,7 @@ local compare = require "moonpool.prove.compare"
 local policies = require "spec.support.policies"
 local program = require "spec.support.program"
 local scenarios = require "moonpool.prove.scenarios"
+local svg = require "moonpool.cli.compare_svg"
 local testing = require "moonpool.testing"
 
 local CLUSTER = { nodes = 6, dcs = 2 }
@@ -130,5 +131,14 @@ describe("moonpool compare", function()
     } do
       refused(1, message, "RoundRobinPolicy TokenAwarePolicy --scenario " .. write("s.lua", text))
     end
+  end)
+
+  it("draws a second of any number of requests", function()
+    local latencies = {}
+    for i = 1, 9000 do latencies[i] = (9001 - i) / 100 end
+    local picture = svg.draw { { scenario = { name = "busy" }, policies = {
+      { label = "One", timeline = { { latencies = latencies, hosts = { ["datacenter1/1"] = 9000 } } } } } } }
+    assert.is_truthy(picture:find(">89.1 ms<", 1, true))
+    assert.is_truthy(picture:find(">9e+03 /s<", 1, true))
   end)
 end)
