@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/authenticator.h"
 
-#include <lauxlib.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/err.h"
-#include "base/mem.h"
+#include "script/config_function.h"
 #include "script/runtime.h"
 
 struct mp_authenticator {
-	lua_State *L;         // a thread of its own
-	int thread, function; // references
-	char *shown;          // what tells it from others
-	uint32_t exchanges;   // under way
-	bool is_done;         // to be freed behind the last of them
-	uintptr_t last;       // number of an exchange
-};
-
-struct reading {
-	struct mp_authenticator *known;
-	struct mp_authenticator *out;
-	bool no_memory;
+	struct mp_config_function function; // held by each exchange that is under way
+	uintptr_t last;                     // number of an exchange
 };
 
 // What the Lua function is asked, as lua/moonpool/config/authenticator.lua knows it.
@@ -36,75 +24,18 @@ struct asking {
 	int rc;
 };
 
-static bool is_known(const struct mp_authenticator *known, const char *shown)
-{
-	return known != NULL && shown != NULL && strcmp(known->shown, shown) == 0;
-}
-
-// Protected: the configuration at 1, the reading at 2.
-static int read(lua_State *L)
-{
-	struct reading *reading = lua_touserdata(L, 2);
-	lua_getfield(L, 1, "authenticatorShown");
-	const char *shown = lua_tostring(L, -1);
-	lua_getfield(L, 1, "authenticator");
-	if (lua_type(L, -1) != LUA_TFUNCTION)
-		return 0;
-	if (is_known(reading->known, shown)) {
-		reading->out = reading->known;
-		return 0;
-	}
-	struct mp_authenticator *authenticator = mp_calloc(1, sizeof(*authenticator));
-	reading->no_memory = authenticator == NULL;
-	if (authenticator == NULL)
-		return 0;
-	reading->out = authenticator;
-	authenticator->thread = authenticator->function = LUA_NOREF;
-	authenticator->L = lua_newthread(L);
-	authenticator->thread = luaL_ref(L, LUA_REGISTRYINDEX);
-	authenticator->function = luaL_ref(L, LUA_REGISTRYINDEX);
-	authenticator->shown = mp_strdup(shown != NULL ? shown : "");
-	reading->no_memory = authenticator->shown == NULL;
-	return 0;
-}
-
 int mp_authenticator_read(lua_State *L, int index, struct mp_authenticator *known,
                           struct mp_authenticator **out)
 {
-	struct reading reading = {.known = known};
-	*out = NULL;
-	if (!lua_checkstack(L, 4))
-		return MP_ENOMEM;
-	lua_pushvalue(L, index);
-	lua_pushcfunction(L, read);
-	lua_insert(L, -2);
-	lua_pushlightuserdata(L, &reading);
-	bool failed = lua_pcall(L, 2, 0, 0) != 0;
-	if (failed)
-		lua_pop(L, 1);
-	if (!failed && !reading.no_memory) {
-		*out = reading.out;
-		return 0;
-	}
-	if (reading.out != known)
-		mp_authenticator_free(reading.out);
-	return MP_ENOMEM;
+	void *found;
+	int rc = mp_config_function_read(L, index, "authenticator", sizeof(**out), known, &found);
+	*out = found;
+	return rc;
 }
 
 void mp_authenticator_free(struct mp_authenticator *authenticator)
 {
-	if (authenticator == NULL)
-		return;
-	authenticator->is_done = true;
-	if (authenticator->exchanges > 0)
-		return;
-	lua_State *L = authenticator->L;
-	if (authenticator->thread != LUA_NOREF) {
-		luaL_unref(L, LUA_REGISTRYINDEX, authenticator->function);
-		luaL_unref(L, LUA_REGISTRYINDEX, authenticator->thread);
-	}
-	mp_free(authenticator->shown);
-	mp_free(authenticator);
+	mp_config_function_free(authenticator);
 }
 
 // ---- asking -----------------------------------------------------------------------------------------------
@@ -135,7 +66,7 @@ static int ask(lua_State *L)
 	const struct mp_auth_exchange *exchange = asking->exchange;
 	char addr[MP_ADDR_TEXT];
 	mp_addr_format(exchange->addr, addr);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, asking->authenticator->function);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, asking->authenticator->function.function);
 	lua_pushstring(L, names[asking->question]);
 	lua_pushnumber(L, (double)(uintptr_t)exchange->state);
 	lua_pushstring(L, addr);
@@ -152,7 +83,7 @@ static int ask(lua_State *L)
 
 static int run(struct asking *asking)
 {
-	lua_State *L = asking->authenticator->L;
+	lua_State *L = asking->authenticator->function.L;
 	asking->rc = MP_EAUTH;
 	mp_runtime_collect(L);
 	if (lua_cpcall(L, ask, asking) != 0)
@@ -167,7 +98,7 @@ static int respond(void *data, struct mp_auth_exchange *exchange, const struct m
 {
 	struct mp_authenticator *authenticator = data;
 	if (exchange->state == NULL) {
-		authenticator->exchanges++;
+		mp_config_function_hold(&authenticator->function);
 		exchange->state = (void *)++authenticator->last;
 	}
 	struct asking asking = {authenticator, exchange, RESPOND, challenge, out, 0};
@@ -186,9 +117,7 @@ static void end(void *data, struct mp_auth_exchange *exchange)
 	struct asking asking = {authenticator, exchange, FORGET, NULL, NULL, 0};
 	int rc = run(&asking);
 	(void)rc; // without memory its table is kept until the state ends
-	authenticator->exchanges--;
-	if (authenticator->is_done)
-		mp_authenticator_free(authenticator);
+	mp_config_function_release(&authenticator->function);
 }
 
 struct mp_auth mp_authenticator_get(struct mp_authenticator *authenticator)

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/translator.h"
 
-#include <lauxlib.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/err.h"
-#include "base/mem.h"
 #include "cluster/plan/view.h"
+#include "script/config_function.h"
 #include "script/runtime.h"
 
 struct mp_translator {
-	lua_State *L;         // a thread of its own
-	int thread, function; // references
-	char *shown;          // what tells it from others
-	uint32_t calls;       // that it is in
-	bool is_done;         // to be freed behind the last of them
+	struct mp_config_function function; // held by each call that it is in
 	const struct mp_log *log;
 };
 
@@ -27,64 +20,12 @@ struct question {
 	struct mp_addr *addr;
 };
 
-struct reading {
-	struct mp_translator *known;
-	struct mp_translator *out;
-	bool no_memory;
-};
-
-static bool is_known(const struct mp_translator *known, const char *shown)
-{
-	return known != NULL && shown != NULL && strcmp(known->shown, shown) == 0;
-}
-
-// Protected: the configuration at 1, the reading at 2.
-static int read(lua_State *L)
-{
-	struct reading *reading = lua_touserdata(L, 2);
-	lua_getfield(L, 1, "addressTranslatorShown");
-	const char *shown = lua_tostring(L, -1);
-	lua_getfield(L, 1, "addressTranslator");
-	if (lua_type(L, -1) != LUA_TFUNCTION)
-		return 0;
-	if (is_known(reading->known, shown)) {
-		reading->out = reading->known;
-		return 0;
-	}
-	struct mp_translator *translator = mp_calloc(1, sizeof(*translator));
-	reading->no_memory = translator == NULL;
-	if (translator == NULL)
-		return 0;
-	reading->out = translator;
-	translator->thread = translator->function = LUA_NOREF;
-	translator->L = lua_newthread(L);
-	translator->thread = luaL_ref(L, LUA_REGISTRYINDEX);
-	translator->function = luaL_ref(L, LUA_REGISTRYINDEX);
-	translator->shown = mp_strdup(shown != NULL ? shown : "");
-	reading->no_memory = translator->shown == NULL;
-	return 0;
-}
-
 int mp_translator_read(lua_State *L, int index, struct mp_translator *known, struct mp_translator **out)
 {
-	struct reading reading = {.known = known};
-	*out = NULL;
-	if (!lua_checkstack(L, 4))
-		return MP_ENOMEM;
-	lua_pushvalue(L, index);
-	lua_pushcfunction(L, read);
-	lua_insert(L, -2);
-	lua_pushlightuserdata(L, &reading);
-	bool failed = lua_pcall(L, 2, 0, 0) != 0;
-	if (failed)
-		lua_pop(L, 1);
-	if (!failed && !reading.no_memory) {
-		*out = reading.out;
-		return 0;
-	}
-	if (reading.out != known)
-		mp_translator_free(reading.out);
-	return MP_ENOMEM;
+	void *found;
+	int rc = mp_config_function_read(L, index, "addressTranslator", sizeof(**out), known, &found);
+	*out = found;
+	return rc;
 }
 
 void mp_translator_set_log(struct mp_translator *translator, const struct mp_log *log)
@@ -95,18 +36,7 @@ void mp_translator_set_log(struct mp_translator *translator, const struct mp_log
 
 void mp_translator_free(struct mp_translator *translator)
 {
-	if (translator == NULL)
-		return;
-	translator->is_done = true;
-	if (translator->calls > 0)
-		return;
-	lua_State *L = translator->L;
-	if (translator->thread != LUA_NOREF) {
-		luaL_unref(L, LUA_REGISTRYINDEX, translator->function);
-		luaL_unref(L, LUA_REGISTRYINDEX, translator->thread);
-	}
-	mp_free(translator->shown);
-	mp_free(translator);
+	mp_config_function_free(translator);
 }
 
 // Protected. function(address, id, datacenter, rack) -> address or nil, complaint or nil
@@ -117,7 +47,7 @@ static int ask(lua_State *L)
 	char id[MP_UUID_TEXT];
 	mp_addr_format(question->named, text);
 	mp_uuid_format(question->host_id, id);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, question->translator->function);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, question->translator->function.function);
 	lua_pushstring(L, text);
 	lua_pushstring(L, id);
 	lua_pushstring(L, question->dc);
@@ -143,8 +73,8 @@ static void translate(void *self, const struct mp_addr *named, const struct mp_u
 	struct question question = {.translator = translator, .named = named, .host_id = host_id, .addr = addr};
 	snprintf(question.dc, sizeof(question.dc), "%s", dc);
 	snprintf(question.rack, sizeof(question.rack), "%s", rack);
-	lua_State *L = translator->L;
-	translator->calls++;
+	lua_State *L = translator->function.L;
+	mp_config_function_hold(&translator->function);
 	mp_runtime_collect(L);
 	if (lua_cpcall(L, ask, &question) != 0) {
 		const char *why = lua_tostring(L, -1);
@@ -153,9 +83,7 @@ static void translate(void *self, const struct mp_addr *named, const struct mp_u
 		lua_settop(L, 0);
 	}
 	mp_runtime_collect(L);
-	translator->calls--;
-	if (translator->is_done)
-		mp_translator_free(translator);
+	mp_config_function_release(&translator->function);
 }
 
 struct mp_address_translator mp_translator_get(struct mp_translator *translator)
