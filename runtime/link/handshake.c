@@ -56,7 +56,7 @@ void mp_handshake_start(struct mp_conn *conn)
 
 #define MESSAGE_MAX 110
 
-static int shown(size_t len)
+int mp_handshake_shown(size_t len)
 {
 	return len < MESSAGE_MAX ? (int)len : MESSAGE_MAX;
 }
@@ -64,8 +64,8 @@ static int shown(size_t len)
 static int refuse_version(struct mp_conn *conn, uint8_t hint, struct mp_str message)
 {
 	conn->end.version_hint = hint < conn->settings.version ? hint : 0;
-	mp_conn_fail(conn, MP_CLOSE_VERSION, "protocol v%u: %.*s", conn->settings.version, shown(message.len),
-	             message.data);
+	mp_conn_fail(conn, MP_CLOSE_VERSION, "protocol v%u: %.*s", conn->settings.version,
+	             mp_handshake_shown(message.len), message.data);
 	return MP_EUNSUPPORTED;
 }
 
@@ -100,13 +100,13 @@ static int refused(struct mp_conn *conn, const struct mp_envelope *envelope, str
 		                      error.message);
 	if (step == MP_STEP_KEYSPACE && error.code == MP_SE_INVALID) {
 		mp_conn_fail(conn, MP_CLOSE_KEYSPACE, "the keyspace \"%s\" cannot be used: %.*s",
-		             conn->settings.keyspace, shown(error.message.len), error.message.data);
+		             conn->settings.keyspace, mp_handshake_shown(error.message.len), error.message.data);
 		return MP_ESERVER;
 	}
 	bool auth = error.code == MP_SE_BAD_CREDENTIALS || step == MP_STEP_AUTH;
 	mp_conn_fail(conn, auth ? MP_CLOSE_AUTH : MP_CLOSE_HANDSHAKE, "%s while waiting for %s: %.*s",
-	             mp_server_error_name(error.code), mp_handshake_step_name(step), shown(error.message.len),
-	             error.message.data);
+	             mp_server_error_name(error.code), mp_handshake_step_name(step),
+	             mp_handshake_shown(error.message.len), error.message.data);
 	return MP_ESERVER;
 }
 

@@ -9,6 +9,9 @@
 
 #define MP_HANDSHAKE_STREAM 0
 
+// How much of a node's words stands in a message, for "%.*s".
+int mp_handshake_shown(size_t len);
+
 int mp_handshake_send_options(struct mp_conn *conn) MP_MUST_CHECK;
 int mp_handshake_send_startup(struct mp_conn *conn) MP_MUST_CHECK;
 // ---- login.c: the node asks who we are, asks on, is content; and it is over, whatever came of it

@@ -21,11 +21,6 @@ struct mp_login {
 	char authenticator[128];
 };
 
-static int shown(size_t len)
-{
-	return len < 110 ? (int)len : 110;
-}
-
 static void end_now(struct mp_conn *conn)
 {
 	struct mp_login *login = conn->handshake.login;
@@ -101,7 +96,7 @@ int mp_login_begin(struct mp_conn *conn, struct mp_str authenticator)
 {
 	if (conn->settings.auth == NULL || conn->settings.auth->respond == NULL) {
 		mp_conn_fail(conn, MP_CLOSE_AUTH, "the node asks for credentials (%.*s) and none are configured",
-		             shown(authenticator.len), authenticator.data);
+		             mp_handshake_shown(authenticator.len), authenticator.data);
 		return MP_EAUTH;
 	}
 	struct mp_login *login = mp_calloc(1, sizeof(*login));
@@ -110,8 +105,8 @@ int mp_login_begin(struct mp_conn *conn, struct mp_str authenticator)
 		return MP_ENOMEM;
 	}
 	login->auth = *conn->settings.auth;
-	snprintf(login->authenticator, sizeof(login->authenticator), "%.*s", shown(authenticator.len),
-	         authenticator.data);
+	snprintf(login->authenticator, sizeof(login->authenticator), "%.*s",
+	         mp_handshake_shown(authenticator.len), authenticator.data);
 	login->exchange = (struct mp_auth_exchange){.addr = &conn->addr, .authenticator = login->authenticator};
 	conn->handshake.login = login;
 	return respond(conn, NULL);
