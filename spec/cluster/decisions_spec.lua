@@ -3,6 +3,8 @@
 local json = require "moonpool.cli.json"
 local moonpool = require "moonpool"
 local C = require "spec.support.c"
+local config_file = require "spec.support.config_file"
+local policies = require "spec.support.policies"
 local without_world = it
 local it = require("spec.support.world").inside(it)
 
@@ -26,16 +28,13 @@ end
 
 local folders = {}
 local function folder()
-  local path = os.tmpname()
-  os.remove(path)
-  os.execute("mkdir -p " .. path)
-  folders[#folders + 1] = path
-  return path
+  folders[#folders + 1] = policies.folder()
+  return folders[#folders]
 end
 
 describe("the decision log", function()
   teardown(function()
-    for _, path in ipairs(folders) do os.execute("rm -rf " .. path) end
+    for _, path in ipairs(folders) do policies.remove(path) end
   end)
 
   it("is not there unless the configuration wants it", {}, function(world)
@@ -210,10 +209,8 @@ describe("the decision log", function()
     local where = folder()
     local config = where .. "/pool.lua"
     local function write(log)
-      local file = assert(io.open(config, "w"))
-      file:write(([[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
+      policies.write(config, ([[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
         logging = { level = "off" }%s }]]):format(log and ", decisionLog = " .. log or ""))
-      file:close()
     end
     local function ask(pool, count)
       for _ = 1, count do assert(pool:execute("SELECT key FROM system.local")) end
@@ -267,7 +264,6 @@ describe("the decision log", function()
   end)
 
   it("takes nothing from the heap on a request's way", {}, function(world)
-
     local function taken(log)
       local pool = world:pool { decisionLog = log }
       local read = assert(pool:prepare "SELECT key FROM system.local")
@@ -287,10 +283,7 @@ describe("the decision log", function()
 end)
 
 describe("decisionLog in a configuration", function()
-  local config = require "moonpool.config"
-  local function check(text)
-    return config.check_text("return { contactPoints = { 'a' }, decisionLog = " .. text .. " }", "c.lua")
-  end
+  local function check(text) return config_file.check("decisionLog", text) end
 
   without_world("takes sizes as people write them", function()
     for text, bytes in pairs { ['"100MB"'] = 1e8, ["70000"] = 70000, ['"1.5 GB"'] = 1.5e9, ['"1MiB"'] = 1048576 } do

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- policyKeys: only files with a good signature come into force, at the start, at a reload, and by hand; who signs, and
 -- what is told of the others.
+local config_file = require "spec.support.config_file"
 local core = require "moonpool.core_loader"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
@@ -136,10 +137,7 @@ describe("policyKeys", function()
   end)
 
   without_world("are judged as a configuration is", function()
-    local config = require "moonpool.config"
-    local function check(text)
-      return config.check_text("return { contactPoints = { 'a' }, policyKeys = " .. text .. " }", "c.lua")
-    end
+    local function check(text) return config_file.check("policyKeys", text) end
     assert.equal(key, (assert(check("'ed25519 " .. key .. " ana'")).policyKeys[1]:gsub(".", function(c)
       return ("%02x"):format(c:byte())
     end)))

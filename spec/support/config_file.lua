@@ -2,6 +2,7 @@
 -- A pool of a world (world.lua) whose configuration is a file that the spec rewrites, and requests that run meanwhile.
 --
 --   config_file.around(function() local pool, told = config_file.open(world, { requestTimeout = 500 }) ... end)
+local config = require "moonpool.config"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 
@@ -17,6 +18,11 @@ function M.text_of(value)
   for key, item in pairs(value) do parts[#parts + 1] = ("[%s] = %s"):format(M.text_of(key), M.text_of(item)) end
   table.sort(parts)
   return "{ " .. table.concat(parts, ",\n  ") .. " }"
+end
+
+-- What is said about a configuration that has `key = text` beside a contact point: it, or nil and why not.
+function M.check(key, text)
+  return config.check_text(("return { contactPoints = { 'a' }, %s = %s }"):format(key, text), "c.lua")
 end
 
 function M.write(world, extra)
