@@ -220,7 +220,7 @@ describe("an endless policy", function()
     local slow = "return balance { name = 'Slow', plan = function(plan) local x = 0\n"
       .. "for i = 1, %d do x = x + i %% 7 end\nplan:hosts(localDc, inTurn) end }"
     for _, case in ipairs { { 1000, true }, { 400000, false } } do
-      local p, why = effort.at_most(0.5, policies.of, slow:format(case[1]))
+      local p, why = effort.at_most_seconds(0.5, policies.of, slow:format(case[1]))
       assert.equal(case[2], p ~= nil, why)
       if not p then assert.matches("^policy.lua:2: out of fuel: .* .asked about", why) end
     end

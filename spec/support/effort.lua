@@ -39,15 +39,31 @@ function effort.of(fn, ...)
   return took * REFERENCE_S / math.max(before, (seconds(reference))), a, b, c
 end
 
---- Raises when `fn(...)` takes more than `units` each time. Returns what `fn` did.
-function effort.at_most(units, fn, ...)
+local function at_most(most, measure, fn, ...)
   local least = math.huge
   for _ = 1, TRIES do
-    local took, a, b, c = effort.of(fn, ...)
-    if took <= units then return a, b, c end
+    local took, a, b, c = measure(fn, ...)
+    if took <= most then return a, b, c end
     least = math.min(least, took)
   end
-  error(("it took %.3f units at least, allowed are %g"):format(least, units), 2)
+  error(("it took %.3f units at least, allowed are %g"):format(least, most), 2)
+end
+
+--- Raises when `fn(...)` takes more than `units` each time. Returns what `fn` did.
+function effort.at_most(units, fn, ...)
+  return at_most(units, effort.of, fn, ...)
+end
+
+local function scaled_seconds(fn, ...)
+  local by = effort.scale()
+  local took, a, b, c = seconds(fn, ...)
+  return took / by, a, b, c
+end
+
+--- The same for what a clock of the processor ends (the loading of a policy): however fast the machine is, that takes
+--- its time, so a unit is a second here, or what takes one on a quiet machine if this one is slower.
+function effort.at_most_seconds(units, fn, ...)
+  return at_most(units, scaled_seconds, fn, ...)
 end
 
 --- What `fn(...)` returns, which gets three tries before its error counts: for what has a clock of the processor
