@@ -96,6 +96,30 @@ describe("the oracle", function()
     assert.matches("INV6 %d+ blocks of memory are left", said)
   end)
 
+  it("INV6 notices a connection that is left, and waits for those of which a node has heard nothing", function()
+    local pooling = { heartBeatInterval = 60000 }
+    local said = breaches({}, function(world)
+      world:pool()
+      local node = world.cluster.node
+      world.cluster.node = function(cluster, number)
+        local info = node(cluster, number)
+        if number == 2 then info.connections = 1 end
+        return info
+      end
+    end)
+    assert.matches("node 2 still has connections", said)
+    support.run({}, function(world)
+      local pool = world:pool { pooling = pooling }
+      local used = world.cluster:node(2).connections
+      world:blackhole(2)
+      pool:execute(QUERY, nil, { host = world:host(2) })
+      moonpool.sleep(20000) -- the user timeout
+      world:blackhole(2, false)
+      world:waitUp(pool)
+      assert.is_true(world.cluster:node(2).connections > used, "no connection was given up without a word")
+    end)
+  end)
+
   it("INV7 notices a deadline that is not kept", function()
     local said = breaches({}, function(world)
       local pool = world:pool()

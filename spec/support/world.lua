@@ -12,6 +12,8 @@ local sim = require "moonpool.sim"
 
 local M = {}
 
+local KEEP_ALIVE_MS = 65000 -- a node hears of a client that gave up without a word after a minute at most
+
 M.given_seed = tonumber(os.getenv "MOONPOOL_SEED")
 
 -- What a pool has unless the spec says otherwise: short times, so that a second is a long time.
@@ -261,8 +263,12 @@ function World:finish()
   end
   self:calm()
   moonpool.sleep(5000)
-  for number, node in ipairs(self.cluster:nodes()) do
-    if node.connections ~= 0 then error("node " .. number .. " still has connections", 0) end
+  local deadline = moonpool.now() + KEEP_ALIVE_MS
+  for number in ipairs(self.cluster:nodes()) do
+    while self.cluster:node(number).connections ~= 0 do
+      if moonpool.now() > deadline then error("node " .. number .. " still has connections", 0) end
+      moonpool.sleep(1000)
+    end
   end
   self.oracles:check()
 end

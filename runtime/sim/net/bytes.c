@@ -12,6 +12,7 @@
 #define READ_DELAY_NS  30000u     // bytes wait so long at most for more to come
 #define PIECE_DELAY_NS 20000u     // between the pieces of what has come
 #define RESEND_NS      200000000u // what was held back comes so long after the fault at most
+#define KEEP_ALIVE_NS  60000000000u
 
 static struct mp_sim_sock *sim_sock_of(struct mp_sock *sock)
 {
@@ -154,6 +155,18 @@ void mp_sim_lose(struct mp_sim_sock *self)
 		mp_sim_in(self->conn->world, &self->writable, PIECE_DELAY_NS);
 }
 
+void mp_sim_keep_alive(struct mp_sim_sock *self)
+{
+	if (self->server && self->state == MP_SIM_OPEN && self->peer->lost && !self->lost)
+		mp_sim_in(self->conn->world, &self->step, KEEP_ALIVE_NS);
+}
+
+void mp_sim_give_up(struct mp_sim_sock *self)
+{
+	mp_sim_lose(self);
+	mp_sim_keep_alive(self->peer);
+}
+
 static void take_segment(struct mp_sim_sock *self, struct mp_sim_segment *segment)
 {
 	if (self->state == MP_SIM_GONE) {
@@ -210,7 +223,7 @@ static void on_arrive(void *data)
 void mp_sim_resume(struct mp_sim_sock *self)
 {
 	struct mp_loop_sim *world = self->conn->world;
-	if (self->peer->state == MP_SIM_OPEN)
+	if (self->peer->state == MP_SIM_OPEN && !self->lost)
 		mp_sim_stop(world, &self->peer->step);
 	if (first_segment(self) != NULL && !mp_timer_active(&self->arrive))
 		mp_sim_in(world, &self->arrive, mp_sim_below(world, RESEND_NS));

@@ -138,6 +138,7 @@ static void accept_step(struct mp_sim_sock *self)
 	}
 	self->state = MP_SIM_OPEN;
 	mp_sim_note(world, "accept", self->id, NULL, 0);
+	mp_sim_keep_alive(self);
 	mp_loop_accepted(&listener->base, &self->base);
 }
 
@@ -150,7 +151,7 @@ static void on_step(void *data)
 	case MP_SIM_REFUSED: fail_connect(self, MP_EREFUSED); break;
 	case MP_SIM_NO_LOCAL: fail_connect(self, MP_ELOCAL); break;
 	case MP_SIM_ACCEPTING: accept_step(self); break;
-	case MP_SIM_OPEN: mp_sim_lose(self); break; // the user timeout
+	case MP_SIM_OPEN: mp_sim_give_up(self); break;
 	case MP_SIM_FAILED:
 	case MP_SIM_GONE: mp_assert(false);
 	}

@@ -52,7 +52,7 @@ struct mp_sim_sock {
 	size_t in_flight; // bytes in `incoming`
 	struct mp_buf arrived;
 	size_t arrived_head;  // bytes of `arrived` that are read already
-	struct mp_timer step; // connecting, being accepted; later the user timeout
+	struct mp_timer step; // connecting, being accepted; later the user timeout, or keep-alive
 	struct mp_timer arrive;
 	struct mp_timer deliver;
 	struct mp_timer writable;
@@ -142,8 +142,10 @@ void mp_sim_bytes_deinit(struct mp_sim_sock *self);
 size_t mp_sim_unread(const struct mp_sim_sock *self);
 void mp_sim_read_changed(struct mp_sock *sock);
 void mp_sim_drop_segment(struct mp_sim_sock *to, struct mp_sim_segment *segment);
-void mp_sim_lose(struct mp_sim_sock *self);   // this end learns that the connection is lost
-void mp_sim_resume(struct mp_sim_sock *self); // a fault ended: what was held back goes on
+void mp_sim_lose(struct mp_sim_sock *self);       // this end learns that the connection is lost
+void mp_sim_give_up(struct mp_sim_sock *self);    // the same, by its own clock: nobody tells the other end
+void mp_sim_keep_alive(struct mp_sim_sock *self); // a server's end finds out that the client's gave up
+void mp_sim_resume(struct mp_sim_sock *self);     // a fault ended: what was held back goes on
 
 // send.c: what leaves an end
 ptrdiff_t mp_sim_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);

@@ -38,7 +38,8 @@ void mp_loop_sim_set_chunk(struct mp_loop *loop, size_t most);
 
 // ---- faults; `on` false ends them -------------------------------------------------------------------------
 // A connection attempt and what is sent either way vanish. As TCP sends again, they arrive late when it ends;
-// until then nobody is told, but for a connect (127 s) and a socket with user_timeout_ms.
+// until then nobody is told, but for a connect (127 s) and a socket with user_timeout_ms. The server's end of a
+// socket that gave up so hears of it when it sends, or by keep-alive a minute later, as Cassandra's do.
 int mp_loop_sim_blackhole(struct mp_loop *loop, const struct mp_addr *addr, bool on);
 // One way: what the address sends vanishes, what is sent to it arrives.
 int mp_loop_sim_partition(struct mp_loop *loop, const struct mp_addr *addr, bool on);

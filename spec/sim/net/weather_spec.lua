@@ -121,6 +121,57 @@ describe("the simulated loop", function()
       assert.equal(C.MP_ELOST, server.ended)
       close(server)
     end)
+
+    -- For how long the server's end has what the client's gave up on, in seconds.
+    local function half_open(before, after)
+      local options = ffi.new "struct mp_sock_options"
+      options.user_timeout_ms = 3000
+      local client, server = pair({}, {}, options)
+      C.mp_loop_sim_blackhole(loop.handle, node, true)
+      client:send "anybody?"
+      if before then before(client, server) end
+      loop:until_true(function() return client.ended end, 10000)
+      local start = now(loop)
+      client:close()
+      C.mp_loop_sim_blackhole(loop.handle, node, false)
+      if after then after(client, server) end
+      loop:until_true(function() return server.ended end, 100000)
+      assert.equal(C.MP_ELOST, server.ended)
+      assert.equal(0, server.received)
+      close(server)
+      return tonumber(now(loop) - start) / 1e9
+    end
+
+    it("is noticed by a silent server of a socket that gave up, by keep-alive", function()
+      local took = half_open()
+      assert.is_true(took > 59 and took < 61, took)
+      took = half_open(nil, function() -- also when faults come and go meanwhile
+        for _ = 1, 5 do
+          C.mp_loop_sim_blackhole(loop.handle, node, true)
+          run_for(loop, 4ULL * S)
+          C.mp_loop_sim_blackhole(loop.handle, node, false)
+          run_for(loop, 4ULL * S)
+        end
+      end)
+      assert.is_true(took > 59 and took < 61, took)
+    end)
+
+    it("leaves no keep-alive behind for a server that learns it otherwise", function()
+      assert.is_true(half_open(nil, function(_, server) server:send "still there?" end) < 1)
+      assert.is_true(half_open(nil, function() C.mp_loop_sim_cut(loop.handle, node) end) < 1)
+    end)
+
+    it("of a socket that is closed in time ends both by what was held back", function()
+      local client, server = pair()
+      C.mp_loop_sim_blackhole(loop.handle, node, true)
+      client:close()
+      run_for(loop, 90ULL * S)
+      assert.equal(0, server.ends)
+      C.mp_loop_sim_blackhole(loop.handle, node, false)
+      run_for(loop, 1ULL * S)
+      assert.equal(C.MP_EEOF, server.ended)
+      close(server)
+    end)
   end)
 
   it("a partition lets questions through and no answers", function()
