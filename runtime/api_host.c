@@ -7,18 +7,11 @@
 #include "cluster/plan/view.h"
 #include "cluster/steer.h"
 
-#define TAGS_MOST        32
 #define CONNECTIONS_MOST 4096
 
 static const char *text_of(const char *text)
 {
 	return text != NULL ? text : "";
-}
-
-static const char *distance_name(enum mp_distance distance)
-{
-	static const char *const distances[] = {"local", "remote", "ignored"};
-	return distances[distance];
 }
 
 // ---- looking ----------------------------------------------------------------------------------------------
@@ -27,13 +20,6 @@ uint32_t moonpool_session_hosts(const struct moonpool_session *handle)
 {
 	const struct mp_api_session *session = mp_api_session_of(handle, __func__);
 	return session != NULL ? (uint32_t)mp_session_host_count(session->engine.session) : 0;
-}
-
-static const char *status_of(const struct mp_host *host)
-{
-	const char *hold = mp_host_hold_name(host->hold);
-	bool is_held = hold != NULL && (host->state == MP_HOST_UP || host->hold == MP_HOLD_DRAINING);
-	return is_held ? hold : mp_host_state_name(host->state);
 }
 
 static void show(struct mp_session *session, const struct mp_host *host, struct moonpool_host *shown)
@@ -45,8 +31,8 @@ static void show(struct mp_session *session, const struct mp_host *host, struct 
 		.datacenter = text_of(host->dc),
 		.rack = text_of(host->rack),
 		.release_version = text_of(host->release_version),
-		.status = status_of(host),
-		.distance = distance_name(host->distance),
+		.status = mp_host_status(host),
+		.distance = mp_distance_name(host->distance),
 		.breaker = mp_breaker_state_name(host->breaker.state),
 		.reason = host->down_err != 0 ? host->down_why : "",
 		.weight = mp_session_view(session)->hosts[host->index].weight,
@@ -117,7 +103,7 @@ int moonpool_host_set_tags(struct moonpool_session *handle, const char *address,
 	const struct mp_host *host = subject(handle, address, &session, __func__);
 	if (host == NULL)
 		return moonpool_last_code();
-	if (count > TAGS_MOST || (tags == NULL && count > 0))
+	if (count > MP_MARKS_MAX || (tags == NULL && count > 0))
 		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "at most 32 tags expected, not NULL");
 	for (size_t i = 0; i < count; i++)
 		if (tags[i] == NULL || tags[i][0] == '\0')

@@ -131,15 +131,8 @@ static void decorate(struct mp_sim_request *req)
 		flags |= MP_FLAG_CUSTOM_PAYLOAD;
 		mp_buf_bytes(&prefix, req->body.payload.data, req->body.payload.len);
 	}
-	if (prefix.len > 0 && answer->len >= MP_ENVELOPE_HEADER && mp_buf_reserve(answer, prefix.len) != NULL &&
-	    !prefix.failed) {
-		uint8_t *body = answer->data + MP_ENVELOPE_HEADER;
-		memmove(body + prefix.len, body, answer->len - MP_ENVELOPE_HEADER);
-		memcpy(body, prefix.data, prefix.len);
-		answer->len += prefix.len;
-		answer->data[1] |= flags;
-		mp_buf_patch_u32(answer, 5, (uint32_t)(answer->len - MP_ENVELOPE_HEADER));
-	}
+	if (prefix.len > 0 && answer->len >= MP_ENVELOPE_HEADER && !prefix.failed)
+		mp_envelope_prepend(answer, 0, flags, (struct mp_str){(const char *)prefix.data, prefix.len});
 	mp_buf_deinit(&prefix);
 }
 

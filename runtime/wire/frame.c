@@ -33,15 +33,15 @@ void mp_envelope_end(struct mp_buf *buf, size_t begin)
 	mp_buf_patch_u32(buf, begin + 5, (uint32_t)len);
 }
 
-void mp_envelope_add_payload(struct mp_buf *buf, size_t begin, struct mp_str payload)
+void mp_envelope_prepend(struct mp_buf *buf, size_t begin, uint8_t flags, struct mp_str prefix)
 {
-	if (mp_buf_reserve(buf, payload.len) == NULL)
+	if (mp_buf_reserve(buf, prefix.len) == NULL)
 		return;
 	uint8_t *body = buf->data + begin + MP_ENVELOPE_HEADER;
-	memmove(body + payload.len, body, buf->len - begin - MP_ENVELOPE_HEADER);
-	memcpy(body, payload.data, payload.len);
-	buf->len += payload.len;
-	buf->data[begin + 1] |= MP_FLAG_CUSTOM_PAYLOAD;
+	memmove(body + prefix.len, body, buf->len - begin - MP_ENVELOPE_HEADER);
+	memcpy(body, prefix.data, prefix.len);
+	buf->len += prefix.len;
+	buf->data[begin + 1] |= flags;
 	mp_envelope_end(buf, begin);
 }
 

@@ -53,9 +53,9 @@ struct mp_envelope {
 size_t mp_envelope_begin(struct mp_buf *buf, uint8_t version, bool response, uint8_t flags, int16_t stream,
                          uint8_t opcode);
 void mp_envelope_end(struct mp_buf *buf, size_t begin);
-// A custom payload, a [bytes map] as it goes over the wire, into the envelope that begins there and is the last of
-// `buf`. Since v4.
-void mp_envelope_add_payload(struct mp_buf *buf, size_t begin, struct mp_str payload);
+// What stands before the body of the envelope that begins there and is the last of `buf`, with the flags that announce
+// it: a custom payload, a [bytes map] as it goes over the wire (since v4); in answers a trace id and warnings, too.
+void mp_envelope_prepend(struct mp_buf *buf, size_t begin, uint8_t flags, struct mp_str prefix);
 
 const char *mp_opcode_name(uint8_t opcode); // "QUERY"; "?" when unknown
 inline bool mp_opcode_is_request(uint8_t opcode)

@@ -85,7 +85,8 @@ static int encode_with_payload(void *arg, struct mp_buf *out, uint8_t version, i
 	size_t begin = out->len;
 	int rc = encode(arg, out, version, stream);
 	if (rc == 0)
-		mp_envelope_add_payload(out, begin, (struct mp_str){(const char *)payload->data, payload->len});
+		mp_envelope_prepend(out, begin, MP_FLAG_CUSTOM_PAYLOAD,
+		                    (struct mp_str){(const char *)payload->data, payload->len});
 	return rc;
 }
 

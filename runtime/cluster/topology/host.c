@@ -27,6 +27,12 @@ const char *mp_host_state_name(enum mp_host_state state)
 	return (size_t)state < MP_ARRAY_LEN(names) ? names[state] : "?";
 }
 
+const char *mp_distance_name(enum mp_distance distance)
+{
+	static const char *const names[] = {"local", "remote", "ignored"};
+	return (size_t)distance < MP_ARRAY_LEN(names) ? names[distance] : "?";
+}
+
 struct mp_host_view *mp_host_view_of(const struct mp_host *host)
 {
 	return &host->cluster->view->hosts[host->index];

@@ -12,6 +12,7 @@
 #include "pool/pool.h"
 
 enum mp_distance { MP_DISTANCE_LOCAL, MP_DISTANCE_REMOTE, MP_DISTANCE_IGNORED };
+const char *mp_distance_name(enum mp_distance distance); // "local"
 enum mp_host_state {
 	MP_HOST_NEW, // known, no connection yet
 	MP_HOST_UP,
@@ -78,6 +79,8 @@ struct mp_host {
 };
 
 // ---- host_admission.c
+// What is told of it in one word: how it is held, where that shows, or its state.
+const char *mp_host_status(const struct mp_host *host);
 // Of one that does not admit all requests: this one may go there.
 bool mp_host_takes_a_share(const struct mp_host *host);
 uint32_t mp_host_try(struct mp_host *host);

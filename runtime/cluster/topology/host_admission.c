@@ -40,6 +40,13 @@ const char *mp_host_hold_name(enum mp_host_hold hold)
 	return hold == MP_HOLD_PAUSED ? "paused" : hold == MP_HOLD_DRAINING ? "draining" : NULL;
 }
 
+const char *mp_host_status(const struct mp_host *host)
+{
+	const char *hold = mp_host_hold_name(host->hold);
+	bool is_held = hold != NULL && (host->state == MP_HOST_UP || host->hold == MP_HOLD_DRAINING);
+	return is_held ? hold : mp_host_state_name(host->state);
+}
+
 void mp_host_set_hold(struct mp_host *host, enum mp_host_hold hold)
 {
 	const struct mp_cluster *cluster = host->cluster;

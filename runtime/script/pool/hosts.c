@@ -13,8 +13,6 @@
 #include "script/values/value.h"
 #include "wire/murmur3.h"
 
-#define TAGS_MOST 32
-
 const struct mp_host *mp_lua_host_at(lua_State *L, struct mp_lua_pool *pool, int index)
 {
 	size_t len;
@@ -54,12 +52,12 @@ int mp_core_set_host_tags(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	luaL_checktype(L, 3, LUA_TTABLE);
-	const char *tags[TAGS_MOST];
+	const char *tags[MP_MARKS_MAX];
 	size_t count = 0;
-	lua_checkstack(L, TAGS_MOST + 8);
+	lua_checkstack(L, MP_MARKS_MAX + 8);
 	lua_pushnil(L);
 	while (lua_next(L, 3) != 0) { // all of the table is tags, or it is no list
-		luaL_argcheck(L, count < TAGS_MOST, 3, "at most 32 tags");
+		luaL_argcheck(L, count < MP_MARKS_MAX, 3, "at most 32 tags");
 		luaL_argcheck(L, lua_type(L, -2) == LUA_TNUMBER, 3, "a list of tags expected");
 		check_tag(L, lua_gettop(L));
 		tags[count++] = lua_tostring(L, -1);

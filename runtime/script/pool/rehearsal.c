@@ -20,7 +20,6 @@
 #define REPLICAS_MAX 64
 #define HOSTS_LISTED 16
 #define NAMES_MAX    65535u
-#define TAGS_MOST    32
 #define PATHS_MOST   64
 
 struct rehearsal {
@@ -97,10 +96,10 @@ static void forget_hosts(struct rehearsal *self)
 // The table of tags at the top of the stack. 0 or an error.
 static int take_tags(lua_State *L, struct rehearsal *self, uint16_t slot)
 {
-	const char *tags[TAGS_MOST];
+	const char *tags[MP_MARKS_MAX];
 	size_t count = 0;
 	size_t given = lua_type(L, -1) == LUA_TTABLE ? lua_objlen(L, -1) : 0;
-	for (size_t i = 0; i < given && count < TAGS_MOST; i++) {
+	for (size_t i = 0; i < given && count < MP_MARKS_MAX; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
 		if (lua_type(L, -1) == LUA_TSTRING)
 			tags[count++] = lua_tostring(L, -1);

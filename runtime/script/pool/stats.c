@@ -82,15 +82,6 @@ int mp_core_get_connection_details(lua_State *L)
 	return 1;
 }
 
-static const char *distance_name(enum mp_distance distance)
-{
-	switch (distance) {
-	case MP_DISTANCE_LOCAL: return "local";
-	case MP_DISTANCE_REMOTE: return "remote";
-	default: return "ignored";
-	}
-}
-
 // A list, if there are any.
 static void push_tags(lua_State *L, const struct mp_view *view, uint16_t slot)
 {
@@ -120,10 +111,9 @@ int mp_core_get_hosts(lua_State *L)
 		text(L, "datacenter", host->dc != NULL ? host->dc : "");
 		text(L, "rack", host->rack != NULL ? host->rack : "");
 		text(L, "releaseVersion", host->release_version != NULL ? host->release_version : "");
-		text(L, "distance", distance_name(host->distance));
+		text(L, "distance", mp_distance_name(host->distance));
 		const char *hold = mp_host_hold_name(host->hold);
-		bool is_held = hold != NULL && (host->state == MP_HOST_UP || host->hold == MP_HOLD_DRAINING);
-		text(L, "status", is_held ? hold : mp_host_state_name(host->state));
+		text(L, "status", mp_host_status(host));
 		if (hold != NULL)
 			text(L, "held", hold);
 		if (host->share < 1)
