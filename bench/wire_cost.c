@@ -85,9 +85,10 @@ static void feed_node(struct pair *pair)
 static void open_pair(struct pair *pair, struct mp_tls_context *client, struct mp_sim_tls_context *node)
 {
 	struct mp_addr addr = mp_addr_v4(127, 0, 0, 1, 9042);
+	struct mp_uuid nobody = {{0}};
 	*pair = (struct pair){.client_us = 0};
 	double began = now_us();
-	pair->client = mp_tls_new(client, NULL, &addr);
+	pair->client = mp_tls_new(client, NULL, &addr, &nobody);
 	pair->client_us += now_us() - began;
 	pair->node = mp_sim_tls_new(node);
 	if (pair->client == NULL || pair->node == NULL)

@@ -132,7 +132,7 @@ bool mp_trust_is_of(const struct mp_trust *trust, const struct mp_tls_options *o
 	return same(own->ca, options->ca) && same(own->cert, options->cert) && same(own->key, options->key) &&
 	       same(own->crl, options->crl) && same(own->pass_phrase, options->pass_phrase) &&
 	       same(own->ciphers, options->ciphers) && own->unverified == options->unverified &&
-	       own->minor == options->minor;
+	       own->minor == options->minor && own->identity == options->identity;
 }
 
 struct mp_tls_context *mp_trust_context(const struct mp_trust *trust)

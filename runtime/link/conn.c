@@ -266,7 +266,7 @@ static int start(struct mp_conn *conn)
 		const char *name = conn->settings.tls_name;
 		if (name == NULL && conn->settings.name_of != NULL)
 			name = conn->settings.name_of(conn->settings.name_data, &conn->addr);
-		conn->tls = mp_tls_new(conn->settings.tls, name, &conn->addr);
+		conn->tls = mp_tls_new(conn->settings.tls, name, &conn->addr, &conn->host_id);
 		if (conn->tls == NULL)
 			return MP_ENOMEM;
 		mp_output_use_tls(&conn->out, conn->tls);

@@ -32,7 +32,8 @@ const char *mp_handshake_step_name(enum mp_handshake_step step)
 static int proceed(struct mp_conn *conn, enum mp_handshake_step done)
 {
 	const struct mp_conn_settings *settings = &conn->settings;
-	bool checks = settings->cluster_name != NULL || !mp_uuid_is_nil(&conn->host_id);
+	bool checks =
+		settings->cluster_name != NULL || !mp_uuid_is_nil(&conn->host_id) || mp_tls_wants_host_id(conn->tls);
 	if (done < MP_STEP_IDENTITY && checks)
 		return mp_handshake_send_query(
 			conn, MP_STEP_IDENTITY,
@@ -239,16 +240,21 @@ static int check_identity(struct mp_conn *conn, const struct mp_bytes values[2])
 		             name.len < 50 ? (int)name.len : 50, name.data != NULL ? name.data : "", wanted);
 		return MP_ECLUSTER;
 	}
-	const struct mp_uuid *host_id = &conn->host_id;
-	if (mp_uuid_is_nil(host_id))
-		return 0;
-	if (values[1].len == (int32_t)sizeof(host_id->bytes) &&
-	    memcmp(values[1].data, host_id->bytes, sizeof(host_id->bytes)) == 0)
-		return 0;
+	struct mp_uuid told = {{0}};
 	char text[MP_UUID_TEXT];
-	mp_uuid_format(host_id, text);
-	mp_conn_fail(conn, MP_CLOSE_IDENTITY, "another node answered than host %s", text);
-	return MP_ECLUSTER;
+	if (values[1].len == (int32_t)sizeof(told.bytes))
+		memcpy(told.bytes, values[1].data, sizeof(told.bytes));
+	if (!mp_uuid_is_nil(&conn->host_id) && !mp_uuid_eq(&conn->host_id, &told)) {
+		mp_uuid_format(&conn->host_id, text);
+		mp_conn_fail(conn, MP_CLOSE_IDENTITY, "another node answered than host %s", text);
+		return MP_ECLUSTER;
+	}
+	if (mp_tls_proves(conn->tls, &told))
+		return 0;
+	mp_uuid_format(&told, text);
+	mp_conn_fail(conn, MP_CLOSE_TLS, "the node says that it is host %s, and its certificate is not for that",
+	             text);
+	return MP_EPROTO;
 }
 
 static int on_identity(struct mp_conn *conn, const struct mp_envelope *envelope,

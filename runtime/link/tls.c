@@ -15,21 +15,6 @@
 
 // ---- one connection ---------------------------------------------------------------------------------------
 
-static bool expect(struct mp_tls *tls)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
-	struct mp_addr literal;
-	const struct mp_addr *addr = &tls->addr;
-	if (tls->name[0] != '\0' && mp_addr_parse_ip(tls->name, 1, &literal) != 0) {
-		X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		return SSL_set_tlsext_host_name(tls->ssl, tls->name) == 1 &&
-		       X509_VERIFY_PARAM_set1_host(param, tls->name, 0) == 1;
-	}
-	if (tls->name[0] != '\0')
-		addr = &literal;
-	return X509_VERIFY_PARAM_set1_ip(param, addr->ip, addr->ip_len) == 1;
-}
-
 static bool start(struct mp_tls *tls)
 {
 	tls->ssl = mp_tls_context_begin(tls->context);
@@ -45,16 +30,19 @@ static bool start(struct mp_tls *tls)
 	SSL_set_bio(tls->ssl, tls->in, tls->out);
 	SSL_set_connect_state(tls->ssl);
 	SSL_set_app_data(tls->ssl, tls);
-	return expect(tls);
+	return mp_tls_expect(tls);
 }
 
-struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr)
+struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr,
+                          const struct mp_uuid *host_id)
 {
 	struct mp_tls *tls = mp_calloc(1, sizeof(*tls));
 	if (tls == NULL)
 		return NULL;
 	tls->context = mp_tls_context_ref(context);
 	tls->addr = *addr;
+	if (mp_tls_wants_host_id(tls)) // elsewhere sessions of one node would differ by it
+		tls->host_id = *host_id;
 	mp_pack_init(&tls->records);
 	if (name != NULL)
 		snprintf(tls->name, sizeof(tls->name), "%s", name);
@@ -131,26 +119,13 @@ static int collect(struct mp_tls *tls)
 	return 0;
 }
 
-static void explain_certificate(struct mp_tls *tls, long result)
-{
-	char addr[MP_ADDR_TEXT];
-	mp_addr_format(&tls->addr, addr);
-	bool wrong_name = result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH;
-	if (wrong_name)
-		snprintf(tls->why, sizeof(tls->why), "the node's certificate is not for %.80s",
-		         tls->name[0] != '\0' ? tls->name : addr);
-	else
-		snprintf(tls->why, sizeof(tls->why), "the node's certificate is refused: %.100s",
-		         X509_verify_cert_error_string(result));
-}
-
 static int explain(struct mp_tls *tls)
 {
 	unsigned long code = ERR_peek_error();
 	int reason = ERR_GET_REASON(code);
 	long result = SSL_get_verify_result(tls->ssl);
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && result != X509_V_OK)
-		explain_certificate(tls, result);
+		mp_tls_explain_certificate(tls, result);
 	else if (reason == SSL_R_WRONG_VERSION_NUMBER && !tls->open)
 		snprintf(tls->why, sizeof(tls->why), "the node does not speak TLS there");
 	else if (reason == ERR_R_MALLOC_FAILURE)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS on the client's side, as pure bytes: records in and plain bytes out, plain bytes in and records out; no
-// socket and
-// no time. The only place that knows OpenSSL, beside the server of the simulated node (sim/tls.h).
+// TLS on the client's side, as pure bytes: records in and plain bytes out, plain bytes in and records out; no socket
+// and no time. The only place that knows OpenSSL, beside the server of the simulated node (sim/tls.h).
 //
-// By default nobody is believed: the chain must lead to a known authority and the certificate must name the node.
-// TLS 1.2 or later; no renegotiation, no compression.
+// By default nobody is believed: the chain must lead to a known authority and the certificate must be for the node: for
+// its name, its address or its host id, as the context says. TLS 1.2 or later; no renegotiation, no compression.
 //
 // A context is what connections have in common, read from files once; a new one counts for new connections, the old
 // one lives as long as a connection of it. Connections of one context resume each other's sessions, by node.
@@ -12,7 +11,16 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
+#include "base/uuid.h"
 #include "link/pack.h"
+
+// What of a node its certificate has to be for.
+enum mp_tls_identity {
+	MP_TLS_NAME,    // the name that a connection is told; without one the address
+	MP_TLS_ADDRESS, // the address, whatever name leads there
+	// the host id, which stands as a DNS name or its first label, as "urn:uuid:...", or in the common name
+	MP_TLS_HOST_ID,
+};
 
 struct mp_tls_options {
 	const char *ca;   // PEM file of the authorities; NULL: those of the system
@@ -23,6 +31,7 @@ struct mp_tls_options {
 	const char *ciphers;     // suites as OpenSSL names them, ':' between them; NULL: those it thinks good
 	bool unverified;         // whoever answers is believed
 	uint8_t minor;           // the least version, 1.2 or 1.3; 0: 1.2
+	enum mp_tls_identity identity;
 };
 
 bool mp_tls_is_built(void);
@@ -37,9 +46,10 @@ void mp_tls_context_unref(struct mp_tls_context *context);
 bool mp_tls_context_verifies(const struct mp_tls_context *context);
 
 struct mp_tls;
-// The node at `addr` has to show a certificate for `name`; NULL: for its address. Keeps a reference.
-struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name,
-                          const struct mp_addr *addr) MP_MUST_CHECK;
+// To the node at `addr`. `name` is what it is asked for (SNI), NULL: nothing; `host_id` is the host that has to be
+// there, nil: it is not known yet. For which of them its certificate has to be says the context. Keeps a reference.
+struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr,
+                          const struct mp_uuid *host_id) MP_MUST_CHECK;
 void mp_tls_free(struct mp_tls *tls);
 
 // Bytes of the node (none: begin). `on_plain` gets what they say until it returns false. Non-zero: MP_EPROTO,
@@ -51,6 +61,10 @@ bool mp_tls_is_open(const struct mp_tls *tls);  // the handshake is over: plain 
 bool mp_tls_is_ended(const struct mp_tls *tls); // the node said that nothing more comes (close_notify)
 bool mp_tls_resumed(const struct mp_tls *tls);  // with the session of an earlier connection
 const char *mp_tls_why(const struct mp_tls *tls);
+// Once the handshake is over: whether the node has to say which host it is (of NULL: no), and whether its certificate
+// is for that one, or need not be.
+bool mp_tls_wants_host_id(const struct mp_tls *tls);
+bool mp_tls_proves(const struct mp_tls *tls, const struct mp_uuid *host_id);
 
 // Plain bytes become records, all of them. MP_ENOMEM, MP_EPROTO: the connection ends.
 int mp_tls_write(struct mp_tls *tls, const uint8_t *bytes, size_t len) MP_MUST_CHECK;

@@ -24,6 +24,7 @@
 
 struct session {
 	struct mp_addr addr;
+	struct mp_uuid host_id; // that was proved; nil: none had to be
 	char name[MP_TLS_NAME_SIZE];
 	SSL_SESSION *ssl;
 };
@@ -32,6 +33,7 @@ struct mp_tls_context {
 	SSL_CTX *ssl;
 	uint32_t refs;
 	bool verifies;
+	enum mp_tls_identity identity;
 	struct session sessions[SESSIONS_MAX];
 	uint32_t next_session; // the one that gives way
 };
@@ -190,7 +192,7 @@ static void set_rules(SSL_CTX *ssl, const struct mp_tls_options *options)
 	SSL_CTX_set_security_level(ssl, 2);
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(ssl, options->unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ssl, options->unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, mp_tls_on_verify);
 	SSL_CTX_set_default_passwd_cb(ssl, on_pass_phrase);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ssl, on_new_session);
@@ -212,6 +214,7 @@ struct mp_tls_context *mp_tls_context_new(const struct mp_tls_options *options, 
 	context->ssl = ssl;
 	context->refs = 1;
 	context->verifies = !options->unverified;
+	context->identity = options->unverified ? MP_TLS_NAME : options->identity;
 	ERR_clear_error();
 	set_rules(ssl, options);
 	if (load_files(ssl, options, why, size) &&
@@ -244,6 +247,11 @@ bool mp_tls_context_verifies(const struct mp_tls_context *context)
 	return context->verifies;
 }
 
+enum mp_tls_identity mp_tls_context_identity(const struct mp_tls_context *context)
+{
+	return context->identity;
+}
+
 SSL *mp_tls_context_begin(struct mp_tls_context *context)
 {
 	return SSL_new(context->ssl);
@@ -256,7 +264,7 @@ static struct session *find_session(const struct mp_tls *tls)
 	for (size_t i = 0; i < SESSIONS_MAX; i++) {
 		struct session *session = &tls->context->sessions[i];
 		if (session->ssl != NULL && mp_addr_eq(&session->addr, &tls->addr) &&
-		    strcmp(session->name, tls->name) == 0)
+		    mp_uuid_eq(&session->host_id, &tls->host_id) && strcmp(session->name, tls->name) == 0)
 			return session;
 	}
 	return NULL;
@@ -270,7 +278,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *ssl_session)
 	if (session == NULL)
 		session = &context->sessions[context->next_session++ % SESSIONS_MAX];
 	SSL_SESSION_free(session->ssl);
-	*session = (struct session){.addr = tls->addr, .ssl = ssl_session};
+	*session = (struct session){.addr = tls->addr, .host_id = tls->host_id, .ssl = ssl_session};
 	memcpy(session->name, tls->name, sizeof(session->name));
 	return 1; // it is ours now
 }

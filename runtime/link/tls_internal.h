@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tls.c (one connection) and tls_context.c (what connections have in common) know of each other.
+// What tls.c (one connection), tls_identity.c (for whom its certificate is) and tls_context.c (what connections have in
+// common) know of each other.
 #pragma once
 
 #include "link/tls.h"
@@ -17,7 +18,8 @@ struct mp_tls {
 	SSL *ssl;
 	BIO *in, *out; // owned by `ssl`
 	struct mp_addr addr;
-	char name[MP_TLS_NAME_SIZE]; // that the certificate must have; "": the address
+	char name[MP_TLS_NAME_SIZE]; // that is asked for; "": none
+	struct mp_uuid host_id;      // that the certificate must have; nil: any, if host ids count
 	struct mp_pack records;
 	uint64_t plain; // bytes that were written
 	bool open;
@@ -25,9 +27,14 @@ struct mp_tls {
 	char why[160];
 };
 
-SSL *mp_tls_context_begin(struct mp_tls_context *context); // NULL: no memory
+SSL *mp_tls_context_begin(struct mp_tls_context *context);                          // NULL: no memory
+enum mp_tls_identity mp_tls_context_identity(const struct mp_tls_context *context); // that counts
 // The session of an earlier connection to that node, if there is one, is what `tls` begins with.
 void mp_tls_context_resume(struct mp_tls *tls);
 const char *mp_tls_cause(void); // of the failure of OpenSSL's that came first
+
+bool mp_tls_expect(struct mp_tls *tls); // for whom its certificate has to be; false: no memory
+int mp_tls_on_verify(int ok, X509_STORE_CTX *store);
+void mp_tls_explain_certificate(struct mp_tls *tls, long result);
 
 #endif

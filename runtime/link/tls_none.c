@@ -39,9 +39,10 @@ bool mp_tls_context_verifies(const struct mp_tls_context *context)
 	return false;
 }
 
-struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr)
+struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr,
+                          const struct mp_uuid *host_id)
 {
-	(void)context, (void)name, (void)addr;
+	(void)context, (void)name, (void)addr, (void)host_id;
 	return NULL;
 }
 
@@ -79,6 +80,18 @@ const char *mp_tls_why(const struct mp_tls *tls)
 {
 	(void)tls;
 	return "";
+}
+
+bool mp_tls_wants_host_id(const struct mp_tls *tls)
+{
+	(void)tls;
+	return false;
+}
+
+bool mp_tls_proves(const struct mp_tls *tls, const struct mp_uuid *host_id)
+{
+	(void)tls, (void)host_id;
+	return true;
 }
 
 int mp_tls_write(struct mp_tls *tls, const uint8_t *bytes, size_t len)

@@ -307,7 +307,7 @@ static void get_tls(lua_State *L, struct reading *reading)
 {
 	struct mp_tls_options *tls = &reading->config->tls;
 	bool verify = true;
-	const char *version = NULL;
+	const char *version = NULL, *identity = NULL;
 	get_bool(L, "tls", &reading->config->has_tls);
 	get_text(L, reading, "tlsCa", &tls->ca);
 	get_text(L, reading, "tlsCert", &tls->cert);
@@ -318,7 +318,11 @@ static void get_tls(lua_State *L, struct reading *reading)
 	get_bool(L, "tlsVerify", &verify);
 	get_text(L, reading, "tlsMinVersion", &version);
 	get_text(L, reading, "tlsServerName", &reading->config->session.tls_name);
+	get_text(L, reading, "tlsIdentity", &identity);
 	tls->unverified = !verify;
+	tls->identity = identity == NULL || strcmp(identity, "name") == 0 ? MP_TLS_NAME
+	                : strcmp(identity, "address") == 0                ? MP_TLS_ADDRESS
+	                                                                  : MP_TLS_HOST_ID;
 	tls->minor = version != NULL && strcmp(version, "1.3") == 0 ? 3 : 2;
 }
 

@@ -140,6 +140,44 @@ describe("TLS:", function()
     world:waitStatus(pool, 1, "up", 1000)
   end)
 
+  -- The host ids of a seed's nodes, in certificates: all of them, and without the third.
+  local function by_host(seed)
+    local ids = {}
+    support.run({ seed = seed }, function(world)
+      for node = 1, 3 do ids[node] = "DNS:" .. world.cluster:node(node).hostId end
+    end)
+    certificates.issue(folder, "hosts", table.concat(ids, ", "))
+    certificates.issue(folder, "two", ids[1] .. ", " .. ids[2])
+  end
+
+  local seed = support.given_seed or 77
+  local hosts = { tlsCert = file "hosts.pem", tlsKey = file "hosts.key", seed = seed }
+  local two = { tlsCert = file "two.pem", tlsKey = file "two.key", seed = seed, heals = false }
+
+  describe("identity", function()
+    setup(function() by_host(seed) end)
+
+    in_world("A4 is the host id where the configuration says so, wherever the node is", hosts, function(world)
+      fails(world, { tls = trusts }, "certificate is not for 127.0.0.1")
+      local pool = world:pool { tls = { ca = file "ca.pem", identity = "hostId" } }
+      workload.new(world, pool):run(100, 8):none_failed():check()
+      world:waitUp(pool)
+      for node = 1, 3 do assert.is_true(comes_back(world, pool, node)) end
+    end)
+
+    in_world("A4 of a node that cannot prove its host id is not used", two, function(world)
+      fails(world, { tls = { ca = file "ca.pem", identity = "hostId" }, contactPoints = { "127.0.0.3" } },
+        "the node says that it is host .*, and its certificate is not for that")
+      local pool = world:pool { tls = { ca = file "ca.pem", identity = "hostId" }, pooling = { warmupTimeout = 500 } }
+      moonpool.sleep(3000)
+      assert.equal(2, world:upCount(pool))
+      local host = world.cluster:node(3).hostId
+      local ok, err = pool:execute("SELECT key FROM system.local", nil, { host = "127.0.0.3" })
+      assert.is_nil(ok)
+      assert.matches("the node's certificate is not for host " .. host:sub(1, 8), tostring(err), 1, true)
+    end)
+  end)
+
   in_world("A5 a node may ask for the client's certificate", asks, function(world)
     fails(world, { tls = trusts }, "alert")
     fails(world, { tls = { ca = file "ca.pem", cert = file "alone.pem", key = file "alone.key" } }, "alert")
@@ -210,7 +248,7 @@ describe("TLS:", function()
       local load = workload.new(world, pool):start(8, 10)
       local changes = { ca = file "second-ca.pem", cert = file "second-client.pem", key = file "second-client.key",
         passphrase = "of no use yet", crl = file "crl.pem", verify = false, serverName = "node.test",
-        minVersion = "1.3", ciphers = "TLS_AES_256_GCM_SHA384" }
+        identity = "address", minVersion = "1.3", ciphers = "TLS_AES_256_GCM_SHA384" }
       for key in pairs(change_of.live.tls) do
         local before = config_file.ids(pool)
         tls[key] = assert(changes[key] ~= nil and { changes[key] }, key)[1]
@@ -221,7 +259,7 @@ describe("TLS:", function()
           return count >= 3 and config_file.all_new(before, now)
         end)
       end
-      assert.equal(9, #told.configReload)
+      assert.equal(10, #told.configReload)
       load:stop()
       load:none_failed():check()
     end)

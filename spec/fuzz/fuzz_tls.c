@@ -158,8 +158,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t choice = fuzz_choice(&data, &size);
 	size_t piece = (size_t)fuzz_choice(&data, &size) + 1;
 	struct mp_addr addr = mp_addr_v4(127, 0, 0, 1, 9042);
+	struct mp_uuid nobody = {{0}};
 	struct talk talk = {.data = data, .size = size};
-	talk.client = mp_tls_new(context, NULL, &addr);
+	talk.client = mp_tls_new(context, NULL, &addr, &nobody);
 	talk.node = mp_sim_tls_new(contexts[choice & 1]);
 	mp_assert(talk.client != NULL && talk.node != NULL);
 	mp_buf_init(&talk.heard);

@@ -23,6 +23,7 @@ describe("TLS", function()
   local function file(name) return tls:file(name) end
 
   local function echoed(link, node, text)
+    text = text or "hello"
     local call = assert(link:call(text))
     local before = #node.requests
     world:until_true(function() return #node.requests > before or link.closed end)
@@ -100,6 +101,108 @@ describe("TLS", function()
       local asked = C.mp_sim_tls_name(node.tls)
       assert.equal(case[2] == "node.test" and "node.test" or nil, asked ~= nil and ffi.string(asked) or nil)
       echoed(link, node, "hello")
+      close()
+    end
+  end)
+
+  describe("by host id", function()
+    local host, other = ("h"):rep(16), ("i"):rep(16)
+    local HOST, OTHER = "68686868-6868-6868-6868-686868686868", "69696969-6969-6969-6969-696969696969"
+    setup(function()
+      tls:issue("dns", "DNS:" .. HOST)
+      tls:issue("label", "IP:10.0.0.1, DNS:" .. HOST:upper() .. ".nodes.test")
+      tls:issue("uri", "DNS:node.test, URI:urn:uuid:" .. HOST)
+      tls:issue(HOST)
+      tls:issue("several", "DNS:" .. OTHER .. ", DNS:" .. HOST)
+      tls:issue("another", "DNS:" .. OTHER .. ", IP:127.0.0.1")
+      tls:issue("inside", "DNS:x" .. HOST .. ", DNS:node." .. HOST .. ", URI:http://x/" .. HOST .. ", IP:127.0.0.1")
+    end)
+
+    local function with(server, minor, told, options)
+      open { server = server, name = options and options.name, serve = { minor = minor }, peer = { host_id = told },
+        client = { ca = "ca.pem", identity = "HOST_ID" } }
+    end
+    local function each(fn) for minor = 2, 3 do fn(minor) close() end end
+
+    it("finds it wherever a certificate may carry it, whatever the address is", function()
+      for _, server in ipairs { "dns", "label", "uri", HOST, "several" } do
+        each(function(minor) -- known before, and found out from the node
+          with(server, minor, host)
+          world:ready { host_id = host }
+          echoed(world:ready())
+        end)
+      end
+    end)
+
+    it("says nothing to a node whose certificate is for another host, or for none", function()
+      local not_this, none = "is not for host " .. HOST, "is not for any host: it has no host id"
+      for _, case in ipairs { { "another", host, not_this }, { "good", host, not_this }, { "inside", host, not_this },
+        { "good", nil, none }, { "inside", nil, none } } do
+        each(function(minor)
+          with(case[1], minor, host)
+          local closed = world:refused { host_id = case[2] }
+          assert.equal(reason "TLS", closed.reason)
+          assert.matches("the node's certificate " .. case[3], closed.message, 1, true)
+          world:pass(50)
+          assert.same({}, world.peer:last().seen)
+        end)
+      end
+    end)
+
+    it("believes a node no other host id than its certificate's", function()
+      each(function(minor)
+        with("another", minor, host)
+        local closed = world:refused()
+        assert.equal(reason "TLS", closed.reason)
+        assert.equal("the node says that it is host " .. HOST .. ", and its certificate is not for that",
+          closed.message)
+      end)
+      each(function(minor)
+        with("another", minor, "none")
+        assert.equal(reason "TLS", world:refused().reason)
+      end)
+      each(function(minor) -- it has both, and is not the one that was meant
+        with("several", minor, other)
+        assert.equal(reason "IDENTITY", world:refused { host_id = host }.reason)
+      end)
+    end)
+
+    it("goes on with sessions of the same host only", function()
+      each(function(minor)
+        local client = context { ca = "ca.pem", identity = "HOST_ID" }
+        open { server = "several", tls = client, serve = { minor = minor } }
+        local handshakes, resumed = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+        world.client.settings.tls_handshakes, world.client.settings.tls_resumed = handshakes, resumed
+        for i, case in ipairs { { nil, 0 }, { host, 0 }, { nil, 1 }, { host, 2 } } do
+          local link = world:ready { host_id = case[1] }
+          echoed(link, world.peer:last(), "hello")
+          link:close()
+          world:until_true(function() return link.closed end)
+          assert.same({ i, case[2] }, { tonumber(handshakes[0]), tonumber(resumed[0]) })
+        end
+      end)
+    end)
+
+    it("asks for a name all the same, and has nothing to say about whom it need not believe", function()
+      with("dns", 3, host, { name = "node.test" })
+      local _, node = world:ready()
+      assert.equal("node.test", ffi.string(C.mp_sim_tls_name(node.tls)))
+      close()
+      open { server = "good", client = { unverified = true, identity = "HOST_ID" } }
+      echoed(world:ready())
+    end)
+  end)
+
+  it("wants the address where it is told to, whatever the name", function()
+    for _, case in ipairs { { "good", true }, { "address" }, { "named" } } do
+      open { server = case[1], name = "node.test", client = { ca = "ca.pem", identity = "ADDRESS" } }
+      if case[2] then
+        local link, node = world:ready()
+        assert.equal("node.test", ffi.string(C.mp_sim_tls_name(node.tls)))
+        echoed(link, node, "hello")
+      else
+        assert.matches("the node's certificate is not for 127.0.0.1", world:refused().message)
+      end
       close()
     end
   end)

@@ -17,6 +17,7 @@ function tls_world.new() return setmetatable({ contexts = {} }, Tls) end
 function Tls:begin() self.folder = certificates.folder() end
 function Tls:finish() certificates.remove(self.folder) end
 
+function Tls:issue(name, names) certificates.issue(self.folder, name, names) end
 function Tls:file(name) return name and self.folder .. "/" .. name end
 
 -- The client's context; and, when the files are bad, nil, the message and the error.
@@ -30,6 +31,7 @@ function Tls:context(options)
   end
   o.pass_phrase, o.ciphers = options.pass_phrase, options.ciphers
   o.unverified, o.minor = options.unverified or false, options.minor or 0
+  o.identity = C["MP_TLS_" .. (options.identity or "NAME")]
   local made = C.mp_tls_context_new(o, why, 300, err)
   if made == nil then return nil, ffi.string(why), err[0] end
   self.contexts[#self.contexts + 1] = made

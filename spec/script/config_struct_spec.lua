@@ -87,7 +87,7 @@ describe("what C gets", function()
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
       clientTimestamps = false, compression = "snappy",
       tls = { ca = "/c/ca.pem", cert = "/c/own.pem", key = "/c/own.key", crl = "/c/crl.pem", verify = false,
-        serverName = "node.test", minVersion = "1.3" },
+        serverName = "node.test", identity = "hostId", minVersion = "1.3" },
       policyPath = { "/a", "/b" },
       pooling = { coreConnectionsPerHost = { ["0"] = 4, [1] = 2 },
         maxConnectionsPerHost = { ["local"] = 16, remote = 8 }, maxRequestsPerConnection = 1000,
@@ -118,8 +118,10 @@ describe("what C gets", function()
     assert.is_true(session.local_may_follow)
     assert.equal(C.MP_COMPRESSION_SNAPPY, session.compression)
     local tls = read.tls
-    assert.same({ true, "/c/ca.pem", "/c/own.pem", "/c/own.key", "/c/crl.pem", true, 3, "node.test" }, { read.has_tls,
-      text(tls.ca), text(tls.cert), text(tls.key), text(tls.crl), tls.unverified, tls.minor, text(session.tls_name) })
+    assert.same({ true, "/c/ca.pem", "/c/own.pem", "/c/own.key", "/c/crl.pem", true, 3,
+      tonumber(C.MP_TLS_HOST_ID), "node.test" }, { read.has_tls,
+      text(tls.ca), text(tls.cert), text(tls.key), text(tls.crl), tls.unverified, tls.minor, tonumber(tls.identity),
+      text(session.tls_name) })
     assert.is_false(session.client_timestamps)
     assert.same({ false, false, 7, 40, 1.5 }, { session.auto_discovery, session.failover.enabled,
       session.failover.max_moves, session.failover.delay_ms, session.failover.multiplier })

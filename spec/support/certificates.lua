@@ -4,9 +4,24 @@
 -- way to be bad.
 local certificates = {}
 
-local script = [=[
+local functions = [=[
 set -e
 cd "$1"
+key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
+authority() { key "$1"; openssl req -config ca.cnf -x509 -new -key "$1.key" -days 3650 -subj "/CN=$1" \
+  -extensions authority -out "$1.pem"; }
+# issue NAME AUTHORITY EXTENSIONS [ARGUMENTS OF openssl ca]
+issue() {
+  local name=$1 by=$2 extensions=$3; shift 3
+  [[ -e $name.key ]] || key "$name"
+  openssl req -config ca.cnf -new -key "$name.key" -subj "/CN=$name" -out "$name.csr"
+  printf '%s\n' "[x]" "$extensions" > "$name.ext"
+  openssl ca -batch -notext -config ca.cnf -cert "$by.pem" -keyfile "$by.key" -in "$name.csr" -out "$name.pem" \
+    -extfile "$name.ext" -extensions x -startdate 20200101000000Z -enddate 20990101000000Z "$@"
+}
+]=]
+
+local script = [=[
 cat > ca.cnf <<'END'
 [ca]
 default_ca = one
@@ -31,18 +46,6 @@ keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 END
 : > index.txt; echo 01 > serial
-key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
-authority() { key "$1"; openssl req -config ca.cnf -x509 -new -key "$1.key" -days 3650 -subj "/CN=$1" \
-  -extensions authority -out "$1.pem"; }
-# issue NAME AUTHORITY EXTENSIONS [ARGUMENTS OF openssl ca]
-issue() {
-  local name=$1 by=$2 extensions=$3; shift 3
-  [[ -e $name.key ]] || key "$name"
-  openssl req -config ca.cnf -new -key "$name.key" -subj "/CN=$name" -out "$name.csr"
-  printf '%s\n' "[x]" "$extensions" > "$name.ext"
-  openssl ca -batch -notext -config ca.cnf -cert "$by.pem" -keyfile "$by.key" -in "$name.csr" -out "$name.pem" \
-    -extfile "$name.ext" -extensions x -startdate 20200101000000Z -enddate 20990101000000Z "$@"
-}
 here='subjectAltName = IP:127.0.0.1, IP:127.0.0.2, IP:127.0.0.3, DNS:node.test'
 authority ca; authority stranger
 issue good ca "$here"
@@ -70,19 +73,29 @@ openssl ca -config ca.cnf -cert ca.pem -keyfile ca.key -gencrl -out crl.pem
 openssl ec -in good.key -aes128 -passout pass:secret -out locked.key
 ]=]
 
+local function run(folder, text)
+  local path = folder .. "/make.sh"
+  local file = assert(io.open(path, "w"))
+  file:write(functions, text)
+  file:close()
+  if os.execute(("bash '%s' '%s' >'%s/log' 2>&1"):format(path, folder, folder)) ~= 0 then
+    error("openssl: " .. assert(io.open(folder .. "/log")):read "*a")
+  end
+end
+
 -- A folder with NAME.pem and NAME.key, ca.pem, crl.pem; to be removed.
 function certificates.folder()
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute("mkdir '" .. folder .. "'") == 0)
-  local path = folder .. "/make.sh"
-  local file = assert(io.open(path, "w"))
-  file:write(script)
-  file:close()
-  if os.execute(("bash '%s' '%s' >'%s/log' 2>&1"):format(path, folder, folder)) ~= 0 then
-    error("openssl: " .. assert(io.open(folder .. "/log")):read "*a")
-  end
+  run(folder, script)
   return folder
+end
+
+-- One more in that folder, by `ca`: NAME is its common name, `names` what stands in subjectAltName; nil: nothing.
+function certificates.issue(folder, name, names)
+  run(folder, ("issue '%s' ca '%s'"):format(name, names and "subjectAltName = " .. names
+    or "extendedKeyUsage = serverAuth"))
 end
 
 function certificates.remove(folder) os.execute("rm -rf '" .. folder .. "'") end

@@ -31,7 +31,7 @@ change.live = {
   auth = { username = ROTATE, password = ROTATE, credentials = ROTATE, authenticator = ROTATE, required = ROTATE },
   tls = {
     ca = ROTATE, cert = ROTATE, key = ROTATE, passphrase = ROTATE, crl = ROTATE, verify = ROTATE, serverName = ROTATE,
-    minVersion = ROTATE, ciphers = ROTATE,
+    identity = ROTATE, minVersion = ROTATE, ciphers = ROTATE,
   },
   compression = ROTATE,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,

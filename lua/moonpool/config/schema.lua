@@ -80,6 +80,7 @@ return section {
     { "verify", kind = "boolean", to = "tlsVerify" },
     { "serverName", kind = "text", to = "tlsServerName", longest = 253, pattern = "^[%w%._:-]+$",
       allowed = "must be the name or the address that certificates are for" },
+    { "identity", kind = "text", among = { "name", "address", "hostId" }, to = "tlsIdentity" },
     { "minVersion", kind = "text", among = { "1.2", "1.3" }, to = "tlsMinVersion" },
     { "ciphers", kind = "text", to = "tlsCiphers", longest = 1000, pattern = "^[%w_+-]+[%w_:+-]*$",
       allowed = "must be names of cipher suites as OpenSSL has them, with ':' between them" },

@@ -81,6 +81,7 @@
 ---@field crl? string PEM file of what is revoked
 ---@field verify? boolean false: whoever answers is believed, with a warning for each connection
 ---@field serverName? string that certificates must be for; the contact point's name, or the address
+---@field identity? "name"|"address"|"hostId" for what of a node its certificate must be; "name"
 ---@field minVersion? "1.2"|"1.3"
 ---@field ciphers? string names of cipher suites as OpenSSL has them, with ":" between them
 
