@@ -41,7 +41,7 @@ void mp_sim_aggregate_add(const struct mp_sim_plan *plan, struct mp_sim_aggregat
 		const struct mp_sim_selected *sel = &plan->selected[i];
 		if (sel->kind == MP_SIM_SELECT_COUNT)
 			all[i].count++;
-		else
+		else if (sel->kind == MP_SIM_SELECT_AGGREGATE)
 			add(&all[i], sel, values[sel->column->index]);
 	}
 }
@@ -74,18 +74,26 @@ static void put_number(struct mp_buf *row, const struct mp_sim_aggregate *at,
 	}
 }
 
+void mp_sim_put_value(struct mp_buf *row, struct mp_bytes value)
+{
+	mp_buf_i32(row, value.len < 0 ? -1 : value.len);
+	mp_buf_bytes(row, value.data, value.len > 0 ? (size_t)value.len : 0);
+}
+
 void mp_sim_aggregate_put(const struct mp_sim_plan *plan, const struct mp_sim_aggregate *all,
                           struct mp_buf *row)
 {
 	for (uint32_t i = 0; i < plan->selected_count; i++) {
 		const struct mp_sim_selected *sel = &plan->selected[i];
-		if (sel->kind == MP_SIM_SELECT_COUNT || sel->aggregate == MP_SIM_COUNT_OF) {
+		bool plain = sel->kind != MP_SIM_SELECT_COUNT && sel->kind != MP_SIM_SELECT_AGGREGATE;
+		if (plain) {
+			mp_sim_put_value(row, all[i].best);
+		} else if (sel->kind == MP_SIM_SELECT_COUNT || sel->aggregate == MP_SIM_COUNT_OF) {
 			put_whole(row, all[i].count, 8);
 		} else if (sel->aggregate == MP_SIM_SUM || sel->aggregate == MP_SIM_AVG) {
 			put_number(row, &all[i], sel);
 		} else {
-			mp_buf_i32(row, all[i].count > 0 ? all[i].best.len : -1);
-			mp_buf_bytes(row, all[i].best.data, all[i].count > 0 ? (size_t)all[i].best.len : 0);
+			mp_sim_put_value(row, all[i].count > 0 ? all[i].best : (struct mp_bytes){NULL, -1});
 		}
 	}
 }

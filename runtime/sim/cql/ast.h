@@ -87,6 +87,7 @@ enum mp_sim_selector_kind {
 	MP_SIM_SELECT_WRITETIME,
 	MP_SIM_SELECT_TTL,
 	MP_SIM_SELECT_TERM, // a function of no column: now(), toTimestamp(now())
+	MP_SIM_SELECT_CALL, // a function of a column's value: toDate(c); `term` names it
 };
 
 enum mp_sim_aggregate_kind { MP_SIM_MIN, MP_SIM_MAX, MP_SIM_SUM, MP_SIM_AVG, MP_SIM_COUNT_OF };
@@ -184,6 +185,7 @@ struct mp_sim_stmt {
 	bool distinct;
 	bool allow_filtering;
 	struct mp_sim_selector *selectors;
+	struct mp_sim_word *groups; // GROUP BY
 	struct mp_sim_order *order;
 	struct mp_sim_term *limit;
 	struct mp_sim_term *partition_limit;

@@ -3,6 +3,7 @@
 #include "sim/cql/parse.h"
 
 #include "base/err.h"
+#include "sim/cql/term.h"
 
 static int parse_operator(struct mp_sim_parser *p, enum mp_sim_op *op)
 {
@@ -99,24 +100,28 @@ static int parse_function(struct mp_sim_parser *p, struct mp_sim_selector *sel, 
 	                   name.column, MP_SIM_S(name.text));
 }
 
-static bool is_value_function(struct mp_str name)
+// FUNCTION(column): 1 taken, 0 something else stands there.
+static int accept_call(struct mp_sim_parser *p, struct mp_sim_selector *sel)
 {
-	static const char *const names[] = {"now",
-	                                    "uuid",
-	                                    "totimestamp",
-	                                    "todate",
-	                                    "tounixtimestamp",
-	                                    "currenttimeuuid",
-	                                    "currenttimestamp",
-	                                    "mintimeuuid",
-	                                    "maxtimeuuid",
-	                                    "currentdate",
-	                                    "currenttime"};
-	for (size_t i = 0; i < MP_ARRAY_LEN(names); i++) {
-		if (mp_str_is_nocase(name, names[i]))
-			return true;
-	}
-	return false;
+	struct mp_sim_lexer ahead = p->lex;
+	struct mp_sim_token open = {0}, argument = {0}, close = {0};
+	MP_SIM_TRY(mp_sim_lexer_next(&ahead, &open));
+	MP_SIM_TRY(mp_sim_lexer_next(&ahead, &argument));
+	MP_SIM_TRY(mp_sim_lexer_next(&ahead, &close));
+	bool name = argument.kind == MP_SIM_TOK_QUOTED ||
+	            (argument.kind == MP_SIM_TOK_WORD && !mp_str_is_nocase(argument.text, "null"));
+	if (!name || close.kind != MP_SIM_TOK_MARK || !mp_str_is(close.text, ")"))
+		return 0;
+	sel->kind = MP_SIM_SELECT_CALL;
+	sel->term = mp_sim_parser_alloc(p, sizeof(*sel->term));
+	if (sel->term == NULL)
+		return MP_ESERVER;
+	*sel->term = (struct mp_sim_term){.kind = MP_SIM_TERM_CALL, .count = 1};
+	MP_SIM_TRY(mp_sim_parse_name(p, &sel->term->text));
+	MP_SIM_TRY(mp_sim_expect_mark(p, "("));
+	MP_SIM_TRY(mp_sim_parse_name(p, &sel->column));
+	MP_SIM_TRY(mp_sim_expect_mark(p, ")"));
+	return 1;
 }
 
 // column, or column.field.field
@@ -155,9 +160,12 @@ static int parse_selector(struct mp_sim_parser *p, struct mp_sim_selector *sel)
 		MP_SIM_TRY(mp_sim_expect_mark(p, "("));
 		MP_SIM_TRY(mp_sim_parse_names(p, &sel->token));
 		MP_SIM_TRY(mp_sim_expect_mark(p, ")"));
-	} else if (call && is_value_function(name.text)) {
-		sel->kind = MP_SIM_SELECT_TERM;
-		MP_SIM_TRY(mp_sim_parse_term(p, &sel->term));
+	} else if (call && mp_sim_function_type(name.text) != 0) {
+		MP_SIM_TRY(taken = accept_call(p, sel));
+		if (taken == 0) {
+			sel->kind = MP_SIM_SELECT_TERM;
+			MP_SIM_TRY(mp_sim_parse_term(p, &sel->term));
+		}
 	} else if (call) {
 		MP_SIM_TRY(mp_sim_parser_step(p));
 		MP_SIM_TRY(parse_function(p, sel, name));
@@ -223,10 +231,11 @@ static int parse_tail(struct mp_sim_parser *p)
 	MP_SIM_TRY(taken = mp_sim_accept_word(p, "WHERE"));
 	if (taken > 0)
 		MP_SIM_TRY(mp_sim_parse_where(p, &stmt->where));
-	if (mp_sim_at_word(p, "GROUP"))
-		return mp_sim_fail(p->err, MP_SE_INVALID,
-		                   "line %u:%u GROUP BY is not supported by the simulated cluster", p->tok.line,
-		                   p->tok.column);
+	MP_SIM_TRY(taken = mp_sim_accept_word(p, "GROUP"));
+	if (taken > 0) {
+		MP_SIM_TRY(mp_sim_expect_word(p, "BY"));
+		MP_SIM_TRY(mp_sim_parse_names(p, &stmt->groups));
+	}
 	MP_SIM_TRY(taken = mp_sim_accept_word(p, "ORDER"));
 	if (taken > 0)
 		MP_SIM_TRY(parse_order(p));

@@ -134,16 +134,22 @@ static int put_days(struct mp_sim_env *env, int64_t ms, struct mp_bytes *out)
 	return mp_sim_keep(env, &swapped, 4, out);
 }
 
-// The argument of toTimestamp and its like, as milliseconds since 1970: a timeuuid, date or timestamp.
-static int argument_ms(struct mp_sim_env *env, const struct mp_sim_term *call, int64_t *ms)
+static bool takes(enum function function, uint16_t type)
 {
-	const struct mp_sim_term *argument = call->items;
-	uint16_t type = argument->kind == MP_SIM_TERM_CALL ? mp_sim_function_type(argument->text)
-	                                                   : mp_sim_argument_type(call->text);
-	if (type != MP_TYPE_TIMEUUID && type != MP_TYPE_DATE && type != MP_TYPE_TIMESTAMP)
-		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid call to function %.*s", MP_SIM_S(call->text));
-	struct mp_bytes value;
-	MP_SIM_TRY(mp_sim_eval(env, argument, mp_sim_scalar_type(type), call->text, &value));
+	switch (function) {
+	case F_MIN_TIMEUUID:
+	case F_MAX_TIMEUUID: return type == MP_TYPE_TIMESTAMP;
+	case F_TO_TIMESTAMP: return type == MP_TYPE_TIMEUUID || type == MP_TYPE_DATE;
+	case F_TO_DATE: return type == MP_TYPE_TIMEUUID || type == MP_TYPE_TIMESTAMP;
+	case F_TO_UNIX: return type == MP_TYPE_TIMEUUID || type == MP_TYPE_TIMESTAMP || type == MP_TYPE_DATE;
+	default: return false;
+	}
+}
+
+// As milliseconds since 1970.
+static int value_ms(struct mp_sim_env *env, struct mp_str name, uint16_t type, struct mp_bytes value,
+                    int64_t *ms)
+{
 	uint32_t days;
 	struct mp_uuid uuid;
 	if (type == MP_TYPE_TIMESTAMP && mp_value_i64(value, ms) == 0)
@@ -153,23 +159,28 @@ static int argument_ms(struct mp_sim_env *env, const struct mp_sim_term *call, i
 		return 0;
 	}
 	if (type != MP_TYPE_TIMEUUID || value.len != 16)
-		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid argument of function %.*s",
-		                   MP_SIM_S(call->text));
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid argument of function %.*s", MP_SIM_S(name));
 	memcpy(uuid.bytes, value.data, 16);
 	*ms = (int64_t)(mp_uuid_v1_unix_100ns(&uuid) / 10000);
 	return 0;
 }
 
-static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call, enum function function,
-                         struct mp_bytes *out)
+static int argument_ms(struct mp_sim_env *env, const struct mp_sim_term *call, enum function function,
+                       int64_t *ms)
+{
+	const struct mp_sim_term *argument = call->items;
+	uint16_t type = argument->kind == MP_SIM_TERM_CALL ? mp_sim_function_type(argument->text)
+	                                                   : mp_sim_argument_type(call->text);
+	if (!takes(function, type))
+		return mp_sim_fail(env->err, MP_SE_INVALID, "Invalid call to function %.*s", MP_SIM_S(call->text));
+	struct mp_bytes value;
+	MP_SIM_TRY(mp_sim_eval(env, argument, mp_sim_scalar_type(type), call->text, &value));
+	return value_ms(env, call->text, type, value, ms);
+}
+
+static int call_of_ms(struct mp_sim_env *env, enum function function, int64_t ms, struct mp_bytes *out)
 {
 	struct mp_uuid uuid;
-	int64_t ms = env->now_us / 1000;
-	if (env->random != NULL)
-		*env->random = true;
-	bool takes_time = function == F_MIN_TIMEUUID || function == F_MAX_TIMEUUID;
-	if (takes_time || function == F_TO_TIMESTAMP || function == F_TO_DATE || function == F_TO_UNIX)
-		MP_SIM_TRY(argument_ms(env, call, &ms));
 	switch (function) {
 	case F_NOW: return make_timeuuid(env, out);
 	case F_UUID: mp_uuid_v4(env->rand, &uuid); return mp_sim_keep(env, uuid.bytes, sizeof(uuid.bytes), out);
@@ -180,6 +191,40 @@ static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call,
 	case F_TO_TIMESTAMP:
 	case F_TO_UNIX:
 	case F_CURRENT_TIMESTAMP: return put_i64(env, ms, out);
+	}
+	return 0;
+}
+
+static int call_function(struct mp_sim_env *env, const struct mp_sim_term *call, enum function function,
+                         uint32_t arguments, struct mp_bytes *out)
+{
+	int64_t ms = env->now_us / 1000;
+	if (env->random != NULL)
+		*env->random = true;
+	if (arguments > 0)
+		MP_SIM_TRY(argument_ms(env, call, function, &ms));
+	return call_of_ms(env, function, ms, out);
+}
+
+bool mp_sim_function_takes(struct mp_str name, uint16_t type)
+{
+	for (size_t i = 0; i < MP_ARRAY_LEN(functions); i++) {
+		if (mp_str_is_nocase(name, functions[i].name))
+			return takes(functions[i].function, type);
+	}
+	return false;
+}
+
+int mp_sim_call(struct mp_sim_env *env, struct mp_str name, uint16_t type, struct mp_bytes value,
+                struct mp_bytes *out)
+{
+	*out = (struct mp_bytes){NULL, -1};
+	for (size_t i = 0; value.len >= 0 && i < MP_ARRAY_LEN(functions); i++) {
+		int64_t ms;
+		if (!mp_str_is_nocase(name, functions[i].name))
+			continue;
+		MP_SIM_TRY(value_ms(env, name, type, value, &ms));
+		return call_of_ms(env, functions[i].function, ms, out);
 	}
 	return 0;
 }
@@ -203,7 +248,7 @@ static int eval_call(struct mp_sim_env *env, const struct mp_sim_term *term, con
 				"Type error: cannot assign result of function %.*s (type %s) to %.*s (type %s)",
 				MP_SIM_S(term->text), mp_type_id_name(functions[i].type), MP_SIM_S(column),
 				mp_type_id_name(type->id));
-		return call_function(env, term, functions[i].function, out);
+		return call_function(env, term, functions[i].function, functions[i].arguments, out);
 	}
 	return mp_sim_fail(env->err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(term->text));
 }

@@ -28,6 +28,10 @@ int mp_sim_eval_i64(struct mp_sim_env *env, const struct mp_sim_term *term, uint
 uint16_t mp_sim_function_type(struct mp_str name);
 uint16_t
 mp_sim_argument_type(struct mp_str name); // of the function's argument, where that is no function itself
+bool mp_sim_function_takes(struct mp_str name, uint16_t type); // as its only argument
+// The function of a value of a type that it takes.
+int mp_sim_call(struct mp_sim_env *env, struct mp_str name, uint16_t type, struct mp_bytes value,
+                struct mp_bytes *out) MP_MUST_CHECK;
 const struct mp_type *mp_sim_scalar_type(uint16_t id); // of every scalar; NULL otherwise. Static storage.
 
 // A copy in the environment's arena.

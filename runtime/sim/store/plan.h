@@ -53,7 +53,9 @@ struct mp_sim_plan {
 	struct mp_sim_where where;
 	struct mp_sim_selected *selected;
 	uint32_t selected_count;
-	bool aggregates; // SELECT count(*), max(v): one row
+	bool aggregates;        // SELECT count(*), max(v): a row for each group, without GROUP BY one for all
+	bool groups;            // GROUP BY
+	uint16_t group_columns; // rows are of one group that have so many columns of the primary key in common
 	bool reversed;
 	const struct mp_sim_column **assigned; // columns of stmt->assigns, in their order
 };

@@ -30,7 +30,7 @@ static int name_of_call(struct mp_sim_plan *plan, const struct mp_sim_selector *
 {
 	// Cassandra names functions with their keyspace and without blanks: "system.now()".
 	bool native = sel->kind == MP_SIM_SELECT_TOKEN || sel->kind == MP_SIM_SELECT_TERM ||
-	              sel->kind == MP_SIM_SELECT_AGGREGATE;
+	              sel->kind == MP_SIM_SELECT_AGGREGATE || sel->kind == MP_SIM_SELECT_CALL;
 	char *text = mp_arena_alloc(&plan->arena, sel->raw.len + 16);
 	if (text == NULL)
 		return MP_ENOMEM;
@@ -91,6 +91,10 @@ static int select_aggregate(struct mp_sim_plan *plan, const struct mp_sim_select
 {
 	const struct mp_type *type = out->column->type;
 	bool sums = sel->aggregate == MP_SIM_SUM || sel->aggregate == MP_SIM_AVG;
+	if (sums && !is_number(type->id) && type->id != MP_TYPE_DECIMAL && type->id != MP_TYPE_VARINT)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Invalid call to function %s, none of its type signatures match",
+		                   sel->aggregate == MP_SIM_SUM ? "sum" : "avg");
 	if (sums && !is_number(type->id))
 		return mp_sim_fail(err, MP_SE_INVALID,
 		                   "sums and means of a %s are not supported by the simulated cluster",
@@ -133,6 +137,13 @@ static int select_one(struct mp_sim_plan *plan, const struct mp_sim_selector *se
 		out->type = mp_sim_scalar_type(mp_sim_function_type(sel->term->text));
 		if (out->type == NULL)
 			return mp_sim_fail(err, MP_SE_INVALID, "Unknown function '%.*s'", MP_SIM_S(sel->term->text));
+		break;
+	case MP_SIM_SELECT_CALL:
+		out->type = mp_sim_scalar_type(mp_sim_function_type(sel->term->text));
+		if (!mp_sim_function_takes(sel->term->text, out->column->type->id))
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Invalid call to function %.*s, none of its type signatures match",
+			                   MP_SIM_S(sel->term->text));
 		break;
 	}
 	if (sel->alias.len > 0)
@@ -218,7 +229,8 @@ static int check_distinct(const struct mp_sim_plan *plan, struct mp_sim_error *e
 {
 	for (uint32_t i = 0; plan->stmt->distinct && i < plan->selected_count; i++) {
 		const struct mp_sim_column *column = plan->selected[i].column;
-		if (plan->selected[i].kind != MP_SIM_SELECT_COLUMN ||
+		enum mp_sim_selector_kind kind = plan->selected[i].kind;
+		if ((kind != MP_SIM_SELECT_COLUMN && kind != MP_SIM_SELECT_AGGREGATE) ||
 		    (column->kind != MP_SIM_PARTITION_KEY && column->kind != MP_SIM_STATIC))
 			return mp_sim_fail(
 				err, MP_SE_INVALID,
@@ -229,18 +241,54 @@ static int check_distinct(const struct mp_sim_plan *plan, struct mp_sim_error *e
 	return 0;
 }
 
+static bool is_equal(const struct mp_sim_stmt *stmt, const struct mp_sim_column *column)
+{
+	for (const struct mp_sim_relation *rel = stmt->where; rel != NULL; rel = rel->next) {
+		if (rel->token == NULL && rel->op == MP_SIM_EQ && mp_str_eq(rel->column, column->name))
+			return true;
+	}
+	return false;
+}
+
+// Columns of the primary key in its order; what is left out is one value anyhow.
+static int check_groups(struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	const struct mp_sim_stmt *stmt = plan->stmt;
+	const struct mp_sim_table *table = plan->table;
+	uint16_t at = 0, keys = (uint16_t)(table->partition_count + table->clustering_count);
+	plan->groups = stmt->groups != NULL;
+	for (const struct mp_sim_word *word = stmt->groups; word != NULL; word = word->next, at++) {
+		const struct mp_sim_column *column = mp_sim_plan_column(plan, word->name, err);
+		if (column == NULL)
+			return MP_ESERVER;
+		if (!mp_sim_is_key(column))
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Group by is currently only supported on the columns of the PRIMARY KEY, got "
+			                   "%.*s",
+			                   MP_SIM_S(word->name));
+		while (at < keys && table->columns[at] != column && is_equal(stmt, table->columns[at]))
+			at++;
+		if (at == keys || table->columns[at] != column)
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Group by currently only support groups of columns following their declared "
+			                   "order in the PRIMARY KEY");
+	}
+	if (plan->groups && at < table->partition_count)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Group by is not supported on only a part of the partition key");
+	if (at > table->partition_count && stmt->distinct)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Grouping on clustering columns is not allowed for SELECT DISTINCT queries");
+	plan->group_columns = at;
+	return 0;
+}
+
 int mp_sim_plan_select(struct mp_sim_plan *plan, struct mp_sim_error *err)
 {
 	const struct mp_sim_stmt *stmt = plan->stmt;
 	MP_SIM_TRY(stmt->select_all ? select_all(plan, err) : select_list(plan, err));
-	for (uint32_t i = 0; plan->aggregates && i < plan->selected_count; i++) {
-		enum mp_sim_selector_kind kind = plan->selected[i].kind;
-		if (kind != MP_SIM_SELECT_COUNT && kind != MP_SIM_SELECT_AGGREGATE)
-			return mp_sim_fail(
-				err, MP_SE_INVALID,
-				"aggregates beside other selections are not supported by the simulated cluster");
-	}
 	MP_SIM_TRY(mp_sim_plan_where(plan, err));
+	MP_SIM_TRY(check_groups(plan, err));
 	MP_SIM_TRY(check_order(plan, err));
 	MP_SIM_TRY(check_distinct(plan, err));
 	if (plan->where.filter_count > 0 && !plan->where.filters_by_key && !stmt->allow_filtering &&

@@ -66,6 +66,8 @@ session.set_keyspace("crud_proof")
 session.execute("CREATE TABLE users (id int PRIMARY KEY, name text, age int)")
 session.execute("CREATE TABLE events (k text, at int, what text, PRIMARY KEY (k, at)) "
                 "WITH CLUSTERING ORDER BY (at DESC)")
+session.execute("CREATE TABLE times (k int PRIMARY KEY, t timeuuid)")
+session.execute("INSERT INTO times (k, t) VALUES (1, d0a3cbd4-b1c4-11ee-a506-0242ac120002)")
 session.execute("CREATE TABLE hits (k text PRIMARY KEY, n counter)")
 session.execute("CREATE TABLE kinds (k int PRIMARY KEY, a ascii, b bigint, c blob, d boolean, e decimal, f double, "
                 "g inet, h timestamp, i uuid, j varint, k2 smallint, l list<int>, m map<text, int>, s set<text>, "
@@ -99,6 +101,15 @@ say("range", session.execute("SELECT at, what FROM events WHERE k = 'a' AND at >
 say("limit", session.execute("SELECT at FROM events WHERE k = 'a' ORDER BY at ASC LIMIT 3"))
 session.execute("DELETE FROM events WHERE k = 'a' AND at > 5")
 say("range deleted", session.execute("SELECT at FROM events WHERE k = 'a'"))
+
+# groups, and functions of columns
+say("groups", session.execute("SELECT k, count(*), min(at), max(what) FROM events GROUP BY k"))
+say("groups of rows", session.execute("SELECT at, count(what) FROM events WHERE k = 'a' GROUP BY at LIMIT 3"))
+say("one group", session.execute("SELECT max(at) AS most, k, what FROM events"))
+say("no group", session.execute("SELECT max(at), k FROM events WHERE k = 'nobody'"))
+refused("a part of the key", "SELECT count(*) FROM events GROUP BY at", InvalidRequest)
+refused("no key", "SELECT count(*) FROM events GROUP BY what", InvalidRequest)
+say("functions", session.execute("SELECT toDate(t), toTimestamp(t), toUnixTimestamp(t) FROM times"))
 
 for _ in range(5):
     session.execute("UPDATE hits SET n = n + 3 WHERE k = 'x'")

@@ -84,7 +84,6 @@ local bad = {
   { "SELECT a FROM t; SELECT b FROM t", "mismatched input 'SELECT' expecting EOF" },
   { "SELECT median(a) FROM t", "line 1:7 unknown function 'median'" },
   { "SELECT JSON * FROM t", "SELECT JSON is not supported" },
-  { "SELECT a FROM t GROUP BY a", "line 1:16 GROUP BY is not supported" },
   { "SELECT CAST(a AS text) FROM t", "CAST is not supported" },
   { "SELECT a FROM t WHERE (a, b) = (1, 2)", "relations on several columns" },
   { "INSERT INTO t (a, b) VALUES (1)", "Unmatched column names/values" },
