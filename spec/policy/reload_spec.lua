@@ -2,6 +2,7 @@
 local ffi = require "ffi"
 local C = require "spec.support.c"
 local policies = require "spec.support.policies"
+local random = require "spec.hunt.random"
 local topology = require "spec.support.topology"
 
 local function policy(name, body)
@@ -75,6 +76,67 @@ describe("finding a policy", function()
     p, why = policies.try { options = "{ childPolicy = 'Nobody' }" }
     assert.is_nil(p)
     assert.matches('^loadBalancing.childPolicy: there is no balance policy "Nobody"', why)
+  end)
+
+  -- What C makes of a name, said again: a word begins at a capital behind a small letter or a digit, and at the last
+  -- capital of a run; a last word that says the kind is left out.
+  local function snake_of(name)
+    name = name:gsub("(.)Policy$", "%1")
+    local out = {}
+    for i = 1, #name do
+      local before, c, after = name:sub(i - 1, i - 1), name:sub(i, i), name:sub(i + 1, i + 1)
+      if i == 1 then before = "" end
+      local begins = c:find "%u" and (before:find "[%l%d]" or before:find "%u" and after:find "%l")
+      out[i] = (begins and "_" or "") .. (c:find "%w" and c:lower() or "_")
+    end
+    local snake, cut = table.concat(out):gsub("(.)_balance$", "%1")
+    return cut > 0 and snake or (snake:gsub("(.)_load_balancing$", "%1"))
+  end
+
+  it("looks for a file by the words of the name", function()
+    local r = random.new(11)
+    local parts = { "A", "b", "Z", "y", "9", "-", ":", "Dc", "AWS", "Policy", "Balance", "LoadBalancing", "oneTwo" }
+    for _ = 1, 60 do
+      local name = {}
+      for i = 1, 1 + r.below(6) do name[i] = r.pick(parts) end
+      name = table.concat(name)
+      local p, why = policies.try { policy = name, paths = { folder } }
+      assert.is_nil(p)
+      assert.equal(snake_of(name), why:match "looked for (.-)%.lua in ", name)
+    end
+  end)
+
+  local function offered(names)
+    local p, why = policies.try { policy = "NoSuchPolicy", paths = { folder } }
+    assert.is_nil(p)
+    local list = {}
+    for name in why:match "there are: (.*)$":gmatch "[^, ]+" do
+      if name:match(names) then list[#list + 1] = name end
+    end
+    return list
+  end
+
+  it("offers each name that a folder's files declare, whatever else lies beside them", function()
+    assert(os.execute("mkdir " .. file "balance"))
+    for i = 1, 9 do
+      policies.write(file("balance/none" .. i .. ".lua"), "return " .. i)
+      policies.write(file("balance/empty" .. i .. ".lua"), "return balance { name = '' }")
+      policies.write(file("balance/text" .. i .. ".txt"), policy("MineText", ""))
+    end
+    policies.write(file "balance/good.lua", policy("MineB", ""))
+    policies.write(file "balance/better.lua", "-- by name\n" .. policy("MineA", "") .. " -- name = 'MineSecond'")
+    policies.write(file "balance/long.lua", policy("Mine" .. ("n"):rep(59), ""))
+    policies.write(file "balance/too_long.lua", policy("Mine" .. ("m"):rep(60), ""))
+    policies.write(file "balance/unfinished.lua", "return balance { name = 'MineUnfinished")
+    assert.same({ "MineA", "MineB", "Mine" .. ("n"):rep(59) }, offered "^Mine")
+  end)
+
+  it("offers 48 names at most, in order", function()
+    assert(os.execute("mkdir " .. file "balance"))
+    for i = 1, 60 do policies.write(file(("balance/p%d.lua"):format(i)), policy(("P%02d"):format(i), "")) end
+    local list = offered "^P%d%d$"
+    assert.equal(48, #list)
+    for i = 2, 48 do assert.is_true(list[i - 1] < list[i]) end
   end)
 
   it("does not take a file that answers another question", function()

@@ -83,6 +83,7 @@ local function send_keyspaces(world, link, request)
 end
 
 -- What a client asks who waits until all nodes have one schema. node.schema_version: its own one, false: none.
+-- world.on_schema_question(link, request, of_peers) answers and returns true, or returns further rows of peers.
 local function send_schema_versions(world, node, link, request)
   local data = {}
   local of_peers = request.cql:find "FROM system.peers"
@@ -92,6 +93,9 @@ local function send_schema_versions(world, node, link, request)
     if not of_peers and other == node then data[1] = { version } end
     if of_peers and other ~= node and other.member then data[#data + 1] = { other.host_id, version } end
   end
+  local more = world.on_schema_question and world.on_schema_question(link, request, of_peers ~= nil)
+  if more == true then return end
+  for _, row in ipairs(of_peers and more or {}) do data[#data + 1] = row end
   rows.send(link, request, of_peers and { { "host_id", "uuid" }, { "schema_version", "uuid" } } or
     { { "schema_version", "uuid" } }, data)
 end

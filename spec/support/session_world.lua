@@ -92,10 +92,16 @@ local function finish(world, record, outcome)
   record.done = true
   record.err = error_of(outcome.error)
   record.attempts = outcome.attempts
+  record.schema_disagrees = outcome.schema_disagrees
   record.latency_ms = tonumber(outcome.latency_ns) / 1e6
   record.host = outcome.host ~= nil and ffi.string(outcome.host.addr_text) or nil
   if outcome.result ~= nil then
     record.kind = tonumber(outcome.result.kind)
+    if outcome.result.kind == C.MP_RESULT_SCHEMA then
+      local result = outcome.result
+      record.change = { text(result.change), text(result.target), text(result.change_keyspace),
+        text(result.change_name) }
+    end
     if outcome.result.kind == C.MP_RESULT_ROWS then
       local cursor, count = ffi.new("struct mp_cursor", outcome.result.rows), outcome.result.column_count
       local values = ffi.new("struct mp_bytes[?]", math.max(count, 1))
