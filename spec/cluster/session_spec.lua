@@ -36,17 +36,12 @@ describe("a session", function()
 
     it("has nothing to complain of while all is well", function()
       open { config = { log_level = tonumber(C.MP_LOG_WARN), discovery_interval_ms = 5000 } }
-      local lines, logs = {}, { C.mp_loop_log(world.loop.handle),
-        ffi.cast("struct mp_log *", C.mp_session_log(world.session)) }
-      local sink = world.loop:callback("void (*)(void *, enum mp_log_level, const char *)",
-        function(_, _, line) lines[#lines + 1] = ffi.string(line) end)
-      for _, log in ipairs(logs) do log.level, log.sink = C.MP_LOG_WARN, sink end
+      local lines = world:hear(C.MP_LOG_WARN)
       assert.is_nil(world:connect())
       for _ = 1, 30 do
         assert.is_nil(world:execute("SELECT v FROM t").err)
         world:pass(1000)
       end
-      for _, log in ipairs(logs) do log.level, log.sink = C.MP_LOG_OFF, nil end
       assert.same({}, lines)
       for _, kind in ipairs { "HOST_DOWN", "HOST_REMOVED", "CONNECTION_LOST", "FAILOVER" } do
         assert.equal(0, world:count(kind), kind)

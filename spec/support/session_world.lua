@@ -398,6 +398,22 @@ function World:statement_count()
   return count
 end
 
+-- What the session and its loop log from now on, at this level and above, until the world closes: a list of lines with
+-- the first letter of their level, without the numbers of connections, which count through the process.
+function World:hear(level)
+  local lines, letters = {}, { [0] = "E", "W", "I", "D" }
+  local sink = self.loop:callback("void (*)(void *, enum mp_log_level, const char *)", function(_, of, line)
+    lines[#lines + 1] = letters[tonumber(of)] .. " " .. ffi.string(line):gsub("#%d+", "")
+  end)
+  self.logs = { C.mp_loop_log(self.loop.handle), ffi.cast("struct mp_log *", C.mp_session_log(self.session)) }
+  for _, log in ipairs(self.logs) do log.level, log.sink = level, sink end
+  return lines
+end
+
+local function stop_hearing(world)
+  for _, log in ipairs(world.logs or {}) do log.level, log.sink = C.MP_LOG_OFF, nil end
+end
+
 -- ---- the end ----------------------------------------------------------------------------------------------
 
 function World:close_session(drain_ms)
@@ -409,6 +425,7 @@ end
 function World:close()
   if self.closed then return end
   self.closed = true
+  stop_hearing(self)
   local ok, trouble = pcall(function()
     self:close_session()
     assert(self.open_requests == 0, self.open_requests .. " requests were never completed")

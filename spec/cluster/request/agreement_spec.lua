@@ -1,22 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A statement that changes the schema ends when all hosts that are up have the new one, or when it has waited enough.
-local ffi = require "ffi"
 local C = require "spec.support.c"
+local clear = require "table.clear"
 local session_world = require "spec.support.session_world"
 local str = require("spec.support.peer").str
 
 local CREATE = "CREATE TABLE ks.t (k int PRIMARY KEY)"
 
 describe("the agreement on a schema", function()
-  local world, lines, log
+  local world, lines
 
   before_each(function()
-    world, lines = session_world.connected { config = { request_timeout_ms = 60000, attempt_timeout_ms = 60000 } }, {}
+    world = session_world.connected { config = { request_timeout_ms = 60000, attempt_timeout_ms = 60000 } }
     world:until_true(function() return world:up_count() == 3 end)
-    log = ffi.cast("struct mp_log *", C.mp_session_log(world.session))
-    log.level = C.MP_LOG_WARN
-    log.sink = world.loop:callback("void (*)(void *, enum mp_log_level, const char *)",
-      function(_, _, line) lines[#lines + 1] = ffi.string(line) end)
+    lines = world:hear(C.MP_LOG_WARN)
     world.on_statement = function(_, link, request)
       link.owed[request.stream] = nil
       link:send(function(buf)
@@ -25,10 +22,7 @@ describe("the agreement on a schema", function()
       return true
     end
   end)
-  after_each(function()
-    log.level, log.sink = C.MP_LOG_OFF, nil
-    world:close()
-  end)
+  after_each(function() world:close() end)
 
   local function change()
     local began = world.loop:now_ms()
@@ -80,7 +74,7 @@ describe("the agreement on a schema", function()
     world.nodes[3].schema_version = ("o"):rep(16)
     world:kill(world.nodes[3])
     world:until_true(function() return world:up_count() == 2 end)
-    lines = {}
+    clear(lines)
     assert.is_true(change() < 100)
     assert.same({}, lines)
   end)
@@ -131,14 +125,15 @@ describe("the agreement on a schema", function()
         link:error(request, C.MP_SE_UNAUTHORIZED, "not for you")
         return true
       end
-      lines = {}
+      clear(lines)
       local record = world:wait(submit())
       assert.is_nil(record.err)
       assert.is_true(record.schema_disagrees, refused .. count)
       assert.equal(5, count)
       assert.equal(1, #lines)
       assert.matches("is not known: the node refuses to tell", lines[1], 1, true)
-      left, lines = 4, {}
+      left = 4
+      clear(lines)
       record = world:wait(submit())
       assert.is_false(record.schema_disagrees)
       assert.same({}, lines)
