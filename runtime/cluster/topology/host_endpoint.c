@@ -28,6 +28,12 @@ static void rename_host(struct mp_host *host, const struct mp_addr *addr, const 
 	mp_host_tell_names(host);
 }
 
+// The one in use may have been taken from the ways by whatever was heard or found out.
+static void follow(struct mp_host *host)
+{
+	mp_pool_set_addr(&host->pool, mp_endpoints_addr(&host->endpoints));
+}
+
 // ---- what the cluster says --------------------------------------------------------------------------------
 
 void mp_host_first_addr(struct mp_host *host, const struct mp_node_row *row)
@@ -45,8 +51,10 @@ void mp_host_say_addr(struct mp_host *host, const struct mp_node_row *row, bool 
 	if (is_first)
 		mp_endpoints_forget_said(&host->endpoints);
 	mp_endpoints_say(&host->endpoints, &row->addr, &row->translated);
-	if (row->reached.ip_len != 0 && host->endpoints.count > 0)
-		mp_endpoints_reached(&host->endpoints, &row->reached);
+	if (row->reached.ip_len == 0 || host->endpoints.count == 0)
+		return; // the first row: there is no pool yet
+	mp_endpoints_reached(&host->endpoints, &row->reached);
+	follow(host);
 }
 
 bool mp_host_settle_addr(struct mp_host *host)
@@ -57,7 +65,7 @@ bool mp_host_settle_addr(struct mp_host *host)
 	mp_hosts_forget_addrs(hosts, host);
 	mp_endpoints_take_said(&host->endpoints);
 	mp_hosts_note_addrs(hosts, host);
-	mp_pool_set_addr(&host->pool, mp_endpoints_addr(&host->endpoints));
+	follow(host);
 	// While it has connections, it is called by the address that they lead to.
 	if (host->state != MP_HOST_UP && !mp_endpoints_have(&host->endpoints, &host->addr))
 		rename_host(host, mp_endpoints_addr(&host->endpoints), "has moved to");
@@ -70,6 +78,7 @@ void mp_host_addr_works(struct mp_host *host, const struct mp_addr *addr)
 {
 	mp_timer_stop(&host->patience);
 	mp_endpoints_works(&host->endpoints, addr);
+	follow(host);
 	rename_host(host, addr, "is reached at");
 }
 

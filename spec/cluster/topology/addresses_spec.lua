@@ -6,6 +6,8 @@ local rows = require "spec.support.rows"
 local session_world = require "spec.support.session_world"
 local sim_world = require "spec.support.sim_world"
 
+local host_type = ffi.typeof "struct mp_host *"
+
 describe("a host", function()
   local world
 
@@ -143,6 +145,33 @@ describe("a host", function()
       assert.is_nil(world:execute("SELECT v FROM t").err)
       world.balancer:close()
     end)
+  end)
+
+  it("is not knocked at for ever by a way that is none any more", function()
+    world = session_world.open { nodes = { {}, { ip = "127.0.0.2" } },
+      config = { local_limits = { reconnect_base_ms = 100, reconnect_max_ms = 1000 } } }
+    assert.is_nil(world:connect())
+    world:until_true(function() return world:up_count() == 2 end)
+    local host = ffi.cast(host_type, world:find "127.0.0.2")
+    local function reached(ip) -- as a control connection reaches it
+      local row = ffi.new "struct mp_node_row"
+      row.addr, row.translated = host.endpoints.all[0].named, host.endpoints.all[0].addr
+      row.reached = sim_world.addr(ip, 9042)
+      C.mp_host_say_addr(host, row, true)
+      C.mp_host_settle_addr(host)
+      assert.is_true(C.mp_addr_eq(host.pool.addr, C.mp_endpoints_addr(host.endpoints)))
+    end
+    reached "10.9.9.9"
+    for _, address in ipairs { "127.0.0.2", "10.9.9.9" } do
+      world:kill(world.nodes[2])
+      world:until_true(function()
+        return host.state == C.MP_HOST_DOWN and C.mp_addr_eq(host.pool.addr, sim_world.addr(address, 9042))
+      end)
+      reached "127.0.0.2"
+      world:start(world.nodes[2])
+      world:until_true(function() return world:up_count() == 2 end, 5000)
+      reached "10.9.9.9"
+    end
   end)
 
   describe("with two rows", function()
