@@ -113,6 +113,29 @@ describe("the decoder", function()
     assert.equal(C.MP_EPROTO, rc("04 00 0001 08 00000000", { server = true }))
   end)
 
+  it("says what came instead, and what that may be", function()
+    for hex, why in pairs {
+      ["48"] = "unsupported protocol version 72 (first byte 0x48); an HTTP server?",
+      ["15"] = "unsupported protocol version 21 (first byte 0x15); a TLS port?",
+      ["16"] = "unsupported protocol version 22 (first byte 0x16); a TLS port?",
+      ["86"] = "unsupported protocol version 6 (first byte 0x86)",
+      ["04"] = "a request came where a response belongs (first byte 0x04)",
+      ["84 00 0001 07 00000000"] = "unexpected opcode 0x07 (QUERY)",
+      ["84 00 0001 11 00000000"] = "unexpected opcode 0x11 (?)",
+      ["84 00 0001 08 00000011"] = "a body of 17 bytes is over the limit of 16",
+    } do
+      assert.equal(why, decoding.every_way(bytes.of(hex), { max_body = 16 }).why)
+    end
+    for hex, why in pairs {
+      ["85"] = "protocol version 5 instead of 4 (first byte 0x85)",
+      ["48"] = "protocol version 72 instead of 4 (first byte 0x48); an HTTP server?",
+    } do
+      assert.equal(why, decoding.every_way(bytes.of(hex), { version = 4 }).why)
+    end
+    assert.equal("a response came where a request belongs (first byte 0x84)",
+      decoding.every_way(bytes.of "84 00 0001 08 00000000", { server = true }).why)
+  end)
+
   it("holds a connection to its version", function()
     local mixed = bytes.of "84 00 0001 02 00000000 83 00 0001 02 00000000"
     assert.equal(0, decoding.every_way(mixed).rc)
@@ -235,6 +258,24 @@ describe("a stream of segments", function()
         assert.equal(0, #result.envelopes)
       end
     end
+  end)
+
+  it("says which sums do not agree", function()
+    local all = segment(envelope "payload")
+    local function number(from, to)
+      local out = {}
+      for at = to, from, -1 do out[#out + 1] = ("%02x"):format(all:byte(at)) end
+      return table.concat(out)
+    end
+    local right24, right32 = number(4, 6), number(#all - 3, #all)
+    local length = #all - 10
+    local damaged = all:sub(1, 3) .. "\1\2\3" .. all:sub(7)
+    local header = bytes.hex(all:sub(1, 3)):gsub(" ", "")
+    assert.equal(("segment header %s: CRC24 030201 instead of %s"):format(header, right24),
+      decoding.run(damaged, { segmented = true }).why)
+    damaged = all:sub(1, -5) .. "\1\2\3\4"
+    assert.equal(("segment of %d bytes: CRC32 04030201 instead of %s"):format(length, right32),
+      decoding.run(damaged, { segmented = true }).why)
   end)
 
   it("refuses a self-contained segment that cuts an envelope", function()

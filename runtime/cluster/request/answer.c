@@ -260,8 +260,6 @@ void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope
 		broken(attempt, "a malformed answer");
 	else if (MP_LIKELY(answer->opcode == MP_OP_RESULT))
 		read_result(attempt, answer, &prefix);
-	else if (answer->opcode == MP_OP_ERROR)
-		read_error(attempt, answer, &prefix);
 	else
-		broken(attempt, "an answer of the wrong kind");
+		read_error(attempt, answer, &prefix); // the connection lets nothing else answer a statement
 }

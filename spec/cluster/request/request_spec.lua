@@ -396,14 +396,15 @@ describe("a request", function()
         return true
       end
     end
+    -- By what is said of them.
     local cases = {
-      ["rows nobody asked to shorten"] = function(link, request)
+      ["rows without metadata, which were not asked for"] = function(link, request)
         rows.send(link, request, { { "v", "text" } }, { { "x" } }, { skip_metadata = true })
       end,
-      ["PREPARED for a query"] = function(link, request) rows.prepared(link, request, "id") end,
-      ["another keyspace for its connection"] = function(link, request) link:echo(request, "evil") end,
-      ["READY for a query"] = function(link, request) link:ready(request) end,
-      ["half a result"] = function(link, request)
+      ["PREPARED as the answer to a statement"] = function(link, request) rows.prepared(link, request, "id") end,
+      ["the keyspace of one connection was changed"] = function(link, request) link:echo(request, "evil") end,
+      ["READY as the answer to QUERY"] = function(link, request) link:ready(request) end,
+      ["a malformed RESULT"] = function(link, request)
         link:send(function(buf)
           local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, C.MP_OP_RESULT)
           C.mp_buf_i32(buf, 2)
@@ -412,10 +413,17 @@ describe("a request", function()
           C.mp_envelope_end(buf, begin)
         end)
       end,
-      ["half an error"] = function(link, request)
+      ["a malformed ERROR"] = function(link, request)
         link:send(function(buf)
           local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, C.MP_OP_ERROR)
           C.mp_buf_u16(buf, 0)
+          C.mp_envelope_end(buf, begin)
+        end)
+      end,
+      ["a malformed answer"] = function(link, request)
+        link:send(function(buf)
+          local begin = C.mp_envelope_begin(buf, link.version, true, C.MP_FLAG_TRACING, request.stream, C.MP_OP_RESULT)
+          C.mp_buf_bytes(buf, "half of an id", 13)
           C.mp_envelope_end(buf, begin)
         end)
       end,
@@ -433,6 +441,15 @@ describe("a request", function()
         assert.is_truthy(write.err)
         assert.is_true(write.err.maybe_applied)
         assert.equal(1, write.attempts)
+        assert.equal("PROTOCOL_ERROR", write.err.code)
+        -- What the connection itself refuses is told with the connection.
+        local said = name:find "^READY" and "" or ": " .. name
+        assert.equal(write.err.host .. ": the peer broke the protocol" .. said, write.err.message)
+        local lost
+        for _, event in ipairs(world.events) do
+          if event.kind == "CONNECTION_LOST" then lost = event.reason end
+        end
+        assert.equal(name, lost)
         world:until_true(function() return world:up_count() == 3 end)
       end)
     end
