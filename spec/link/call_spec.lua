@@ -352,9 +352,13 @@ describe("a call", function()
     end)
 
     it("by an answer on a stream that can not be ends with the connection", function()
-      broken(function(node) node:echo({ stream = 32767 }, "who?") end)
-      world:close()
-      broken(function(node) node:echo({ stream = -2 }, "who?") end)
+      for stream, what in pairs { [32767] = "for stream 32767, which waits for nothing", [-1] = "on stream -1",
+        [-2] = "on stream -2", [-32768] = "on stream -32768" } do
+        local message = broken(function(node) node:echo({ stream = stream }, "who?") end)
+        assert.equal("RESULT " .. what, message)
+        world:close()
+      end
+      world = nil
     end)
 
     it("by answering twice ends with the connection", function()
@@ -384,17 +388,20 @@ describe("a call", function()
 
     it("by the wrong kind of answer ends with the connection", function()
       local message = broken(function(node) node:ready(node.requests[1]) end)
-      assert.truthy(message:find("READY as the answer to QUERY", 1, true), message)
+      assert.equal("READY as the answer to QUERY", message)
     end)
 
     it("by a request ends with the connection", function()
-      broken(function(node) node:raw(node:framed "\x85\0\0\1\7\0\0\0\0") end)
+      assert.equal("unexpected opcode 0x07 (QUERY)",
+        broken(function(node) node:raw(node:framed "\x85\0\0\1\7\0\0\0\0") end))
       world:close()
-      broken(function(node) node:raw(node:framed "\5\0\0\1\8\0\0\0\0") end)
+      assert.equal("a request came where a response belongs (first byte 0x05)",
+        broken(function(node) node:raw(node:framed "\5\0\0\1\8\0\0\0\0") end))
     end)
 
     it("by another version ends with the connection", function()
-      broken(function(node) node:raw(node:framed "\x84\0\0\1\8\0\0\0\4\0\0\0\1") end)
+      assert.equal("protocol version 4 instead of 5 (first byte 0x84)",
+        broken(function(node) node:raw(node:framed "\x84\0\0\1\8\0\0\0\4\0\0\0\1") end))
     end)
 
     it("by a wrong checksum ends with the connection", function()
@@ -417,7 +424,23 @@ describe("a call", function()
       local message = broken(function(node)
         node:error({ stream = -1 }, C.MP_SE_PROTOCOL_ERROR, "frame of 300 MB")
       end)
-      assert.truthy(message:find("frame of 300 MB", 1, true), message)
+      assert.equal("PROTOCOL_ERROR: frame of 300 MB", message)
+    end)
+
+    it("by an error that belongs to no request shows 120 bytes of it", function()
+      local message = broken(function(node)
+        node:error({ stream = -1 }, C.MP_SE_OVERLOADED, ("x"):rep(119) .. "yz")
+      end)
+      assert.equal("OVERLOADED: " .. ("x"):rep(119) .. "y", message)
+    end)
+
+    it("by an error that belongs to no request and cannot be read says that", function()
+      for _, bytes in ipairs { "\x85\0\xff\xff\0\0\0\0\2ab", "\x85\2\xff\xff\0\0\0\0\2ab" } do
+        local message = broken(function(node) node:raw(node:framed(bytes)) end)
+        assert.equal("an unreadable ERROR on stream -1", message)
+        world:close()
+      end
+      world = nil
     end)
 
     it("by an error that belongs to no request tells its owner which one", function()
@@ -442,6 +465,7 @@ describe("a call", function()
       end
       world:until_true(function() return link.closed end)
       assert.equal(reason "PROTOCOL", link.closed.reason)
+      assert.equal("RESULT as the answer to OPTIONS", link.closed.message)
     end)
   end)
 

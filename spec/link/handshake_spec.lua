@@ -172,10 +172,11 @@ describe("the handshake", function()
     assert.equal(1, tonumber(link.conn.events_ignored))
   end)
 
+  local waiting = { OPTIONS = "the answer to OPTIONS", STARTUP = "the answer to STARTUP",
+    AUTH_RESPONSE = "the authentication", QUERY = "the node's identity", REGISTER = "the answer to REGISTER" }
+
   describe("with a node that falls silent", function()
     local steps = { "OPTIONS", "STARTUP", "AUTH_RESPONSE", "QUERY", "REGISTER" }
-    local waiting = { OPTIONS = "OPTIONS", STARTUP = "STARTUP", AUTH_RESPONSE = "authentication", QUERY = "identity",
-      REGISTER = "REGISTER" }
     for _, step in ipairs(steps) do
       it("at " .. step .. " ends at the one deadline", function()
         open { settings = { auth = good, keyspace = "ks", cluster_name = "test cluster", connect_timeout_ms = 700 },
@@ -184,7 +185,7 @@ describe("the handshake", function()
         local ended = world:refused { register = true }
         assert.equal(REASON.HANDSHAKE_TIMEOUT, ended.reason)
         assert.equal(C.MP_ETIMEOUT, ended.err)
-        assert.truthy(ended.message:find(waiting[step], 1, true), ended.message)
+        assert.equal("no handshake within 700 ms: it waits for " .. waiting[step], ended.message)
         local took = world.loop:now_ms() - before
         assert.is_true(took >= 690 and took < 760, took)
       end)
@@ -192,13 +193,17 @@ describe("the handshake", function()
 
     it("after the connection ends at the deadline", function()
       open { settings = { connect_timeout_ms = 300 }, peer = { deaf = true } }
-      assert.equal(REASON.HANDSHAKE_TIMEOUT, world:refused().reason)
+      local ended = world:refused()
+      assert.equal(REASON.HANDSHAKE_TIMEOUT, ended.reason)
+      assert.equal("no handshake within 300 ms: it waits for the answer to OPTIONS", ended.message)
     end)
 
     it("before the connection, a black hole, ends at the deadline", function()
       open { settings = { connect_timeout_ms = 300 } }
       assert.equal(0, C.mp_loop_sim_blackhole(world.loop.handle, world.addr, true))
-      assert.equal(REASON.HANDSHAKE_TIMEOUT, world:refused().reason)
+      local ended = world:refused()
+      assert.equal(REASON.HANDSHAKE_TIMEOUT, ended.reason)
+      assert.equal("no handshake within 300 ms: it waits for the connection", ended.message)
       C.mp_loop_sim_blackhole(world.loop.handle, world.addr, false)
     end)
 
@@ -266,14 +271,14 @@ describe("the handshake", function()
 
     it("shows what a web server said", function()
       local message = stranger "HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"
-      assert.truthy(message:find('"HTTP/1.1 400 Bad', 1, true), message)
-      assert.truthy(message:find("HTTP server", 1, true), message)
+      assert.equal("unsupported protocol version 72 (first byte 0x48); an HTTP server?; the node sent "
+        .. [["HTTP/1.1 400 Bad Request\x0d\x0aServer"]], message)
     end)
 
     it("shows a TLS alert", function()
       local message = stranger "\x15\x03\x03\0\x02\x02\x46"
-      assert.truthy(message:find("TLS", 1, true), message)
-      assert.truthy(message:find([[\x15\x03]], 1, true), message)
+      assert.equal([[unsupported protocol version 21 (first byte 0x15); a TLS port?; the node sent ]] ..
+        [["\x15\x03\x03\x00\x02\x02F"]], message)
     end)
 
     it("shows bytes that could harm a terminal as numbers", function()
@@ -309,6 +314,7 @@ describe("the handshake", function()
 
     it("refuses the wrong kind of answer at every step", function()
       for _, step in ipairs { "OPTIONS", "STARTUP", "AUTH_RESPONSE", "QUERY", "REGISTER" } do
+        local came = step == "STARTUP" and "SUPPORTED" or step == "QUERY" and "READY" or "RESULT"
         local ended = answer_with(step, function(link, request)
           if step == "STARTUP" then
             link:supported(request, { "5/v5" })
@@ -319,6 +325,7 @@ describe("the handshake", function()
           end
         end)
         assert.equal(REASON.PROTOCOL, ended.reason, step)
+        assert.equal(came .. " while waiting for " .. waiting[step], ended.message)
         world:close()
       end
       world = nil
