@@ -226,6 +226,21 @@ describe("the reader of statements", function()
     end
   end)
 
+  it("judges a sum that is written short as the one that is written out", function()
+    for _, sign in ipairs { "+", "-" } do
+      for _, value in ipairs { "[1]", "[1, 2]", "{1}", "{'a': 1}", "?", ":x", "5", "-5", "now()", "1d", "'x'", "NULL",
+        "(1)", "[1] + {2}", "{1} - [2]", "f(x)" } do
+        local short = ("UPDATE t SET a = 1, x %s= %s, b = 2 WHERE k = 1"):format(sign, value)
+        local long = ("UPDATE t SET a = 1, x = x %s %s, b = 2 WHERE k = 1"):format(sign, value)
+        assert.equal(plain(long), plain(short), short)
+        assert.equal(class(long, true), class(short, true), short)
+      end
+    end
+    assert.is_true(plain "UPDATE t SET l -= [1] WHERE k = 1")
+    assert.is_true(plain "UPDATE t SET s += {1} WHERE k = 1")
+    assert.is_false(plain "UPDATE t SET l += [1] WHERE k = 1")
+  end)
+
   it("believes those functions only that it knows, and no other of like names", function()
     for _, name in ipairs { "token", "textAsBlob", "intasblob", "TEXT_AS_BLOB", "blobAsInt", "blob_as_text", "cast",
       "toDate", "to_timestamp", "toJson", "minTimeuuid", "abs", "log10", "round" } do
