@@ -236,7 +236,9 @@ static int push_arguments(lua_State *L, const struct mp_lua_pool *pool, const st
 	const char *const *fields = kinds[event->kind].fields;
 	if (strcmp(fields[0], "host") == 0) {
 		lua_pushstring(L, event->text[0]);
-		lua_pushstring(L, event->text[1]); // nil without a reason
+		if (fields[1] == NULL)
+			return 1;
+		lua_pushstring(L, event->text[1]);
 		return 2;
 	}
 	lua_createtable(L, 0, FIELDS + 1);

@@ -98,6 +98,45 @@ describe("prepared statements", function()
     end
   end)
 
+  it("close the connection whose answer to PREPARE cannot be read, and no other", function()
+    connected()
+    local shapes = {
+      [{ "\0\0\0\4\0", "a malformed answer to PREPARE" }] = C.MP_OP_RESULT, -- half of an id's length
+      [{ "\0\0", "a malformed answer to PREPARE" }] = C.MP_OP_ERROR,
+      [{ "\0\0\0\1", "a malformed answer to PREPARE" }] = C.MP_OP_RESULT, -- VOID
+    }
+    for shape, opcode in pairs(shapes) do
+      world:until_true(function() return world:up_count() == 3 end)
+      local lines = world:hear(C.MP_LOG_WARN)
+      local struck
+      world.on_statement = function(_, link, request)
+        if struck then return end
+        struck = link
+        link:send(function(buf)
+          local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, opcode)
+          C.mp_buf_bytes(buf, shape[1], #shape[1])
+          C.mp_envelope_end(buf, begin)
+        end)
+        return true
+      end
+      local cql = "SELECT v FROM t" .. #shape[1] .. opcode
+      local prepared, err = world:prepare(cql)
+      assert.is_truthy(prepared, err and err.message)
+      world:until_true(function() return struck.closed end)
+      local told = 0
+      for _, line in ipairs(lines) do told = told + (line:find(shape[2], 1, true) and 1 or 0) end
+      assert.is_true(told >= 1, table.concat(lines, "\n"))
+    end
+    world.on_statement = nil
+    local before = world:count "CONNECTION_LOST"
+    assert.is_truthy(world:prepare "SELECT v FROM t WHERE k = 1")
+    world.on_statement = function() return true end
+    local _, err = world:prepare("SELECT v FROM slow", { timeout_ms = 300 })
+    assert.equal("TIMEOUT", err.code)
+    world:pass(100)
+    assert.equal(before, world:count "CONNECTION_LOST") -- silence is no mistake of the protocol
+  end)
+
   it("are given up in time, and by name", function()
     connected()
     world.on_statement = function() return true end

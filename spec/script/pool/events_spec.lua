@@ -108,6 +108,72 @@ describe("events", function()
   end)
 end)
 
+-- What the manual says that handlers are called with: { event = { "host", "reason" } or { fields = { name = true } } }.
+local function promised()
+  local file = assert(io.open(MOONPOOL_ROOT .. "/docs/lua-api.md"))
+  local manual = file:read "*a"
+  file:close()
+  local list = {}
+  for names, what in manual:match("\n## Events\n.-\n| event.-\n(.-)\n\n"):gmatch "| ([^|\n]+) | ([^|\n]+) |" do
+    local inner = what:match "^`{ (.-) }`"
+    local promise = { fields = inner and {} or nil }
+    for field in (inner or what:match "^[^:]+"):gmatch "%w+" do
+      if inner then promise.fields[field] = true else promise[#promise + 1] = field end
+    end
+    for name in names:gmatch "%w+" do list[name] = promise end
+  end
+  return list
+end
+
+describe("each event", function()
+  it_in("carries what the manual says, and nothing else", function(world)
+    local promises = promised()
+    local pool = world:pool { circuitBreaker = { enabled = true, failureThreshold = 2, recoveryTimeout = 1000 },
+      pooling = { enableMetrics = true, metricsInterval = 1000, heartBeatInterval = 1000 } }
+    world:waitUp(pool)
+    local seen, wrong = {}, {}
+    for name, promise in pairs(promises) do
+      pool:on(name, function(...)
+        seen[name] = seen[name] or { ... }
+        local first, second = ...
+        local shape = { type(first), type(second) }
+        if promise.fields then
+          shape = {}
+          for field in pairs(first) do shape[field] = true end
+        end
+        local wanted = promise.fields or { "string", promise[2] and "string" or "nil" }
+        local ok, why = pcall(assert.same, name == "metrics" and shape or wanted, shape)
+        if not ok then wrong[#wrong + 1] = name .. ": " .. tostring(why) end
+      end)
+    end
+    assert(pool:resize(world:host(1), { core = 5 }))
+    world:eventually("poolResize", function() return seen.poolResize end)
+    assert.same({ host = world:host(1), from = 1, to = 5, reason = "its limits are others now" },
+      seen.poolResize[1])
+    local futures = {}
+    for i = 1, 30 do futures[i] = pool:executeAsync("SELECT key FROM system.local", nil, { isIdempotent = true }) end
+    world.cluster:kill(2)
+    for i = 1, 30 do assert(futures[i]:wait()) end
+    world:eventually("hostDown", function() return seen.hostDown end)
+    world.cluster:start(2)
+    world:eventually("hostUp", function() return seen.hostUp end)
+    local rule = world.cluster:rule { node = 3, statement = "FROM system.local", error = "OVERLOADED" }
+    for _ = 1, 5 do pool:execute("SELECT key FROM system.local", nil, { host = world:host(3) }) end
+    rule:remove()
+    world:eventually("breakerOpen", function() return seen.breakerOpen and seen.breakerHalfOpen end)
+    assert.equal("2 failures in a row, the last: it is overloaded", seen.breakerOpen[2])
+    for _ = 1, 5 do pool:execute("SELECT key FROM system.local", nil, { host = world:host(3) }) end
+    world:eventually("breakerClose", function() return seen.breakerClose end)
+    assert(pool:execute "CREATE TABLE ks.fresh (k int PRIMARY KEY)")
+    assert.is_true(pool:reload())
+    world:eventually("the rest", function()
+      return seen.schemaChange and seen.metrics and seen.failover and seen.connectionRemoved and seen.policyReload
+    end)
+    assert.equal("host", seen.failover[1].level)
+    assert.same({}, wrong)
+  end)
+end)
+
 describe("looking at a pool", function()
   it_in("counts connections, requests and hosts", function(world)
     local pool = world:pool()
