@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Invariant: nothing is allocated for a size that the bytes at hand could not fill.
+// Invariants: nothing is allocated for a size that the bytes at hand could not fill; what comes out is made of what
+// came in and of nothing that stood in the memory before.
 #include "wire/compress.h"
 
 #include "base/err.h"
@@ -67,9 +68,42 @@ size_t mp_lz4_pack(const uint8_t *bytes, size_t len, uint8_t *to)
 	return made > 0 ? (size_t)made : 0;
 }
 
+// Behind the bytes that go on with a length of 15: each adds its value, one below 255 is the last.
+static size_t behind_length(const uint8_t *bytes, size_t len, size_t at, size_t *length)
+{
+	if (*length < 15)
+		return at;
+	uint8_t more = 255;
+	for (; at < len && more == 255; at++) {
+		more = bytes[at];
+		*length += more;
+	}
+	return at;
+}
+
+// A match at distance 0 repeats what is not there yet. The format knows none (lz4_Block_format.md, "Offset"), but
+// liblz4 takes it, and what comes out is chance: zeros, or, of a block in part, what stood in the memory. All else
+// that may be wrong with a block is found by liblz4.
+static bool has_no_distance_0(const uint8_t *bytes, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		uint8_t token = bytes[at];
+		size_t literals = token >> 4;
+		size_t match = token & 15;
+		at = behind_length(bytes, len, at + 1, &literals);
+		if (len - at < 2 || literals > len - at - 2)
+			return true; // the last literals
+		at += literals;
+		if ((bytes[at] | bytes[at + 1]) == 0)
+			return false;
+		at = behind_length(bytes, len, at + 2, &match);
+	}
+	return true;
+}
+
 int mp_lz4_unpack(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
 {
-	if (len > INT32_MAX || size > INT32_MAX)
+	if (len > INT32_MAX || size > INT32_MAX || !has_no_distance_0(bytes, len))
 		return MP_EPROTO;
 	int made = LZ4_decompress_safe((const char *)bytes, (char *)to, (int)len, (int)size);
 	return made >= 0 && (size_t)made == size ? 0 : MP_EPROTO;
@@ -77,7 +111,7 @@ int mp_lz4_unpack(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
 
 int mp_lz4_peek(const uint8_t *bytes, size_t len, uint8_t *to, size_t size)
 {
-	if (len > INT32_MAX || size > INT32_MAX)
+	if (len > INT32_MAX || size > INT32_MAX || !has_no_distance_0(bytes, len))
 		return MP_EPROTO;
 	int made = LZ4_decompress_safe_partial((const char *)bytes, (char *)to, (int)len, (int)size, (int)size);
 	return made >= 0 && (size_t)made == size ? 0 : MP_EPROTO;

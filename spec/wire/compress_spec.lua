@@ -101,6 +101,122 @@ for name, kind in pairs { lz4 = LZ4, snappy = SNAPPY } do
   end)
 end
 
+-- Blocks of LZ4 by hand (lz4_Block_format.md): sequences of literals and a match, the last of literals only.
+local function lz4_length(most, n)
+  if n < most then return n, "" end
+  return most, ("\255"):rep(math.floor((n - most) / 255)) .. string.char((n - most) % 255)
+end
+local function sequence(literals, distance, match)
+  local high, more = lz4_length(15, #literals)
+  if not distance then return string.char(high * 16) .. more .. literals end
+  local low, rest = lz4_length(15, match - 4)
+  return string.char(high * 16 + low) .. more .. literals ..
+    string.char(distance % 256, math.floor(distance / 256)) .. rest
+end
+
+-- A block, its text, and whether it has the match at distance 0, in its sequence number `zero_at`.
+local function random_block(r, zero_at)
+  local block, text = {}, ""
+  for i = 1, 1 + r.below(12) do
+    local literals = {}
+    for j = 1, (i == 1 and 1 or 0) + r.pick { r.below(4), r.below(40), r.below(600) } do
+      literals[j] = string.char(r.pick { 0, r.below(256) })
+    end
+    literals = table.concat(literals)
+    text = text .. literals
+    local distance, match = 1 + r.below(math.min(#text, 65535)), 4 + r.pick { r.below(5), r.below(40), r.below(900) }
+    if i == zero_at then distance = 0 end
+    block[i] = sequence(literals, distance, match)
+    local from = #text - distance
+    local repeated = distance > 0 and text:sub(from + 1, from + match) or "?"
+    text = text .. repeated:rep(math.ceil(match / #repeated)):sub(1, match)
+  end
+  local last = ("last"):rep(4 + r.below(100))
+  return table.concat(block) .. sequence(last), text .. last, zero_at ~= nil and zero_at <= #block
+end
+
+describe("a block of LZ4", function()
+  local function unpacked_block(block, size, before)
+    local room = bytes.exact(before:rep(size))
+    local rc = C.mp_lz4_unpack(bytes.exact(block), #block, room, size)
+    return rc == 0 and ffi.string(room, size) or nil, rc
+  end
+
+  it("is what its sequences say, whatever the memory held before", function()
+    local r = random.new(21)
+    for _ = 1, 100 do
+      local block, text = random_block(r)
+      assert.equal(text, (unpacked_block(block, #text, "\165")))
+      assert.equal(text, (unpacked(LZ4, be32(#text) .. block)))
+      local size = 1 + r.below(#text)
+      local room = bytes.exact(("\90"):rep(size))
+      assert.equal(0, C.mp_lz4_peek(bytes.exact(block), #block, room, size))
+      assert.equal(text:sub(1, size), ffi.string(room, size))
+    end
+  end)
+
+  it("is refused with a match at distance 0, which would repeat what stood in the memory", function()
+    local r, tried = random.new(22), 0
+    repeat
+      local block, text, zeroed = random_block(r, 1 + r.below(6))
+      if zeroed then
+        tried = tried + 1
+        for _, size in ipairs { #text - 1, #text, #text + 9 } do
+          local out, rc = unpacked_block(block, size, "\165")
+          assert.is_nil(out)
+          assert.equal(C.MP_EPROTO, rc)
+        end
+        assert.equal(C.MP_EPROTO, (select(2, unpacked(LZ4, be32(#text) .. block))))
+        local room = bytes.exact(("\90"):rep(#text))
+        for _, size in ipairs { 1, 9, #text } do
+          assert.equal(C.MP_EPROTO, C.mp_lz4_peek(bytes.exact(block), #block, room, size))
+        end
+      end
+    until tried == 60
+  end)
+
+  it("is refused when a length runs over its end", function()
+    for _, block in ipairs { "\240", "\240\255\255", "\31a\1\0", "\31a\1\0\255\255", "\64abc", "\16a\1" } do
+      local out, rc = unpacked_block(block, 100, "\165")
+      assert.is_nil(out)
+      assert.equal(C.MP_EPROTO, rc)
+    end
+  end)
+end)
+
+describe("a way to compress", function()
+  it("has a name, whichever it is", function()
+    assert.equal("lz4", ffi.string(C.mp_compression_name(LZ4)))
+    assert.equal("?", ffi.string(C.mp_compression_name(77)))
+    assert.is_false(C.mp_compression_is_built(77))
+    for _, unknown in ipairs { 0, 77 } do
+      local buf = bytes.buf()
+      assert.equal(C.MP_EUNSUPPORTED, C.mp_compress_body(unknown, "x", 1, buf))
+      assert.equal(C.MP_EUNSUPPORTED, C.mp_decompress_body(unknown, "x", 1, 10, buf))
+    end
+  end)
+
+  it("takes no more than 2 GB at once", function()
+    local huge, room = 2 ^ 31, bytes.exact "x"
+    assert.equal(0, tonumber(C.mp_lz4_bound(huge)))
+    assert.equal(0, tonumber(C.mp_lz4_pack(room, huge, room)))
+    assert.equal(C.MP_EPROTO, C.mp_lz4_unpack(room, huge, room, 1))
+    assert.equal(C.MP_EPROTO, C.mp_lz4_unpack(room, 1, room, huge))
+    assert.equal(C.MP_EPROTO, C.mp_lz4_peek(room, huge, room, 1))
+    assert.equal(C.MP_EPROTO, C.mp_lz4_peek(room, 1, room, huge))
+  end)
+end)
+
+describe("a body of Snappy", function()
+  it("is refused with a copy at distance 0", function()
+    for _, copy in ipairs { "\1\0", "\2\0\0", "\3\0\0\0\0" } do
+      local out, rc = unpacked(SNAPPY, string.char(5 + (copy:byte() == 1 and 4 or 1)) .. "\16hello" .. copy)
+      assert.is_nil(out)
+      assert.equal(C.MP_EPROTO, rc)
+    end
+  end)
+end)
+
 describe("the flag of a compressed body", function()
   it("is an error where nothing was agreed on", function()
     local small = packed(LZ4, "something")
