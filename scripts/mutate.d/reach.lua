@@ -7,10 +7,10 @@ local reach = {}
 
 local KEPT = ".cache/mutate/reach"
 
--- All spec files but those that need a real Cassandra and those that judge the sources.
+-- All spec files (of those that were asked for) but those that need a real Cassandra and those that judge the sources.
 local function spec_files()
-  return tree.lines("cd %s && find spec -name '*_spec.lua' -not -path 'spec/live/*' -not -path 'spec/scripts/*' " ..
-    "-not -name house_spec.lua | sort | xargs cksum", tree.path)
+  return tree.lines("cd %s && find %s -name '*_spec.lua' -not -path 'spec/live/*' -not -path 'spec/scripts/*' " ..
+    "-not -name house_spec.lua | sort | xargs cksum", tree.path, os.getenv "MP_MUTATE_SPECS" or "spec")
 end
 
 local function load_kept(file)

@@ -118,6 +118,34 @@ describe("QUERY and EXECUTE", function()
       C.mp_encode_query(buf, 5, 0, 1, str "Q", params)
       assert.is_true(buf.failed)
     end
+    local most = math.floor(2147483647 / 4) -- MP_REQUEST_PART_MAX: more is refused before it is looked at
+    local function huge(len) return ffi.new("struct mp_str", "x", len) end
+    local refused = {
+      function(buf) C.mp_encode_query(buf, 5, 0, 1, huge(most + 200000), golden.params { consistency = 1 }) end,
+      function(buf) C.mp_encode_query(buf, 5, 0, 1, str "Q", golden.params { values = huge(most + 1) }) end,
+      function(buf)
+        local state = ffi.new("struct mp_bytes", ffi.cast("const uint8_t *", "x"), most + 1)
+        C.mp_encode_query(buf, 5, 0, 1, str "Q", golden.params { paging_state = state })
+      end,
+      function(buf) C.mp_encode_query(buf, 5, 0, 1, str "Q", golden.params { value_count = 65536 }) end,
+      function(buf)
+        C.mp_batch_put(buf, ffi.new("struct mp_batch_statement", { cql = str "Q", values = huge(most + 1) }))
+      end,
+      function(buf) C.mp_batch_put(buf, ffi.new("struct mp_batch_statement", { cql = huge(most + 1) })) end,
+      function(buf)
+        local batch = ffi.new("struct mp_batch_body", { statements = huge(most + 1) })
+        C.mp_encode_batch(buf, 5, 0, 1, batch, golden.params { consistency = 1 })
+      end,
+      function(buf)
+        local batch = ffi.new("struct mp_batch_body", { count = 65536 })
+        C.mp_encode_batch(buf, 5, 0, 1, batch, golden.params { consistency = 1 })
+      end,
+    }
+    for i, write in ipairs(refused) do
+      local buf = bytes.buf()
+      write(buf)
+      assert.is_true(buf.failed, i)
+    end
   end)
 end)
 

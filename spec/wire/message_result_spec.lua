@@ -240,6 +240,9 @@ describe("[applied]", function()
     local rc, void = decode "00000001"
     assert.equal(0, rc)
     assert.equal(-1, C.mp_result_applied(void, nil))
+    local none = assert(select(2, decode "00000002 00000001 00000000 0001 'k' 0001 't' 00000001"))
+    assert.equal(-1, C.mp_result_applied(none, none.metadata))
+    assert.equal(-1, C.mp_result_applied(none, nil))
   end)
 end)
 
@@ -288,6 +291,30 @@ describe("column metadata", function()
     assert.same({ 2, 2 }, { allocs, frees })
     assert.is_true(C.mp_metadata_ref(nil) == nil)
     C.mp_metadata_unref(nil)
+  end)
+
+  it("is compared by the names and types of its columns, and by its partition key", function()
+    local function decoded(keys, columns)
+      local head = ("00000004 0002 abcd 00000001 %08x %08x "):format(#columns, #keys)
+      for _, key in ipairs(keys) do head = head .. ("%04x "):format(key) end
+      head = head .. "0001 'k' 0001 't' " .. table.concat(columns, " ") .. " 00000004 00000000"
+      local body, result = bytes.of(head), ffi.gc(ffi.new "struct mp_result_body", C.mp_result_drop)
+      assert.equal(0, C.mp_decode_result(C.mp_cursor_on(body, #body), 4, result))
+      return result
+    end
+    local a, b, b_int, c = "0001 'a' 000d", "0001 'b' 000d", "0001 'b' 0009", "0001 'c' 000d"
+    local one = decoded({ 0, 1 }, { a, b })
+    for _, other in ipairs { { { 0, 1 }, { a, b }, true, true }, { { 1, 0 }, { a, b }, true, false },
+      { { 0 }, { a, b }, true, false }, { {}, { a, b }, true, false }, { { 0, 1 }, { a, c }, false, true },
+      { { 0, 1 }, { a, b_int }, false, true }, { { 0 }, { a }, false, false }, { {}, {}, false, false } } do
+      local another = decoded(other[1], other[2])
+      assert.equal(other[3], C.mp_metadata_same_columns(one.params, another.params))
+      assert.equal(other[4], C.mp_metadata_same_key(one.params, another.params))
+    end
+    local none = decoded({}, {})
+    assert.is_true(C.mp_metadata_same_columns(nil, none.params) and C.mp_metadata_same_columns(none.params, nil))
+    assert.is_true(C.mp_metadata_same_key(nil, none.params) and C.mp_metadata_same_key(nil, nil))
+    assert.is_false(C.mp_metadata_same_columns(nil, one.params) or C.mp_metadata_same_key(one.params, nil))
   end)
 
   it("is freed whole at every point where memory may end", function()

@@ -79,13 +79,14 @@ describe("a scalar", function()
     end
     assert.is_nil((put(C.mp_scalar_put_real, C.MP_TYPE_DECIMAL, 1)))
     assert.is_nil((put(C.mp_scalar_put_boolean, C.MP_TYPE_TINYINT, true)))
+    assert.truthy((put(C.mp_scalar_put_boolean, C.MP_TYPE_BOOLEAN, true)))
   end)
 
   it("of duration has three parts of one sign, two of them of 32 bits", function()
     assert.truthy((put(C.mp_scalar_put_duration, -2147483648LL, -2147483648LL, -9223372036854775807LL - 1)))
     assert.truthy((put(C.mp_scalar_put_duration, 2147483647LL, 0, 9223372036854775807LL)))
-    for _, parts in ipairs { { 2147483648LL, 0, 0 }, { 0, -2147483649LL, 0 }, { 1, -1, 0 }, { 0, 1, -1 }, { -1, 0,
-      1 } } do
+    for _, parts in ipairs { { 2147483648LL, 0, 0 }, { 0, -2147483649LL, 0 }, { -2147483649LL, 0, 0 },
+      { 0, 2147483648LL, 0 }, { 1, -1, 0 }, { 0, 1, -1 }, { -1, 0, 1 } } do
       assert.is_nil((put(C.mp_scalar_put_duration, unpack(parts))))
     end
   end)

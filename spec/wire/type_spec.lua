@@ -356,3 +356,82 @@ describe("bytes that are no type", function()
     assert.is_true(failures > 0)
   end)
 end)
+
+describe("the name of a user's type in a text", function()
+  -- LuaJIT has no callbacks with structs by value: a string is two plain words. Parsed once.
+  local callback_type = ffi.typeof "struct mp_type *(*)(void *, const char *, size_t, struct mp_arena *)"
+  local plain_pointer = ffi.typeof "void *"
+
+  -- The type that is found for the text when every name in it is that of an int, and the names.
+  local function parse_with(cql, in_arena)
+    local asked, err = {}, ffi.new "int[1]"
+    local callback = ffi.cast(callback_type, function(_, data, len, of)
+      asked[#asked + 1] = ffi.string(data, len)
+      local content = "\0\9"
+      return C.mp_type_read(C.mp_cursor_on(content, #content), of, err)
+    end)
+    local names = ffi.new "struct mp_type_names"
+    names.find = ffi.cast(plain_pointer, callback)
+    local type = C.mp_type_parse_with(bytes.str(cql), in_arena or arena, names)
+    callback:free()
+    return type ~= nil and format(type) or nil, asked
+  end
+  jit.off(parse_with)
+
+  it("is a word in any case, or what stands in double quotes as it is", function()
+    for cql, name in pairs { address = "address", ["AdDress_1"] = "address_1", ['"Ad dr"'] = "Ad dr",
+      ['"a""b"'] = 'a"b', ['""""'] = '"', [' "x" '] = "x", ["[]"] = false } do
+      local type, asked = parse_with(cql)
+      assert.equal(name and "int" or nil, type)
+      assert.same({ name or nil }, asked)
+    end
+    local type, asked = parse_with 'map<frozen<"K">, tuple<v, list<"a,b>">>>'
+    assert.equal("map<int, frozen<tuple<int, frozen<list<int>>>>>", type)
+    assert.same({ "K", "v", "a,b>" }, asked)
+  end)
+
+  it("is none when its quotes do not end, and where nobody knows names", function()
+    for _, cql in ipairs { '"', '"x', '"x""', 'list<"x>', "", '"x"y' } do assert.is_nil((parse_with(cql)), cql) end
+    for _, cql in ipairs { "address", '"x"' } do assert.is_nil(parse(cql)) end
+  end)
+
+  it("needs memory, or the text is none", function()
+    local small = bytes.arena()
+    C.mp_mem_fail_at(1, true)
+    local type, asked = parse_with(("n"):rep(60), small)
+    C.mp_mem_fail_at(0, false)
+    assert.is_nil(type)
+    assert.same({}, asked)
+  end)
+
+  it("is written in double quotes where CQL would read it as another", function()
+    local function shown(name)
+      local content = bytes.of("0030 0002 'ks' " .. ("%04x"):format(#name)) .. name .. bytes.of "0001 0001 'f' 0009"
+      return format(assert(read(content)))
+    end
+    for name, written in pairs { address = "address", a_1 = "a_1", A = '"A"', aB = '"aB"', ["a b"] = '"a b"',
+      ["1a"] = '"1a"', ['a"b'] = '"a""b"', [""] = '""', ["{"] = '"{"', z = "z" } do
+      assert.equal(written, shown(name))
+    end
+  end)
+end)
+
+describe("the class of a type", function()
+  local function class_of(type)
+    local buf = bytes.buf()
+    C.mp_type_format_class(buf, type)
+    return bytes.content(buf)
+  end
+
+  it("is read as the same type", function()
+    local list = { read(bytes.of "0030 0002 'ks' 0001 'u' 0002 0001 'a' 0020 0009 0001 'b' 0031 0002 000d 000c"),
+      read(bytes.of "0030 0002 'ks' 0001 'u' 0000"), read(bytes.of "0031 0001 0003"), read(bytes.of "0031 0000"),
+      parse "map<int, frozen<set<frozen<list<text>>>>>", parse "vector<frozen<map<int, tuple<text, blob>>>, 3>",
+      parse "'a.b.C'", parse "vector<float, 1>", parse "list<'a.b.C'>" }
+    for _, type in ipairs(list) do
+      local name = class_of(type)
+      local again = assert(read("\0\0" .. string.char(math.floor(#name / 256), #name % 256) .. name))
+      assert.is_true(C.mp_type_eq(type, again), name)
+    end
+  end)
+end)

@@ -148,7 +148,7 @@ describe("a duration", function()
     local m, d, n = ffi.new "int32_t[1]", ffi.new "int32_t[1]", ffi.new "int64_t[1]"
     local full = bytes.of(cases[4][1])
     local bad = { full .. "\0", "", bytes.of "f1000000000000", bytes.of "00f100000000" .. "\0",
-      bytes.of "ff00000001000000000000" }
+      bytes.of "ff00000001000000000000", bytes.of "f1000000010000", bytes.of "00f10000000100" }
     for len = 0, #full - 1 do bad[#bad + 1] = full:sub(1, len) end
     for _, content in ipairs(bad) do
       local v, memory = value(content)

@@ -54,6 +54,10 @@ describe("the replay gate", function()
     end
   end
 
+  it("has a name for each row, and none beyond them", function()
+    assert.equal("?", ffi.string(C.mp_replay_outcome_name(C.MP_OUTCOME_COUNT)))
+  end)
+
   it("never lets an unsafe write go again once a node may have it", function()
     for outcome = 0, tonumber(C.MP_OUTCOME_COUNT) - 1 do
       for class = UNSAFE, FRAGILE do
