@@ -8,7 +8,7 @@ local random_of = require("spec.support.world").random
 local seeds = dofile(MOONPOOL_ROOT .. "/spec/fuzz/seeds.lua")
 
 local CHANGED = 12 -- inputs of each seed, beside itself
-local SLOW = { tls = 3 }
+local SLOW = { tls = 3, policy = 2, configuration = 4, control = 6 }
 
 for target in pairs(seeds) do ffi.cdef("int fuzz_" .. target .. "(const uint8_t *, size_t);") end
 
