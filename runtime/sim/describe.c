@@ -18,22 +18,6 @@ struct describe {
 	bool with_text; // a column create_statement
 };
 
-static bool is_plain(struct mp_str name)
-{
-	bool plain = name.len > 0 && !(name.data[0] >= '0' && name.data[0] <= '9');
-	for (size_t i = 0; i < name.len && plain; i++) {
-		char c = name.data[i];
-		plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-	}
-	return plain;
-}
-
-static void put_name(struct mp_buf *buf, struct mp_str name)
-{
-	const char *quote = is_plain(name) ? "" : "\"";
-	mp_buf_printf(buf, "%s%.*s%s", quote, MP_SIM_S(name), quote);
-}
-
 static void put_cell(struct mp_buf *buf, const void *data, size_t len)
 {
 	mp_buf_i32(buf, (int32_t)len);
@@ -75,7 +59,7 @@ static void tell_keyspace(struct describe *d, const struct mp_sim_keyspace *ks)
 {
 	if (d->with_text) {
 		mp_buf_text(&d->text, "CREATE KEYSPACE ");
-		put_name(&d->text, ks->name);
+		mp_sim_put_name(&d->text, ks->name);
 		mp_buf_text(&d->text, " WITH replication = ");
 		put_replication(d, &ks->strategy);
 		mp_buf_printf(&d->text, "  AND durable_writes = %s;", ks->durable_writes ? "true" : "false");
@@ -86,9 +70,9 @@ static void tell_keyspace(struct describe *d, const struct mp_sim_keyspace *ks)
 static void put_of(struct describe *d, const char *create, struct mp_str keyspace, struct mp_str name)
 {
 	mp_buf_text(&d->text, create);
-	put_name(&d->text, keyspace);
+	mp_sim_put_name(&d->text, keyspace);
 	mp_buf_u8(&d->text, '.');
-	put_name(&d->text, name);
+	mp_sim_put_name(&d->text, name);
 	mp_buf_text(&d->text, " (\n");
 }
 
@@ -104,7 +88,7 @@ static void tell_type(struct describe *d, const struct mp_sim_keyspace *ks, cons
 		put_of(d, "CREATE TYPE ", ks->name, udt->name);
 		for (uint16_t i = 0; i < udt->field_count; i++) {
 			mp_buf_text(&d->text, "    ");
-			put_name(&d->text, udt->fields[i].name);
+			mp_sim_put_name(&d->text, udt->fields[i].name);
 			put_type(d, udt->fields[i].type_text);
 			mp_buf_text(&d->text, i + 1 < udt->field_count ? ",\n" : "\n");
 		}
@@ -119,7 +103,7 @@ static void put_key(struct describe *d, const struct mp_sim_table *table)
 	mp_buf_printf(&d->text, "    PRIMARY KEY (%s", table->partition_count > 1 ? "(" : "");
 	for (uint16_t i = 0; i < keys; i++) {
 		mp_buf_text(&d->text, i > 0 ? ", " : "");
-		put_name(&d->text, table->columns[i]->name);
+		mp_sim_put_name(&d->text, table->columns[i]->name);
 		if (table->partition_count > 1 && i + 1 == table->partition_count)
 			mp_buf_u8(&d->text, ')');
 	}
@@ -131,7 +115,7 @@ static void put_order(struct describe *d, const struct mp_sim_table *table)
 	for (uint16_t i = 0; i < table->clustering_count; i++) {
 		const struct mp_sim_column *column = table->columns[table->partition_count + i];
 		mp_buf_text(&d->text, i == 0 ? "CLUSTERING ORDER BY (" : ", ");
-		put_name(&d->text, column->name);
+		mp_sim_put_name(&d->text, column->name);
 		mp_buf_text(&d->text, column->descending ? " DESC" : " ASC");
 	}
 	mp_buf_text(&d->text, table->clustering_count > 0 ? ")\n    AND " : "");
@@ -174,6 +158,12 @@ static void put_options(struct describe *d, const struct mp_sim_table *table)
 	              (int)table->default_ttl);
 }
 
+static void tell_index(struct describe *d, const struct mp_sim_table *table, const struct mp_sim_index *index)
+{
+	mp_sim_index_tell(&d->text, table, index);
+	add_row(d, table->keyspace, "index", index->name);
+}
+
 static int tell_table(struct describe *d, const struct mp_sim_table *table)
 {
 	if (d->with_text) {
@@ -185,7 +175,7 @@ static int tell_table(struct describe *d, const struct mp_sim_table *table)
 		put_of(d, "CREATE TABLE ", table->keyspace, table->name);
 		for (uint16_t i = 0; i < table->column_count; i++) {
 			mp_buf_text(&d->text, "    ");
-			put_name(&d->text, columns[i]->name);
+			mp_sim_put_name(&d->text, columns[i]->name);
 			put_type(d, columns[i]->type_text);
 			mp_buf_text(&d->text, columns[i]->kind == MP_SIM_STATIC ? " static,\n" : ",\n");
 		}
@@ -193,6 +183,9 @@ static int tell_table(struct describe *d, const struct mp_sim_table *table)
 		put_options(d, table);
 	}
 	add_row(d, table->keyspace, "table", table->name);
+	for (const struct mp_sim_index *index = table->indexes; d->with_text && index != NULL;
+	     index = index->next)
+		tell_index(d, table, index);
 	return 0;
 }
 
@@ -275,7 +268,7 @@ static int not_found(struct describe *d, const char *what, struct mp_str name, s
 	                   MP_SIM_S(name), MP_SIM_S(keyspace));
 }
 
-// One thing: a keyspace, a table, a type, or whatever has the name.
+// One thing: a keyspace, a table with its indexes, a type, an index, or whatever has the name.
 static int tell_one(struct describe *d)
 {
 	const struct mp_sim_describe *asked = d->asked;
@@ -290,15 +283,24 @@ static int tell_one(struct describe *d)
 	if (ks == NULL)
 		return not_found(d, "", d->keyspace.len > 0 ? d->keyspace : name, (struct mp_str){"", 0});
 	const struct mp_sim_table *table = mp_sim_schema_table(schema, ks->name, name);
-	if (asked->what != MP_SIM_DESCRIBE_TYPE && table != NULL)
+	if ((any || asked->what == MP_SIM_DESCRIBE_TABLE) && table != NULL)
 		return tell_table(d, table);
-	for (const struct mp_sim_udt *udt = ks->types; asked->what != MP_SIM_DESCRIBE_TABLE && udt != NULL;
-	     udt = udt->next) {
+	for (const struct mp_sim_udt *udt = ks->types;
+	     (any || asked->what == MP_SIM_DESCRIBE_TYPE) && udt != NULL; udt = udt->next) {
 		if (mp_str_eq(udt->name, name)) {
 			tell_type(d, ks, udt);
 			return 0;
 		}
 	}
+	struct mp_sim_table *of;
+	const struct mp_sim_index *index = mp_sim_index_find(ks, name, &of);
+	if ((any || asked->what == MP_SIM_DESCRIBE_INDEX) && index != NULL) {
+		tell_index(d, of, index);
+		return 0;
+	}
+	if (asked->what == MP_SIM_DESCRIBE_INDEX)
+		return mp_sim_fail(&d->req->err, MP_SE_INVALID, "Table for existing index '%.*s' not found in '%.*s'",
+		                   MP_SIM_S(name), MP_SIM_S(ks->name));
 	return not_found(d,
 	                 asked->what == MP_SIM_DESCRIBE_TABLE ? "Table "
 	                 : any                                ? ""
@@ -343,7 +345,7 @@ static int describe(struct describe *d)
 		return answer(d, cluster, 3);
 	}
 	bool one = what == MP_SIM_DESCRIBE_KEYSPACE || what == MP_SIM_DESCRIBE_TABLE ||
-	           what == MP_SIM_DESCRIBE_TYPE || what == MP_SIM_DESCRIBE_ANY;
+	           what == MP_SIM_DESCRIBE_TYPE || what == MP_SIM_DESCRIBE_INDEX || what == MP_SIM_DESCRIBE_ANY;
 	d->with_text = one || what == MP_SIM_DESCRIBE_SCHEMA;
 	MP_SIM_TRY(one ? tell_one(d) : tell_list(d));
 	return answer(d, things, d->with_text ? 4 : 3);

@@ -205,6 +205,53 @@ static int tell_types(struct mp_sim_teller *t)
 	return 0;
 }
 
+static void tell_index_options(struct mp_sim_teller *t, const struct mp_sim_index *index)
+{
+	size_t count = 0;
+	struct mp_str *map = mp_arena_alloc(t->arena, (index->option_count + 4u) * sizeof(*map));
+	if (map == NULL) {
+		t->failed = true;
+		return;
+	}
+	if (index->class_name.len > 0) {
+		map[count++] = mp_str_of("class_name");
+		map[count++] = index->class_name;
+	}
+	for (uint16_t i = 0; i < index->option_count; i++)
+		map[count++] = index->options[i];
+	map[count++] = mp_str_of("target");
+	map[count++] = index->target;
+	mp_sim_tell_texts(t, "options", map, count, true);
+}
+
+static int tell_indexes_of(struct mp_sim_teller *t, const struct mp_sim_table *table)
+{
+	for (const struct mp_sim_index *index = table->indexes; index != NULL; index = index->next) {
+		mp_sim_tell_text(t, "keyspace_name", table->keyspace);
+		mp_sim_tell_text(t, "table_name", table->name);
+		mp_sim_tell_text(t, "index_name", index->name);
+		mp_sim_tell_text(t, "kind", mp_str_of(index->class_name.len > 0 ? "CUSTOM" : "COMPOSITES"));
+		tell_index_options(t, index);
+		int rc = mp_sim_tell_row(t);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int tell_indexes(struct mp_sim_teller *t)
+{
+	const struct mp_sim_keyspace *ks = t->node->cluster->schema.keyspaces;
+	for (; ks != NULL; ks = ks->next) {
+		for (const struct mp_sim_table *table = ks->tables; table != NULL; table = table->next) {
+			int rc = tell_indexes_of(t, table);
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 #define COLUMNS                                                                                              \
 	"keyspace_name text, table_name text, column_name text, clustering_order text, column_name_bytes blob, " \
 	"kind text, "                                                                                            \
@@ -252,7 +299,7 @@ const struct mp_sim_virtual mp_sim_schema_tables[] = {
 	{"system_schema",
      "keyspace_name text, table_name text, index_name text, kind text, options frozen<map<text, text>>, "
      "PRIMARY KEY (keyspace_name, table_name, index_name)",
-     "indexes", 0, NULL},
+     "indexes", 0, tell_indexes},
 	{"system_schema",
      "keyspace_name text, view_name text, base_table_id uuid, base_table_name text, comment text, id uuid, "
      "include_all_columns boolean, where_clause text, PRIMARY KEY (keyspace_name, view_name)",

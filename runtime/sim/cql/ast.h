@@ -134,6 +134,7 @@ enum mp_sim_describe_what {
 	MP_SIM_DESCRIBE_KEYSPACE,
 	MP_SIM_DESCRIBE_TABLE,
 	MP_SIM_DESCRIBE_TYPE,
+	MP_SIM_DESCRIBE_INDEX,
 };
 
 struct mp_sim_describe {
@@ -141,6 +142,23 @@ struct mp_sim_describe {
 	bool full; // with the system's keyspaces
 	struct mp_str keyspace;
 	struct mp_str name;
+};
+
+enum mp_sim_index_target {
+	MP_SIM_INDEX_VALUE,  // of a column without parts
+	MP_SIM_INDEX_VALUES, // of a collection: what CONTAINS asks for
+	MP_SIM_INDEX_KEYS,   // CONTAINS KEY
+	MP_SIM_INDEX_ENTRIES,
+	MP_SIM_INDEX_FULL, // of a frozen collection
+};
+
+struct mp_sim_index_def {
+	struct mp_str name; // len 0: after its column
+	struct mp_str column;
+	enum mp_sim_index_target target;
+	bool custom;
+	struct mp_str class_name;          // USING
+	const struct mp_sim_term *options; // a map of texts; NULL: none
 };
 
 enum mp_sim_stmt_kind {
@@ -160,6 +178,8 @@ enum mp_sim_stmt_kind {
 	MP_SIM_CREATE_TYPE, // `table` is its name, `columns` are its fields
 	MP_SIM_ALTER_TYPE,
 	MP_SIM_DROP_TYPE,
+	MP_SIM_CREATE_INDEX,
+	MP_SIM_DROP_INDEX, // `table` is its name
 };
 
 struct mp_sim_stmt {
@@ -199,4 +219,5 @@ struct mp_sim_stmt {
 	struct mp_sim_word *clustering_key;
 	struct mp_sim_order *clustering_order;
 	struct mp_sim_property *properties;
+	struct mp_sim_index_def index;
 };

@@ -42,6 +42,10 @@ int mp_sim_parse_names(struct mp_sim_parser *p, struct mp_sim_word **list) MP_MU
 int mp_sim_parse_type(struct mp_sim_parser *p, struct mp_str *type) MP_MUST_CHECK;
 int mp_sim_parse_user_type(struct mp_sim_parser *p, enum mp_sim_stmt_kind kind) MP_MUST_CHECK;
 
+int mp_sim_parse_index(struct mp_sim_parser *p, bool create) MP_MUST_CHECK; // behind CREATE or DROP
+int mp_sim_parse_if_exists(struct mp_sim_parser *p,
+                           bool create) MP_MUST_CHECK; // IF [NOT] EXISTS, if it is there
+
 int mp_sim_parse_describe(struct mp_sim_parser *p) MP_MUST_CHECK;
 int mp_sim_parse_ddl(struct mp_sim_parser *p) MP_MUST_CHECK;
 int mp_sim_parse_select(struct mp_sim_parser *p) MP_MUST_CHECK;

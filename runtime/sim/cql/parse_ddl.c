@@ -10,6 +10,17 @@ static int unsupported(struct mp_sim_parser *p, const char *verb)
 	                   p->tok.line, p->tok.column, verb, MP_SIM_S(p->tok.raw));
 }
 
+int mp_sim_parse_if_exists(struct mp_sim_parser *p, bool create)
+{
+	int taken = mp_sim_accept_word(p, "IF");
+	if (taken <= 0)
+		return taken;
+	if (create)
+		MP_SIM_TRY(mp_sim_expect_word(p, "NOT"));
+	*(create ? &p->stmt->if_not_exists : &p->stmt->if_exists) = true;
+	return mp_sim_expect_word(p, "EXISTS");
+}
+
 static int parse_column(struct mp_sim_parser *p, struct mp_sim_column_def *column)
 {
 	MP_SIM_TRY(mp_sim_parse_name(p, &column->name));
@@ -161,13 +172,7 @@ static int parse_create(struct mp_sim_parser *p, bool table)
 {
 	struct mp_sim_stmt *stmt = p->stmt;
 	stmt->kind = table ? MP_SIM_CREATE_TABLE : MP_SIM_CREATE_KEYSPACE;
-	int taken = mp_sim_accept_word(p, "IF");
-	MP_SIM_TRY(taken);
-	if (taken > 0) {
-		MP_SIM_TRY(mp_sim_expect_word(p, "NOT"));
-		MP_SIM_TRY(mp_sim_expect_word(p, "EXISTS"));
-		stmt->if_not_exists = true;
-	}
+	MP_SIM_TRY(mp_sim_parse_if_exists(p, true));
 	if (table) {
 		MP_SIM_TRY(mp_sim_parse_table(p));
 		MP_SIM_TRY(parse_table_columns(p));
@@ -183,12 +188,7 @@ static int parse_drop(struct mp_sim_parser *p, bool table)
 {
 	struct mp_sim_stmt *stmt = p->stmt;
 	stmt->kind = table ? MP_SIM_DROP_TABLE : MP_SIM_DROP_KEYSPACE;
-	int taken = mp_sim_accept_word(p, "IF");
-	MP_SIM_TRY(taken);
-	if (taken > 0) {
-		MP_SIM_TRY(mp_sim_expect_word(p, "EXISTS"));
-		stmt->if_exists = true;
-	}
+	MP_SIM_TRY(mp_sim_parse_if_exists(p, false));
 	return table ? mp_sim_parse_table(p) : mp_sim_parse_name(p, &stmt->keyspace);
 }
 
@@ -202,6 +202,8 @@ int mp_sim_parse_ddl(struct mp_sim_parser *p)
 		return mp_sim_parse_user_type(p, create  ? MP_SIM_CREATE_TYPE
 		                                 : alter ? MP_SIM_ALTER_TYPE
 		                                         : MP_SIM_DROP_TYPE);
+	if (!alter && (mp_sim_at_word(p, "INDEX") || (create && mp_sim_at_word(p, "CUSTOM"))))
+		return mp_sim_parse_index(p, create);
 	bool table = mp_sim_at_word(p, "TABLE") || mp_sim_at_word(p, "COLUMNFAMILY");
 	if (!table && !mp_sim_at_word(p, "KEYSPACE") && !mp_sim_at_word(p, "SCHEMA"))
 		return p->tok.kind == MP_SIM_TOK_WORD ? unsupported(p, create  ? "CREATE"

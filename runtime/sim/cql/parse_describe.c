@@ -20,6 +20,7 @@ static const struct form {
 	{"TABLE", MP_SIM_DESCRIBE_TABLE, true},
 	{"COLUMNFAMILY", MP_SIM_DESCRIBE_TABLE, true},
 	{"TYPE", MP_SIM_DESCRIBE_TYPE, true},
+	{"INDEX", MP_SIM_DESCRIBE_INDEX, true},
 };
 
 static int parse_named(struct mp_sim_parser *p)

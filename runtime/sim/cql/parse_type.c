@@ -191,13 +191,7 @@ int mp_sim_parse_user_type(struct mp_sim_parser *p, enum mp_sim_stmt_kind kind)
 {
 	struct mp_sim_stmt *stmt = p->stmt;
 	stmt->kind = kind;
-	int taken = mp_sim_accept_word(p, "IF");
-	MP_SIM_TRY(taken);
-	if (taken > 0 && kind == MP_SIM_CREATE_TYPE)
-		MP_SIM_TRY(mp_sim_expect_word(p, "NOT"));
-	if (taken > 0)
-		MP_SIM_TRY(mp_sim_expect_word(p, "EXISTS"));
-	*(kind == MP_SIM_CREATE_TYPE ? &stmt->if_not_exists : &stmt->if_exists) = taken > 0;
+	MP_SIM_TRY(mp_sim_parse_if_exists(p, kind == MP_SIM_CREATE_TYPE));
 	MP_SIM_TRY(mp_sim_parse_table(p));
 	if (kind == MP_SIM_ALTER_TYPE)
 		return parse_alter(p);

@@ -283,21 +283,58 @@ static int check_groups(struct mp_sim_plan *plan, struct mp_sim_error *err)
 	return 0;
 }
 
+// By an index, and one that is taken beside others.
+static bool is_served(const struct mp_sim_plan *plan, const struct mp_sim_relation *rel, bool *beside)
+{
+	bool served = false;
+	for (const struct mp_sim_index *index = plan->table->indexes; index != NULL; index = index->next) {
+		if (!mp_sim_index_serves(index, rel))
+			continue;
+		served = true;
+		*beside = *beside || index->ranges;
+	}
+	return served;
+}
+
+static int check_filters(const struct mp_sim_plan *plan, struct mp_sim_error *err)
+{
+	const struct mp_sim_where *where = &plan->where;
+	uint16_t served = 0, beside = 0;
+	for (uint16_t i = 0; i < where->filter_count; i++) {
+		bool with_others = false;
+		served += is_served(plan, where->filters[i], &with_others);
+		beside += with_others;
+	}
+	if (served > 0 && plan->stmt->order != NULL)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "ORDER BY with 2ndary indexes is not supported, except for ANN queries.");
+	for (uint16_t i = 0; served > 0 && where->full_key && i < plan->table->partition_count; i++) {
+		if (where->keys[i]->op == MP_SIM_IN)
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "Select on indexed columns and with IN clause for the PRIMARY KEY are not "
+			                   "supported");
+	}
+	uint16_t count = where->filter_count;
+	bool by_index = served == count && (count == 1 || beside == count);
+	if (count == 0 || by_index || where->filters_by_key || plan->stmt->allow_filtering ||
+	    plan->table->source != NULL)
+		return 0;
+	return mp_sim_fail(
+		err, MP_SE_INVALID,
+		"Cannot execute this query as it might involve data filtering and thus may have unpredictable "
+		"performance. If you want to execute this query despite the performance unpredictability, use "
+		"ALLOW FILTERING");
+}
+
 int mp_sim_plan_select(struct mp_sim_plan *plan, struct mp_sim_error *err)
 {
 	const struct mp_sim_stmt *stmt = plan->stmt;
 	MP_SIM_TRY(stmt->select_all ? select_all(plan, err) : select_list(plan, err));
 	MP_SIM_TRY(mp_sim_plan_where(plan, err));
 	MP_SIM_TRY(check_groups(plan, err));
+	MP_SIM_TRY(check_filters(plan, err));
 	MP_SIM_TRY(check_order(plan, err));
 	MP_SIM_TRY(check_distinct(plan, err));
-	if (plan->where.filter_count > 0 && !plan->where.filters_by_key && !stmt->allow_filtering &&
-	    plan->table->source == NULL)
-		return mp_sim_fail(
-			err, MP_SE_INVALID,
-			"Cannot execute this query as it might involve data filtering and thus may have unpredictable "
-			"performance. If you want to execute this query despite the performance unpredictability, use "
-			"ALLOW FILTERING");
 	const struct mp_type *integer = mp_sim_scalar_type(MP_TYPE_INT);
 	MP_SIM_TRY(
 		mp_sim_plan_marker(plan, stmt->partition_limit, mp_str_of("[per_partition_limit]"), integer, err));

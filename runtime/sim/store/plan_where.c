@@ -162,9 +162,9 @@ int mp_sim_plan_where(struct mp_sim_plan *plan, struct mp_sim_error *err)
 		MP_SIM_TRY(relation_marker(plan, rel, column, err));
 		if (is_taken(&plan->where, plan->table, rel))
 			continue;
-		for (const struct mp_sim_relation *before = plan->stmt->where; before != rel; before = before->next) {
-			if (before->token == NULL && mp_str_eq(before->column, rel->column) && before->op == MP_SIM_EQ &&
-			    rel->op == MP_SIM_EQ)
+		for (const struct mp_sim_relation *other = plan->stmt->where; other != NULL; other = other->next) {
+			if (other != rel && other->token == NULL && mp_str_eq(other->column, rel->column) &&
+			    (other->op == MP_SIM_EQ || rel->op == MP_SIM_EQ))
 				return mp_sim_fail(err, MP_SE_INVALID,
 				                   "%.*s cannot be restricted by more than one relation if it "
 				                   "includes an Equal",

@@ -167,6 +167,24 @@ void mp_sim_schema_unlink_table(struct mp_sim_schema *schema, struct mp_sim_tabl
 	mp_sim_table_unref(table);
 }
 
+// ---- names ------------------------------------------------------------------------------------------------
+
+static bool is_plain(struct mp_str name)
+{
+	bool plain = name.len > 0 && !(name.data[0] >= '0' && name.data[0] <= '9');
+	for (size_t i = 0; i < name.len && plain; i++) {
+		char c = name.data[i];
+		plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+	}
+	return plain;
+}
+
+void mp_sim_put_name(struct mp_buf *buf, struct mp_str name)
+{
+	const char *quote = is_plain(name) ? "" : "\"";
+	mp_buf_printf(buf, "%s%.*s%s", quote, MP_SIM_S(name), quote);
+}
+
 // ---- keyspaces --------------------------------------------------------------------------------------------
 
 struct mp_sim_keyspace *mp_sim_schema_add_keyspace(struct mp_sim_schema *schema, struct mp_str name,

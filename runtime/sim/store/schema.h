@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/uuid.h"
 #include "sim/cql/ast.h"
 #include "sim/cql/error.h"
@@ -25,6 +26,18 @@ struct mp_sim_column {
 	bool counter;
 };
 
+struct mp_sim_index { // lies in its table's arena, also when it was dropped
+	struct mp_str name;
+	struct mp_str target; // as system_schema tells it: "v", "keys(m)"
+	struct mp_sim_column *column;
+	enum mp_sim_index_target kind;
+	struct mp_str class_name; // len 0: Cassandra's own
+	bool ranges;              // also < and >, and beside others: storage-attached
+	struct mp_str *options;   // key, value, key, value: of a class
+	uint16_t option_count;
+	struct mp_sim_index *next; // by name
+};
+
 struct mp_sim_table {
 	uint32_t refs;
 	struct mp_arena arena;
@@ -41,6 +54,7 @@ struct mp_sim_table {
 	bool dropped;
 	struct mp_str comment;
 	int32_t default_ttl;
+	struct mp_sim_index *indexes;
 	const struct mp_sim_virtual *source; // a table made from the live state; NULL: stored
 	struct mp_sim_keyspace *owner;       // NULL once dropped
 	struct mp_sim_table *next;
@@ -108,7 +122,7 @@ struct mp_sim_change {
 	const char *target; // "KEYSPACE", "TABLE", "TYPE"
 	struct mp_str keyspace;
 	struct mp_str name;
-	struct mp_sim_table *table; // ALTER, DROP TABLE: a reference for the caller to give back
+	struct mp_sim_table *table; // ALTER, DROP TABLE, INDEX: a reference for the caller to give back
 };
 // `keyspace` is the connection's, for names without one. The names of `change` borrow from the statement.
 int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
@@ -130,6 +144,20 @@ void mp_sim_schema_link_table(struct mp_sim_schema *schema, struct mp_sim_keyspa
 void mp_sim_schema_unlink_table(struct mp_sim_schema *schema,
                                 struct mp_sim_table *table); // gives its reference back
 void mp_sim_schema_unlink_keyspace(struct mp_sim_schema *schema, struct mp_sim_keyspace *ks);
+
+void mp_sim_put_name(struct mp_buf *buf, struct mp_str name); // in double quotes where CQL wants them
+
+// schema_index.c
+int mp_sim_schema_change_index(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
+                               struct mp_sim_keyspace *ks, struct mp_sim_change *change,
+                               struct mp_sim_error *err) MP_MUST_CHECK;
+struct mp_sim_index *mp_sim_index_find(const struct mp_sim_keyspace *ks, struct mp_str name,
+                                       struct mp_sim_table **table); // NULL: none
+// Does it find the rows of the relation without looking at others?
+bool mp_sim_index_serves(const struct mp_sim_index *index, const struct mp_sim_relation *rel);
+// The statement that makes it again.
+void mp_sim_index_tell(struct mp_buf *text, const struct mp_sim_table *table,
+                       const struct mp_sim_index *index);
 
 // schema_type.c: users' types, and what a type's text means where they are known.
 int mp_sim_schema_change_type(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,

@@ -381,6 +381,14 @@ static int change_type(struct mp_sim_schema *schema, const struct mp_sim_stmt *s
 	return ks == NULL ? no_keyspace(keyspace, err) : mp_sim_schema_change_type(schema, stmt, ks, change, err);
 }
 
+static int change_index(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt, struct mp_str keyspace,
+                        struct mp_sim_change *change, struct mp_sim_error *err)
+{
+	struct mp_sim_keyspace *ks = mp_sim_schema_keyspace(schema, keyspace);
+	return ks == NULL ? no_keyspace(keyspace, err)
+	                  : mp_sim_schema_change_index(schema, stmt, ks, change, err);
+}
+
 int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt *stmt,
                           struct mp_str keyspace, struct mp_sim_change *change, struct mp_sim_error *err)
 {
@@ -404,6 +412,8 @@ int mp_sim_schema_execute(struct mp_sim_schema *schema, const struct mp_sim_stmt
 	case MP_SIM_CREATE_TYPE:
 	case MP_SIM_ALTER_TYPE:
 	case MP_SIM_DROP_TYPE: return change_type(schema, stmt, keyspace, change, err);
+	case MP_SIM_CREATE_INDEX:
+	case MP_SIM_DROP_INDEX: return change_index(schema, stmt, keyspace, change, err);
 	default: return mp_sim_fail(err, MP_SE_SERVER_ERROR, "not a schema statement");
 	}
 }

@@ -162,6 +162,43 @@ refused("too long a vector", "INSERT INTO made (k, v) VALUES (1, [1, 2, 3, 4])",
 refused("too long a tuple", "INSERT INTO made (k, t) VALUES (1, (1, 'a', 2))", InvalidRequest)
 refused("a type in use", "DROP TYPE addr", InvalidRequest)
 
+# indexes
+session.execute("CREATE TABLE found (k int, c int, v int, w text, t set<text>, m map<text, int>, PRIMARY KEY (k, c))")
+for at in range(6):
+    session.execute("INSERT INTO found (k, c, v, w, t, m) VALUES (%s, %s, %s, 'w', {'x'}, {'p': 1})", (at % 2, at, at % 3))
+refused("without an index", "SELECT * FROM found WHERE v = 1", InvalidRequest)
+for target in ("v", "w", "KEYS(m)", "t"):
+    session.execute("CREATE INDEX ON found (%s)" % target)
+session.execute("CREATE INDEX IF NOT EXISTS found_v_idx ON found (v)")
+refused("the same index", "CREATE INDEX another ON found (v)", InvalidRequest)
+refused("an index on the key", "CREATE INDEX ON found (k)", InvalidRequest)
+say("indexes", session.execute("SELECT * FROM system_schema.indexes WHERE keyspace_name = 'crud_proof'"))
+print(json.dumps(["indexes as the driver understood them", sorted(
+    (index.name, index.kind) for index in cluster.metadata.keyspaces["crud_proof"].tables["found"].indexes.values())]))
+# An index of a real node may still be building.
+deadline = time.monotonic() + 30
+while time.monotonic() < deadline:
+    try:
+        if [len(list(session.execute("SELECT * FROM found WHERE " + one))) for one in
+                ("v = 1", "w = 'w'", "m CONTAINS KEY 'p'", "t CONTAINS 'x'")] == [2, 6, 6, 6]:
+            break
+    except Exception:
+        pass
+    time.sleep(0.2)
+say("by an index", session.execute("SELECT k, c FROM found WHERE v = 1"))
+say("by an index and the key", session.execute("SELECT k, c FROM found WHERE v = 1 AND k = 0"))
+say("by the keys of a map", session.execute("SELECT k, c FROM found WHERE m CONTAINS KEY 'p'"))
+refused("by two indexes", "SELECT * FROM found WHERE v = 1 AND w = 'w'", InvalidRequest)
+refused("a range", "SELECT * FROM found WHERE v > 1", InvalidRequest)
+refused("in order", "SELECT * FROM found WHERE k = 1 AND v = 1 ORDER BY c DESC", InvalidRequest)
+refused("several keys", "SELECT * FROM found WHERE k IN (0, 1) AND v = 1", InvalidRequest)
+refused("beside a column of the key", "SELECT * FROM found WHERE c > 0 AND v = 1", InvalidRequest)
+refused("twice", "SELECT * FROM found WHERE v > 0 AND v = 1", InvalidRequest)
+session.execute("DROP INDEX found_v_idx")
+refused("no index", "DROP INDEX found_v_idx", InvalidRequest)
+refused("without it", "SELECT * FROM found WHERE v = 1", InvalidRequest)
+say("described", session.execute("DESCRIBE INDEX found_w_idx"))
+
 # static columns
 session.execute("CREATE TABLE parts (k int, c int, s text STATIC, v int, PRIMARY KEY (k, c))")
 session.execute("INSERT INTO parts (k, s) VALUES (1, 'only')")
