@@ -59,3 +59,39 @@ java17() {
   done
   die 'no Java 17 found: run scripts/packages live, or name its java in MOONPOOL_JAVA'
 }
+
+# bare_debian FOLDER KEEP: a minimal Debian 12 in an empty folder, made by debootstrap (for root), from this machine's
+# mirror. KEEP is yes or no: whether the one of the last time will do, and this one is kept for the next.
+bare_debian() {
+  local system=$1 keep=$2 archive=$cache/bare-debian.tar mirror
+  if [[ $keep == yes && -f $archive ]]; then
+    say 'unpacking the bare Debian 12 of the last time'
+    tar -xpf "$archive" -C "$system"
+    return
+  fi
+  command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
+  say 'making a bare Debian 12 (about a minute)'
+  mirror=$(grep -rhoE '(^URIs: *|^deb (\[.*\] *)?)https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d/ 2>/dev/null |
+    grep -oE 'https?://[^ ]+' | head -n 1) || true
+  quietly debootstrap debootstrap --variant=minbase bookworm "$system" ${mirror:+"$mirror"}
+  if [[ $keep == yes ]]; then tar -cf "$archive.$$" -C "$system" . && mv "$archive.$$" "$archive"; fi
+}
+
+# hand_in_settings FOLDER: how this machine reaches its package registries, for a system in a folder: apt sources and
+# settings, certificates, pip and Maven settings.
+hand_in_settings() {
+  local system=$1 path settings
+  say 'handing in the apt, pip and Maven settings and certificates of this machine'
+  rm -f "$system/etc/apt/sources.list"
+  mapfile -t settings < <(grep -lrE 'Acquire::(https?|Check|Retries|.*[Pp]roxy)' /etc/apt/apt.conf /etc/apt/apt.conf.d 2>/dev/null)
+  for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/auth.conf /etc/apt/auth.conf.d /etc/apt/preferences.d \
+    /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /etc/apt/keyrings "${settings[@]}" \
+    /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates /etc/pip.conf /etc/resolv.conf /etc/hosts; do
+    [[ -e $path ]] || continue
+    mkdir -p "$system$(dirname "$path")"
+    cp -aLT "$path" "$system$path"
+  done
+  for path in .pip/pip.conf .config/pip/pip.conf .m2/settings.xml; do
+    if [[ -f $HOME/$path ]]; then install -D -m 600 "$HOME/$path" "$system/root/$path"; fi
+  done
+}
