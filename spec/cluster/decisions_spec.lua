@@ -111,6 +111,20 @@ describe("the decision log", function()
       end)
   end
 
+  it("tells a tag whatever is in it", {}, function(world)
+    local pool = world:pool { decisionLog = { sample = 1 } }
+    local bytes = {}
+    for c = 1, 127 do bytes[c] = string.char(c) end
+    local tags = { table.concat(bytes), "one", "\27[31m", "ü\255" }
+    assert(pool:setHostTags(world:host(1), tags))
+    assert(pool:execute "SELECT key FROM system.local")
+    local host = by_host(assert(pool:decisions(1))[1])[world:host(1)]
+    tags[4] = "???"
+    table.sort(host.tags)
+    table.sort(tags)
+    assert.same(tags, host.tags)
+  end)
+
   it("has no value, no statement and no secret", {}, function(world)
     table_of(world)
     local path = folder() .. "/log"

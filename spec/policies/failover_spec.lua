@@ -250,6 +250,27 @@ describe("a failover policy", function()
     end)
   end
 
+  it("that fails for one of all roles and states is refused when it is loaded", function()
+    for home = 0, 2 do
+      for serving = 0, 2 do
+        for _, up in ipairs { "==", ">" } do
+          local case = ("if home.index == %d and serving.index == %d and home.up %s 0 then error 'seen' end")
+            :format(home, serving, up)
+          local p, why = try(case)
+          assert.is_nil(p, case)
+          assert.matches("seen", why, 1, true)
+        end
+      end
+    end
+    for _, case in ipairs { "home:downFor(1) >= 100000000", "home:upFor(1) >= 100000000", "serving:downFor(1) > 200000",
+      "home:downFor(1) == 0 and home.up == 0", "home:upFor(1) == 0 and home.up > 0", "home:downFor(1) == 1000",
+      "home:upFor(1) == 2000" } do
+      local p, why = try("if " .. case .. " then error 'seen' end")
+      assert.is_nil(p, case)
+      assert.matches("seen", why, 1, true)
+    end
+  end)
+
   it("never makes C serve what is no datacentre, whatever it returns", function()
     local p = assert(try [[
       if home.total ~= 4 then return end

@@ -154,6 +154,27 @@ describe("parameters", function()
       {}))
   end)
 
+  it_in("that are not prepared are an int where they fit one, a bigint or a double beyond", function(world)
+    world:schema "CREATE TABLE ks.n (k int PRIMARY KEY, i int, b bigint, d double)"
+    local pool = world:pool()
+    local function takes(column, value)
+      return (pool:execute(("INSERT INTO ks.n (k, %s) VALUES (1, ?)"):format(column), { value }, { prepare = false }))
+    end
+    for _, value in ipairs { 0, -1, 2147483647, -2147483648 } do
+      assert.truthy(takes("i", value), value)
+      assert.is_nil(takes("b", value), value)
+      assert.is_nil(takes("d", value), value)
+    end
+    for _, value in ipairs { 2147483648, -2147483649, 2 ^ 53, -2 ^ 53, 5LL, 2147483647LL } do
+      assert.truthy(takes("b", value), tostring(value))
+      assert.is_nil(takes("i", value), tostring(value))
+    end
+    for _, value in ipairs { 0.5, -1e-300, math.huge, -math.huge, 0 / 0 } do
+      assert.truthy(takes("d", value), tostring(value))
+      assert.is_nil(takes("i", value), tostring(value))
+    end
+  end)
+
   it_in("are 65535 at most, and so are the bytes of a name", function(world)
     world:schema(CREATE)
     local pool = world:pool()
