@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariants: there is room for ids below `capacity`, a multiple of 64 or the limit; those beyond are free. A set bit
-// has no call; in_use counts the clear bits below `limit`; orphans counts those of them without a call. The lowest free
-// id is always the next one, so the few ids that a connection really needs stay in few cache lines, however many it may
-// use. Behind the bits stands a word that is not 0: where a search for a free id ends, if not before.
+// has no call; in_use counts the clear bits; orphans counts those of them without a call. The lowest free id is always
+// the next one, so the few ids that a connection really needs stay in few cache lines, however many it may use; bits
+// beyond the limit are set, and no search comes to them while one below is. Behind the bits stands a word that is not
+// 0: where a search for a free id ends, if not before.
 #include "link/streams.h"
 
 #include <string.h>
@@ -32,8 +33,6 @@ static MP_COLD int grow(struct mp_streams *streams)
 		return MP_ENOMEM;
 	streams->calls = calls;
 	memset(bits + old_words, 0xff, (words + 1 - old_words) * sizeof(bits[0]));
-	if (capacity % WORD_BITS != 0)
-		bits[words - 1] = (UINT64_C(1) << (capacity % WORD_BITS)) - 1;
 	memset(calls + streams->capacity, 0, (capacity - streams->capacity) * sizeof(calls[0]));
 	streams->capacity = capacity;
 	return 0;

@@ -102,27 +102,31 @@ static struct mp_type *parse_children(struct parser *in, uint16_t id, size_t cou
 	return take_mark(in, '>') ? type : NULL;
 }
 
-// How many types stand between the '<' that follows and its '>'; 0 when there is no such pair.
-static size_t count_children(struct parser in)
+// How many types stand between the '<' that follows and its '>'. False: there is no such pair.
+static bool count_children(struct parser in, size_t *children)
 {
+	*children = 0;
 	if (!take_mark(&in, '<'))
-		return 0;
+		return false;
+	if (take_mark(&in, '>'))
+		return true;
 	size_t count = 1;
 	unsigned open = 1;
-	bool quoted = false;
+	char quote = '\0'; // of a class, or of the name of a user's type, that is not over
 	for (; in.pos < in.end; in.pos++) {
-		if (*in.pos == '\'')
-			quoted = !quoted;
-		else if (quoted)
-			continue;
+		if (quote != '\0')
+			quote = *in.pos == quote ? '\0' : quote;
+		else if (*in.pos == '\'' || *in.pos == '"')
+			quote = *in.pos;
 		else if (*in.pos == '<')
 			open++;
-		else if (*in.pos == '>' && --open == 0)
-			return count;
-		else if (*in.pos == ',' && open == 1)
+		else if (*in.pos == '>' && --open == 0) {
+			*children = count;
+			return count <= UINT16_MAX;
+		} else if (*in.pos == ',' && open == 1)
 			count++;
 	}
-	return 0;
+	return false;
 }
 
 static struct mp_type *parse_vector(struct parser *in, unsigned depth)
@@ -197,8 +201,8 @@ static struct mp_type *parse_type(struct parser *in, unsigned depth)
 		case MP_TYPE_SET: return parse_children(in, names[i].id, 1, depth);
 		case MP_TYPE_MAP: return parse_children(in, names[i].id, 2, depth);
 		case MP_TYPE_TUPLE: {
-			size_t count = count_children(*in);
-			return count > 0 && count <= UINT16_MAX ? parse_children(in, names[i].id, count, depth) : NULL;
+			size_t count; // CQL knows none without fields; classes do, and so do schema tables
+			return count_children(*in, &count) ? parse_children(in, names[i].id, count, depth) : NULL;
 		}
 		case MP_TYPE_VECTOR: return parse_vector(in, depth);
 		case MP_TYPE_CUSTOM: // no words of CQL's
@@ -272,9 +276,11 @@ static void format(struct mp_buf *buf, const struct mp_type *type, bool nested)
 	} else {
 		mp_buf_text(buf, mp_type_id_name(type->id));
 	}
-	if (type->child_count > 0 && type->id != MP_TYPE_UDT) {
+	if ((type->child_count > 0 && type->id != MP_TYPE_UDT) || type->id == MP_TYPE_TUPLE) {
+		mp_buf_u8(buf, '<');
 		for (size_t i = 0; i < type->child_count; i++) {
-			mp_buf_text(buf, i == 0 ? "<" : ", ");
+			if (i > 0)
+				mp_buf_text(buf, ", ");
 			format(buf, type->children[i], true);
 		}
 		if (type->id == MP_TYPE_VECTOR)

@@ -64,6 +64,7 @@ local seeds = {
     "88 0001 0001 'k' 00000001 ff 00000001 'Q' 0001 00",
   },
   type_text = {
+    "27 'TupleType()' 27", "'frozen<tuple<>>'",
     "'int'", "'map<text, frozen<list<int>>>'", "'tuple<int, uuid, set<blob>>'", "27 'a.b.C' 27",
     "'frozen<map<varchar,list<timeuuid>>>'", "'list<duration>'", "'list<date> '",
     "'vector<float, 3>'", "'vector<frozen<tuple<int,text>>,2>'", "27 'ListType(VectorType(Int32Type , 7))' 27",

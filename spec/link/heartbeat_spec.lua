@@ -252,4 +252,60 @@ describe("a heartbeat", function()
       world:until_true(function() return link.closed end)
     end)
   end)
+
+  describe("whose times are changed", function()
+    local function set(link, interval, timeout) C.mp_conn_set_heartbeat(link.conn, interval, timeout) end
+
+    it("comes by the new ones", function()
+      local link, node = open { heartbeat_interval_ms = 60000, heartbeat_timeout_ms = 300 }
+      set(link, 1000, 300)
+      world:pass(3500)
+      assert.equal(3, node.heartbeats)
+      set(link, 1000, 300) -- the same
+      set(link, 0, 300)
+      world:pass(60000)
+      assert.equal(3, node.heartbeats)
+      set(link, 2000, 200) -- one has been due for long
+      world:pass(2100)
+      assert.equal(5, node.heartbeats)
+      swallow(node)
+      world:until_true(function() return link.closed end)
+      assert.equal(reason "HEARTBEAT", link.closed.reason)
+    end)
+
+    it("is judged by the time of its question while one is under way", function()
+      local link, node = open { heartbeat_interval_ms = 60000, heartbeat_timeout_ms = 300 }
+      swallow(node)
+      link:probe()
+      set(link, 500, 300)
+      world:until_true(function() return link.closed end)
+      assert.equal(reason "HEARTBEAT", link.closed.reason)
+    end)
+
+    it("is asked without a time for its answer only when it is due", function()
+      local link, node = open { heartbeat_interval_ms = 60000, heartbeat_timeout_ms = 300 }
+      set(link, 60000, 0)
+      link:probe()
+      world:pass(1000)
+      assert.equal(0, node.heartbeats)
+    end)
+
+    it("begins with the connection when that still opens, and while it drains", function()
+      world = link_world.open { settings = { heartbeat_interval_ms = 0, heartbeat_timeout_ms = 300 } }
+      local link = world.client:open(world.addr)
+      set(link, 1000, 300)
+      world:until_true(function() return link.ready end)
+      local node = world.peer:last()
+      world:pass(1500)
+      assert.equal(1, node.heartbeats)
+      local call = assert(link:call "slow")
+      link:drain()
+      set(link, 500, 300)
+      world:pass(1200)
+      assert.is_true(node.heartbeats >= 3)
+      node:echo(node.requests[1], "done")
+      world:until_true(function() return link.closed end)
+      assert.equal(0, call.rc)
+    end)
+  end)
 end)

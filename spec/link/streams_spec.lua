@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local breaks = require "spec.support.faults.breaks"
 
 describe("the stream ids of a connection", function()
   local streams, calls, found
+  local before = ffi.cast("struct mp_call *", 8)
 
   local function open(limit)
     streams = ffi.new "struct mp_streams"
@@ -12,7 +14,7 @@ describe("the stream ids of a connection", function()
   end
 
   local function answer(id)
-    found = ffi.new "struct mp_call *[1]"
+    found = ffi.new("struct mp_call *[1]", { before }) -- which goes
     return C.mp_streams_answer(streams, id, found)
   end
 
@@ -121,6 +123,48 @@ describe("the stream ids of a connection", function()
     local stats = C.mp_mem_stats()
     for id = 0, 1999 do assert(C.mp_streams_take(streams, calls + id) == id) end
     assert.equal(stats.allocs, C.mp_mem_stats().allocs)
+  end)
+
+  it("are looked for where one may be free", function()
+    open(32768)
+    for id = 0, 6399 do assert(C.mp_streams_take(streams, calls + id) == id) end
+    assert.equal(99, streams.hint)
+    assert.equal(1, answer(700))
+    assert.equal(10, streams.hint)
+    assert.equal(700, C.mp_streams_take(streams, calls))
+    assert.equal(6400, C.mp_streams_take(streams, calls))
+    assert.equal(100, streams.hint)
+  end)
+
+  it("have no room beyond the limit", function()
+    for _, limit in ipairs { 1, 10, 64, 65, 100, 200 } do
+      open(limit)
+      for id = 0, limit - 1 do assert(C.mp_streams_take(streams, calls + id) == id) end
+      assert.equal(limit, streams.capacity)
+      if limit < 200 then C.mp_streams_deinit(streams) end
+    end
+  end)
+
+  it("are no place for mistakes: what cannot be ends the process", function()
+    open(100)
+    assert.is_true(breaks(C.mp_streams_init, streams, 0) and breaks(C.mp_streams_init, streams, 32769))
+    assert.is_true(breaks(C.mp_streams_take, streams, nil))
+    for _, id in ipairs { -1, 0, 63, 64, 100 } do assert.is_true(breaks(C.mp_streams_orphan, streams, id), id) end
+    assert.equal(0, C.mp_streams_take(streams, calls))
+    assert.is_false(breaks(C.mp_streams_orphan, streams, 0))
+    C.mp_streams_orphan(streams, 0)
+    assert.is_true(breaks(C.mp_streams_orphan, streams, 0))
+    streams.orphans = 0
+    assert.is_true(breaks(answer, 0))
+    streams.orphans, streams.in_use = 1, 0
+    assert.is_true(breaks(answer, 0))
+    streams.in_use = 1
+    streams.calls[1] = calls -- somebody's, whose id is free
+    assert.is_true(breaks(C.mp_streams_take, streams, calls))
+    streams.calls[1], streams.limit = nil, 1
+    assert.equal(C.MP_EBUSY, C.mp_streams_take(streams, calls))
+    streams.in_use = 0 -- of an id beyond the limit
+    assert.is_true(breaks(C.mp_streams_take, streams, calls))
   end)
 
   it("go on with what there is when there is no memory for more", function()

@@ -147,7 +147,8 @@ describe("a composed type", function()
 
   it("is refused when it is not one", function()
     for _, cql in ipairs { "", " ", "int2", "list", "list<", "list<>", "list<int", "list<int,int>", "map<int>",
-      "map<int,int,int>", "int>", "int int", "frozen", "frozen<>", "frozen<int", "tuple<>", "tuple<int", "'", "''",
+      "map<int,int,int>", "int>", "int int", "frozen", "frozen<>", "frozen<int", "tuple", "tuple<,>",
+      "tuple<int", "'", "''",
       "'a", "list<int>>", "<int>", "list<,>", "nosuch", "custom", "udt", "list<int>,", "\0" } do
       assert.is_nil(parse(cql), cql)
     end
@@ -164,7 +165,7 @@ describe("a type that is named by its class", function()
       ["$ReversedType($TimeUUIDType)"] = "timeuuid", ["$ListType($Int32Type)"] = "list<int>",
       ["$FrozenType($SetType( $UTF8Type ))"] = "set<text>", ["$MapType($UUIDType,$FrozenType($ListType($BytesType)))"] =
         "map<uuid, frozen<list<blob>>>",
-      ["$TupleType($Int32Type,$UTF8Type)"] = "tuple<int, text>", ["$TupleType()"] = "tuple",
+      ["$TupleType($Int32Type,$UTF8Type)"] = "tuple<int, text>", ["$TupleType()"] = "tuple<>",
       ["$VectorType($FloatType , 3)"] = "vector<float, 3>", ["$VectorType($VectorType($UTF8Type,2),7)"] =
         "vector<vector<text, 2>, 7>",
       ["$UserType(ks,61646472,7a6970:$Int32Type,6269674e616d65:$ListType($Int32Type))"] = "addr",
@@ -388,6 +389,14 @@ describe("the name of a user's type in a text", function()
     local type, asked = parse_with 'map<frozen<"K">, tuple<v, list<"a,b>">>>'
     assert.equal("map<int, frozen<tuple<int, frozen<list<int>>>>>", type)
     assert.same({ "K", "v", "a,b>" }, asked)
+  end)
+
+  it("may hold what divides the fields of a tuple", function()
+    for fields, read_as in pairs { ['"a,b"'] = "int", ['"a>b", "<"'] = "int, int", ['"a""b", "c,"'] = "int, int",
+      ["'v(a, b)', \"'\""] = "'v(a, b)', int", ["list<\"<,\">, 'a<'"] = "frozen<list<int>>, 'a<'", [""] = "",
+      [" "] = "" } do
+      assert.equal("tuple<" .. read_as .. ">", (parse_with("tuple<" .. fields .. ">")))
+    end
   end)
 
   it("is none when its quotes do not end, and where nobody knows names", function()

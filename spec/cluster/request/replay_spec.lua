@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 local C = require "spec.support.c"
+local breaks = require "spec.support.faults.breaks"
 
 local READ, IDEMPOTENT, UNSAFE, FRAGILE = 0, 1, 2, 3
 
@@ -56,6 +57,9 @@ describe("the replay gate", function()
 
   it("has a name for each row, and none beyond them", function()
     assert.equal("?", ffi.string(C.mp_replay_outcome_name(C.MP_OUTCOME_COUNT)))
+    assert.is_true(breaks(C.mp_replay_rule, C.MP_OUTCOME_COUNT, READ))
+    assert.is_true(breaks(C.mp_replay_rule, C.MP_OUTCOME_LOST, FRAGILE + 1))
+    assert.is_false(breaks(C.mp_replay_rule, C.MP_OUTCOME_COUNT - 1, FRAGILE))
   end)
 
   it("never lets an unsafe write go again once a node may have it", function()
