@@ -3,6 +3,9 @@
 -- reads the row and does it again. Keys vary, so every request is hashed and routed, by the Lua TokenAwarePolicy.
 --
 --   moonpool run bench/lua_client.lua --port 19500 --protocol 4 --outstanding 256 --seconds 1
+--
+-- With --table 1 by pool:execute(statement, { key }) and result.rows[1], else by pool:run(statement, key) and
+-- result:first(). --requests N: that many to warm up and that many to measure, whatever the time, for callgrind.
 local ffi = require "ffi"
 local moonpool = require "moonpool"
 
@@ -13,13 +16,14 @@ local LOOK_EVERY = 256 -- answers between two looks at the clock
 local SAMPLE_EVERY = 16 -- answers between two latencies that are kept
 local SAMPLES_MAX = 1e6
 
-local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1 }
+local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1, table = 0, requests = 0 }
 local arguments = { ... }
 for i = 1, #arguments, 2 do
   local name = arguments[i]:match "^%-%-(%w+)$"
   local value = tonumber(arguments[i + 1])
   if not options[name] or not value then
-    error("usage: lua_client.lua [--port N] [--protocol 4|5] [--outstanding N] [--seconds N]", 0)
+    error("usage: lua_client.lua [--port N] [--protocol 4|5] [--outstanding N] [--seconds N] "
+      .. "[--table 1] [--requests N]", 0)
   end
   options[name] = value
 end
@@ -65,23 +69,38 @@ local function counts()
   }
 end
 
+local function is_over(since, at, seconds)
+  if options.requests > 0 then return answered >= since + options.requests end
+  return seconds_of(CLOCK_MONOTONIC) >= at + seconds
+end
+
 local function look()
-  local now = seconds_of(CLOCK_MONOTONIC)
-  if phase == "warm-up" and now >= warm_until then
+  if phase == "warm-up" and is_over(0, warm_until, 0) then
     phase, first = "measure", counts()
-  elseif phase == "measure" and now - first.at >= options.seconds then
+  elseif phase == "measure" and is_over(first.requests, first.at, options.seconds) then
     phase, last = "over", counts()
   end
 end
 
 local look_every = options.outstanding < LOOK_EVERY / 16 and 1 or LOOK_EVERY
 
+local function ask(key)
+  local result, err = pool:run(statement, key)
+  return result, err, result and result:first()
+end
+if options.table ~= 0 then
+  function ask(key)
+    local result, err = pool:execute(statement, { key })
+    return result, err, result and result.rows[1]
+  end
+end
+
 local function work()
   while phase ~= "over" do
     next_key = next_key + 1
-    local result, err = pool:execute(statement, { next_key })
+    local result, err, row = ask(next_key)
     if not result then error(tostring(err), 0) end
-    if #result.rows[1].value ~= ROW_BYTES then error("not the row that was expected", 0) end
+    if #row.value ~= ROW_BYTES then error("not the row that was expected", 0) end
     answered = answered + 1
     if answered % SAMPLE_EVERY == 0 and phase == "measure" and sample_count < SAMPLES_MAX then
       samples[sample_count] = result.info.latencyMs * 1000

@@ -3,6 +3,7 @@
 -- value is bound; a statement whose table may have changed is asked about again.
 local core = require "moonpool.core_loader"
 local async = require "moonpool.async"
+local answer = require("moonpool.result").answer
 
 local checkBatch, submitBatch = core.checkBatch, core.submitBatch
 
@@ -33,7 +34,7 @@ function batch.run(self, statements, options)
     if not known then return nil, spent end
   end
   local result, err = submitBatch(self, statements, options, known, spent)
-  if result == nil and err == nil then return core.answer(self) end
+  if result == nil and err == nil then return answer() end
   return result, err
 end
 

@@ -13,8 +13,10 @@ local yield = original.yield
 
 -- Every function of the core that waits; spec/house_spec.lua compares.
 local WAITING = {
-  "submit", "submitBatch", "prepare", "prepareFirst", "connect", "warmUp", "lookUp", "close", "sleep", "futurePark",
+  "submit", "submitValues", "submitBatch", "prepare", "prepareFirst", "connect", "warmUp", "lookUp", "close", "sleep",
+  "futurePark",
 }
+local BRINGS = { submit = true, submitValues = true, submitBatch = true } -- answers, as core.answer gives elsewhere
 
 local BLOCKS = {
   run = "moonpool.run would hold up the whole worker: call what waits where you are, nginx goes on meanwhile",
@@ -29,12 +31,15 @@ function nginx.adopt(core, open)
   local worker = open()
   local take, parked = core.take, core.parked
   for _, name in ipairs(WAITING) do
-    local call = core[name]
-    core[name] = function(...)
-      local first, second, third = call(...)
+    local call, brings = core[name], BRINGS[name]
+    core[name] = function(a, b, c, d, e, f, g, h, i, j, k) -- varargs are not compiled
+      local first, second, third = call(a, b, c, d, e, f, g, h, i, j, k)
       if second ~= parked then return first, second, third end
       yield()
-      return take(first)
+      if not brings then return take(first) end
+      local made, cost, v1, v2, v3, v4, v5, v6, v7, v8 = take(first)
+      if made == nil or type(cost) ~= "number" then return made, cost, v1 end -- an answer, or what was prepared for it
+      return made(cost, v1, v2, v3, v4, v5, v6, v7, v8)
     end
   end
   for name, why in pairs(BLOCKS) do

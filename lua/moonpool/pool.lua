@@ -14,12 +14,12 @@ local overlay = require "moonpool.overlay"
 local page = require "moonpool.page"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.schema"
-require "moonpool.result"
+local answer = require("moonpool.result").answer
 local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 
 local Pool = core.poolMethods
-local submit, answer, prepared, row_of = core.submit, core.answer, core.prepared, core.resultRow
+local submit, submit_values, prepared, row_of = core.submit, core.submitValues, core.prepared, core.resultRow
 
 local pool = {}
 
@@ -31,10 +31,22 @@ local function execute(self, statement, parameters, options)
     local known = type(statement) ~= "string" and statement or result
     result, err = submit(self, known, parameters, options, spent)
   end
-  if result == nil and err == nil then return answer(self) end
+  if result == nil and err == nil then result, err = answer() end
   return result, err
 end
 Pool.execute = execute
+
+-- pool:run(statement, a, b, ...): execute(statement, { a, b, ... }) without the table, for up to eight values. Compiled
+-- code does not return through a function of variable arguments, so they have names.
+function Pool.run(self, statement, a, b, c, d, e, f, g, h, more)
+  if more ~= nil then error("'run' takes at most eight values: give them to 'execute', in a table", 2) end
+  local count = h ~= nil and 8 or g ~= nil and 7 or f ~= nil and 6 or e ~= nil and 5 or d ~= nil and 4
+    or c ~= nil and 3 or b ~= nil and 2 or a ~= nil and 1 or 0
+  local result, err = submit_values(self, statement, count, a, b, c, d, e, f, g, h)
+  if result == false then return execute(self, statement, count > 0 and { a, b, c, d, e, f, g, h } or nil) end
+  if result == nil and err == nil then result, err = answer() end
+  return result, err
+end
 
 -- pool:executeAsync(statement, parameters, options): a future of the same
 function Pool.executeAsync(self, statement, parameters, options)

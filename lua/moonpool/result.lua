@@ -38,9 +38,8 @@ end
 
 local MOST = 100 -- columns of a row that one expression makes
 
--- A function of a row's values: `{ id = v1, name = v2 }` is made by copying a table that has the keys. nil: not of
--- these.
-local function constructor(names, count)
+-- The names of a row's values as arguments, and the row as a table expression of them; nil: not of these.
+local function expressions(names, count)
   if count > MOST then return nil end
   local values, fields = {}, {}
   for i = 1, count do
@@ -48,10 +47,37 @@ local function constructor(names, count)
     values[i] = "v" .. i
     fields[i] = ("[%q] = v%d"):format(names[i], i)
   end
-  values = table.concat(values, ", ")
-  local make = loadstring(("return function(%s) return { %s } end"):format(values, table.concat(fields, ", ")))()
+  return table.concat(values, ", "), table.concat(fields, ", ")
+end
+
+-- A function of a row's values: `{ id = v1, name = v2 }` is made by copying a table that has the keys.
+local function row_maker(names, count)
+  local values, fields = expressions(names, count)
+  if not values then return nil end
+  local make = loadstring(("return function(%s) return { %s } end"):format(values, fields))()
   jit.off(make) -- C calls it, and compiled code cannot return to C
   return make
 end
 
-core.onResult(index, constructor)
+-- The same of a result of one row, or without columns: what it keeps about its answer is the first argument.
+local function result_maker(names, count)
+  local values, fields = expressions(names, count)
+  if not values then return nil end
+  local arguments, rows = "cost", ""
+  if count > 0 then arguments, rows = "cost, " .. values, "rows = { { " .. fields .. " } }, " end
+  local text = "local setmetatable, meta = ... return function(%s) return setmetatable({ %s_cost = cost }, meta) end"
+  return loadstring(text:format(arguments, rows))(setmetatable, names[0])
+end
+
+core.onResult(index, row_maker, result_maker)
+
+local result, taken = {}, core.answer
+
+-- What the coroutine has waited for, as the first thing that it asks: result, nil | nil, err
+function result.answer()
+  local made, cost, a, b, c, d, e, f, g, h = taken()
+  if made == nil or cost == nil then return made, cost end
+  return made(cost, a, b, c, d, e, f, g, h), nil
+end
+
+return result

@@ -63,6 +63,7 @@
 	X("findHost", mp_core_find_host, "the address of a host that is named somehow")                   \
 	/* requests */                                                                                    \
 	X("submit", mp_core_submit, "send a request and wait for its answer")                             \
+	X("submitValues", mp_core_submit_values, "the same with values that are no table")                \
 	X("answer", mp_core_answer, "take what the wait was for")                                         \
 	X("submitAsync", mp_core_submit_async, "send a request whose answer a future gets")               \
 	X("prepare", mp_core_prepare, "a prepared statement")                                             \

@@ -164,6 +164,18 @@ function Pool:initialize() end
 ---@param options? RequestOptions
 ---@return Result?, Error? err
 function Pool:execute(statement, parameters, options) end
+-- execute(statement, { a, b, ... }) without the table.
+---@param statement string|Statement
+---@param a? any
+---@param b? any
+---@param c? any
+---@param d? any
+---@param e? any
+---@param f? any
+---@param g? any
+---@param h? any
+---@return Result?, Error? err
+function Pool:run(statement, a, b, c, d, e, f, g, h) end
 ---@param statement string|Statement
 ---@param parameters? table
 ---@param options? RequestOptions

@@ -6,18 +6,10 @@
 #include <lauxlib.h>
 
 #include "script/core.h"
+#include "script/pool/direct.h"
 #include "script/pool/op.h"
 #include "script/pool/options.h"
 #include "script/values/bind.h"
-
-// answer(pool): result | nil, err. What the coroutine asks first when it goes on after submit().
-int mp_core_answer(lua_State *L)
-{
-	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
-	if (MP_UNLIKELY(!mp_lua_op_push_answer(L, pool)))
-		mp_lua_raise(L, "the coroutine was resumed while it waited for an answer");
-	return 2;
-}
 
 // Whether there are options.
 static bool check_arguments(lua_State *L, const char *method)
@@ -79,34 +71,50 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
 }
 
+// Whether its requests can be direct ones now.
+static bool is_ready(const struct mp_lua_pool *pool, const struct mp_lua_statement *statement)
+{
+	return pool->state == MP_POOL_OPEN && !pool->has_defaults && statement->prepared != NULL &&
+	       !mp_prepared_is_doubted(statement->prepared);
+}
+
+// What mp_core_submit() gives. `has_options`: at 4; `spent`: at 5, it was prepared for this request.
+static int submit_statement(lua_State *L, struct mp_lua_pool *pool, const struct mp_lua_statement *statement,
+                            bool has_options, bool spent)
+{
+	if (MP_LIKELY(!spent && !has_options && is_ready(pool, statement))) {
+		enum mp_lua_direct how = mp_lua_direct_submit(L, pool, statement, 3, -1);
+		if (MP_LIKELY(how != MP_LUA_DIRECT_NOT))
+			return how == MP_LUA_DIRECT_SENT ? mp_runtime_yield(pool->runtime) : 2;
+	}
+	struct mp_lua_options options = statement->defaults;
+	if (has_options || pool->has_defaults)
+		mp_lua_options_read(L, 4, spent ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT, pool->engine.session,
+		                    &options);
+	struct mp_prepared *known = statement->prepared;
+	if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
+		return mp_lua_pool_not_open(L, pool);
+	if (spent)
+		mp_lua_pool_shorten(pool, &options.request, lua_tonumber(L, 5));
+	else if (MP_UNLIKELY(mp_prepared_is_doubted(known)))
+		return prepare_first(L, pool, known->cql, known->keyspace, &options);
+	return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
+}
+
 // submit(pool, statement, parameters, options, spent): nothing, then answer() has it | nil, err |
 // statement, prepared, spent
 int mp_core_submit(lua_State *L)
 {
-	bool was_text = lua_gettop(L) == 5 && lua_type(L, 5) == LUA_TNUMBER;
 	lua_settop(L, 5);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	bool has_options = check_arguments(L, "execute");
 	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
 		return mp_lua_forked(L);
 	mp_lua_pool_check_wait(pool, L);
-	struct mp_lua_options options;
 	const struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
-	if (statement != NULL) {
-		options = statement->defaults;
-		if (has_options || MP_UNLIKELY(pool->has_defaults))
-			mp_lua_options_read(L, 4, was_text ? MP_LUA_CALL_TEXT : MP_LUA_CALL_STATEMENT,
-			                    pool->engine.session, &options);
-		struct mp_prepared *known = statement->prepared;
-		if (MP_UNLIKELY(pool->state != MP_POOL_OPEN || known == NULL))
-			return mp_lua_pool_not_open(L, pool);
-		if (MP_UNLIKELY(was_text))
-			mp_lua_pool_shorten(pool, &options.request, lua_tonumber(L, 5));
-		else if (MP_UNLIKELY(mp_prepared_is_doubted(known)))
-			return prepare_first(L, pool, known->cql, known->keyspace, &options);
-		return execute(L, pool, known, (struct mp_str){NULL, 0}, &options);
-	}
-	options = mp_lua_options_none;
+	if (MP_LIKELY(statement != NULL))
+		return submit_statement(L, pool, statement, has_options, lua_type(L, 5) == LUA_TNUMBER);
+	struct mp_lua_options options = mp_lua_options_none;
 	mp_lua_options_read(L, 4, MP_LUA_CALL_TEXT, pool->engine.session, &options);
 	struct mp_str cql;
 	cql.data = lua_tolstring(L, 2, &cql.len);
@@ -115,6 +123,25 @@ int mp_core_submit(lua_State *L)
 	if (!is_prepared_first(L, cql, &options))
 		return execute(L, pool, NULL, cql, &options);
 	return prepare_first(L, pool, cql, options.keyspace, &options);
+}
+
+// submitValues(pool, statement, count, value, ...): as submit(); or false: submit() it, with the values in a table.
+int mp_core_submit_values(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
+	const struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
+	enum mp_lua_direct how = MP_LUA_DIRECT_NOT;
+	if (MP_LIKELY(statement != NULL && statement->pool == pool && !mp_lua_pool_is_forked(pool) &&
+	              is_ready(pool, statement))) {
+		mp_runtime_check(pool->runtime, L);
+		how = mp_lua_direct_submit(L, pool, statement, 4, (int)lua_tonumber(L, 3));
+	}
+	if (MP_LIKELY(how == MP_LUA_DIRECT_SENT))
+		return mp_runtime_yield(pool->runtime);
+	if (how == MP_LUA_DIRECT_FAILED)
+		return 2;
+	lua_pushboolean(L, 0);
+	return 1;
 }
 
 // prepare(pool, cql, options): statement, mark | nil, err

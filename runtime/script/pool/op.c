@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of a pool on their way: a request that is filled and submitted, or a text that is prepared. The coroutine
-// that waits is resumed by the answer, and makes Lua values of it before anything else, so all this is inside of the
-// answer's own callback.
+// Calls of a pool on their way: a request that is filled and submitted, or a text that is prepared.
 //
 // A call lives in a slab of its pool from submit to the answer. Text that the core borrows is copied into it at once:
 // what Lua holds of it may be collected at the next allocation.
@@ -14,8 +12,8 @@
 #include <lauxlib.h>
 
 #include "script/core.h"
+#include "script/pool/answer.h"
 #include "script/values/bind.h"
-#include "script/values/result.h"
 
 struct mp_lua_op {
 	struct mp_lua_pool *pool; // first word: not kept by the slab
@@ -54,7 +52,7 @@ static struct mp_lua_op *take_op(struct mp_lua_pool *pool)
 	return op;
 }
 
-static void give_op(struct mp_lua_op *op)
+void mp_lua_op_give(struct mp_lua_op *op)
 {
 	if (op->request != NULL)
 		mp_request_give(op->request);
@@ -68,7 +66,7 @@ static void finish(struct mp_lua_op *op, lua_State *from)
 {
 	struct mp_waiter *waiter = op->waiter;
 	lua_State *co = mp_waiter_state(waiter);
-	give_op(op);
+	mp_lua_op_give(op);
 	if (MP_LIKELY(from != NULL)) {
 		lua_xmove(from, co, 3);
 	} else {
@@ -114,7 +112,7 @@ int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str
 	op->began_ns = mp_loop_now_ns(pool->engine.loop);
 	int rc = mp_session_prepare(pool->engine.session, cql, keyspace, timeout_ms, prepared, on_prepared, op);
 	if (rc != 0 || *prepared != NULL) {
-		give_op(op);
+		mp_lua_op_give(op);
 		return rc;
 	}
 	op->waiter = mp_runtime_register(pool->runtime);
@@ -123,67 +121,15 @@ int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str
 
 // ---- execute ----------------------------------------------------------------------------------------------
 
-// A result that was traced knows whom to ask for its trace.
-static void push_outcome(lua_State *L, const struct mp_lua_op *op)
-{
-	const struct mp_outcome *outcome = op->outcome;
-	mp_lua_push_outcome(L, &op->pool->codec, op->request->prepared, outcome);
-	if (MP_LIKELY(outcome->error != NULL || !outcome->prefix->has_trace_id || !lua_istable(L, -2)))
-		return;
-	mp_lua_pool_push(L, op->pool);
-	lua_setfield(L, -3, "_pool");
-}
-
 static int settle_future(lua_State *L)
 {
 	struct mp_lua_op *op = lua_touserdata(L, 1);
+	struct mp_lua_answer answer = {op->pool, op->request, op->outcome, op};
 	lua_rawgeti(L, LUA_REGISTRYINDEX, op->future_ref);
 	luaL_unref(L, LUA_REGISTRYINDEX, op->future_ref);
-	push_outcome(L, op);
+	mp_lua_answer_push(L, &answer);
 	mp_lua_future_settle(L, 2, 2);
 	return 0;
-}
-
-// The answer was read, or nobody will: the request is over.
-static void drop_answer(struct mp_lua_pool *pool)
-{
-	struct mp_lua_op *op = pool->answer;
-	pool->answer = NULL;
-	give_op(op);
-}
-
-bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool)
-{
-	const struct mp_lua_op *op = pool->answer;
-	if (MP_UNLIKELY(op == NULL))
-		return false;
-	mp_runtime_collect(L);
-	push_outcome(L, op);
-	drop_answer(pool);
-	return true;
-}
-
-static int push_answer(lua_State *L)
-{
-	struct mp_lua_op *op = lua_touserdata(L, 1);
-	push_outcome(L, op);
-	return 2;
-}
-
-// A coroutine of the host's goes on later: the answer is read now.
-static void answer_visitor(struct mp_lua_op *op)
-{
-	struct mp_waiter *waiter = op->waiter;
-	lua_State *from = mp_runtime_protect(op->pool->runtime, push_answer, op, 2);
-	lua_State *co = mp_waiter_state(waiter);
-	give_op(op);
-	if (MP_LIKELY(from != NULL)) {
-		lua_xmove(from, co, 2);
-	} else {
-		lua_pushnil(co);
-		mp_lua_push_no_memory(co);
-	}
-	mp_waiter_resume(waiter, 2);
 }
 
 static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
@@ -193,19 +139,11 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 	if (op->waiter == NULL) {
 		op->canceller->cancel = NULL;
 		mp_runtime_protect(op->pool->runtime, settle_future, op, 0);
-		give_op(op);
+		mp_lua_op_give(op);
 		return;
 	}
-	if (mp_waiter_is_visitor(op->waiter)) {
-		answer_visitor(op);
-		return;
-	}
-	struct mp_lua_pool *pool = op->pool;
-	pool->answer = op;
-	mp_waiter_resume(op->waiter, 0);
-	// A coroutine that somebody else has resumed meanwhile did not ask for it.
-	if (MP_UNLIKELY(pool->answer != NULL))
-		drop_answer(pool);
+	struct mp_lua_answer answer = {op->pool, request, outcome, op};
+	mp_lua_answer_bring(answer, op->waiter);
 }
 
 // Copies what the request borrows. 0 or MP_ENOMEM.
@@ -240,7 +178,7 @@ static void drop_left(struct mp_lua_pool *pool, const struct mp_lua_op *last)
 		struct mp_lua_op *left = pool->filling;
 		pool->filling = left->below;
 		luaL_unref(mp_runtime_state(pool->runtime), LUA_REGISTRYINDEX, left->future_ref);
-		give_op(left);
+		mp_lua_op_give(left);
 	}
 }
 
@@ -268,7 +206,7 @@ struct mp_lua_op *mp_lua_op_begin(lua_State *L, struct mp_lua_pool *pool)
 		op->request = mp_request_take(pool->engine.session);
 	if (MP_UNLIKELY(op == NULL || op->request == NULL)) {
 		if (op != NULL)
-			give_op(op);
+			mp_lua_op_give(op);
 		mp_lua_fail(L, MP_ENOMEM, "%s", mp_err_text(MP_ENOMEM));
 		return NULL;
 	}

@@ -27,5 +27,4 @@ bool mp_lua_op_send(lua_State *L, struct mp_lua_op *op, int rc, const char *why,
 // 0: *prepared is there. 1: the running coroutine was registered, yield. Otherwise MP_E*.
 int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace,
                       uint32_t timeout_ms, struct mp_prepared **prepared) MP_MUST_CHECK;
-// `result` or `nil, err` of the answer that resumed this coroutine. False: it was resumed by something else.
-bool mp_lua_op_push_answer(lua_State *L, struct mp_lua_pool *pool) MP_MUST_CHECK;
+void mp_lua_op_give(struct mp_lua_op *op); // it is over, with its request

@@ -328,8 +328,7 @@ void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct 
 		mp_profile_apply(defaults, session, options->given, &options->request);
 }
 
-int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
-                         struct mp_request *request)
+void mp_lua_options_apply_own(const struct mp_lua_options *options, struct mp_request *request)
 {
 	struct mp_request_options *to = &request->options;
 	uint16_t consistency_default = to->consistency;
@@ -338,6 +337,13 @@ int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session
 	to->pinned_host = any_host;
 	if (to->consistency == NOT_GIVEN)
 		to->consistency = consistency_default;
+}
+
+int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
+                         struct mp_request *request)
+{
+	struct mp_request_options *to = &request->options;
+	mp_lua_options_apply_own(options, request);
 	if (options->routing_key.data != NULL)
 		mp_request_options_route(to, options->routing_key);
 	if (options->tag.data != NULL)

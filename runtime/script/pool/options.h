@@ -38,6 +38,8 @@ void mp_lua_options_read(lua_State *L, int index, enum mp_lua_call call, struct 
 // Into a request that was just taken. 0, or MP_ENOTFOUND: the host is not known.
 int mp_lua_options_apply(const struct mp_lua_options *options, struct mp_session *session,
                          struct mp_request *request) MP_MUST_CHECK;
+// The same of a statement's own options, which name neither a host nor anything that is looked up.
+void mp_lua_options_apply_own(const struct mp_lua_options *options, struct mp_request *request);
 // The payload of the options that were read last. 0 or MP_ENOMEM.
 int mp_lua_options_add_payload(lua_State *L, struct mp_request *request) MP_MUST_CHECK;
 // "LOCAL_QUORUM" as the number of the level. Raises what it is not; `what` begins the message.

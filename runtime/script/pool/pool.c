@@ -174,7 +174,8 @@ static void leave_guest(struct mp_runtime_guest *guest)
 
 static size_t requests_of_guest(struct mp_runtime_guest *guest)
 {
-	return MP_CONTAINER_OF(guest, struct mp_lua_pool, guest)->ops.in_use;
+	const struct mp_lua_pool *pool = MP_CONTAINER_OF(guest, struct mp_lua_pool, guest);
+	return pool->ops.in_use + pool->direct;
 }
 
 static int pool_gc(lua_State *L)

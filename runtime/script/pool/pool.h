@@ -34,7 +34,9 @@ struct mp_lua_pool {
 	struct mp_slab ops;
 	struct mp_lua_op *filling; // a stack: taken, not submitted yet
 	struct mp_task sweep;      // gives back what an error left there
-	struct mp_lua_op *answer;  // whose answer is here, until its coroutine took it
+	// direct.c
+	size_t direct; // requests that are under way
+	// answers
 	struct mp_codec codec;
 	struct mp_task reap;          // after the session is closed
 	struct mp_session_stats last; // what getStats() gives after the end

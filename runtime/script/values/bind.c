@@ -154,10 +154,13 @@ static int check_count(enum shape shape, uint32_t count, struct mp_codec *codec)
 
 // ---- with types -------------------------------------------------------------------------------------------
 
+typedef int write_value(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                        struct mp_buf *out);
+
 // A list that is walked in its order, as most are: one walk checks its places and writes. False: it is another one, or
 // a value was refused; nothing was written.
-static bool bind_in_order(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
-                          struct mp_buf *out)
+MP_INLINE bool bind_in_order(lua_State *L, int index, const struct mp_metadata *params,
+                             struct mp_codec *codec, struct mp_buf *out, write_value *write)
 {
 	int top = lua_gettop(L);
 	size_t begin = out->len;
@@ -166,7 +169,7 @@ static bool bind_in_order(lua_State *L, int index, const struct mp_metadata *par
 	for (uint32_t i = 0; i < params->column_count && fits; i++) {
 		fits = lua_next(L, index) != 0 && lua_type(L, top + 1) == LUA_TNUMBER &&
 		       lua_tonumber(L, top + 1) == i + 1 &&
-		       mp_value_write(L, top + 2, params->columns[i].type, codec, out) == 0;
+		       write(L, top + 2, params->columns[i].type, codec, out) == 0;
 		if (MP_LIKELY(fits))
 			lua_settop(L, top + 1);
 	}
@@ -178,10 +181,25 @@ static bool bind_in_order(lua_State *L, int index, const struct mp_metadata *par
 	return false;
 }
 
+bool mp_lua_bind_plain_list(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
+                            struct mp_buf *out)
+{
+	return bind_in_order(L, index, params, codec, out, mp_value_write_plain) && !out->failed;
+}
+
+bool mp_lua_bind_plain(lua_State *L, int first, const struct mp_metadata *params, struct mp_codec *codec,
+                       struct mp_buf *out)
+{
+	for (int i = 0; params != NULL && i < (int)params->column_count; i++)
+		if (MP_UNLIKELY(mp_value_write_plain(L, first + i, params->columns[i].type, codec, out) != 0))
+			return false;
+	return !out->failed;
+}
+
 static int bind_list(lua_State *L, int index, const struct mp_metadata *params, struct mp_codec *codec,
                      struct mp_buf *out)
 {
-	if (MP_LIKELY(bind_in_order(L, index, params, codec, out)))
+	if (MP_LIKELY(bind_in_order(L, index, params, codec, out, mp_value_write)))
 		return 0;
 	uint32_t last;
 	int rc = check_places(L, index, "the statement has", params->column_count, codec, &last);

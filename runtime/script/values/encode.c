@@ -193,6 +193,18 @@ int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct m
 	return write_by_type(L, index, type, codec, out);
 }
 
+int mp_value_write_plain(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                         struct mp_buf *out)
+{
+	switch (lua_type(L, index)) {
+	case LUA_TNUMBER:
+	case LUA_TSTRING:
+	case LUA_TBOOLEAN: return write_by_type(L, index, type, codec, out);
+	case LUA_TLIGHTUSERDATA: return mp_value_write(L, index, type, codec, out);
+	default: return MP_ETYPE;
+	}
+}
+
 int mp_value_write_untyped(lua_State *L, int index, struct mp_codec *codec, struct mp_buf *out)
 {
 	struct mp_type type = {.id = MP_TYPE_BIGINT};

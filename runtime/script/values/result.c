@@ -319,6 +319,49 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 	}
 }
 
+// Values of the one row; false: they are not what they should be.
+static bool push_row_values(lua_State *L, struct mp_codec *codec, const struct mp_shape *shape,
+                            const struct mp_result_body *body)
+{
+	struct mp_cursor cursor = body->rows;
+	for (uint32_t i = 0; i < shape->count; i++) {
+		struct mp_bytes value = mp_cursor_bytes(&cursor);
+		if (MP_UNLIKELY(cursor.failed))
+			return false;
+		if (MP_UNLIKELY(value.len < 0))
+			lua_pushnil(L);
+		else if (MP_UNLIKELY(shape->columns[i].push(L, codec, shape->metadata->columns[i].type, value) != 0))
+			return false;
+	}
+	return true;
+}
+
+int mp_lua_push_parts(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
+                      const struct mp_outcome *outcome)
+{
+	if (MP_UNLIKELY(outcome->error != NULL))
+		return 0;
+	const struct mp_response_prefix *prefix = outcome->prefix;
+	const struct mp_result_body *body = outcome->result;
+	if (MP_UNLIKELY(prefix->has_trace_id || (prefix->warning_count | prefix->payload_count) > 0))
+		return 0;
+	if (body->kind != MP_RESULT_ROWS) {
+		mp_shape_push_empty_maker(L);
+		lua_pushnumber(L, cost_of(L, codec, outcome));
+		return 2;
+	}
+	struct mp_shape *shape = prepared != NULL ? prepared->user : NULL;
+	if (body->row_count != 1 || shape == NULL || shape->metadata != outcome->metadata ||
+	    body->has_more_pages || shape->count > MP_RESULT_PARTS || !mp_shape_push_maker(L, shape))
+		return 0;
+	int top = lua_gettop(L) - 1;
+	lua_pushnumber(L, cost_of(L, codec, outcome));
+	if (MP_LIKELY(push_row_values(L, codec, shape, body)))
+		return 2 + (int)shape->count;
+	lua_settop(L, top);
+	return 0;
+}
+
 void mp_lua_add_result(lua_State *L)
 {
 	mp_lua_add_host_numbers(L);

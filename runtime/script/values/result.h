@@ -12,6 +12,12 @@
 // Push `result, nil` or `nil, err`. Protected: may raise for lack of memory. `prepared` NULL: an answer to a QUERY.
 void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
                          const struct mp_outcome *outcome);
+// For an answer of one row and few columns, or of none: pushes what makes its result, the number that it keeps about
+// the answer, and the values of the row, which are the function's arguments; so no table is made by C. Their number;
+// 0: it is another answer, and nothing is pushed. Protected, as above.
+#define MP_RESULT_PARTS 8 // values
+int mp_lua_push_parts(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
+                      const struct mp_outcome *outcome);
 // A list of { name, type, keyspace, table }.
 void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata);
 void mp_lua_add_result(lua_State *L);

@@ -12,8 +12,9 @@
 #define EMPTY   "moonpool.result"       // the table of the shape without columns
 #define INDEX   "moonpool.result.index" // the function of lua/moonpool/result.lua
 #define OWNER   "moonpool.shape"
-#define MAKER   "moonpool.result.maker" // the other function, which makes constructors
-#define COLUMNS 1                       // in the metatable of results: the list of them
+#define MAKER   "moonpool.result.maker"   // the other function, which makes constructors
+#define RESULTS "moonpool.result.results" // the third, which makes makers of results
+#define COLUMNS 1                         // in the metatable of results: the list of them
 
 static void unref(struct mp_shape *shape)
 {
@@ -28,6 +29,8 @@ static void leave_statement(void *data)
 {
 	struct mp_shape *shape = data;
 	luaL_unref(shape->L, LUA_REGISTRYINDEX, shape->ref);
+	luaL_unref(shape->L, LUA_REGISTRYINDEX, shape->maker);
+	shape->ref = shape->maker = LUA_NOREF;
 	unref(shape);
 }
 
@@ -98,7 +101,7 @@ static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct 
 		luaL_error(L, "not enough memory");
 	shape->refs = 1;
 	shape->L = codec->L; // L is a coroutine, whose end nobody tells
-	shape->ref = LUA_NOREF;
+	shape->ref = shape->maker = LUA_NOREF;
 	shape->metadata = mp_metadata_ref(metadata);
 	shape->count = count;
 	for (uint32_t i = 0; i < count; i++) {
@@ -188,19 +191,60 @@ void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
 	lua_rawseti(L, table, MP_SHAPE_CONSTRUCTOR);
 }
 
-// onResult(index, maker): how a result finds what it does not hold, and what makes a function that makes rows with
-// `count` columns of these names, or nil; before the first result.
+// Whatever Lua runs meanwhile, the statement keeps the shape: only another answer could bring it a new one.
+static void make_maker(lua_State *L, struct mp_shape *shape)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, RESULTS);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, shape->ref);
+	lua_pushnumber(L, shape->count);
+	lua_call(L, 2, 1);
+	shape->maker = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+bool mp_shape_push_maker(lua_State *L, struct mp_shape *shape)
+{
+	if (MP_UNLIKELY(shape->maker == LUA_NOREF))
+		make_maker(L, shape);
+	if (MP_UNLIKELY(shape->maker == LUA_REFNIL))
+		return false;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, shape->maker);
+	return true;
+}
+
+static const char empty_maker;
+
+void mp_shape_push_empty_maker(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&empty_maker);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+// The shape's table of no columns is on top.
+static void add_empty_maker(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&empty_maker);
+	lua_getfield(L, LUA_REGISTRYINDEX, RESULTS);
+	lua_pushvalue(L, -3);
+	lua_pushnumber(L, 0);
+	lua_call(L, 2, 1);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+// onResult(index, maker, results): how a result finds what it does not hold; what makes a function that makes rows with
+// `count` columns of these names, or nil; and the same of results of one such row. Before the first result.
 int mp_core_on_result(lua_State *L)
 {
-	luaL_checktype(L, 1, LUA_TFUNCTION);
-	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_settop(L, 2);
+	for (int i = 1; i <= 3; i++)
+		luaL_checktype(L, i, LUA_TFUNCTION);
+	lua_settop(L, 3);
+	lua_setfield(L, LUA_REGISTRYINDEX, RESULTS);
 	lua_setfield(L, LUA_REGISTRYINDEX, MAKER);
 	lua_setfield(L, LUA_REGISTRYINDEX, INDEX);
 	lua_pushnil(L); // no columns
 	lua_createtable(L, MP_SHAPE_KEYS, 0);
 	add_keys(L, 0);
 	add_metatable(L);
+	add_empty_maker(L);
 	lua_setfield(L, LUA_REGISTRYINDEX, EMPTY);
 	return 0;
 }

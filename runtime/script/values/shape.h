@@ -20,7 +20,8 @@ struct mp_shape {
 	uint32_t refs;
 	uint32_t count;
 	lua_State *L; // for the end
-	int ref;      // the table, while a statement keeps it
+	int ref;      // the table, while a statement keeps it,
+	int maker;    // and what makes a result of one row; LUA_NOREF: not made yet, LUA_REFNIL: there is none
 	struct mp_metadata *metadata;
 	struct mp_shape_column {
 		mp_value_push *push;
@@ -39,6 +40,10 @@ void mp_shape_push_columns(lua_State *L, int result); // the list of a result's 
 // The shape's table is on top: pushes a function of the values of a row that makes the row, which is twice as fast as
 // storing them; or nil.
 void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape);
+// What makes a result of one row, of the number that results keep and the row's values; false: there is none, and
+// nothing is pushed. Of a statement's shape.
+bool mp_shape_push_maker(lua_State *L, struct mp_shape *shape) MP_MUST_CHECK;
+void mp_shape_push_empty_maker(lua_State *L); // the same of the results without columns
 // The next row becomes a table on top, by the shape's table at `names`. Or MP_E* with codec->why and nothing pushed.
 int mp_shape_push_row(lua_State *L, struct mp_codec *codec, const struct mp_shape *shape, int names,
                       struct mp_cursor *cursor, uint32_t row) MP_MUST_CHECK;

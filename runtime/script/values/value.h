@@ -42,6 +42,9 @@ mp_value_push *mp_value_pusher(const struct mp_type *type); // chosen once per c
 // codec->why.
 int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                    struct mp_buf *out) MP_MUST_CHECK;
+// The same of a number, a text, a boolean or a constant: no Lua runs, nothing is raised. MP_ETYPE: it is none of these.
+int mp_value_write_plain(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
+                         struct mp_buf *out) MP_MUST_CHECK;
 // The same of a list, a set or a map (collection.c), a tuple, a user's type or a vector (composed.c).
 int mp_composed_write(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                       struct mp_buf *out) MP_MUST_CHECK;
