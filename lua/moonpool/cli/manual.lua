@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool manual: the manual page and what shells complete, made from the same description of commands and options as
--- --help. The build keeps what it prints, for the installation (runtime/install.cmake).
+-- --help. The build keeps what it prints, for the installation (packaging/install.cmake).
 local core = require "moonpool.core_loader"
 
 local manual = { parser = nil } -- of the whole command line; init.lua sets it

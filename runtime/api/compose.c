@@ -5,7 +5,7 @@
 // meanwhile.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "wire/value.h"
 #include "wire/vector.h"
 

@@ -3,7 +3,7 @@
 // followed before it was looked at: its sum is the one that it was given with, and its result is in use.
 #include <stdio.h>
 
-#include "api_scalar.h"
+#include "api/scalar.h"
 #include "base/addr.h"
 #include "base/uuid.h"
 #include "wire/date.h"

@@ -59,7 +59,7 @@ add_custom_target(mp_manual ALL DEPENDS ${mp_pages})
 foreach(kind shared static)
 	install(EXPORT moonpool-${kind} NAMESPACE moonpool:: DESTINATION ${mp_cmake_dir} COMPONENT dev)
 endforeach()
-configure_package_config_file(runtime/moonpool-config.cmake.in moonpool-config.cmake
+configure_package_config_file(packaging/moonpool-config.cmake.in moonpool-config.cmake
 	INSTALL_DESTINATION ${mp_cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(moonpool-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/moonpool-config.cmake ${PROJECT_BINARY_DIR}/moonpool-config-version.cmake
@@ -70,7 +70,7 @@ string(REGEX REPLACE "/$" "" mp_up ${mp_up})
 string(JOIN " " mp_pc_flags ${mp_sanitizers})
 list(TRANSFORM mp_modules REPLACE ".*=" "" OUTPUT_VARIABLE mp_pc_modules)
 string(JOIN " " mp_pc_modules ${mp_pc_modules} zlib)
-configure_file(runtime/moonpool.pc.in moonpool.pc @ONLY)
+configure_file(packaging/moonpool.pc.in moonpool.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/moonpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
 include(packaging/deb.cmake)

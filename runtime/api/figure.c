@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "base/text/redact.h"
 #include "cluster/openmetrics.h"
 

@@ -3,7 +3,7 @@
 // here looks at the network or asks for memory, but for texts that are copied.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "cluster/profile.h"
 
 // NULL: it may have rows.

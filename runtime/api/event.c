@@ -3,7 +3,7 @@
 // every call; what a call of the program's changes in the configuration is told in a later turn.
 #include <stdio.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "base/mem.h"
 
 // In the order of enum moonpool_event_kind; as in Lua.

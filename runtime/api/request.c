@@ -4,7 +4,7 @@
 // request is the library's until its callback has returned.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "cluster/request/batch.h"
 #include "wire/message.h"
 

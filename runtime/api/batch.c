@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C API: batches. A batch is a request that takes others over, one by one; what could not be executed alone spoils
 // it.
-#include "api_internal.h"
 #include "cluster/request/batch.h"
+#include "api/internal.h"
 
 struct moonpool_request *moonpool_batch_new(struct moonpool_session *handle, enum moonpool_batch_type type)
 {

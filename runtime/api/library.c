@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "base/mem.h"
 
 const char *moonpool_version(void)

@@ -3,7 +3,7 @@
 // one that was not bound.
 #include <stdio.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "wire/scalar.h"
 #include "wire/value.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "base/mem.h"
 #include "base/text/redact.h"
 #include "policy/installation.h"

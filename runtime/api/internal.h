@@ -3,7 +3,7 @@
 // for the object of its handle, which notes why there is none; nothing else looks at a handle.
 #pragma once
 
-#include "api_handle.h"
+#include "api/handle.h"
 #include "base/list.h"
 #include "loop/loop.h"
 #include "moonpool.h"
@@ -116,7 +116,7 @@ struct mp_api_opening {
 	char message[512];
 };
 
-// ---- api.c
+// ---- library.c
 struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const char *function) MP_MUST_CHECK;
 // Around each callback. False: this is a child of fork(), the callback is the parent's.
 bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
@@ -128,7 +128,7 @@ static inline bool mp_api_may(const struct mp_api_loop *loop, const char *functi
 	return MP_LIKELY(loop->telling == 0) || mp_api_may_not(function);
 }
 
-// ---- api_result.c: around a callback that brings something, inside of enter and leave.
+// ---- result.c: around a callback that brings something, inside of enter and leave.
 void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
                          const struct mp_error *error);
 static inline void mp_api_answer_end(struct mp_api_loop *loop)
@@ -150,7 +150,7 @@ static inline const struct moonpool_error *mp_api_error(struct mp_api_loop *loop
 // Of a result; NULL, and why was noted.
 const struct mp_api_answer *mp_api_answer_of(const struct moonpool_result *handle, const char *function);
 
-// ---- api_part.c
+// ---- part.c
 // A type as CQL says it, cut to `size`: how long it is, or the code that was noted.
 int mp_api_type_text(const struct mp_type *type, char *text, size_t size, const char *function) MP_MUST_CHECK;
 void mp_api_value_make(struct moonpool_value *value, const struct moonpool_result *result,
@@ -158,36 +158,36 @@ void mp_api_value_make(struct moonpool_value *value, const struct moonpool_resul
 
 int mp_api_give_text(const struct mp_buf *from, char *text, size_t size, const char *function) MP_MUST_CHECK;
 
-// ---- api_config.c
+// ---- config.c
 int mp_api_configure(struct mp_api_opening *opening) MP_MUST_CHECK; // 0, or a code and `message`
 void mp_api_watch(struct mp_api_session *session);                  // its file
 void mp_api_configuration_drop(struct mp_api_session *session);
 
-// ---- api_event.c
+// ---- event.c
 void mp_api_events_listen(struct mp_api_session *session);
 void mp_api_news_init(struct mp_api_session *session);
 void mp_api_news_add(struct mp_api_session *session, enum moonpool_event_kind kind, const char *file,
                      const char *text);
 void mp_api_news_drop(struct mp_api_session *session);
 
-// ---- api_figure.c
+// ---- figure.c
 bool mp_api_is_policy_kind(enum moonpool_policy_kind kind, const char *function) MP_MUST_CHECK;
 
-// ---- api_session.c
+// ---- session.c
 struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
                                          const char *function) MP_MUST_CHECK;
 // The same, and it is not closing.
 struct mp_api_session *mp_api_open_session(const struct moonpool_session *handle,
                                            const char *function) MP_MUST_CHECK;
 
-// ---- api_statement.c
+// ---- statement.c
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,
                                              const char *function) MP_MUST_CHECK;
 void mp_api_statement_drop(struct mp_api_statement *statement);
 // A text of a call: `len` -1 means up to its NUL. 0, or the code that was noted.
 int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char *function) MP_MUST_CHECK;
 
-// ---- api_value.c: the place of the next value, in a request or in a value that was begun
+// ---- value.c: the place of the next value, in a request or in a value that was begun
 struct mp_api_place {
 	struct mp_api_request *request;
 	const struct mp_type *type; // NULL: there is none, and why was noted
@@ -197,14 +197,14 @@ struct mp_api_place mp_api_next_place(const struct moonpool_request *handle, con
 // The value was appended; `why_not` is not NULL: it was not.
 int mp_api_placed(const struct mp_api_place *place, const char *function, const char *why_not);
 
-// ---- api_compose.c
+// ---- compose.c
 // The type of the next part of what was begun last; NULL: there is none, and why was noted.
 const struct mp_type *mp_api_next_part(struct mp_api_request *request, const char *function);
 // NULL, or why what was appended is no part.
 const char *mp_api_end_part(struct mp_api_request *request) MP_MUST_CHECK;
 void mp_api_nest_drop(struct mp_api_request *request);
 
-// ---- api_request.c
+// ---- request.c
 // NULL also when moonpool_request_new() has just failed: its reason is kept.
 struct mp_api_request *mp_api_no_request(const struct moonpool_request *handle, const char *function);
 static inline struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,

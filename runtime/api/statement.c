@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C API: statements.
-#include "api_internal.h"
+#include "api/internal.h"
 #include "base/mem.h"
 #include "wire/message.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C API: errors. No error, and one that is used after its callback, are errors of their own.
-#include "api_internal.h"
+#include "api/internal.h"
 
 static const struct mp_error no_error = {.err = 0, .server_code = -1};
 static const struct mp_error stale = {

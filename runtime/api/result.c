@@ -3,7 +3,7 @@
 // void. What is asked of none, or of a column that is not there, gives 0, NULL or false, and a noted reason.
 #include <string.h>
 
-#include "api_scalar.h"
+#include "api/scalar.h"
 #include "base/mem.h"
 #include "wire/message.h"
 

@@ -2,7 +2,7 @@
 // The C API: the hosts of a session, and what a program does with single ones.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "cluster/plan/marks.h"
 #include "cluster/plan/view.h"
 #include "cluster/steer.h"

@@ -3,7 +3,7 @@
 // whoever still holds the handle is told that it is closed.
 #include <stdio.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 
 // ---- opening ----------------------------------------------------------------------------------------------
 

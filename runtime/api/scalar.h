@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "wire/value.h"
 
 MP_INLINE int mp_api_read_whole(uint16_t type, struct mp_bytes bytes, int64_t *value)

@@ -2,7 +2,7 @@
 // The C API: what an answer says beside its rows: how it came about, warnings, the number of its trace.
 #include <string.h>
 
-#include "api_internal.h"
+#include "api/internal.h"
 #include "wire/message.h"
 
 static const char no_place[] = "the place for the value is NULL";

@@ -2,7 +2,7 @@
 // Objects that are not in use stand in a queue for each kind, so that a handle comes back as late as can be. The queues
 // are the process's, as a loop may be made in one thread after another was freed in another one: they have a lock,
 // which is held over fork() so that a child never finds them half changed.
-#include "api_handle.h"
+#include "api/handle.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
