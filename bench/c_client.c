@@ -179,16 +179,18 @@ static void on_connected(void *data, const struct moonpool_error *error)
 
 static void open_session(struct client *client)
 {
-	char config[1024], paths[640] = "", message[512];
-	const char *policies = client->options.policies;
+	char config[2048], paths[640] = "", tls[640] = "", message[512];
+	const char *policies = client->options.policies, *ca = client->options.tls;
 	if (policies != NULL && strpbrk(policies, "'\\\n") == NULL)
 		snprintf(paths, sizeof(paths), ", policyPath = { '%s' }", policies);
+	if (ca != NULL && strpbrk(ca, "'\\\n") == NULL)
+		snprintf(tls, sizeof(tls), ", tls = { ca = '%s' }", ca);
 	snprintf(config, sizeof(config),
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"
 	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 } },"
-	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' }%s }",
-	         client->options.port, client->options.version, paths);
+	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' }%s%s }",
+	         client->options.port, client->options.version, paths, tls);
 	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));
 	if (client->session == NULL)
 		die("the configuration", message);

@@ -64,6 +64,7 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		{"protocol", required_argument, NULL, 'v'},
 		{"outstanding", required_argument, NULL, 'o'},
 		{"seconds", required_argument, NULL, 's'},
+		{"tls", required_argument, NULL, 't'},
 		{"policies", required_argument, NULL, 'f'},
 		{"swap-ms", required_argument, NULL, 'w'},
 		{"rows", required_argument, NULL, 'r'},
@@ -79,12 +80,13 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		case 'v': options->version = (unsigned)number("--protocol", optarg, 4, 5); break;
 		case 'o': options->outstanding = (unsigned)number("--outstanding", optarg, 1, 65536); break;
 		case 's': options->seconds = number("--seconds", optarg, 0.01, 600); break;
+		case 't': options->tls = optarg; break;
 		case 'f': options->policies = optarg; break;
 		case 'w': options->swap_ms = number("--swap-ms", optarg, 0, 1e6); break;
 		case 'r': options->rows = rows_of(optarg); break;
 		default:
 			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]"
-			       " [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]\n",
+			       " [--tls CA] [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]\n",
 			       argv[0]);
 			exit(option == 'h' ? 0 : 2);
 		}

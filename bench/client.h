@@ -16,6 +16,7 @@ struct bench_options {
 	unsigned outstanding; // requests in flight
 	double seconds;       // measured, after a warm-up
 	const struct bench_rows *rows;
+	const char *tls;      // PEM file of the authority of a server that speaks it; NULL: none
 	const char *policies; // a folder whose policies are used before the built-in ones; NULL: none
 	double swap_ms;       // c_client: a new policy file in that folder so often; 0: never
 };

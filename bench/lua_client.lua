@@ -16,14 +16,14 @@ local LOOK_EVERY = 256 -- answers between two looks at the clock
 local SAMPLE_EVERY = 16 -- answers between two latencies that are kept
 local SAMPLES_MAX = 1e6
 
-local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1, table = 0, requests = 0 }
+local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1, table = 0, requests = 0, tls = false }
 local arguments = { ... }
 for i = 1, #arguments, 2 do
   local name = arguments[i]:match "^%-%-(%w+)$"
-  local value = tonumber(arguments[i + 1])
-  if not options[name] or not value then
+  local value = name == "tls" and arguments[i + 1] or tonumber(arguments[i + 1])
+  if options[name] == nil or not value then
     error("usage: lua_client.lua [--port N] [--protocol 4|5] [--outstanding N] [--seconds N] "
-      .. "[--table 1] [--requests N]", 0)
+      .. "[--table 1] [--requests N] [--tls CA]", 0)
   end
   options[name] = value
 end
@@ -48,6 +48,7 @@ local pool = moonpool.ConnectionPool {
   protocolVersion = options.protocol,
   pooling = { coreConnectionsPerHost = { ["0"] = 1 }, maxConnectionsPerHost = { ["0"] = 1 } },
   loadBalancing = { policy = "TokenAwarePolicy" },
+  tls = options.tls and { ca = options.tls } or nil,
 }
 assert(pool:connect())
 local statement = assert(pool:prepare(CQL))

@@ -3,6 +3,8 @@
 // nodes on 127.0.0.1 upwards, and ready-made rows for every EXECUTE. A read of many envelopes is answered by one
 // write.
 //
+// With --cert and --key it speaks TLS.
+//
 // While requests come it does not sleep, because a client is to be measured and not the time that a core needs to wake.
 // It ends with its parent, on SIGTERM, or after --seconds, whatever happens.
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "null_answers.h"
+#include "sim/tls.h"
 #include "wire/decoder.h"
 #include "wire/query_flags.h"
 #include "wire/segment.h"
@@ -35,6 +38,7 @@
 
 struct server {
 	struct null_cluster cluster;
+	struct mp_sim_tls_context *tls; // NULL: none
 	int epoll;
 	uint8_t *read_buf;
 	// What EXECUTE gets, to be copied: by kind, version and "skip metadata".
@@ -50,9 +54,12 @@ struct peer {
 	bool segmented;
 	bool blocked; // the kernel took less than was offered: nothing is read until it took the rest
 	struct mp_decoder dec;
-	struct mp_buf out;
-	size_t taken;
-	size_t segment; // offset of the open segment in `out`
+	struct mp_sim_tls *tls; // NULL: none
+	struct mp_buf plain;    // of a read, out of its records
+	struct mp_buf out;      // answers
+	struct mp_buf wire;     // their records
+	size_t taken;           // of what is sent
+	size_t segment;         // offset of the open segment in `out`
 };
 
 static void die(const char *what)
@@ -168,6 +175,10 @@ static struct peer *peer_new(struct server *server, int fd, uint32_t node, bool 
 	peer->segment = NO_SEGMENT;
 	mp_decoder_init(&peer->dec, false, BODY_MAX);
 	mp_buf_init(&peer->out);
+	mp_buf_init(&peer->plain);
+	mp_buf_init(&peer->wire);
+	if (server->tls != NULL && !is_listener && (peer->tls = mp_sim_tls_new(server->tls)) == NULL)
+		die("a connection");
 	watch(peer, EPOLL_CTL_ADD, EPOLLIN);
 	return peer;
 }
@@ -176,31 +187,58 @@ static void peer_close(struct peer *peer)
 {
 	close(peer->fd);
 	mp_decoder_deinit(&peer->dec);
+	mp_sim_tls_free(peer->tls);
+	mp_buf_deinit(&peer->plain);
 	mp_buf_deinit(&peer->out);
+	mp_buf_deinit(&peer->wire);
 	mp_free(peer);
+}
+
+// What is to be sent; NULL: the connection is gone.
+static struct mp_buf *sealed(struct peer *peer)
+{
+	seal(peer);
+	struct mp_buf *out = &peer->out, *wire = &peer->wire;
+	if (mp_buf_status(out) != 0)
+		return NULL;
+	if (peer->tls == NULL)
+		return out;
+	if (out->len > 0 && mp_sim_tls_write(peer->tls, out->data, out->len, wire) != 0)
+		return NULL;
+	mp_buf_clear(out);
+	return mp_buf_status(wire) == 0 ? wire : NULL;
 }
 
 // False: the connection is gone.
 static bool flush(struct peer *peer)
 {
-	seal(peer);
-	if (mp_buf_status(&peer->out) != 0)
+	struct mp_buf *sent = sealed(peer);
+	if (sent == NULL)
 		return false;
-	if (peer->out.len == peer->taken)
+	if (sent->len == peer->taken)
 		return true;
-	ssize_t took = send(peer->fd, peer->out.data + peer->taken, peer->out.len - peer->taken, MSG_NOSIGNAL);
+	ssize_t took = send(peer->fd, sent->data + peer->taken, sent->len - peer->taken, MSG_NOSIGNAL);
 	if (took < 0 && errno != EAGAIN && errno != EINTR)
 		return false;
 	peer->taken += took > 0 ? (size_t)took : 0;
-	bool blocked = peer->taken < peer->out.len;
+	bool blocked = peer->taken < sent->len;
 	if (!blocked) {
-		mp_buf_clear(&peer->out);
+		mp_buf_clear(sent);
 		peer->taken = 0;
 	}
 	if (blocked != peer->blocked)
 		watch(peer, EPOLL_CTL_MOD, blocked ? EPOLLOUT : EPOLLIN);
 	peer->blocked = blocked;
 	return true;
+}
+
+static bool take(struct peer *peer, const uint8_t *bytes, size_t len)
+{
+	if (peer->tls == NULL)
+		return mp_decoder_feed(&peer->dec, bytes, len, on_envelope, peer) == 0;
+	mp_buf_clear(&peer->plain);
+	return mp_sim_tls_feed(peer->tls, bytes, len, &peer->plain, &peer->wire) == 0 &&
+	       mp_decoder_feed(&peer->dec, peer->plain.data, peer->plain.len, on_envelope, peer) == 0;
 }
 
 static bool serve(struct peer *peer)
@@ -213,9 +251,7 @@ static bool serve(struct peer *peer)
 		return true;
 	if (got <= 0)
 		return false;
-	if (mp_decoder_feed(&peer->dec, bytes, (size_t)got, on_envelope, peer) != 0)
-		return false;
-	return flush(peer);
+	return take(peer, bytes, (size_t)got) && flush(peer);
 }
 
 static void accept_one(struct peer *listener)
@@ -296,26 +332,43 @@ static unsigned number(const char *text, unsigned max)
 	return (unsigned)value;
 }
 
+static struct mp_sim_tls_context *read_certificate(const char *cert, const char *key)
+{
+	char why[256];
+	struct mp_sim_tls_context *tls = mp_sim_tls_context_new(cert, key, NULL, 0, why, sizeof(why));
+	if (tls == NULL) {
+		fprintf(stderr, "null_server: %s\n", why);
+		exit(1);
+	}
+	return tls;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"port", required_argument, NULL, 'p'},
 		{"nodes", required_argument, NULL, 'n'},
 		{"seconds", required_argument, NULL, 's'},
+		{"cert", required_argument, NULL, 'c'},
+		{"key", required_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	pid_t parent = getppid();
 	static struct server server = {.cluster = {.nodes = 3, .port = 19500}};
 	unsigned seconds = 600;
+	const char *cert = NULL, *key = NULL;
 	int option;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'p': server.cluster.port = (uint16_t)number(optarg, UINT16_MAX); break;
 		case 'n': server.cluster.nodes = number(optarg, NULL_NODES_MAX); break;
 		case 's': seconds = number(optarg, 7200); break;
+		case 'c': cert = optarg; break;
+		case 'k': key = optarg; break;
 		default:
-			printf("usage: null_server [--port 19500] [--nodes 3] [--seconds 600]\n"
+			printf("usage: null_server [--port 19500] [--nodes 3] [--seconds 600] [--cert FILE [--key "
+			       "FILE]]\n"
 			       "Nodes of keyspace \"bench\" on 127.0.0.1, 127.0.0.2 ...; prints \"ready\" when they "
 			       "listen.\n");
 			return option == 'h' ? 0 : 2;
@@ -324,6 +377,7 @@ int main(int argc, char **argv)
 	limit_life(seconds, parent);
 	raise_descriptors();
 	make_rows(&server);
+	server.tls = cert != NULL ? read_certificate(cert, key) : NULL;
 	server.read_buf = mp_alloc(READ_BYTES);
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server.read_buf == NULL || server.epoll < 0)

@@ -56,7 +56,7 @@ end
 
 -- by_outstanding[n][client] = its entries in the order of the rounds
 local by_outstanding, order = {}, {}
-local decisions, counted, lookups, reloads, swaps, connects = {}, {}, {}, {}, {}, {}
+local decisions, counted, lookups, reloads, swaps, connects, tls = {}, {}, {}, {}, {}, {}, {}
 local file = arg[1] or error("usage: table.lua FILE", 0)
 for line in io.lines(file) do
   local entry = parse(line)
@@ -82,6 +82,13 @@ for line in io.lines(file) do
     reloads[#reloads + 1] = entry
   elseif entry.swapping then
     swaps[#swaps + 1] = entry
+  elseif entry.tls then
+    local of = tls[#tls]
+    if not of or of.client ~= entry.client or of.outstanding ~= entry.outstanding then
+      of = { client = entry.client, outstanding = entry.outstanding, [0] = {}, [1] = {} }
+      tls[#tls + 1] = of
+    end
+    table.insert(of[entry.tls], entry)
   elseif entry.client then
     local of = by_outstanding[entry.outstanding]
     if not of then
@@ -218,6 +225,27 @@ if #connects > 0 then
       row[#row + 1] = show("%.2f", median(each(of[what], "cpu_ms")))
     end
     rows[#rows + 1] = row
+  end
+  print ""
+  print_table(rows)
+end
+
+-- Plain and TLS took turns, so each pair saw the same machine.
+if #tls > 0 then
+  local rows = { { "client", "outstanding", "plain CPU us/req", "TLS CPU us/req", "TLS / plain", "worst pair",
+    "TLS req/s" } }
+  for _, of in ipairs(tls) do
+    local ratios = {}
+    for i, entry in ipairs(of[1]) do ratios[i] = of[0][i] and entry.cpu_us / of[0][i].cpu_us end
+    rows[#rows + 1] = {
+      of.client,
+      tostring(of.outstanding),
+      show("%.3f", median(each(of[0], "cpu_us"))),
+      show("%.3f", median(each(of[1], "cpu_us"))),
+      show("%.2f", median(ratios)),
+      show("%.2f", math.max(unpack(ratios))),
+      show("%.0f", median(each(of[1], "req_s"))),
+    }
   end
   print ""
   print_table(rows)

@@ -22,7 +22,7 @@ describe("bench/run", function()
     local said, status = sh "bench/run --help"
     assert.equal(0, status)
     for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "policies", "connect",
-      "--quick" } do
+      "tls", "wire", "--quick" } do
       assert.truthy(said:find(word, 1, true), said)
     end
     said, status = sh "bench/run polices"
