@@ -1,12 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Secrets and values of requests, each a canary with a name, are planted in a run that does everything that may go
--- wrong; none of them is in a line of the log, an error, an event, a figure, a metric or an answer to `moonpool ctl`.
+-- wrong; none of them is in a line of the log (also of the journal, with its fields), an error, an event, a figure, a
+-- metric, an answer to `moonpool ctl`, the decision log, or what `moonpool replay` says of it.
 local moonpool = require "moonpool"
 local certificates = require "spec.support.certificates"
 local config_file = require "spec.support.config_file"
+local datagrams = require "spec.script.datagrams"
 local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
 local policies = require "spec.support.policies"
+local replay = require "moonpool.prove.replay"
 local verbs = require("moonpool.cli.pool_verbs").verbs
 local support = require "spec.support.world"
 local unix = require "spec.support.unix"
@@ -15,6 +18,7 @@ local it = support.inside(it)
 
 -- Twenty and more words that stand nowhere else, and what was planted at run time: tokens, challenges.
 local planted, texts
+local journal, journalled -- what stands in for the journal's socket, and how many bytes came there
 
 local function canary(name)
   local word = ("CANARY%02dofThe%s"):format(#planted + 1, name:gsub("%A", ""))
@@ -47,12 +51,34 @@ local function look(what, value, seen)
   end
 end
 
-local EVENTS = { "connectionAdded", "connectionRemoved", "connectionLost", "hostUp", "hostDown", "failover",
-  "nodeAdded", "nodeRemoved", "circuitBreaker", "policyReload", "policyError", "configReload", "configError",
-  "schemaChange", "metrics", "handlersReload", "handlersError" }
+local EVENTS = { "connectionAdded", "connectionRemoved", "connectionLost", "hostUp", "hostDown", "hostAdded",
+  "hostRemoved", "failover", "breakerOpen", "breakerHalfOpen", "breakerClose", "poolResize", "policyReload",
+  "policyError", "configReload", "configError", "schemaChange", "metrics", "handlersReload", "handlersError",
+  "playbookRun", "playbookReload", "playbookError", "eventsDropped" }
+
+-- What came to the journal since it was looked at; what finds no place there goes to the standard error.
+local function drain()
+  for line in function() return journal and journal:take() end do
+    journalled = journalled + #line
+    note("the journal", line)
+  end
+end
+
+-- A decision log, and what another policy would have done with it.
+local function look_at_decisions(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  assert.is_true(#text > 5000, #text)
+  note("the decision log", text)
+  local again = assert(replay.new "RoundRobinPolicy")
+  assert(again:file(path))
+  for _, name in ipairs { "figures", "load", "reasons", "telling" } do look("replay", again[name](again)) end
+end
 
 -- All that the pool says of itself.
 local function look_at(pool)
+  drain()
   for _, name in ipairs { "getStats", "getMetrics", "getHealthStatus", "getConnectionDetails", "analyzePerformance",
     "getHosts", "policies" } do look(name, pool[name](pool)) end
   look("metrics", exporter.text { pool })
@@ -65,18 +91,20 @@ end
 
 -- Runs body(tell), where tell(pool) listens to the pool's events, and looks at everything that it wrote to the log.
 local function watched(body)
-  planted, texts = {}, 0
+  planted, texts, journalled = {}, 0, 0
   local logged = unix.said_by(function()
     local pools = {}
     body(function(pool)
       pools[#pools + 1] = pool
       for _, name in ipairs(EVENTS) do
-        pcall(pool.on, pool, name, function(...) look("event " .. name, { ... }) end)
+        pool:on(name, function(...) look("event " .. name, { ... }) end)
       end
     end)
     for _, pool in ipairs(pools) do verbs.log[2](pool, "off") end -- they are closed later
   end)
-  assert.is_true(#logged > 5000, #logged)
+  drain()
+  assert.is_true(#logged + journalled > 5000, #logged)
+  assert.equal(journal ~= nil, journalled > 5000)
   note("the log", logged)
   assert.is_true(texts > 500, texts)
 end
@@ -93,6 +121,7 @@ local function requests(world, pool)
     p = { name = canary "field", nick = "n" }, b = moonpool.blob and moonpool.blob(canary "blob") or canary "blob" }
   local function ask(...)
     local result, err = pool:execute(...)
+    drain()
     if err then look("an error", err) end
     return result, err
   end
@@ -126,17 +155,31 @@ local function requests(world, pool)
 end
 
 describe("nothing that is secret is shown:", function()
-  for _, form in ipairs { "text", "logfmt", "json" } do
+  local folder
+  before_each(function() folder = policies.folder() end)
+  after_each(function()
+    if journal then journal:close() end
+    journal = nil
+    policies.remove(folder)
+  end)
+
+  for _, form in ipairs { "text", "logfmt", "json", "journal" } do
     it("passwords, pass phrases and values of requests, in a log of " .. form, { user = "ana", password = "first" },
       function(world)
       watched(function(tell)
         config_file.around(function()
           local logging = {}
           for key, value in pairs(LOGGING) do logging[key] = value end
-          logging.format = form
+          if form == "journal" then
+            journal, logging.to = datagrams.open "MOONPOOL_JOURNAL", form
+          else
+            logging.format = form
+          end
+          local decisions = folder .. "/decisions.jsonl"
           local function set(password, extra)
             world.cluster:setPassword(password)
-            local all = { logging = logging, auth = { username = "ana", password = password } }
+            local all = { logging = logging, auth = { username = "ana", password = password },
+              decisionLog = { sample = 1, file = decisions } }
             for key, value in pairs(extra or {}) do all[key] = value end
             return all
           end
@@ -155,6 +198,7 @@ describe("nothing that is secret is shown:", function()
           moonpool.sleep(3000)
           look("an error", { pool:execute "SELECT key FROM system.local" })
           look_at(pool)
+          look_at_decisions(decisions)
         end)
       end)
       assert.is_true(#planted >= 20, #planted)
@@ -164,8 +208,6 @@ describe("nothing that is secret is shown:", function()
   it("names, passwords and tokens of functions, files and exchanges", { user = "ana", password = "first",
     authRounds = 2 }, function(world)
     watched(function(tell)
-      local folder = policies.folder()
-      finally(function() policies.remove(folder) end)
       local password, sent = canary "password of the exchange", nil
       world.cluster:setPassword(password)
       local function answer(challenge)
@@ -210,9 +252,9 @@ describe("nothing that is secret is shown:", function()
   end)
 
   if C.mp_tls_is_built() then
-    local folder = certificates.folder()
-    teardown(function() certificates.remove(folder) end)
-    local function file(name) return folder .. "/" .. name end
+    local keys = certificates.folder()
+    teardown(function() certificates.remove(keys) end)
+    local function file(name) return keys .. "/" .. name end
 
     it("the pass phrase of a key", { tlsCert = file "good.pem", tlsKey = file "good.key", tlsCa = file "ca.pem" },
       function(world)
