@@ -282,7 +282,8 @@ MOONPOOL_API int moonpool_request_set_paging_state(struct moonpool_request *requ
 // What this profile of the configuration says goes before what was set so far. MOONPOOL_NOT_FOUND: there is none of
 // that name; that does not spoil the request.
 MOONPOOL_API int moonpool_request_set_profile(struct moonpool_request *request, const char *name);
-// Of a write: microseconds since 1970. Without it the time of moonpool_execute() (`clientTimestamps`).
+// Of a write: microseconds since 1970, any but INT64_MIN. Without it the time of moonpool_execute()
+// (`clientTimestamps`).
 MOONPOOL_API int moonpool_request_set_timestamp(struct moonpool_request *request, int64_t us);
 // Ask this host ("10.0.0.1", "10.0.0.1:9042") and no other. MOONPOOL_NOT_FOUND: the cluster has none there.
 MOONPOOL_API int moonpool_request_set_host(struct moonpool_request *request, const char *address);

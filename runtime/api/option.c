@@ -115,6 +115,9 @@ int moonpool_request_set_timestamp(struct moonpool_request *handle, int64_t us)
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
 	if (request == NULL)
 		return moonpool_last_code();
+	if (us == INT64_MIN)
+		return mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT,
+		                    "INT64_MIN is no time: servers take it for none");
 	request->request->options.has_timestamp = true;
 	request->request->options.timestamp_us = us;
 	return 0;

@@ -362,12 +362,27 @@ static bool rule_first(struct mp_sim_request *req)
 	}
 }
 
+// False: req->err says what is wrong with it.
+static bool read_request(struct mp_sim_request *req)
+{
+	const struct mp_query_params *params = &req->body.params;
+	if (mp_decode_request(&req->envelope, &req->body) < 0) {
+		mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "malformed %s", mp_opcode_name(req->envelope.opcode));
+		return false;
+	}
+	if (!params->has_timestamp || params->timestamp != INT64_MIN)
+		return true;
+	mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR,
+	            "Out of bound timestamp, must be in [-9223372036854775807, 9223372036854775807] (got %lld)",
+	            (long long)params->timestamp);
+	return false;
+}
+
 static void serve_request(struct mp_sim_request *req, const struct mp_envelope *envelope)
 {
 	mp_arena_init(&req->arena);
 	req->envelope = *envelope;
-	if (mp_decode_request(envelope, &req->body) < 0) {
-		mp_sim_fail(&req->err, MP_SE_PROTOCOL_ERROR, "malformed %s", mp_opcode_name(envelope->opcode));
+	if (!read_request(req)) {
 		mp_sim_answer_error(req);
 		mp_arena_deinit(&req->arena);
 		return;

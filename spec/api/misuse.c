@@ -146,6 +146,7 @@ static void requests(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_set_page_size(bad, 1), INVALID, why);
 	IS(moonpool_request_set_paging_state(bad, "x", 1), INVALID, why);
 	IS(moonpool_request_set_timestamp(bad, 1), INVALID, why);
+	IS(moonpool_request_set_timestamp(bad, INT64_MIN), INVALID, why);
 	IS(moonpool_request_set_profile(bad, "x"), INVALID, why);
 	option_calls(bad, why);
 	IS(moonpool_batch_add(bad, query("DELETE FROM t WHERE k = 1")), INVALID, why);

@@ -135,6 +135,7 @@ void values(void)
 	        "SERIAL");
 	REFUSED(moonpool_request_set_page_size(request, -1), INVALID, "number of rows");
 	REFUSED(moonpool_request_set_page_size(request, INT32_MIN), INVALID, "number of rows");
+	REFUSED(moonpool_request_set_timestamp(request, INT64_MIN), INVALID, "no time");
 	REFUSED(moonpool_request_set_profile(request, NULL), INVALID, "the name is NULL");
 	struct moonpool_request *unknown = query("SELECT key FROM system.local");
 	IS(moonpool_request_set_profile(unknown, "x"), MOONPOOL_NOT_FOUND, "no such profile");

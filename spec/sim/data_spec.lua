@@ -145,6 +145,10 @@ describe("the simulated cluster's data", function()
     run "INSERT INTO t (k, a, b) VALUES (1, 1, 1) USING TIMESTAMP 1000"
     run "UPDATE t USING TIMESTAMP 900 SET a = 0 WHERE k = 1"
     run("UPDATE t SET b = 2 WHERE k = 1", { timestamp = 1100 })
+    local least = -0x7fffffffffffffffLL - 1
+    local refused = conn:query("UPDATE t SET b = 3 WHERE k = 1", { timestamp = least })
+    assert.same({ "error", 0x0a }, { refused.kind, refused.code })
+    assert.matches("^Out of bound timestamp", refused.message)
     assert.same({ k = 1, a = 1, b = 2, ["writetime(b)"] = 1100 }, rows("SELECT k, a, b, writetime(b) FROM t")[1])
     run "DELETE FROM t USING TIMESTAMP 1050 WHERE k = 1"
     assert.same({ k = 1, b = 2 }, rows("SELECT * FROM t")[1])

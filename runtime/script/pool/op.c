@@ -9,6 +9,8 @@
 // left, and so was everything once the loop has its turn again (`sweep`).
 #include "script/pool/op.h"
 
+#include <stdio.h>
+
 #include <lauxlib.h>
 
 #include "script/core.h"
@@ -236,8 +238,12 @@ int mp_lua_op_fill(struct mp_lua_op *op, struct mp_str cql, const struct mp_lua_
 	if (rc != 0)
 		return rc;
 	rc = mp_lua_options_apply(options, op->pool->engine.session, op->request);
-	if (rc != 0)
-		*why = "option 'host': the cluster has no such host";
+	if (rc == 0)
+		return 0;
+	struct mp_codec *codec = &op->pool->codec;
+	snprintf(codec->why, sizeof(codec->why), "option 'host': the cluster has no host \"%.100s\"",
+	         options->host.data);
+	*why = codec->why;
 	return rc;
 }
 

@@ -150,6 +150,8 @@ static int64_t timestamp(lua_State *L, const char *name)
 	int64_t value = 0;
 	if (mp_int64_read(L, lua_gettop(L), &codec, &value) != 0)
 		mp_lua_raise(L, "option '%s': microseconds since 1970 expected: %s", name, codec.why);
+	if (value == INT64_MIN) // servers take it for none
+		mp_lua_raise(L, "option '%s': microseconds since 1970 expected, -9223372036854775807 or more", name);
 	return value;
 }
 

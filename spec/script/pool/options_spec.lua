@@ -87,6 +87,14 @@ describe("options", function()
     assert.matches("unknown event 'hostUpp', did you mean hostUp? There are: hostUp, ",
       raised(pool.on, pool, "hostUpp", print), 1, true)
     assert.matches("unknown event 'hostUp", raised(pool.on, pool, "hostUp\0", print))
+    for value, why in pairs { [-0x7fffffffffffffffLL - 1] = "-9223372036854775807 or more", [1.5] = "not whole",
+      ["9223372036854775808"] = "microseconds since 1970 expected", [2 ^ 53 * 2] = "not exact above 2^53" } do
+      assert.matches(why, raised(pool.execute, pool, "x", nil, { timestamp = value }), 1, true)
+    end
+    local ok, err = pool:execute("SELECT key FROM system.local", nil, { host = "10.9.9.9" })
+    assert.is_nil(ok)
+    assert.equal("NOT_FOUND", err.code)
+    assert.matches('option \'host\': the cluster has no host "10.9.9.9"', tostring(err), 1, true)
     assert.matches("the name of a keyspace has at most 65535 bytes",
       raised(pool.execute, pool, "x", nil, { keyspace = ("k"):rep(65536) }), 1, true)
   end)
