@@ -219,6 +219,21 @@ describe("the decision log", function()
     end
   end)
 
+  it("goes on in a file that is full when it cannot be renamed", {}, function(world)
+    local where = folder()
+    local path = where .. "/log"
+    os.execute(("mkdir -p '%s.2/in' '%s.3/in'"):format(path, path)) -- neither can take the other's place
+    local pool = world:pool { decisionLog = { sample = 1, file = path, keep = 100000 } }
+    for _ = 1, 10 do
+      for _ = 1, 40 do pool:executeAsync("SELECT key FROM system.local") end
+      moonpool.sleep(1100)
+    end
+    pool:close()
+    local stats = pool:getStats()
+    assert.equal(0, stats.decisionsLost)
+    assert.equal(stats.decisions, #lines_of(path))
+  end)
+
   it("follows its configuration, and says what it cannot write", {}, function(world)
     local where = folder()
     local config = where .. "/pool.lua"

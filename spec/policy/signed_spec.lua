@@ -64,6 +64,26 @@ describe("policyKeys", function()
     assert.equal("Mine", name_of(assert(open(world))))
   end)
 
+  it("are made of no other keys, and none that wants a passphrase", {}, function()
+    local function openssl(arguments)
+      local pipe = assert(io.popen("openssl " .. arguments .. " 2>/dev/null"))
+      local made = pipe:read "*a"
+      pipe:close()
+      assert.matches("PRIVATE KEY", made)
+      return made
+    end
+    local path = folder .. "/key.pem"
+    write("key.pem", pem)
+    for _, other in ipairs { "", "nonsense", pem:sub(1, -20), (pem:gsub("PRIVATE", "PUBLIC")),
+      openssl "genpkey -algorithm X25519", openssl "ecparam -name prime256v1 -genkey -noout",
+      openssl("pkey -aes128 -passout pass:x -in " .. path) } do
+      local signature, why = core.signText(other, "text")
+      assert.is_nil(signature)
+      assert.equal("the key is no private key of Ed25519 as PEM without a passphrase", why)
+    end
+    assert.equal(openssl("pkey -in " .. path), pem)
+  end)
+
   it("asks nothing of the built-in ones, whatever way leads there, and of all others that look like them", {},
     function(world)
       assert(open(world, { loadBalancing = { policy = "TokenAwarePolicy" } }))

@@ -111,6 +111,23 @@ describe("pool:pause and pool:resume", function()
     end)
   end
 
+  it_in("take a request that nobody else takes, each once", function(world)
+    local pool = open(world, { retry = { policy = "DefaultRetryPolicy" } })
+    for node = 1, 3 do assert.is_true(pool:resume(world:host(node), { weight = 1e-9 })) end
+    world.cluster:rule { statement = "SELECT key FROM", error = "OVERLOADED" }
+    for _ = 1, 10 do
+      local result, err = pool:execute(SELECT, nil, { isIdempotent = true })
+      assert.is_nil(result)
+      local asked, count = {}, 0
+      for i = 1, 3 do
+        local host = err.attempts[i].host
+        count = count + (asked[host] and 0 or 1)
+        asked[host] = true
+      end
+      assert.equal(3, count)
+    end
+  end)
+
   it_in("do not leave a request without a host for the sake of probation", function(world)
     local pool = open(world)
     for node = 1, 3 do assert.is_true(pool:resume(world:host(node), { weight = 0.01 })) end
