@@ -207,6 +207,32 @@ describe("a statement whose table is made again", function()
       world:pass(10)
       assert.equal(case[5], C.mp_prepared_is_doubted(statement))
     end)
+
+    -- The node that prepared it may have been late.
+    it(("that is prepared for the first time after a change of %s is %slooked at once more"):format(case[1],
+      case[5] and "" or "not "), function()
+      for change, again in pairs { UPDATED = case[5], DROPPED = case[5], CREATED = false } do
+        open(5)
+        world:pass(5000)
+        world:schema_event(world:control_node(), change, case[2], case[3], case[4])
+        world:pass(10)
+        local statement = world:prepare(INSERT)
+        assert.is_false(C.mp_prepared_is_doubted(statement))
+        world:pass(1900)
+        assert.is_false(C.mp_prepared_is_doubted(statement))
+        world:pass(200)
+        assert.equal(again, C.mp_prepared_is_doubted(statement))
+        world:close()
+        open(5)
+        world:schema_event(world:control_node(), change, case[2], case[3], case[4])
+        world:pass(3000)
+        statement = world:prepare(INSERT) -- every node knows by then
+        world:pass(3000)
+        assert.is_false(C.mp_prepared_is_doubted(statement))
+        world:close()
+      end
+      world = nil
+    end)
   end
 
   it("is doubted after its own session changed the table", function()
@@ -235,9 +261,13 @@ describe("a statement whose table is made again", function()
       if missed then world.schema_version = ("w"):rep(16) end
       link:close(true)
       world:until_true(function() return world:control_node() ~= nil and world:control_node() ~= node end)
-      world:pass(2000)
+      world:pass(500)
       assert.equal(missed, C.mp_prepared_is_doubted(statement))
     end
+    local fresh = world:prepare(SELECT)
+    assert.is_false(C.mp_prepared_is_doubted(fresh))
+    world:pass(2500)
+    assert.is_true(C.mp_prepared_is_doubted(fresh))
   end)
 
   it("fails each request that was bound before, and no other, on every host", function()
