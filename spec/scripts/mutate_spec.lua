@@ -55,5 +55,14 @@ describe("scripts/mutate", function()
     end
     assert.matches("\nlink +4 +100.0 %% +4 +0 +0 +0 +0 +0 +0\n", said)
     assert.matches("thrice", policies.read(folder .. "/runtime/link/twice.c"), 1, true)
+    -- And again, when functions have become others.
+    for path, text in pairs { ["link/twice.h"] = "int twice(int a, int b);\n",
+      ["link/twice.c"] = FILES["runtime/link/twice.c"]:gsub("int a", "int a, int b"):gsub("a %* 2", "a * b"),
+      ["cli/main.c"] = FILES["runtime/cli/main.c"]:gsub("int a", "int a, int b"):gsub("21", "21, 2") } do
+      policies.write(folder .. "/runtime/" .. path, text)
+    end
+    said, status = sh "$F/scripts/mutate --jobs 1 runtime/link/twice.c"
+    assert.equal(0, status, said .. policies.read(folder .. "/.cache/mutate/log"))
+    assert.matches("killed  runtime/link/twice.c:4:11  * -> /  return a * b;  ", said, 1, true)
   end)
 end)
