@@ -111,6 +111,27 @@ describe("the decision log", function()
       end)
   end
 
+  it("tells no other host in the place of one that is gone", { nodes = 3 }, function(world)
+    local pool = world:pool { decisionLog = { sample = 1 } }
+    local gone = world:host(3)
+    assert(pool:execute "SELECT key FROM system.local")
+    assert.truthy(by_host(assert(pool:decisions(1))[1])[gone])
+    world.cluster:kill(3)
+    world.cluster:removeNode(3)
+    world:eventually("it has left", function() return #pool:getHosts() == 2 end)
+    local new = world.cluster:addNode { address = "127.0.0.9" } -- in its slot
+    world:waitUp(pool, 3)
+    local then_, now = assert(pool:decisions(1))[1]
+    assert.is_nil(by_host(then_)[gone])
+    assert.is_nil(by_host(then_)[world:host(new)])
+    assert.truthy(by_host(then_).gone)
+    assert(pool:execute "SELECT key FROM system.local")
+    now = assert(pool:decisions(1))[1]
+    assert.truthy(by_host(now)[world:host(new)])
+    assert.is_nil(by_host(now).gone)
+    assert.equal(by_host(then_).gone.slot, by_host(now)[world:host(new)].slot)
+  end)
+
   it("tells a tag whatever is in it", {}, function(world)
     local pool = world:pool { decisionLog = { sample = 1 } }
     local bytes = {}
