@@ -144,6 +144,15 @@ describe("the decision log", function()
     table.sort(host.tags)
     table.sort(tags)
     assert.same(tags, host.tags)
+    local many = {}
+    for i = 1, C.MP_MARKS_MAX - 4 do many[i] = ("t%02d"):format(i) end
+    many[#many + 1] = "one"
+    assert(pool:setHostTags(world:host(1), many)) -- the last bit is one of theirs
+    assert(pool:execute "SELECT key FROM system.local")
+    host = by_host(assert(pool:decisions(1))[1])[world:host(1)]
+    table.sort(host.tags)
+    table.sort(many)
+    assert.same(many, host.tags)
   end)
 
   it("has no value, no statement and no secret", {}, function(world)

@@ -210,7 +210,7 @@ static void put_tags(struct mp_buf *out, const struct mp_session *session, uint3
 {
 	const struct mp_marks *all = session->view.marks;
 	bool is_first = true;
-	for (int i = 0; all != NULL && marks >> i != 0 && i < MP_MARKS_MAX; i++) {
+	for (int i = 0; all != NULL && i < MP_MARKS_MAX; i++) {
 		const struct mp_mark *mark = &all->of[i];
 		if ((marks >> i & 1) == 0 || mark->is_list || mark->text == NULL)
 			continue;

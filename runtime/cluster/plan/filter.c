@@ -79,7 +79,7 @@ static void say_scope(struct words *words, const struct mp_plan *plan, const str
 
 static void say_marks(struct words *words, const struct mp_plan *plan, uint32_t marks, const char *verb)
 {
-	for (int i = 0; plan->view->marks != NULL && marks >> i != 0; i++) {
+	for (int i = 0; plan->view->marks != NULL && i < MP_MARKS_MAX; i++) {
 		const struct mp_mark *mark = &plan->view->marks->of[i];
 		if ((marks >> i & 1) == 0)
 			continue;

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local bit = require "bit"
 local topology = require "spec.support.topology"
 
 local function cluster(layout)
@@ -282,6 +283,67 @@ describe("a plan", function()
     assert.equal(0, step[0])
     C.mp_plan_next(plan, step)
     assert.equal(1, step[0])
+  end)
+
+  local function said(index, size)
+    local text = ffi.new("char[?]", size or 256)
+    return ffi.string(C.mp_plan_step_text(plan, index or 0, text, size or 256))
+  end
+
+  it("says its steps in words", function()
+    local scopes = { [C.MP_SCOPE_LOCAL_DC] = " of the local datacentre", [C.MP_SCOPE_SAME_RACK] = " of the local rack",
+      [C.MP_SCOPE_REMOTE_DCS] = " of the remote datacentres", [C.MP_SCOPE_ALL] = " of all datacentres",
+      [C.MP_SCOPE_DC] = " of datacentre dc2" }
+    local orders = { [C.MP_ORDER_IN_TURN] = "in turn", [C.MP_ORDER_SHUFFLED] = "shuffled",
+      [C.MP_ORDER_PRIMARY_FIRST] = "primary first", [C.MP_ORDER_LEAST_LOADED] = "least loaded",
+      [C.MP_ORDER_FASTEST] = "fastest", [C.MP_ORDER_WEIGHTED] = "weighted" }
+    for scope, place in pairs(scopes) do
+      for order, way in pairs(orders) do
+        for _, limit in ipairs { 0, 1, 65535 } do
+          start(true, 4500)
+          C.mp_plan_replicas(plan, scope, order, limit, 1)
+          C.mp_plan_hosts(plan, scope, order, limit, 1)
+          local of_each = scope == C.MP_SCOPE_REMOTE_DCS and " of each" or ""
+          local most = limit > 0 and (", at most %d%s"):format(limit, of_each) or ""
+          assert.equal("replicas" .. place .. ", " .. way .. most, said(0))
+          assert.equal("hosts" .. place .. ", " .. way .. most, said(1))
+          assert.equal("", said(2))
+        end
+      end
+    end
+    start()
+    C.mp_plan_host(plan, 7)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_DC, C.MP_ORDER_IN_TURN, 0, 40)
+    assert.equal("the named host", said(0))
+    assert.equal("hosts of datacentre ?, in turn", said(1))
+  end)
+
+  it("says by which tags and lists it filters, whatever their number", function()
+    for i = 0, C.MP_MARKS_MAX - 3 do assert.equal(i, C.mp_view_tag(view, "t" .. i, #("t" .. i))) end
+    local lines = "10.0.0.1\n10.0.0.2\n" .. ("x"):rep(40)
+    local list = C.mp_view_list(view, lines, #lines)
+    assert.equal(C.MP_MARKS_MAX - 2, list)
+    assert.equal(C.MP_MARKS_MAX - 1, C.mp_view_tag(view, "last", 4))
+    start()
+    C.mp_plan_only(plan, 1)
+    C.mp_plan_only(plan, bit.lshift(1, 31)) -- the last one
+    C.mp_plan_avoid(plan, bit.lshift(1, list))
+    C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, C.MP_ORDER_IN_TURN, 0, 0)
+    local whole = "hosts of all datacentres, in turn, only tag t0, only tag last, "
+      .. "without the list 10.0.0.1 10.0.0.2 " .. ("x"):rep(22)
+    assert.equal(whole, said(0))
+    for size = 1, #whole + 2 do assert.equal(whole:sub(1, size - 1), said(0, size)) end
+    start()
+    C.mp_plan_only(plan, 0xffffffff)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, C.MP_ORDER_IN_TURN, 0, 0)
+    assert.equal(C.MP_MARKS_MAX, select(2, said(0, 4096):gsub(", only ", "")))
+    C.mp_plan_no_filter(plan)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, C.MP_ORDER_IN_TURN, 0, 0)
+    assert.equal("hosts of all datacentres, in turn", said(1))
+    for slot = 0, 8 do view.hosts[slot].latencyUs, view.hosts[slot].latencyAtMs = 100 + slot, 1 end
+    C.mp_plan_avoid_slow(plan, 2, 1000, 0, 5)
+    C.mp_plan_hosts(plan, C.MP_SCOPE_ALL, C.MP_ORDER_IN_TURN, 0, 0)
+    assert.equal("hosts of all datacentres, in turn, without slow ones", said(2))
   end)
 
   it("by default never leaves the local datacentre for a local consistency", function()
