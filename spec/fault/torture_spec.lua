@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The n-th allocation and the n-th system call of a whole life fail: connecting (over TLS, too), preparing, asking,
 -- reloading, closing. Whichever it is: nothing breaks, each request ends once, nothing is left, and afterwards a pool
--- works. The suite tries some of them, spread evenly; MOONPOOL_TORTURE=N tries every N-th (1: all; scripts/torture).
+-- works. The suite tries some of them, spread evenly; MOONPOOL_TORTURE=N tries every N-th (1: all), and
+-- MOONPOOL_TORTURE=N/F those from number F on, and says how far it is (scripts/torture).
 local certificates = require "spec.support.certificates"
 local config_file = require "spec.support.config_file"
 local policies = require "spec.support.policies"
@@ -17,7 +18,8 @@ void spec_syscalls_fail_at(uint64_t nth, int code);
 uint64_t spec_syscalls_count(void);
 ]]
 
-local EVERY = tonumber(os.getenv "MOONPOOL_TORTURE")
+local EVERY, FIRST = (os.getenv "MOONPOOL_TORTURE" or ""):match "^(%d+)/?(%d*)$"
+EVERY, FIRST = tonumber(EVERY), tonumber(FIRST) or 1
 local TRIED = 40 -- of each kind, in the suite
 local ERRORS = { { "EINTR", 4 }, { "EMFILE", 24 }, { "EPIPE", 32 }, { "EADDRNOTAVAIL", 99 }, { "ECONNRESET", 104 },
   { "ENOBUFS", 105 } }
@@ -26,20 +28,38 @@ local plan = "return balance { name = %q, plan = function(plan) plan:hosts(local
 
 local function step(total) return EVERY or math.max(1, math.floor(total / TRIED)) end
 
+local function tell(name, nth, total)
+  io.stdout:write(("%s: %d of %d\n"):format(name, nth, total))
+  io.stdout:flush()
+end
+
 -- A life, of which any call may fail. Asks are counted: each has to come back once.
 local function life(pool, note)
+  local function ask(method, ...)
+    note.asked = note.asked + 1
+    local result = pool[method](pool, ...)
+    note.answered = note.answered + 1
+    return result
+  end
   if not pool:connect() then pool:connect() end
   local statement = pool:prepare "SELECT v FROM ks.t WHERE k = ?"
+  local insert = pool:prepare "INSERT INTO ks.t (k, v) VALUES (?, ?)"
   for i = 1, 6 do
-    note.asked = note.asked + 1
-    if statement and i % 2 == 0 then pool:execute(statement, { i })
-    else pool:execute("INSERT INTO ks.t (k, v) VALUES (?, ?)", { i, "v" }, { isIdempotent = true }) end
-    note.answered = note.answered + 1
+    if statement and i % 2 == 0 then ask("execute", statement, { i })
+    else ask("execute", "INSERT INTO ks.t (k, v) VALUES (?, ?)", { i, "v" }, { isIdempotent = true }) end
     if i == 3 then
       policies.write(config_file.file "balance.lua", plan:format "Other")
       pool:reload()
     end
   end
+  ask("execute", "SELECT k, v FROM ks.t", {}, { fetchSize = 2 })
+  ask("batch", { { "INSERT INTO ks.t (k, v) VALUES (?, ?)", { 8, "b" } }, { "DELETE FROM ks.t WHERE k = 9" } })
+  ask("execute", "CREATE TABLE ks.more (k int PRIMARY KEY)")
+  local under_way = {}
+  for i = 1, insert and 4 or 0 do -- which travel together
+    under_way[i] = pool:executeAsync(insert, { 10 + i % 2, "m" }, { isIdempotent = true })
+  end
+  for _, future in pairs(under_way) do future:wait() end
   pool:close()
 end
 
@@ -82,6 +102,7 @@ describe("torture:", function()
   local function configuration(encrypted)
     policies.write(config_file.file "balance.lua", plan:format "First")
     return { loadBalancing = { policy = config_file.file "balance.lua" }, requestTimeout = 400, attemptTimeout = 200,
+      pooling = { enableBatching = true },
       tls = encrypted and { ca = folder .. "/ca.pem", serverName = "node.test" } or nil }
   end
 
@@ -90,14 +111,17 @@ describe("torture:", function()
   local function any_fails(name, least, try, what)
     for _, encrypted in ipairs { false, true } do
       if not encrypted or C.mp_tls_is_built() then
-        it(name .. (encrypted and ", over TLS" or ""), function()
+        local whole_name = name .. (encrypted and ", over TLS" or "")
+        it(whole_name, function()
           local total, round = try(0, encrypted, 0), 0
           assert.is_true(total > least, total)
-          for nth = 1, total, step(total) do
+          for nth = FIRST, total, step(total) do
             local ok, err = pcall(try, nth, encrypted, round)
             assert(ok, what(nth, round) .. ": " .. tostring(err))
             round = round + 1
+            if EVERY and round % 200 == 0 then tell(whole_name, nth, total) end
           end
+          if EVERY then tell(whole_name, total, total) end
         end)
       end
     end
@@ -136,7 +160,7 @@ describe("torture:", function()
         local keys = configuration(encrypted)
         keys.contactPoints, keys.port, keys.localDataCenter = { "127.0.0.1", "127.0.0.2" }, ports.at(8), "datacenter1"
         keys.logging, keys.requestTimeout, keys.attemptTimeout = { level = "off" }, 10000, 5000
-        keys.pooling = { reconnectBaseDelay = 5, reconnectMaxDelay = 20 }
+        keys.pooling.reconnectBaseDelay, keys.pooling.reconnectMaxDelay = 5, 20
         return moonpool.ConnectionPool(keys)
       end
       C.spec_syscalls_fail_at(nth, error_of(round)[2])

@@ -440,30 +440,6 @@ describe("TLS", function()
       end
     end
   end)
-
-  it("survives each allocation of its own that fails", function()
-    local done
-    for nth = 1, 200 do
-      open { version = 5 }
-      C.mp_mem_fail_at(nth, false)
-      local link = world.client:open(world.addr)
-      if link then
-        world:until_true(function() return link.ready or link.closed end)
-        local call = link.ready and link:call(("m"):rep(70000))
-        if call then
-          local node = world.peer:last()
-          world:until_true(function() return link.closed or #node.requests == 1 end)
-          if not link.closed then node:echo(node.requests[1], "done") end
-          world:until_true(function() return call.rc end)
-          done = call.rc == 0
-        end
-      end
-      C.mp_mem_fail_at(0, false)
-      close()
-      if done and nth > 60 then break end
-    end
-    assert.is_true(done)
-  end)
 end)
 
 jit.off(true, true)
