@@ -27,6 +27,19 @@ describe("auth:", function()
     assert(world:pool({ auth = { username = "ana", password = "secret" } }):execute "SELECT key FROM system.local")
   end)
 
+  it("A1 a pool that is refused from now on asks each host seldom, for ever", locked, function(world)
+    local pool = world:pool { auth = { username = "ana", password = "secret" }, pooling = { reconnectMaxDelay = 100 } }
+    world.cluster:setPassword "another"
+    world.sim:cut(2)
+    world:waitStatus(pool, 2, "down", 5000)
+    local before = world.cluster:node(2).startups
+    moonpool.sleep(120000)
+    local asked = world.cluster:node(2).startups - before
+    assert.is_true(asked >= 5 and asked <= 14, asked .. " times in two minutes")
+    world.cluster:setPassword "secret"
+    world:waitUp(pool, 3, 20000)
+  end)
+
   it("A2 credentials that change under load cost no request, and no host is given up for life", locked, function(world)
     config_file.around(function()
       local pool = config_file.open(world, { auth = { username = "ana", password = "secret" } })
@@ -87,5 +100,22 @@ describe("auth:", function()
     assert.is_nil(ok)
     assert.is_true(moonpool.now() - began <= 2200)
     assert.is_true(#tostring(err) > 20)
+  end)
+
+  it("A8 rounds without end are ended at the eighth", { user = "ana", password = "secret", maxVersion = 4 },
+    function(world)
+    local asked = 0
+    world.cluster:rule { opcode = "AUTH_RESPONSE", raw = "\132\0\0\0\14\0\0\0\8\0\0\0\4more" }
+    local pool = world:newPool { contactPoints = { "127.0.0.1" }, auth = { authenticator = {
+      initialResponse = function() return "first" end,
+      evaluateChallenge = function()
+        asked = asked + 1
+        return "more"
+      end,
+    } } }
+    local ok, err = pool:connect()
+    assert.is_nil(ok)
+    assert.matches("more than 8 rounds", tostring(err))
+    assert.equal(7, asked)
   end)
 end)

@@ -24,6 +24,18 @@ describe("clocks:", function()
     assert.equal(0, #told.hostDown + #told.connectionLost)
   end)
 
+  it("C1 a write behind a clock that went back is newer than those before it", function(world)
+    world:schema "CREATE TABLE ks.newest (k int PRIMARY KEY, v int)"
+    local pool = world:pool()
+    local write = assert(pool:prepare "INSERT INTO newest (k, v) VALUES (?, ?)")
+    for round = 0, 5 do
+      world.sim:setWall(1700000000000 - round * 3600000)
+      assert(pool:execute(write, { 1, round }, { consistency = "QUORUM" }))
+      local row = assert(pool:execute("SELECT v FROM newest WHERE k = 1", nil, { consistency = "QUORUM" })):first()
+      assert.equal(round, row.v)
+    end
+  end)
+
   for _, sleep in ipairs { 1000, 10000, 60000, 86400000 } do
     it("C2 a machine that slept " .. sleep .. " ms finds its connections as it left them", function(world)
       local pool = world:pool { attemptTimeout = 900 }

@@ -2,6 +2,7 @@
 -- What may be sent again and what may not, seen from the tables: nothing is lost that was acknowledged, nothing is done
 -- twice. P17 is here, too: every error code for every kind of request.
 local moonpool = require "moonpool"
+local policies = require "spec.support.policies"
 local support = require "spec.support.world"
 local workload = require "spec.support.workload"
 local it = support.inside(it)
@@ -29,7 +30,19 @@ local function each_kind(world, load, rule, check)
   end
 end
 
+-- A retry policy: one of moonpool's, or one that wants everything again, which stands in a file.
+local folder
+local function named(policy)
+  if policy ~= "hungry" then return policy end
+  local path = folder .. "/hungry.lua"
+  policies.write(path, [[return retry { name = "Hungry", decide = function() return nextHost end }]])
+  return path
+end
+
 describe("replay:", function()
+  setup(function() folder = policies.folder() end)
+  teardown(function() policies.remove(folder) end)
+
   for _, code in ipairs(afterwards) do
     for _, applies in ipairs { true, false } do
       it("P17 " .. code .. ", " .. (applies and "applied" or "not applied"), function(world)
@@ -129,30 +142,33 @@ describe("replay:", function()
     end)
   end
 
-  it("I2 a counter that timed out on the servers says how far it came", function(world)
-    local pool = world:pool()
-    local load = workload.new(world, pool)
-    world.cluster:rule { opcode = "EXECUTE", apply = true, times = 1,
-      error = { code = "WRITE_TIMEOUT", writeType = "COUNTER", required = 2, received = 1, consistency = "QUORUM" } }
-    local _, err = load:one "count"
-    assert.equal("WRITE_TIMEOUT", err.code)
-    assert.is_true(err.maybeApplied)
-    load:check()
-  end)
+  -- Whatever the policy wants: the usual one, and one that wants everything again.
+  for _, policy in ipairs { "DefaultRetryPolicy", "hungry" } do
+    it("I2 a counter that timed out on the servers says how far it came, " .. policy, function(world)
+      local pool = world:pool { retry = { policy = named(policy) } }
+      local load = workload.new(world, pool)
+      world.cluster:rule { opcode = "EXECUTE", apply = true, times = 1,
+        error = { code = "WRITE_TIMEOUT", writeType = "COUNTER", required = 2, received = 1, consistency = "QUORUM" } }
+      local _, err = load:one "count"
+      assert.equal("WRITE_TIMEOUT", err.code)
+      assert.is_true(err.maybeApplied)
+      load:check()
+    end)
 
-  it("I3 a lock that many want under faults has one owner at most", function(world)
-    local pool = world:pool { attemptTimeout = 200 }
-    local load = workload.new(world, pool, { mix = { lock = 80, read = 20 }, timeout = 1000 })
-    for node = 1, 3 do
-      world.cluster:rule { node = node, opcode = "EXECUTE", reset = true, apply = true, probability = 0.01 }
-      world.cluster:rule { node = node, opcode = "EXECUTE", drop = true, probability = 0.03 }
-      world.cluster:rule { node = node, opcode = "EXECUTE", late = 500, probability = 0.03 }
-    end
-    load:run(1200, 30, function() moonpool.sleep(15) end)
-    world:healed(pool)
-    load:check()
-    assert.is_true(load.of.lock.ok > 300 and load.of.lock.unknown > 10)
-  end)
+    it("I3 a lock that many want under faults has one owner at most, " .. policy, function(world)
+      local pool = world:pool { attemptTimeout = 200, retry = { policy = named(policy) } }
+      local load = workload.new(world, pool, { mix = { lock = 80, read = 20 }, timeout = 1000 })
+      for node = 1, 3 do
+        world.cluster:rule { node = node, opcode = "EXECUTE", reset = true, apply = true, probability = 0.01 }
+        world.cluster:rule { node = node, opcode = "EXECUTE", drop = true, probability = 0.03 }
+        world.cluster:rule { node = node, opcode = "EXECUTE", late = 500, probability = 0.03 }
+      end
+      load:run(1200, 30, function() moonpool.sleep(15) end)
+      world:healed(pool)
+      load:check()
+      assert.is_true(load.of.lock.ok > 300 and load.of.lock.unknown > 10)
+    end)
+  end
 
   it("I8 only what was said to be idempotent is repeated, and some things never", function(world)
     local pool = world:pool()

@@ -14,6 +14,13 @@ local function addresses(pool)
   return table.concat(list, " ")
 end
 
+-- A pool that hears of no event: it asked for them, was told READY, and nobody took note.
+local function deaf(world, options)
+  options.protocolVersion = 4
+  world.cluster:rule { opcode = "REGISTER", raw = "\132\0\0\0\2\0\0\0\0" }
+  return world:pool(options)
+end
+
 describe("topology:", function()
   it("G1 a node that moves is the same host, and the others never notice", function(world)
     local pool = world:pool()
@@ -48,15 +55,15 @@ describe("topology:", function()
     assert.equal("127.0.5.1:9042 127.0.5.2:9042 127.0.5.3:9042", addresses(pool))
   end)
 
-  it("G3 a node that died and was replaced is no ghost", { nodes = 4 }, function(world)
-    local pool = world:pool { failover = { discoveryInterval = 20000 } }
+  it("G3 a node that died and was replaced, of which nobody says a word, is no ghost", { nodes = 4 }, function(world)
+    local pool = deaf(world, { failover = { discoveryInterval = 20000 } })
     local load = workload.new(world, pool, safe):start(8, 15)
     moonpool.sleep(300)
     world.cluster:kill(4)
     moonpool.sleep(3000)
     world.cluster:removeNode(4)
     local new = world.cluster:addNode()
-    world:eventually("the new one serves", function() return world:status(pool, new) == "up" end, 10000)
+    world:eventually("the new one serves", function() return world:status(pool, new) == "up" end, 30000)
     world:eventually("the old one is gone", function()
       return not addresses(pool):find("127.0.0.4:", 1, true)
     end, 30000)
@@ -65,18 +72,19 @@ describe("topology:", function()
   end)
 
   it("G4 another node at the old address is another host", { nodes = 3 }, function(world)
-    local pool = world:pool { failover = { discoveryInterval = 10000 } }
+    local pool = deaf(world, { failover = { discoveryInterval = 10000 } })
     local load = workload.new(world, pool)
     load:run(60, 6)
     local address = world.cluster:node(3).address
     world.cluster:kill(3)
     moonpool.sleep(2000)
     world.cluster:removeNode(3)
-    local told = world:listen(pool, "hostAdded", "hostRemoved")
+    local told = world:listen(pool, "hostAdded", "hostRemoved", "hostUp")
     local new = world.cluster:addNode { address = address }
     world:eventually("the new host serves", function()
       return #told.hostAdded == 1 and world:status(pool, new) == "up"
     end, 30000)
+    assert.equal(1, #told.hostUp) -- never as the old one, which was looked for there meanwhile
     assert.equal(3, #pool:getHosts())
     load:run(200, 12)
     load:check()
@@ -177,6 +185,13 @@ describe("topology:", function()
     assert(pool:execute "CREATE TABLE ks.late (k int PRIMARY KEY)")
     assert.is_true(moonpool.now() - began <= 15060, "it took " .. moonpool.now() - began)
     world.cluster:clearRules()
+    world.cluster:rule { statement = "schema_version", swallow = true }
+    began = moonpool.now()
+    local alone = assert(pool:execute "CREATE TABLE ks.alone (k int PRIMARY KEY)")
+    assert.is_true(moonpool.now() - began <= 11000, "it took " .. moonpool.now() - began)
+    assert.is_true(alone.info.schemaDisagrees)
+    world.cluster:clearRules()
+    assert.is_nil(assert(pool:execute "CREATE TABLE ks.agreed (k int PRIMARY KEY)").info.schemaDisagrees)
     world.cluster:pause(2)
     began = moonpool.now()
     local result, err = pool:execute("CREATE TABLE ks.later (k int PRIMARY KEY)", nil, { timeout = 12000 })
@@ -283,6 +298,28 @@ describe("topology:", function()
     load:run(800, 16):none_failed()
     world:healed(pool)
     load:run(100, 16):none_failed():check()
+  end)
+
+  it("G19 a cluster that stands where this one was is none of ours", function(world)
+    local pool = world:pool { requestTimeout = 500 }
+    local address = world.cluster:node(1).address
+    for node = 1, 3 do world.cluster:kill(node) end
+    moonpool.sleep(1000)
+    local other = world.sim.core:cluster {
+      seed = 99, nodes = 1, clusterName = "somebody else's", firstAddress = address,
+    }
+    for _ = 1, 40 do
+      moonpool.sleep(500)
+      local result = pool:execute("SELECT key FROM system.local", nil, { isIdempotent = true })
+      assert(not result, "somebody else answered")
+    end
+    local stranger = other:node(1)
+    assert.is_true(stranger.bytesIn > 0, "nobody ever knocked there")
+    assert.equal(0, stranger.prepares + stranger.executes)
+    assert.equal(3, #pool:getHosts())
+    other:close()
+    for node = 1, 3 do world.cluster:start(node) end
+    world:healed(pool, 30000)
   end)
 
   it("G19 a node of another cluster at a known address is never written to", function(world)

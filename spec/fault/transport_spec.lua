@@ -126,9 +126,20 @@ describe("transport:", function()
         return true
       end)
     end
+    local most = 0
+    futures[#futures + 1] = world:spawn(function()
+      for _ = 1, 50 do
+        for _, host in ipairs(pool:getHosts()) do
+          if host.address == world:host(2) then most = math.max(most, host.inFlight) end
+        end
+        moonpool.sleep(20)
+      end
+      return true
+    end)
     load:run(300, 16)
     assert(moonpool.all(futures))
     load:none_failed()
+    assert.is_true(most <= 40, most .. " requests waited for a node that reads nothing")
     world:healed(pool)
     load:check()
   end)
@@ -173,6 +184,18 @@ describe("transport:", function()
     local pool = world:pool { contactPoints = { "127.0.0.1", "127.0.0.2" } }
     assert.is_true(moonpool.now() - began <= 2200)
     world:healed(pool)
+  end)
+
+  it("T11 a node that takes its time at every step costs one deadline over all of them", function(world)
+    for _, step in ipairs { "OPTIONS", "STARTUP", "QUERY", "REGISTER" } do
+      world.cluster:rule { node = 1, opcode = step, delay = 900 }
+    end
+    local began = moonpool.now()
+    local ok, err = world:newPool():connect()
+    assert.is_nil(ok)
+    assert.matches("no handshake within 2000 ms: it waits for", tostring(err))
+    local took = moonpool.now() - began
+    assert.is_true(took >= 1900 and took <= 2200, "it took " .. took)
   end)
 
   for _, step in ipairs { "OPTIONS", "STARTUP", "QUERY", "REGISTER" } do

@@ -41,6 +41,7 @@
 ---@field latencyMs number
 ---@field warnings string[]
 ---@field traceId? string
+---@field schemaDisagrees? boolean true: after ten seconds not all hosts that are up knew the change
 ---@field payload? table<string, string> what the node has in front of its statements says
 
 ---@class Result

@@ -216,9 +216,17 @@ static void push_payload(lua_State *L, const struct mp_response_prefix *prefix)
 	lua_setfield(L, -2, "payload");
 }
 
-// Tracing, warnings and payloads are rare: then info is made at once.
-static void push_rare_info(lua_State *L, int result, const struct mp_response_prefix *prefix)
+// Tracing, warnings, payloads and hosts that disagree are rare: then info is made at once.
+static bool is_rare(const struct mp_outcome *outcome)
 {
+	const struct mp_response_prefix *prefix = outcome->prefix;
+	return prefix->has_trace_id || (prefix->warning_count | prefix->payload_count) > 0 ||
+	       outcome->schema_disagrees;
+}
+
+static void push_rare_info(lua_State *L, int result, const struct mp_outcome *outcome)
+{
+	const struct mp_response_prefix *prefix = outcome->prefix;
 	lua_pushvalue(L, result);
 	lua_insert(L, 1);
 	push_info(L);
@@ -241,6 +249,10 @@ static void push_rare_info(lua_State *L, int result, const struct mp_response_pr
 	lua_setfield(L, -2, "warnings");
 	if (prefix->payload_count > 0)
 		push_payload(L, prefix);
+	if (outcome->schema_disagrees) {
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, "schemaDisagrees");
+	}
 	lua_setfield(L, result, "info");
 }
 
@@ -262,9 +274,8 @@ static void finish_result(lua_State *L, struct mp_codec *codec, int names, uint3
 	lua_rawgeti(L, names, (int)count + MP_SHAPE_COST);
 	lua_pushnumber(L, cost_of(L, codec, outcome));
 	lua_rawset(L, result);
-	const struct mp_response_prefix *prefix = outcome->prefix;
-	if (MP_UNLIKELY(prefix->has_trace_id || (prefix->warning_count | prefix->payload_count) > 0))
-		push_rare_info(L, result, prefix);
+	if (MP_UNLIKELY(is_rare(outcome)))
+		push_rare_info(L, result, outcome);
 	const struct mp_bytes *state = &outcome->result->paging_state;
 	if (outcome->result->kind == MP_RESULT_ROWS && outcome->result->has_more_pages && state->data != NULL) {
 		lua_pushlstring(L, (const char *)state->data, (size_t)state->len);
@@ -341,9 +352,8 @@ int mp_lua_push_parts(lua_State *L, struct mp_codec *codec, struct mp_prepared *
 {
 	if (MP_UNLIKELY(outcome->error != NULL))
 		return 0;
-	const struct mp_response_prefix *prefix = outcome->prefix;
 	const struct mp_result_body *body = outcome->result;
-	if (MP_UNLIKELY(prefix->has_trace_id || (prefix->warning_count | prefix->payload_count) > 0))
+	if (MP_UNLIKELY(is_rare(outcome)))
 		return 0;
 	if (body->kind != MP_RESULT_ROWS) {
 		mp_shape_push_empty_maker(L);
