@@ -95,10 +95,11 @@ void mp_timer_stop(struct mp_timer *timer); // also when not started
 bool mp_timer_active(const struct mp_timer *timer);
 
 // ---- tasks ------------------------------------------------------------------------------------------------
-enum mp_phase { MP_PHASE_RUN, MP_PHASE_FLUSH, MP_PHASE_COUNT };
+enum mp_phase { MP_PHASE_RUN, MP_PHASE_FLUSH, MP_PHASE_AFTER, MP_PHASE_COUNT };
 // Work for later in this turn (or the next one, when posted outside of a turn). Posting a posted task does
-// nothing. RUN tasks posted by RUN tasks run in the same turn, up to 64 deep; tasks posted by FLUSH tasks
-// wait for the next turn, which then does not block.
+// nothing. RUN tasks posted by RUN tasks run in the same turn, up to 64 deep. AFTER tasks run when the FLUSH tasks
+// have, so what was queued in this turn is sent. Other tasks posted by FLUSH or AFTER tasks wait for the next turn,
+// which then does not block.
 struct mp_task {
 	void (*fn)(void *data);
 	void *data;

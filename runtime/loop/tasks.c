@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tasks of both bodies: two queues that a turn empties one after the other. A RUN task may post RUN tasks for
+// Tasks of both bodies: three queues that a turn empties one after the other. A RUN task may post RUN tasks for
 // the same turn, to a limit, so that a task that posts itself cannot keep the sockets waiting.
 #include "loop/loop_internal.h"
 
@@ -57,10 +57,14 @@ void mp_loop_run_tasks(struct mp_loop *loop)
 	for (int round = 0; round < RUN_ROUNDS_MAX && loop->tasks[MP_PHASE_RUN].count > 0; round++)
 		run_round(loop, MP_PHASE_RUN);
 	run_round(loop, MP_PHASE_FLUSH);
+	run_round(loop, MP_PHASE_AFTER);
 	loop->in_tasks = false;
 }
 
 bool mp_loop_has_tasks(const struct mp_loop *loop)
 {
-	return loop->tasks[MP_PHASE_RUN].count > 0 || loop->tasks[MP_PHASE_FLUSH].count > 0;
+	for (int phase = 0; phase < MP_PHASE_COUNT; phase++)
+		if (loop->tasks[phase].count > 0)
+			return true;
+	return false;
 }
