@@ -135,6 +135,7 @@ enum moonpool_policy_kind {
 	MOONPOOL_POLICY_RECONNECT,
 	MOONPOOL_POLICY_SPECULATE,
 	MOONPOOL_POLICY_FAILOVER,
+	MOONPOOL_POLICY_SHADOW, // asked what balance is asked, about requests that were sent; nobody obeys it
 };
 struct moonpool_policy {
 	const char *kind; // "balance"
@@ -146,10 +147,23 @@ struct moonpool_policy {
 	uint64_t reloads, refused;
 	uint64_t ns_per_call; // mean of the calls that were timed; 0: none yet
 	bool is_suspended;    // failing: it is asked once a second until it works
+	double fuel_per_call; // mean of the ticks that a call took
 };
 // NULL with MOONPOOL_NOT_FOUND: no policy answers this question, the default does.
 MOONPOOL_API const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *session,
                                                                    enum moonpool_policy_kind kind);
+// How the shadow would have decided beside the balance policy, since either of both has its generation. Each difference
+// counts requests whose first host would have been another one, by the first reason that is true.
+struct moonpool_shadow {
+	uint64_t asked;
+	uint64_t same_first, same_hosts;       // the same first host; the same first three in any order
+	uint64_t measured;                     // both first hosts had shown how long they take, on average:
+	double latency_ms, serving_latency_ms; // those of the shadow, those in force
+	uint64_t error, no_answer, refused, no_host, found_host, left_datacenter, came_home, not_replica,
+		to_replica, left_rack, other_host;
+};
+// NULL with MOONPOOL_NOT_FOUND: no shadow is asked.
+MOONPOOL_API const struct moonpool_shadow *moonpool_session_shadow(struct moonpool_session *session);
 // Another policy from the next request on, by its name or path, whatever the configuration says. `options`: the text of
 // a Lua table of its options, NULL: none. `policy` NULL: the one of the configuration again. MOONPOOL_POLICY_ERROR:
 // moonpool_last_message() and `message` (may be NULL; cut to `size`) say why not, and the one before goes on.

@@ -12,7 +12,7 @@ local nearest = require "moonpool.nearest"
 local overlay = {}
 
 local SECTIONS = { balance = "loadBalancing", retry = "retry", reconnect = "reconnection",
-  speculate = "speculativeExecution", failover = "failover" }
+  speculate = "speculativeExecution", failover = "failover", shadow = "loadBalancing.shadow" }
 
 local function copy(table_or_nil)
   local out = {}
@@ -100,9 +100,10 @@ end
 
 -- What a layer keeps of a policy with options; nil and a message: no configuration could say so.
 function overlay.choice(kind, policy, options)
-  local section = copy(options)
+  local section, given = copy(options), { contactPoints = { "127.0.0.1" } }
   section.policy = policy
-  local source, why = config.read({ contactPoints = { "127.0.0.1" }, [SECTIONS[kind]] = section }, "usePolicy")
+  if kind == "shadow" then given.loadBalancing = { shadow = section } else given[SECTIONS[kind]] = section end
+  local source, why = config.read(given, "usePolicy")
   local checked
   if source then checked, why = config.judge(source) end
   if not checked then return nil, why end

@@ -30,9 +30,17 @@ local function hosts_of(pool, measured)
   return json.list(list)
 end
 
+-- pool:policies(), as JSON has it: what is a list is one also when it is empty.
+function overview.policies(pool)
+  local policies = pool:policies()
+  local agreement = policies.shadow and policies.shadow.agreement
+  if agreement then json.list(agreement.examples) end
+  return policies
+end
+
 local function policies_of(pool)
   local list = json.list {}
-  for kind, policy in pairs(pool:policies()) do
+  for kind, policy in pairs(overview.policies(pool)) do
     policy.kind = kind
     list[#list + 1] = policy
   end

@@ -129,7 +129,7 @@ int moonpool_session_openmetrics(struct moonpool_session *handle, char *text, si
 
 bool mp_api_is_policy_kind(enum moonpool_policy_kind kind, const char *function)
 {
-	if ((int)kind >= MOONPOOL_POLICY_BALANCE && (int)kind <= MOONPOOL_POLICY_FAILOVER)
+	if ((int)kind >= MOONPOOL_POLICY_BALANCE && (int)kind <= MOONPOOL_POLICY_SHADOW)
 		return true;
 	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "a value of enum moonpool_policy_kind expected");
 	return false;
@@ -161,6 +161,31 @@ const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *h
 		.refused = info.refused,
 		.ns_per_call = info.ns_per_call,
 		.is_suspended = info.is_suspended,
+		.fuel_per_call = info.fuel_per_call,
 	};
 	return &session->shown_policy;
+}
+
+const struct moonpool_shadow *moonpool_session_shadow(struct moonpool_session *handle)
+{
+	struct mp_api_session *session = mp_api_session_of(handle, __func__);
+	if (session == NULL)
+		return NULL;
+	struct mp_shadow_figures figures;
+	if (!mp_session_shadow(session->engine.session, &figures)) {
+		mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "no shadow is asked");
+		return NULL;
+	}
+	session->shown_shadow = (struct moonpool_shadow){
+		.asked = figures.asked,
+		.same_first = figures.same_first,
+		.same_hosts = figures.same_hosts,
+		.measured = figures.measured,
+		.latency_ms = figures.latency_ms,
+		.serving_latency_ms = figures.serving_latency_ms,
+	};
+#define X(NAME, field, name, meaning) session->shown_shadow.field = figures.differences[MP_SHADOW_##NAME];
+	MP_SHADOW_DIFFERENCES(X)
+#undef X
+	return &session->shown_shadow;
 }

@@ -53,6 +53,7 @@ struct mp_api_session {
 	struct moonpool_host shown_host;
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
+	struct moonpool_shadow shown_shadow;
 	char shown_error[512]; // of the policy
 	bool connecting;
 	bool closing;

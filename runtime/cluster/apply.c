@@ -136,6 +136,7 @@ static void take(struct mp_session *session, struct preparation *ready)
 	mp_profiles_reconfigure(session);
 	mp_merges_reconfigure(&session->merges);
 	mp_decisions_reconfigure(&session->decisions);
+	mp_shadow_follow(&session->shadow);
 }
 
 static void spread(struct mp_session *session, bool new_interval, const char *rotate)

@@ -43,6 +43,7 @@ void mp_session_config_defaults(struct mp_session_config *config)
 		.client_timestamps = true,
 		.batching = {.size = 100},
 		.decisions = {.sample = 0.01, .keep_bytes = 100000000},
+		.shadow_share = 0.01,
 		.tcp = {.no_delay = true, .keep_alive = true, .user_timeout_ms = 10000},
 		.health = {.interval_ms = 30000,
 	               .timeout_ms = 5000,

@@ -99,6 +99,7 @@ struct mp_session_config {
 	struct mp_breaker_rules breaker; // of each host
 	struct mp_batching batching;
 	struct mp_decision_rules decisions;
+	double shadow_share;          // of the requests, about which the shadow is asked, 0 to 1
 	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache

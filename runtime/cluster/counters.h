@@ -57,6 +57,10 @@
 	X(uint64_t, schema_missed, "schemaMissed", "times that such news may have been missed")                        \
 	X(uint64_t, decisions, "decisions", "requests that the decision log noted")                                    \
 	X(uint64_t, decisions_lost, "decisionsLost", "those of them that it lost before they were written")            \
+	X(uint64_t, shadow_asked, "shadowAsked", "requests about which the shadow policy was asked")                   \
+	X(uint64_t, shadow_same, "shadowSameFirst", "those of them for which it chose the same first host")            \
+	X(uint64_t, shadow_errors, "shadowErrors", "those of them for which it failed or rested")                      \
+	X(uint64_t, shadow_missed, "shadowMissed", "requests of its share about which it could not be asked")          \
 	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on
 

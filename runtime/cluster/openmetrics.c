@@ -131,6 +131,19 @@ static void requests(struct writer *w)
 	}
 }
 
+static void shadow(struct writer *w)
+{
+	family(w, "shadow_differences", "counter", NULL,
+	       "requests for which the shadow policy chose another first host, by why");
+	for (size_t i = 0; i < w->count; i++) {
+		const struct mp_session *session = w->pools[i].session;
+		for (int why = 0; why < MP_SHADOW_DIFFERENCE_COUNT; why++)
+			mp_buf_printf(w->out, "moonpool_shadow_differences_total{pool=\"%u\",why=\"%s\"} %llu\n",
+			              w->pools[i].number, mp_shadow_difference_name(why),
+			              (unsigned long long)session->shadow.all[why]);
+	}
+}
+
 // ---- hosts ------------------------------------------------------------------------------------------------
 
 static double is_up(const struct mp_host *host)
@@ -275,6 +288,7 @@ void mp_openmetrics_write(struct mp_buf *out, const struct mp_openmetrics_pool *
 	for (size_t i = 0; (info = mp_stat_info(i)) != NULL; i++)
 		stat(&w, info);
 	requests(&w);
+	shadow(&w);
 	for (size_t i = 0; i < MP_ARRAY_LEN(host_figures); i++)
 		host_figure(&w, &host_figures[i]);
 	host_attempts(&w);

@@ -85,11 +85,13 @@ static void init_simple_parts(struct mp_session *session)
 	mp_metrics_init(&session->metrics, session);
 	mp_health_init(&session->health, session);
 	mp_decisions_init(&session->decisions, session);
+	mp_shadow_init(&session->shadow, session);
 	mp_session_make_settings(session);
 }
 
 static void free_parts(struct mp_session *session)
 {
+	mp_shadow_deinit(&session->shadow);
 	mp_decisions_deinit(&session->decisions);
 	mp_control_deinit(&session->control);
 	mp_prepares_deinit(&session->prepares);
@@ -135,6 +137,7 @@ void mp_session_set_policies(struct mp_session *session, const struct mp_policy_
 		session->policies.balance = (struct mp_balance_policy){.plan = mp_default_plan};
 	if (session->policies.retry.decide == NULL)
 		session->policies.retry = (struct mp_retry_policy){.decide = mp_default_retry};
+	mp_shadow_follow(&session->shadow);
 	if (had_serving == (session->policies.serving.decide != NULL))
 		return;
 	// Which remote hosts are connected to depends on it.

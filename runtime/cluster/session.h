@@ -10,6 +10,7 @@
 #include "base/slab.h"
 #include "cluster/config.h"
 #include "cluster/counters.h"
+#include "cluster/decisions/shadow.h"
 #include "cluster/metrics.h"
 #include "cluster/plan/policy.h"
 #include "cluster/request/replay.h"

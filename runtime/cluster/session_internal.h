@@ -65,6 +65,7 @@ struct mp_session {
 	bool journals; // of requests that end (request/journal.h)
 	struct mp_metrics metrics;
 	struct mp_decisions decisions;
+	struct mp_shadow shadow;
 
 	// the rest
 	struct mp_slab attempts; // beside the first one of a request

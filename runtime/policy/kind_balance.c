@@ -95,7 +95,7 @@ static int call_refuse(struct mp_policy_context *context)
 	return DONE;
 }
 
-static void push(lua_State *L, struct mp_policy_state *state)
+void mp_policy_balance_push(lua_State *L, struct mp_policy_state *state)
 {
 	(void)state; // a plan is of the context
 	mp_policy_push_call(L, "replicas", (uintptr_t)call_replicas);
@@ -126,7 +126,13 @@ static inline bool decide(struct mp_policy_state *state, const struct mp_request
 	return MP_LIKELY(status == 0) || mp_policy_state_failed(state, status);
 }
 
-static bool check(struct mp_policy_state *state, struct mp_sample *sample)
+bool mp_policy_balance_plan(struct mp_policy_state *state, const struct mp_request_view *req,
+                            struct mp_plan *plan)
+{
+	return decide(state, req, plan);
+}
+
+bool mp_policy_balance_check(struct mp_policy_state *state, struct mp_sample *sample)
 {
 	// A policy that loops over a thousand hosts is not to take longer to try than it must.
 	uint32_t step = sample->topology == MP_SAMPLE_THOUSAND ? 5 : 1;
@@ -145,7 +151,7 @@ static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 	return true;
 }
 
-static bool ask(struct mp_policy_state *state, const struct mp_policy_question *question)
+bool mp_policy_balance_ask(struct mp_policy_state *state, const struct mp_policy_question *question)
 {
 	struct mp_request_view req;
 	struct mp_plan plan;
@@ -184,7 +190,7 @@ static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_
 	return plan->step_count > 0 || plan->refused;
 }
 
-static void identify(void *self, const char **name, uint32_t *generation)
+void mp_policy_identify(void *self, const char **name, uint32_t *generation)
 {
 	const struct mp_policy_slot *slot = self;
 	*name = slot->current->state->name;
@@ -193,7 +199,8 @@ static void identify(void *self, const char **name, uint32_t *generation)
 
 static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 {
-	policies->balance = (struct mp_balance_policy){.self = slot, .plan = serve_plan, .identify = identify};
+	policies->balance =
+		(struct mp_balance_policy){.self = slot, .plan = serve_plan, .identify = mp_policy_identify};
 }
 
 const struct mp_policy_ops mp_policy_balance = {
@@ -202,8 +209,8 @@ const struct mp_policy_ops mp_policy_balance = {
 	.tail = "load_balancing",
 	.fallback = "TokenAwarePolicy",
 	.is_hot = true,
-	.push = push,
-	.check = check,
-	.ask = ask,
+	.push = mp_policy_balance_push,
+	.check = mp_policy_balance_check,
+	.ask = mp_policy_balance_ask,
 	.serve = serve,
 };

@@ -21,6 +21,16 @@ const char *mp_policy_kind_name(enum mp_policy_kind kind)
 	return mp_policy_ops(kind)->name;
 }
 
+const char *mp_policy_question(const struct mp_policy_ops *ops)
+{
+	return ops->answers != NULL ? ops->answers->name : ops->name;
+}
+
+const char *mp_policy_kind_question(enum mp_policy_kind kind)
+{
+	return mp_policy_question(mp_policy_ops(kind));
+}
+
 const char *mp_policy_kind_key(enum mp_policy_kind kind)
 {
 	return mp_policy_ops(kind)->key;

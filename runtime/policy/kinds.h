@@ -23,11 +23,14 @@ struct mp_policy_question {
 };
 
 struct mp_policy_ops {
-	const char *name;     // folder of its policies, and of its driver: lua/moonpool/policy/NAME.lua
+	const char *name; // folder of its policies, and of its driver: lua/moonpool/policy/NAME.lua
+	const struct mp_policy_ops
+		*answers;         // NULL; or the kind whose question it is, and whose those folders are
 	const char *key;      // of a configuration
 	const char *tail;     // what names of its policies may end with beside `name`; NULL: nothing
 	const char *fallback; // the policy when none is named; NULL: C answers
 	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
+	bool is_shadow;       // looks at a copy of the view, and nobody waits for what it says
 	size_t scratch_bytes; // of the block in each state that only its file reads: context.scratch
 	size_t service_bytes; // of the block in its slot, whichever generation serves: slot->service
 	// Its own fields, constants and functions, into the bridge (words.h).
@@ -40,3 +43,14 @@ struct mp_policy_ops {
 	void (*serve)(struct mp_policy_slot *slot, struct mp_policy_calls *policies);
 };
 const struct mp_policy_ops *mp_policy_ops(enum mp_policy_kind kind);
+const char *
+mp_policy_question(const struct mp_policy_ops *ops); // its name, or that of the kind it answers for
+
+// kind_balance.c, for whoever answers the same question.
+void mp_policy_balance_push(lua_State *L, struct mp_policy_state *state);
+bool mp_policy_balance_check(struct mp_policy_state *state, struct mp_sample *sample);
+bool mp_policy_balance_ask(struct mp_policy_state *state, const struct mp_policy_question *question);
+// false: state->error says why; the plan may have some steps.
+bool mp_policy_balance_plan(struct mp_policy_state *state, const struct mp_request_view *req,
+                            struct mp_plan *plan);
+void mp_policy_identify(void *slot, const char **name, uint32_t *generation); // mp_balance_policy's

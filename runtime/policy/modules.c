@@ -96,6 +96,6 @@ int mp_policy_read_driver(struct mp_policies *policies, enum mp_policy_kind kind
 	struct mp_policy_module *driver = &policies->drivers[kind];
 	if (driver->code.len > 0)
 		return 0;
-	snprintf(driver->title, sizeof(driver->title), "moonpool.policy.%s", mp_policy_kind_name(kind));
+	snprintf(driver->title, sizeof(driver->title), "moonpool.policy.%s", mp_policy_kind_question(kind));
 	return read_module(policies, driver, driver->title, message, message_size);
 }

@@ -95,6 +95,11 @@ void mp_policy_install(struct mp_policies *policies)
 			mp_policy_ops((enum mp_policy_kind)kind)->serve(&policies->slots[kind], &policies->policies);
 }
 
+const char *mp_policy_title(const struct mp_policy_slot *slot)
+{
+	return mp_policy_ops(slot->kind)->is_shadow ? "shadow policy" : "policy";
+}
+
 static void free_slot(struct mp_policy_slot *slot)
 {
 	mp_policy_watch_stop(slot);
@@ -120,6 +125,7 @@ void mp_policies_free(struct mp_policies *policies)
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		mp_buf_deinit(&policies->drivers[kind].code);
 	mp_sample_deinit(&policies->sample);
+	mp_view_copy_free(policies->shown);
 	mp_policy_orders_deinit(&policies->orders);
 	mp_free(policies->home);
 	mp_free(policies);
@@ -142,7 +148,7 @@ int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const s
 		char why[MP_POLICY_TEXT];
 		if (slot->current == NULL || mp_policy_rebind(slot, why, sizeof(why)) == 0)
 			continue;
-		snprintf(message, size, "policy %s: %s", slot->current->state->name, why);
+		snprintf(message, size, "%s %s: %s", mp_policy_title(slot), slot->current->state->name, why);
 		return MP_ESCRIPT;
 	}
 	return 0;
@@ -196,6 +202,7 @@ bool mp_policies_info(const struct mp_policies *policies, enum mp_policy_kind ki
 		.ns_per_call = generation->timed_calls == 0 ? 0 : generation->timed_ns / generation->timed_calls,
 		.reloads = slot->reloads,
 		.refused = slot->refused,
+		.fuel_per_call = mp_policy_state_fuel_per_call(state),
 		.memory_bytes = state->vm.used_bytes,
 		.allocations = state->vm.allocs,
 		.given_bytes = state->vm.given_bytes,
@@ -203,6 +210,7 @@ bool mp_policies_info(const struct mp_policies *policies, enum mp_policy_kind ki
 		.is_compiled = mp_policy_state_is_compiled(state),
 		.bytes_per_call = state->bytes_per_call,
 		.is_slow = mp_policy_state_is_slow(state, NULL, 0),
+		.is_shadow = state->ops->is_shadow,
 		.is_suspended = slot->suspended,
 		.last_error = slot->last_error,
 	};

@@ -21,7 +21,8 @@ struct mp_policies;
 	X(RETRY, retry)         /* after this error: again, where, or give up */ \
 	X(RECONNECT, reconnect) /* when to try a host again */                \
 	X(SPECULATE, speculate) /* when to send a second copy */              \
-	X(FAILOVER, failover)   /* which datacentre serves now */
+	X(FAILOVER, failover)   /* which datacentre serves now */             \
+	X(SHADOW, shadow)       /* what balance is asked, about copies; nobody obeys */
 // clang-format on
 enum mp_policy_kind {
 #define X(NAME, name) MP_POLICY_##NAME,
@@ -29,8 +30,10 @@ enum mp_policy_kind {
 #undef X
 		MP_POLICY_KINDS
 };
-const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance": also the folder under policies/
-const char *mp_policy_kind_key(enum mp_policy_kind kind);  // "loadBalancing": its key in a configuration
+const char *mp_policy_kind_name(enum mp_policy_kind kind); // "balance"
+const char *
+mp_policy_kind_question(enum mp_policy_kind kind);        // what its files answer: the folder under policies/
+const char *mp_policy_kind_key(enum mp_policy_kind kind); // "loadBalancing": its key in a configuration
 
 // One question and the file that answers it.
 struct mp_policy_choice {
@@ -113,6 +116,7 @@ struct mp_policy_info {
 		ns_per_call;  // mean of the calls that were timed (of those for requests one in 1,024); 0: none yet
 	uint64_t reloads; // successful ones since the start
 	uint64_t refused; // reloads that were refused
+	double fuel_per_call;    // mean of the ticks that its calls took (policy/gauge/fuel.h)
 	size_t memory_bytes;     // of its policy state now
 	uint64_t allocations;    // times its policy state was given memory: steady while it serves
 	uint64_t given_bytes;    // what it was given together, whatever it gave back
@@ -120,6 +124,7 @@ struct mp_policy_info {
 	bool is_compiled;        // the plan function runs as machine code
 	bool is_slow;            // it loops, is not machine code, or allocates
 	uint32_t bytes_per_call; // what its state took for the usual request when it was tried, garbage included
+	bool is_shadow;          // asked beside the one in force, and not obeyed
 	bool is_suspended;       // failing; asked once a second until it works again
 	const char *last_error;  // "FILE:LINE: ..." or ""
 };

@@ -100,7 +100,8 @@ struct mp_policies {
 	struct mp_policy_module modules[MP_POLICY_MODULES];
 	struct mp_policy_module drivers[MP_POLICY_KINDS]; // of each kind, read when it is first loaded
 	struct mp_sample sample;
-	struct mp_view *view; // NULL: not bound yet
+	struct mp_view *view;       // NULL: not bound yet
+	struct mp_view_copy *shown; // what the shadow looks at instead; NULL: there was never one
 	struct mp_policy_names names;
 	bool has_names;
 	struct mp_policy_slot slots[MP_POLICY_KINDS];
@@ -116,7 +117,8 @@ struct mp_policies {
 };
 
 // policies.c
-void mp_policy_install(struct mp_policies *policies); // what C calls follows from the slots
+void mp_policy_install(struct mp_policies *policies);           // what C calls follows from the slots
+const char *mp_policy_title(const struct mp_policy_slot *slot); // "policy", in messages
 // modules.c
 int mp_policy_modules_read(struct mp_policies *policies, char *message, size_t message_size) MP_MUST_CHECK;
 int mp_policy_read_driver(struct mp_policies *policies, enum mp_policy_kind kind, char *message,

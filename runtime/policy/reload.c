@@ -93,20 +93,35 @@ static void end_phase(struct mp_policies *owner, enum mp_load_phase phase)
 	owner->reload.phase_from_ns = now_ns;
 }
 
+// The view whose hosts a policy of that kind will see; NULL: there is none yet.
+static struct mp_view *view_of(struct mp_policies *owner, const struct mp_policy_ops *ops)
+{
+	if (!ops->is_shadow || owner->view == NULL)
+		return owner->view;
+	mp_view_copy_show(owner->shown, owner->view, owner->view->hosts, owner->view->host_count);
+	return &owner->shown->view;
+}
+
 // A policy that passed the contract check becomes ready to serve. Before there is a cluster it stays cold and as it was
 // tried: its files are run again for the cluster.
 static int make_ready(struct mp_policies *owner, struct mp_policy_state *state, char *message, size_t size)
 {
 	const struct mp_policy_names *names = owner->has_names ? &owner->names : NULL;
+	if (state->ops->is_shadow && owner->shown == NULL && (owner->shown = mp_view_copy_new()) == NULL) {
+		snprintf(message, size, "out of memory");
+		return MP_ESCRIPT;
+	}
+	struct mp_view *view = view_of(owner, state->ops);
 	mp_policy_load_begins(&state->context.fuel);
-	if (owner->view != NULL && mp_policy_state_begin(state, owner->view->hosts, names, message, size) != 0)
+	if (view != NULL && mp_policy_state_begin(state, view->hosts, names, message, size) != 0)
 		return MP_ESCRIPT;
 	end_phase(owner, MP_LOAD_AGAIN);
-	if (owner->view != NULL && state->ops->is_hot)
-		mp_policy_state_warm_up(state, owner->view);
+	if (view != NULL && state->ops->is_hot)
+		mp_policy_state_warm_up(state, view);
 	end_phase(owner, MP_LOAD_WARM_UP);
 	state->context.plan = &state->idle_plan;
 	mp_policy_load_ends(&state->context.fuel);
+	mp_policy_state_count_fuel(state);
 	state->context.fuel.limit_ns = MP_POLICY_SERVE_NS;
 	return 0;
 }
@@ -261,15 +276,17 @@ static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
 		return 0;
 	if (rc == 0) {
 		slot->reloads++;
-		mp_log_write(log, MP_LOG_INFO, "policy %s: generation %u serves (%s)", slot->current->state->name,
-		             slot->current->number, slot->current->state->files[0]);
+		mp_log_write(log, MP_LOG_INFO, "%s %s: generation %u %s (%s)", mp_policy_title(slot),
+		             slot->current->state->name, slot->current->number,
+		             mp_policy_ops(slot->kind)->is_shadow ? "is asked" : "serves",
+		             slot->current->state->files[0]);
 		mp_policy_tell(slot, MP_POLICY_RELOADED, "");
 		return 0;
 	}
 	slot->refused++;
 	snprintf(slot->last_error, sizeof(slot->last_error), "%s", message);
-	mp_log_write(log, MP_LOG_ERROR, "policy refused, generation %u of %s goes on: %s", slot->current->number,
-	             slot->current->state->name, message);
+	mp_log_write(log, MP_LOG_ERROR, "%s refused, generation %u of %s goes on: %s", mp_policy_title(slot),
+	             slot->current->number, slot->current->state->name, message);
 	mp_policy_tell(slot, MP_POLICY_ERROR, message);
 	return MP_ESCRIPT;
 }

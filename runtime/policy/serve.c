@@ -18,8 +18,10 @@ static void complain(struct mp_policy_slot *slot, const char *text)
 	if (!mp_log_gate_open(&slot->gate, mp_loop_now_ms(loop), TELL_EVERY_MS, &held))
 		return;
 	mp_log_write(slot->owner->log, MP_LOG_WARN,
-	             "policy %s (generation %u) failed, the default answers: %s (%llu more since the last time)",
-	             slot->current->state->name, slot->current->number, text, (unsigned long long)held);
+	             "%s %s (generation %u) failed, %s: %s (%llu more since the last time)",
+	             mp_policy_title(slot), slot->current->state->name, slot->current->number,
+	             mp_policy_ops(slot->kind)->is_shadow ? "no request notices" : "the default answers", text,
+	             (unsigned long long)held);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);
 }
 
@@ -31,9 +33,9 @@ static void step_back(struct mp_policy_slot *slot)
 	slot->current->stops = 0;
 	if (slot->current->earlier == NULL || slot->retired != NULL) {
 		if (!slot->suspended)
-			mp_log_write(slot->owner->log, MP_LOG_ERROR,
-			             "policy %s (generation %u) keeps failing and rests: %s", slot->current->state->name,
-			             slot->current->number, slot->last_error);
+			mp_log_write(slot->owner->log, MP_LOG_ERROR, "%s %s (generation %u) keeps failing and rests: %s",
+			             mp_policy_title(slot), slot->current->state->name, slot->current->number,
+			             slot->last_error);
 		slot->suspended = true;
 		slot->probe_ms = mp_loop_now_ms(loop) + PROBE_EVERY_MS;
 		return;
@@ -42,8 +44,8 @@ static void step_back(struct mp_policy_slot *slot)
 	char text[MP_POLICY_TEXT];
 	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
 	         slot->current->number);
-	mp_log_write(slot->owner->log, MP_LOG_ERROR, "policy %s (generation %u) keeps failing: %s",
-	             slot->retired->state->name, slot->retired->number, text);
+	mp_log_write(slot->owner->log, MP_LOG_ERROR, "%s %s (generation %u) keeps failing: %s",
+	             mp_policy_title(slot), slot->retired->state->name, slot->retired->number, text);
 	mp_policy_tell(slot, MP_POLICY_ERROR, text);
 	mp_task_post(loop, &slot->owner->cleanup, MP_PHASE_RUN);
 }

@@ -31,7 +31,7 @@ static void push_bridge(lua_State *L, struct making *making)
 	lua_newtable(L);
 	mp_words_push(L, making->state);
 	making->state->ops->push(L, making->state);
-	lua_pushstring(L, making->state->ops->name);
+	lua_pushstring(L, mp_policy_question(making->state->ops));
 	lua_setfield(L, -2, "kind");
 	lua_pushstring(L, setup->order->choice->policy);
 	lua_setfield(L, -2, "policy");

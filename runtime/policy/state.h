@@ -37,14 +37,16 @@ struct mp_policy_set {
 
 // What a decision may take: state_fuel.c.
 struct mp_policy_fuel {
-	uint64_t call;     // the decision that asked for fuel last
-	uint32_t given;    // slices since it began
-	uint32_t slice;    // ticks of the last one
-	uint64_t since_ns; // on the loop's clock, 0: not read yet
-	uint64_t cpu_ns;   // on the processor's, the second half
-	uint64_t still_ns; // the same from the beginning, looked at where the loop's clock stands still
-	uint64_t last_ns;  // when the slice before this one began
-	uint64_t limit_ns; // how long one decision may take
+	uint64_t call;       // the decision that asked for fuel last
+	uint32_t given;      // slices since it began
+	uint32_t slice;      // ticks of the last one
+	uint64_t since_ns;   // on the loop's clock, 0: not read yet
+	uint64_t cpu_ns;     // on the processor's, the second half
+	uint64_t still_ns;   // the same from the beginning, looked at where the loop's clock stands still
+	uint64_t last_ns;    // when the slice before this one began
+	uint64_t limit_ns;   // how long one decision may take
+	uint64_t ticks;      // that were given since call number `ticks_from`
+	uint64_t ticks_from; // when the policy began to serve
 	bool is_heavy; // there are texts for which an operation takes long: a clock is looked at for each tick
 
 	bool is_loading;       // the processor's time counts for all decisions together
@@ -178,6 +180,9 @@ void mp_policy_push_fuel(lua_State *L);
 void mp_policy_load_begins(struct mp_policy_fuel *fuel);
 void mp_policy_load_ends(struct mp_policy_fuel *fuel);
 bool mp_policy_load_is_over(struct mp_policy_fuel *fuel); // it took more
+// The mean of the ticks that its calls took since they are counted: from now on.
+void mp_policy_state_count_fuel(struct mp_policy_state *state);
+double mp_policy_state_fuel_per_call(const struct mp_policy_state *state);
 // state_text.c: `find`, `inject` and the lengths of texts (`textMax`, `textHeavy`, `numberHeavy`), into the same table;
 // for as long as the policy is loaded.
 struct mp_policy_texts {

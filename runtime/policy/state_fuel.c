@@ -112,7 +112,7 @@ static uint32_t next_slice(struct mp_policy_fuel *fuel, uint64_t now_ns)
 
 // The next slice of ticks, 0 when this decision had enough, -1 when the state is over its memory. Short decisions share
 // slices and never see a clock; a long one is stopped by its time or by its number of ticks.
-static int call_fuel(struct mp_policy_context *context)
+static int give(struct mp_policy_context *context)
 {
 	struct mp_policy_fuel *fuel = &context->fuel;
 	if (mp_vm_is_full(context->vm))
@@ -128,6 +128,26 @@ static int call_fuel(struct mp_policy_context *context)
 		return found;
 	uint32_t slice = next_slice(fuel, now_ns);
 	return fuel->is_heavy ? 1 : (int)slice;
+}
+
+static int call_fuel(struct mp_policy_context *context)
+{
+	int ticks = give(context);
+	context->fuel.ticks += ticks > 0 ? (uint64_t)ticks : 0;
+	return ticks;
+}
+
+void mp_policy_state_count_fuel(struct mp_policy_state *state)
+{
+	state->context.fuel.ticks = 0;
+	state->context.fuel.ticks_from = state->context.call;
+}
+
+double mp_policy_state_fuel_per_call(const struct mp_policy_state *state)
+{
+	const struct mp_policy_context *context = &state->context;
+	uint64_t calls = context->call - context->fuel.ticks_from;
+	return calls == 0 ? 0 : (double)context->fuel.ticks / (double)calls;
 }
 
 // A text of so many bytes is worked on: 1, or 0 or -1 as of call_fuel.

@@ -37,8 +37,8 @@ static int find_policy(lua_State *L)
 	const char *name = luaL_checkstring(L, 1);
 	char path[PATH_MAX];
 	char message[MP_POLICY_TEXT];
-	int rc = mp_source_find(texts->source, state->ops->name, state->ops->tail, name, path, sizeof(path),
-	                        message, sizeof(message));
+	int rc = mp_source_find(texts->source, mp_policy_question(state->ops), state->ops->tail, name, path,
+	                        sizeof(path), message, sizeof(message));
 	if (rc == 0 && state->file_count == MP_POLICY_FILES)
 		return luaL_error(L, "too many policy files");
 	if (mp_policy_load_is_over(&state->context.fuel))

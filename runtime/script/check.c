@@ -185,4 +185,14 @@ void mp_lua_add_check(lua_State *L)
 		lua_rawseti(L, -2, kind + 1);
 	}
 	lua_setfield(L, -2, "policyKinds");
+	// What files answer: a shadow is of a file that answers another question.
+	lua_newtable(L);
+	for (int kind = 0, count = 0; kind < MP_POLICY_KINDS; kind++) {
+		const char *name = mp_policy_kind_name((enum mp_policy_kind)kind);
+		if (strcmp(name, mp_policy_kind_question((enum mp_policy_kind)kind)) != 0)
+			continue;
+		lua_pushstring(L, name);
+		lua_rawseti(L, -2, ++count);
+	}
+	lua_setfield(L, -2, "policyQuestions");
 }

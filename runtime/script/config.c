@@ -294,6 +294,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_text(L, reading, "decisionFile", &session->decisions.file);
 	if (get_number(L, "decisionKeep", &number))
 		session->decisions.keep_bytes = (uint64_t)number;
+	get_number(L, "shadowShare", &session->shadow_share);
 	get_bool(L, "metrics", &session->metrics);
 	get_u32(L, "metricsInterval", &session->metrics_interval_ms);
 	const char *level = NULL;

@@ -22,6 +22,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	NONE(moonpool_session_host(bad, 0), code, why);
 	NONE(moonpool_session_metrics(bad), code, why);
 	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
+	NONE(moonpool_session_shadow(bad), code, why);
 	IS(moonpool_session_figure(bad, "requests", &value), code, why);
 	IS(moonpool_session_openmetrics(bad, text, sizeof(text)), code, why);
 	IS(moonpool_session_use_policy(bad, MOONPOOL_POLICY_BALANCE, "RoundRobinPolicy", NULL, text, 16), code,
@@ -85,9 +86,12 @@ static void figures(void)
 
 static void policies(void)
 {
-	enum moonpool_policy_kind none = (enum moonpool_policy_kind)5, less = (enum moonpool_policy_kind) - 1;
+	enum moonpool_policy_kind none = (enum moonpool_policy_kind)6, less = (enum moonpool_policy_kind) - 1;
 	NONE(moonpool_session_policy(session, none), INVALID, "enum moonpool_policy_kind");
 	IS(moonpool_session_rollback(session, less), INVALID, "enum moonpool_policy_kind");
+	NONE(moonpool_session_policy(session, MOONPOOL_POLICY_SHADOW), MOONPOOL_NOT_FOUND,
+	     "no policy of this kind");
+	NONE(moonpool_session_shadow(session), MOONPOOL_NOT_FOUND, "no shadow");
 	IS(moonpool_session_rollback(session, MOONPOOL_POLICY_RETRY), MOONPOOL_NOT_FOUND,
 	   "no earlier generation");
 	IS(moonpool_session_use_policy(session, none, "X", NULL, NULL, 0), INVALID, "enum moonpool_policy_kind");

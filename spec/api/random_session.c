@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random calls of what a session tells, shows and is told.
 #include <moonpool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "random_arguments.h"
@@ -29,9 +30,12 @@ static void look(struct moonpool_session *session)
 		(void)(strlen(host->address) + strlen(host->datacenter) + strlen(host->status) +
 		       strlen(host->reason));
 	const struct moonpool_policy *policy =
-		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(7) - 1));
+		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(8) - 1));
 	if (policy != NULL)
 		(void)(strlen(policy->name) + strlen(policy->file) + strlen(policy->last_error));
+	const struct moonpool_shadow *shadow = moonpool_session_shadow(session);
+	if (shadow != NULL && shadow->same_first > shadow->asked)
+		abort();
 	const struct moonpool_metrics *metrics = moonpool_session_metrics(session);
 	if (metrics != NULL)
 		(void)strlen(metrics->serving_datacenter);
@@ -58,6 +62,8 @@ static void change(struct moonpool_session *session)
 {
 	static const char *const names[] = {"RoundRobinPolicy", "TokenAwarePolicy", "Nonsense", NULL};
 	enum moonpool_policy_kind kind = (enum moonpool_policy_kind)((int)below(4) - 1);
+	if (below(4) == 0)
+		kind = MOONPOOL_POLICY_SHADOW;
 	char message[64];
 	switch (below(4)) {
 	case 0: got("reload", moonpool_session_reload(session, message, below(64))); break;

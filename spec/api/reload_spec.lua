@@ -134,6 +134,34 @@ describe("a session of the C API", function()
     env:close(session)
   end)
 
+  on_files("asks a shadow, tells what it says, and reloads it", function(env, world, folder)
+    world.policy "First"
+    local function beside(named)
+      policies.write(folder .. "/shadow.lua",
+        ("return balance { name = %q, plan = function(plan) plan:refuse() end }"):format(named))
+    end
+    beside "Beside"
+    local session = world.open "loadBalancing = { policy = './mine.lua', shadow = 'shadow.lua', shadowShare = 1 }"
+    for _ = 1, 5 do assert(env:query(session, "SELECT key FROM system.local")) end
+    env:wait("it is asked", function() return C.moonpool_session_shadow(session).asked == 5 end)
+    local shadow = C.moonpool_session_shadow(session)
+    assert.same({ 5, 0, 0 }, { tonumber(shadow.refused), tonumber(shadow.same_first), tonumber(shadow.error) })
+    local policy = C.moonpool_session_policy(session, C.MOONPOOL_POLICY_SHADOW)
+    assert.same({ "shadow", "Beside", 5 }, { ffi.string(policy.kind), ffi.string(policy.name), tonumber(policy.calls) })
+    beside "Other"
+    env:wait("policyReload", function() return world.told "^policyReload shadow Other" end)
+    assert.equal(0, tonumber(C.moonpool_session_shadow(session).asked))
+    assert.equal(0, C.moonpool_session_use_policy(session, C.MOONPOOL_POLICY_SHADOW, "RoundRobinPolicy", nil, nil, 0))
+    assert.equal("RoundRobinPolicy",
+      ffi.string(C.moonpool_session_policy(session, C.MOONPOOL_POLICY_SHADOW).name))
+    world.write "loadBalancing = { policy = './mine.lua' }"
+    env:wait("configReload", function() return world.told "^configReload" end)
+    assert.equal(0, C.moonpool_session_use_policy(session, C.MOONPOOL_POLICY_SHADOW, nil, nil, nil, 0))
+    assert.is_true(C.moonpool_session_shadow(session) == nil)
+    assert.equal(C.MOONPOOL_NOT_FOUND, C.moonpool_last_code())
+    env:close(session)
+  end)
+
   on_files("may be closed by the news of its file", function(env, world)
     local session = world.open "requestTimeout = 1000"
     local closed = false

@@ -79,6 +79,10 @@ local good = {
       [r.pick { "delay", "hosts", "childPolicy", "maxRetries" }] = r.pick { 5, "x", { "x" }, false, SECRET },
       [r.pick { "password", "apiToken" }] = r.pick { "CANARY", { "CANARY" }, 12345678 } }
   end,
+  choice = function(r)
+    return r.pick { "TokenAwarePolicy", "NoSuch", "x/y.lua", SECRET, { policy = "RoundRobinPolicy" },
+      { policy = SECRET, [r.pick { "password", "delay" }] = r.pick { "CANARY", 5, { "CANARY" } } } }
+  end,
   translator = function(r)
     return r.pick { { ["10.0.0.1"] = "127.0.0.1:9042" }, { [SECRET] = SECRET }, function(address) return address end }
   end,

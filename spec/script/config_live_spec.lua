@@ -175,6 +175,18 @@ local live = {
   { "loadBalancing", { loadBalancing = { policy = "TokenAwarePolicy" } },
     { loadBalancing = { policy = "TokenAwarePolicy", shuffleReplicas = false } },
     function(_, pool) assert.equal(2, pool:policies().balance.generation) end },
+  { "loadBalancing.shadow", {}, { loadBalancing = { shadow = "RoundRobinPolicy", shadowShare = 1 } },
+    function(_, pool)
+      moonpool.sleep(100)
+      assert.equal("RoundRobinPolicy", pool:policies().shadow.name)
+      assert.is_true(pool:getStats().shadowAsked > 10)
+    end },
+  { "loadBalancing.shadowShare", { loadBalancing = { shadow = "RoundRobinPolicy", shadowShare = 0 } },
+    { loadBalancing = { shadow = "RoundRobinPolicy", shadowShare = 1 } },
+    function(_, pool)
+      moonpool.sleep(100)
+      assert.is_true(pool:getStats().shadowAsked > 10)
+    end },
   { "retry", {}, { retry = { policy = "FallthroughRetryPolicy" } },
     function(world, pool)
       assert.equal("FallthroughRetryPolicy", pool:policies().retry.name)

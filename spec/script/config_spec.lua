@@ -117,6 +117,19 @@ local bad = {
     "pooling.adaptivePooling.evaluationInterval: got 10 (number); must be an integer of milliseconds, 20 or more" },
   { pooling { adaptivePooling = { minConnection = 2 } },
     "pooling.adaptivePooling.minConnection: there is no such key, did you mean minConnections?" },
+  { { loadBalancing = { shadow = 5 } },
+    "loadBalancing.shadow: got 5 (number); must be the name of a policy, the path of its file, or a table such as "
+      .. '{ policy = "mine.lua" }' },
+  { { loadBalancing = { shadow = "" } }, 'loadBalancing.shadow: got "" (string); ' .. POLICY },
+  { { loadBalancing = { shadow = { spare = 1 } } }, "loadBalancing.shadow.policy: must be given" },
+  { { loadBalancing = { shadow = { policy = 5 } } }, "loadBalancing.shadow.policy: got 5 (number); " .. POLICY },
+  { { loadBalancing = { shadowShare = 1.5 } },
+    "loadBalancing.shadowShare: got 1.5 (number); must be a number, 0 to 1" },
+  { { loadBalancing = { shadowShare = -1 } }, "loadBalancing.shadowShare: got -1 (number); must be a number, 0 to 1" },
+  { { loadBalancing = { shadowShare = NAN } },
+    "loadBalancing.shadowShare: got " .. tostring(NAN) .. " (number); must be a number, 0 to 1" },
+  { { loadBalancing = { shadowShare = "1" } },
+    'loadBalancing.shadowShare: got "1" (string); must be a number, 0 to 1' },
   { { loadBalancing = "TokenAwarePolicy" }, 'loadBalancing: got "TokenAwarePolicy" (string); must be a table' },
   { { loadBalancing = { policy = 5 } },
     "loadBalancing.policy: got 5 (number); " .. POLICY },
@@ -305,6 +318,13 @@ describe("a doubtful configuration", function()
     assert.same({}, warnings_of { contactPoints = { "a" }, healthCheck = { enabled = false, interval = 5000 },
       circuitBreaker = { enabled = false }, compression = "none", pooling = { enableMetrics = false, warmup = true,
         adaptivePooling = { enabled = false }, enableBatching = false } })
+  end)
+
+  it("says a share of no shadow, and one of no request", function()
+    assert.same({ "loadBalancing.shadowShare: has no effect without loadBalancing.shadow" },
+      warnings_of { contactPoints = { "a" }, loadBalancing = { shadowShare = 0.5 } })
+    assert.same({ "loadBalancing.shadowShare: 0: the shadow is asked about no request" },
+      warnings_of { contactPoints = { "a" }, loadBalancing = { shadow = "RoundRobinPolicy", shadowShare = 0 } })
   end)
 
   it("says things that have no effect", function()

@@ -45,7 +45,7 @@ local function kind_of(text)
   if not has_result(text) then return "lua" end
   local words = core.codeWords(text)
   local function has(code) return words:find(code, 1, true) ~= nil end
-  for _, kind in ipairs(core.policyKinds) do
+  for _, kind in ipairs(core.policyQuestions) do
     if has(" return " .. kind .. " ") then return kind end
   end
   if has " return playbook " then return "playbook" end

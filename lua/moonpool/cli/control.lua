@@ -10,6 +10,7 @@ local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
 local nearest = require "moonpool.nearest"
+local overview = require "moonpool.overview"
 local pool = require "moonpool.pool"
 local pool_verbs = require "moonpool.cli.pool_verbs"
 local say = require "moonpool.cli.say"
@@ -36,7 +37,9 @@ verbs.rollback = { "Return to the generation before of the policy of that KIND (
     return ok and { ok = true, generation = result } or failure(result)
   end, argument = "KIND" }
 
-verbs.policies = { "The policies in force.", function(each) return { ok = true, policies = each:policies() } end }
+verbs.policies = { "The policies in force, and how often a shadow agrees with one.", function(each)
+  return { ok = true, policies = overview.policies(each) }
+end }
 
 verbs.stats = { "Counters and latencies.", function(each)
   local all = each:getStats()

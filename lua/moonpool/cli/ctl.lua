@@ -8,6 +8,7 @@ local core = require "moonpool.core_loader"
 local json = require "moonpool.cli.json"
 local say = require "moonpool.cli.say"
 local serve = require "moonpool.cli.serve"
+local shadow_lines = require "moonpool.cli.shadow_lines"
 
 local TIMEOUT_MS = 30000
 local FOLLOW_MS = 250
@@ -59,6 +60,7 @@ function printers.policies(result)
   end
   columns.print(list, { { "KIND", "kind" }, { "NAME", "name" }, { "GENERATION", "generation" }, { "CALLS", "calls" },
     { "ERRORS", "errors" }, { "FILE", "file" }, { "LAST ERROR", "lastError" } })
+  for _, line in ipairs(shadow_lines.of(result.policies.shadow) or {}) do print(line) end
 end
 
 function printers.stats(result)

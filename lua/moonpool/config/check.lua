@@ -106,6 +106,9 @@ function Check:value(path, rule, value)
   if rule.to then self.flat[rule.to] = result end
 end
 
+-- The key that a section's policy is noted under: where there always is one, the section's own.
+local function policy_key(path, rule) return table.concat(path, ".") .. (rule.policy and "" or ".policy") end
+
 -- The policy in a section that may have one: every key that is not the section's own is an option of it.
 local function split_policy(self, path, rule, given, known)
   local own, options = {}, {}
@@ -113,11 +116,10 @@ local function split_policy(self, path, rule, given, known)
     if known[key] then own[key] = value else options[key] = value end
   end
   local before = self.problems.count
-  local choice = kinds.options(self, path, {}, options)
+  local choice = kinds.options(self, path, { policy = rule.policy }, options)
   if self.problems.count == before then
     self.flat[rule.options] = choice
-    self.values[#self.values + 1] = { key = table.concat(path, ".") .. ".policy", rule = { kind = "options" },
-      value = choice }
+    self.values[#self.values + 1] = { key = policy_key(path, rule), rule = { kind = "options" }, value = choice }
   end
   return own
 end
@@ -126,7 +128,7 @@ function Check:section(path, rule, given)
   if type(given) ~= "table" then return self:wrong(path, "", given, "must be a table") end
   local known = {}
   for _, line in ipairs(rule.keys) do known[line[1]] = rule_of(line) end
-  if rule.options and given.policy ~= nil then given = split_policy(self, path, rule, given, known) end
+  if rule.options and (rule.policy or given.policy ~= nil) then given = split_policy(self, path, rule, given, known) end
   if rule.options then known.policy = rule end
   unknown_keys(self, path, given, known)
   for _, line in ipairs(rule.keys) do
@@ -213,6 +215,11 @@ local function compare(self)
     if flat[key] and not flat.batching then
       self:warn({ "pooling", key }, "", "has no effect: pooling.enableBatching is not true")
     end
+  end
+  if flat.shadowShare and not flat.shadow then
+    self:warn({ "loadBalancing", "shadowShare" }, "", "has no effect without loadBalancing.shadow")
+  elseif flat.shadowShare == 0 then
+    self:warn({ "loadBalancing", "shadowShare" }, "", "0: the shadow is asked about no request")
   end
   if flat.decisionKeep and not flat.decisionFile then
     self:warn({ "decisionLog", "keep" }, "", "has no effect without decisionLog.file")

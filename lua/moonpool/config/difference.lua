@@ -12,7 +12,7 @@ local function shown(entry)
   if entry == nil then return "(not set)" end
   local value = entry.value
   if entry.rule.kind == "translator" then return value.shown end
-  if entry.rule.kind ~= "options" then return secrets.value(value) end
+  if entry.rule.kind ~= "options" and entry.rule.kind ~= "choice" then return secrets.value(value) end
   local flat = { policy = value.policy }
   for name, option in pairs(value.options) do flat[name] = option end
   return secrets.value(flat)

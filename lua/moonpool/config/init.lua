@@ -6,7 +6,7 @@
 -- returns is copied as plain data first (plain.lua), and what is wrong is told up to twenty times (config/check.lua).
 local check = require "moonpool.config.check"
 local chunk = require "moonpool.chunk"
-local policy_kinds = require("moonpool.core_loader").policyKinds
+local policy_kinds = require("moonpool.core_loader").policyKinds -- the shadow, too
 local paths = require "moonpool.paths"
 local places = require "moonpool.config.places"
 local plain = require "moonpool.plain"

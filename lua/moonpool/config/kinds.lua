@@ -410,6 +410,12 @@ local function policy_name(check, here, name)
   return name and paths.is_path(name) and paths.from(check.folder, name) or name
 end
 
+local function below(path, name)
+  local longer = { unpack(path) }
+  longer[#longer + 1] = name
+  return longer
+end
+
 -- A policy and its options: { policy, options, text }, where the text gives the options again. Which options there are,
 -- the policy's file says; it is asked when the pool is made.
 function kinds.options(check, path, rule, value)
@@ -418,7 +424,7 @@ function kinds.options(check, path, rule, value)
   for name in pairs(value) do names[#names + 1] = name end
   table.sort(names, by_text)
   for _, name in ipairs(names) do
-    local option, here = value[name], { path[1], name }
+    local option, here = value[name], below(path, name)
     if type(name) ~= "string" then
       check:problem(here, "", "the name of an option must be a text")
     elseif name == "policy" then
@@ -436,6 +442,18 @@ function kinds.options(check, path, rule, value)
     check:problem(path, "", format("its options are %d bytes as text; at most %d", #text, LONGEST_OPTIONS))
   end
   return { policy = policy, options = options, text = text }
+end
+
+-- The same, or the policy's name alone.
+function kinds.choice(check, path, _, value)
+  if type(value) == "string" then
+    local name = policy_name(check, path, value)
+    return name and { policy = name, options = {}, text = "" }
+  end
+  local allowed = "must be the name of a policy, the path of its file, or a table such as { policy = \"mine.lua\" }"
+  if type(value) ~= "table" then return check:wrong(path, "", value, allowed) end
+  if value.policy == nil then return check:problem(below(path, "policy"), "", "must be given") end
+  return kinds.options(check, path, {}, value)
 end
 
 return kinds

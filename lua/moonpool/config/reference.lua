@@ -39,7 +39,9 @@ reference.defaults = {
   protocolVersion = { "the highest of both sides" },
   requestTimeout = "10000", attemptTimeout = { "half of the request's" }, maxQueuedRequests = "10000",
   clientTimestamps = "true", maxPreparedStatements = "1000",
-  loadBalancing = '{ policy = "TokenAwarePolicy" }', retry = '{ policy = "DefaultRetryPolicy" }',
+  loadBalancing = '{ policy = "TokenAwarePolicy" }', ["loadBalancing.shadow"] = { "none" },
+  ["loadBalancing.shadowShare"] = "0.01",
+  retry = '{ policy = "DefaultRetryPolicy" }',
   reconnection = { "the pool's own backoff" }, speculativeExecution = { "never" }, policyPath = "{}",
   policyKeys = { "anybody's file is taken" },
   ["healthCheck.enabled"] = "false", ["healthCheck.interval"] = "30000", ["healthCheck.timeout"] = "5000",
@@ -64,7 +66,8 @@ reference.defaults = {
 local KINDS = {
   addresses = "list of addresses", translator = "table or function", credentials = "function or path",
   authenticator = "table of functions", connections = "a number for each distance",
-  options = "a policy and its options", path = "path", paths = "list of paths", regions = "table by datacentre",
+  options = "a policy and its options", choice = "a policy, or that and its options", path = "path",
+  paths = "list of paths", regions = "table by datacentre",
   listen = "address or path", playbooks = "files and folders, and what they may do", boolean = "boolean",
   keys = "list of public keys", size = "bytes, or \"100MB\"",
   integer = "integer", number = "number", text = "text", defaults = "options of a request",
@@ -89,8 +92,9 @@ function reference.each(fn)
     for _, line in ipairs(keys) do
       local rule, key = type(line[2]) == "table" and line[2] or line, prefix .. line[1]
       if rule.kind == "section" then
+        if rule.policy then fn(key, { kind = "options" }) end
         walk(rule.keys, key .. ".")
-        if rule.options then fn(key .. ".policy", { kind = "options" }) end
+        if rule.options and not rule.policy then fn(key .. ".policy", { kind = "options" }) end
       else
         fn(key, rule)
       end

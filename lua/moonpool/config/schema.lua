@@ -6,8 +6,9 @@
 --
 -- Kinds: integer (min, max, unit), number (min, max), boolean, text (among), path and paths (relative to the file that
 -- names them), size (bytes, also as "100MB"), addresses, connections (a number for each distance), options (a policy
--- and what it takes), listen (an IP address with a port, or a path), credentials (a function or a path), authenticator
--- (functions by name), section (keys; `options`: beside them there may be a policy with what it takes).
+-- and what it takes), choice (the same, or the policy's name alone), listen (an IP address with a port, or a path),
+-- credentials (a function or a path), authenticator (functions by name), section (keys; `options`: beside them there
+-- may be a policy with what it takes; `policy`: and there is, that one when none is named).
 local DAY_MS = 86400000
 
 local function ms(fields)
@@ -93,7 +94,10 @@ return section {
   { "clientTimestamps", kind = "boolean", to = "clientTimestamps" },
   { "maxPreparedStatements", kind = "integer", min = 1, max = 1000000, to = "preparedMax" },
   { "pooling", pooling },
-  { "loadBalancing", kind = "options", to = "balance", policy = "TokenAwarePolicy" },
+  { "loadBalancing", { kind = "section", options = "balance", policy = "TokenAwarePolicy", keys = {
+    { "shadow", kind = "choice", to = "shadow" },
+    { "shadowShare", kind = "number", min = 0, max = 1, to = "shadowShare" },
+  } } },
   { "retry", kind = "options", to = "retry", policy = "DefaultRetryPolicy" },
   { "reconnection", kind = "options", to = "reconnect", policy = "ExponentialReconnectionPolicy" },
   { "speculativeExecution", kind = "options", to = "speculate", policy = "ConstantSpeculativeExecutionPolicy" },

@@ -20,7 +20,7 @@
 ---@field clientTimestamps? boolean
 ---@field maxPreparedStatements? integer
 ---@field pooling? ConfigPooling
----@field loadBalancing? ConfigPolicy
+---@field loadBalancing? ConfigLoadBalancing
 ---@field retry? ConfigPolicy
 ---@field reconnection? ConfigPolicy
 ---@field speculativeExecution? ConfigPolicy
@@ -40,6 +40,12 @@
 ---@field control? string the path of the control socket
 ---@field controlEval? boolean whether `moonpool ctl eval` may run Lua in the process
 ---@field playbooks? string|table files and folders, with dryRun, commands and state beside them
+
+---@class ConfigLoadBalancing
+---@field policy? string a name or the path of a file; what stands beside it are its options
+---@field shadow? string|ConfigPolicy a policy that is asked beside it and not obeyed
+---@field shadowShare? number for this part of the requests, 0 to 1
+---@field [string] any
 
 ---@class TranslatedHost
 ---@field id string

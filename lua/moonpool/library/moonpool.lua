@@ -120,6 +120,7 @@ function Future:cancel() end
 ---@field poolUtilization number 0 to 1
 ---@field connectionTurnover number in a minute
 ---@field servingDataCenter? string
+---@field shadow? ShadowAgreement
 ---@field hosts HostMetrics[]
 
 ---@class Recommendation
@@ -226,8 +227,46 @@ function Pool:analyzePerformance() end
 function Pool:getConnectionDetails() end
 ---@return table[]
 function Pool:getHosts() end
----@return table<string, table> by kind
+---@return table<string, Policy> by kind: balance, retry, reconnect, speculate, failover, shadow
 function Pool:policies() end
+
+---@class Policy what answers a question
+---@field name string
+---@field file string
+---@field generation integer
+---@field since number milliseconds since 1970
+---@field ageMs number
+---@field calls integer of this generation
+---@field errors integer
+---@field reloads integer
+---@field refused integer
+---@field lastError string "": none
+---@field nsPerCall number
+---@field fuelPerCall number
+---@field bytesPerCall number
+---@field costClass "fast"|"slow"
+---@field agreement? ShadowAgreement of the shadow, while it is asked
+
+---@class ShadowAgreement
+---@field asked integer
+---@field sameFirst number 0 to 1
+---@field sameHosts number 0 to 1
+---@field latencyMs? number
+---@field latencyMsServing? number
+---@field differences table<string, integer> by why
+---@field examples? ShadowExample[]
+
+---@class ShadowExample the last request of a difference
+---@field difference string
+---@field atMs number
+---@field kind "read"|"write"|"batch"|"lwt"
+---@field keyspace? string
+---@field token? string
+---@field consistency string
+---@field serving? string
+---@field servingStep? string
+---@field shadow? string
+---@field shadowStep? string
 
 ---@class Decision what docs/decision-log.md says
 ---@field number integer

@@ -45,7 +45,7 @@ function Pool:addNode(host, options) end
 ---@param options? { drainConnections?: boolean, drainTimeout?: integer }
 ---@return true?, table? err
 function Pool:removeNode(host, options) end
----@param kind "balance"|"retry"|"reconnect"|"speculate"|"failover"
+---@param kind "balance"|"retry"|"reconnect"|"speculate"|"failover"|"shadow"
 ---@param policy? string a name or a path; nil: that of the configuration
 ---@param options? table
 ---@return true?, table? err

@@ -162,12 +162,25 @@ function cost(policy) {
   return call + (policy.bytesPerCall > 0 ? ", " + count(policy.bytesPerCall) + " bytes" : "");
 }
 
+// Of the shadow: how often it agrees; of each difference how often, and behind it the last request.
+function agreementItem(agreement) {
+  const differences = agreement.examples.map((example) => make("span", { class: "tag",
+    title: `the last: ${example.kind} ${example.keyspace || ""} ${example.consistency}: ${example.serving || "no host"}, ` +
+      `the shadow ${example.shadow || "no host"}` },
+  `${example.difference} ${percent(agreement.differences[example.difference] / agreement.asked)}`));
+  const latency = agreement.latencyMs === undefined ? "" : `; its first hosts had shown ${agreement.latencyMs.toFixed(2)} ms, ` +
+    `those in force ${agreement.latencyMsServing.toFixed(2)} ms`;
+  return make("div", { class: "quiet" }, `asked about ${count(agreement.asked)} requests: ${percent(agreement.sameFirst)} the same ` +
+    `first host, ${percent(agreement.sameHosts)} the same first three${latency} `, ...differences);
+}
+
 function policyItem(policy) {
   return make("li", {}, make("div", { class: "line" }, make("b", {}, policy.name), make("span", { class: "tag" }, policy.kind),
     make("span", { class: "tag" }, "generation " + policy.generation),
     policy.costClass === "slow" ? make("span", { class: "tag warn" }, "slow") : null),
   make("div", { class: "quiet", title: policy.file }, `${cost(policy)}, ${count(policy.calls)} calls, ` +
     `${count(policy.errors)} errors, in force for ${age(policy.ageMs)}, ${file(policy.file)}`),
+  policy.agreement ? agreementItem(policy.agreement) : null,
   policy.lastError ? make("div", { class: "error" }, policy.lastError) : null);
 }
 

@@ -2,34 +2,14 @@
 // The ring of the decision log: which requests are noted, what of them, and when lines are made of it.
 #include "cluster/decisions/decisions.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
-#define NEVER         UINT64_MAX
 #define WRITE_AT      (MP_DECISIONS_KEPT / 4) // records that wait: they are written without waiting for the tick
 #define WRITE_AT_ONCE 64u                     // records of one turn
-
-// ---- which requests ---------------------------------------------------------------------------------------
-
-// A sequence of its own: the loop's chance belongs to what decides.
-static double draw(struct mp_decisions *decisions)
-{
-	decisions->chance = decisions->chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (double)(decisions->chance >> 11) / 9007199254740992.0;
-}
-
-// Never the same, so that no rhythm of requests hides from it. What is cut off a wait is owed to the next.
-static void wait_on(struct mp_decisions *decisions)
-{
-	double mean = 1 / decisions->session->config.decisions.sample - 1;
-	double wait = 2 * mean * draw(decisions) + decisions->owed;
-	decisions->wait = wait < 1e15 ? (uint64_t)wait : (uint64_t)1e15;
-	decisions->owed = wait - floor(wait);
-}
 
 // ---- a record ---------------------------------------------------------------------------------------------
 
@@ -184,7 +164,7 @@ MP_COLD void mp_decisions_note(struct mp_decisions *decisions, struct mp_request
 	const struct mp_plan *plan = &request->state->plan;
 	struct mp_decision *decision = begin(decisions);
 	double now_ms = (double)mp_loop_now_ms(session->loop);
-	wait_on(decisions);
+	mp_sampler_next(&decisions->sampler, session->config.decisions.sample);
 	request->state->decision = decision->number;
 	decision->is_fallback = !by_policy;
 	decision->is_refused = plan->refused;
@@ -327,7 +307,8 @@ void mp_session_each_decision(struct mp_session *session, uint32_t count,
 
 void mp_decisions_init(struct mp_decisions *decisions, struct mp_session *session)
 {
-	*decisions = (struct mp_decisions){.session = session, .wait = NEVER};
+	*decisions = (struct mp_decisions){.session = session};
+	mp_sampler_stop(&decisions->sampler);
 	mp_buf_init(&decisions->lines);
 	mp_task_init(&decisions->write, on_write, decisions);
 	mp_decision_file_init(&decisions->file);
@@ -341,7 +322,7 @@ static void let_go(struct mp_decisions *decisions)
 	decisions->ring = NULL;
 	decisions->ended = NULL;
 	decisions->ended_count = 0;
-	decisions->wait = NEVER;
+	mp_sampler_stop(&decisions->sampler);
 }
 
 void mp_decisions_deinit(struct mp_decisions *decisions)
@@ -388,6 +369,6 @@ void mp_decisions_reconfigure(struct mp_decisions *decisions)
 		let_go(decisions);
 		return;
 	}
-	decisions->chance = mp_loop_clock_ns(session->loop) ^ (uintptr_t)decisions->begun;
-	wait_on(decisions);
+	decisions->sampler.chance = mp_loop_clock_ns(session->loop) ^ (uintptr_t)decisions->begun;
+	mp_sampler_next(&decisions->sampler, session->config.decisions.sample);
 }

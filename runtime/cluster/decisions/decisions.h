@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "cluster/decisions/file.h"
+#include "cluster/decisions/sampler.h"
 #include "cluster/plan/policy.h"
 #include "loop/loop.h"
 
@@ -78,12 +79,10 @@ struct mp_outcome;
 
 struct mp_decisions {
 	struct mp_session *session;
-	uint64_t wait; // requests until the next one that is noted; UINT64_MAX: none is
-	double owed;   // the part of a request that this wait fell short of
-	uint64_t chance;
-	struct mp_decision *ring; // NULL: off
-	uint32_t begun;           // the number of the last record
-	uint32_t *ended;          // numbers, in the order of their end: to be written
+	struct mp_sampler sampler; // of those that are noted
+	struct mp_decision *ring;  // NULL: off
+	uint32_t begun;            // the number of the last record
+	uint32_t *ended;           // numbers, in the order of their end: to be written
 	uint32_t ended_first, ended_count;
 	struct mp_decision_file file;
 	struct mp_task write; // at the end of a turn
@@ -106,5 +105,8 @@ void mp_decisions_ended(struct mp_request *request, const struct mp_outcome *out
 void mp_decisions_dropped(struct mp_request *request, int err);
 
 // ---- line.c
+const char *mp_decision_kind(const struct mp_request_view *request, bool is_batch); // "read"
+// Of the host that was in a slot when the slot had this generation; "gone" when another one is there now.
+const char *mp_decision_address(const struct mp_session *session, uint16_t slot, uint32_t generation);
 // Adds the record as a line with its end, of at most some ten thousand bytes.
 void mp_decision_line(const struct mp_decision *decision, struct mp_session *session, struct mp_buf *line);

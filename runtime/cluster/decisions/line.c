@@ -150,13 +150,13 @@ static void put_word(struct mp_buf *out, const char *word)
 
 // ---- parts ------------------------------------------------------------------------------------------------
 
-static const char *kind_of(const struct mp_decision *decision)
+const char *mp_decision_kind(const struct mp_request_view *request, bool is_batch)
 {
-	if (decision->request.isLwt)
+	if (request->isLwt)
 		return "lwt";
-	if (decision->is_batch)
+	if (is_batch)
 		return "batch";
-	return decision->request.isRead ? "read" : "write";
+	return request->isRead ? "read" : "write";
 }
 
 static void put_token(struct mp_buf *out, int64_t token)
@@ -173,7 +173,7 @@ static void put_request(struct mp_buf *out, const struct mp_decision *decision,
 {
 	const struct mp_request_view *request = &decision->request;
 	PUT(out, ",\"request\":{\"kind\":");
-	put_word(out, kind_of(decision));
+	put_word(out, mp_decision_kind(request, decision->is_batch));
 	FIELD(out, "keyspace", decision->keyspace);
 	FIELD(out, "table", decision->table);
 	if (request->hasToken)
@@ -186,7 +186,7 @@ static void put_request(struct mp_buf *out, const struct mp_decision *decision,
 	PUT(out, "}");
 }
 
-static const char *address_of(const struct mp_session *session, uint16_t slot, uint32_t generation)
+const char *mp_decision_address(const struct mp_session *session, uint16_t slot, uint32_t generation)
 {
 	const struct mp_view *view = &session->view;
 	bool is_there = slot < MP_HOSTS_MAX && view->hosts[slot].generation == generation;
@@ -229,7 +229,7 @@ static void put_host(struct mp_buf *out, const struct mp_decision_host *host,
                      const struct mp_session *session)
 {
 	PUT(out, "{\"host\":");
-	put_word(out, address_of(session, host->slot, host->generation));
+	put_word(out, mp_decision_address(session, host->slot, host->generation));
 	PUT(out, ",\"slot\":");
 	put_number(out, host->slot);
 	FIELD(out, "datacenter", dc_of(session, host->dc));
@@ -291,7 +291,7 @@ static void put_plan(struct mp_buf *out, const struct mp_decision *decision, str
 		if (i > 0)
 			PUT(out, ",");
 		PUT(out, "{\"host\":");
-		put_word(out, address_of(session, host->slot, host->generation));
+		put_word(out, mp_decision_address(session, host->slot, host->generation));
 		NUMBER(out, "step", decision->planned[i].step + 1U);
 		PUT(out, "}");
 	}
@@ -311,7 +311,7 @@ static void put_outcome(struct mp_buf *out, const struct mp_decision *decision,
 	for (uint16_t i = 0; i < decision->host_count; i++) {
 		const struct mp_decision_host *host = &decision->hosts[i];
 		if (host->slot == decision->answered_by)
-			WORD(out, "host", address_of(session, host->slot, host->generation));
+			WORD(out, "host", mp_decision_address(session, host->slot, host->generation));
 	}
 	FIELD(out, "error", decision->code);
 	FLAG(out, "maybeApplied", decision->maybe_applied);

@@ -102,10 +102,26 @@ static int take_bit(struct mp_view *view, const char *text, size_t len, bool is_
 
 // ---- tags -------------------------------------------------------------------------------------------------
 
+// The tag at a bit of a copy's marks has another bit in its original, or none.
+static void copy_tag(struct mp_view *view, int bit, const struct mp_host_view *hosts)
+{
+	const struct mp_marks *from = view->marks->original->marks;
+	const char *text = view->marks->of[bit].text;
+	int other = 0;
+	while (other < MP_MARKS_MAX &&
+	       (from->of[other].is_list || !is_text(&from->of[other], text, strlen(text))))
+		other++;
+	for (uint32_t i = 0; other < MP_MARKS_MAX && i < view->host_count; i++)
+		view->hosts[i].marks |= (hosts[i].marks >> other & 1) << bit;
+}
+
 int mp_view_tag(struct mp_view *view, const char *text, size_t len)
 {
 	bool fresh;
-	return len > TAG_MAX ? MP_ETOOBIG : take_bit(view, text, len, false, &fresh);
+	int bit = len > TAG_MAX ? MP_ETOOBIG : take_bit(view, text, len, false, &fresh);
+	if (bit >= 0 && fresh && view->marks->original != NULL)
+		copy_tag(view, bit, view->marks->original->hosts);
+	return bit;
 }
 
 static uint32_t tag_bits(const struct mp_view *view)
@@ -238,6 +254,18 @@ void mp_view_name_host(struct mp_view *view, uint16_t slot, const char *address,
 	for (int i = 0; i < MP_MARKS_MAX; i++)
 		if (view->marks->of[i].text != NULL && view->marks->of[i].is_list)
 			mark_host(view, i, slot);
+}
+
+void mp_view_copy_marks(struct mp_view *view, const struct mp_host_view *hosts, bool renamed)
+{
+	for (int bit = 0; bit < MP_MARKS_MAX; bit++) {
+		const struct mp_mark *mark = &view->marks->of[bit];
+		if (mark->text != NULL && !mark->is_list)
+			copy_tag(view, bit, hosts);
+		else if (mark->text != NULL && renamed)
+			for (uint32_t i = 0; i < view->host_count; i++)
+				mark_host(view, bit, i);
+	}
 }
 
 void mp_view_marks_deinit(struct mp_view *view)

@@ -23,4 +23,7 @@ bool mp_view_mark_holds(struct mp_view *view, uint32_t mark, uint64_t stamp);
 // What lists know the host in a slot by; a host with another id keeps no tags. Call when it enters, moves, or its place
 // is known anew.
 void mp_view_name_host(struct mp_view *view, uint16_t slot, const char *address, const char *host_id);
+// Of a copy, whose marks have an original: its hosts get the tags that `hosts` have there, and, when the hosts are
+// known by other names than before, their lists anew.
+void mp_view_copy_marks(struct mp_view *view, const struct mp_host_view *hosts, bool renamed);
 void mp_view_marks_deinit(struct mp_view *view);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/defs.h"
+#include "cluster/plan/copy.h"
 #include "cluster/plan/plan.h"
 
 // A request as a policy sees it. Read in place through FFI: scalars only, camelCase.
@@ -27,6 +28,13 @@ struct mp_balance_policy {
 	bool (*plan)(void *self, const struct mp_request_view *req, struct mp_plan *plan);
 	// Who answers now, for the decision log; the name is valid until the loop goes on. NULL: the default.
 	void (*identify)(void *self, const char **name, uint32_t *generation);
+};
+
+// A policy that is asked beside the one in force and never obeyed (cluster/decisions/shadow.h): about a request that
+// was sent already, in plans over `shown`. `asked.plan` NULL: there is none.
+struct mp_shadow_policy {
+	struct mp_balance_policy asked;
+	struct mp_view_copy *shown;
 };
 
 // A verdict, and the word of policies for it.
@@ -111,6 +119,7 @@ struct mp_serving_policy {
 
 struct mp_policy_calls {
 	struct mp_balance_policy balance;
+	struct mp_shadow_policy shadow;
 	struct mp_retry_policy retry;
 	struct mp_reconnect_policy reconnect;
 	struct mp_speculate_policy speculate;

@@ -59,6 +59,8 @@ struct mp_mark {
 struct mp_marks {
 	struct mp_mark of[MP_MARKS_MAX];
 	uint64_t clock;
+	const struct mp_view
+		*original; // of a copy (cluster/plan/copy.h): who knows the tags of its hosts; or NULL
 };
 
 struct mp_view {

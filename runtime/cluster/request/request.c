@@ -341,8 +341,10 @@ MP_INLINE void make_plan(struct mp_request *request)
 	see(request, &view);
 	uint64_t chance = draw_chance(session);
 	bool by_policy = ask_policy(session, &view, state->placement, state->token, chance, &state->plan);
-	if (MP_UNLIKELY(session->decisions.wait-- == 0))
+	if (MP_UNLIKELY(mp_sampler_takes(&session->decisions.sampler)))
 		mp_decisions_note(&session->decisions, request, &view, chance, by_policy);
+	if (MP_UNLIKELY(mp_sampler_takes(&session->shadow.sampler)))
+		mp_shadow_note(&session->shadow, request, &view, chance);
 }
 
 static void count_in(const struct mp_request *request)

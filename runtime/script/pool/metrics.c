@@ -107,7 +107,9 @@ static void push_metrics(lua_State *L, const struct mp_lua_pool *pool, bool whol
 	number(L, "idleConnections", stats.connections_idle);
 	if (pool->state == MP_POOL_CLOSED)
 		return;
-	const struct mp_session *session = pool->engine.session;
+	struct mp_session *session = pool->engine.session;
+	if (mp_lua_push_shadow(L, session))
+		lua_setfield(L, -2, "shadow");
 	const char *serving = mp_session_serving_dc(session);
 	if (serving != NULL)
 		text(L, "servingDataCenter", serving);

@@ -119,6 +119,11 @@ void mp_lua_pool_stats(const struct mp_lua_pool *pool,
                        struct mp_session_stats *stats);                 // also when it is CLOSED
 void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool); // what getMetrics() gives
 
+// ---- shadow.c ---------------------------------------------------------------------------------------------
+bool mp_lua_push_shadow(lua_State *L,
+                        struct mp_session *session); // its agreement; false, and nothing: none is asked
+void mp_lua_push_shadow_examples(lua_State *L, struct mp_session *session);
+
 // ---- reload.c ---------------------------------------------------------------------------------------------
 // The userdata at `index` is found again by its pool while Lua knows it.
 void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool);

@@ -146,7 +146,7 @@ int mp_core_policies(lua_State *L)
 	for (int kind = 0; is_live(pool) && kind < MP_POLICY_KINDS; kind++) {
 		if (!mp_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info))
 			continue;
-		lua_createtable(L, 0, 13);
+		lua_createtable(L, 0, 15);
 		text(L, "name", info.name);
 		text(L, "file", info.file);
 		number(L, "generation", info.generation);
@@ -161,6 +161,12 @@ int mp_core_policies(lua_State *L)
 		number(L, "ageMs", (double)(mp_loop_now_ms(loop) - info.since_ms));
 		mp_lua_push_redacted(L, info.last_error, strlen(info.last_error));
 		lua_setfield(L, -2, "lastError");
+		number(L, "fuelPerCall", info.fuel_per_call);
+		if (info.is_shadow && mp_lua_push_shadow(L, pool->engine.session)) {
+			mp_lua_push_shadow_examples(L, pool->engine.session);
+			lua_setfield(L, -2, "examples");
+			lua_setfield(L, -2, "agreement");
+		}
 		lua_setfield(L, -2, mp_policy_kind_name((enum mp_policy_kind)kind));
 	}
 	return 1;

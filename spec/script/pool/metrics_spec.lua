@@ -205,7 +205,7 @@ describe("the metrics of a pool", function()
       inside = line:find "^|" and inside or nil
       for names in (inside and line:match "^| (`.-) |" or ""):gmatch "`(%w+)`" do inside[names] = true end
     end
-    local pool = world:pool()
+    local pool = world:pool { loadBalancing = { shadow = "RoundRobinPolicy" } }
     world:waitUp(pool)
     local found, metrics = { pool = {}, host = {} }, pool:getMetrics()
     for name in pairs(metrics) do found.pool[name] = true end
