@@ -62,6 +62,7 @@ local floors = {
   ["sim/net"] = { "loop", "base" },
   ["sim/cql"] = { "wire", "base" },
   ["sim/store"] = { "sim/cql", "wire", "base" },
+  ["sim/auth"] = { "sim", "wire", "loop", "base" },
   sim = { "sim", "wire", "loop", "base" },
   nginx = { "script/host.h", "script/runtime.h", "loop", "base" },
   api = { "moonpool.h", "script", "policy", "cluster", "loop", "base" },

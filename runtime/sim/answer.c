@@ -301,3 +301,25 @@ void mp_sim_answer_void(struct mp_sim_request *req)
 	mp_encode_result_void(buf, req->envelope.version, req->envelope.stream);
 	mp_sim_answer_end(req);
 }
+
+int mp_sim_answer_list(struct mp_sim_request *req, const char *keyspace, const char *table,
+                       const struct mp_sim_listed *columns, uint32_t column_count, const struct mp_buf *rows,
+                       uint32_t row_count)
+{
+	struct mp_metadata *metadata = rows->failed ? NULL : mp_metadata_new(column_count);
+	if (metadata == NULL)
+		return mp_sim_fail_nomem(&req->err);
+	for (uint32_t i = 0; i < column_count; i++)
+		metadata->columns[i] = (struct mp_column){.keyspace = mp_str_of(keyspace),
+		                                          .table = mp_str_of(table),
+		                                          .name = mp_str_of(columns[i].name),
+		                                          .type = (struct mp_type *)(uintptr_t)columns[i].type};
+	struct mp_rows_head head = {.metadata = metadata};
+	struct mp_buf *buf = mp_sim_answer_begin(req);
+	struct mp_rows_mark mark = mp_encode_rows_begin(buf, req->envelope.version, req->envelope.stream, &head);
+	mp_buf_bytes(buf, rows->data, rows->len);
+	mp_encode_rows_end(buf, mark, row_count);
+	mp_sim_answer_end(req);
+	mp_metadata_unref(metadata);
+	return 0;
+}

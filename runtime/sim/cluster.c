@@ -263,21 +263,29 @@ int mp_sim_remove_node(struct mp_sim_cluster *cluster, uint16_t index)
 
 // ---- making -----------------------------------------------------------------------------------------------
 
+static int first_role(struct mp_sim_cluster *cluster)
+{
+	struct mp_sim_role *role = mp_sim_role_add(&cluster->roles, mp_str_of(cluster->user));
+	if (role == NULL)
+		return MP_ENOMEM;
+	role->super = role->login = true;
+	return mp_sim_role_set_password(role, mp_str_of(cluster->options.password));
+}
+
 static int own_texts(struct mp_sim_cluster *cluster)
 {
 	struct mp_sim_options *o = &cluster->options;
 	cluster->name = mp_strdup(o->cluster_name);
 	cluster->op_prefix = mp_strdup(o->op_prefix);
-	cluster->password = mp_strdup(o->password);
 	cluster->user = o->user != NULL ? mp_strdup(o->user) : NULL;
-	if (cluster->name == NULL || cluster->op_prefix == NULL || cluster->password == NULL ||
-	    (o->user != NULL && cluster->user == NULL))
+	if (cluster->name == NULL || cluster->op_prefix == NULL || (o->user != NULL && cluster->user == NULL))
 		return MP_ENOMEM;
+	int rc = cluster->user != NULL ? first_role(cluster) : 0;
 	o->cluster_name = cluster->name;
 	o->op_prefix = cluster->op_prefix;
-	o->password = cluster->password;
+	o->password = NULL; // the role has it
 	o->user = cluster->user;
-	return 0;
+	return rc;
 }
 
 static uint32_t dc_of(const struct mp_sim_options *o, uint32_t node)
@@ -371,7 +379,7 @@ void mp_sim_cluster_free(struct mp_sim_cluster *cluster)
 	mp_free(cluster->traces);
 	mp_free(cluster->name);
 	mp_free(cluster->user);
-	mp_free(cluster->password);
+	mp_sim_roles_clear(&cluster->roles);
 	mp_free(cluster->op_prefix);
 	mp_sim_tls_context_free(cluster->tls);
 	mp_free(cluster);
@@ -391,13 +399,9 @@ struct mp_sim_trace *mp_sim_traces_new(void)
 
 int mp_sim_set_password(struct mp_sim_cluster *cluster, const char *password)
 {
-	char *copy = mp_strdup(password);
-	if (copy == NULL)
-		return MP_ENOMEM;
-	mp_free(cluster->password);
-	cluster->password = copy;
-	cluster->options.password = copy;
-	return 0;
+	struct mp_str user = mp_str_of(cluster->user != NULL ? cluster->user : "");
+	struct mp_sim_role *role = mp_sim_role_find(&cluster->roles, user);
+	return role == NULL ? MP_EINVAL : mp_sim_role_set_password(role, mp_str_of(password));
 }
 
 int mp_sim_set_prepared_limit(struct mp_sim_cluster *cluster, uint32_t limit)

@@ -36,7 +36,7 @@ struct mp_sim_options {
 	const char *cluster_name; // "moonpool"
 	const char *user;         // PasswordAuthenticator with this one user; NULL: AllowAllAuthenticator
 	const char *password;
-	uint32_t auth_rounds;           // instead, an authenticator that asks so many challenges (sim/login.c)
+	uint32_t auth_rounds; // instead, an authenticator that asks so many challenges (sim/auth/login.c)
 	const char *tls_cert, *tls_key; // PEM files: it speaks TLS; NULL: it does not
 	const char *tls_ca;             // and asks clients for a certificate of this authority
 	uint32_t read_timeout_ms;       // 5000

@@ -41,7 +41,7 @@ void mp_sim_deliver_hints(struct mp_sim_node *node); // it is back
 void mp_sim_deliver_drop(struct mp_sim_node *node, bool hints_too);
 void mp_sim_inbox_to_hints(struct mp_sim_node *node); // it was killed while paused
 
-// ---- who a client is (login.c) ----------------------------------------------------------------------------
+// ---- who a client is (auth/login.c) -----------------------------------------------------------------------
 struct mp_str mp_sim_authenticator(const struct mp_sim_cluster *cluster); // the class that AUTHENTICATE names
 int mp_sim_login(struct mp_sim_request *req) MP_MUST_CHECK;               // AUTH_RESPONSE
 

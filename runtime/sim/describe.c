@@ -310,26 +310,12 @@ static int tell_one(struct describe *d)
 
 // ---- the answer -------------------------------------------------------------------------------------------
 
-static int answer(struct describe *d, const char *const *columns, uint32_t count)
+static int answer(struct describe *d, const char *const *names, uint32_t count)
 {
-	struct mp_metadata *metadata = d->rows.failed ? NULL : mp_metadata_new(count);
-	if (metadata == NULL)
-		return mp_sim_fail_nomem(&d->req->err);
+	struct mp_sim_listed columns[4];
 	for (uint32_t i = 0; i < count; i++)
-		metadata->columns[i] =
-			(struct mp_column){.keyspace = mp_str_of("system"),
-		                       .table = mp_str_of("describe"),
-		                       .name = mp_str_of(columns[i]),
-		                       .type = (struct mp_type *)(uintptr_t)mp_sim_scalar_type(MP_TYPE_VARCHAR)};
-	struct mp_rows_head head = {.metadata = metadata};
-	struct mp_buf *buf = mp_sim_answer_begin(d->req);
-	struct mp_rows_mark mark =
-		mp_encode_rows_begin(buf, d->req->envelope.version, d->req->envelope.stream, &head);
-	mp_buf_bytes(buf, d->rows.data, d->rows.len);
-	mp_encode_rows_end(buf, mark, d->count);
-	mp_sim_answer_end(d->req);
-	mp_metadata_unref(metadata);
-	return 0;
+		columns[i] = (struct mp_sim_listed){names[i], mp_sim_scalar_type(MP_TYPE_VARCHAR)};
+	return mp_sim_answer_list(d->req, "system", "describe", columns, count, &d->rows, d->count);
 }
 
 static int describe(struct describe *d)

@@ -180,6 +180,15 @@ static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 	case MP_SIM_DELETE: return run_change(req, plan, &env);
 	case MP_SIM_USE: return run_use(req, plan);
 	case MP_SIM_DESCRIBE: return mp_sim_describe(req, plan);
+	case MP_SIM_CREATE_ROLE:
+	case MP_SIM_ALTER_ROLE:
+	case MP_SIM_DROP_ROLE:
+	case MP_SIM_GRANT_ROLE:
+	case MP_SIM_REVOKE_ROLE:
+	case MP_SIM_LIST_ROLES:
+	case MP_SIM_GRANT:
+	case MP_SIM_REVOKE:
+	case MP_SIM_LIST_PERMISSIONS: return mp_sim_serve_role(req, plan);
 	case MP_SIM_TRUNCATE: return run_truncate(req, plan);
 	default: return run_ddl(req, plan);
 	}

@@ -313,7 +313,7 @@ static int add_table(struct mp_sim_cluster *cluster, const struct mp_sim_virtual
 
 int mp_sim_system_init(struct mp_sim_cluster *cluster)
 {
-	const struct mp_sim_virtual *const lists[] = {node_tables, mp_sim_schema_tables};
+	const struct mp_sim_virtual *const lists[] = {node_tables, mp_sim_schema_tables, mp_sim_auth_tables};
 	for (size_t i = 0; i < MP_ARRAY_LEN(lists); i++) {
 		for (const struct mp_sim_virtual *source = lists[i]; source->keyspace != NULL; source++) {
 			int rc = add_table(cluster, source);

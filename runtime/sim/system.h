@@ -34,3 +34,4 @@ void mp_sim_tell_texts(struct mp_sim_teller *t, const char *column, const struct
 int mp_sim_tell_row(struct mp_sim_teller *t) MP_MUST_CHECK; // gives the row away and begins the next
 
 extern const struct mp_sim_virtual mp_sim_schema_tables[]; // ends with a NULL keyspace
+extern const struct mp_sim_virtual mp_sim_auth_tables[];   // the same

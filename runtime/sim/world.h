@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "loop/loop.h"
+#include "sim/auth/role.h"
 #include "sim/cluster.h"
 #include "sim/store/plan.h"
 #include "sim/store/store.h"
@@ -31,8 +32,8 @@ struct mp_sim_cluster {
 	struct mp_loop *loop;
 	struct mp_sim_options options;
 	char *name;
-	char *user;
-	char *password;
+	char *user; // the first role; NULL: anybody may come
+	struct mp_sim_roles roles;
 	char *op_prefix;
 	struct mp_sim_tls_context *tls; // NULL: none
 	struct mp_rand rand;
@@ -125,6 +126,7 @@ struct mp_sim_link {
 	bool ready;
 	bool serving_again;                  // a request that was counted before
 	uint8_t registered;                  // bit for each enum mp_event_kind
+	char user[MP_SIM_ROLE_MAX + 1];      // the role that it is, or says to be
 	uint32_t auth_round;                 // challenges that were sent,
 	uint8_t challenge[MP_SIM_CHALLENGE]; // and the last of them
 	struct mp_buf owed;                  // a bit for each stream id (owed.c)
@@ -163,6 +165,13 @@ struct mp_buf *mp_sim_answer_begin(struct mp_sim_request *req);
 void mp_sim_answer_end(struct mp_sim_request *req);
 void mp_sim_answer_error(struct mp_sim_request *req); // req->err
 void mp_sim_answer_void(struct mp_sim_request *req);
+struct mp_sim_listed { // a column of rows that no SELECT gives
+	const char *name;
+	const struct mp_type *type;
+};
+int mp_sim_answer_list(struct mp_sim_request *req, const char *keyspace, const char *table,
+                       const struct mp_sim_listed *columns, uint32_t column_count, const struct mp_buf *rows,
+                       uint32_t row_count) MP_MUST_CHECK;
 // An EVENT or whatever else is not an answer: a whole envelope.
 void mp_sim_link_send(struct mp_sim_link *conn, const void *envelope, size_t len);
 void mp_sim_held_free_all(struct mp_sim_link *conn);
@@ -206,6 +215,8 @@ int mp_sim_bind(struct mp_sim_request *req, const struct mp_sim_plan *plan,
 int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct mp_sim_env *env) MP_MUST_CHECK;
 // ---- describe.c -------------------------------------------------------------------------------------------
 int mp_sim_describe(struct mp_sim_request *req, const struct mp_sim_plan *plan) MP_MUST_CHECK; // answers
+// ---- role_serve.c -----------------------------------------------------------------------------------------
+int mp_sim_serve_role(struct mp_sim_request *req, const struct mp_sim_plan *plan) MP_MUST_CHECK; // answers
 // ---- batch.c ----------------------------------------------------------------------------------------------
 int mp_sim_batch(struct mp_sim_request *req) MP_MUST_CHECK;        // answers, or leaves a wait
 struct mp_str mp_sim_batch_text(const struct mp_sim_request *req); // of its first statement

@@ -67,7 +67,7 @@ describe("cqlsh", function()
     says "\n    20\n" -- count(*)
     says "Tracing session: "
     says "Executing on the replicas"
-    says "app  system  system_schema  system_traces  system_virtual_schema"
+    says "app  system  system_auth  system_schema  system_traces  system_virtual_schema"
     says "Cluster: "
     says "CREATE TYPE app.addr (\n    street text,\n    zip int\n);"
     says '    "Odd name" text,\n'

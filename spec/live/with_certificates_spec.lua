@@ -5,6 +5,8 @@ local certificates = require "spec.support.certificates"
 local live = require "spec.support.live"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
+local ports = require "spec.support.ports"
+local sim = require "moonpool.sim"
 local it = live.inCoroutine(it)
 
 local folder
@@ -88,6 +90,19 @@ describe("on a real Cassandra", function()
       local pool = live.pool(options(nil))
       assert.is_false(seen(pool)[1].ssl_enabled)
       pool:close()
+    end)
+
+    it("the simulated cluster answers to statements about roles as it does, line by line", function()
+      local function roles(port)
+        return (live.run(("'%s' '%s/spec/live/support/roles.py' %d 127.0.0.1 cassandra cassandra"):format(live.python(),
+          MOONPOOL_ROOT, port)))
+      end
+      local cluster = sim.cluster { nodes = 1, port = ports.at(20), user = "cassandra", password = "cassandra" }
+      local simulated = roles(ports.at(20))
+      cluster:close()
+      local real = roles(9042)
+      assert.is_true(#real >= 70)
+      for i = 1, math.max(#real, #simulated) do assert.equal(real[i], simulated[i]) end
     end)
 
     it("the suite, the version and the name are the configuration's", function()

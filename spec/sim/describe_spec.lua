@@ -40,7 +40,7 @@ describe("DESCRIBE of the simulated cluster", function()
     assert.same({}, all(pool, "DESCRIBE AGGREGATES"))
     local names = {}
     for i, row in ipairs(all(pool, "DESCRIBE KEYSPACES")) do names[i] = row.name end
-    assert.same({ "ks", "system", "system_schema", "system_traces", "system_virtual_schema" }, names)
+    assert.same({ "ks", "system", "system_auth", "system_schema", "system_traces", "system_virtual_schema" }, names)
     assert.equal("Murmur3Partitioner", all(pool, "DESCRIBE CLUSTER")[1].partitioner)
   end)
 

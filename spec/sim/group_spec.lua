@@ -71,6 +71,10 @@ local refused = {
   { "a FROM g GROUP BY nix", "Undefined column name nix in table ks.g" },
   { "DISTINCT a, b, s FROM g GROUP BY a, b, c",
     "Grouping on clustering columns is not allowed for SELECT DISTINCT queries" },
+  { "count(*) FROM g PER PARTITION LIMIT 1", "PER PARTITION LIMIT is not allowed with aggregate queries." },
+  { "DISTINCT a, b FROM g PER PARTITION LIMIT 1", "PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries" },
+  { "DISTINCT a FROM g", "SELECT DISTINCT queries must request all the partition key columns (missing b)" },
+  { "DISTINCT a, b, max(v) FROM g", "SELECT DISTINCT queries must only request partition key columns and/or static" },
   { "a FROM g GROUP BY", "expected a name" }, { "a FROM g GROUP a", "expected BY" },
 }
 

@@ -161,6 +161,50 @@ struct mp_sim_index_def {
 	const struct mp_sim_term *options; // a map of texts; NULL: none
 };
 
+// Cassandra's, in its order.
+#define MP_SIM_PERMISSION_LIST(X) \
+	X(CREATE)                     \
+	X(ALTER)                      \
+	X(DROP)                       \
+	X(SELECT)                     \
+	X(MODIFY)                     \
+	X(AUTHORIZE)                  \
+	X(DESCRIBE)                   \
+	X(EXECUTE)                    \
+	X(UNMASK)                     \
+	X(SELECT_MASKED)
+#define MP_SIM_PERMISSION(word) MP_SIM_MAY_##word,
+enum mp_sim_permission { MP_SIM_PERMISSION_LIST(MP_SIM_PERMISSION) MP_SIM_PERMISSIONS };
+#undef MP_SIM_PERMISSION
+#define MP_SIM_ALL_PERMISSIONS ((1u << MP_SIM_PERMISSIONS) - 1)
+
+enum mp_sim_resource { // what permissions are for
+	MP_SIM_ON_ANYTHING,
+	MP_SIM_ON_ALL_KEYSPACES,
+	MP_SIM_ON_KEYSPACE,
+	MP_SIM_ON_ALL_TABLES, // of a keyspace
+	MP_SIM_ON_TABLE,
+	MP_SIM_ON_ALL_ROLES,
+	MP_SIM_ON_ROLE,
+	MP_SIM_ON_ALL_FUNCTIONS,
+	MP_SIM_ON_FUNCTIONS, // of a keyspace
+};
+
+enum mp_sim_said { MP_SIM_NOT_SAID, MP_SIM_SAID_FALSE, MP_SIM_SAID_TRUE };
+
+struct mp_sim_role_def { // of all statements about roles and permissions
+	struct mp_str role;  // len 0: not named
+	struct mp_str other; // GRANT role TO other
+	struct mp_str password;
+	enum mp_sim_said login, superuser, has_password;
+	bool user;            // CREATE USER and its like
+	bool without_others;  // NORECURSIVE: of roles those between, of permissions those on what is above
+	uint32_t permissions; // a bit for each
+	enum mp_sim_resource resource;
+	struct mp_str keyspace; // of the resource; len 0: the one in force
+	struct mp_str name;
+};
+
 enum mp_sim_stmt_kind {
 	MP_SIM_SELECT,
 	MP_SIM_INSERT,
@@ -169,7 +213,16 @@ enum mp_sim_stmt_kind {
 	MP_SIM_TRUNCATE,
 	MP_SIM_USE,
 	MP_SIM_DESCRIBE,
-	MP_SIM_CREATE_KEYSPACE,
+	MP_SIM_CREATE_ROLE,
+	MP_SIM_ALTER_ROLE,
+	MP_SIM_DROP_ROLE,
+	MP_SIM_GRANT_ROLE,
+	MP_SIM_REVOKE_ROLE,
+	MP_SIM_LIST_ROLES,
+	MP_SIM_GRANT,
+	MP_SIM_REVOKE,
+	MP_SIM_LIST_PERMISSIONS,
+	MP_SIM_CREATE_KEYSPACE, // from here on the schema changes
 	MP_SIM_ALTER_KEYSPACE,
 	MP_SIM_DROP_KEYSPACE,
 	MP_SIM_CREATE_TABLE,
@@ -220,4 +273,6 @@ struct mp_sim_stmt {
 	struct mp_sim_order *clustering_order;
 	struct mp_sim_property *properties;
 	struct mp_sim_index_def index;
+
+	struct mp_sim_role_def role;
 };

@@ -186,6 +186,8 @@ static int parse_statement(struct mp_sim_parser *p)
 		return mp_sim_parse_ddl(p);
 	if (mp_sim_at_word(p, "DESCRIBE") || mp_sim_at_word(p, "DESC"))
 		return mp_sim_parse_describe(p);
+	if (mp_sim_at_word(p, "GRANT") || mp_sim_at_word(p, "REVOKE") || mp_sim_at_word(p, "LIST"))
+		return mp_sim_parse_grant(p);
 	if (mp_sim_at_word(p, "USE"))
 		return parse_use(p);
 	if (mp_sim_at_word(p, "TRUNCATE"))

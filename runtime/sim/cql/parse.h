@@ -42,6 +42,9 @@ int mp_sim_parse_names(struct mp_sim_parser *p, struct mp_sim_word **list) MP_MU
 int mp_sim_parse_type(struct mp_sim_parser *p, struct mp_str *type) MP_MUST_CHECK;
 int mp_sim_parse_user_type(struct mp_sim_parser *p, enum mp_sim_stmt_kind kind) MP_MUST_CHECK;
 
+int mp_sim_parse_role(struct mp_sim_parser *p, enum mp_sim_stmt_kind kind,
+                      bool user) MP_MUST_CHECK;                             // behind CREATE, ALTER, DROP ROLE
+int mp_sim_parse_grant(struct mp_sim_parser *p) MP_MUST_CHECK;              // GRANT, REVOKE, LIST
 int mp_sim_parse_index(struct mp_sim_parser *p, bool create) MP_MUST_CHECK; // behind CREATE or DROP
 int mp_sim_parse_if_exists(struct mp_sim_parser *p,
                            bool create) MP_MUST_CHECK; // IF [NOT] EXISTS, if it is there

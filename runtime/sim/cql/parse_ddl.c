@@ -202,6 +202,13 @@ int mp_sim_parse_ddl(struct mp_sim_parser *p)
 		return mp_sim_parse_user_type(p, create  ? MP_SIM_CREATE_TYPE
 		                                 : alter ? MP_SIM_ALTER_TYPE
 		                                         : MP_SIM_DROP_TYPE);
+	bool user = mp_sim_at_word(p, "USER");
+	if (user || mp_sim_at_word(p, "ROLE"))
+		return mp_sim_parse_role(p,
+		                         create  ? MP_SIM_CREATE_ROLE
+		                         : alter ? MP_SIM_ALTER_ROLE
+		                                 : MP_SIM_DROP_ROLE,
+		                         user);
 	if (!alter && (mp_sim_at_word(p, "INDEX") || (create && mp_sim_at_word(p, "CUSTOM"))))
 		return mp_sim_parse_index(p, create);
 	bool table = mp_sim_at_word(p, "TABLE") || mp_sim_at_word(p, "COLUMNFAMILY");

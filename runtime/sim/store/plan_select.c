@@ -225,18 +225,36 @@ static int check_order(struct mp_sim_plan *plan, struct mp_sim_error *err)
 	return 0;
 }
 
+static bool asks_for(const struct mp_sim_plan *plan, const struct mp_sim_column *column)
+{
+	for (uint32_t i = 0; i < plan->selected_count; i++) {
+		if (plan->selected[i].kind == MP_SIM_SELECT_COLUMN && plan->selected[i].column == column)
+			return true;
+	}
+	return false;
+}
+
 static int check_distinct(const struct mp_sim_plan *plan, struct mp_sim_error *err)
 {
-	for (uint32_t i = 0; plan->stmt->distinct && i < plan->selected_count; i++) {
+	const struct mp_sim_stmt *stmt = plan->stmt;
+	if (stmt->partition_limit != NULL && (stmt->distinct || (plan->aggregates && !plan->groups)))
+		return mp_sim_fail(err, MP_SE_INVALID, "PER PARTITION LIMIT is not allowed with %s",
+		                   stmt->distinct ? "SELECT DISTINCT queries" : "aggregate queries.");
+	for (uint32_t i = 0; stmt->distinct && i < plan->selected_count; i++) {
 		const struct mp_sim_column *column = plan->selected[i].column;
-		enum mp_sim_selector_kind kind = plan->selected[i].kind;
-		if ((kind != MP_SIM_SELECT_COLUMN && kind != MP_SIM_SELECT_AGGREGATE) ||
-		    (column->kind != MP_SIM_PARTITION_KEY && column->kind != MP_SIM_STATIC))
+		if (column != NULL && column->kind != MP_SIM_PARTITION_KEY && column->kind != MP_SIM_STATIC)
 			return mp_sim_fail(
 				err, MP_SE_INVALID,
 				"SELECT DISTINCT queries must only request partition key columns and/or static columns (not "
 				"%.*s)",
-				MP_SIM_S(plan->selected[i].name));
+				MP_SIM_S(column->name));
+	}
+	for (uint16_t i = 0; stmt->distinct && i < plan->table->partition_count; i++) {
+		if (!asks_for(plan, plan->table->columns[i]))
+			return mp_sim_fail(err, MP_SE_INVALID,
+			                   "SELECT DISTINCT queries must request all the partition key columns (missing "
+			                   "%.*s)",
+			                   MP_SIM_S(plan->table->columns[i]->name));
 	}
 	return 0;
 }
