@@ -44,6 +44,40 @@ describe("a session that is given another configuration", function()
     assert.equal(0, (apply { log_level = C.MP_LOG_OFF }))
   end)
 
+  for _, changes in ipairs { { username = "ana" }, { password = "secret" }, { auth_optional = false },
+    { compression = C.MP_COMPRESSION_LZ4 }, { tls_name = "db.example" }, { max_requests_per_connection = 7 },
+    { tcp = { no_delay = false } }, { tcp = { keep_alive = false } }, { tcp = { user_timeout_ms = 4321 } } } do
+    local what = next(changes)
+    if what == "tcp" then what = next(changes.tcp) end
+    it("replaces every connection of its hosts once for another " .. what, function()
+      world = session_world.connected { config = { auth_optional = true } }
+      world:until_true(function() return world:up_count() == 3 end)
+      assert.equal(0, (apply(changes)))
+      world:pass(5000)
+      local by_host = {}
+      for _, event in ipairs(world.events) do
+        if event.kind == "CONNECTION_REMOVED" then by_host[event.host] = event.reason end
+      end
+      assert.equal(3, world:count "CONNECTION_REMOVED")
+      for i = 1, 3 do assert.equal("drained", by_host["127.0.0." .. i .. ":9042"]) end
+      assert.equal(0, world:count "CONNECTION_LOST")
+      assert.equal(3, world:up_count())
+    end)
+  end
+
+  it("replaces no connection for what each request, or none, is about", function()
+    world = session_world.connected {}
+    world:until_true(function() return world:up_count() == 3 end)
+    for _, changes in ipairs { { request_timeout_ms = 4000 }, { heartbeat_interval_ms = 7000 }, { max_queued = 5 },
+      { discovery_interval_ms = 9000 }, { connects_per_second = 7 }, { prepared_max = 5 }, { log_slow_ms = 9 },
+      { client_timestamps = false }, { connect_timeout_ms = 900 }, { failover = { delay_ms = 5 } },
+      { breaker = { enabled = true, threshold = 3, recovery_ms = 1000, trials = 1 } } } do
+      assert.equal(0, (apply(changes)), (next(changes)))
+      world:pass(3000)
+    end
+    assert.equal(0, world:count "CONNECTION_REMOVED")
+  end)
+
   it("refuses what a connected session cannot change, by name", function()
     world = session_world.connected {}
     for key, changes in pairs {
