@@ -2,6 +2,7 @@
 -- When no host can be asked, the error names the hosts and says why of each; a keyspace that there is not is told as
 -- that.
 local moonpool = require "moonpool"
+local policies = require "spec.support.policies"
 local unix = require "spec.support.unix"
 local worlds = require "spec.support.world"
 local it = worlds.inside(it)
@@ -48,6 +49,27 @@ describe("no host", function()
     world:eventually("it is down", function() return pool:getHosts()[2].status == "down" end)
     local _, err = pool:execute(ASK)
     assert.matches("^the plan names no host that is up %(2 of 3 are%): 127.0.0.2:9042: the ", err.message)
+  end)
+end)
+
+describe("a request that its policy refuses", function()
+  it("fails at once as one that finds no room, and says who refused it", { nodes = 3 }, function(world)
+    local folder = policies.folder()
+    finally(function() policies.remove(folder) end)
+    policies.write(folder .. "/mine.lua", [[return balance { name = "Mine", plan = function(plan, req)
+      plan:hosts(localDc)
+      if req.tag == tags.batch then plan:refuse() end
+    end }]])
+    local pool = world:pool { loadBalancing = { policy = folder .. "/mine.lua" } }
+    for _, asked in ipairs { false, true, false } do
+      local result, err = pool:execute(ASK, nil, { tag = asked and "batch" or "other" })
+      assert.equal(asked, result == nil)
+      if asked then
+        assert.equal("POOL_BUSY", err.code)
+        assert.equal("the load-balancing policy refused the request", err.message)
+        assert.same({}, err.attempts)
+      end
+    end
   end)
 end)
 
