@@ -183,6 +183,13 @@ describe("a policy's file", function()
     { "fails on many nodes", policy("X", "if upCount(allDcs) > 900 then error 'many' end plan:hosts(localDc)"),
       "x.lua:2: many .asked about a cluster of a thousand nodes" },
     { "is empty", "", "x.lua:1: the file must return balance" },
+    { "raises a table", "\nerror {}", "x.lua:2: error with a table value" },
+    { "raises nothing", "error()", "x.lua:1: error with a nil value" },
+    { "raises a number", "error(7)", "x.lua:1: 7" },
+    { "runs for ever", "while true do end", "x.lua:1: out of fuel" },
+    { "calls itself for ever", "local function f() return 1 + f() end f()", "x.lua:1: stack overflow" },
+    { "takes all memory", "local t = {} for i = 1, 1e6 do t[i] = { {}, {}, {} } end",
+      "x.lua:1: not enough memory: the policy holds more than it may" },
     { "is not text", "return \0 5", "x.lua: this is not text" },
   }
   for _, case in ipairs(refused) do
