@@ -139,6 +139,12 @@ describe("a value", function()
     refused("duration", { months = 1, days = -1 }, "same sign")
     refused("duration", { months = 2 ^ 31 }, "months out of range")
     refused("duration", 5, "got number")
+    for _, part in ipairs { "months", "days", "nanoseconds" } do
+      refused("duration", { [part] = "x" }, part .. ": got a string that is no integer of 64 bits")
+      refused("duration", { [part] = 1.5 }, part .. ": got a number that is not whole")
+      refused("duration", { [part] = true }, part .. ": got boolean")
+      refused("list<duration>", { { [part] = {} } }, "list: element 1: " .. part .. ": got table")
+    end
     refused("list<int>", { a = 1 }, "no list")
     refused("list<int>", { 1, "x" }, "got string")
     refused("list<int>", 1, "got number")
