@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #define CHUNK_FIRST   256u // the metadata of a statement with a column or two
@@ -38,16 +39,8 @@ void mp_arena_wipe(struct mp_arena *arena)
 		explicit_bzero(chunk + 1, chunk->size - sizeof(*chunk));
 }
 
-static bool add_chunk(struct mp_arena *arena, size_t need)
+static bool add_chunk(struct mp_arena *arena, size_t size)
 {
-	size_t size = CHUNK_FIRST;
-	if (arena->chunks != NULL)
-		size = arena->chunks->size * 2 < CHUNK_LARGEST ? arena->chunks->size * 2 : CHUNK_LARGEST;
-	if (size < need + sizeof(struct mp_arena_chunk))
-		size = need + sizeof(struct mp_arena_chunk);
-#ifdef MP_HARD
-	size = need + sizeof(struct mp_arena_chunk);
-#endif
 	struct mp_arena_chunk *chunk = mp_calloc(1, size);
 	if (chunk == NULL)
 		return false;
@@ -60,15 +53,43 @@ static bool add_chunk(struct mp_arena *arena, size_t need)
 	return true;
 }
 
+static size_t next_size(const struct mp_arena *arena, size_t need)
+{
+	need += sizeof(struct mp_arena_chunk);
+#ifdef MP_HARD
+	(void)arena;
+	return need;
+#else
+	size_t size = CHUNK_FIRST;
+	if (arena->chunks != NULL)
+		size = arena->chunks->size * 2 < CHUNK_LARGEST ? arena->chunks->size * 2 : CHUNK_LARGEST;
+	return size > need ? size : need;
+#endif
+}
+
+int mp_arena_reserve(struct mp_arena *arena, size_t bytes)
+{
+#ifdef MP_HARD
+	(void)arena;
+	return bytes > SIZE_MAX / 4 ? MP_ENOMEM : 0;
+#else
+	if (bytes > SIZE_MAX / 4)
+		return MP_ENOMEM;
+	return add_chunk(arena, sizeof(struct mp_arena_chunk) + bytes) ? 0 : MP_ENOMEM;
+#endif
+}
+
 void *mp_arena_alloc(struct mp_arena *arena, size_t size)
 {
 	if (size > SIZE_MAX / 4)
 		return NULL;
 	size_t need = size > 0 ? (size + 7) & ~(size_t)7 : 8;
-	if ((arena->pos == NULL || need > (size_t)(arena->end - arena->pos)) && !add_chunk(arena, need))
+	if ((arena->pos == NULL || need > (size_t)(arena->end - arena->pos)) &&
+	    !add_chunk(arena, next_size(arena, need)))
 		return NULL;
 	void *object = arena->pos;
 	arena->pos += need;
+	arena->used_bytes += need;
 	return object;
 }
 

@@ -3,6 +3,7 @@
 // a runtime never crosses threads, so per thread is per runtime for everyone who runs one.
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,10 @@ static bool must_fail(void)
 
 static void *counted(void *ptr)
 {
-	if (MP_LIKELY(ptr != NULL))
-		stats.allocs++;
+	if (MP_UNLIKELY(ptr == NULL))
+		return NULL;
+	stats.allocs++;
+	stats.bytes += (int64_t)malloc_usable_size(ptr);
 	return ptr;
 }
 
@@ -44,8 +47,12 @@ void *mp_realloc(void *ptr, size_t size)
 {
 	if (must_fail())
 		return NULL;
+	int64_t before = (int64_t)malloc_usable_size(ptr);
 	void *moved = counted(realloc(ptr, size > 0 ? size : 1));
-	stats.frees += ptr != NULL && moved != NULL;
+	if (ptr == NULL || moved == NULL)
+		return moved;
+	stats.frees++;
+	stats.bytes -= before;
 	return moved;
 }
 
@@ -54,6 +61,7 @@ void mp_free(void *ptr)
 	if (ptr == NULL)
 		return;
 	stats.frees++;
+	stats.bytes -= (int64_t)malloc_usable_size(ptr);
 	free(ptr);
 }
 

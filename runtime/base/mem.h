@@ -13,10 +13,11 @@ void mp_free_secret(char *text);                          // nothing of it is le
 char *mp_strdup(const char *text) MP_MUST_CHECK;
 char *mp_strndup(const char *text, size_t len) MP_MUST_CHECK; // always NUL-terminated
 
-// The difference is how many blocks this thread holds.
+// The difference of the first two is how many blocks this thread holds.
 struct mp_mem_stats {
 	uint64_t allocs; // calls of alloc, calloc, realloc that gave memory, in this thread since its start
 	uint64_t frees;  // calls of free with a pointer, and of realloc that gave other memory for it
+	int64_t bytes;   // that it holds, what the C library adds to round a block up included
 };
 struct mp_mem_stats mp_mem_stats(void);
 

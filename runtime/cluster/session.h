@@ -108,7 +108,7 @@ struct mp_prepared {
 	struct mp_session *session;
 	uint32_t refs;
 	struct mp_str cql;
-	struct mp_str keyspace;      // of preparation; the session's or the request's
+	struct mp_str keyspace;      // of preparation; the session's or the request's. In the block of `cql`
 	struct mp_str sent_keyspace; // the part of it that PREPARE has to say: empty for the session's own
 	struct mp_str id;
 	struct mp_str result_metadata_id; // v5; may be replaced when the server says the metadata changed
@@ -124,8 +124,8 @@ struct mp_prepared {
 	// All that the server says is a copy (renew.c).
 	uint32_t generation; // of `params`: what was bound by an earlier one is not sent
 	uint32_t preparing;  // hosts that are told it again just now
-	char change[96];     // what the last renewal changed: "v was int and is float"
-	uint64_t check_ns;   // prepared anew before it is used from then on; UINT64_MAX: nobody doubts it
+	char *change;      // what the last renewal changed: "v was int and is float"; NULL: nothing, or no memory
+	uint64_t check_ns; // prepared anew before it is used from then on; UINT64_MAX: nobody doubts it
 	uint64_t doubted_ns; // since when
 	uint64_t settled_ns; // a check that began before this is not the last one
 	uint64_t checked_ns; // when the last PREPARE was sent

@@ -206,6 +206,9 @@ struct mp_metadata {
 };
 struct mp_metadata *mp_metadata_ref(struct mp_metadata *metadata); // NULL passes through
 void mp_metadata_unref(struct mp_metadata *metadata);              // NULL is fine
+// The same in no more memory than it needs, for one that is kept: takes a reference and gives one. Without memory, or
+// of columns that did not come from the wire, what it was given. NULL passes through.
+struct mp_metadata *mp_metadata_packed(struct mp_metadata *metadata) MP_MUST_CHECK;
 int mp_metadata_find(const struct mp_metadata *metadata,
                      struct mp_str name) MP_MUST_CHECK; // index or MP_ENOTFOUND
 // The same columns: names and types in their order, whatever table they belong to. NULL is like none.

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "wire/notation.h"
 
-struct mp_metadata *mp_metadata_new(uint32_t count)
+static struct mp_metadata *new_with_room(uint32_t count, size_t room)
 {
 	struct mp_metadata *metadata = mp_calloc(1, sizeof(*metadata));
 	if (metadata == NULL)
@@ -17,6 +17,10 @@ struct mp_metadata *mp_metadata_new(uint32_t count)
 	metadata->refs = 1;
 	metadata->column_count = count;
 	mp_arena_init(&metadata->arena);
+	if (room > 0 && mp_arena_reserve(&metadata->arena, room) != 0) {
+		mp_metadata_unref(metadata);
+		return NULL;
+	}
 	if (count == 0)
 		return metadata;
 	metadata->columns = mp_arena_alloc(&metadata->arena, count * sizeof(struct mp_column));
@@ -25,6 +29,11 @@ struct mp_metadata *mp_metadata_new(uint32_t count)
 		return NULL;
 	}
 	return metadata;
+}
+
+struct mp_metadata *mp_metadata_new(uint32_t count)
+{
+	return new_with_room(count, 0);
 }
 
 struct mp_metadata *mp_metadata_ref(struct mp_metadata *metadata)
@@ -170,14 +179,11 @@ bool mp_metadata_take_known(struct mp_cursor *cur, uint32_t flags, uint32_t coun
 	return true;
 }
 
-int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t count, struct mp_metadata **out)
+// `room`: what all that it holds takes, where that is known.
+static int read_into(struct mp_cursor *cur, uint32_t flags, uint32_t count, size_t room,
+                     struct mp_metadata **out)
 {
-	if (cur->failed ||
-	    count > mp_cursor_left(cur) / 4) { // a column is at least the length of its name and a type
-		cur->failed = true;
-		return MP_EPROTO;
-	}
-	struct mp_metadata *metadata = mp_metadata_new(count);
+	struct mp_metadata *metadata = new_with_room(count, room);
 	if (metadata == NULL)
 		return MP_ENOMEM;
 	const uint8_t *start = cur->pos;
@@ -190,6 +196,16 @@ int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t cou
 	}
 	*out = metadata;
 	return 0;
+}
+
+int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t count, struct mp_metadata **out)
+{
+	if (cur->failed ||
+	    count > mp_cursor_left(cur) / 4) { // a column is at least the length of its name and a type
+		cur->failed = true;
+		return MP_EPROTO;
+	}
+	return read_into(cur, flags, count, 0, out);
 }
 
 // The partition key's indexes are looked through first and stored when the columns are there.
@@ -206,6 +222,15 @@ static uint16_t read_pk(struct mp_cursor *cur, uint32_t column_count, struct mp_
 	return cur->failed ? 0 : (uint16_t)count;
 }
 
+static bool add_pk(struct mp_metadata *metadata, uint16_t count)
+{
+	if (count == 0)
+		return true;
+	metadata->pk_indexes = mp_arena_alloc(&metadata->arena, count * sizeof(uint16_t));
+	metadata->pk_count = metadata->pk_indexes != NULL ? count : 0;
+	return metadata->pk_indexes != NULL;
+}
+
 int mp_metadata_read_params(struct mp_cursor *cur, uint8_t version, struct mp_metadata **out)
 {
 	uint32_t flags = mp_cursor_u32(cur);
@@ -216,18 +241,34 @@ int mp_metadata_read_params(struct mp_cursor *cur, uint8_t version, struct mp_me
 	int rc = mp_metadata_read_columns(cur, flags, count, &metadata);
 	if (rc != 0)
 		return rc;
-	if (pk_count > 0) {
-		metadata->pk_indexes = mp_arena_alloc(&metadata->arena, pk_count * sizeof(uint16_t));
-		if (metadata->pk_indexes == NULL) {
-			mp_metadata_unref(metadata);
-			return MP_ENOMEM;
-		}
-		for (uint16_t i = 0; i < pk_count; i++)
-			metadata->pk_indexes[i] = mp_cursor_u16(&indexes);
-		metadata->pk_count = pk_count;
+	if (!add_pk(metadata, pk_count)) {
+		mp_metadata_unref(metadata);
+		return MP_ENOMEM;
 	}
+	for (uint16_t i = 0; i < pk_count; i++)
+		metadata->pk_indexes[i] = mp_cursor_u16(&indexes);
 	*out = metadata;
 	return 0;
+}
+
+struct mp_metadata *mp_metadata_packed(struct mp_metadata *metadata)
+{
+	if (metadata == NULL || metadata->wire.data == NULL)
+		return metadata;
+	struct mp_cursor cur = mp_cursor_on((const uint8_t *)metadata->wire.data, metadata->wire.len);
+	struct mp_metadata *packed;
+	int rc = read_into(&cur, metadata->wire_global ? MP_META_GLOBAL_TABLE : 0, metadata->column_count,
+	                   metadata->arena.used_bytes, &packed);
+	if (rc != 0)
+		return metadata;
+	if (!add_pk(packed, metadata->pk_count)) {
+		mp_metadata_unref(packed);
+		return metadata;
+	}
+	if (metadata->pk_count > 0)
+		memcpy(packed->pk_indexes, metadata->pk_indexes, metadata->pk_count * sizeof(uint16_t));
+	mp_metadata_unref(metadata);
+	return packed;
 }
 
 // ---- writing

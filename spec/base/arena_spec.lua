@@ -38,6 +38,24 @@ describe("an arena", function()
     end
   end)
 
+  it("has just the room that was asked for", function()
+    local arena = bytes.arena()
+    assert.equal(0, tonumber(arena.used_bytes))
+    assert.equal(0, C.mp_arena_reserve(arena, 1000))
+    local total = tonumber(arena.total_bytes)
+    if total == 0 then return end -- the hostile build: each object will have a chunk of its own
+    assert.is_true(total >= 1000 and total <= 1016)
+    for i = 1, 125 do
+      assert.is_true(C.mp_arena_alloc(arena, 7) ~= nil)
+      assert.equal(8 * i, tonumber(arena.used_bytes))
+    end
+    assert.equal(total, tonumber(arena.total_bytes))
+    assert.is_true(C.mp_arena_alloc(arena, 1) ~= nil)
+    assert.is_true(arena.total_bytes > total)
+    assert.equal(1008, tonumber(arena.used_bytes))
+    assert.equal(C.MP_ENOMEM, C.mp_arena_reserve(arena, 0xffffffffffffffffULL))
+  end)
+
   it("copies text with a NUL behind it", function()
     local arena = bytes.arena()
     for _, text in ipairs { "", "abc", "a\0b", ("x"):rep(5000) } do

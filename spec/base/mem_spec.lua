@@ -17,6 +17,21 @@ describe("memory", function()
     assert.same({ 4, 4 }, { allocs, frees }) -- as many blocks as before
   end)
 
+  it("is counted in bytes, those included that the C library adds", function()
+    local function held() return tonumber(C.mp_mem_stats().bytes) end
+    local before = held()
+    local a, b = C.mp_alloc(1000), C.mp_calloc(10, 50)
+    local both = held() - before
+    assert.is_true(both >= 1500 and both < 1600)
+    a = C.mp_realloc(a, 5000)
+    assert.is_true(held() - before >= 5500 and held() - before < 5600)
+    C.mp_mem_fail_at(1, false)
+    assert.is_true(C.mp_realloc(a, 9000) == nil)
+    assert.is_true(held() - before < 5600)
+    for _, memory in ipairs { a, b } do C.mp_free(memory) end
+    assert.equal(before, held())
+  end)
+
   it("of no bytes is still memory", function()
     for _, memory in ipairs { C.mp_alloc(0), C.mp_calloc(0, 0), C.mp_realloc(nil, 0) } do
       assert.is_true(memory ~= nil)

@@ -317,10 +317,55 @@ describe("column metadata", function()
     assert.is_false(C.mp_metadata_same_columns(nil, one.params) or C.mp_metadata_same_key(one.params, nil))
   end)
 
+  local of_all_kinds = [[00000004 0002 abcd 00000001 00000002 00000002 0001 0000 0001 'k' 0001 't' 0001 'b' 000d
+    0001 'a' 0021 000c 0031 0002 0009 0009 00000000 00000002 0001 'k' 0001 't' 0001 'v' 0022 0003
+    0001 'k' 0001 'u' 0001 'w' 0000 0003 'a.B']]
+
+  it("is packed into what it needs", function()
+    local many = {}
+    for i = 1, 60 do many[i] = ("0002 '%02d' 0009"):format(i) end
+    for _, body in ipairs { of_all_kinds, "00000004 0001 'i' 00000001 0000003c 00000000 0001 'k' 0001 't' " ..
+      table.concat(many, " ") .. " 00000004 00000003" } do
+      local rc, plain, _, memory = decode(body)
+      local _, packed, _, more = decode(body)
+      assert.equal(0, rc)
+      for _, kind in ipairs { "params", "result" } do
+        packed[kind] = C.mp_metadata_packed(packed[kind])
+        assert.is_true(packed[kind] ~= plain[kind])
+        assert.is_true(C.mp_metadata_same_columns(packed[kind], plain[kind]))
+        assert.is_true(C.mp_metadata_same_key(packed[kind], plain[kind]))
+        assert.equal(text(plain[kind].wire), text(packed[kind].wire))
+        assert.equal(plain[kind].wire_global, packed[kind].wire_global)
+        for i = 0, plain[kind].column_count - 1 do
+          local a, b = plain[kind].columns[i], packed[kind].columns[i]
+          assert.same({ text(a.keyspace), text(a.table), text(a.name) },
+            { text(b.keyspace), text(b.table), text(b.name) })
+        end
+        local used = packed[kind].arena.used_bytes
+        assert.equal(plain[kind].arena.used_bytes, used)
+        local total, before = packed[kind].arena.total_bytes, plain[kind].arena.total_bytes
+        assert.is_true(total == before or total <= used + 16) -- the same only in the hostile build
+      end
+      assert.truthy(memory and more)
+    end
+  end)
+
+  it("stays as it is where there is no memory to pack it, or did not come from the wire", function()
+    for nth = 1, 2 do
+      local _, result, _, memory = decode(of_all_kinds)
+      C.mp_mem_fail_at(nth, false)
+      local packed = C.mp_metadata_packed(result.params)
+      C.mp_mem_fail_at(0, false)
+      assert.is_true(packed == result.params and packed.refs == 1)
+      assert.truthy(memory)
+    end
+    local made = golden.metadata { { "k", "t", "a", "int" } }
+    assert.is_true(C.mp_metadata_packed(made) == made)
+    assert.is_true(C.mp_metadata_packed(nil) == nil)
+  end)
+
   it("is freed whole at every point where memory may end", function()
-    local body = bytes.of [[00000004 0002 abcd 00000001 00000002 00000002 0001 0000 0001 'k' 0001 't' 0001 'b' 000d
-      0001 'a' 0021 000c 0031 0002 0009 0009 00000000 00000002 0001 'k' 0001 't' 0001 'v' 0022 0003
-      0001 'k' 0001 'u' 0001 'w' 0000 0003 'a.B']]
+    local body = bytes.of(of_all_kinds)
     local result, nth = ffi.new "struct mp_result_body", 0
     repeat
       nth = nth + 1

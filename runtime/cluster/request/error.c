@@ -145,7 +145,9 @@ const char *mp_request_refusal(const struct mp_request *request, int rc, char te
 		snprintf(text, MP_REFUSAL_TEXT,
 		         "%s was changed on the server after its values were bound (%s): ask again",
 		         request->batch != NULL ? "a statement of the batch" : "the statement",
-		         changed != NULL ? changed->change : "by now it is as it was");
+		         changed == NULL           ? "by now it is as it was"
+		         : changed->change != NULL ? changed->change
+		                                   : "in its parameters");
 		return text;
 	default: return mp_err_text(rc);
 	}

@@ -142,11 +142,11 @@ void mp_prepared_free(struct mp_prepared *prepared)
 	if (prepared->user_free != NULL)
 		prepared->user_free(prepared->user);
 	free_str(prepared->cql);
-	free_str(prepared->keyspace);
 	free_str(prepared->id);
 	free_str(prepared->result_metadata_id);
 	mp_metadata_unref(prepared->params);
 	mp_metadata_unref(prepared->result);
+	mp_free(prepared->change);
 	mp_free(prepared);
 }
 
@@ -195,18 +195,28 @@ void mp_prepared_describe(struct mp_prepared *prepared)
 	prepared->is_keyed = statement.is_keyed;
 }
 
+static struct mp_str put_str(char *to, struct mp_str text)
+{
+	if (text.len > 0)
+		memcpy(to, text.data, text.len);
+	to[text.len] = '\0';
+	return (struct mp_str){to, text.len};
+}
+
 static bool copy_texts(struct mp_prepared *prepared, struct mp_str cql, struct mp_str keyspace,
                        const struct mp_result_body *result)
 {
-	prepared->cql = mp_str_copy(cql);
-	prepared->keyspace = mp_str_copy(keyspace);
+	char *texts = mp_alloc(cql.len + 1 + keyspace.len + 1);
+	if (texts == NULL)
+		return false;
+	prepared->cql = put_str(texts, cql);
+	prepared->keyspace = put_str(texts + cql.len + 1, keyspace);
 	prepared->id = mp_str_copy(result->prepared_id);
 	prepared->result_metadata_id = mp_str_copy(result->result_metadata_id);
 	const char *own = prepared->session->config.keyspace;
 	bool is_own = own != NULL && mp_str_is(keyspace, own);
 	prepared->sent_keyspace = is_own ? (struct mp_str){"", 0} : prepared->keyspace;
-	return prepared->cql.data != NULL && prepared->keyspace.data != NULL && prepared->id.data != NULL &&
-	       prepared->result_metadata_id.data != NULL;
+	return prepared->id.data != NULL && prepared->result_metadata_id.data != NULL;
 }
 
 static struct mp_prepared_entry *make(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
@@ -234,6 +244,8 @@ static struct mp_prepared_entry *make(struct mp_prepares *prepares, struct mp_st
 struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,
                                     struct mp_result_body *result, uint64_t asked_ns)
 {
+	result->params = mp_metadata_packed(result->params); // some will be kept
+	result->result = mp_metadata_packed(result->result);
 	uint64_t hash = mp_prepared_hash(cql, keyspace);
 	struct mp_prepared_entry *entry = find(prepares, hash, cql, keyspace);
 	if (entry != NULL && mp_str_eq(entry->pub.id, result->prepared_id)) {

@@ -11,12 +11,14 @@
 // have heard of it, so a doubt by a change is checked twice: at the next use, and at the first one after SETTLE_MS.
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "cluster/request/prepare.h"
 #include "cluster/session_internal.h"
 
 #define NS_PER_MS      UINT64_C(1000000)
 #define SETTLE_MS      2000u // in which a change of the schema reaches every node
 #define CHECK_EVERY_MS 1000u // at most, because of answers: a program may ask for what is invalid all day
+#define CHANGE_TEXT    96u
 
 // ---- doubts -----------------------------------------------------------------------------------------------
 
@@ -164,12 +166,13 @@ static const char *type_text(struct mp_buf *buf, const struct mp_type *type)
 	return mp_buf_status(buf) == 0 ? (const char *)buf->data : "?";
 }
 
-static void describe_change(struct mp_prepared *prepared, const struct mp_metadata *now)
+static void describe_change(const struct mp_metadata *before, const struct mp_metadata *now,
+                            char text[CHANGE_TEXT])
 {
-	const struct mp_metadata *before = prepared->params;
+	text[0] = '\0';
 	if (before->column_count != now->column_count) {
-		snprintf(prepared->change, sizeof(prepared->change), "it had %u parameters and has %u",
-		         before->column_count, now->column_count);
+		snprintf(text, CHANGE_TEXT, "it had %u parameters and has %u", before->column_count,
+		         now->column_count);
 		return;
 	}
 	struct mp_buf was, is;
@@ -179,7 +182,7 @@ static void describe_change(struct mp_prepared *prepared, const struct mp_metada
 		const struct mp_column *old = &before->columns[i], *new = &now->columns[i];
 		if (mp_str_eq(old->name, new->name) && mp_type_eq(old->type, new->type))
 			continue;
-		snprintf(prepared->change, sizeof(prepared->change), "%.*s was %.24s and is %.24s",
+		snprintf(text, CHANGE_TEXT, "%.*s was %.24s and is %.24s",
 		         (int)(new->name.len < 32 ? new->name.len : 32), new->name.data, type_text(&was, old->type),
 		         type_text(&is, new->type));
 		break;
@@ -195,10 +198,12 @@ void mp_prepared_renew(struct mp_prepared *prepared, const struct mp_result_body
 		mp_prepared_set_result(prepared, result->result_metadata_id, result->result);
 	bool same_params = mp_metadata_same_columns(prepared->params, result->params);
 	if (!same_params) {
-		describe_change(prepared, result->params);
+		char text[CHANGE_TEXT];
+		describe_change(prepared->params, result->params, text);
+		mp_free(prepared->change);
+		prepared->change = mp_strdup(text);
 		prepared->generation++;
-		mp_log_write(&prepared->session->log, MP_LOG_INFO, "a statement was changed on the server: %s",
-		             prepared->change);
+		mp_log_write(&prepared->session->log, MP_LOG_INFO, "a statement was changed on the server: %s", text);
 	}
 	if (!same_params || !mp_metadata_same_key(prepared->params, result->params)) {
 		struct mp_metadata *old = prepared->params;
