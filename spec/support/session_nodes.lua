@@ -83,7 +83,7 @@ local function send_keyspaces(world, link, request)
 end
 
 -- What a client asks who waits until all nodes have one schema. node.schema_version: its own one, false: none.
--- world.on_schema_question(link, request, of_peers) answers and returns true, or returns further rows of peers.
+-- world.on_schema_question(link, request, of_peers) answers and returns true, or returns rows of peers that go before.
 local function send_schema_versions(world, node, link, request)
   local data = {}
   local of_peers = request.cql:find "FROM system.peers"
@@ -95,7 +95,7 @@ local function send_schema_versions(world, node, link, request)
   end
   local more = world.on_schema_question and world.on_schema_question(link, request, of_peers ~= nil)
   if more == true then return end
-  for _, row in ipairs(of_peers and more or {}) do data[#data + 1] = row end
+  for i, row in ipairs(of_peers and more or {}) do table.insert(data, i, row) end
   rows.send(link, request, of_peers and { { "host_id", "uuid" }, { "schema_version", "uuid" } } or
     { { "schema_version", "uuid" } }, data)
 end

@@ -173,6 +173,8 @@ describe("the agreement on a schema", function()
     end
     assert.is_true(change() < 100)
     assert.same({}, lines)
+    world.nodes[3].schema_version = ("o"):rep(16) -- behind them
+    assert.is_true(change() >= 10000)
   end)
 
   it("is missed when the node that was asked is gone, or the session closes", function()
