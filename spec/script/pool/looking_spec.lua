@@ -98,13 +98,46 @@ describe("looking at a pool tells", function()
     assert.is_true(balance.ageMs >= 1500 and balance.ageMs < 5000)
     assert.is_true(math.abs(core.wallClock() - balance.since - balance.ageMs) < 5)
     assert.same({ name = "TokenAwarePolicy", file = balance.file, generation = 1, calls = 7, errors = 0, reloads = 0,
-      refused = 0, nsPerCall = balance.nsPerCall, bytesPerCall = 0, costClass = "fast", since = balance.since,
+      refused = 0, nsPerCall = balance.nsPerCall, bytesPerCall = 0, fuelPerCall = balance.fuelPerCall,
+      costClass = "fast", since = balance.since,
       ageMs = balance.ageMs, lastError = "" }, balance)
     assert.equal(0, list.retry.calls)
     local kinds = {}
     for kind in pairs(list) do kinds[#kinds + 1] = kind end
     table.sort(kinds)
     assert.same({ "balance", "retry" }, kinds)
+  end)
+
+  it_in("what its analysis is made of", function(world)
+    local pool = world:pool { healthCheck = { enabled = true, interval = 1000, timeout = 500 },
+      circuitBreaker = { enabled = true }, pooling = { maxRequestsPerConnection = 77 } }
+    world:waitUp(pool)
+    moonpool.sleep(5000)
+    local seen = core.getAnalysis(pool)
+    local one = seen.hosts[world:host(1)]
+    assert.is_true(seen.connectTime > 0 and seen.connectTime < 100)
+    assert.is_true(one.since > 4000 and one.since < 6000)
+    assert.is_true(one.probe.sent >= 4 and one.probe.sent <= 6 and one.probe.age <= 1000)
+    assert.is_true(one.probe.latency > 0 and one.probe.latency < 100)
+    assert.same({ since = one.since, growAt = one.growAt, streamIds = 77, why = "", breaker = "closed",
+      probe = { sent = one.probe.sent, failed = 0, failures = 0, latency = one.probe.latency, error = "",
+        age = one.probe.age } }, one)
+    assert.same({ connectTime = seen.connectTime, home = "datacenter1", serving = "datacenter1", hosts = seen.hosts,
+      hottest = { token = "0", share = 0, lookedAt = 0 }, blocks = {} }, seen)
+    local rule = world.cluster:rule { node = 2, statement = "FROM system.local", error = "OVERLOADED" }
+    moonpool.sleep(3000)
+    local bad = core.getAnalysis(pool).hosts[world:host(2)].probe
+    assert.same({ bad.failures, "OVERLOADED" }, { bad.failed, bad.error })
+    assert.is_true(bad.failures >= 2 and bad.failures <= 4)
+    rule:remove()
+    world.cluster:kill(3)
+    world:waitStatus(pool, 3, "down")
+    moonpool.sleep(700)
+    local gone = core.getAnalysis(pool).hosts[world:host(3)]
+    assert.equal("the node refused the connection", gone.why)
+    assert.is_true(gone.since >= 700 and gone.since < 2000)
+    pool:close()
+    assert.is_nil(core.getAnalysis(pool))
   end)
 
   -- What one event changes of all counts, and nothing else.
