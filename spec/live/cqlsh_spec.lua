@@ -11,6 +11,7 @@ USE app;
 CREATE TYPE addr (street text, zip int);
 CREATE TABLE t (k int, c int, s int static, a frozen<addr>, v vector<float, 3>, p tuple<int, text>, l list<int>,
   "Odd name" text, PRIMARY KEY (k, c)) WITH CLUSTERING ORDER BY (c DESC) AND comment = 'it''s';
+CREATE INDEX ON t (p);
 SOURCE '%s';
 EXPAND ON;
 SELECT * FROM t WHERE k = 1;
@@ -18,6 +19,7 @@ EXPAND OFF;
 CONSISTENCY QUORUM;
 PAGING 7;
 SELECT count(*) FROM t;
+SELECT k, max(c) AS most FROM t WHERE p = (7, 'x') GROUP BY k;
 TRACING ON;
 SELECT k FROM t WHERE k = 1;
 TRACING OFF;
@@ -27,12 +29,14 @@ DESCRIBE TYPES;
 DESCRIBE CLUSTER;
 DESCRIBE TYPE addr;
 DESCRIBE TABLE t;
+DESCRIBE INDEX t_p_idx;
 DESCRIBE KEYSPACE app;
 DESCRIBE t;
 COPY t (k, c, s, a, v, p, l) TO '%s';
 CREATE TABLE u (k int, c int, s int static, a frozen<addr>, v vector<float, 3>, p tuple<int, text>, l list<int>,
   PRIMARY KEY (k, c));
 COPY u (k, c, s, a, v, p, l) FROM '%s';
+SELECT v AS imported, l FROM u WHERE k = 3 AND c = 1;
 SELECT JSON_IS_NOT_TAKEN FROM t;
 ]]
 
@@ -65,6 +69,9 @@ describe("cqlsh", function()
     says "{street: 's1', zip: 1}"
     says "Consistency level set to QUORUM."
     says "\n    20\n" -- count(*)
+    says " k | most\n---+------\n 7 |    1\n"
+    says " [1, 2, 3] | [3, 2]"
+    says "CREATE INDEX t_p_idx ON app.t (p);"
     says "Tracing session: "
     says "Executing on the replicas"
     says "app  system  system_auth  system_schema  system_traces  system_virtual_schema"

@@ -26,14 +26,16 @@ describe("the Python driver", function()
     end)
   end
 
-  it("works against the simulated cluster over TLS as well", function()
-    local folder = certificates.folder()
-    local cluster = sim.cluster { nodes = 3, port = ports.at(20), tlsCert = folder .. "/good.pem",
-      tlsKey = folder .. "/good.key" }
-    assert.is_true(#crud(live.python(), 5, ports.at(20), folder .. "/ca.pem") >= 50)
-    cluster:close()
-    certificates.remove(folder)
-  end)
+  for _, version in ipairs { 5, 4, 3 } do
+    it("works against the simulated cluster over TLS as well, over v" .. version, function()
+      local folder = certificates.folder()
+      local cluster = sim.cluster { nodes = 3, port = ports.at(20), tlsCert = folder .. "/good.pem",
+        tlsKey = folder .. "/good.key" }
+      assert.is_true(#crud(live.python(), version, ports.at(20), folder .. "/ca.pem") >= 50)
+      cluster:close()
+      certificates.remove(folder)
+    end)
+  end
 
   it("works against the simulated cluster over v3 as well", function()
     local cluster = sim.cluster{ nodes = 3, port = ports.at(20) }
