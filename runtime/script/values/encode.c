@@ -193,11 +193,27 @@ int mp_value_write(lua_State *L, int index, const struct mp_type *type, struct m
 	return write_by_type(L, index, type, codec, out);
 }
 
+#define WHOLE(id) (1u << MP_TYPE_##id)
+
+static bool is_whole(uint16_t id)
+{
+	const uint32_t wholes = WHOLE(INT) | WHOLE(BIGINT) | WHOLE(COUNTER) | WHOLE(TIMESTAMP) | WHOLE(TIME) |
+	                        WHOLE(SMALLINT) | WHOLE(TINYINT);
+	return id < 32 && wholes >> id & 1;
+}
+
 int mp_value_write_plain(lua_State *L, int index, const struct mp_type *type, struct mp_codec *codec,
                          struct mp_buf *out)
 {
+	const double exact = 9007199254740992.0; // 2^53
 	switch (lua_type(L, index)) {
 	case LUA_TNUMBER:
+		if (MP_LIKELY(is_whole(type->id))) { // most keys: write_whole() at a third of its price
+			double number = lua_tonumber(L, index);
+			if (MP_LIKELY(number >= -exact && number <= exact && number == (double)(int64_t)number))
+				return result(codec, mp_scalar_put_whole(out, type->id, (int64_t)number));
+		}
+		return write_by_type(L, index, type, codec, out);
 	case LUA_TSTRING:
 	case LUA_TBOOLEAN: return write_by_type(L, index, type, codec, out);
 	case LUA_TLIGHTUSERDATA: return mp_value_write(L, index, type, codec, out);
