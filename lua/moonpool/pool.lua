@@ -19,7 +19,7 @@ local steer = require "moonpool.steer"
 local warmup = require "moonpool.warmup"
 
 local Pool = core.poolMethods
-local submit, submit_values, prepared, row_of = core.submit, core.submitValues, core.prepared, core.resultRow
+local submit, submit_values, prepared = core.submit, core.submitValues, core.prepared
 
 local pool = {}
 
@@ -86,12 +86,11 @@ end
 function Pool.rows(self, statement, parameters, options)
   core.checkRequest(self, statement, parameters, options, "rows")
   local paged = copy(options)
-  local current, i
+  local current, step, i, row
   return function()
     while true do
       if current then
-        i = i + 1
-        local row = row_of(current, i)
+        i, row = step(current, i)
         if row then return row end
         current = nil
         if not paged.pageState then return nil end
@@ -102,7 +101,8 @@ function Pool.rows(self, statement, parameters, options)
       if result.pageState and result.pageState == paged.pageState then
         error(core.error("PROTOCOL_ERROR", result.info.host .. " gave the same pageState twice"), 2)
       end
-      current, i, paged.pageState = result, 0, result.pageState
+      paged.pageState = result.pageState
+      step, current, i = result:each()
     end
   end
 end

@@ -4,7 +4,7 @@
 local core = require "moonpool.core_loader"
 local trace = require "moonpool.trace"
 
-local field, row_of = core.resultField, core.resultRow
+local field, row_of, page_values = core.resultField, core.resultRow, core.pageValues
 
 local methods = { trace = trace.fetch }
 
@@ -27,16 +27,8 @@ local function after(self, i)
   if row then return i + 1, row end
 end
 
--- for i, row in result:each() do ... end: row by row, without making a list of them
-function methods.each(self)
-  return after, self, 0
-end
-
-local function index(self, key)
-  return methods[key] or field(self, key)
-end
-
-local MOST = 100 -- columns of a row that one expression makes
+local MOST = 100     -- columns of a row that one expression makes
+local MOST_READ = 40 -- and of one whose values are results of one call
 
 -- The names of a row's values as arguments, and the row as a table expression of them; nil: not of these.
 local function expressions(names, count)
@@ -67,6 +59,44 @@ local function result_maker(names, count)
   if count > 0 then arguments, rows = "cost, " .. values, "rows = { { " .. fields .. " } }, " end
   local text = "local setmetatable, meta = ... return function(%s) return setmetatable({ %s_cost = cost }, meta) end"
   return loadstring(text:format(arguments, rows))(setmetatable, names[0])
+end
+
+-- An iterator over a page: C gives the values, and compiled code makes the tables. The first row is one table, however
+-- it is asked for, and when all were made meanwhile the others are, too: those are C's to find.
+local READER = [[
+local values, row_of, rawget = ...
+return function(result, i)
+  i = i + 1
+  local page = i > 1 and rawget(result, "_page")
+  if page then
+    local there, %s = values(page, i)
+    if there then return i, { %s } end
+    return nil
+  end
+  local row = row_of(result, i)
+  if row then return i, row end
+end]]
+
+-- The iterator of a page's result, made once for its columns.
+local function reader_of(self)
+  local meta = getmetatable(self)
+  local reader = meta.reader
+  if reader == nil then
+    local count = #meta[1]
+    local values, fields = expressions(meta.names, count)
+    reader = count <= MOST_READ and values and loadstring(READER:format(values, fields))(page_values, row_of, rawget)
+    meta.reader = reader or after
+  end
+  return meta.reader
+end
+
+-- for i, row in result:each() do ... end: row by row, without making a list of them
+function methods.each(self)
+  return rawget(self, "_page") and reader_of(self) or after, self, 0
+end
+
+local function index(self, key)
+  return methods[key] or field(self, key)
 end
 
 core.onResult(index, row_maker, result_maker)

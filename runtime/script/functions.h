@@ -74,6 +74,7 @@
 	X("statementDefaults", mp_core_statement_defaults, "the options of every request of a statement") \
 	X("onResult", mp_core_on_result, "what finds the parts of a result")                              \
 	X("resultField", mp_core_result_field, "a part of a result that is made on demand")               \
+	X("pageValues", mp_core_page_values, "the values of one row of a page")                           \
 	X("resultRow", mp_core_result_row, "one row of a result")                                         \
 	/* events */                                                                                      \
 	X("wantEvent", mp_core_want_event, "a handler asks for an event")                                 \

@@ -13,12 +13,17 @@
 #define PRESIZE 65536                  // rows of a table made at once; more grow with what really is there
 
 // Its environment is the shape's table, which keeps the shape.
+struct reader;
 struct page {
+	const void *mark;
 	const struct mp_shape *shape;
+	struct reader *reader; // the one that is kept
 	uint32_t rows;
 	uint32_t bytes;
 	uint32_t row_at[]; // `rows` of them, then the bytes
 };
+
+static const char mark;
 
 static const uint8_t *bytes_of(const struct page *page)
 {
@@ -74,7 +79,9 @@ bool mp_page_push(lua_State *L, struct mp_shape *shape, int names, const struct 
 		return false;
 	size_t size = sizeof(struct page) + body->row_count * sizeof(uint32_t) + left;
 	struct page *page = lua_newuserdata(L, size);
-	page->shape = shape;
+	lua_getfield(L, LUA_REGISTRYINDEX, KEPT);
+	*page = (struct page){&mark, shape, lua_touserdata(L, -1), 0, 0};
+	lua_pop(L, 1);
 	page->rows = body->row_count;
 	if (!find_rows(shape, &body->rows, page)) {
 		lua_pop(L, 1);
@@ -210,6 +217,30 @@ void mp_page_push_rows(lua_State *L, int index, int first)
 	reader->busy = false;
 	lua_replace(L, top + 1);
 	lua_settop(L, top + 1);
+}
+
+static const struct page *test_page(lua_State *L, int index)
+{
+	const struct page *page = lua_touserdata(L, index);
+	return page != NULL && lua_objlen(L, index) >= sizeof(*page) && page->mark == &mark ? page : NULL;
+}
+
+// pageValues(page, i): true and the values of that row, for who makes a table of them; nil behind the last.
+int mp_core_page_values(lua_State *L)
+{
+	const struct page *page = test_page(L, 1);
+	if (MP_UNLIKELY(page == NULL))
+		return luaL_argerror(L, 1, "a page expected");
+	double row = lua_tonumber(L, 2);
+	if (MP_UNLIKELY(!(row >= 1 && row <= (double)page->rows)))
+		return 0;
+	luaL_checkstack(L, (int)page->shape->count + 8, "too many columns");
+	struct reader *reader = MP_LIKELY(!page->reader->busy) ? page->reader : make_reader(L);
+	reader->busy = true;
+	lua_pushboolean(L, 1);
+	push_values(L, reader, page, (uint32_t)row);
+	reader->busy = false;
+	return 1 + (int)page->shape->count;
 }
 
 void mp_page_add(lua_State *L)

@@ -81,10 +81,13 @@ static void add_keys(lua_State *L, uint32_t count)
 	}
 }
 
-// The metatable of results into the shape's table on top; the list of columns, or nil, is below it.
+// The metatable of results into the shape's table on top; the list of columns, or nil, is below it. It knows the
+// shape's table under "names", for lua/moonpool/result.lua, which keeps there what reads rows.
 static void add_metatable(lua_State *L)
 {
-	lua_createtable(L, 1, 1);
+	lua_createtable(L, 1, 3);
+	lua_pushvalue(L, -2);
+	lua_setfield(L, -2, "names");
 	lua_getfield(L, LUA_REGISTRYINDEX, INDEX);
 	lua_setfield(L, -2, "__index");
 	lua_pushvalue(L, -3);

@@ -80,6 +80,48 @@ describe("an answer of many rows", function()
     for i, row in result:each() do assert.is_true(rawequal(result.rows[i], row)) end
   end)
 
+  it_in("is the same however it is read and however many columns it has", function(world)
+    for _, width in ipairs { 1, 2, 39, 40, 41, 100, 101 } do
+      local columns, names, values = {}, {}, {}
+      for i = 1, width do
+        columns[i], names[i] = "v" .. i .. " int", "v" .. i
+        values[i] = i % 3 == 0 and "null" or tostring(i)
+      end
+      world:schema(("CREATE TABLE ks.w%d (k int, c int, %s, PRIMARY KEY (k, c))"):format(width,
+        table.concat(columns, ", ")))
+      local pool = world:pool()
+      for c = 1, 11 do
+        local insert = ("INSERT INTO w%d (k, c, %s) VALUES (1, %d, %s)"):format(width, table.concat(names, ", "), c,
+          table.concat(values, ", "))
+        assert(pool:execute(insert))
+      end
+      local select = assert(pool:prepare(("SELECT %s FROM w%d WHERE k = 1"):format(table.concat(names, ", "), width)))
+      local expected = made_at_once(pool, select)
+      local one, other, half = assert(pool:execute(select)), assert(pool:execute(select)), assert(pool:execute(select))
+      assert.is_true(is_kept(one) and is_kept(other))
+      assert.same(expected, one.rows)
+      local seen = {}
+      for i, row in other:each() do seen[i] = row end
+      assert.same(expected, seen)
+      seen = {}
+      for row in pool:rows(select) do seen[#seen + 1] = row end
+      assert.same(expected, seen)
+      for i, row in half:each() do -- its rows are made while it is read
+        if i >= 5 then assert.is_true(rawequal(half.rows[i], row) or i == 5) end
+        assert.same(expected[i], row)
+      end
+    end
+  end)
+
+  it_in("has columns of one name under their places, however it is read", function(world)
+    local pool = filled(world, 9)
+    local select = assert(pool:prepare "SELECT c AS x, v AS x FROM p WHERE k = 1")
+    local result = assert(pool:execute(select))
+    assert.is_true(is_kept(result))
+    for i, row in result:each() do assert.same({ x = i, [2] = "value " .. i }, row) end
+    for i, row in ipairs(result.rows) do assert.same({ x = i, [2] = "value " .. i }, row) end
+  end)
+
   it_in("is counted, read row by row and as a list when its rows are few, too", function(world)
     local pool, select = filled(world, 3)
     local result = assert(pool:execute(select))
