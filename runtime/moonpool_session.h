@@ -183,6 +183,20 @@ MOONPOOL_API int moonpool_session_reload(struct moonpool_session *session, char 
 // their stored case. MOONPOOL_EVENT_SCHEMA_CHANGED tells when to ask again.
 MOONPOOL_API struct moonpool_request *moonpool_request_new_schema(struct moonpool_session *session,
                                                                   const char *keyspace, const char *table);
+// The rest of a schema, each out of a system table of its own, with the names that the server gives to its columns.
+enum moonpool_schema_part {
+	MOONPOOL_SCHEMA_KEYSPACES, // keyspace_name, durable_writes, replication
+	MOONPOOL_SCHEMA_TABLES,    // keyspace_name, table_name, id and options
+	MOONPOOL_SCHEMA_VIEWS, // keyspace_name, view_name, base_table_name, where_clause, include_all_columns ...
+	MOONPOOL_SCHEMA_TYPES, // keyspace_name, type_name, field_names, field_types
+	MOONPOOL_SCHEMA_INDEXES, // keyspace_name, table_name, index_name, kind, options ("target" among them)
+	MOONPOOL_SCHEMA_FUNCTIONS, // keyspace_name, function_name, argument_types, argument_names, return_type, body ...
+	MOONPOOL_SCHEMA_AGGREGATES, // keyspace_name, aggregate_name, argument_types, return_type, state_func ...
+};
+// A request for one of them, of a keyspace or of all (NULL). Servers without views, functions or aggregates refuse it.
+MOONPOOL_API struct moonpool_request *moonpool_request_new_schema_part(struct moonpool_session *session,
+                                                                       enum moonpool_schema_part part,
+                                                                       const char *keyspace);
 
 #ifdef __cplusplus
 }

@@ -112,6 +112,25 @@ static void put_condition(struct mp_buf *out, const char *what, const char *name
 	mp_buf_u8(out, '\'');
 }
 
+static struct moonpool_request *ask_schema(struct moonpool_session *handle, const char *all,
+                                           const char *keyspace, const char *table, const char *function)
+{
+	struct mp_buf text;
+	mp_buf_init(&text);
+	mp_buf_bytes(&text, all, strlen(all));
+	if (keyspace != NULL)
+		put_condition(&text, " WHERE keyspace_name = ", keyspace);
+	if (keyspace != NULL && table != NULL)
+		put_condition(&text, " AND table_name = ", table);
+	struct moonpool_request *request = NULL;
+	if (mp_buf_status(&text) == 0)
+		request = new_query(handle, (const char *)text.data, (ptrdiff_t)text.len, function);
+	else
+		mp_api_refuse(function, MOONPOOL_NO_MEMORY, NULL);
+	mp_buf_deinit(&text);
+	return request;
+}
+
 struct moonpool_request *moonpool_request_new_schema(struct moonpool_session *handle, const char *keyspace,
                                                      const char *table)
 {
@@ -121,20 +140,27 @@ struct moonpool_request *moonpool_request_new_schema(struct moonpool_session *ha
 		mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "a table of no keyspace");
 		return NULL;
 	}
-	struct mp_buf text;
-	mp_buf_init(&text);
-	mp_buf_bytes(&text, all, sizeof(all) - 1);
-	if (keyspace != NULL)
-		put_condition(&text, " WHERE keyspace_name = ", keyspace);
-	if (keyspace != NULL && table != NULL)
-		put_condition(&text, " AND table_name = ", table);
-	struct moonpool_request *request = NULL;
-	if (mp_buf_status(&text) == 0)
-		request = new_query(handle, (const char *)text.data, (ptrdiff_t)text.len, __func__);
-	else
-		mp_api_refuse(__func__, MOONPOOL_NO_MEMORY, NULL);
-	mp_buf_deinit(&text);
-	return request;
+	return ask_schema(handle, all, keyspace, table, __func__);
+}
+
+struct moonpool_request *moonpool_request_new_schema_part(struct moonpool_session *handle,
+                                                          enum moonpool_schema_part part,
+                                                          const char *keyspace)
+{
+	static const char *const all[] = {
+		[MOONPOOL_SCHEMA_KEYSPACES] = "SELECT * FROM system_schema.keyspaces",
+		[MOONPOOL_SCHEMA_TABLES] = "SELECT * FROM system_schema.tables",
+		[MOONPOOL_SCHEMA_VIEWS] = "SELECT * FROM system_schema.views",
+		[MOONPOOL_SCHEMA_TYPES] = "SELECT * FROM system_schema.types",
+		[MOONPOOL_SCHEMA_INDEXES] = "SELECT * FROM system_schema.indexes",
+		[MOONPOOL_SCHEMA_FUNCTIONS] = "SELECT * FROM system_schema.functions",
+		[MOONPOOL_SCHEMA_AGGREGATES] = "SELECT * FROM system_schema.aggregates",
+	};
+	if ((size_t)part >= MP_ARRAY_LEN(all)) {
+		mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "a value of enum moonpool_schema_part expected");
+		return NULL;
+	}
+	return ask_schema(handle, all[part], keyspace, NULL, __func__);
 }
 
 // Out of the program's hands.

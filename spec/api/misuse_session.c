@@ -39,6 +39,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_host_resize(bad, "127.0.0.1", 1, 1), code, why);
 	NONE(moonpool_request_new_schema(bad, NULL, NULL), code, why);
 	NONE(moonpool_request_new_schema(bad, NULL, "t"), code, why);
+	NONE(moonpool_request_new_schema_part(bad, MOONPOOL_SCHEMA_TYPES, NULL), code, why);
 	check(__LINE__, "the places", value == 7 && strcmp(text, "untouched") == 0, 1, NULL);
 }
 
@@ -82,6 +83,10 @@ static void figures(void)
 	IS(moonpool_session_openmetrics(session, NULL, 4), INVALID, "no place");
 	IS(moonpool_session_openmetrics(session, text, 0), INVALID, "no place");
 	NONE(moonpool_request_new_schema(session, NULL, "t"), INVALID, "a table of no keyspace");
+	NONE(moonpool_request_new_schema_part(session, (enum moonpool_schema_part)7, NULL), INVALID,
+	     "schema_part");
+	NONE(moonpool_request_new_schema_part(session, (enum moonpool_schema_part) - 1, "ks"), INVALID,
+	     "schema_part");
 }
 
 static void policies(void)

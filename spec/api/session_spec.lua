@@ -200,6 +200,31 @@ describe("figures of the C API", function()
 end)
 
 describe("the schema of the C API", function()
+  on_cluster("has keyspaces, tables, views, types, indexes, functions and aggregates, too", function(env)
+    env.cluster:schema "CREATE TYPE ks.pair (a int, b text)"
+    env.cluster:schema "CREATE TABLE ks.one (a int PRIMARY KEY, b frozen<pair>)"
+    local session = connected(env)
+    local text, len = ffi.new "const char *[1]", ffi.new "size_t[1]"
+    local function names(part, column, keyspace)
+      local list = {}
+      assert(env:execute(C.moonpool_request_new_schema_part(session, C["MOONPOOL_SCHEMA_" .. part], keyspace),
+        function(result)
+          while C.moonpool_result_next(result) > 0 do
+            assert.equal(0, C.moonpool_get_text(result, C.moonpool_result_column(result, column), text, len))
+            list[ffi.string(text[0], len[0])] = true
+          end
+        end))
+      return list
+    end
+    assert.same({ pair = true }, names("TYPES", "type_name", "ks"))
+    assert.same({ one = true }, names("TABLES", "table_name", "ks"))
+    assert.same({ ks = true }, names("KEYSPACES", "keyspace_name", "ks"))
+    assert.is_true(names("KEYSPACES", "keyspace_name").ks and names("TABLES", "table_name").one)
+    for part, column in pairs { VIEWS = "view_name", INDEXES = "index_name", FUNCTIONS = "function_name",
+      AGGREGATES = "aggregate_name" } do assert.same({}, names(part, column)) end
+    env:close(session)
+  end)
+
   on_cluster("is asked for by table, by keyspace and whole", function(env)
     env.cluster:schema "CREATE TABLE ks.\"Its\" (a int, b text, v float, PRIMARY KEY (a, b))"
     local session = connected(env)

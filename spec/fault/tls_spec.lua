@@ -222,6 +222,31 @@ describe("TLS:", function()
     load:none_failed():check()
   end)
 
+  in_world("A5 certificates that change every second, good ones and bad ones, cost no request", asks, function(world)
+    copy("client.pem", "turn.pem")
+    copy("client.key", "turn.key")
+    local pool = world:pool { tls = { ca = file "ca.pem", cert = file "turn.pem", key = file "turn.key" } }
+    world:waitUp(pool)
+    local load = workload.new(world, pool, { mix = { read = 60, write = 40 } }):start(4, 60)
+    local turns = { "client", "good", "alone", "log", "other" } -- of "log" there is no key, and nobody believes "alone"
+    for second = 1, 60 do
+      local name = turns[second % #turns + 1]
+      copy(name == "log" and "log" or name .. ".pem", "turn.pem")
+      copy(name == "log" and "client.key" or name .. ".key", "turn.key")
+      world.sim:touch(file "turn.pem")
+      world.sim:touch(file "turn.key")
+      moonpool.sleep(1000)
+      if second % 7 == 0 then world.sim:cut(second / 7 % 3 + 1) end
+    end
+    copy("client.pem", "turn.pem")
+    copy("client.key", "turn.key")
+    world.sim:touch(file "turn.key")
+    world:waitUp(pool, 3, 10000)
+    load:stop()
+    assert.equal(0, load:failures "read" + load:failures "write")
+    load:check()
+  end)
+
   in_world("each file is watched, whichever others there are", asks, function(world)
     copy("client.pem", "own.pem")
     copy("client.key", "own.key")
