@@ -242,7 +242,7 @@ describe("TLS", function()
     end
   end)
 
-  it("is 1.2 at least, or 1.3", function()
+  it("is 1.2 at least, or 1.3 (A9)", function()
     for _, case in ipairs { { 0, 0 }, { 1, 0 }, { 2, 3 } } do
       open { serve = { minor = case[1] == 0 and 1 or case[1] }, client = { ca = "ca.pem", minor = case[2] } }
       local closed = world:refused()
@@ -299,7 +299,7 @@ describe("TLS", function()
     assert.is_true(C.mp_sim_tls_has_certificate(node.tls))
   end)
 
-  it("does not negotiate anew, and takes new keys", function()
+  it("does not negotiate anew, and takes new keys (A9)", function()
     for _, minor in ipairs { 2, 3 } do
       open { serve = { minor = minor } }
       local link, node = world:ready()
@@ -348,7 +348,7 @@ describe("TLS", function()
     end
   end)
 
-  it("ends with a word on both sides, and an end without one is a cut", function()
+  it("ends with a word on both sides, and an end without one is a cut (A6)", function()
     open {}
     local link, node = world:ready()
     link:close()
@@ -366,7 +366,7 @@ describe("TLS", function()
     end
   end)
 
-  it("is bounded by the deadline of connect", function()
+  it("is bounded by the deadline of connect (A6)", function()
     open { peer = { deaf = true } }
     local began = world.loop:now_ms()
     local closed = world:refused()
@@ -384,7 +384,7 @@ describe("TLS", function()
     assert.matches("does not speak TLS", closed.message)
   end)
 
-  it("survives records that are spoiled, at every step", function()
+  it("survives records that are spoiled, at every step (A6)", function()
     for seed = 1, 80 do
       math.randomseed(seed)
       open { seed = seed }

@@ -134,7 +134,7 @@ describe("rows", function()
     end
   end)
 
-  it("cannot be more than their bytes can hold", function()
+  it("cannot be more than their bytes can hold (P12)", function()
     assert.equal(0, (decode(head .. "00000001 ffffffff ffffffff")))
     for _, hex in ipairs { "00000002 ffffffff ffffffff", "7fffffff ffffffff ffffffff", "ffffffff", "80000000",
       "00000001" } do

@@ -210,7 +210,7 @@ describe("a type that is named by its class", function()
     assert.equal("\0\0\0\89" .. class "$VectorType($FloatType , 3)", write(parse "vector<float, 3>", 5))
   end)
 
-  it("is no deeper than 32 levels, and its text is walked once", function()
+  it("is no deeper than 32 levels, and its text is walked once (P12)", function()
     local function nested(name, depth) return (name .. "("):rep(depth - 1) .. "Int32Type" .. (")"):rep(depth - 1) end
     assert.equal(C.MP_TYPE_LIST, read_class(nested("ListType", 32)).id)
     assert.equal(C.MP_TYPE_CUSTOM, read_class(nested("ListType", 33)).id)

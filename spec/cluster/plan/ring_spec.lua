@@ -87,7 +87,7 @@ describe("a ring", function()
     C.mp_ring_unref(ring)
   end)
 
-  it("keeps one owner of a token that two hosts claim", function()
+  it("keeps one owner of a token that two hosts claim (G11)", function()
     local ring = topology.ring { { tokens = { 5, 7 } }, { tokens = { 5 } } }
     assert.equal(2, ring.count)
     assert.equal(0, ring.owners[C.mp_ring_find(ring, 5)])
@@ -135,7 +135,7 @@ describe("a placement", function()
     end
   end)
 
-  it("by NetworkTopologyStrategy is Cassandra's, for random clusters, racks and slices", function()
+  it("by NetworkTopologyStrategy is Cassandra's, for random clusters, racks and slices (G11)", function()
     math.randomseed(13)
     for _ = 1, 300 do
       local hosts = random_hosts(math.random, math.random(1, 14), 3, math.random(1, 4), math.random(1, 8))
@@ -159,7 +159,7 @@ describe("a placement", function()
     topology.free(view)
   end)
 
-  it("takes nonsense for zero and ends with any factor", function()
+  it("takes nonsense for zero and ends with any factor (G11)", function()
     local hosts = { { dc = "dc1", rack = "r1", tokens = { 1, 5 } }, { dc = "dc1", rack = "r1", tokens = { 3 } } }
     local view, ring = topology.view(hosts, "dc1"), topology.ring(hosts)
     for rf, want in pairs { ["-1"] = 0, ["x"] = 0, [""] = 0, ["3/1"] = 2, ["99999999999999999999"] = 2 } do

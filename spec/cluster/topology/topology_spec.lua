@@ -49,7 +49,7 @@ describe("the topology", function()
     end)
 
     -- Every subset of what a row may lack: without an id it is nobody's, everything else costs what it is good for.
-    it("needs a host id of a row and an address, and nothing else", function()
+    it("needs a host id of a row and an address, and nothing else (G9)", function()
       local fields = { "host_id", "dc", "rack", "tokens", "native_port", "peer" }
       for mask = 0, 63 do
         world = session_world.open { nodes = { {}, {} } }
@@ -248,7 +248,7 @@ describe("the topology", function()
       assert.is_truthy(ffi.string(world:find("127.0.0.2").down_why):find "somebody else's")
     end)
 
-    it("keeps the hosts it knows when a node suddenly names no other", function()
+    it("keeps the hosts it knows when a node suddenly names no other (G9)", function()
       connected()
       world.no_peers = true
       world:event(world.nodes[1], "TOPOLOGY_CHANGE", "MOVED_NODE", world.nodes[2])
@@ -449,7 +449,7 @@ describe("the topology", function()
       assert.is_nil(replicas_of("ks", 0))
     end)
 
-    it("survive tokens that make no sense", function()
+    it("survive tokens that make no sense (G11)", function()
       connected { nodes = { { tokens = { "12x", "", "99999999999999999999", "-9223372036854775808", "-", "7" } }, {} } }
       assert.equal(3, world.session.keyspaces.ring.count)
     end)
