@@ -39,6 +39,25 @@ describe("prepared:", function()
     assert.is_true(failed < 100, failed .. " failed")
   end)
 
+  it("S1 a batch of two statements for nodes that keep one is given up with the reason", function(world)
+    tables(world)
+    local pool, pair = world:pool(), {}
+    for i, cql in ipairs { "INSERT INTO t (k, v) VALUES (?, 'a')", "INSERT INTO t (k, v) VALUES (?, 'b')" } do
+      pair[i] = { assert(pool:prepare(cql)), { i } }
+    end
+    for node = 1, 3 do assert(pool:batch(pair, { host = world:host(node) })) end
+    world.cluster:setPreparedLimit(1)
+    for node = 1, 3 do world.cluster:forgetPrepared(node) end
+    local before = prepares(world)
+    local result, err = pool:batch(pair)
+    assert.is_nil(result)
+    assert.equal("UNPREPARED", err.code)
+    assert.is_false(err.maybeApplied)
+    assert.is_true(prepares(world) - before <= 2 * #pair, prepares(world) - before .. " times prepared")
+    world.cluster:setPreparedLimit(100)
+    assert(pool:batch(pair))
+  end)
+
   it("S2 after all nodes forgot everything each statement is prepared once on each", function(world)
     tables(world)
     local pool = world:pool()

@@ -155,6 +155,22 @@ describe("replay:", function()
       load:check()
     end)
 
+    it("I3 a lock whose answer is lost was asked for once, " .. policy, function(world)
+      local pool = world:pool { retry = { policy = named(policy) } }
+      local load = workload.new(world, pool)
+      for i = 1, 20 do
+        world:waitUp(pool)
+        local rule = world.cluster:rule { opcode = "EXECUTE", reset = true, apply = true, times = 1 }
+        local id = "op-sole" .. i
+        local result, err = pool:execute(load.prepared.lock, { "sole-" .. i, id })
+        assert.is_nil(result)
+        assert.same({ "CONNECTION_LOST", true, 1 }, { err.code, err.maybeApplied, #err.attempts })
+        assert.equal(1, (world.cluster:received(id))) -- wherever it was executed
+        rule:remove()
+      end
+      load:check()
+    end)
+
     it("I3 a lock that many want under faults has one owner at most, " .. policy, function(world)
       local pool = world:pool { attemptTimeout = 200, retry = { policy = named(policy) } }
       local load = workload.new(world, pool, { mix = { lock = 80, read = 20 }, timeout = 1000 })
