@@ -186,6 +186,7 @@ local questions = {
   { policy = "reconnect", options = "reconnectOptions", section = "reconnection" },
   { policy = "speculate", options = "speculateOptions", section = "speculativeExecution" },
   { policy = "failover", options = "failoverOptions", section = "failover" },
+  { policy = "shadow", options = "shadowOptions", section = "shadow" }, -- of loadBalancing
 }
 
 local run_keys = set_of("requests", "consistency", "key", "kind", "tag", "concurrency", "timeout", "idempotent",
@@ -206,6 +207,7 @@ local function policy_sections(given)
     section.policy = name
     sections[question.section] = name and section
   end
+  sections.loadBalancing.shadow, sections.loadBalancing.shadowShare = sections.shadow, sections.shadow and 1
   return sections, table.concat(parts, ";")
 end
 
@@ -306,12 +308,15 @@ local function send_all(self, given)
   result.serving = pool:getMetrics().servingDataCenter
   local info = pool:policies().balance
   result.policy = { name = info.name, calls = info.calls, errors = info.errors, lastError = info.lastError }
+  local shadow = pool:policies().shadow
+  result.shadow = shadow and shadow.agreement
   return result
 end
 
--- { requests, policy, options, retry, retryOptions, speculate, speculateOptions, consistency, key, kind, tag,
--- concurrency, timeout, idempotent }: { requests, failures, errors = { CODE = n }, asked = { ["east/1"] = n },
--- answered, latency = { p50, ... }, attempts, speculative, speculativeWins, policy }.
+-- { requests, policy, options, retry, retryOptions, speculate, speculateOptions, shadow, shadowOptions, consistency,
+-- key, kind, tag, concurrency, timeout, idempotent }: { requests, failures, errors = { CODE = n },
+-- asked = { ["east/1"] = n }, answered, latency = { p50, ... }, attempts, speculative, speculativeWins, policy,
+-- shadow }.
 function testing.run(given)
   given = given or {}
   check_keys("run", given, run_keys)

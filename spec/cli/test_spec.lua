@@ -108,6 +108,17 @@ describe("moonpool test", function()
     assert.equal(0, status, out)
   end)
 
+  it("asks a shadow beside the policy", function()
+    local out, status = spec_of [[
+      it("would be about as good", function()
+        cluster { dcs = { east = 3 } }
+        local r = run { requests = 200, shadow = "TokenAwarePolicy", shadowOptions = { shuffleReplicas = false } }
+        assert.is_true(r.shadow.asked > 100 and r.shadow.sameFirst > 0.2 and r.shadow.sameFirst < 0.5)
+        assert.is_nil(r.shadow.differences.notReplica)
+      end)]]
+    assert.equal(0, status, out)
+  end)
+
   it("sends copies when a speculate policy says so", function()
     local out, status = spec_of [[
       it("cuts the tail", function()

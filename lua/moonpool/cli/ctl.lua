@@ -64,7 +64,10 @@ function printers.policies(result)
 end
 
 function printers.stats(result)
-  for _, name in ipairs(columns.sorted(result.stats)) do print(("%-24s %s"):format(name, shown(result.stats[name]))) end
+  for _, name in ipairs(columns.sorted(result.stats)) do
+    local value = result.stats[name] -- lists and tables are for --json
+    if type(value) ~= "table" then print(("%-24s %s"):format(name, shown(value))) end
+  end
 end
 
 function printers.hosts(result)

@@ -7,7 +7,7 @@
 #include "cluster/request/request.h"
 #include "cluster/session_internal.h"
 
-#define QUESTIONS_MAX 32u
+#define QUESTIONS_MAX 64u
 #define HOSTS_BYTES   ((size_t)4 << 20) // of all questions; with very many hosts there are fewer questions
 #define HOSTS_LEAST   16u
 
