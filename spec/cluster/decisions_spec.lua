@@ -84,6 +84,23 @@ describe("the decision log", function()
     assert.equal(#list, pool:getStats().decisions)
   end)
 
+  it("tells what kind of request it was about", {}, function(world)
+    table_of(world)
+    local pool = world:pool { decisionLog = { sample = 1 } }
+    for _, case in ipairs {
+      { "read", { "SELECT name FROM ks.users WHERE id = 1", { isIdempotent = true } }, true },
+      { "write", { "INSERT INTO ks.users (id) VALUES (1)" } },
+      { "write", { "INSERT INTO ks.users (id) VALUES (1)", { isIdempotent = true } }, true },
+      { "lwt", { "INSERT INTO ks.users (id) VALUES (1) IF NOT EXISTS", { isIdempotent = true } } },
+      { "batch", { { "INSERT INTO ks.users (id) VALUES (1)", "DELETE FROM ks.users WHERE id = 2" } } },
+    } do
+      local what, options = case[2][1], case[2][2]
+      if type(what) == "table" then assert(pool:batch(what, options)) else assert(pool:execute(what, nil, options)) end
+      local request = assert(pool:decisions(1))[1].request
+      assert.same({ case[1], case[3] }, { request.kind, request.idempotent })
+    end
+  end)
+
   it("tells hosts that are down, requests that fail, and who answered instead", { nodes = 3 }, function(world)
     table_of(world)
     local pool = world:pool { decisionLog = { sample = 1 }, retry = { policy = "FallthroughRetryPolicy" } }

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The mapping of values, one by one: moonpool.encode and moonpool.decode are the functions of requests and rows.
 local ffi = require "ffi"
+local C = require "spec.support.c"
 local moonpool = require "moonpool"
 
 local int64 = ffi.typeof "int64_t"
@@ -47,6 +48,31 @@ describe("an element", function()
       local count = 0
       for _ in pairs(decoded) do count = count + 1 end
       assert.equal(MANY, count)
+    end
+  end)
+end)
+
+describe("encode and decode", function()
+  it("leave no memory behind, whatever becomes of the value", function()
+    local function held()
+      local stats = C.mp_mem_stats()
+      return tonumber(stats.allocs - stats.frees)
+    end
+    local maps = "list<frozen<map<text, int>>>"
+    local cases = { { "int", 5 }, { "int", "x" }, { maps, { { a = 1 } } }, { maps, { { a = "x" } } },
+      { "varint", "123" }, { "tuple<int, text>", { 1, "x" } }, { "text", ("x"):rep(9999) },
+      { "vector<float, 2>", { 1 } }, { "nonsense<", 1 } }
+    for _, case in ipairs(cases) do
+      local before
+      for i = 1, 20 do
+        if i == 5 then before = held() end
+        local ok, encoded = pcall(moonpool.encode, case[1], case[2])
+        if ok and encoded then
+          assert(moonpool.decode(case[1], encoded))
+          moonpool.decode(case[1], encoded:sub(1, -2))
+        end
+      end
+      assert.equal(before, held(), case[1])
     end
   end)
 end)
