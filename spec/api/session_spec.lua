@@ -108,6 +108,27 @@ describe("the log of the C API", function()
     env:close(session)
     assert.equal(0, C.moonpool_loop_on_log(env.loop, nil, nil))
   end)
+
+  on_cluster("goes to a callback without what is secret", function(env)
+    local lines = {}
+    assert.equal(0, C.moonpool_loop_on_log(env.loop, env:callback(LINE, function(_, _, line)
+      lines[#lines + 1] = ffi.string(line)
+    end), nil))
+    local config = env.config:gsub("'off'", "'debug', logConnections = true, logRequests = true, logErrors = true")
+      :gsub("keyspace", "auth = { username = 'ana', password = 'CANARY1', required = false }, keyspace", 1)
+    local session = connected(env, config)
+    for _, cql in ipairs { "INSERT INTO nothing (id, v) VALUES (1, 'CANARY2')", "SELECT 'CANARY4 FROM x",
+      "CREATE ROLE r WITH PASSWORD = 'CANARY3'" } do env:execute(C.moonpool_request_new_query(session, cql, -1)) end
+    local statement = assert(env:prepare(session, "SELECT key FROM system.local WHERE key = ?"))
+    local request = C.moonpool_request_new(statement)
+    assert.equal(0, C.moonpool_bind_text(request, "CANARY5", 7))
+    env:execute(request)
+    env:wait("lines of each request", function() return table.concat(lines):find "system.local WHERE" end)
+    assert.is_true(#lines > 10, #lines)
+    for _, line in ipairs(lines) do assert.is_nil(line:find "CANARY", line) end
+    env:close(session)
+    assert.equal(0, C.moonpool_loop_on_log(env.loop, nil, nil))
+  end)
 end)
 
 describe("hosts of the C API", function()
