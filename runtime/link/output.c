@@ -111,11 +111,11 @@ static void drop_taken(struct mp_output *out)
 	size_t count = out->taken;
 	if (count < DROP_BYTES || count < mp_output_waiting(out))
 		return;
+	// Behind a flush none is open, and later in a turn more waits: then they were dropped before, or are not now.
+	mp_assert(out->segment == MP_OUTPUT_NO_SEGMENT);
 	mp_buf_drop_front(&out->buf, count);
 	out->base += count;
 	out->taken = 0;
-	if (out->segment != MP_OUTPUT_NO_SEGMENT)
-		out->segment -= count;
 }
 
 size_t mp_output_begin(struct mp_output *out)

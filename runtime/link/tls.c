@@ -29,8 +29,8 @@ static bool start(struct mp_tls *tls)
 	}
 	SSL_set_bio(tls->ssl, tls->in, tls->out);
 	SSL_set_connect_state(tls->ssl);
-	SSL_set_app_data(tls->ssl, tls);
-	return mp_tls_expect(tls);
+	// Without it a certificate would be judged without regard to whose it is to be.
+	return SSL_set_app_data(tls->ssl, tls) == 1 && mp_tls_expect(tls);
 }
 
 struct mp_tls *mp_tls_new(struct mp_tls_context *context, const char *name, const struct mp_addr *addr,

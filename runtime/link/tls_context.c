@@ -107,9 +107,17 @@ static EVP_PKEY *read_key(const char *path, const char *pass_phrase)
 	return key;
 }
 
+// OpenSSL leaves a copy of the pass phrase in a frame of its own. What is called next may write over it, or not.
+static __attribute__((noinline)) void wipe_stack(void)
+{
+	uint8_t below[16384];
+	explicit_bzero(below, sizeof(below));
+}
+
 static bool load_key(SSL_CTX *ssl, const char *path, const char *pass_phrase)
 {
 	EVP_PKEY *key = read_key(path, pass_phrase);
+	wipe_stack();
 	bool done = key != NULL && SSL_CTX_use_PrivateKey(ssl, key) == 1 && SSL_CTX_check_private_key(ssl) == 1;
 	EVP_PKEY_free(key);
 	return done;

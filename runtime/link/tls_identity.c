@@ -76,6 +76,7 @@ int mp_tls_on_verify(int ok, X509_STORE_CTX *store)
 		return ok;
 	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	const struct mp_tls *tls = SSL_get_app_data(ssl);
+	mp_assert(tls != NULL);
 	if (!mp_tls_wants_host_id(tls) || certificate_has(X509_STORE_CTX_get_current_cert(store), &tls->host_id))
 		return 1;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);

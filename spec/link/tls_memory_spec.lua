@@ -51,6 +51,29 @@ describe("TLS", function()
     assert(context(options))
   end)
 
+  it("judges certificates as ever, or not at all, whichever allocation of OpenSSL's fails", function()
+    -- A certificate that is for another host: not a word is said to that node.
+    tls:issue("another", "DNS:node.test,DNS:0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a")
+    local function life(nth)
+      open { version = 5, server = "another", client = { ca = "ca.pem", identity = "HOST_ID" },
+        peer = { host_id = ("h"):rep(16) } }
+      C.spec_openssl_fail_at(nth)
+      local link = world.client:open(world.addr, { host_id = ("h"):rep(16) })
+      if link then world:until_true(function() return link.ready or link.closed end) end
+      local count = tonumber(C.spec_openssl_count())
+      C.spec_openssl_fail_at(0)
+      local node = world.peer:last()
+      assert.is_false(link ~= nil and link.ready == true, nth)
+      assert.same({}, node and node.seen or {}, nth)
+      close()
+      return count
+    end
+    life(0)
+    local total = life(0)
+    for nth = 1, 40 do life(nth) end -- where the connection is made
+    for nth = 41, total, every(total) do life(nth) end
+  end)
+
   it("survives each allocation of OpenSSL's that fails: a connection is there or has ended", function()
     local function life(nth)
       open { version = 5 }

@@ -148,7 +148,7 @@ PUSH(push_digits)
 	if (rc != 0)
 		return mp_codec_wrong(codec, type, value);
 	if (mp_buf_status(&codec->scratch) != 0)
-		return luaL_error(L, "not enough memory");
+		return mp_codec_fail(codec, MP_ENOMEM, "%s", mp_err_text(MP_ENOMEM));
 	lua_pushlstring(L, (const char *)codec->scratch.data, codec->scratch.len);
 	return 0;
 }

@@ -290,6 +290,11 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 	// Only its count of references changes.
 	struct mp_metadata *metadata = (struct mp_metadata *)(uintptr_t)outcome->metadata;
 	struct mp_shape *shape = mp_shape_for(L, codec, prepared, metadata);
+	if (MP_UNLIKELY(shape == NULL)) {
+		lua_pushnil(L);
+		mp_lua_push_no_memory(L);
+		return;
+	}
 	lua_createtable(L, 0, 2);
 	int key = MP_SHAPE_PAGE;
 	int rc = 0;

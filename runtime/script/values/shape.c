@@ -95,13 +95,13 @@ static void add_metatable(lua_State *L)
 	lua_rawseti(L, -2, 0);
 }
 
-// Leaves the shape's table on the stack.
+// Leaves the shape's table on the stack. NULL: no memory, and nothing is left.
 static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
 {
 	uint32_t count = metadata->column_count;
 	struct mp_shape *shape = mp_calloc(1, sizeof(*shape) + (size_t)count * sizeof(shape->columns[0]));
 	if (shape == NULL)
-		luaL_error(L, "not enough memory");
+		return NULL;
 	shape->refs = 1;
 	shape->L = codec->L; // L is a coroutine, whose end nobody tells
 	shape->ref = shape->maker = LUA_NOREF;
@@ -130,7 +130,7 @@ struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct
 		return shape;
 	}
 	struct mp_shape *fresh = make(L, codec, metadata);
-	if (prepared == NULL || prepared->result != metadata)
+	if (fresh == NULL || prepared == NULL || prepared->result != metadata)
 		return fresh;
 	lua_pushvalue(L, -1);
 	fresh->ref = luaL_ref(L, LUA_REGISTRYINDEX);

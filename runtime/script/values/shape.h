@@ -29,7 +29,7 @@ struct mp_shape {
 	} columns[];
 };
 
-// Leaves the shape's table on the stack. To be released when the answer was made.
+// Leaves the shape's table on the stack. To be released when the answer was made. NULL: no memory.
 struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
                               struct mp_metadata *metadata);
 void mp_shape_release(struct mp_shape *shape);
