@@ -3,6 +3,7 @@
 -- an envelope counts as taken exactly when the bytes that the kernel took are enough to read it.
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local breaks = require "spec.support.faults.breaks"
 local sim_world = require "spec.support.sim_world"
 
 -- How envelopes leave: as they are, in segments, or compressed.
@@ -77,11 +78,11 @@ local function noise(size)
   return table.concat(bytes):rep(math.ceil(size / 3000)):sub(1, size)
 end
 
-local function put(world, body, fail, may_lack)
+local function put(world, body, fail, may_lack, stream)
   local out = world.out
   local start = C.mp_output_begin(out)
   local version = world.mode:find "bodies" and 4 or 5
-  local begin = C.mp_envelope_begin(out.buf, version, false, 0, 1, C.MP_OP_QUERY)
+  local begin = C.mp_envelope_begin(out.buf, version, false, 0, stream or 1, C.MP_OP_QUERY)
   C.mp_buf_bytes(out.buf, body, #body)
   C.mp_envelope_end(out.buf, begin)
   if fail then
@@ -175,7 +176,9 @@ describe("the write buffer", function()
       for seed = 1, 8 do
         local world = random_world(seed, mode)
         local puts = {}
-        for i = 1, 6 do puts[i] = put(world, ("m"):rep(math.random(3) == 1 and math.random(300000) or 100)) end
+        for i = 1, 6 do
+          puts[i] = put(world, ("m"):rep(math.random(3) == 1 and math.random(300000) or 100), false, false, i)
+        end
         C.mp_loop_sim_set_buffer(world.loop.handle, math.random(500, 100000))
         for _ = 1, 25 do
           if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
@@ -186,6 +189,11 @@ describe("the write buffer", function()
             local readable = #decode(got:sub(1, count), mode)
             for i, one in ipairs(puts) do
               assert(C.mp_output_took_all(world.out, one.to) == (i <= readable))
+              if mode ~= "LZ4 segments" then
+                local from = tonumber(one.from)
+                assert(C.mp_output_took_any(world.out, one.from) == (count > from))
+                if #got > from + 9 then assert.equal(i, got:byte(from + 4)) end -- its stream id
+              end
             end
           end
         end
@@ -222,6 +230,9 @@ describe("the write buffer", function()
       local long, short, hard = put(world, ("x"):rep(5000)), put(world, ("x"):rep(400)), put(world, noise(2000))
       assert.is_true(long.to - long.from < 400)
       assert.equal(409, tonumber(short.to - short.from))
+      local least, less = put(world, ("x"):rep(512)), put(world, ("x"):rep(511))
+      assert.is_true(least.to - least.from < 100)
+      assert.equal(520, tonumber(less.to - less.from))
       assert.equal(2009, tonumber(hard.to - hard.from))
       world.close()
     end
@@ -249,6 +260,176 @@ describe("the write buffer", function()
         for i, body in ipairs(bodies) do assert(got[i] == body) end
         world.close()
       end
+    end
+  end)
+
+  local function flush(world)
+    world.loop:until_true(function()
+      if not world.out.blocked then assert(C.mp_output_flush(world.out, world.client) == 0) end
+      return tonumber(C.mp_output_waiting(world.out)) == 0
+    end, 1e6)
+  end
+
+  it("gives a large buffer back when it has been calm for a while", function()
+    local rough = {}
+    for i = 1, 60000 do rough[i] = string.char(math.random(0, 255)) end
+    rough = table.concat(rough)
+    for _, mode in ipairs { "nothing", "segments", "LZ4 segments" } do
+      local world = random_world(3, mode)
+      C.mp_loop_sim_set_buffer(world.loop.handle, 1e8) -- each flush takes all
+      local buf = mode == "LZ4 segments" and world.out.pack.wire or world.out.buf
+      local function burst(size)
+        for _ = 1, size / 60000 do put(world, rough) end
+        flush(world)
+      end
+      local function is_large() return buf.cap > 524288 end
+      for _ = 1, 40 do burst(60000) end
+      assert.is_false(is_large())
+      burst(1200000)
+      assert.is_true(is_large(), mode)
+      for _ = 1, 31 do burst(60000) end
+      -- More than half of what is kept, once it is compressed: it is not calm.
+      burst(mode == "LZ4 segments" and 720000 or 360000)
+      for _ = 1, 31 do burst(60000) end
+      assert.is_true(is_large(), mode)
+      burst(60000)
+      assert.is_false(is_large(), mode)
+      world.close()
+    end
+  end)
+
+  it("moves what waits to the front once that is the smaller part", function()
+    local function after(taken, all)
+      local world = random_world(3, "nothing")
+      put(world, ("x"):rep(all - 9))
+      C.mp_loop_sim_set_buffer(world.loop.handle, taken)
+      assert.equal(0, C.mp_output_flush(world.out, world.client))
+      assert.equal(taken, tonumber(world.out.taken))
+      C.mp_output_begin(world.out)
+      local left, base = tonumber(world.out.taken), tonumber(world.out.base)
+      assert.equal(all - taken, tonumber(C.mp_output_waiting(world.out)))
+      assert.equal(taken, left + base)
+      world.close()
+      return left == 0
+    end
+    assert.is_true(after(65536, 131072))
+    assert.is_true(after(100000, 110000))
+    assert.is_false(after(65536, 131073))
+    assert.is_false(after(65535, 70000))
+    assert.is_false(after(100, 150))
+  end)
+
+  it("is due at 128 KiB, unless the kernel takes no more", function()
+    local world = random_world(3, "nothing")
+    put(world, ("x"):rep(131071 - 9))
+    assert.is_false(C.mp_output_is_due(world.out))
+    world.out.buf.len = world.out.buf.len + 1
+    assert.is_true(C.mp_output_is_due(world.out))
+    world.out.blocked = true
+    assert.is_false(C.mp_output_is_due(world.out))
+    world.out.blocked, world.out.failed = false, true
+    assert.is_false(C.mp_output_is_due(world.out))
+    world.out.failed = false
+    world.close()
+  end)
+
+  it("seals a segment that is nearly full, so that no small envelope is moved", function()
+    for _, more in ipairs { -1, 0, 1 } do
+      local world = random_world(3, "segments")
+      put(world, ("x"):rep(122880 + more - 9))
+      assert.equal(more >= 0, world.out.segment == 0xffffffffffffffffULL)
+      put(world, "y")
+      flush(world)
+      world.loop:pass(100)
+      local size = more >= 0 and 2 * 10 or 10
+      assert.equal(122880 + more + 10 + size, #world.read())
+      world.close()
+    end
+  end)
+
+  it("goes on with compressed segments where other bytes have left", function()
+    local world = random_world(3, "nothing")
+    local first = put(world, "before")
+    world.out.taken, world.out.whole_pos = world.out.buf.len, first.to -- as while a record of TLS's own is to leave
+    C.mp_output_use_lz4_segments(world.out)
+    local function first_left()
+      return C.mp_output_took_all(world.out, first.to) and C.mp_output_took_any(world.out, first.from)
+    end
+    assert.is_true(first_left())
+    assert.equal(0, tonumber(C.mp_output_waiting(world.out)))
+    local second = put(world, ("after"):rep(300))
+    assert.equal(first.to, second.from)
+    C.mp_loop_sim_set_buffer(world.loop.handle, 1)
+    assert.equal(0, C.mp_output_flush(world.out, world.client))
+    assert.is_true(first_left())
+    assert.is_false(C.mp_output_took_all(world.out, second.to))
+    assert.equal(first.to + 1, C.mp_output_taken_end(world.out))
+    flush(world)
+    assert.is_true(C.mp_output_took_all(world.out, second.to))
+    world.loop:pass(10)
+    assert.same({ ("after"):rep(300) }, decode(world.read(), "LZ4 segments"))
+    world.close()
+  end)
+
+  it("takes what has begun to leave in a record for what may be there", function()
+    local world = random_world(3, "nothing")
+    local one, two = put(world, "one"), put(world, "two")
+    local function any(envelope) return C.mp_output_took_any(world.out, envelope.from) end
+    local function took() return any(one), any(two) end
+    assert.same({ false, false }, { took() })
+    world.out.begun = 1
+    assert.same({ true, false }, { took() })
+    world.out.begun = one.to
+    assert.same({ true, false }, { took() })
+    world.out.begun = one.to + 1
+    assert.same({ true, true }, { took() })
+    world.close()
+  end)
+
+  it("changes how envelopes leave once, and before there are any", function()
+    for _, mode in ipairs { "segments", "LZ4 segments", "LZ4 bodies" } do
+      local world = random_world(3, mode)
+      assert.is_true(breaks(C.mp_output_compress_bodies, world.out, C.MP_COMPRESSION_LZ4))
+      assert.is_true(breaks(C.mp_output_use_lz4_segments, world.out))
+      if mode == "segments" then assert.is_true(breaks(C.mp_output_use_segments, world.out)) end
+      world.close()
+    end
+    local world = random_world(3, "nothing")
+    assert.is_false(breaks(C.mp_output_use_tls, world.out, nil))
+    put(world, "x")
+    assert.is_true(breaks(C.mp_output_use_lz4_segments, world.out))
+    assert.is_true(breaks(C.mp_output_use_tls, world.out, nil))
+    assert.is_false(breaks(C.mp_output_use_segments, world.out))
+    local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+    assert.is_true(breaks(C.mp_output_commit, world.out, C.mp_output_begin(world.out), from, to)) -- nothing is there
+    world.close()
+  end)
+
+  it("says that the kernel refused records of TLS", function()
+    if not C.mp_tls_is_built() then return end
+    local world = random_world(3, "nothing")
+    local options, why, err = ffi.new "struct mp_tls_options", ffi.new "char[300]", ffi.new "int[1]"
+    options.unverified = true
+    local context = C.mp_tls_context_new(options, why, 300, err)
+    local tls = C.mp_tls_new(context, nil, sim_world.addr("127.0.0.1", 9042), ffi.new "struct mp_uuid")
+    C.mp_output_use_tls(world.out, tls)
+    assert.equal(0, C.mp_tls_feed(tls, nil, 0, nil, nil)) -- its first words
+    C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
+    world.loop:pass(50)
+    assert.equal(C.MP_ELOST, C.mp_output_flush(world.out, world.client))
+    assert.is_true(world.out.failed)
+    C.mp_tls_free(tls)
+    C.mp_tls_context_unref(context)
+    world.close()
+  end)
+
+  it("offers nothing where there is nothing", function()
+    for _, mode in ipairs(modes) do
+      local world = random_world(3, mode)
+      C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
+      world.loop:pass(50)
+      assert.equal(0, C.mp_output_flush(world.out, world.client))
+      world.close()
     end
   end)
 
