@@ -35,6 +35,8 @@ enum moonpool_event_kind {
 	MOONPOOL_EVENT_POLICY_ERROR,    // the same; `reason`: why it was refused, or failed
 	MOONPOOL_EVENT_CONFIG_RELOADED, // `file`; `reason`: what of it, "requestTimeout: 1000 -> 2000; ..."
 	MOONPOOL_EVENT_CONFIG_ERROR,    // `file`, `reason`: what is in force goes on, whole
+	// A generation on trial: `to` is "running", "waiting", "promoted" or "takenBack", the rest as above of that generation
+	MOONPOOL_EVENT_POLICY_CANARY,
 };
 // Valid during the callback. What does not apply is "" or 0.
 struct moonpool_event {
@@ -172,6 +174,31 @@ MOONPOOL_API int moonpool_session_use_policy(struct moonpool_session *session, e
                                              size_t size);
 // Back to the generation before this one. MOONPOOL_NOT_FOUND: there is none.
 MOONPOOL_API int moonpool_session_rollback(struct moonpool_session *session, enum moonpool_policy_kind kind);
+// A changed file of a policy whose configuration has `canary` comes into force by parts (docs/policies.md): the new
+// generation is on trial beside the one in force until it is promoted or taken back.
+struct moonpool_canary_figure {
+	const char *name; // "errorRate", "p99" (ms), ...
+	double candidate, in_force;
+	double limit;      // < 0: it takes nothing back
+	double confidence; // that the candidate is the worse one; 0: nothing says so
+};
+struct moonpool_canary {
+	const char *kind;  // "balance"
+	const char *state; // "running", "waiting", "promoted", "takenBack"
+	const char *name, *file, *reason;
+	uint32_t generation, in_force;
+	double share; // of the requests, now
+	double seconds;
+	uint64_t requests, requests_in_force, requests_wanted;
+	const struct moonpool_canary_figure *figures;
+	size_t figure_count;
+};
+// The one that runs, or the last one. NULL with MOONPOOL_NOT_FOUND: there was none.
+MOONPOOL_API const struct moonpool_canary *moonpool_session_canary(struct moonpool_session *session,
+                                                                   enum moonpool_policy_kind kind);
+// It serves all from now on, or it is gone and the generation in force goes on. MOONPOOL_NOT_FOUND: none runs.
+MOONPOOL_API int moonpool_session_end_canary(struct moonpool_session *session, enum moonpool_policy_kind kind,
+                                             bool promote);
 // The configuration's file and all policies again, now. MOONPOOL_CONFIG_ERROR, MOONPOOL_POLICY_ERROR: something was
 // refused and goes on as it was; `message` as above.
 MOONPOOL_API int moonpool_session_reload(struct moonpool_session *session, char *message, size_t size);

@@ -54,7 +54,9 @@ local floors = {
   ["cluster/decisions"] = { "cluster", "pool", "link", "wire", "loop", "base" },
   cluster = { "cluster", "pool", "link", "wire", "loop", "base" },
   ["policy/gauge"] = { "base" },
-  policy = { "policy/gauge", "cluster/plan", "loop", "wire", "base" },
+  -- A canary is a part of a slot, and ends with what happens to it.
+  ["policy/canary"] = { "policy", "cluster/plan", "loop", "wire", "base" },
+  policy = { "policy/gauge", "policy/canary", "cluster/plan", "loop", "wire", "base" },
   script = { "policy", "cluster", "pool", "link", "wire", "loop", "base" },
   ["script/values"] = { "script/core.h", "script/runtime.h", "cluster", "wire", "base" },
   ["script/pool"] = { "script", "policy", "cluster", "pool", "link", "wire", "loop", "base" },

@@ -41,6 +41,7 @@ function overlay.over(layer, base)
   out.contactPoints = contacts_of(layer, base.contactPoints)
   for kind, choice in pairs(layer.policies) do
     out[kind .. "Policy"], out[kind .. "Options"] = choice.policy, choice.options
+    out[kind .. "Canary"] = choice.canary or out[kind .. "Canary"]
     out.connectRemote = out.connectRemote or choice.remote
   end
   return out
@@ -107,7 +108,8 @@ function overlay.choice(kind, policy, options)
   local checked
   if source then checked, why = config.judge(source) end
   if not checked then return nil, why end
-  return { policy = checked[kind .. "Policy"], options = checked[kind .. "Options"], remote = checked.connectRemote }
+  return { policy = checked[kind .. "Policy"], options = checked[kind .. "Options"],
+    canary = checked[kind .. "Canary"], remote = checked.connectRemote }
 end
 
 -- The layer with that choice; nil: with the configuration's own.

@@ -132,6 +132,24 @@ function Pool.rollback(self, kind)
   return ok, generation
 end
 
+-- pool:canary(kind): how its generation on trial stands, or the last one did; nil: there was none. Without a kind all
+-- of them by kind.
+function Pool.canary(self, kind)
+  local all = core.canary(self)
+  if kind == nil then return all end
+  return all[kind]
+end
+
+function Pool.promoteCanary(self, kind)
+  local ok, err = core.endCanary(self, kind, true)
+  return ok, err
+end
+
+function Pool.abortCanary(self, kind)
+  local ok, err = core.endCanary(self, kind, false)
+  return ok, err
+end
+
 function Pool.explain(self, request)
   local found, err = core.explain(self, request)
   return found, err

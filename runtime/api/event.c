@@ -8,10 +8,10 @@
 
 // In the order of enum moonpool_event_kind; as in Lua.
 static const char *const names[] = {
-	"hostUp",         "hostDown",    "hostAdded", "hostRemoved",   "connectionAdded", "connectionRemoved",
-	"connectionLost", "failover",    "failover",  "breakerOpen",   "breakerHalfOpen", "breakerClose",
-	"schemaChange",   "poolResize",  "metrics",   "eventsDropped", "policyReload",    "policyError",
-	"configReload",   "configError",
+	"hostUp",         "hostDown",    "hostAdded",    "hostRemoved",   "connectionAdded", "connectionRemoved",
+	"connectionLost", "failover",    "failover",     "breakerOpen",   "breakerHalfOpen", "breakerClose",
+	"schemaChange",   "poolResize",  "metrics",      "eventsDropped", "policyReload",    "policyError",
+	"configReload",   "configError", "policyCanary",
 };
 
 static struct moonpool_event blank(enum moonpool_event_kind kind)
@@ -78,8 +78,25 @@ static void on_session_event(void *data, const struct mp_session_event *from)
 	tell(data, &event);
 }
 
+static void on_canary(void *data, const struct mp_policy_event *from)
+{
+	struct moonpool_event event = blank(MOONPOOL_EVENT_POLICY_CANARY);
+	event.policy = mp_policy_kind_name(from->policy);
+	event.from = from->canary->name;
+	event.to = mp_canary_state_name(from->canary->state);
+	event.file = from->canary->file;
+	event.reason = from->canary->reason;
+	event.generation = from->canary->generation;
+	tell(data, &event);
+}
+
 static void on_policy_event(void *data, const struct mp_policy_event *from)
 {
+	if (from->kind == MP_POLICY_CANARY) {
+		if (from->canary != NULL)
+			on_canary(data, from);
+		return;
+	}
 	bool is_error = from->kind == MP_POLICY_ERROR;
 	struct moonpool_event event =
 		blank(is_error ? MOONPOOL_EVENT_POLICY_ERROR : MOONPOOL_EVENT_POLICY_RELOADED);

@@ -53,6 +53,9 @@ struct mp_api_session {
 	struct moonpool_host shown_host;
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
+	struct moonpool_canary shown_canary;
+	struct moonpool_canary_figure shown_figures[MP_CANARY_CONDITION_COUNT];
+	struct mp_canary_info canary_info; // whose texts are shown
 	struct moonpool_shadow shown_shadow;
 	char shown_error[512]; // of the policy
 	bool connecting;

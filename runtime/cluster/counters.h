@@ -14,7 +14,8 @@
 	X(uint32_t, connections_total, "totalConnections", "all that are ready")                                      \
 	X(uint32_t, requests_in_flight, "requestsInFlight", "requests that were sent, or wait for a retry")           \
 	X(uint32_t, requests_queued, "requestsQueued", "requests that wait for room on a connection")                 \
-	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")
+	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")  \
+	X(uint32_t, canaries, "canaries", "generations of policies that are on trial")
 
 // Since the start, added up over the hosts.
 #define MP_SESSION_SUMS(X)                                                                                        \
@@ -61,6 +62,7 @@
 	X(uint64_t, shadow_same, "shadowSameFirst", "those of them for which it chose the same first host")            \
 	X(uint64_t, shadow_errors, "shadowErrors", "those of them for which it failed or rested")                      \
 	X(uint64_t, shadow_missed, "shadowMissed", "requests of its share about which it could not be asked")          \
+	X(uint64_t, canary_requests, "canaryRequests", "requests that were dealt to a generation on trial")            \
 	X(uint64_t, events_dropped, "eventsDropped", "events that did not reach a handler: too many waited")
 // clang-format on
 

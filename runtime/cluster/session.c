@@ -129,6 +129,8 @@ struct mp_session *mp_session_new(struct mp_loop *loop, const struct mp_session_
 	return session;
 }
 
+static const uint8_t no_canary = 0;
+
 void mp_session_set_policies(struct mp_session *session, const struct mp_policy_calls *policies)
 {
 	bool had_serving = session->policies.serving.decide != NULL;
@@ -138,6 +140,8 @@ void mp_session_set_policies(struct mp_session *session, const struct mp_policy_
 	if (session->policies.retry.decide == NULL)
 		session->policies.retry = (struct mp_retry_policy){.decide = mp_default_retry};
 	mp_shadow_follow(&session->shadow);
+	if (session->policies.canary.running == NULL)
+		session->policies.canary.running = &no_canary;
 	if (had_serving == (session->policies.serving.decide != NULL))
 		return;
 	// Which remote hosts are connected to depends on it.

@@ -32,6 +32,7 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 #define X(type, field, name, meaning) stats->field = session->counters.field;
 	MP_SESSION_COUNTERS(X)
 #undef X
+	stats->canaries = (uint32_t)__builtin_popcount(*session->policies.canary.running);
 	for (uint32_t i = 0; i < hosts->live_count; i++) {
 		const struct mp_host *host = hosts->live[i];
 		count_host(host, stats);

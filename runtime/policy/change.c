@@ -60,6 +60,7 @@ void mp_policies_drop(struct mp_policy_change *change)
 // C answers from now on.
 static void clear(struct mp_policy_slot *slot)
 {
+	mp_canary_take_back(slot, "the configuration names no policy any more");
 	mp_policy_watch_stop(slot);
 	mp_generation_free(slot->current);
 	mp_policy_reload_forget(slot);
@@ -77,10 +78,13 @@ void mp_policies_take(struct mp_policies *policies, struct mp_policy_change *cha
 		if (policies->orders.choices[kind].policy == NULL) {
 			clear(slot);
 		} else if (change->made[kind] != NULL) {
+			mp_canary_take_back(slot, "the configuration names another policy");
 			mp_policy_swap_in(slot, change->made[kind]);
 			change->made[kind] = NULL;
 			slot->reloads++;
 			mp_policy_tell(slot, MP_POLICY_RELOADED, "");
+		} else {
+			mp_canary_follow(slot);
 		}
 	}
 	mp_policy_install(policies);

@@ -176,13 +176,59 @@ static __attribute__((noinline)) bool plan_carefully(struct mp_policy_slot *slot
 	return mp_policy_ended(slot, from_ns, ok) && (plan->step_count > 0 || plan->refused);
 }
 
+// The first host of a plan, which is walked by a copy.
+static void begins_at(const struct mp_plan *plan, enum mp_arm arm, struct mp_tally_pair *pair)
+{
+	struct mp_plan walk = *plan;
+	uint16_t host = mp_plan_next(&walk, NULL);
+	pair->host[arm] = host != MP_NO_HOST ? host : UINT32_MAX;
+	pair->left[arm] = host != MP_NO_HOST && !plan->view->hosts[host].isLocal;
+}
+
+// A request that is put to the candidate: both are asked, from the same chance and turn.
+static MP_COLD bool plan_by_candidate(struct mp_policy_slot *slot, const struct mp_request_view *req,
+                                      struct mp_plan *plan)
+{
+	struct mp_policy_state *candidate = mp_canary_policy(slot);
+	struct mp_view *view = plan->view;
+	struct mp_plan plans[MP_ARMS] = {*plan, *plan};
+	struct mp_tally_pair pair = {.differs = false};
+	uint32_t turn = view->turn;
+	pair.failed[MP_CANDIDATE] = candidate == NULL || !decide(candidate, req, &plans[MP_CANDIDATE]);
+	uint32_t taken = view->turn;
+	view->turn = turn;
+	bool ok = mp_policy_may_ask(slot);
+	slot->current->calls += ok ? 1 : 0;
+	ok = ok && mp_policy_ended(slot, 0, decide(slot->current->state, req, &plans[MP_IN_FORCE]));
+	pair.failed[MP_IN_FORCE] = !ok;
+	bool serves = mp_canary_serves(req->arms, MP_ARM_BALANCE) && !pair.failed[MP_CANDIDATE];
+	if (serves)
+		view->turn = taken;
+	*plan = plans[serves ? MP_CANDIDATE : MP_IN_FORCE];
+	begins_at(&plans[MP_CANDIDATE], MP_CANDIDATE, &pair);
+	begins_at(&plans[MP_IN_FORCE], MP_IN_FORCE, &pair);
+	if (candidate != NULL)
+		mp_canary_asked(slot, &pair);
+	return (ok || serves) && (plan->step_count > 0 || plan->refused);
+}
+
+static MP_COLD bool plan_specially(struct mp_policy_slot *slot, const struct mp_request_view *req,
+                                   struct mp_plan *plan)
+{
+	if (!mp_canary_is_dealt(req->arms, MP_ARM_BALANCE))
+		return plan_carefully(slot, req, plan);
+	slot->current->calls--;
+	return plan_by_candidate(slot, req, plan);
+}
+
 // A policy with nothing to say about a request leaves it to the default.
 static bool serve_plan(void *self, const struct mp_request_view *req, struct mp_plan *plan)
 {
 	struct mp_policy_slot *slot = self;
 	struct mp_generation *generation = slot->current;
-	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || slot->troubled))
-		return plan_carefully(slot, req, plan);
+	bool is_special = slot->troubled | mp_canary_is_dealt(req->arms, MP_ARM_BALANCE);
+	if (MP_UNLIKELY((++generation->calls & MP_POLICY_TIMED_MASK) == 0 || is_special))
+		return plan_specially(slot, req, plan);
 	if (MP_UNLIKELY(!decide(generation->state, req, plan))) {
 		mp_policy_failed(slot);
 		return false;
@@ -209,6 +255,8 @@ const struct mp_policy_ops mp_policy_balance = {
 	.tail = "load_balancing",
 	.fallback = "TokenAwarePolicy",
 	.is_hot = true,
+	.arm = MP_ARM_BALANCE,
+	.canary_least = 1000,
 	.push = mp_policy_balance_push,
 	.check = mp_policy_balance_check,
 	.ask = mp_policy_balance_ask,

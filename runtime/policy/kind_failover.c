@@ -184,13 +184,31 @@ static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 
 // ---- in service -------------------------------------------------------------------------------------------
 
+// A datacentre serves all requests, so a candidate is only asked what it would do.
+static MP_COLD void ask_candidate(struct mp_policy_slot *slot, const struct mp_datacentres *dcs, bool ok,
+                                  uint16_t dc)
+{
+	struct mp_policy_state *candidate = mp_canary_policy(slot);
+	struct mp_serving_wish other = {.dc = dcs->serving};
+	bool said = decide(candidate, dcs, &other);
+	struct mp_tally_pair pair = {
+		.host = {UINT32_MAX, UINT32_MAX},
+		.failed = {[MP_IN_FORCE] = !ok, [MP_CANDIDATE] = !said},
+		.differs = ok && said && other.dc != dc,
+	};
+	mp_canary_asked(slot, &pair);
+}
+
 static bool serve_decide(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish)
 {
 	struct mp_policy_slot *slot = self;
 	if (!mp_policy_may_ask(slot))
 		return false;
 	uint64_t from_ns = mp_policy_called(slot);
-	return mp_policy_ended(slot, from_ns, decide(slot->current->state, dcs, wish));
+	bool ok = mp_policy_ended(slot, from_ns, decide(slot->current->state, dcs, wish));
+	if (MP_UNLIKELY(slot->canary != NULL))
+		ask_candidate(slot, dcs, ok, wish->dc);
+	return ok;
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
@@ -201,6 +219,8 @@ static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 const struct mp_policy_ops mp_policy_failover = {
 	.name = "failover",
 	.key = "failover",
+	.is_beside = true,
+	.canary_least = 30,
 	.push = push,
 	.scratch_bytes = sizeof(struct scratch),
 	.check = check,

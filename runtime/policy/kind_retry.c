@@ -110,11 +110,44 @@ static bool check(struct mp_policy_state *state, struct mp_sample *sample)
 
 // ---- in service -------------------------------------------------------------------------------------------
 
+static enum mp_retry_verdict answer(const struct scratch *said, uint32_t *delay_ms, uint16_t *lower_to)
+{
+	*delay_ms = said->delay_ms;
+	*lower_to = said->lower_to;
+	return (enum mp_retry_verdict)said->verdict;
+}
+
+// What counts of what both say: false, if neither has said anything that does.
+static MP_COLD bool decide_by_candidate(struct mp_policy_slot *slot, const struct mp_retry_view *err,
+                                        struct scratch *said)
+{
+	struct mp_policy_state *candidate = mp_canary_policy(slot);
+	struct mp_tally_pair pair = {.host = {UINT32_MAX, UINT32_MAX}};
+	bool ok = decide(candidate, err);
+	*said = *(const struct scratch *)candidate->context.scratch;
+	pair.failed[MP_CANDIDATE] = !ok;
+	bool in_force = mp_policy_may_ask(slot);
+	if (in_force) {
+		uint64_t from_ns = mp_policy_called(slot);
+		in_force = mp_policy_ended(slot, from_ns, decide(slot->current->state, err));
+	}
+	pair.failed[MP_IN_FORCE] = !in_force;
+	bool serves = ok && mp_canary_serves(err->arms, MP_ARM_RETRY);
+	if (!serves && in_force)
+		*said = *(const struct scratch *)slot->current->state->context.scratch;
+	mp_canary_asked(slot, &pair);
+	return serves || in_force;
+}
+
 static enum mp_retry_verdict serve_decide(void *self, const struct mp_retry_view *err, uint32_t *delay_ms)
 {
 	struct mp_policy_slot *slot = self;
 	uint16_t *lower_to = slot->service;
 	*lower_to = MP_CONSISTENCY_AS_IT_IS;
+	struct scratch said;
+	if (mp_canary_is_dealt(err->arms, MP_ARM_RETRY) && mp_canary_policy(slot) != NULL)
+		return decide_by_candidate(slot, err, &said) ? answer(&said, delay_ms, lower_to)
+		                                             : mp_default_retry(NULL, err, delay_ms);
 	if (!mp_policy_may_ask(slot))
 		return mp_default_retry(NULL, err, delay_ms);
 	struct mp_policy_state *state = slot->current->state;
@@ -123,10 +156,7 @@ static enum mp_retry_verdict serve_decide(void *self, const struct mp_retry_view
 		*delay_ms = 0;
 		return mp_default_retry(NULL, err, delay_ms);
 	}
-	const struct scratch *scratch = state->context.scratch;
-	*delay_ms = scratch->delay_ms;
-	*lower_to = scratch->lower_to;
-	return (enum mp_retry_verdict)scratch->verdict;
+	return answer(state->context.scratch, delay_ms, lower_to);
 }
 
 static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
@@ -141,6 +171,8 @@ static void serve(struct mp_policy_slot *slot, struct mp_policy_calls *policies)
 const struct mp_policy_ops mp_policy_retry = {
 	.name = "retry",
 	.key = "retry",
+	.arm = MP_ARM_RETRY,
+	.canary_least = 100,
 	.scratch_bytes = sizeof(struct scratch),
 	.service_bytes = sizeof(uint16_t),
 	.push = push,

@@ -87,10 +87,36 @@ static bool ask(struct mp_policy_state *state, const struct mp_policy_question *
 	return decide(state, &req, 1, &after_ms);
 }
 
+// Both are asked. What the candidate says counts for its requests; when it fails, the generation in force answers.
+static MP_COLD uint32_t after_by_candidate(struct mp_policy_slot *slot, const struct mp_request_view *req,
+                                           uint32_t sent)
+{
+	struct mp_policy_state *candidate = mp_canary_policy(slot);
+	struct mp_tally_pair pair = {.host = {UINT32_MAX, UINT32_MAX}};
+	uint32_t after_ms[MP_ARMS] = {MP_SPECULATE_NEVER, MP_SPECULATE_NEVER};
+	bool is_asked = candidate != NULL;
+	bool ok = is_asked && decide(candidate, req, sent, &after_ms[MP_CANDIDATE]);
+	bool in_force = mp_policy_may_ask(slot);
+	if (in_force) {
+		uint64_t from_ns = mp_policy_called(slot);
+		in_force =
+			mp_policy_ended(slot, from_ns, decide(slot->current->state, req, sent, &after_ms[MP_IN_FORCE]));
+	}
+	pair.failed[MP_CANDIDATE] = !ok;
+	pair.failed[MP_IN_FORCE] = !in_force;
+	if (is_asked)
+		mp_canary_asked(slot, &pair);
+	if (ok && mp_canary_serves(req->arms, MP_ARM_SPECULATE))
+		return after_ms[MP_CANDIDATE];
+	return in_force ? after_ms[MP_IN_FORCE] : MP_SPECULATE_NEVER;
+}
+
 static uint32_t serve_after(void *self, const struct mp_request_view *req, uint32_t sent)
 {
 	struct mp_policy_slot *slot = self;
 	uint32_t after_ms = MP_SPECULATE_NEVER;
+	if (mp_canary_is_dealt(req->arms, MP_ARM_SPECULATE))
+		return after_by_candidate(slot, req, sent);
 	if (MP_UNLIKELY(!mp_policy_may_ask(slot)))
 		return MP_SPECULATE_NEVER;
 	uint64_t from_ns = mp_policy_called(slot);
@@ -108,6 +134,8 @@ const struct mp_policy_ops mp_policy_speculate = {
 	.key = "speculativeExecution",
 	.tail = "speculative_execution",
 	.is_hot = true,
+	.arm = MP_ARM_SPECULATE,
+	.canary_least = 1000,
 	.push = push,
 	.scratch_bytes = sizeof(struct scratch),
 	.check = check,

@@ -31,6 +31,12 @@ struct mp_policy_ops {
 	const char *fallback; // the policy when none is named; NULL: C answers
 	bool is_hot;          // asked for each request: warmed up, and a loop is worth a warning
 	bool is_shadow;       // looks at a copy of the view, and nobody waits for what it says
+	// Its part of requests that a canary gets: MP_ARM_BALANCE, ...; or the candidate is only asked beside the one in
+	// force, about what concerns all requests. Neither: it has no canaries.
+	uint8_t arm;
+	bool is_beside;
+	uint32_t
+		canary_least; // requests, or decisions, that are enough unless the configuration says another number
 	size_t scratch_bytes; // of the block in each state that only its file reads: context.scratch
 	size_t service_bytes; // of the block in its slot, whichever generation serves: slot->service
 	// Its own fields, constants and functions, into the bridge (words.h).

@@ -24,7 +24,7 @@ static bool copy_choice(struct mp_policy_choice *to, const struct mp_policy_choi
 	bool ok = copy_text(&policy, from->policy != NULL ? from->policy : fallback);
 	ok = copy_text(&options, from->options) && ok;
 	ok = copy_text(&key, from->key) && ok;
-	*to = (struct mp_policy_choice){.policy = policy, .options = options, .key = key};
+	*to = (struct mp_policy_choice){.policy = policy, .options = options, .key = key, .canary = from->canary};
 	return ok;
 }
 

@@ -46,6 +46,7 @@ static struct mp_policies *make_empty(struct mp_loop *loop)
 			mp_policy_ops((enum mp_policy_kind)kind)->is_hot ? MP_POLICY_TIMED_MASK : 0;
 	}
 	mp_policy_reload_init(policies);
+	mp_canaries_init(policies);
 	mp_policy_install(policies);
 	return policies;
 }
@@ -90,6 +91,7 @@ void mp_policy_install(struct mp_policies *policies)
 		.balance = {.self = NULL, .plan = mp_default_plan},
 		.retry = {.self = NULL, .decide = mp_default_retry},
 	};
+	mp_canaries_serve(policies, &policies->policies.canary);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		if (policies->slots[kind].current != NULL)
 			mp_policy_ops((enum mp_policy_kind)kind)->serve(&policies->slots[kind], &policies->policies);
@@ -118,6 +120,8 @@ void mp_policies_free(struct mp_policies *policies)
 		return;
 	}
 	mp_policy_reload_deinit(policies);
+	mp_canaries_deinit(policies);
+	mp_policy_news_deinit(policies);
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++)
 		free_slot(&policies->slots[kind]);
 	for (size_t i = 0; i < MP_POLICY_MODULES; i++)
@@ -174,6 +178,10 @@ int mp_policies_reload(struct mp_policies *policies, char *message, size_t messa
 int mp_policies_rollback(struct mp_policies *policies, enum mp_policy_kind kind)
 {
 	struct mp_policy_slot *slot = &policies->slots[kind];
+	if (slot->canary != NULL) { // the newest one leaves, and what is in force stays
+		mp_canary_take_back(slot, "rolled back by hand");
+		return 0;
+	}
 	struct mp_generation *left = slot->current != NULL ? mp_policy_go_back(slot) : NULL;
 	if (left == NULL)
 		return MP_ENOTFOUND;

@@ -11,6 +11,7 @@
 #include "cluster/plan/policy.h"
 #include "cluster/plan/view.h"
 #include "loop/loop.h"
+#include "policy/canary/tally.h"
 
 struct mp_policies;
 
@@ -41,6 +42,13 @@ struct mp_policy_choice {
 	const char *policy;
 	const char *options; // a Lua table of literals: "{ childPolicy = \"RoundRobinPolicy\" }"; NULL: none
 	const char *key;     // what messages call it; NULL: mp_policy_kind_key()
+	// A file that changes comes into force by parts, if `share` is not 0: see mp_policies_canary().
+	struct mp_canary_rule {
+		double share;        // of the requests, 0 to 0.5
+		uint32_t lasting_ms; // 0: two minutes
+		uint32_t requests;   // least that the new generation has to meet; 0: what the kind says
+		double limits[MP_CANARY_CONDITION_COUNT]; // 0: the condition's own; < 0: it takes nothing back
+	} canary;
 };
 
 struct mp_policies_config {
@@ -148,18 +156,63 @@ struct mp_buf;
 int mp_policies_facts(struct mp_policies *policies, enum mp_policy_kind kind,
                       struct mp_buf *facts) MP_MUST_CHECK;
 
+// ---- canaries ---------------------------------------------------------------------------------------------
+// A changed file of a kind with a rule serves a share of the requests beside the generation in force, at first a small
+// one. It is taken back as soon as one of the conditions says so, and in force for all when its time is over and it met
+// enough requests.
+// clang-format off
+#define MP_CANARY_STATES(X)                                                          \
+	X(RUNNING, running)                                                              \
+	X(WAITING, waiting)      /* its time is over: for enough requests */             \
+	X(PROMOTED, promoted)                                                            \
+	X(TAKEN_BACK, takenBack)
+// clang-format on
+enum mp_canary_state {
+#define X(NAME, name) MP_CANARY_##NAME,
+	MP_CANARY_STATES(X)
+#undef X
+};
+const char *mp_canary_state_name(enum mp_canary_state state);
+
+// The one that runs, or the last one.
+struct mp_canary_info {
+	enum mp_canary_state state;
+	char name[128]; // of the new generation, as its file declares it
+	char file[512];
+	char reason[512];    // of its end, or of its state; a sentence
+	uint32_t generation; // the new one
+	uint32_t in_force;   // the one beside it
+	uint64_t since_ms;   // loop time of its beginning
+	uint64_t lasted_ms;
+	struct mp_canary_rule rule; // with what was left open filled in
+	double share;               // what it gets now
+	uint64_t requests[MP_ARMS]; // that were met, since the share is what it is
+	uint64_t pairs;             // questions that were put to both
+	struct mp_canary_figure figures[MP_CANARY_CONDITION_COUNT];
+	bool counts[MP_CANARY_CONDITION_COUNT]; // conditions that there are for its kind
+};
+// false: there was none. Figures are as of now.
+bool mp_policies_canary(struct mp_policies *policies, enum mp_policy_kind kind, struct mp_canary_info *info);
+// It serves all from now on; it is gone, and the generation in force goes on. MP_ENOTFOUND: none runs.
+int mp_policies_canary_promote(struct mp_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
+int mp_policies_canary_abort(struct mp_policies *policies, enum mp_policy_kind kind) MP_MUST_CHECK;
+bool mp_policy_kind_has_canary(enum mp_policy_kind kind);
+
+// ---- events -----------------------------------------------------------------------------------------------
 enum mp_policy_event_kind {
 	MP_POLICY_RELOADED, // a new generation serves
 	MP_POLICY_ERROR, // a reload was refused, a policy failed (at most once a second), or an old generation is
 					 // back
+	MP_POLICY_CANARY, // one begins, waits, or has ended
 };
 struct mp_policy_event {
 	enum mp_policy_event_kind kind;
 	enum mp_policy_kind policy;
 	const char *name;
 	const char *file;
-	uint32_t generation; // in force after the event
-	const char *message; // MP_POLICY_ERROR: "FILE:LINE: ..."; otherwise ""
+	uint32_t generation;                 // in force after the event
+	const char *message;                 // MP_POLICY_ERROR: "FILE:LINE: ..."; otherwise ""
+	const struct mp_canary_info *canary; // MP_POLICY_CANARY: how it stands; otherwise NULL
 };
 // One listener; NULL: none. The event is valid during the call.
 void mp_policies_listen(struct mp_policies *policies,

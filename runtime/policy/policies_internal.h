@@ -6,6 +6,7 @@
 // decisions: a generation that left is freed by the task, never where it failed.
 #pragma once
 
+#include "policy/canary/canary.h"
 #include "policy/kinds.h"
 #include "policy/orders.h"
 #include "policy/policies.h"
@@ -34,17 +35,22 @@ struct mp_generation {
 	uint64_t timed_ns;
 	uint32_t stops; // for lack of fuel or memory, since then
 	uint64_t stops_since_ms;
+	uint32_t stopped; // ever
 };
 
 struct mp_policy_slot {
 	struct mp_policies *owner;
 	enum mp_policy_kind kind;
-	struct mp_generation *current;   // never NULL while policy is set; behind it those to go back to
-	struct mp_generation *retired;   // failed in service, to be freed by the task
-	struct mp_generation *discarded; // replaced, to be freed by the task
-	struct mp_policy_state *tried;   // of a file that changed, to be made ready in another turn
-	uint32_t generations;            // numbers given
-	uint64_t loaded_hash;            // of the texts that were loaded last, whichever generation serves
+	struct mp_generation *current;      // never NULL while policy is set; behind it those to go back to
+	struct mp_generation *retired;      // failed in service, to be freed by the task
+	struct mp_generation *discarded;    // replaced, to be freed by the task
+	struct mp_policy_state *tried;      // of a file that changed, to be made ready in another turn
+	struct mp_canary *canary;           // beside current; NULL: none (canary/canary.h)
+	struct mp_canary_info *last_canary; // that has ended; NULL: none has
+	volatile bool canary_alarm;         // its state's; it is looked at after each call
+	struct mp_log_gate canary_gate;
+	uint32_t generations; // numbers given
+	uint64_t loaded_hash; // of the texts that were loaded last, whichever generation serves
 	uint64_t reloads, refused;
 	uint32_t failed_in_row;
 	uint64_t timed_mask; // calls whose number has none of these bits are timed
@@ -87,6 +93,7 @@ struct mp_policy_news {
 	char name[128];
 	char file[512];
 	char message[MP_POLICY_TEXT];
+	struct mp_canary_info *canary; // MP_POLICY_CANARY; NULL for lack of memory, too
 };
 
 struct mp_policies {
@@ -107,6 +114,7 @@ struct mp_policies {
 	struct mp_policy_slot slots[MP_POLICY_KINDS];
 	struct mp_task cleanup; // of what is not done inside of a decision
 	struct mp_policy_reloads reload;
+	struct mp_canaries canaries;
 	struct mp_policy_news news[MP_POLICY_EVENTS];
 	uint32_t news_count;
 	void (*on_event)(void *data, const struct mp_policy_event *event);
@@ -125,6 +133,8 @@ int mp_policy_read_driver(struct mp_policies *policies, enum mp_policy_kind kind
                           size_t message_size) MP_MUST_CHECK;
 // news.c
 void mp_policy_tell(struct mp_policy_slot *slot, enum mp_policy_event_kind kind, const char *message);
+void mp_policy_tell_canary(struct mp_policy_slot *slot, const struct mp_canary_info *info);
+void mp_policy_news_deinit(struct mp_policies *policies);
 void mp_policy_tell_all(struct mp_policies *policies); // to the listener; may free the policies
 // reload.c
 void mp_policy_reload_init(struct mp_policies *policies);
@@ -140,6 +150,8 @@ void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *genera
 int mp_policy_make(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
                    struct mp_generation **made, char *message, size_t message_size) MP_MUST_CHECK;
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation);
+// Counted, logged, told: it serves.
+void mp_policy_reloaded(struct mp_policy_slot *slot);
 // A new generation into the slot. 0 or MP_ESCRIPT.
 int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // The same as mp_policy_load with its consequences: counted, logged, told.
@@ -149,7 +161,7 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 void mp_policy_make_spare(struct mp_policies *owner); // a state for the next load
 void mp_policy_on_change(void *slot);                 // one of its files did
 // watch.c
-void mp_policy_watch_start(struct mp_policy_slot *slot); // the files of the generation in force
+void mp_policy_watch_start(struct mp_policy_slot *slot, const struct mp_policy_state *state); // its files
 void mp_policy_watch_stop(struct mp_policy_slot *slot);
 // serve.c
 // Around each decision: may the script be asked now, and what came of it.

@@ -208,7 +208,8 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 {
 	mp_policy_reload_forget(slot); // of a text that is older than this one
 	slot->loaded_hash = generation->state->content_hash;
-	generation->number = ++slot->generations;
+	if (generation->number == 0) // it was no canary
+		generation->number = ++slot->generations;
 	generation->since_ms = mp_loop_now_ms(slot->owner->loop);
 	put_behind(slot, generation);
 	slot->current = generation;
@@ -217,7 +218,7 @@ void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *genera
 	slot->suspended = false;
 	slot->failed_in_row = 0;
 	slot->last_error[0] = '\0';
-	mp_policy_watch_start(slot);
+	mp_policy_watch_start(slot, generation->state);
 }
 
 static void warn_of_cost(struct mp_policies *owner, struct mp_policy_state *state)
@@ -268,32 +269,70 @@ int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_si
 	return rc;
 }
 
-// Counted, logged, told.
-static int reloaded(struct mp_policy_slot *slot, int rc, const char *message)
+void mp_policy_reloaded(struct mp_policy_slot *slot)
 {
-	const struct mp_log *log = slot->owner->log;
-	if (rc > 0)
-		return 0;
-	if (rc == 0) {
-		slot->reloads++;
-		mp_log_write(log, MP_LOG_INFO, "%s %s: generation %u %s (%s)", mp_policy_title(slot),
-		             slot->current->state->name, slot->current->number,
-		             mp_policy_ops(slot->kind)->is_shadow ? "is asked" : "serves",
-		             slot->current->state->files[0]);
-		mp_policy_tell(slot, MP_POLICY_RELOADED, "");
-		return 0;
-	}
+	slot->reloads++;
+	mp_log_write(slot->owner->log, MP_LOG_INFO, "%s %s: generation %u %s (%s)", mp_policy_title(slot),
+	             slot->current->state->name, slot->current->number,
+	             mp_policy_ops(slot->kind)->is_shadow ? "is asked" : "serves",
+	             slot->current->state->files[0]);
+	mp_policy_tell(slot, MP_POLICY_RELOADED, "");
+}
+
+// Counted, logged, told.
+static int refused(struct mp_policy_slot *slot, const char *message)
+{
 	slot->refused++;
 	snprintf(slot->last_error, sizeof(slot->last_error), "%s", message);
-	mp_log_write(log, MP_LOG_ERROR, "%s refused, generation %u of %s goes on: %s", mp_policy_title(slot),
-	             slot->current->number, slot->current->state->name, message);
+	mp_log_write(slot->owner->log, MP_LOG_ERROR, "%s refused, generation %u of %s goes on: %s",
+	             mp_policy_title(slot), slot->current->number, slot->current->state->name, message);
 	mp_policy_tell(slot, MP_POLICY_ERROR, message);
 	return MP_ESCRIPT;
 }
 
+static void serve(struct mp_policy_slot *slot, struct mp_generation *generation)
+{
+	mp_canary_take_back(slot, "another generation serves");
+	mp_policy_swap_in(slot, generation);
+	end_phase(slot->owner, MP_LOAD_SWAP);
+	mp_policy_reloaded(slot);
+}
+
+static void begin_canary(struct mp_policy_slot *slot, struct mp_generation *generation)
+{
+	if (mp_canary_begin(slot, generation) == 0)
+		return;
+	mp_generation_free(generation);
+	(void)!refused(slot, "out of memory");
+}
+
+// It serves, or comes by parts. What is on trial goes on when its text is read again; what is in force is asked for by
+// hand when that is to begin anew.
+static void bring(struct mp_policy_slot *slot, struct mp_generation *generation, bool by_hand)
+{
+	uint64_t hash = generation->state->content_hash;
+	bool is_in_force = hash == slot->current->state->content_hash;
+	if (slot->canary != NULL && hash == slot->canary->candidate->state->content_hash) {
+		mp_policy_discard(slot, generation);
+	} else if (!mp_canary_is_wanted(slot) || (is_in_force && by_hand)) {
+		serve(slot, generation);
+	} else if (is_in_force) {
+		slot->loaded_hash = hash;
+		mp_policy_discard(slot, generation);
+		mp_canary_take_back(slot, "its file says again what is in force");
+	} else {
+		begin_canary(slot, generation);
+	}
+}
+
 int mp_policy_reload(struct mp_policy_slot *slot, char *message, size_t message_size)
 {
-	return reloaded(slot, mp_policy_load(slot, message, message_size), message);
+	struct mp_generation *generation;
+	struct mp_policy_order order = mp_policy_orders_of(&slot->owner->orders, slot->kind);
+	if (mp_policy_make(slot->owner, slot->kind, &order, &generation, message, message_size) != 0)
+		return refused(slot, message);
+	bring(slot, generation, true);
+	return 0;
 }
 
 int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_size)
@@ -317,8 +356,9 @@ static void finish(struct mp_policy_slot *slot)
 	slot->owner->reload.phase_from_ns = mp_loop_clock_ns(slot->owner->loop);
 	struct mp_generation *generation = generation_of(slot->owner, state, message, sizeof(message));
 	if (generation != NULL)
-		mp_policy_swap_in(slot, generation);
-	(void)!reloaded(slot, generation != NULL ? 0 : MP_ESCRIPT, message);
+		bring(slot, generation, false);
+	else
+		(void)!refused(slot, message); // told and logged
 }
 
 // In two turns of the loop, so that requests wait for half of it: what passed the contract check is made ready in the
@@ -333,9 +373,9 @@ void mp_policy_on_change(void *data)
 	order.known = slot->loaded_hash;
 	mp_policy_state_free(slot->tried);
 	slot->tried = try_out(slot->owner, slot->kind, &order, &rc, message, sizeof(message));
-	if (slot->tried == NULL)
-		(void)!reloaded(slot, rc, message); // told and logged
-	else if (!soon(slot->owner))
+	if (slot->tried == NULL && rc < 0)
+		(void)!refused(slot, message); // told and logged
+	else if (slot->tried != NULL && !soon(slot->owner))
 		finish(slot);
 }
 
@@ -369,6 +409,8 @@ static void clean_up(void *data)
 		slot->discarded = NULL;
 		if (slot->needs_collect)
 			mp_policy_state_collect(slot->current->state);
+		if (slot->needs_collect && slot->canary != NULL)
+			mp_policy_state_collect(slot->canary->candidate->state);
 		slot->needs_collect = false;
 	}
 	mp_policy_tell_all(policies);

@@ -40,6 +40,7 @@ static void step_back(struct mp_policy_slot *slot)
 		slot->probe_ms = mp_loop_now_ms(loop) + PROBE_EVERY_MS;
 		return;
 	}
+	mp_canary_take_back(slot, "the generation in force failed, and the one before it is back");
 	slot->retired = mp_policy_go_back(slot);
 	char text[MP_POLICY_TEXT];
 	snprintf(text, sizeof(text), "%.*s; generation %u is back", (int)sizeof(text) - 48, slot->last_error,
@@ -60,6 +61,7 @@ static bool is_stopped_too_often(struct mp_policy_slot *slot)
 		generation->stops = 0;
 		generation->stops_since_ms = now_ms;
 	}
+	generation->stopped++;
 	return ++generation->stops >= MP_POLICY_STOPS_MAX;
 }
 

@@ -45,10 +45,9 @@ static bool same_files(const struct mp_policy_slot *slot, const struct mp_policy
 	return true;
 }
 
-void mp_policy_watch_start(struct mp_policy_slot *slot)
+void mp_policy_watch_start(struct mp_policy_slot *slot, const struct mp_policy_state *state)
 {
 	struct mp_policies *owner = slot->owner;
-	const struct mp_policy_state *state = slot->current->state;
 	if (!owner->watch || same_files(slot, state))
 		return;
 	mp_policy_watch_stop(slot);

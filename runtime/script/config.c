@@ -348,6 +348,32 @@ static void get_keys(lua_State *L, struct reading *reading)
 	lua_pop(L, 1);
 }
 
+// The number `key` of the table on the top of the stack; `otherwise` where there is none.
+static double number_of(lua_State *L, const char *key, double otherwise)
+{
+	lua_getfield(L, -1, key);
+	double number = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : otherwise;
+	lua_pop(L, 1);
+	return number;
+}
+
+static void get_canary(lua_State *L, const char *kind, struct mp_canary_rule *rule)
+{
+	char key[48];
+	snprintf(key, sizeof(key), "%sCanary", kind);
+	lua_getfield(L, 1, key);
+	if (lua_istable(L, -1)) {
+		rule->share = number_of(L, "share", 0);
+		rule->lasting_ms = (uint32_t)number_of(L, "lasting", 0);
+		rule->requests = (uint32_t)number_of(L, "requests", 0);
+		lua_getfield(L, -1, "limits");
+		for (int i = 0; lua_istable(L, -1) && i < MP_CANARY_CONDITION_COUNT; i++)
+			rule->limits[i] = number_of(L, mp_canary_condition_name(i), 0);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
 static void get_policies(lua_State *L, struct reading *reading)
 {
 	struct mp_policies_config *policies = &reading->config->policies;
@@ -361,6 +387,7 @@ static void get_policies(lua_State *L, struct reading *reading)
 		get_text(L, reading, key, &choice->policy);
 		snprintf(key, sizeof(key), "%sOptions", name);
 		get_text(L, reading, key, &choice->options);
+		get_canary(L, name, &choice->canary);
 	}
 	get_text(L, reading, "where", &policies->where);
 	if (policies->where != NULL && policies->where[0] == '\0')

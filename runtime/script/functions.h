@@ -116,6 +116,8 @@
 	/* what changes while a pool runs */                                                              \
 	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
 	X("rollback", mp_core_rollback, "back to the policies before")                                    \
+	X("canary", mp_core_canary, "how generations on trial stand")                                     \
+	X("endCanary", mp_core_end_canary, "promote or abort one")                                        \
 	X("applyConfig", mp_core_apply_config, "another configuration")                                   \
 	X("identity", mp_core_identity, "what the cluster has told about itself")                         \
 	X("readFile", mp_core_read_file, "the text of a Lua file")                                        \

@@ -28,6 +28,8 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_session_use_policy(bad, MOONPOOL_POLICY_BALANCE, "RoundRobinPolicy", NULL, text, 16), code,
 	   why);
 	IS(moonpool_session_rollback(bad, MOONPOOL_POLICY_BALANCE), code, why);
+	NONE(moonpool_session_canary(bad, MOONPOOL_POLICY_BALANCE), code, why);
+	IS(moonpool_session_end_canary(bad, MOONPOOL_POLICY_BALANCE, true), code, why);
 	IS(moonpool_session_reload(bad, text, sizeof(text)), code, why);
 	IS(moonpool_session_serve_from(bad, "dc"), code, why);
 	IS(moonpool_host_set_weight(bad, "127.0.0.1", 1), code, why);
@@ -99,6 +101,11 @@ static void policies(void)
 	NONE(moonpool_session_shadow(session), MOONPOOL_NOT_FOUND, "no shadow");
 	IS(moonpool_session_rollback(session, MOONPOOL_POLICY_RETRY), MOONPOOL_NOT_FOUND,
 	   "no earlier generation");
+	NONE(moonpool_session_canary(session, none), INVALID, "enum moonpool_policy_kind");
+	NONE(moonpool_session_canary(session, MOONPOOL_POLICY_RETRY), MOONPOOL_NOT_FOUND, "there was no canary");
+	IS(moonpool_session_end_canary(session, less, false), INVALID, "enum moonpool_policy_kind");
+	IS(moonpool_session_end_canary(session, MOONPOOL_POLICY_RETRY, true), MOONPOOL_NOT_FOUND,
+	   "no canary of this kind");
 	IS(moonpool_session_use_policy(session, none, "X", NULL, NULL, 0), INVALID, "enum moonpool_policy_kind");
 	IS(moonpool_session_use_policy(session, MOONPOOL_POLICY_RETRY, NULL, "{}", NULL, 0), INVALID,
 	   "options of no policy");

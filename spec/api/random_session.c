@@ -65,7 +65,8 @@ static void change(struct moonpool_session *session)
 	if (below(4) == 0)
 		kind = MOONPOOL_POLICY_SHADOW;
 	char message[64];
-	switch (below(4)) {
+	switch (below(5)) {
+	case 4: got("end_canary", moonpool_session_end_canary(session, kind, below(2) == 0)); break;
 	case 0: got("reload", moonpool_session_reload(session, message, below(64))); break;
 	case 1: got("rollback", moonpool_session_rollback(session, kind)); break;
 	case 2: got("on_event", moonpool_session_on_event(session, below(2) == 0 ? NULL : on_event, NULL)); break;

@@ -70,6 +70,31 @@ describe("a session of the C API", function()
     env:close(session)
   end)
 
+  on_files("has a changed policy on trial, shows how it stands, and ends it", function(env, world)
+    world.policy "First"
+    local session = world.open("loadBalancing = { policy = './mine.lua', "
+      .. "canary = { share = 0.25, abortIf = { p99 = false } } }")
+    assert(C.moonpool_session_canary(session, C.MOONPOOL_POLICY_BALANCE) == nil)
+    world.policy "Second"
+    env:wait("policyCanary", function() return world.told "^policyCanary balance Second" end)
+    assert.equal("First", world.serving(session))
+    local now = C.moonpool_session_canary(session, C.MOONPOOL_POLICY_BALANCE)
+    assert.same({ "balance", "running", "Second", 2, 1, 0, 1000 }, { ffi.string(now.kind), ffi.string(now.state),
+      ffi.string(now.name), now.generation, now.in_force, now.share, tonumber(now.requests_wanted) })
+    local limits = {}
+    for i = 0, tonumber(now.figure_count) - 1 do limits[ffi.string(now.figures[i].name)] = now.figures[i].limit end
+    assert.same({ 1.2, -1, nil }, { limits.errorRate, limits.p99, limits.disagreement })
+    assert.equal(0, C.moonpool_session_end_canary(session, C.MOONPOOL_POLICY_BALANCE, false))
+    assert.equal(C.MOONPOOL_NOT_FOUND, C.moonpool_session_end_canary(session, C.MOONPOOL_POLICY_BALANCE, false))
+    assert.equal("takenBack",
+      ffi.string(C.moonpool_session_canary(session, C.MOONPOOL_POLICY_BALANCE).state))
+    world.policy "Third"
+    env:wait("policyCanary", function() return world.told "^policyCanary balance Third" end)
+    assert.equal(0, C.moonpool_session_end_canary(session, C.MOONPOOL_POLICY_BALANCE, true))
+    assert.equal("Third", world.serving(session))
+    env:close(session)
+  end)
+
   on_files("refuses what it cannot take, whole, and goes on", function(env, world, folder)
     local session = world.open "requestTimeout = 1000"
     local mistakes = { ["requestTimeout = -1"] = "pool.lua:1: .*requestTimeout", ["nonsense = 1"] = "nonsense",

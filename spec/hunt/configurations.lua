@@ -59,6 +59,18 @@ local function request_options(r)
   return given
 end
 
+-- How a changed policy comes: good ones and others.
+local function by_parts(r)
+  local number = { 0.05, 0.5, 1, 1.2, 2, 200, 1000, 0, -1, 0 / 0, 1 / 0, false, "x", SECRET }
+  return {
+    share = r.pick(number), lasting = r.pick { "2m", "1.5h", "2", "", 500, 1e300, -1, true, SECRET, {} },
+    requests = r.pick(number),
+    abortIf = r.pick { {}, "x", { errorRate = r.pick(number), p99 = r.pick(number) },
+      { leftDatacenter = r.pick(number), nonsense = 1 }, { [SECRET] = 1 }, { 1 } },
+    [r.pick { "shares", 1, SECRET, "abortif" }] = r.pick { 1, SECRET, {} },
+  }
+end
+
 local good = {
   integer = function(r, rule) return rule.min + r.below(math.min(rule.max - rule.min, 30000) + 1) end,
   number = function(r, rule) return rule.min + r.below(2) * math.min(1, rule.max - rule.min) end,
@@ -77,7 +89,8 @@ local good = {
   options = function(r, rule)
     return { policy = r.chance(2) and rule.policy or r.pick { "NoSuch", "x/y.lua", SECRET },
       [r.pick { "delay", "hosts", "childPolicy", "maxRetries" }] = r.pick { 5, "x", { "x" }, false, SECRET },
-      [r.pick { "password", "apiToken" }] = r.pick { "CANARY", { "CANARY" }, 12345678 } }
+      [r.pick { "password", "apiToken" }] = r.pick { "CANARY", { "CANARY" }, 12345678 },
+      canary = r.chance(2) and by_parts(r) or nil }
   end,
   choice = function(r)
     return r.pick { "TokenAwarePolicy", "NoSuch", "x/y.lua", SECRET, { policy = "RoundRobinPolicy" },

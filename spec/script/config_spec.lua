@@ -53,6 +53,32 @@ local bad = {
   { { port = 65536 }, "port: got 65536 (number); must be an integer, at most 65535" },
   { { localDataCenter = 5 }, "localDataCenter: got 5 (number); " .. TEXT },
   { { localDataCenter = "" }, 'localDataCenter: got "" (string); ' .. TEXT },
+  { { loadBalancing = { canary = 5 } }, 'loadBalancing.canary: got 5 (number); must be a table: { share = 0.05, '
+    .. 'lasting = "2m" }' },
+  { { loadBalancing = { canary = { shares = 1 } } },
+    "loadBalancing.canary.shares: there is no such key, did you mean share?" },
+  { { retry = { canary = { share = 0.6 } } },
+    "retry.canary.share: got 0.6 (number); must be a share of the requests, above 0 and at most 0.5" },
+  { { retry = { canary = { share = NAN } } },
+    "retry.canary.share: got nan (number); must be a share of the requests, above 0 and at most 0.5" },
+  { { loadBalancing = { canary = { lasting = "2 weeks" } } }, 'loadBalancing.canary.lasting: got "2 weeks" (string); '
+    .. 'must be a time: "30s", "5m", "1h", "500ms", or a number of milliseconds' },
+  { { loadBalancing = { canary = { lasting = 100 } } },
+    "loadBalancing.canary.lasting: got 100 (number); must be a time of 200 ms to 7 days" },
+  { { loadBalancing = { canary = { requests = 5 } } },
+    "loadBalancing.canary.requests: got 5 (number); must be an integer, 10 to 1000000000" },
+  { { loadBalancing = { canary = { abortIf = { errorrate = 2 } } } },
+    "loadBalancing.canary.abortIf.errorrate: there is no such key, did you mean errorRate?" },
+  { { loadBalancing = { canary = { abortIf = { p99 = 0.5 } } } },
+    "loadBalancing.canary.abortIf.p99: got 0.5 (number); "
+    .. "must be a ratio to the generation in force, 1 to 1000, or false" },
+  { { loadBalancing = { canary = { abortIf = { leftDatacenter = 1 } } } },
+    "loadBalancing.canary.abortIf.leftDatacenter: got 1 (number); "
+    .. "must be a share more than the generation in force has, above 0 and below 1, or false" },
+  { { retry = { canary = { abortIf = { busiestHost = 2 } } } },
+    "retry.canary.abortIf.busiestHost: there is no such key; known here: attempts, errorRate, p99, policyErrors" },
+  { { reconnection = { policy = "X", canary = {} } }, "reconnection.canary: a canary divides requests between two "
+    .. "generations, and this policy is not asked about requests; take it out" },
   { { keyspace = "my app" }, 'keyspace: got "my app" (string); ' .. KEYSPACE },
   { { keyspace = "x; DROP" }, 'keyspace: got "x; DROP" (string); ' .. KEYSPACE },
   { { auth = "secret" }, "auth: got a string; must be a table" },

@@ -37,6 +37,34 @@ verbs.rollback = { "Return to the generation before of the policy of that KIND (
     return ok and { ok = true, generation = result } or failure(result)
   end, argument = "KIND" }
 
+-- Of one kind, or of all that have one.
+local function end_canaries(each, kind, method)
+  local ended, running = {}, each:canary()
+  for _, name in ipairs(kind and { kind } or core.policyKinds) do
+    local state = running[name] and running[name].state
+    if kind or state == "running" or state == "waiting" then
+      local called, ok, err = pcall(each[method], each, name)
+      if not called then return failure((tostring(ok):gsub("^[^ ]-:%d+: ", ""))) end
+      if not ok then return failure(err) end
+      ended[#ended + 1] = name
+    end
+  end
+  if #ended == 0 then return failure "no canary runs" end
+  return { ok = true, ended = json.list(ended) }
+end
+
+verbs.canary = { "Policies on trial, of one KIND or all: status, promote (to serve all) or abort (they are gone).",
+  function(each, argument)
+    local what, kind = argument:match "^(%S+)%s*(%S*)$"
+    kind = kind ~= "" and kind or nil
+    if what == "promote" then return end_canaries(each, kind, "promoteCanary") end
+    if what == "abort" then return end_canaries(each, kind, "abortCanary") end
+    if what ~= "status" then return failure "canary: status, promote or abort expected" end
+    local all = each:canary()
+    if kind and not all[kind] then return failure("there was no canary of a " .. kind .. " policy") end
+    return { ok = true, canaries = kind and { [kind] = all[kind] } or all }
+  end, argument = "status|promote|abort [KIND]", words = 2 }
+
 verbs.policies = { "The policies in force, and how often a shadow agrees with one.", function(each)
   return { ok = true, policies = overview.policies(each) }
 end }

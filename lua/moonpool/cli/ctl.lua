@@ -63,6 +63,26 @@ function printers.policies(result)
   for _, line in ipairs(shadow_lines.of(result.policies.shadow) or {}) do print(line) end
 end
 
+local function figure_text(name, figure)
+  local limit = figure.limit and ("abortIf %.4g"):format(figure.limit) or "takes nothing back"
+  return ("  %-16s %10.4g  in force %10.4g  %s%s"):format(name, figure.candidate, figure.inForce, limit,
+    figure.confidence > 0 and ("  confidence %.5f"):format(figure.confidence) or "")
+end
+
+function printers.canary(result)
+  if result.ended then return print("ended: " .. table.concat(result.ended, ", ")) end
+  local kinds = columns.sorted(result.canaries)
+  if #kinds == 0 then print "there was no canary" end
+  for _, kind in ipairs(kinds) do
+    local one = result.canaries[kind]
+    print(("%s: generation %d (%s) beside %d: %s%s"):format(kind, one.generation, one.name, one.inForce, one.state,
+      one.reason ~= "" and ": " .. one.reason or ""))
+    print(("  %.0f of %.0f s, share %.2f %% of %.2f %%, %d requests beside %d, at least %d wanted"):format(one.seconds,
+      one.lasting, one.share * 100, one.wholeShare * 100, one.requests, one.requestsInForce, one.requestsWanted))
+    for _, name in ipairs(columns.sorted(one.figures)) do print(figure_text(name, one.figures[name])) end
+  end
+end
+
 function printers.stats(result)
   for _, name in ipairs(columns.sorted(result.stats)) do
     local value = result.stats[name] -- lists and tables are for --json

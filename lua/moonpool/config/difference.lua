@@ -15,6 +15,7 @@ local function shown(entry)
   if entry.rule.kind ~= "options" and entry.rule.kind ~= "choice" then return secrets.value(value) end
   local flat = { policy = value.policy }
   for name, option in pairs(value.options) do flat[name] = option end
+  flat.canary = value.canary
   return secrets.value(flat)
 end
 

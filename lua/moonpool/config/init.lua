@@ -94,6 +94,7 @@ local function finish(flat, where)
     if choice then
       out[kind .. "Policy"] = choice.policy
       if next(choice.options) then out[kind .. "Options"] = choice.text end
+      out[kind .. "Canary"] = choice.canary
     end
   end
   return out

@@ -5,6 +5,7 @@ local address = require "moonpool.address"
 local paths = require "moonpool.paths"
 local secrets = require "moonpool.secrets"
 local authenticator = require "moonpool.config.authenticator"
+local canary = require "moonpool.config.canary"
 local translator = require "moonpool.translator"
 
 local format = string.format
@@ -416,11 +417,12 @@ local function below(path, name)
   return longer
 end
 
--- A policy and its options: { policy, options, text }, where the text gives the options again. Which options there are,
--- the policy's file says; it is asked when the pool is made.
+-- A policy and its options: { policy, options, text, canary }, where the text gives the options again. Which options
+-- there are, the policy's file says; it is asked when the pool is made.
 function kinds.options(check, path, rule, value)
   if type(value) ~= "table" then return check:wrong(path, "", value, "must be a table") end
   local options, names, policy = {}, {}, rule.policy
+  local by_parts
   for name in pairs(value) do names[#names + 1] = name end
   table.sort(names, by_text)
   for _, name in ipairs(names) do
@@ -429,6 +431,8 @@ function kinds.options(check, path, rule, value)
       check:problem(here, "", "the name of an option must be a text")
     elseif name == "policy" then
       policy = policy_name(check, here, option)
+    elseif name == "canary" then
+      by_parts = canary.judge(check, table.concat(path, "."), option)
     elseif not literal(option, 1) then
       check:wrong(here, "", option, "must be a number, a text, true, false or a table of those")
     elseif name == "childPolicy" and type(option) == "string" then
@@ -441,7 +445,7 @@ function kinds.options(check, path, rule, value)
   if #text > LONGEST_OPTIONS then
     check:problem(path, "", format("its options are %d bytes as text; at most %d", #text, LONGEST_OPTIONS))
   end
-  return { policy = policy, options = options, text = text }
+  return { policy = policy, options = options, text = text, canary = by_parts }
 end
 
 -- The same, or the policy's name alone.

@@ -125,8 +125,15 @@
 ---@field scaleDownThreshold? number below it a pool shrinks; 0.3
 ---@field evaluationInterval? integer 30000
 
+---@class ConfigCanary
+---@field share? number of the requests, above 0 and at most 0.5
+---@field lasting? string|number "2m", or milliseconds
+---@field requests? integer that are enough
+---@field abortIf? table<string, number|false> by errorRate, p99, attempts, busiestHost, leftDatacenter, ...
+
 ---@class ConfigPolicy
 ---@field policy? string a name or a path
+---@field canary? ConfigCanary a changed file of it comes into force by parts
 ---@field [string] any its options
 
 ---@class ConfigHealthCheck

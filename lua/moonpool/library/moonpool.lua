@@ -300,6 +300,41 @@ function Pool:reload() end
 ---@param kind string "balance", "retry", ...
 ---@return true?, integer|Error generation
 function Pool:rollback(kind) end
+
+---@class CanaryFigure
+---@field candidate number
+---@field inForce number
+---@field confidence number that the candidate is the worse one; 0: nothing says so
+---@field limit? number nil: it takes nothing back
+
+---@class Canary what the event policyCanary has
+---@field policy string its kind
+---@field state "running"|"waiting"|"promoted"|"takenBack"
+---@field reason string
+---@field name string
+---@field file string
+---@field generation integer on trial
+---@field inForce integer the generation beside it
+---@field seconds number since it began
+---@field lasting number seconds
+---@field share number of the requests, now
+---@field wholeShare number in the end
+---@field requests integer that it met, since its share is what it is
+---@field requestsInForce integer
+---@field requestsWanted integer
+---@field figures table<string, CanaryFigure>
+
+---@param kind? string nil: all of them by kind
+---@return Canary|table<string, Canary>|nil
+function Pool:canary(kind) end
+
+---@param kind string
+---@return true?, Error? err
+function Pool:promoteCanary(kind) end
+
+---@param kind string
+---@return true?, Error? err
+function Pool:abortCanary(kind) end
 function Pool:warmup() end
 ---@param sizes table<string, integer> connections by host
 function Pool:preallocateConnections(sizes) end

@@ -64,10 +64,15 @@ static void note_names(struct mp_decision *decision, const struct mp_request *re
 		copy_text(decision->keyspace, mp_str_of(keyspace));
 }
 
-static void note_policy(struct mp_decision *decision, const struct mp_balance_policy *policy)
+static void note_policy(struct mp_decision *decision, const struct mp_policy_calls *policies)
 {
+	const struct mp_balance_policy *policy = &policies->balance;
 	const char *name = "default";
-	if (policy->identify != NULL)
+	decision->is_canary = (decision->request.arms & MP_ARM_BALANCE) != 0;
+	if (decision->is_canary)
+		policies->canary.identify(policies->canary.self, decision->request.arms, &name,
+		                          &decision->generation);
+	else if (policy->identify != NULL)
 		policy->identify(policy->self, &name, &decision->generation);
 	copy_text(decision->policy, mp_str_of(name));
 }
@@ -177,7 +182,7 @@ MP_COLD void mp_decisions_note(struct mp_decisions *decisions, struct mp_request
 	decision->local_dc = session->view.local_dc;
 	decision->answered_by = MP_NO_HOST;
 	note_names(decision, request, session);
-	note_policy(decision, &session->policies.balance);
+	note_policy(decision, &session->policies);
 	note_replicas(decision, session, plan, now_ms);
 	note_plan(decision, session, plan, now_ms);
 	note_others(decision, session, now_ms);

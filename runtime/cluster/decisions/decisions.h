@@ -45,6 +45,7 @@ struct mp_decision {
 	bool has_ended;
 	bool is_fallback, is_refused; // the policy failed and C planned; it wanted no host
 	bool is_batch;
+	bool is_canary;     // by a generation on trial
 	bool has_placement; // replicas were known
 	bool maybe_applied;
 	// what was asked

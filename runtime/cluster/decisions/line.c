@@ -325,6 +325,7 @@ void mp_decision_line(const struct mp_decision *decision, struct mp_session *ses
 	NUMBER(line, "atMs", decision->at_us / 1000);
 	FIELD(line, "policy", decision->policy);
 	NUMBER(line, "generation", decision->generation);
+	FLAG(line, "canary", decision->is_canary);
 	FIELD(line, "localDatacenter", dc_of(session, decision->local_dc));
 	NUMBER(line, "turn", decision->turn);
 	PUT(line, ",\"chance\":\"");

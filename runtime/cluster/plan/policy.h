@@ -15,6 +15,7 @@ struct mp_request_view {
 	bool isRead;
 	bool idempotent;
 	bool isLocalConsistency; // LOCAL_ONE, LOCAL_QUORUM, or serial LOCAL_SERIAL
+	uint8_t arms;            // see struct mp_request_arms; scripts do not see it
 	uint16_t consistency;
 	uint16_t keyspaceId; // small number per keyspace of the session, 0: none
 	uint16_t attempt;    // 1 for the first
@@ -56,6 +57,7 @@ struct mp_retry_view {
 	bool idempotent;
 	bool isRead;
 	bool isLwt;
+	uint8_t arms; // as above
 };
 enum { MP_CONSISTENCY_AS_IT_IS = 65535 };
 struct mp_retry_policy {
@@ -117,6 +119,35 @@ struct mp_serving_policy {
 	bool (*decide)(void *self, const struct mp_datacentres *dcs, struct mp_serving_wish *wish);
 };
 
+// Two generations of a policy serve at a time while a new one is on trial: a canary (policy/canary/canary.h). Which of
+// them a request meets is decided once, before it is planned, and holds for its whole life.
+enum { MP_ARM_BALANCE = 1, MP_ARM_RETRY = 2, MP_ARM_SPECULATE = 4 };
+enum {
+	MP_ARMS_SERVED = 0x0f,
+	MP_ARMS_BESIDE = 4
+}; // bits; the shift of those of candidates that are only asked beside
+struct mp_request_arms {
+	uint8_t candidate; // policies of whose candidate it is: MP_ARM_BALANCE, ...
+	uint8_t met;       // policies that it was put to, whichever generation that was
+	uint16_t unit;     // it was dealt by
+	uint32_t round;    // it was dealt in; 0: there was no canary
+};
+
+struct mp_canary_outcome {
+	bool failed;
+	uint32_t attempts;
+	uint64_t latency_us;
+};
+
+struct mp_canary_calls {
+	void *self;
+	const uint8_t *running; // not 0: there is a canary. Never NULL in a session
+	void (*deal)(void *self, bool has_token, int64_t token, struct mp_request_arms *arms);
+	void (*ended)(void *self, const struct mp_request_arms *arms, const struct mp_canary_outcome *outcome);
+	// Who answers a request of these arms about its plan, for the decision log.
+	void (*identify)(void *self, uint8_t arms, const char **name, uint32_t *generation);
+};
+
 struct mp_policy_calls {
 	struct mp_balance_policy balance;
 	struct mp_shadow_policy shadow;
@@ -124,6 +155,7 @@ struct mp_policy_calls {
 	struct mp_reconnect_policy reconnect;
 	struct mp_speculate_policy speculate;
 	struct mp_serving_policy serving;
+	struct mp_canary_calls canary;
 };
 
 // Replicas of the local datacentre shuffled, its hosts in turn, then remote hosts unless the consistency is local.

@@ -32,6 +32,14 @@ static void release(struct mp_request_state *state)
 	state->placement = NULL;
 }
 
+static MP_COLD void tell_watchers(struct mp_request *request, const struct mp_outcome *outcome)
+{
+	if (request->state->decision != 0)
+		mp_decisions_ended(request, outcome);
+	if (request->state->arms.round != 0)
+		mp_request_arms_ended(request, outcome);
+}
+
 void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 {
 	struct mp_session *session = request->session;
@@ -48,8 +56,8 @@ void mp_request_end(struct mp_request *request, struct mp_outcome *outcome)
 		session->live--;
 	if (MP_UNLIKELY(session->journals) && !state->is_carrier)
 		mp_journal_ended(request, outcome);
-	if (MP_UNLIKELY(state->decision != 0))
-		mp_decisions_ended(request, outcome);
+	if (MP_UNLIKELY((state->decision | state->arms.round) != 0))
+		tell_watchers(request, outcome);
 	request->on_done(request, outcome);
 	if (MP_UNLIKELY(error != NULL))
 		mp_slab_give(&session->errors, error);

@@ -273,6 +273,7 @@ MP_INLINE void see(const struct mp_request *request, struct mp_request_view *vie
 		.consistency = options->consistency,
 		.keyspaceId = state->keyspace_id,
 		.attempt = (uint16_t)(state->attempt_count + 1),
+		.arms = state->arms.candidate,
 		.tag = options->tag,
 		.token = (double)state->token,
 	};
@@ -332,6 +333,8 @@ MP_INLINE void make_plan(struct mp_request *request)
 	}
 	if (state->placement != NULL)
 		mp_placement_ref(state->placement);
+	if (MP_UNLIKELY(*session->policies.canary.running != 0))
+		mp_request_deal(request);
 	if (MP_UNLIKELY(options->pinned_host != MP_NO_HOST)) {
 		mp_plan_init(&state->plan, &session->view, NULL, false, 0, 0);
 		mp_plan_host(&state->plan, options->pinned_host);

@@ -56,11 +56,12 @@ struct mp_request_state {
 	bool is_carrier;          // of a merge: its members are the requests that are counted
 	uint32_t planned_serving; // of the datacentre that serves, when the plan was made
 	// From here to `used` all is 0 when it is submitted.
-	uint32_t attempt_count; // ever
-	uint32_t passed;        // bit i: plan.seen[i] had no room
-	uint32_t spared;        // bit i: plan.seen[i] is on probation, and this request was not for it
-	uint32_t decision;      // its record in the decision log; 0: it has none
-	uint8_t lacks;          // enum mp_feature: a connection could not say this, in its version
+	uint32_t attempt_count;      // ever
+	uint32_t passed;             // bit i: plan.seen[i] had no room
+	uint32_t spared;             // bit i: plan.seen[i] is on probation, and this request was not for it
+	uint32_t decision;           // its record in the decision log; 0: it has none
+	struct mp_request_arms arms; // of a canary of policies
+	uint8_t lacks;               // enum mp_feature: a connection could not say this, in its version
 	uint8_t lacks_in;
 	bool maybe_applied;
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
@@ -112,6 +113,15 @@ static inline struct mp_request *mp_request_of(struct mp_request_state *state)
 static inline struct mp_request *mp_request_at(struct mp_list_node *node)
 {
 	return mp_request_of(MP_CONTAINER_OF(node, struct mp_request_state, node));
+}
+
+// ---- decisions/arms.c
+void mp_request_deal(struct mp_request *request); // a canary runs: it gets its arms; its token is known
+void mp_request_arms_ended(struct mp_request *request, const struct mp_outcome *outcome);
+// It is put to policies of this kind; MP_ARM_RETRY, ...
+MP_INLINE void mp_request_meets(struct mp_request_state *state, uint8_t kind)
+{
+	state->arms.met |= kind;
 }
 
 // ---- request.c

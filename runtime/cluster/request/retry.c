@@ -104,8 +104,10 @@ static enum mp_retry_verdict ask_policy(struct mp_request *request, const struct
 		.idempotent = request->options.idempotent,
 		.isRead = state->replay_class == MP_REPLAY_READ,
 		.isLwt = state->is_lwt,
+		.arms = state->arms.candidate,
 	};
 	*delay_ms = 0;
+	mp_request_meets(state, MP_ARM_RETRY);
 	enum mp_retry_verdict verdict =
 		session->policies.retry.decide(session->policies.retry.self, &view, delay_ms);
 	bool known = verdict == MP_SAME_HOST || verdict == MP_NEXT_HOST;

@@ -35,6 +35,7 @@ static uint32_t ask_policy(struct mp_request *request)
 		return MP_SPECULATE_NEVER;
 	struct mp_request_view view;
 	mp_request_view(request, &view);
+	mp_request_meets(request->state, MP_ARM_SPECULATE);
 	return policy->after(policy->self, &view, 1u + sent);
 }
 

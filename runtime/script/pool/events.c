@@ -33,6 +33,7 @@
 	X(POOL_RESIZED, "poolResize", "#from", "#to", "host", "reason")     \
 	X(POLICY_RELOADED, "policyReload", "policy", "name", "file")        \
 	X(POLICY_ERROR, "policyError", "policy", "name", "file", "message") \
+	X(POLICY_CANARY, "policyCanary", "policy")                          \
 	X(CONFIG_RELOADED, "configReload", "file")                          \
 	X(CONFIG_ERROR, "configError", "file", "message")                   \
 	X(HANDLERS_RELOADED, "handlersReload", "file")                      \
@@ -60,9 +61,10 @@ static const struct {
 struct event {
 	struct mp_list_node node;
 	enum kind kind;
-	uint32_t generation; // of a policy
-	uint32_t missed;     // that were dropped in front of it
-	char *text[FIELDS];  // into what follows
+	uint32_t generation;           // of a policy
+	uint32_t missed;               // that were dropped in front of it
+	struct mp_canary_info *canary; // POLICY_CANARY
+	char *text[FIELDS];            // into what follows
 	char bytes[];
 };
 
@@ -74,11 +76,12 @@ static void wake(struct mp_lua_pool *pool)
 		mp_waiter_wake(dispatcher);
 }
 
-static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
-                  const char *const text[FIELDS])
+// NULL: nobody wants it, or there is no room for it, which is counted.
+static struct event *queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
+                           const char *const text[FIELDS])
 {
 	if ((pool->wanted >> kind & 1) == 0)
-		return;
+		return NULL;
 	size_t size = 0;
 	for (int i = 0; i < FIELDS; i++)
 		size += text[i] != NULL ? strlen(text[i]) + 1 : 0;
@@ -86,7 +89,7 @@ static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
 	if (event == NULL) {
 		mp_session_count_dropped(pool->engine.session, 1);
 		pool->events_missed++;
-		return;
+		return NULL;
 	}
 	event->kind = kind;
 	event->missed = pool->events_missed;
@@ -103,6 +106,13 @@ static void queue(struct mp_lua_pool *pool, enum kind kind, uint32_t generation,
 	mp_list_node_init(&event->node);
 	mp_list_push_back(&pool->events, &event->node);
 	wake(pool);
+	return event;
+}
+
+static void drop(struct event *event)
+{
+	mp_free(event->canary);
+	mp_free(event);
 }
 
 static const char *host_text(const struct mp_host *host)
@@ -165,14 +175,28 @@ static void on_event(void *data, const struct mp_session_event *event)
 		return;
 	default: return;
 	}
-	queue(pool, kind, 0, text);
+	(void)queue(pool, kind, 0, text);
+}
+
+static void on_canary(struct mp_lua_pool *pool, const struct mp_policy_event *event)
+{
+	const char *text[FIELDS] = {mp_policy_kind_name(event->policy)};
+	struct event *queued = event->canary != NULL ? queue(pool, EVENT_POLICY_CANARY, 0, text) : NULL;
+	if (queued == NULL)
+		return;
+	queued->canary = mp_alloc(sizeof(*queued->canary));
+	if (queued->canary != NULL) // otherwise it is told without its figures
+		*queued->canary = *event->canary;
 }
 
 static void on_policy_event(void *data, const struct mp_policy_event *event)
 {
 	const char *text[FIELDS] = {mp_policy_kind_name(event->policy), event->name, event->file, event->message};
 	enum kind kind = event->kind == MP_POLICY_RELOADED ? EVENT_POLICY_RELOADED : EVENT_POLICY_ERROR;
-	queue(data, kind, event->generation, text);
+	if (event->kind == MP_POLICY_CANARY)
+		on_canary(data, event);
+	else
+		(void)queue(data, kind, event->generation, text);
 }
 
 void mp_lua_pool_listen(struct mp_lua_pool *pool)
@@ -189,7 +213,7 @@ void mp_lua_pool_events_end(struct mp_lua_pool *pool)
 void mp_lua_pool_events_free(struct mp_lua_pool *pool)
 {
 	while (pool->events.count > 0)
-		mp_free(MP_CONTAINER_OF(mp_list_pop_front(&pool->events), struct event, node));
+		drop(MP_CONTAINER_OF(mp_list_pop_front(&pool->events), struct event, node));
 }
 
 // ---- for lua/moonpool/pool.lua ----------------------------------------------------------------------------
@@ -231,6 +255,10 @@ static int push_arguments(lua_State *L, const struct mp_lua_pool *pool, const st
 {
 	if (event->kind == EVENT_METRICS) {
 		mp_lua_push_metrics(L, pool);
+		return 1;
+	}
+	if (event->canary != NULL) {
+		mp_lua_push_canary(L, event->text[0], event->canary);
 		return 1;
 	}
 	const char *const *fields = kinds[event->kind].fields;
@@ -299,7 +327,7 @@ int mp_core_next_event(lua_State *L)
 		lua_pushstring(L, kinds[event->kind].name);
 		int count = push_arguments(L, pool, event);
 		mp_list_remove(&pool->events, &event->node);
-		mp_free(event);
+		drop(event);
 		return count + 1;
 	}
 	if (pool->state == MP_POOL_CLOSED) {

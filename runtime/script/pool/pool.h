@@ -129,3 +129,7 @@ void mp_lua_push_shadow_examples(lua_State *L, struct mp_session *session);
 void mp_lua_pool_remember(lua_State *L, int index, struct mp_lua_pool *pool);
 void mp_lua_pool_push(lua_State *L, const struct mp_lua_pool *pool); // nil: Lua knows it no more
 void mp_lua_pool_unwatch(struct mp_lua_pool *pool);
+int mp_lua_policy_kind(lua_State *L, int index); // the kind that is named there; raises when it is none
+
+// ---- canary.c ---------------------------------------------------------------------------------------------
+void mp_lua_push_canary(lua_State *L, const char *kind, const struct mp_canary_info *info);

@@ -34,27 +34,34 @@ int mp_core_reload_policies(lua_State *L)
 	return 1;
 }
 
-// rollback(pool, kind): true and the generation that serves now, or nil and err. Raises for a kind that is none.
-int mp_core_rollback(lua_State *L)
+int mp_lua_policy_kind(lua_State *L, int index)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	const char *names[MP_POLICY_KINDS];
 	struct mp_str name = {"", 0};
-	if (lua_type(L, 2) == LUA_TSTRING)
-		name.data = lua_tolstring(L, 2, &name.len);
+	if (lua_type(L, index) == LUA_TSTRING)
+		name.data = lua_tolstring(L, index, &name.len);
 	int kind = MP_POLICY_KINDS;
 	for (int i = 0; i < MP_POLICY_KINDS; i++) {
 		names[i] = mp_policy_kind_name((enum mp_policy_kind)i);
 		kind = mp_str_is(name, names[i]) ? i : kind;
 	}
 	if (kind == MP_POLICY_KINDS)
-		return mp_lua_raise_unknown(L, name, names, MP_POLICY_KINDS, "unknown kind of policy '%.60s'",
-		                            name.data);
+		(void)mp_lua_raise_unknown(L, name, names, MP_POLICY_KINDS, "unknown kind of policy '%.60s'",
+		                           name.data);
+	return kind;
+}
+
+// rollback(pool, kind): true and the generation that serves now, or nil and err. Raises for a kind that is none.
+int mp_core_rollback(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	int kind = mp_lua_policy_kind(L, 2);
 	if (!is_live(pool))
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	int rc = mp_policies_rollback(pool->engine.policies, (enum mp_policy_kind)kind);
 	if (rc != 0)
-		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy", name.data);
+		return mp_lua_fail(L, rc, "there is no earlier generation of the %s policy",
+		                   mp_policy_kind_name((enum mp_policy_kind)kind));
 	struct mp_policy_info info;
 	bool known = mp_policies_info(pool->engine.policies, (enum mp_policy_kind)kind, &info);
 	lua_pushboolean(L, 1);
