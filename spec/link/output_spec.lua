@@ -319,6 +319,36 @@ describe("the write buffer", function()
     assert.is_false(after(100, 150))
   end)
 
+  it("has room for the ends of segments before it takes an envelope", function()
+    local world = random_world(3, "segments")
+    local out, from, to = world.out, ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+    -- One of so many bytes, with so much room behind it and no memory for more.
+    local function commit(size, room)
+      local start = C.mp_output_begin(out)
+      local begin = C.mp_envelope_begin(out.buf, 5, false, 0, 1, C.MP_OP_QUERY)
+      C.mp_buf_bytes(out.buf, ("x"):rep(size), size)
+      C.mp_envelope_end(out.buf, begin)
+      local cap = out.buf.cap
+      out.buf.cap = out.buf.len + room
+      C.mp_mem_fail_at(1, true)
+      local rc = C.mp_output_commit(out, start, from, to)
+      C.mp_mem_fail_at(0, false)
+      out.buf.cap = cap
+      return rc
+    end
+    assert.equal(C.MP_ENOMEM, commit(100, 19))
+    assert.equal(0, commit(101, 20))
+    assert.equal(0, commit(122880, 20)) -- and is sealed
+    assert.equal(C.MP_ENOMEM, commit(400000, 20)) -- alone, for four segments
+    assert.equal(0, commit(102, 20))
+    flush(world)
+    world.loop:pass(100)
+    local got = decode(world.read(), "segments")
+    assert.equal(3, #got)
+    for i, size in ipairs { 101, 122880, 102 } do assert.equal(size, #got[i]) end
+    world.close()
+  end)
+
   it("is due at 128 KiB, unless the kernel takes no more", function()
     local world = random_world(3, "nothing")
     put(world, ("x"):rep(131071 - 9))
@@ -407,20 +437,23 @@ describe("the write buffer", function()
 
   it("says that the kernel refused records of TLS", function()
     if not C.mp_tls_is_built() then return end
-    local world = random_world(3, "nothing")
-    local options, why, err = ffi.new "struct mp_tls_options", ffi.new "char[300]", ffi.new "int[1]"
-    options.unverified = true
-    local context = C.mp_tls_context_new(options, why, 300, err)
-    local tls = C.mp_tls_new(context, nil, sim_world.addr("127.0.0.1", 9042), ffi.new "struct mp_uuid")
-    C.mp_output_use_tls(world.out, tls)
-    assert.equal(0, C.mp_tls_feed(tls, nil, 0, nil, nil)) -- its first words
-    C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
-    world.loop:pass(50)
-    assert.equal(C.MP_ELOST, C.mp_output_flush(world.out, world.client))
-    assert.is_true(world.out.failed)
-    C.mp_tls_free(tls)
-    C.mp_tls_context_unref(context)
-    world.close()
+    for _, offer in ipairs { C.mp_output_flush, C.mp_output_end_tls } do
+      local world = random_world(3, "nothing")
+      local options, why, err = ffi.new "struct mp_tls_options", ffi.new "char[300]", ffi.new "int[1]"
+      options.unverified = true
+      local context = C.mp_tls_context_new(options, why, 300, err)
+      local tls = C.mp_tls_new(context, nil, sim_world.addr("127.0.0.1", 9042), ffi.new "struct mp_uuid")
+      C.mp_output_use_tls(world.out, tls)
+      assert.equal(0, C.mp_tls_feed(tls, nil, 0, nil, nil)) -- its first words
+      C.mp_loop_sim_cut(world.loop.handle, sim_world.addr("127.0.0.1", 9042))
+      world.loop:pass(50)
+      local rc = offer(world.out, world.client)
+      if offer == C.mp_output_flush then assert.equal(C.MP_ELOST, rc) end
+      assert.is_true(world.out.failed)
+      C.mp_tls_free(tls)
+      C.mp_tls_context_unref(context)
+      world.close()
+    end
   end)
 
   it("offers nothing where there is nothing", function()

@@ -29,20 +29,24 @@ describe("a secret", function()
   end)
 
   it("goes with the write buffer that it was put into, sent or not", function()
-    local one, out = secret.new(), ffi.new "struct mp_output"
-    C.mp_output_init(out)
-    C.mp_output_set_secret(out, true)
-    local start = C.mp_output_begin(out)
-    local begin = C.mp_envelope_begin(out.buf, 5, false, 0, 1, C.MP_OP_AUTH_RESPONSE)
-    C.mp_buf_reserve(out.buf, 100)
-    C.mp_buf_bytes(out.buf, one.text, one.size)
-    C.mp_envelope_end(out.buf, begin)
-    local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
-    assert.equal(0, C.mp_output_commit(out, start, from, to))
-    one:forget()
-    assert.equal(1, one:places())
-    C.mp_output_deinit(out)
-    assert.equal(0, one:places())
+    for _, compressed in ipairs { false, true } do
+      local one, out = secret.new(), ffi.new "struct mp_output"
+      C.mp_output_init(out)
+      if compressed then C.mp_output_use_lz4_segments(out) end
+      C.mp_output_set_secret(out, true)
+      local start = C.mp_output_begin(out)
+      local begin = C.mp_envelope_begin(out.buf, 5, false, 0, 1, C.MP_OP_AUTH_RESPONSE)
+      C.mp_buf_reserve(out.buf, 100)
+      C.mp_buf_bytes(out.buf, one.text, one.size)
+      C.mp_envelope_end(out.buf, begin)
+      local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+      assert.equal(0, C.mp_output_commit(out, start, from, to))
+      C.mp_output_end(out) -- compressed it stands somewhere else now
+      one:forget()
+      assert.equal(1, one:places())
+      C.mp_output_deinit(out)
+      assert.equal(0, one:places())
+    end
   end)
 
   if C.mp_tls_is_built() then
