@@ -39,7 +39,8 @@ describe("an index of the simulated cluster", function()
   it_in("lets its column be asked for", function(world)
     local pool = filled(world)
     local asked = { ["v = 10"] = "v", ["c = 1"] = "c", ["t CONTAINS 'x'"] = "t", ["m CONTAINS KEY 'p'"] = "KEYS(m)",
-      ["m CONTAINS 1"] = "values(m)", ["l CONTAINS 3"] = "l", ["f = [1, 2]"] = "FULL(f)", ["s = 5"] = "s" }
+      ["m CONTAINS 1"] = "values(m)", ["l CONTAINS 3"] = "l", ["m['p'] = 1"] = "entries(m)",
+      ["f = [1, 2]"] = "FULL(f)", ["s = 5"] = "s" }
     for where, target in pairs(asked) do
       refused(pool, "SELECT k, c FROM i WHERE " .. where, FILTERING)
       local all = found(pool, where .. " ALLOW FILTERING")
@@ -60,6 +61,15 @@ describe("an index of the simulated cluster", function()
     assert.equal("1 1", found(pool, "v = 10 AND k = 1 AND c > 0"))
     assert.equal("1 1", found(pool, "w = 'a' AND v = 10 ALLOW FILTERING"))
     assert.equal("", found(pool, "v = 10 AND token(k) > 0"))
+    assert.equal("", found(pool, "m['p'] = 2 ALLOW FILTERING"))
+    assert.equal("", found(pool, "m['p'] = 1 AND m['q'] = 1 ALLOW FILTERING"))
+    local entry = assert(pool:prepare "SELECT k, c FROM i WHERE m[?] = ? ALLOW FILTERING")
+    assert.equal(2, assert(pool:execute(entry, { "q", 1 })).rows[1].c)
+    for where, why in pairs { ["v[1] = 1"] = "Column v cannot be used as a map",
+      ["l[0] = 1"] = "Indexes on list entries (l[index] = value)", ["f[0] = 1"] = "Indexes on list entries (f[index]",
+      ["m['p'] > 1"] = "Only EQ relations are supported on map entries", ["m['p'] = 1"] = FILTERING } do
+      refused(pool, "SELECT k, c FROM i WHERE " .. where, why)
+    end
     for where, why in pairs { ["w = 'a' AND v = 10"] = FILTERING, ["v > 10"] = FILTERING, ["v IN (10, 20)"] = FILTERING,
       ["v = 10 AND c = 1"] = FILTERING, ["v = 10 AND c > 0"] = FILTERING,
       ["v = 10 AND v > 5"] = "v cannot be restricted by more than one relation if it includes an Equal",

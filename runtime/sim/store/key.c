@@ -221,6 +221,26 @@ static int contains(const struct mp_sim_column *column, struct mp_bytes value, s
 	return 0;
 }
 
+// The value of a map's key; null: it has none.
+static int entry_of(struct mp_sim_env *env, const struct mp_sim_relation *rel,
+                    const struct mp_sim_column *column, struct mp_bytes map, struct mp_bytes *out)
+{
+	const struct mp_type *type = column->type->children[0];
+	struct mp_bytes wanted;
+	struct mp_cursor elements;
+	uint32_t count;
+	*out = (struct mp_bytes){NULL, -1};
+	MP_SIM_TRY(mp_sim_eval(env, rel->element, type, column->name, &wanted));
+	if (map.len < 0 || wanted.len < 0 || mp_value_elements(map, &elements, &count) < 0)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct mp_bytes key = mp_cursor_bytes(&elements), value = mp_cursor_bytes(&elements);
+		if (mp_sim_compare(type, key, wanted) == 0)
+			*out = value;
+	}
+	return 0;
+}
+
 int mp_sim_matches(struct mp_sim_env *env, const struct mp_sim_relation *rel,
                    const struct mp_sim_column *column, struct mp_bytes value)
 {
@@ -235,6 +255,10 @@ int mp_sim_matches(struct mp_sim_env *env, const struct mp_sim_relation *rel,
 		return 0;
 	}
 	const struct mp_type *type = column->type;
+	if (rel->element != NULL) {
+		MP_SIM_TRY(entry_of(env, rel, column, value, &value));
+		type = type->children[1];
+	}
 	if (rel->op == MP_SIM_CONTAINS || rel->op == MP_SIM_CONTAINS_KEY)
 		type = type->children[rel->op == MP_SIM_CONTAINS && type->id == MP_TYPE_MAP ? 1 : 0];
 	MP_SIM_TRY(mp_sim_eval(env, rel->value, type, column->name, &wanted));
@@ -245,7 +269,7 @@ int mp_sim_matches(struct mp_sim_env *env, const struct mp_sim_relation *rel,
 	}
 	if (rel->op == MP_SIM_CONTAINS || rel->op == MP_SIM_CONTAINS_KEY)
 		return contains(column, value, wanted, rel->op == MP_SIM_CONTAINS_KEY);
-	int order = mp_sim_compare(column->type, value, wanted);
+	int order = mp_sim_compare(type, value, wanted);
 	switch (rel->op) {
 	case MP_SIM_EQ: return order == 0;
 	case MP_SIM_NE: return order != 0;

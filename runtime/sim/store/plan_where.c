@@ -41,15 +41,34 @@ static int token_relation(struct mp_sim_plan *plan, const struct mp_sim_relation
 	                          mp_sim_scalar_type(MP_TYPE_BIGINT), err);
 }
 
+// m['key'] = value
+static int entry_marker(struct mp_sim_plan *plan, const struct mp_sim_relation *rel,
+                        const struct mp_sim_column *column, struct mp_sim_error *err)
+{
+	const struct mp_type *type = column->type;
+	if (type->id == MP_TYPE_LIST)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Indexes on list entries (%.*s[index] = value) are not currently supported.",
+		                   MP_SIM_S(column->name));
+	if (type->id != MP_TYPE_MAP)
+		return mp_sim_fail(err, MP_SE_INVALID, "Column %.*s cannot be used as a map", MP_SIM_S(column->name));
+	if (!column->multi)
+		return mp_sim_fail(err, MP_SE_INVALID,
+		                   "Map-entry equality predicates on frozen map column %.*s are not supported",
+		                   MP_SIM_S(column->name));
+	if (rel->op != MP_SIM_EQ)
+		return mp_sim_fail(err, MP_SE_INVALID, "Only EQ relations are supported on map entries");
+	MP_SIM_TRY(mp_sim_plan_marker(plan, rel->element, column->name, type->children[0], err));
+	return mp_sim_plan_marker(plan, rel->value, column->name, type->children[1], err);
+}
+
 static int relation_marker(struct mp_sim_plan *plan, const struct mp_sim_relation *rel,
                            const struct mp_sim_column *column, struct mp_sim_error *err)
 {
 	const struct mp_type *type = column->type;
 	struct mp_str name = column->name;
 	if (rel->element != NULL)
-		return mp_sim_fail(err, MP_SE_INVALID,
-		                   "relations on elements of %.*s are not supported by the simulated cluster",
-		                   MP_SIM_S(name));
+		return entry_marker(plan, rel, column, err);
 	if (rel->op == MP_SIM_IN && rel->value->kind == MP_SIM_TERM_TUPLE) {
 		for (const struct mp_sim_term *item = rel->value->items; item != NULL; item = item->next)
 			MP_SIM_TRY(mp_sim_plan_marker(plan, item, name, type, err));
@@ -74,7 +93,8 @@ static const struct mp_sim_relation *find_relation(const struct mp_sim_stmt *stm
                                                    enum mp_sim_op first, enum mp_sim_op second)
 {
 	for (const struct mp_sim_relation *rel = stmt->where; rel != NULL; rel = rel->next) {
-		if (rel->token == NULL && mp_str_eq(rel->column, column) && (rel->op == first || rel->op == second))
+		if (rel->token == NULL && rel->element == NULL && mp_str_eq(rel->column, column) &&
+		    (rel->op == first || rel->op == second))
 			return rel;
 	}
 	return NULL;
@@ -164,6 +184,7 @@ int mp_sim_plan_where(struct mp_sim_plan *plan, struct mp_sim_error *err)
 			continue;
 		for (const struct mp_sim_relation *other = plan->stmt->where; other != NULL; other = other->next) {
 			if (other != rel && other->token == NULL && mp_str_eq(other->column, rel->column) &&
+			    other->element == NULL && rel->element == NULL &&
 			    (other->op == MP_SIM_EQ || rel->op == MP_SIM_EQ))
 				return mp_sim_fail(err, MP_SE_INVALID,
 				                   "%.*s cannot be restricted by more than one relation if it "

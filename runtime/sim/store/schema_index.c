@@ -26,8 +26,10 @@ struct mp_sim_index *mp_sim_index_find(const struct mp_sim_keyspace *ks, struct 
 
 bool mp_sim_index_serves(const struct mp_sim_index *index, const struct mp_sim_relation *rel)
 {
-	if (rel->token != NULL || rel->element != NULL || !mp_str_eq(index->column->name, rel->column))
+	if (rel->token != NULL || !mp_str_eq(index->column->name, rel->column))
 		return false;
+	if (rel->element != NULL)
+		return index->kind == MP_SIM_INDEX_ENTRIES;
 	uint16_t type = index->column->type->id;
 	bool text = type == MP_TYPE_VARCHAR || type == MP_TYPE_ASCII;
 	switch (rel->op) {
