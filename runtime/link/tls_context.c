@@ -55,6 +55,15 @@ const char *mp_tls_cause(void)
 	return text != NULL ? text : "it cannot be used";
 }
 
+// What could not be done for want of memory says nothing about the files.
+static int error_of_cause(void)
+{
+	unsigned long code = ERR_peek_error();
+	bool is_memory = ERR_SYSTEM_ERROR(code) ? ERR_GET_REASON(code) == ENOMEM
+	                                        : code != 0 && ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return is_memory ? MP_ENOMEM : MP_ECONFIG;
+}
+
 // Nobody is asked at the terminal.
 static int on_pass_phrase(char *buf, int size, int rwflag, void *data)
 {
@@ -97,7 +106,7 @@ static EVP_PKEY *read_key(const char *path, const char *pass_phrase)
 	if (bio != NULL)
 		key = PEM_read_bio_PrivateKey(bio, NULL, on_pass_phrase, (void *)(uintptr_t)pass_phrase);
 	else
-		ERR_raise(ERR_LIB_SYS, len < 0 && text != NULL ? errno : ENODATA);
+		ERR_raise(ERR_LIB_SYS, text == NULL ? ENOMEM : len < 0 ? errno : ENODATA);
 	BIO_free(bio);
 	if (fd >= 0)
 		close(fd);
@@ -228,7 +237,7 @@ struct mp_tls_context *mp_tls_context_new(const struct mp_tls_options *options, 
 	if (load_files(ssl, options, why, size) &&
 	    (options->ciphers == NULL || set_ciphers(ssl, options->ciphers, why, size)))
 		return context;
-	*err = MP_ECONFIG;
+	*err = error_of_cause();
 	mp_tls_context_unref(context);
 	return NULL;
 }
