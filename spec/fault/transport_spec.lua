@@ -240,6 +240,19 @@ describe("transport:", function()
     assert.is_true(load.of.append.unknown > 0)
   end)
 
+  it("T13 answers that are lost now and then take no host down", function(world)
+    local pool = world:pool { attemptTimeout = 100 }
+    local told = world:listen(pool, "hostDown", "connectionLost")
+    local load = workload.new(world, pool)
+    for node = 1, 3 do world.cluster:rule { node = node, opcode = "EXECUTE", drop = true, probability = 0.05 } end
+    load:run(500, 12)
+    assert.equal(0, #told.hostDown + #told.connectionLost)
+    assert.equal(0, load:failures "read" + load:failures "write")
+    assert.is_true(load.of.append.unknown > 3, load.of.append.unknown)
+    world.cluster:clearRules()
+    load:check()
+  end)
+
   it("T14 what this machine cannot open says nothing about the host", function(world)
     local pool = world:pool { pooling = { maxConnectionsPerHost = { ["0"] = 4 }, maxRequestsPerConnection = 8 } }
     local told = world:listen(pool, "hostDown")
