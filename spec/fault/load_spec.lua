@@ -142,6 +142,28 @@ describe("load:", function()
     end
   end
 
+  it("R12 the same host again, which went while the retry waited, is another one", function(world)
+    local pool = world:pool { retry = { retryDelay = 200 } }
+    local read = assert(pool:prepare "SELECT key FROM system.local")
+    for _ = 1, 6 do
+      local before = {}
+      for node = 1, 3 do before[node] = world.cluster:node(node).executes end
+      local rule = world.cluster:rule { opcode = "EXECUTE", times = 1,
+        error = { code = "READ_TIMEOUT", required = 1, received = 1 } }
+      local future, asked = pool:executeAsync(read), nil
+      moonpool.sleep(50)
+      for node = 1, 3 do
+        if world.cluster:node(node).executes > before[node] then asked = node end
+      end
+      world.cluster:kill(asked)
+      local result = assert(future:wait())
+      assert.is_true(result.info.attempts >= 2 and result.info.host ~= world:host(asked))
+      world.cluster:start(asked)
+      world:waitUp(pool)
+      rule:remove()
+    end
+  end)
+
   it("R12 the same host again is another one when it just went", function(world)
     local pool = world:pool { attemptTimeout = 300 }
     local load = workload.new(world, pool, { mix = { read = 100 } })
