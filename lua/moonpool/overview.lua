@@ -30,9 +30,13 @@ local function hosts_of(pool, measured)
   return json.list(list)
 end
 
--- pool:policies(), as JSON has it: what is a list is one also when it is empty.
+-- pool:policies(), as JSON has it: what is a list is one also when it is empty. With each that is on trial.
 function overview.policies(pool)
   local policies = pool:policies()
+  for kind, one in pairs(pool:canary()) do
+    local on_trial = one.state == "running" or one.state == "waiting"
+    if policies[kind] and on_trial then policies[kind].canary = one end
+  end
   local agreement = policies.shadow and policies.shadow.agreement
   if agreement then json.list(agreement.examples) end
   return policies

@@ -162,6 +162,15 @@ function cost(policy) {
   return call + (policy.bytesPerCall > 0 ? ", " + count(policy.bytesPerCall) + " bytes" : "");
 }
 
+// A generation on trial beside the one in force.
+function canaryItem(canary) {
+  const figures = Object.entries(canary.figures).map(([name, figure]) =>
+    `${name} ${figure.candidate.toPrecision(3)} (${figure.inForce.toPrecision(3)} in force)`);
+  return make("div", { class: "quiet", title: canary.reason }, make("span", { class: "tag warn" },
+    `canary ${canary.state}: generation ${canary.generation}`),
+  ` ${(canary.share * 100).toFixed(2)} % of the requests, ${count(canary.requests)} so far; ${figures.join(", ")}`);
+}
+
 // Of the shadow: how often it agrees; of each difference how often, and behind it the last request.
 function agreementItem(agreement) {
   const differences = agreement.examples.map((example) => make("span", { class: "tag",
@@ -181,6 +190,7 @@ function policyItem(policy) {
   make("div", { class: "quiet", title: policy.file }, `${cost(policy)}, ${count(policy.calls)} calls, ` +
     `${count(policy.errors)} errors, in force for ${age(policy.ageMs)}, ${file(policy.file)}`),
   policy.agreement ? agreementItem(policy.agreement) : null,
+  policy.canary ? canaryItem(policy.canary) : null,
   policy.lastError ? make("div", { class: "error" }, policy.lastError) : null);
 }
 
