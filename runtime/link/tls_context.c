@@ -174,7 +174,19 @@ static bool suite_serves(SSL_CTX *ssl, const char *name, bool is_13)
 	return serves;
 }
 
-// Names with ':' between them. Those of TLS 1.3 begin with TLS_; a version of which none is named is not spoken.
+// Those of TLS 1.2 and of 1.3; a version of which none is named is not spoken.
+static bool use_suites(SSL_CTX *ssl, const char *old, const char *new)
+{
+	if (new[0] == '\0')
+		return SSL_CTX_set_max_proto_version(ssl, TLS1_2_VERSION) == 1 &&
+		       SSL_CTX_set_cipher_list(ssl, old) == 1;
+	if (old[0] == '\0')
+		return SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+		       SSL_CTX_set_ciphersuites(ssl, new) == 1;
+	return SSL_CTX_set_cipher_list(ssl, old) == 1 && SSL_CTX_set_ciphersuites(ssl, new) == 1;
+}
+
+// Names with ':' between them. Those of TLS 1.3 begin with TLS_.
 static bool set_ciphers(SSL_CTX *ssl, const char *names, char *why, size_t size)
 {
 	char rest[CIPHERS_SIZE], old[CIPHERS_SIZE] = "", new[CIPHERS_SIZE] = "";
@@ -192,13 +204,10 @@ static bool set_ciphers(SSL_CTX *ssl, const char *names, char *why, size_t size)
 		size_t len = strlen(list);
 		snprintf(list + len, CIPHERS_SIZE - len, "%s%s", len > 0 ? ":" : "", name);
 	}
-	if (new[0] == '\0')
-		return SSL_CTX_set_max_proto_version(ssl, TLS1_2_VERSION) == 1 &&
-		       SSL_CTX_set_cipher_list(ssl, old) == 1;
-	if (old[0] == '\0')
-		return SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
-		       SSL_CTX_set_ciphersuites(ssl, new) == 1;
-	return SSL_CTX_set_cipher_list(ssl, old) == 1 && SSL_CTX_set_ciphersuites(ssl, new) == 1;
+	bool used = use_suites(ssl, old, new);
+	if (!used)
+		snprintf(why, size, "ciphers: %s", mp_tls_cause());
+	return used;
 }
 
 static int on_new_session(SSL *ssl, SSL_SESSION *session);

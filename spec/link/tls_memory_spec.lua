@@ -28,27 +28,80 @@ describe("TLS", function()
   local function context(options) return tls:context(options) end
 
   -- As many as the suite has time for, or all (scripts/torture).
-  local function every(total)
-    return tonumber(os.getenv "MOONPOOL_TORTURE") or math.max(1, math.floor(total / 40))
+  local function every(total, tried)
+    return tonumber(os.getenv "MOONPOOL_TORTURE") or math.max(1, math.floor(total / tried))
   end
 
   it("survives each allocation of OpenSSL's that fails: a context is there or it is told why not", function()
-    local options = { ca = "ca.pem", crl = "crl.pem", cert = "client.pem", key = "client.key" }
-    assert(context(options))
-    C.spec_openssl_fail_at(0)
-    assert(context(options))
-    local total, failed = tonumber(C.spec_openssl_count()), 0
-    for nth = 1, total, every(total) do
-      C.spec_openssl_fail_at(nth)
-      local made, why = context(options)
+    for _, options in ipairs { { ca = "ca.pem", crl = "crl.pem", cert = "client.pem", key = "client.key" },
+      { unverified = true, ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256" },
+      { unverified = true, ciphers = "TLS_AES_128_GCM_SHA256" },
+      { unverified = true, ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256" } } do
+      assert(context(options))
       C.spec_openssl_fail_at(0)
+      assert(context(options))
+      local total, failed = tonumber(C.spec_openssl_count()), 0
+      for nth = 1, total, every(total, 12) do
+        C.spec_openssl_fail_at(nth)
+        local made, why = context(options)
+        C.spec_openssl_fail_at(0)
+        if not made then
+          failed = failed + 1
+          assert.is_true(#why > 0)
+        end
+      end
+      assert.is_true(failed > 0)
+      assert(context(options))
+    end
+  end)
+
+  it("makes no context without memory of its own, and says so", function()
+    local options = { ca = "ca.pem", cert = "client.pem", key = "client.key" }
+    local failed = 0
+    for nth = 1, 10 do
+      C.mp_mem_fail_at(nth, false)
+      local made, why = context(options)
+      C.mp_mem_fail_at(0, false)
       if not made then
         failed = failed + 1
         assert.is_true(#why > 0)
       end
     end
-    assert.is_true(failed > 0)
+    assert.is_true(failed >= 2)
     assert(context(options))
+  end)
+
+  it("signs, and believes signatures, as ever or not at all, whichever allocation of OpenSSL's fails", function()
+    local pem, key = ffi.gc(ffi.new "struct mp_buf", C.mp_buf_deinit), ffi.new "uint8_t[32]"
+    C.mp_buf_init(pem)
+    assert.equal(0, C.mp_sign_new_key(pem, key))
+    local signature, signer = ffi.new "uint8_t[64]", ffi.new "uint8_t[32]"
+    local function sign() return C.mp_sign_text(pem.data, pem.len, "text", 4, signature, signer) end
+    assert.equal(0, sign())
+    local good = ffi.string(signature, 64)
+    local deeds = {
+      function() return C.mp_sign_is_good(key, "text", 4, good) and 0 or C.MP_ENOMEM end,
+      function() return C.mp_sign_is_good(key, "Text", 4, good) and 1 or 0 end,
+      sign,
+      function()
+        local another, its_key = ffi.gc(ffi.new "struct mp_buf", C.mp_buf_deinit), ffi.new "uint8_t[32]"
+        C.mp_buf_init(another)
+        return C.mp_sign_new_key(another, its_key)
+      end,
+    }
+    for i, deed in ipairs(deeds) do
+      C.spec_openssl_fail_at(0)
+      assert.equal(0, deed())
+      local total = tonumber(C.spec_openssl_count())
+      for nth = 1, total, every(total, 40) do
+        C.spec_openssl_fail_at(nth)
+        local rc = deed()
+        C.spec_openssl_fail_at(0)
+        assert.is_true(rc == 0 or i ~= 2 and (rc == C.MP_ENOMEM or rc == C.MP_EINVAL), i .. ": " .. rc)
+      end
+      assert.equal(0, deed())
+      if i == 3 then assert.equal(good, ffi.string(signature, 64)) end
+    end
   end)
 
   it("judges certificates as ever, or not at all, whichever allocation of OpenSSL's fails", function()
@@ -70,8 +123,8 @@ describe("TLS", function()
     end
     life(0)
     local total = life(0)
-    for nth = 1, 40 do life(nth) end -- where the connection is made
-    for nth = 41, total, every(total) do life(nth) end
+    for nth = 1, 30 do life(nth) end -- where the connection is made
+    for nth = 31, total, every(total, 15) do life(nth) end
   end)
 
   it("survives each allocation of OpenSSL's that fails: a connection is there or has ended", function()
@@ -97,7 +150,7 @@ describe("TLS", function()
     end
     life(0)
     local total = life(0)
-    for nth = 1, total, every(total) do life(nth) end
+    for nth = 1, total, every(total, 15) do life(nth) end
   end)
 
   it("survives each allocation of its own that fails", function()
