@@ -67,7 +67,8 @@ end
 jit.off(end_loop)
 
 -- options: policy, options, key, paths, retry, retryOptions (so also reconnect, speculate, failover), where,
--- memoryBytes, watch, seed, sim (a simulated loop, whose time is passed by p:pass)
+-- memoryBytes, watch, seed, canary (share for a changed balance policy), sim (a simulated loop, whose time is passed by
+-- p:pass)
 function policies.try(options)
   options = options or {}
   local config = ffi.new "struct mp_policies_config"
@@ -78,6 +79,7 @@ function policies.try(options)
   config.watch = options.watch or false
   config.choices[0].policy, config.choices[0].options = options.policy, options.options
   config.choices[0].key = options.key or "loadBalancing"
+  config.choices[0].canary.share = options.canary or 0
   for kind, name in ipairs { "retry", "reconnect", "speculate", "failover" } do
     config.choices[kind].policy, config.choices[kind].options = options[name], options[name .. "Options"]
   end
@@ -104,7 +106,8 @@ function policies.try(options)
   C.mp_policies_listen(self.handle, callback(self, "void (*)(void *, const struct mp_policy_event *)",
     function(_, event)
       self.events[#self.events + 1] = {
-        kind = event.kind == C.MP_POLICY_RELOADED and "reloaded" or "error", name = ffi.string(event.name),
+        kind = event.canary ~= nil and "canary" or event.kind == C.MP_POLICY_RELOADED and "reloaded" or "error",
+        name = ffi.string(event.name),
         file = ffi.string(event.file), generation = event.generation, message = ffi.string(event.message),
       }
       if self.on_event then self.on_event(event) end
