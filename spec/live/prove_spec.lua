@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A change of a policy, taken all the way on a real Cassandra as docs/prove.md does it: compared, asked about recorded
--- requests, asked beside the one in force. A version that sends all to one host shows at each of these, one that is
--- good does not.
+-- requests, asked beside the one in force, put into force by parts. A version that sends all to one host shows at each
+-- of these, one that is good does not.
 local json = require "moonpool.cli.json"
 local live = require "spec.support.live"
 local it = live.inCoroutine(it)
@@ -84,6 +84,33 @@ describe("a policy on its way to production", function()
     assert.is_true(agreement.latencyMs > 0 and pool:policies().shadow.fuelPerCall > 0)
     assert.same({ "Steady", 1, 0 }, { pool:policies().balance.name, pool:policies().balance.generation,
       #told.policyError })
+    load:stop()
+    assert.equal(0, #load.failed, tostring(load.failed[1]))
+    pool:close()
+  end)
+
+  it("comes into force by parts when it is good, and is taken back when it is not", function()
+    local path = write("serving.lua", STEADY)
+    local pool = live.pool { logging = { level = "off" }, loadBalancing = { policy = path,
+      canary = { share = 0.2, lasting = "2s", requests = 100, abortIf = { p99 = false } } } } -- a machine may be busy
+    local told = live.listen(pool, "policyCanary")
+    local load = live.read_and_write(pool, live.rows(pool, "prove", 2))
+    local function ends(text)
+      local seen = #told.policyCanary
+      write("serving.lua", text)
+      live.eventually(30000, "the trial ends", function()
+        local last = told.policyCanary[#told.policyCanary]
+        return #told.policyCanary > seen and last[1].state ~= "running" and last[1].state ~= "waiting"
+      end)
+      return told.policyCanary[#told.policyCanary][1]
+    end
+    local one = ends(ONE)
+    assert.equal("takenBack", one.state, one.reason)
+    assert.equal(0, one.requests) -- it was found while it was only asked
+    assert.same({ "Steady", 1 }, { pool:policies().balance.name, pool:policies().balance.generation })
+    local calm = ends(CALM)
+    assert.equal("promoted", calm.state, calm.reason)
+    assert.equal("Calm", pool:policies().balance.name)
     load:stop()
     assert.equal(0, #load.failed, tostring(load.failed[1]))
     pool:close()

@@ -119,8 +119,8 @@ MP_COLD void mp_shadow_note(struct mp_shadow *shadow, const struct mp_request *r
 	const struct mp_request_state *state = request->state;
 	const struct mp_plan *plan = &state->plan;
 	mp_sampler_next(&shadow->sampler, session->config.shadow_share);
-	if (session->away && mp_serving_keeps(&session->serving, view))
-		return; // no policy is asked about it
+	if ((session->away && mp_serving_keeps(&session->serving, view)) || (view->arms & MP_ARM_BALANCE) != 0)
+		return; // no policy is asked about it, or not the one in force: a candidate for its place
 	mp_task_post(session->loop, &shadow->ask, MP_PHASE_AFTER);
 	if (!has_room(shadow, state->placement)) {
 		session->counters.shadow_missed++;
