@@ -17,12 +17,12 @@ function answers.moonpool(count)
   local value
   for _ = 1, count do
     key = key + 1
-    local result, err = pool:execute(statement, { key })
+    local result, err = pool:run(statement, key)
     if not result then
       ngx.log(ngx.ERR, tostring(err))
       return ngx.exit(503)
     end
-    value = result.rows[1].value
+    value = result:first().value
   end
   ngx.print(value)
 end

@@ -14,40 +14,47 @@
 #include "script/core.h"
 #include "script/runtime_internal.h"
 
-#define END_MS   10000               // how long guests may take to close at the end
-#define GRACE_MS 2000                // for handlers when the program has ended otherwise
-#define CLOSURES "moonpool.closures" // { [C function] = its closure }, which would be garbage otherwise
+#define END_MS   10000 // how long guests may take to close at the end
+#define GRACE_MS 2000  // for handlers when the program has ended otherwise
 #define ENTER    "moonpool.enter"
 #define LEAVE    "moonpool.leave"
 
 // ---- calls from the loop ----------------------------------------------------------------------------------
 
+struct closure {
+	lua_CFunction fn;
+	int table, place;
+};
+
 // Protected.
 static int make_closure(lua_State *L)
 {
-	lua_CFunction fn = *(lua_CFunction *)lua_touserdata(L, 1);
-	lua_pushlightuserdata(L, (void *)(uintptr_t)fn);
-	lua_pushcfunction(L, fn);
-	lua_getfield(L, LUA_REGISTRYINDEX, CLOSURES);
-	lua_insert(L, -3);
-	lua_rawset(L, -3);
+	const struct closure *made = lua_touserdata(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, made->table);
+	lua_pushcfunction(L, made->fn);
+	lua_rawseti(L, -2, made->place);
 	return 0;
 }
 
-// On the scratch state, which has CLOSURES at index 1. False: out of memory, nothing is pushed.
-static bool push_closure(lua_State *L, lua_CFunction fn)
+// On the scratch state, which has the closures at index 1 by their places in `called`: else they would be garbage.
+// False: out of memory, nothing is pushed.
+static bool push_closure(struct mp_runtime *runtime, lua_CFunction fn)
 {
-	lua_pushlightuserdata(L, (void *)(uintptr_t)fn);
-	lua_rawget(L, 1);
-	if (MP_LIKELY(!lua_isnil(L, -1)))
-		return true;
-	lua_pop(L, 1);
-	if (lua_cpcall(L, make_closure, &fn) != 0) {
-		lua_pop(L, 1);
-		return false;
+	lua_State *L = runtime->scratch;
+	uint32_t i = 0;
+	while (i < runtime->called_count && runtime->called[i] != fn)
+		i++;
+	if (MP_UNLIKELY(i == runtime->called_count)) {
+		i = i < MP_ARRAY_LEN(runtime->called) ? i : i - 1; // the last place is shared
+		struct closure made = {fn, runtime->closures_ref, (int)i + 1};
+		if (lua_cpcall(L, make_closure, &made) != 0) {
+			lua_pop(L, 1);
+			return false;
+		}
+		runtime->called[i] = fn;
+		runtime->called_count = i + 1;
 	}
-	lua_pushlightuserdata(L, (void *)(uintptr_t)fn);
-	lua_rawget(L, 1);
+	lua_rawgeti(L, 1, (int)i + 1);
 	return true;
 }
 
@@ -58,7 +65,7 @@ lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void
 	const char *text = "not enough memory";
 	mp_runtime_collect(L);
 	// The scratch state's stack has room for this: every use of it is balanced.
-	if (MP_LIKELY(push_closure(L, fn))) {
+	if (MP_LIKELY(push_closure(runtime, fn))) {
 		lua_pushlightuserdata(L, data);
 		int rc = lua_pcall(L, 1, nresults, 0);
 		mp_runtime_collect(L);
@@ -274,7 +281,9 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	mp_timer_init(&runtime->grace, loop, on_grace, runtime);
 	runtime->scratch = lua_newthread(L);
 	runtime->scratch_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	(void)luaL_newmetatable(L, CLOSURES); // or the one that is there
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	runtime->closures_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_xmove(L, runtime->scratch, 1);
 	uint64_t chance = mp_rand_u64(mp_loop_rand(loop));
 	memcpy(runtime->uuid_node, &chance, sizeof(runtime->uuid_node));
@@ -325,6 +334,7 @@ void mp_runtime_free(struct mp_runtime *runtime)
 	while (runtime->all.count > 0)
 		mp_waiter_destroy(mp_waiter_of_all(mp_list_first(&runtime->all)));
 	mp_free(runtime->seats);
+	luaL_unref(runtime->scratch, LUA_REGISTRYINDEX, runtime->closures_ref);
 	luaL_unref(runtime->scratch, LUA_REGISTRYINDEX, runtime->scratch_ref);
 	if (runtime->owns_loop)
 		mp_loop_free(runtime->loop);

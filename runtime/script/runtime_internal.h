@@ -15,6 +15,9 @@ struct mp_runtime {
 	bool ending;        // nothing of the user's runs any more
 	lua_State *scratch; // for protected calls from the loop; its stack is empty between them
 	int scratch_ref;
+	int closures_ref;         // of the functions that were called from the loop, in the order of `called`
+	lua_CFunction called[16]; // found faster than by a table of Lua's
+	uint32_t called_count;
 	struct mp_beat *beat;      // of the loop's thread
 	uint64_t handler_ns;       // since when it runs, 0: what runs is none
 	struct mp_blocks blocks;   // handlers that held the loop up

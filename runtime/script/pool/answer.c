@@ -56,19 +56,22 @@ int mp_core_answer(lua_State *L)
 
 static int push_all(lua_State *L)
 {
-	return push(L, lua_touserdata(L, 1));
+	struct mp_lua_answer *answer = lua_touserdata(L, 1);
+	answer->parts = push(L, answer);
+	return answer->parts;
 }
 
 // A coroutine of the host's goes on later: the answer is read now.
 static void leave_at_seat(struct mp_lua_answer *answer, struct mp_waiter *visitor)
 {
-	const int count = 2 + MP_RESULT_PARTS;
-	lua_State *from = mp_runtime_protect(answer->pool->runtime, push_all, answer, count);
+	const int most = 2 + MP_RESULT_PARTS;
+	lua_State *from = mp_runtime_protect(answer->pool->runtime, push_all, answer, most);
 	lua_State *co = mp_waiter_state(visitor);
 	end(answer);
 	if (MP_LIKELY(from != NULL)) {
-		lua_xmove(from, co, count);
-		mp_waiter_resume(visitor, count);
+		lua_pop(from, most - answer->parts);
+		lua_xmove(from, co, answer->parts);
+		mp_waiter_resume(visitor, answer->parts);
 		return;
 	}
 	lua_pushnil(co);

@@ -11,6 +11,7 @@ struct mp_lua_answer {
 	struct mp_request *request; // NULL: it was taken
 	const struct mp_outcome *outcome;
 	struct mp_lua_op *op; // NULL: there is nothing but the request (direct.c)
+	int parts;            // how many values were pushed for it
 };
 
 // Brings it to the coroutine that waits. The request is over afterwards.

@@ -7,7 +7,7 @@
 
 static void on_done(struct mp_request *request, const struct mp_outcome *outcome)
 {
-	struct mp_lua_answer answer = {request->data[0], request, outcome, NULL};
+	struct mp_lua_answer answer = {request->data[0], request, outcome, NULL, 0};
 	mp_lua_answer_bring(answer, request->data[1]);
 }
 

@@ -126,7 +126,7 @@ int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str
 static int settle_future(lua_State *L)
 {
 	struct mp_lua_op *op = lua_touserdata(L, 1);
-	struct mp_lua_answer answer = {op->pool, op->request, op->outcome, op};
+	struct mp_lua_answer answer = {op->pool, op->request, op->outcome, op, 0};
 	lua_rawgeti(L, LUA_REGISTRYINDEX, op->future_ref);
 	luaL_unref(L, LUA_REGISTRYINDEX, op->future_ref);
 	mp_lua_answer_push(L, &answer);
@@ -144,7 +144,7 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 		mp_lua_op_give(op);
 		return;
 	}
-	struct mp_lua_answer answer = {op->pool, request, outcome, op};
+	struct mp_lua_answer answer = {op->pool, request, outcome, op, 0};
 	mp_lua_answer_bring(answer, op->waiter);
 }
 
