@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S  1000000000u
-#define WARM_UP_S 1.2 // a session reads the topology once more a second after it connected
+#define NS_PER_S 1000000000u
+#define WARM_UP_S \
+	1.2 // unless asked for another: a session reads the topology once more a second after it connected
 
 static uint64_t read_clock(clockid_t clock)
 {
@@ -65,13 +66,17 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		{"outstanding", required_argument, NULL, 'o'},
 		{"seconds", required_argument, NULL, 's'},
 		{"tls", required_argument, NULL, 't'},
+		{"warmup", required_argument, NULL, 'u'},
 		{"policies", required_argument, NULL, 'f'},
 		{"swap-ms", required_argument, NULL, 'w'},
 		{"rows", required_argument, NULL, 'r'},
+		{"nodes", required_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	*options = (struct bench_options){.port = 19500, .version = 4, .outstanding = 256, .seconds = 1};
+	*options =
+		(struct bench_options){.port = 19500, .version = 4, .outstanding = 256, .nodes = 3, .seconds = 1};
+	options->warm_up = WARM_UP_S;
 	options->rows = rows_of("kv");
 	int option;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -81,13 +86,17 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		case 'o': options->outstanding = (unsigned)number("--outstanding", optarg, 1, 65536); break;
 		case 's': options->seconds = number("--seconds", optarg, 0.01, 600); break;
 		case 't': options->tls = optarg; break;
+		case 'u': options->warm_up = number("--warmup", optarg, 0, 60); break;
 		case 'f': options->policies = optarg; break;
 		case 'w': options->swap_ms = number("--swap-ms", optarg, 0, 1e6); break;
 		case 'r': options->rows = rows_of(optarg); break;
+		case 'n': options->nodes = (unsigned)number("--nodes", optarg, 1, 1000); break;
 		default:
-			printf("usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1]"
-			       " [--tls CA] [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]\n",
-			       argv[0]);
+			printf(
+				"usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1] [--warmup 1.2]"
+				" [--tls CA] [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]"
+				" [--nodes 3]\n",
+				argv[0]);
 			exit(option == 'h' ? 0 : 2);
 		}
 	}
@@ -101,7 +110,7 @@ void bench_window_init(struct bench_window *window, const struct bench_options *
 	*window = (struct bench_window){
 		.phase = BENCH_WARM_UP,
 		.length_ns = (uint64_t)(options->seconds * NS_PER_S),
-		.due_ns = bench_now_ns() + (uint64_t)(WARM_UP_S * NS_PER_S),
+		.due_ns = bench_now_ns() + (uint64_t)(options->warm_up * NS_PER_S),
 	};
 }
 

@@ -14,7 +14,9 @@ struct bench_options {
 	unsigned port;
 	unsigned version;     // of the protocol: 4 or 5
 	unsigned outstanding; // requests in flight
-	double seconds;       // measured, after a warm-up
+	unsigned nodes;       // raw_client: one connection to each
+	double warm_up;       // seconds before those that are measured
+	double seconds;       // measured
 	const struct bench_rows *rows;
 	const char *tls;      // PEM file of the authority of a server that speaks it; NULL: none
 	const char *policies; // a folder whose policies are used before the built-in ones; NULL: none

@@ -132,17 +132,20 @@ static void seal(struct peer *peer)
 static int on_envelope(void *data, const struct mp_envelope *envelope)
 {
 	struct peer *peer = data;
+	bool is_execute = envelope->opcode == MP_OP_EXECUTE;
+	if (MP_UNLIKELY(!is_execute))
+		seal(peer); // what is larger than a segment must be alone
 	if (peer->segmented && peer->segment == NO_SEGMENT)
 		peer->segment = mp_segment_begin(&peer->out);
 	int rc;
-	if (MP_LIKELY(envelope->opcode == MP_OP_EXECUTE))
+	if (MP_LIKELY(is_execute))
 		rc = answer_execute(peer, envelope);
 	else
 		rc = null_answer(&peer->server->cluster, peer->node, envelope, &peer->out);
 	if (rc != 0)
 		return rc;
 	if (peer->segmented) {
-		if (peer->out.len - peer->segment >= SEGMENT_FULL)
+		if (!is_execute || peer->out.len - peer->segment >= SEGMENT_FULL)
 			seal(peer);
 	} else if (envelope->opcode == MP_OP_STARTUP) {
 		peer->dec.version = envelope->version;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least that a client can do, as the measure of all others: three connections, a fixed number of EXECUTEs in
-// flight, and for each answer the same request again under the same stream id. No routing, no decoding of rows, no
-// allocation, no deadline, no time stamp. What a read brings leaves as one write. It never sleeps: it looks at its
-// three sockets in turn, so its figures are those of a core that does nothing else.
+// The least that a client can do, as the measure of all others: a connection to each of three nodes, a fixed number of
+// EXECUTEs in flight, and for each answer the same request again under the same stream id. No routing, no decoding of
+// rows, no allocation, no deadline, no time stamp. What a read brings leaves as one write. It never sleeps: it looks at
+// its sockets in turn, or, of more than a few (--nodes), at those that epoll names, so its figures are those of a core
+// that does nothing else.
 //
 // It sends what moonpool sends: the same statement and parameters, on v5 in segments with valid checksums.
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +22,8 @@
 #include "wire/message.h"
 #include "wire/segment.h"
 
-#define CONNECTIONS 3
+#define LOOKED_AT   8 // connections that are looked at without epoll
+#define EVENTS_MAX  64
 #define READ_BYTES  (256u << 10)
 #define ANSWER_MAX  (1u << 20)
 #define BUFFER      (READ_BYTES + ANSWER_MAX)
@@ -31,12 +35,15 @@ struct conn {
 	uint32_t first; // how many requests it begins with
 	uint8_t *bytes; // received and not used
 	size_t len;
+	size_t missing;  // v5: of an answer that takes several segments
+	uint16_t stream; // of that one
 	struct mp_buf out;
 };
 
 struct raw {
 	struct bench_options options;
-	struct conn conns[CONNECTIONS];
+	struct conn *conns;           // one to each of options.nodes
+	int epoll;                    // -1: all are looked at
 	uint8_t request[REQUEST_MAX]; // the EXECUTE, for stream 0
 	size_t request_len;
 	size_t key_at;
@@ -59,6 +66,11 @@ static uint32_t load_u32(const uint8_t *at)
 static uint32_t load_u24_le(const uint8_t *at)
 {
 	return (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
+}
+
+static uint16_t stream_of(const uint8_t *header)
+{
+	return (uint16_t)(header[2] << 8 | header[3]);
 }
 
 // ---- sending
@@ -97,6 +109,13 @@ static void flush(struct conn *conn)
 // ---- receiving
 // ------------------------------------------------------------------------------------------------------
 
+static void answer(struct raw *raw, struct conn *conn, uint16_t stream)
+{
+	raw->answered++;
+	if (!raw->over)
+		append_request(raw, conn, stream);
+}
+
 // Answers to whole envelopes; returns the bytes that were used.
 static size_t take_envelopes(struct raw *raw, struct conn *conn, const uint8_t *bytes, size_t len)
 {
@@ -111,20 +130,39 @@ static size_t take_envelopes(struct raw *raw, struct conn *conn, const uint8_t *
 			die("EXECUTE");
 		}
 		at += size;
-		raw->answered++;
-		if (!raw->over)
-			append_request(raw, conn, (uint16_t)(header[2] << 8 | header[3]));
+		answer(raw, conn, stream_of(header));
 	}
 	return at;
 }
 
-static void take_legacy(struct raw *raw, struct conn *conn)
+static void drop(struct conn *conn, size_t used)
 {
-	size_t used = take_envelopes(raw, conn, conn->bytes, conn->len);
-	memmove(conn->bytes, conn->bytes + used, conn->len - used);
+	if (used > 0)
+		memmove(conn->bytes, conn->bytes + used, conn->len - used);
 	conn->len -= used;
 	if (conn->out.len > 0)
 		flush(conn);
+}
+
+static void take_legacy(struct raw *raw, struct conn *conn)
+{
+	drop(conn, take_envelopes(raw, conn, conn->bytes, conn->len));
+}
+
+// A segment that is a part of one envelope. It is answered once its last byte is here.
+static void take_part(struct raw *raw, struct conn *conn, const uint8_t *payload, size_t len)
+{
+	if (conn->missing == 0) {
+		if (len < MP_ENVELOPE_HEADER || payload[4] != MP_OP_RESULT)
+			die("a part of an answer");
+		conn->missing = MP_ENVELOPE_HEADER + load_u32(payload + 5);
+		conn->stream = stream_of(payload);
+	}
+	if (len > conn->missing)
+		die("the end of an answer");
+	conn->missing -= len;
+	if (conn->missing == 0)
+		answer(raw, conn, conn->stream);
 }
 
 static void take_segments(struct raw *raw, struct conn *conn)
@@ -135,6 +173,7 @@ static void take_segments(struct raw *raw, struct conn *conn)
 		if (mp_crc24(header, 3) != load_u24_le(header + 3))
 			die("a segment's header");
 		size_t len = load_u24_le(header) & MP_SEGMENT_PAYLOAD_MAX;
+		bool self_contained = (header[2] & 2) != 0;
 		size_t size = MP_SEGMENT_HEADER + len + MP_SEGMENT_TRAILER;
 		if (size > conn->len - at)
 			break;
@@ -142,15 +181,14 @@ static void take_segments(struct raw *raw, struct conn *conn)
 		if (mp_crc32_segment(payload, len) != (load_u24_le(payload + len) | (uint32_t)payload[len + 3] << 24))
 			die("a segment's checksum");
 		size_t segment = mp_segment_begin(&conn->out);
-		if (take_envelopes(raw, conn, payload, len) != len)
+		if (!self_contained)
+			take_part(raw, conn, payload, len);
+		else if (take_envelopes(raw, conn, payload, len) != len)
 			die("a segment's end");
 		mp_segment_end(&conn->out, segment);
 		at += size;
 	}
-	memmove(conn->bytes, conn->bytes + at, conn->len - at);
-	conn->len -= at;
-	if (conn->out.len > 0)
-		flush(conn);
+	drop(conn, at);
 }
 
 static void read_some(struct raw *raw, struct conn *conn)
@@ -237,11 +275,11 @@ static void shake_hands(struct raw *raw, struct conn *conn)
 	make_request(raw, ask(conn, version >= 5, MP_OP_RESULT));
 }
 
+// Addresses as null_server has them.
 static void connect_to(struct raw *raw, struct conn *conn, uint32_t node)
 {
-	struct mp_addr addr = mp_addr_v4(127, 0, 0, (uint8_t)(1 + node), (uint16_t)raw->options.port);
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(addr.port)};
-	memcpy(&to.sin_addr, addr.ip, 4);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)raw->options.port)};
+	to.sin_addr.s_addr = htonl(0x7f000001u + node / 250 * 256 + node % 250);
 	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
 	if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&to, sizeof(to)) != 0 ||
@@ -252,6 +290,24 @@ static void connect_to(struct raw *raw, struct conn *conn, uint32_t node)
 	if (conn->bytes == NULL || mp_buf_reserve(&conn->out, READ_BYTES) == NULL)
 		die("memory");
 	shake_hands(raw, conn);
+	struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = conn};
+	if (raw->epoll >= 0 && epoll_ctl(raw->epoll, EPOLL_CTL_ADD, conn->fd, &wanted) != 0)
+		die("epoll_ctl");
+}
+
+static void connect_all(struct raw *raw)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	raw->conns = calloc(raw->options.nodes, sizeof(*raw->conns));
+	raw->epoll = raw->options.nodes > LOOKED_AT ? epoll_create1(EPOLL_CLOEXEC) : -1;
+	if (raw->conns == NULL || (raw->options.nodes > LOOKED_AT && raw->epoll < 0))
+		die("start");
+	for (uint32_t i = 0; i < raw->options.nodes; i++)
+		connect_to(raw, &raw->conns[i], i);
 }
 
 // ---- the loop
@@ -259,10 +315,10 @@ static void connect_to(struct raw *raw, struct conn *conn, uint32_t node)
 
 static void begin(struct raw *raw)
 {
-	for (uint32_t i = 0; i < CONNECTIONS; i++) {
+	uint32_t nodes = raw->options.nodes;
+	for (uint32_t i = 0; i < nodes; i++) {
 		struct conn *conn = &raw->conns[i];
-		uint32_t count =
-			raw->options.outstanding / CONNECTIONS + (i < raw->options.outstanding % CONNECTIONS);
+		uint32_t count = raw->options.outstanding / nodes + (i < raw->options.outstanding % nodes);
 		if (count == 0)
 			continue;
 		size_t segment = raw->options.version >= 5 ? mp_segment_begin(&conn->out) : 0;
@@ -276,8 +332,15 @@ static void begin(struct raw *raw)
 
 static void turn(struct raw *raw)
 {
-	for (uint32_t i = 0; i < CONNECTIONS; i++)
-		read_some(raw, &raw->conns[i]);
+	if (raw->epoll < 0) {
+		for (uint32_t i = 0; i < raw->options.nodes; i++)
+			read_some(raw, &raw->conns[i]);
+		return;
+	}
+	struct epoll_event events[EVENTS_MAX];
+	int count = epoll_wait(raw->epoll, events, EVENTS_MAX, 0);
+	for (int i = 0; i < count; i++)
+		read_some(raw, events[i].data.ptr);
 }
 
 static void drain(struct raw *raw, uint64_t sent)
@@ -291,10 +354,9 @@ int main(int argc, char **argv)
 {
 	struct raw raw = {0};
 	bench_options_read(&raw.options, argc, argv);
-	if (raw.options.outstanding > CONNECTIONS * 800)
-		raw.options.outstanding = CONNECTIONS * 800; // what fits a buffer at once
-	for (uint32_t i = 0; i < CONNECTIONS; i++)
-		connect_to(&raw, &raw.conns[i], i);
+	if (raw.options.outstanding > raw.options.nodes * 800)
+		raw.options.outstanding = raw.options.nodes * 800; // what fits a buffer at once
+	connect_all(&raw);
 	struct bench_window window;
 	bench_window_init(&window, &raw.options);
 	begin(&raw);

@@ -21,13 +21,35 @@ describe("bench/run", function()
   it("says how it is used, and which word it does not know", function()
     local said, status = sh "bench/run --help"
     assert.equal(0, status)
-    for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "policies", "connect",
-      "tls", "wire", "--quick" } do
+    for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "--plot", "policies", "rows",
+      "nodes", "connect", "memory", "tls", "wire", "--quick" } do
       assert.truthy(said:find(word, 1, true), said)
     end
     said, status = sh "bench/run polices"
     assert.equal(2, status)
     assert.truthy(said:find("unknown argument 'polices'", 1, true), said)
+  end)
+
+  it("measures answers of every size, many nodes, a first connect, and memory", function()
+    if not is_built() then
+      pending "the release build is not there"
+      return
+    end
+    local said, status = sh("MOONPOOL_BENCH_PORT=" .. ports.at(25) ..
+      " bench/run --only rows,nodes,connect,memory --quick --v5")
+    assert.equal(0, status, said)
+    local NUMBER, NONE = " +%d+%.%d+ |", " +%- |"
+    for _, what in ipairs { "kv", "kv1k", "kv10k", "wide" } do
+      assert.matches("\n| " .. what .. " +| +64 |" .. NUMBER:rep(3) .. NONE .. NUMBER:rep(2) .. "\n", said)
+    end
+    assert.matches("\n| page +| +6 |" .. NUMBER:rep(6) .. "\n", said)
+    for _, nodes in ipairs { 3, 30, 300, 1000 } do
+      assert.matches("\n| " .. nodes .. " +| +1024 |" .. NUMBER:rep(5) .. "\n", said)
+      assert.matches("\n| " .. nodes .. " +|" .. NUMBER:rep(4) .. "\n", said)
+    end
+    for _, what in ipairs { "host", "connection", "statement", "coroutine" } do
+      assert.matches("\n| " .. what .. " +| +%d+ | +%d+ |" .. NUMBER .. "\n", said)
+    end
   end)
 
   it("measures what policies cost", function()
