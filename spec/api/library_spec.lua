@@ -106,7 +106,7 @@ describe("the binary interface", function()
   it("may get more, which is recorded, and nothing else", function()
     local more, breaks = "the interface has more than is on record", "programs that were built against"
     local cases = {
-      { "MOONPOOL_EVENT_CONFIG_ERROR,", "MOONPOOL_EVENT_CONFIG_ERROR, MOONPOOL_EVENT_NEW,", more },
+      { "MOONPOOL_EVENT_POLICY_CANARY,", "MOONPOOL_EVENT_POLICY_CANARY, MOONPOOL_EVENT_NEW,", more },
       { "uint32_t count;$", "uint32_t count; int another;", more },
       { "MOONPOOL_TIMEOUT = -5", "MOONPOOL_TIMEOUT = -55", breaks },
       { "hosts_total, hosts_up, hosts_down;", "hosts_total, hosts_up;", breaks },
