@@ -71,6 +71,27 @@ describe("prepared statements and routing", function()
     world:close()
     connected()
     assert.is_nil(routed({ { "a", "text" }, { "b", "text" } }, { 0, 1 }, { ("x"):rep(70000), "y" }))
+    world:close()
+    connected()
+    assert.is_nil(routed({ { "a", "text" }, { "b", "text" } }, { 1, 0 }, { "x", false }))
+  end)
+
+  it("take keys of 64 components, the first 64 values of a statement, and no more", function()
+    local params, indexes, values, key = {}, {}, {}, {}
+    for i = 1, 65 do
+      local value = "v" .. i
+      params[i], indexes[i], values[i] = { "c" .. i, "text" }, i - 1, value
+      key[i] = "\0" .. string.char(#value) .. value .. "\0"
+    end
+    connected()
+    assert.is_nil(routed(params, indexes, values))
+    world:close()
+    connected()
+    assert.is_nil(routed(params, { 64 }, values))
+    world:close()
+    connected()
+    indexes[65] = nil
+    assert.is_true(token_of(table.concat(key, "", 1, 64)) == routed(params, indexes, values))
   end)
 
   it("lead requests to replicas", function()
