@@ -214,7 +214,7 @@ describe("a control socket", function()
       ['{"verb":"hosts","pool":0.5}'] = "there is no pool 0.5", ['{"verb":"hosts","pool":"1"}'] = "pool: a number",
       ['{"verb":"hosts","pol":1}'] = "a question has a verb, an argument and the number of a pool, nothing else",
       ['{"verb":"hosts","argument":"x"}'] = "hosts takes no argument", ['{"verb":"rollback"}'] = "wants an argument",
-      ['{"verb":"host"}'] = "unknown verb, did you mean hosts?, one of these expected: analyze, config, ",
+      ['{"verb":"host"}'] = "unknown verb, did you mean hosts?, one of these expected: analyze, canary, config, ",
       ['[1]'] = "unknown verb", ["5"] = "a question is an object", ["null"] = "this is no line of JSON",
     } do
       local answer = ask(line)
