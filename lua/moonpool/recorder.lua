@@ -12,10 +12,15 @@ Recorder.__index = Recorder
 
 local recorders = setmetatable({}, { __mode = "k" }) -- by pool
 
+-- A table that says itself what it is (an error) is a text, any other (the figures of a canary) a copy.
 local function shown(value)
   if type(value) == "string" then return core.redact(value) end
-  if type(value) == "table" then return core.redact(tostring(value)) end
-  return value
+  if type(value) ~= "table" then return value end
+  local meta = getmetatable(value)
+  if meta and (type(meta) ~= "table" or meta.__tostring) then return core.redact(tostring(value)) end
+  local copy = {}
+  for field, each in pairs(value) do copy[field] = shown(each) end
+  return copy
 end
 
 -- { number, event, at = milliseconds since 1970, and host and reason, or what = its fields }

@@ -328,8 +328,8 @@ void mp_policy_state_warm_up(struct mp_policy_state *state, const struct mp_view
 bool mp_policy_state_is_slow(struct mp_policy_state *state, char *why, size_t size)
 {
 	const char *file = state->files[0];
-	// What is asked seldom is not worth compiling.
-	bool is_hot = state->ops->is_hot;
+	// What is asked seldom is not worth compiling, and what is covered is not compiled on purpose.
+	bool is_hot = state->ops->is_hot && !mp_cover_is_on();
 	if (state->runs_dry)
 		snprintf(why, size, "%s: this policy takes too long on a cluster of a thousand nodes", file);
 	else if (state->loop_at[0] != '\0')

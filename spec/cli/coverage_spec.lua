@@ -93,6 +93,14 @@ describe("coverage", function()
     assert.equal(2, files)
   end)
 
+  it("tells a file once, however its specs name it, and does not call it slow", function()
+    local said, status = program.sh(("cd '%s' && '%s' new policy Both && '%s' test --coverage both_test.lua"):format(
+      folder, program.moonpool, program.moonpool))
+    assert.equal(0, status, said)
+    assert.equal(1, select(2, said:gsub("/both.lua: %d+ of %d+ lines", "")), said) -- explore{} and run{} do
+    assert.is_nil(said:find("machine code", 1, true), said)
+  end)
+
   it("tells the branches that were gone", function()
     local of = covered({ requests = 50 }, { requests = 50, tag = "batch" })
     local branches = of["covered.lua"].branches

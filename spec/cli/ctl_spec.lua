@@ -24,6 +24,8 @@ end
 pool:close()
 ]]
 
+local POLICY = "return balance { name = '%s', plan = function(plan) plan:hosts(localDc, inTurn) end }"
+
 local folder
 
 local function eventually(what, condition)
@@ -46,7 +48,9 @@ describe("moonpool ctl", function()
     policies.write(folder .. "/app.lua", APP:format(folder, folder, folder))
     policies.write(folder .. "/pool.lua", [[return { contactPoints = { "127.0.0.1" }, localDataCenter = "datacenter1",
       auth = { username = "ana", password = "CANARY", required = false }, requestTimeout = 5000,
-      decisionLog = { sample = 1 }, controlEval = true }]])
+      decisionLog = { sample = 1 }, controlEval = true,
+      loadBalancing = { policy = "mine.lua", canary = { lasting = "1h" } } }]])
+    policies.write(folder .. "/mine.lua", POLICY:format("Mine"))
     local command = "( '%s' run --embedded 3 --control %s/ctl.sock %s/app.lua > %s/log 2>&1 < /dev/null; "
     os.execute((command .. "touch %s/ended ) &"):format(program.moonpool, folder, folder, folder, folder))
     eventually("the application is ready", function() return io.open(folder .. "/ready") end)
@@ -83,7 +87,7 @@ describe("moonpool ctl", function()
       list = json("decisions 5").decisions
       return #list == 5 and list[5].outcome
     end)
-    assert.equal("TokenAwarePolicy", list[1].policy)
+    assert.equal("Mine", list[1].policy)
     local said = ctl "decisions 1"
     assert.matches("^%d%d:%d%d:%d%d%.%d%d%d  read LOCAL_ONE: 127%.0%.0%.%d:%d+ %(hosts of .-%), ", said)
     assert.equal(1, select(2, ctl "decisions many"))
@@ -92,6 +96,8 @@ describe("moonpool ctl", function()
   it("explains a plan", function()
     local plan = json "explain"
     assert.equal(3, #plan.hosts)
+    assert.same({ "Mine", 1 }, { plan.policy, plan.generation })
+    assert.matches("^Mine, generation 1\n# +HOST", (ctl "explain"))
     assert.matches("\n1 +127%.0%.0%.%d:", (ctl [[explain '{"keyspace":"ks","token":"42"}']]))
     local said, status = ctl "explain nonsense"
     assert.equal(1, status)
@@ -130,6 +136,23 @@ describe("moonpool ctl", function()
       return policies.read(folder .. "/log"):find "moonpool info: 127%.0%.0%.3:%d+ is up"
     end)
     assert.equal(0, select(2, ctl "log off"))
+  end)
+
+  it("says what is on trial, and that its plan is not the one explained", function()
+    ctl "events"
+    policies.write(folder .. "/mine.lua", POLICY:format("Yours"))
+    eventually("a trial", function() return json("canary status").canaries.balance end)
+    assert.matches("\nbalance: generation 2 %(Yours%) beside 1: running: .*\n  busiestHost ", (ctl "policies"))
+    assert.matches("^Mine, generation 1 %(not asked: generation 2, Yours, on trial%)\n#", (ctl "explain"))
+    assert.matches('policyCanary +{"figures":{"attempts":{', (ctl "events"))
+    assert.same({ "ended: balance\n", 0 }, { ctl "canary abort" })
+    assert.is_nil((ctl "policies"):find("Yours", 1, true))
+  end)
+
+  it("says at which socket nobody answers, and how another is named", function()
+    local said, status = program.sh(("XDG_RUNTIME_DIR='%s' '%s' ctl stats"):format(folder, program.moonpool))
+    assert.equal(1, status)
+    assert.matches("/moonpool.sock: no process serves it; --control PATH names another socket", said, 1, true)
   end)
 
   it("answers people in tables with a head, and programs in JSON, whatever they ask", function()

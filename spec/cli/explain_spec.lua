@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool explain, as a user runs it, on embedded clusters.
+local policies = require "spec.support.policies"
+
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
 local function explain(arguments)
@@ -66,6 +68,16 @@ describe("moonpool explain", function()
     os.remove(path)
     assert.equal(0, status, out)
     assert.truthy(out:find("replicas of the local datacentre, least loaded", 1, true), out)
+  end)
+
+  it("takes nothing that the process that serves has, and does none of its work", function()
+    local path, place = os.tmpname(), os.tmpname()
+    policies.write(path, ([[return { contactPoints = { "127.0.0.1" }, http = { listen = "%s/nowhere/page.sock" },
+      handlers = "%s/none.lua", decisionLog = { file = "%s" } }]]):format(path, path, place))
+    local out, status = explain("--embedded 3 --key 7 --config " .. path)
+    os.remove(path)
+    os.remove(place)
+    assert.equal(0, status, out)
   end)
 
   it("says what is wrong in one line", function()

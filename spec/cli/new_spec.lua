@@ -47,6 +47,9 @@ describe("moonpool new policy", function()
   end)
 
   it("writes over nothing, and says what is wrong", function()
+    local none, refused = moonpool "new policy Mine --folder nowhere"
+    assert.equal(1, refused)
+    assert.matches("--folder nowhere: there is no such folder: mkdir -p nowhere\n", none, 1, true)
     assert.equal(0, select(2, moonpool "new policy Mine"))
     local said, status = moonpool "new policy Mine"
     assert.equal(1, status)

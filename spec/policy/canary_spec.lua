@@ -2,6 +2,7 @@
 -- Canaries of balance policies in simulated clusters: what is bad is taken back before it met a hundredth of the
 -- requests, what is good serves all in the end, and everything that ends one in between.
 local canary = require "spec.policy.canary_trial"
+local recorder = require "moonpool.recorder"
 local it_in = require("spec.support.world").inside(it)
 
 local policy = canary.policy
@@ -126,6 +127,21 @@ describe("a canary", function()
         assert.equal(limit, now.figures[name].limit)
       end
       assert.is_nil(now.figures.disagreement)
+    end)
+  end)
+
+  it_in("is told with its figures to who asks what has happened", function(world)
+    canary.around(function()
+      local trial = trial_of(world)
+      local told = recorder.of(trial.pool)
+      trial:change(ONE_HOST)
+      assert.equal("takenBack", trial:settle().state)
+      local what
+      for _, event in ipairs((told:since(0))) do
+        if event.event == "policyCanary" then what = event.what end
+      end
+      assert.equal("takenBack", what.state)
+      assert.same({ 1.5, 1 }, { what.figures.busiestHost.limit, what.figures.busiestHost.candidate })
     end)
   end)
 

@@ -13,6 +13,8 @@ local shadow_lines = require "moonpool.cli.shadow_lines"
 local TIMEOUT_MS = 30000
 local FOLLOW_MS = 250
 
+local NO_CONTROL = "; --control PATH names another socket (moonpool run has one only with --control PATH)"
+
 local ctl = {}
 
 -- The options of a command that asks another process: which, and which of its pools.
@@ -52,6 +54,20 @@ function printers.reload() print "reloaded" end
 
 function printers.rollback(result, kind) print(("%s: generation %d serves"):format(kind, result.generation)) end
 
+local function figure_text(name, figure)
+  local limit = figure.limit and ("abortIf %.4g"):format(figure.limit) or "takes nothing back"
+  return ("  %-16s %10.4g  in force %10.4g  %s%s"):format(name, figure.candidate, figure.inForce, limit,
+    figure.confidence > 0 and ("  confidence %.5f"):format(figure.confidence) or "")
+end
+
+local function print_canary(kind, one)
+  print(("%s: generation %d (%s) beside %d: %s%s"):format(kind, one.generation, one.name, one.inForce, one.state,
+    one.reason ~= "" and ": " .. one.reason or ""))
+  print(("  %.0f of %.0f s, share %.2f %% of %.2f %%, %d requests beside %d, at least %d wanted"):format(one.seconds,
+    one.lasting, one.share * 100, one.wholeShare * 100, one.requests, one.requestsInForce, one.requestsWanted))
+  for _, name in ipairs(columns.sorted(one.figures)) do print(figure_text(name, one.figures[name])) end
+end
+
 function printers.policies(result)
   local list = {}
   for i, kind in ipairs(columns.sorted(result.policies)) do
@@ -61,26 +77,16 @@ function printers.policies(result)
   columns.print(list, { { "KIND", "kind" }, { "NAME", "name" }, { "GENERATION", "generation" }, { "CALLS", "calls" },
     { "ERRORS", "errors" }, { "FILE", "file" }, { "LAST ERROR", "lastError" } })
   for _, line in ipairs(shadow_lines.of(result.policies.shadow) or {}) do print(line) end
-end
-
-local function figure_text(name, figure)
-  local limit = figure.limit and ("abortIf %.4g"):format(figure.limit) or "takes nothing back"
-  return ("  %-16s %10.4g  in force %10.4g  %s%s"):format(name, figure.candidate, figure.inForce, limit,
-    figure.confidence > 0 and ("  confidence %.5f"):format(figure.confidence) or "")
+  for _, each in ipairs(list) do
+    if each.canary then print_canary(each.kind, each.canary) end
+  end
 end
 
 function printers.canary(result)
   if result.ended then return print("ended: " .. table.concat(result.ended, ", ")) end
   local kinds = columns.sorted(result.canaries)
   if #kinds == 0 then print "there was no canary" end
-  for _, kind in ipairs(kinds) do
-    local one = result.canaries[kind]
-    print(("%s: generation %d (%s) beside %d: %s%s"):format(kind, one.generation, one.name, one.inForce, one.state,
-      one.reason ~= "" and ": " .. one.reason or ""))
-    print(("  %.0f of %.0f s, share %.2f %% of %.2f %%, %d requests beside %d, at least %d wanted"):format(one.seconds,
-      one.lasting, one.share * 100, one.wholeShare * 100, one.requests, one.requestsInForce, one.requestsWanted))
-    for _, name in ipairs(columns.sorted(one.figures)) do print(figure_text(name, one.figures[name])) end
-  end
+  for _, kind in ipairs(kinds) do print_canary(kind, result.canaries[kind]) end
 end
 
 function printers.stats(result)
@@ -174,7 +180,9 @@ local function ask_once(options)
   local line = json.encode { verb = options.verb, argument = options.argument, pool = options.pool }
   local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
   if not ran then return say.failed(tostring(text)) end
-  if not text then return say.failed(path .. ": " .. why) end
+  if not text then
+    return say.failed(path .. ": " .. why .. (options.control and "" or NO_CONTROL))
+  end
   local answer = json.decode(text)
   if type(answer) ~= "table" then return say.failed(path .. ": this is no answer of moonpool") end
   if options.json then

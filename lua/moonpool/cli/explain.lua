@@ -50,6 +50,9 @@ local function embed(options, given)
   return cluster
 end
 
+-- This pool only plans: it listens nowhere, where the process that serves may do so, and does nothing by itself.
+local NOT_ASKED_FOR = { "http", "metrics", "handlers", "playbooks", "decisionLog" }
+
 -- A source of config.read, whose `given` may be changed still. --policy is as seen from the working folder.
 local function read_config(options)
   local source, why = config.read(options.config or { contactPoints = { "127.0.0.1" } }, nil, core.readFile)
@@ -57,6 +60,7 @@ local function read_config(options)
   local policy = options.policy
   if policy and paths.is_path(policy) then policy = paths.absolute(policy) end
   if policy then source.given.loadBalancing = { policy = policy } end
+  for _, key in ipairs(NOT_ASKED_FOR) do source.given[key] = nil end
   return source
 end
 
@@ -88,7 +92,7 @@ local function routing_key(pool, options)
   for i, name in ipairs(of.partitionKey) do
     local why
     values[i], why = encode_key(of.columns[name].type, options.key[i])
-    if not values[i] then return nil, why end
+    if not values[i] then return nil, ("--key (%s): %s"):format(name, why) end
   end
   return schema.compose(values)
 end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool new: a file to begin with, and its spec. Both pass `moonpool check` and `moonpool test` as they are.
+local core = require "moonpool.core_loader"
 local say = require "moonpool.cli.say"
 local templates = require "moonpool.cli.new_templates"
 
@@ -17,7 +18,7 @@ function new.define(parser)
   command:argument("what", "What is written."):choices { "policy" }
   command:argument("name", "Its name, as a configuration calls it: RackFirst."):argname "NAME"
   command:option("--kind", "The question that it answers."):argname "KIND":default "balance":choices(kinds())
-  command:option("--folder", "Where the files go."):argname "FOLDER":default "."
+  command:option("--folder", "Where the files go: a folder that is there."):argname "FOLDER":default "."
 end
 
 -- "RackFirst" is rack_first.lua, as is "RackFirstPolicy": as the names of policies are looked up. nil: it is no name.
@@ -71,6 +72,9 @@ function new.run(options)
   if there then
     there:close()
     return say.failed(spec_path .. " is there already, and is not overwritten")
+  end
+  if not core.listFolder(folder) then
+    return say.failed(("--folder %s: there is no such folder: mkdir -p %s"):format(folder, folder))
   end
   local ok, why = write(policy_path, filled(template.policy))
   if ok then ok, why = write(spec_path, filled(template.spec)) end

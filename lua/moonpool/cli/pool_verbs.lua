@@ -62,6 +62,8 @@ verbs.explain = { "What the balance policy plans now, for a request as JSON: {\"
     local called, plan, err = pcall(pool.explain, pool, request)
     if not called then return failure((tostring(plan):gsub("^[^ ]-:%d+: ", ""))) end
     if not plan then return failure(err) end
+    local policy = overview.policies(pool).balance
+    plan.policy, plan.generation, plan.canary = policy.name, policy.generation, policy.canary
     plan.ok, plan.hosts, plan.steps = true, json.list(plan.hosts or {}), plan.steps and json.list(plan.steps)
     return plan
   end, argument = "REQUEST", optional = true, words = 32 }
@@ -198,6 +200,9 @@ end
 function printers.version(result) print(("moonpool %s (%s)"):format(result.version, result.lua)) end
 
 function printers.explain(result)
+  local canary = result.canary
+  print(("%s, generation %d%s"):format(result.policy, result.generation,
+    canary and (" (not asked: generation %d, %s, on trial)"):format(canary.generation, canary.name) or ""))
   for i, host in ipairs(result.hosts) do host.number = i end
   columns.print(result.hosts, { { "#", "number" }, { "HOST", "host" },
     { "PLACE", function(host) return host.datacenter .. "/" .. host.rack end }, { "WHY", "why" } })
@@ -223,6 +228,7 @@ function printers.decisions(result)
     if request.table then where = where .. "." .. request.table end
     local plan = each.refused and "refused" or "no host"
     if first then plan = first.host .. " (" .. each.steps[first.step] .. ")" end
+    if each.canary then plan = plan .. (", by generation %d on trial"):format(each.generation) end
     print(("%s.%03d  %s%s%s %s: %s, %s"):format(os.date("!%H:%M:%S", math.floor(each.atMs / 1000)),
       each.atMs % 1000, request.kind, where, request.token and " " .. request.token or "", request.consistency, plan,
       became_of(outcome, first)))

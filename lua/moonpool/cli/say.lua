@@ -10,7 +10,9 @@ function say.plain(text)
   return (text:gsub("[%z\1-\8\11-\31\127]", "?"):gsub("\194[\128-\159]", "?"))
 end
 
+-- What was printed before comes before it, also where both go into one file.
 local function write(file, text)
+  if file ~= io.stdout then io.stdout:flush() end
   file:write(say.plain(core.redact(tostring(text))), "\n")
   file:flush()
 end

@@ -142,7 +142,9 @@ local BAD = { hostDown = "bad", connectionLost = "warn", breakerOpen = "bad", po
 local function what_of(event)
   if event.host then return event.host .. (event.reason and ": " .. event.reason or "") end
   local parts = {}
-  for name, value in pairs(event.what or {}) do parts[#parts + 1] = name .. "=" .. tostring(value) end
+  for name, value in pairs(event.what or {}) do -- of a canary's figures its reason tells the one that counts
+    if type(value) ~= "table" then parts[#parts + 1] = name .. "=" .. tostring(value) end
+  end
   table.sort(parts)
   return table.concat(parts, " ")
 end

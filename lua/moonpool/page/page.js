@@ -230,7 +230,8 @@ const NOTED = new Set(["connectionLost", "failover", "eventsDropped", "hostRemov
 function eventItem(event) {
   const style = GRAVE.has(event.event) ? "bad" : GOOD.has(event.event) ? "good" : NOTED.has(event.event) ? "warn" : "";
   const what = event.host !== undefined ? event.host + (event.reason ? ": " + event.reason : "") :
-    Object.entries(event.what || {}).map(([name, value]) => `${name} ${value}`).join(", ");
+    Object.entries(event.what || {})
+      .map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
   return make("li", { class: style }, make("time", { datetime: new Date(event.at).toISOString() }, clock(event.at)),
     make("b", {}, event.event), make("span", {}, what));
 }

@@ -5,6 +5,7 @@
 -- A branch is a way from a condition to another line: of what stands on one line only the line is told.
 local core = require "moonpool.core_loader"
 local bit = require "bit"
+local paths = require "moonpool.paths"
 
 local coverage = {}
 
@@ -81,9 +82,10 @@ local function file_of(path, edges)
   local counts, taken = {}, {}
   for _, edge in ipairs(edges) do
     counts[edge.to] = (counts[edge.to] or 0) + edge.count
-    taken[edge.from .. ":" .. edge.to] = edge.count
+    local way = edge.from .. ":" .. edge.to
+    taken[way] = (taken[way] or 0) + edge.count
   end
-  local file = { path = path:gsub("/%./", "/"), text = text, lines = {}, branches = {}, found = 0, hit = 0,
+  local file = { path = path, text = text, lines = {}, branches = {}, found = 0, hit = 0,
     branchesFound = 0, branchesHit = 0 }
   for line in pairs(could.lines) do
     file.lines[line] = counts[line] or 0
@@ -99,19 +101,20 @@ end
 
 -- The files of policies that ran, in order; not those that moonpool brings with it.
 function coverage.files()
-  local by_path, paths, list = {}, {}, {}
+  local by_path, found, list = {}, {}, {}
   local own = core.home() .. "/policies/"
   for _, edge in ipairs(core.covered()) do
-    if edge.path:sub(1, #own) ~= own then
-      if not by_path[edge.path] then
-        by_path[edge.path] = {}
-        paths[#paths + 1] = edge.path
+    local path = paths.absolute(edge.path):gsub("/%./", "/") -- explore{} and run{} may name one file in two ways
+    if path:sub(1, #own) ~= own then
+      if not by_path[path] then
+        by_path[path] = {}
+        found[#found + 1] = path
       end
-      table.insert(by_path[edge.path], edge)
+      table.insert(by_path[path], edge)
     end
   end
-  table.sort(paths)
-  for _, path in ipairs(paths) do list[#list + 1] = file_of(path, by_path[path]) end
+  table.sort(found)
+  for _, path in ipairs(found) do list[#list + 1] = file_of(path, by_path[path]) end
   return list
 end
 
