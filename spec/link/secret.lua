@@ -67,10 +67,12 @@ function Secret:places()
       if place >= range[1] and place < range[1] + range[2] then return true end
     end
   end
+  local seen = 0 -- a range that grows while the list is read may be told again, from its beginning
   for line in io.lines "/proc/self/maps" do
     local first, last = line:match "^(%x+)%-(%x+) rw"
-    first, last = tonumber(first or "0", 16), tonumber(last or "0", 16)
+    first, last = math.max(tonumber(first or "0", 16), seen), tonumber(last or "0", 16)
     if last - first > LARGEST then last = first end
+    seen = math.max(seen, last)
     while first < last do
       local size = math.min(PIECE, last - first)
       to[0].base, to[0].len = piece, size
