@@ -153,6 +153,9 @@ describe("moonpool check", function()
       ["local c = { contactPoints = {} } return c.x;"] = "configuration", ["return { -- x\n}"] = "configuration",
       ["local a = { contactPoints = 1 } return { b = a, }"] = "configuration",
       ["return f { contactPoints = 1 }"] = "lua",
+      ["return { about = 'a scenario', seconds = 20, rate = 150 }"] = "lua",
+      ["return { rate = 9, events = { { at = 1, function(c) c:kill 'east' end } } }"] = "lua",
+      ["return { contactPoints = { '10.0.0.1' }, seconds = 20 }"] = "configuration",
     } do
       assert.equal(kind, judge(write("a.lua", text)).kind, text)
     end

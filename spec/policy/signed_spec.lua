@@ -205,6 +205,7 @@ describe("moonpool sign", function()
       local said, status = run(arguments)
       assert.equal(1, status, said)
     end
+    assert.matches("rsa.pem: the key is no private key of Ed25519", (run "--key rsa.pem mine.lua"), 1, true)
     for _, arguments in ipairs { "", "mine.lua", "--key ours.pem", "--key ours.pem --new-key x.pem mine.lua" } do
       assert.equal(2, select(2, run(arguments)))
     end

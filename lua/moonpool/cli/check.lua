@@ -51,6 +51,8 @@ local function kind_of(text)
   if has " return playbook " then return "playbook" end
   if words:find " return function %( [%a_][%w_]* %) " and (has " : on ( " or has " : on '' ") then return "handlers" end
   if words:find " function [%a_][%w_]* [.:] [%a_][%w_]* %( " then return "lua" end -- a module
+  local is_scenario = not has " contactPoints = " and (has " seconds = " or has " events = {") -- of moonpool compare
+  if is_scenario then return "lua" end
   local is_configuration = words:sub(1, 10) == " return { " or has " contactPoints = " and may_return_table(words)
   return is_configuration and "configuration" or "lua"
 end

@@ -78,7 +78,10 @@ function sign.run(options)
     return ok and 0 or say.failed(why)
   end
   local pem, why = read(options.key)
-  if not pem then return say.failed(why) end
+  if not pem then return say.failed(why .. " (--new-key makes a key)") end
+  local usable
+  usable, why = core.signText(pem, "")
+  if not usable then return say.failed(options.key .. ": " .. why) end
   local status = 0
   for _, path in ipairs(options.files) do
     local ok
