@@ -31,8 +31,14 @@ end
 
 async.withTraceback = core.traceback
 
+local function give_results(future, fn, ...)
+  core.futureFinish(future, xpcall(fn, async.withTraceback, ...))
+end
+
+-- Also what it gives may be too much for the memory: whoever waits is told that, which takes none.
 local function body(future, fn, ...)
-  return core.futureFinish(future, xpcall(fn, async.withTraceback, ...))
+  local ok, err = pcall(give_results, future, fn, ...)
+  if not ok and not core.futureDone(future) then core.futureFinish(future, false, err) end
 end
 
 -- Run fn(...) in a coroutine of its own; it begins when the caller waits next. What a handlers file begins so ends with

@@ -10,10 +10,13 @@
 static _Thread_local struct mp_mem_stats stats;
 static _Thread_local uint64_t fail_in; // 0: off
 static _Thread_local bool fail_forever;
+static _Thread_local bool spared;
 
 static bool must_fail(void)
 {
 	if (MP_LIKELY(fail_in == 0))
+		return false;
+	if (spared)
 		return false;
 	if (fail_in > 1) {
 		fail_in--;
@@ -97,4 +100,11 @@ void mp_mem_fail_at(uint64_t nth, bool forever)
 {
 	fail_in = nth;
 	fail_forever = forever;
+}
+
+bool mp_mem_spare(bool on)
+{
+	bool before = spared;
+	spared = on;
+	return before;
 }

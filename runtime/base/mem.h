@@ -23,3 +23,5 @@ struct mp_mem_stats mp_mem_stats(void);
 
 // Torture: the n-th allocation from now (1 = the next) fails once, as do all after it when `forever`; 0 switches off.
 void mp_mem_fail_at(uint64_t nth, bool forever);
+// What is allocated between true and false neither fails nor counts: it is another's. Gives what it was before.
+bool mp_mem_spare(bool on);

@@ -49,7 +49,10 @@ int mp_lua_refuse_visit(lua_State *L, const char *why);
 bool mp_lua_is_refused(lua_State *L); // whoever made the coroutine L has said that nothing can wait in it
 
 // The future at `index` gets the `count` values on top, which are popped; who waits for it goes on later in this turn.
+// Up to two values take no memory.
 void mp_lua_future_settle(lua_State *L, int index, int count);
+// The future by its reference in the registry ends by an error: there was no memory for its values.
+void mp_lua_future_starve(struct mp_runtime *runtime, int ref);
 // What the future of a request that is under way does when it is cancelled, in the future at `index`, which is held
 // until the request is over. `cancel`: false, it ends by itself already.
 struct mp_lua_canceller {

@@ -3,7 +3,8 @@
 // coroutine, pool:executeAsync for a request; lua/moonpool/async.lua holds the rest of its methods. A future that
 // failed while nobody waited for it is logged, so that no error is lost.
 //
-// The values stand in the userdata's environment table: [1] .. [n], n.
+// The values stand in the userdata's environment table: [1] .. [n], n. It is there from the beginning, with room for
+// what a request gives: the end of a request takes no memory, so whoever waits for it is told in any case.
 #include <lauxlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "script/runtime_internal.h"
 
 #define FUTURE "moonpool.future"
+#define ROOM   2 // values that have their place from the beginning
 
 struct future {
 	struct mp_runtime *runtime; // may be gone when it is not the current one
@@ -35,6 +37,13 @@ static struct future *check(lua_State *L, int index)
 	return future;
 }
 
+static void push_values(lua_State *L, int room, int count)
+{
+	lua_createtable(L, room, 1);
+	lua_pushinteger(L, count);
+	lua_setfield(L, -2, "n");
+}
+
 // future(isOfRequest)
 int mp_core_future(lua_State *L)
 {
@@ -47,6 +56,8 @@ int mp_core_future(lua_State *L)
 	mp_list_init(&future->waiters);
 	luaL_getmetatable(L, FUTURE);
 	lua_setmetatable(L, -2);
+	push_values(L, ROOM, 0);
+	lua_setfenv(L, -2);
 	return 1;
 }
 
@@ -141,9 +152,13 @@ void mp_lua_future_settle(lua_State *L, int index, int count)
 	struct future *future = check(L, index);
 	mp_runtime_collect(L);
 	int first = lua_gettop(L) - count + 1;
-	lua_createtable(L, count, 1);
-	lua_pushinteger(L, count);
-	lua_setfield(L, -2, "n");
+	if (MP_LIKELY(count <= ROOM)) {
+		lua_getfenv(L, index);
+		lua_pushinteger(L, count);
+		lua_setfield(L, -2, "n");
+	} else {
+		push_values(L, count, count);
+	}
 	for (int i = 0; i < count; i++) {
 		lua_pushvalue(L, first + i);
 		lua_rawseti(L, -2, i + 1);
@@ -154,6 +169,20 @@ void mp_lua_future_settle(lua_State *L, int index, int count)
 	struct mp_waiter *waiter;
 	while ((waiter = mp_runtime_unqueue(&future->waiters)) != NULL)
 		mp_waiter_wake(waiter);
+}
+
+// Nothing in here takes memory, so it needs no protection.
+void mp_lua_future_starve(struct mp_runtime *runtime, int ref)
+{
+	lua_State *L = mp_runtime_state(runtime);
+	int top = lua_gettop(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+	if (!check(L, top + 1)->done) {
+		lua_pushnil(L);
+		mp_lua_push_no_memory(L);
+		mp_lua_future_settle(L, top + 1, 2);
+	}
+	lua_settop(L, top);
 }
 
 // finish(future, true, values...) or finish(future, false, error): the results of xpcall.

@@ -181,7 +181,8 @@ static void ended(struct mp_waiter *waiter, int rc)
 	}
 	waiter->failed = rc != 0;
 	if (waiter->future_ref != LUA_NOREF) {
-		mp_runtime_protect(runtime, settle_future, waiter, 0);
+		if (MP_UNLIKELY(mp_runtime_protect(runtime, settle_future, waiter, 0) == NULL))
+			mp_lua_future_starve(runtime, waiter->future_ref);
 		luaL_unref(runtime->scratch, LUA_REGISTRYINDEX, waiter->future_ref);
 		waiter->future_ref = LUA_NOREF;
 	} else if (rc != 0) {

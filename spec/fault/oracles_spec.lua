@@ -27,6 +27,24 @@ describe("the oracle", function()
     assert.matches("INV1 answered twice: " .. QUERY, said)
   end)
 
+  it("INV1 hears a request whose own coroutine is refused memory", function()
+    support.run({}, function(world)
+      world:schema "CREATE TABLE ks.rows (k int PRIMARY KEY)"
+      local pool = world:pool()
+      local insert = assert(pool:prepare "INSERT INTO ks.rows (k) VALUES (?)")
+      for nth = 1, 12 do
+        local futures = {}
+        C.mp_mem_fail_at(nth, false)
+        for i = 1, nth do -- more at a time than before, so that there is no coroutine left to be used again
+          local ok, future = pcall(pool.executeAsync, pool, insert, { i })
+          if ok then futures[#futures + 1] = future end
+        end
+        C.mp_mem_fail_at(0, false)
+        for _, future in ipairs(futures) do future:wait() end
+      end
+    end)
+  end)
+
   it("INV2 notices a row of somebody else", function()
     local said = breaches({ nodes = 1 }, function(world)
       local pool = world:pool { protocolVersion = 4, pooling = { coreConnectionsPerHost = { ["0"] = 1 },

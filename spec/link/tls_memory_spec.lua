@@ -135,7 +135,7 @@ describe("TLS", function()
       local call
       if link then
         world:until_true(function() return link.ready or link.closed end)
-        call = link.ready and link:call(("m"):rep(70000))
+        call = link.ready and not link.closed and link:call(("m"):rep(70000))
         if call then
           local node = world.peer:last()
           world:until_true(function() return link.closed or node.closed or #node.requests == 1 end)
@@ -161,7 +161,7 @@ describe("TLS", function()
       local link = world.client:open(world.addr)
       if link then
         world:until_true(function() return link.ready or link.closed end)
-        local call = link.ready and link:call(("m"):rep(70000))
+        local call = link.ready and not link.closed and link:call(("m"):rep(70000))
         if call then
           local node = world.peer:last()
           world:until_true(function() return link.closed or #node.requests == 1 end)

@@ -6,20 +6,40 @@
 #include <libgen.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+static uint64_t lua_fail_in; // 0: none does
+static bool lua_spared;
+
+// The n-th block that Lua takes, or makes larger, from now on is refused once; 0: none.
+void spec_lua_fail_at(uint64_t nth);
+void spec_lua_fail_at(uint64_t nth)
+{
+	lua_fail_in = nth;
+}
+
+// What is taken between true and false is not refused, nor counted.
+void spec_lua_spare(bool on);
+void spec_lua_spare(bool on)
+{
+	lua_spared = on;
+}
+
 // LuaJIT's own allocator hides its memory from the leak checker; this one does not.
 static void *host_alloc(void *data, void *ptr, size_t old_size, size_t size)
 {
 	(void)data;
-	(void)old_size;
 	if (size == 0) {
 		free(ptr);
 		return NULL;
 	}
+	if (lua_fail_in > 0 && !lua_spared && (ptr == NULL || size > old_size) && --lua_fail_in == 0)
+		return NULL;
 	return realloc(ptr, size);
 }
 

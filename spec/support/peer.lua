@@ -2,9 +2,11 @@
 -- A scripted node for the specs of link/ and pool/: a listener that speaks the protocol as it is told, or not at all.
 -- It shakes hands by itself; every other request goes to `peer.on_request(link, request)`, or is kept in
 -- `link.requests` to be answered later. `peer.on[OPCODE](link, request)` replaces what it does for one opcode and
--- returns true; raw bytes may be sent at any time.
+-- returns true; raw bytes may be sent at any time. A node never lacks memory: allocations that are made to fail are the
+-- client's (spec/support/faults/spared.lua).
 local ffi = require "ffi"
 local C = require "spec.support.c"
+local spared = require "spec.support.faults.spared"
 
 local peer_module = {}
 
@@ -22,19 +24,15 @@ function peer_module.text(s)
   return s.data ~= nil and ffi.string(s.data, s.len) or ""
 end
 
--- The bytes that `fill(buf)` appends, as one string. An allocation that is made to fail once is made to fail for the
--- client's sake: the node tries again.
-function peer_module.bytes(fill)
+-- The bytes that `fill(buf)` appends, as one string.
+peer_module.bytes = spared(function(fill)
   local buf = ffi.new "struct mp_buf"
-  for _ = 1, 2 do
-    C.mp_buf_init(buf)
-    fill(buf)
-    local bytes = C.mp_buf_status(buf) == 0 and ffi.string(buf.data, buf.len)
-    C.mp_buf_deinit(buf)
-    if bytes then return bytes end
-  end
-  error "no memory for the node's answer"
-end
+  C.mp_buf_init(buf)
+  fill(buf)
+  local bytes = C.mp_buf_status(buf) == 0 and ffi.string(buf.data, buf.len)
+  C.mp_buf_deinit(buf)
+  return bytes or error "no memory for the node's answer"
+end)
 local bytes_of = peer_module.bytes
 
 local Link = {}
@@ -73,7 +71,6 @@ function Link:raw(bytes)
   if self.closed or bytes == "" then return end
   if self.tls then
     local rc = self:records(function(wire) return C.mp_sim_tls_write(self.tls, bytes, #bytes, wire) end)
-    if rc == C.MP_ENOMEM then return self:close(true) end
     assert(rc == 0)
     return
   end
@@ -167,7 +164,6 @@ function Link:identity(request, name, host_id)
   self.owed[request.stream] = nil
   self:send(function(buf)
     local metadata = C.mp_metadata_new(2)
-    if metadata == nil then metadata = C.mp_metadata_new(2) end
     local types = ffi.new("struct mp_type[2]")
     types[0].id, types[1].id = C.MP_TYPE_VARCHAR, C.MP_TYPE_UUID
     for i, column in ipairs { "cluster_name", "host_id" } do
@@ -211,6 +207,10 @@ end
 function Link:shutdown() C.mp_sock_shutdown(self.sock) end
 function Link:stop() C.mp_sock_read_stop(self.sock) end
 function Link:start() C.mp_sock_read_start(self.sock) end
+
+for name, method in pairs(Link) do
+  if name ~= "__index" then Link[name] = spared(method) end
+end
 
 -- ---- the handshake as a node does it ----------------------------------------------------------------------
 
@@ -354,7 +354,7 @@ local function make_callbacks(peer, loop)
     return read_request(links[id_of(data)], envelope)
   end)
   local events = loop:keep(ffi.new "struct mp_sock_events")
-  events.on_read = loop:callback("void (*)(void *, const uint8_t *, size_t)", function(data, bytes, len)
+  events.on_read = loop:callback("void (*)(void *, const uint8_t *, size_t)", spared(function(data, bytes, len)
     local link = links[id_of(data)]
     link.received = link.received + tonumber(len)
     if peer.sips then link:stop() end -- a thin line: one piece, until the spec lets it go on
@@ -366,9 +366,8 @@ local function make_callbacks(peer, loop)
       if len == 0 or link.closed then return end
     end
     local rc = C.mp_decoder_feed(link.decoder, bytes, len, peer.on_envelope, data)
-    if rc == C.MP_ENOMEM then return link:close() end
     if rc ~= 0 and not link.closed then error("the peer cannot read: " .. ffi.string(link.decoder.why)) end
-  end)
+  end))
   events.on_end = loop:callback("void (*)(void *, int)", function(data, rc)
     local link = links[id_of(data)]
     link.ended = rc
@@ -378,7 +377,7 @@ local function make_callbacks(peer, loop)
   return events
 end
 
-local function accept(peer, sock, events)
+local accept = spared(function(peer, sock, events)
   local id = #peer.links + 1
   local link = setmetatable({
     peer = peer, id = id, sock = sock, decoder = ffi.new "struct mp_decoder", out = {}, owed = {}, requests = {},
@@ -386,14 +385,10 @@ local function accept(peer, sock, events)
   }, Link)
   C.mp_decoder_init(link.decoder, false, 64 * 1024 * 1024)
   peer.links[id] = link
-  if peer.tls then
-    local tls = C.mp_sim_tls_new(peer.tls)
-    if tls == nil then tls = C.mp_sim_tls_new(peer.tls) end
-    link.tls = ffi.gc(tls, C.mp_sim_tls_free)
-  end
+  if peer.tls then link.tls = ffi.gc(C.mp_sim_tls_new(peer.tls), C.mp_sim_tls_free) end
   C.mp_sock_adopt(sock, events, ffi.cast("void *", id))
   if peer.on_accept then peer.on_accept(link) end
-end
+end)
 
 -- options: versions (list), auth { username, password, challenges }, cluster_name, host_id, on, on_request ...
 function peer_module.listen(loop, addr, options)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "script/values/result.h"
+#include "script/values/shape.h"
 
 #define HOSTS "moonpool.hosts" // { "127.0.0.1:9042", ..., ["127.0.0.1:9042"] = 1 }
 
@@ -70,6 +71,7 @@ uint32_t mp_lua_host_number(lua_State *L, struct mp_codec *codec, const struct m
 
 void mp_lua_codec_deinit(struct mp_codec *codec)
 {
+	mp_shape_release(codec);
 	mp_buf_deinit(&codec->scratch);
 	mp_free(codec->hosts);
 	codec->hosts = NULL;

@@ -128,7 +128,6 @@ static int settle_future(lua_State *L)
 	struct mp_lua_op *op = lua_touserdata(L, 1);
 	struct mp_lua_answer answer = {op->pool, op->request, op->outcome, op, 0};
 	lua_rawgeti(L, LUA_REGISTRYINDEX, op->future_ref);
-	luaL_unref(L, LUA_REGISTRYINDEX, op->future_ref);
 	mp_lua_answer_push(L, &answer);
 	mp_lua_future_settle(L, 2, 2);
 	return 0;
@@ -140,7 +139,10 @@ static void on_done(struct mp_request *request, const struct mp_outcome *outcome
 	op->outcome = outcome;
 	if (op->waiter == NULL) {
 		op->canceller->cancel = NULL;
-		mp_runtime_protect(op->pool->runtime, settle_future, op, 0);
+		struct mp_runtime *runtime = op->pool->runtime;
+		if (MP_UNLIKELY(mp_runtime_protect(runtime, settle_future, op, 0) == NULL))
+			mp_lua_future_starve(runtime, op->future_ref);
+		luaL_unref(mp_runtime_state(runtime), LUA_REGISTRYINDEX, op->future_ref);
 		mp_lua_op_give(op);
 		return;
 	}

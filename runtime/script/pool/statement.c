@@ -50,9 +50,9 @@ static int statement_index(lua_State *L)
 	if (strcmp(key, "cql") == 0)
 		lua_pushlstring(L, prepared->cql.data, prepared->cql.len);
 	else if (strcmp(key, "parameters") == 0 && prepared->params != NULL)
-		mp_lua_push_columns(L, prepared->params);
+		mp_lua_push_columns(L, prepared->params, &statement->pool->codec.scratch);
 	else if (strcmp(key, "columns") == 0 && prepared->result != NULL)
-		mp_lua_push_columns(L, prepared->result);
+		mp_lua_push_columns(L, prepared->result, &statement->pool->codec.scratch);
 	else
 		return 0;
 	return 1;

@@ -155,19 +155,17 @@ int mp_core_result_row(lua_State *L)
 	return 1;
 }
 
-void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata)
+void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata, struct mp_buf *scratch)
 {
-	struct mp_buf text;
-	mp_buf_init(&text);
 	lua_createtable(L, (int)metadata->column_count, 0);
 	for (uint32_t i = 0; i < metadata->column_count; i++) {
 		const struct mp_column *column = &metadata->columns[i];
 		lua_createtable(L, 0, 4);
 		lua_pushlstring(L, column->name.data, column->name.len);
 		lua_setfield(L, -2, "name");
-		mp_buf_clear(&text);
-		mp_type_format(&text, column->type);
-		lua_pushlstring(L, (const char *)text.data, text.len);
+		mp_buf_clear(scratch);
+		mp_type_format(scratch, column->type);
+		lua_pushlstring(L, (const char *)scratch->data, scratch->len);
 		lua_setfield(L, -2, "type");
 		lua_pushlstring(L, column->keyspace.data, column->keyspace.len);
 		lua_setfield(L, -2, "keyspace");
@@ -175,7 +173,6 @@ void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata)
 		lua_setfield(L, -2, "table");
 		lua_rawseti(L, -2, (int)i + 1);
 	}
-	mp_buf_deinit(&text);
 }
 
 // ---- answers ----------------------------------------------------------------------------------------------
@@ -304,7 +301,7 @@ static void push_rows_result(lua_State *L, struct mp_codec *codec, struct mp_pre
 		rc = make_rows(L, codec, shape, names, outcome->result);
 	}
 	uint32_t count = shape->count;
-	mp_shape_release(shape);
+	mp_shape_release(codec);
 	if (MP_UNLIKELY(rc != 0)) {
 		lua_settop(L, top);
 		mp_lua_fail(L, rc, "%s", codec->why);

@@ -18,8 +18,8 @@ void mp_lua_push_outcome(lua_State *L, struct mp_codec *codec, struct mp_prepare
 #define MP_RESULT_PARTS 8 // values
 int mp_lua_push_parts(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
                       const struct mp_outcome *outcome);
-// A list of { name, type, keyspace, table }.
-void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata);
+// A list of { name, type, keyspace, table }. `scratch` is the caller's: this may raise.
+void mp_lua_push_columns(lua_State *L, const struct mp_metadata *metadata, struct mp_buf *scratch);
 void mp_lua_add_result(lua_State *L);
 
 // ---- script/pool/host_number.c

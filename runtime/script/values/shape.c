@@ -95,56 +95,74 @@ static void add_metatable(lua_State *L)
 	lua_rawseti(L, -2, 0);
 }
 
-// Leaves the shape's table on the stack. NULL: no memory, and nothing is left.
-static struct mp_shape *make(lua_State *L, const struct mp_codec *codec, struct mp_metadata *metadata)
+// Leaves the shape's table on the stack. All that may raise comes first: nobody would free the shape. NULL: no memory.
+static struct mp_shape *make(lua_State *L, struct mp_codec *codec, struct mp_metadata *metadata, bool kept)
 {
 	uint32_t count = metadata->column_count;
+	mp_lua_push_columns(L, metadata, &codec->scratch);
+	lua_createtable(L, (int)count + MP_SHAPE_KEYS, 0);
+	add_names(L, metadata);
+	add_keys(L, count);
+	add_metatable(L);
+	lua_remove(L, -2);
+	int ref = LUA_NOREF;
+	if (kept) {
+		lua_pushvalue(L, -1);
+		ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
 	struct mp_shape *shape = mp_calloc(1, sizeof(*shape) + (size_t)count * sizeof(shape->columns[0]));
-	if (shape == NULL)
+	if (shape == NULL) {
+		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		lua_pop(L, 1);
 		return NULL;
+	}
 	shape->refs = 1;
 	shape->L = codec->L; // L is a coroutine, whose end nobody tells
-	shape->ref = shape->maker = LUA_NOREF;
+	shape->ref = ref;
+	shape->maker = LUA_NOREF;
 	shape->metadata = mp_metadata_ref(metadata);
 	shape->count = count;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct mp_type *type = metadata->columns[i].type;
 		shape->columns[i] = (struct mp_shape_column){mp_value_pusher(type), mp_fits_width(type)};
 	}
-	mp_lua_push_columns(L, metadata);
-	lua_createtable(L, (int)count + MP_SHAPE_KEYS, 0);
-	add_names(L, metadata);
-	add_keys(L, count);
-	add_metatable(L);
-	lua_remove(L, -2);
 	return shape;
 }
 
-struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+// The statement's shape from now on.
+static void enter_statement(struct mp_shape *shape, struct mp_prepared *prepared)
+{
+	shape->refs++;
+	if (prepared->user != NULL)
+		leave_statement(prepared->user);
+	prepared->user = shape;
+	prepared->user_free = leave_statement;
+}
+
+struct mp_shape *mp_shape_for(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
                               struct mp_metadata *metadata)
 {
+	mp_shape_release(codec);
 	struct mp_shape *shape = prepared != NULL ? prepared->user : NULL;
 	if (MP_LIKELY(shape != NULL && shape->metadata == metadata)) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, shape->ref);
 		shape->refs++;
-		return shape;
+	} else {
+		bool kept = prepared != NULL && prepared->result == metadata;
+		shape = make(L, codec, metadata, kept);
+		if (shape != NULL && kept)
+			enter_statement(shape, prepared);
 	}
-	struct mp_shape *fresh = make(L, codec, metadata);
-	if (fresh == NULL || prepared == NULL || prepared->result != metadata)
-		return fresh;
-	lua_pushvalue(L, -1);
-	fresh->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	fresh->refs++;
-	if (prepared->user != NULL)
-		leave_statement(prepared->user);
-	prepared->user = fresh;
-	prepared->user_free = leave_statement;
-	return fresh;
+	codec->shape = shape;
+	return shape;
 }
 
-void mp_shape_release(struct mp_shape *shape)
+void mp_shape_release(struct mp_codec *codec)
 {
-	unref(shape);
+	struct mp_shape *shape = codec->shape;
+	codec->shape = NULL;
+	if (shape != NULL)
+		unref(shape);
 }
 
 void mp_shape_keep(lua_State *L, struct mp_shape *shape, int names)

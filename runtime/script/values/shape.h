@@ -29,10 +29,11 @@ struct mp_shape {
 	} columns[];
 };
 
-// Leaves the shape's table on the stack. To be released when the answer was made. NULL: no memory.
-struct mp_shape *mp_shape_for(lua_State *L, const struct mp_codec *codec, struct mp_prepared *prepared,
+// Leaves the shape's table on the stack. It is held until it is released, when the answer was made, or the next one is
+// asked for: what makes an answer may raise for lack of memory. NULL: no memory, and nothing is left.
+struct mp_shape *mp_shape_for(lua_State *L, struct mp_codec *codec, struct mp_prepared *prepared,
                               struct mp_metadata *metadata);
-void mp_shape_release(struct mp_shape *shape);
+void mp_shape_release(struct mp_codec *codec); // none is held: nothing
 // From now on the shape lives at least as long as its table, which is at `names`.
 void mp_shape_keep(lua_State *L, struct mp_shape *shape, int names);
 void mp_shape_push_empty(lua_State *L);               // the table of results without columns

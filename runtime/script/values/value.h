@@ -29,7 +29,8 @@ struct mp_codec {
 	struct mp_buf scratch;
 	struct mp_lua_host_numbers *hosts; // of script/pool/host_number.c; NULL: not needed yet
 	lua_State *L;                      // lives as long as what is made with it: for references of shapes
-	char why[256];                     // after an error: what is wrong, without the value itself
+	struct mp_shape *shape; // of the answer that is made now; or that was, when Lua had no memory for it
+	char why[256];          // after an error: what is wrong, without the value itself
 };
 
 // Push a value. 0; MP_ETYPE: the bytes do not fit the type (nothing is pushed); MP_EUNSUPPORTED. May raise for lack of

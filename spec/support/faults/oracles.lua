@@ -15,6 +15,7 @@
 -- INV4 (what was acknowledged is there) is asked by the load itself (spec/support/workload.lua), INV9 cannot be asked
 -- where time stands still (spec/cli/watchdog_spec.lua), INV12 are the assertions and the sanitizers of the build.
 local moonpool = require "moonpool"
+local spared = require "spec.support.faults.spared"
 local blocks = require("spec.support.bytes").blocks
 local Pool = require("moonpool.core_loader").poolMethods
 
@@ -122,6 +123,10 @@ function Oracles:ends(ticket, result, err)
   return result, err
 end
 
+-- An oracle that found no memory for its own coroutine would tell of a request whose end it did not hear.
+Oracles.begins, Oracles.ends = spared(Oracles.begins), spared(Oracles.ends)
+local detach = spared(moonpool.detach)
+
 local current -- the oracles of the world that runs
 local execute, execute_async = Pool.execute, Pool.executeAsync
 
@@ -151,7 +156,7 @@ local function under_way(ok, future, self, statement, parameters, options)
   if not ok then refuse(future) end
   if current then
     local ticket = current:begins(self, statement, parameters, options)
-    moonpool.detach(function() current:ends(ticket, future:wait()) end) -- also when who asked is ended
+    detach(function() current:ends(ticket, future:wait()) end) -- also when who asked is ended
   end
   return future
 end
