@@ -95,3 +95,25 @@ hand_in_settings() {
     if [[ -f $HOME/$path ]]; then install -D -m 600 "$HOME/$path" "$system/root/$path"; fi
   done
 }
+
+# expect PATTERN COMMAND...: it ends well, and its output has the pattern.
+expect() {
+  local pattern=$1 said
+  shift
+  said=$("$@" 2>&1) || die "$* failed: $said"
+  [[ $said =~ $pattern ]] || die "$*: \"$said\" has no \"$pattern\""
+}
+
+# The version that this checkout is of.
+moonpool_version() { sed -n 's/^project(.* VERSION \([0-9.]*\) .*/\1/p' "$root/CMakeLists.txt"; }
+
+# write_app FILE: an application for the embedded cluster, which prints "row moonpool".
+write_app() {
+  cat >"$1" <<'END'
+local moonpool = require "moonpool"
+local pool = moonpool.ConnectionPool { contactPoints = moonpool.embedded.hosts, localDataCenter = "datacenter1" }
+assert(pool:connect())
+print("row", pool:execute("SELECT cluster_name FROM system.local"):first().cluster_name)
+pool:close()
+END
+}

@@ -282,16 +282,8 @@ int moonpool_value_int32(const struct moonpool_value *value, int32_t *number)
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	int64_t wide = 0;
 	int rc = scalar_of(value, number, &type, &bytes, __func__);
-	if (rc == 0)
-		rc = given(mp_api_read_whole(type, bytes, &wide), __func__);
-	if (rc != 0)
-		return rc;
-	if (wide < INT32_MIN || wide > INT32_MAX)
-		return other_type(__func__);
-	*number = (int32_t)wide;
-	return 0;
+	return rc != 0 ? rc : given(mp_api_read_int32(type, bytes, number), __func__);
 }
 
 int moonpool_value_double(const struct moonpool_value *value, double *number)
@@ -307,9 +299,7 @@ int moonpool_value_bool(const struct moonpool_value *value, bool *flag)
 	struct mp_bytes bytes;
 	uint16_t type;
 	int rc = scalar_of(value, flag, &type, &bytes, __func__);
-	if (rc != 0)
-		return rc;
-	return given(type == MP_TYPE_BOOLEAN ? mp_value_bool(bytes, flag) : MOONPOOL_TYPE_MISMATCH, __func__);
+	return rc != 0 ? rc : given(mp_api_read_bool(type, bytes, flag), __func__);
 }
 
 int moonpool_value_uuid(const struct moonpool_value *value, uint8_t uuid[16])

@@ -223,16 +223,8 @@ int moonpool_get_int32(const struct moonpool_result *result, uint32_t column, in
 {
 	struct mp_bytes bytes;
 	uint16_t type;
-	int64_t wide = 0;
 	int rc = value_at(result, column, value, &bytes, &type, __func__);
-	if (rc == 0)
-		rc = given(mp_api_read_whole(type, bytes, &wide), __func__);
-	if (rc != 0)
-		return rc;
-	if (wide < INT32_MIN || wide > INT32_MAX)
-		return other_type(__func__);
-	*value = (int32_t)wide;
-	return 0;
+	return rc != 0 ? rc : given(mp_api_read_int32(type, bytes, value), __func__);
 }
 
 int moonpool_get_double(const struct moonpool_result *result, uint32_t column, double *value)
@@ -248,9 +240,7 @@ int moonpool_get_bool(const struct moonpool_result *result, uint32_t column, boo
 	struct mp_bytes bytes;
 	uint16_t type;
 	int rc = value_at(result, column, value, &bytes, &type, __func__);
-	if (rc != 0)
-		return rc;
-	return type == MP_TYPE_BOOLEAN ? mp_value_bool(bytes, value) : other_type(__func__);
+	return rc != 0 ? rc : given(mp_api_read_bool(type, bytes, value), __func__);
 }
 
 int moonpool_get_uuid(const struct moonpool_result *result, uint32_t column, uint8_t value[16])

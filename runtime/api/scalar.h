@@ -36,6 +36,23 @@ MP_INLINE int mp_api_read_whole(uint16_t type, struct mp_bytes bytes, int64_t *v
 	}
 }
 
+MP_INLINE int mp_api_read_int32(uint16_t type, struct mp_bytes bytes, int32_t *value)
+{
+	int64_t wide = 0;
+	int rc = mp_api_read_whole(type, bytes, &wide);
+	if (rc != 0)
+		return rc;
+	if (wide < INT32_MIN || wide > INT32_MAX)
+		return MOONPOOL_TYPE_MISMATCH;
+	*value = (int32_t)wide;
+	return 0;
+}
+
+MP_INLINE int mp_api_read_bool(uint16_t type, struct mp_bytes bytes, bool *value)
+{
+	return type == MP_TYPE_BOOLEAN ? mp_value_bool(bytes, value) : MOONPOOL_TYPE_MISMATCH;
+}
+
 MP_INLINE int mp_api_read_real(uint16_t type, struct mp_bytes bytes, double *value)
 {
 	float single;

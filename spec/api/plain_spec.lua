@@ -1,14 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool in a LuaJIT process that is not ours: found by the place of its own Lua files, or where MOONPOOL_LIB says.
 local ports = require "spec.support.ports"
-
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.*)status (%d+)\n$"
-  return text, tonumber(status)
-end
+local sh = require("spec.support.program").sh
 
 -- The library of this build is instrumented: a process that does not know that loads the sanitizer first.
 local function luajit(script, environment)

@@ -1,13 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What becomes of the lines of figures that bench/run gathers: tables, and programs for gnuplot.
 local policies = require "spec.support.policies"
+local program = require "spec.support.program"
 
-local function sh(command)
-  local pipe = assert(io.popen("cd '" .. MOONPOOL_ROOT .. "' && { " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
+local function sh(command) return program.sh("cd '" .. MOONPOOL_ROOT .. "' && { " .. command .. "; }") end
 
 local function row_of(...)
   local cells = { ... }

@@ -1,15 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The benchmark runs and prints what it promises. Its figures are not judged here: other programs run meanwhile.
 local ports = require "spec.support.ports"
+local program = require "spec.support.program"
 
 local RELEASE = MOONPOOL_ROOT .. "/build/release/bench/policy_cost"
 
-local function sh(command)
-  local pipe = assert(io.popen("cd '" .. MOONPOOL_ROOT .. "' && { " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
+local function sh(command) return program.sh("cd '" .. MOONPOOL_ROOT .. "' && { " .. command .. "; }") end
 
 local function is_built()
   local file = io.open(RELEASE)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool check, as a user and a build server meet it.
 local effort = require "spec.support.effort"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
@@ -13,12 +14,6 @@ local function write(name, text)
   return file(name)
 end
 
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
 local function check(arguments) return sh(("cd '%s' && '%s' check %s"):format(MOONPOOL_ROOT, MOONPOOL, arguments)) end
 
 local function policy(body, head, options)

@@ -1,15 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool explain, as a user runs it, on embedded clusters.
 local policies = require "spec.support.policies"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
 local function explain(arguments)
-  local pipe = assert(io.popen("cd '" .. MOONPOOL_ROOT .. "' && '" .. MOONPOOL .. "' explain " .. arguments
-    .. " 2>&1; echo \"status $?\""))
-  local text = pipe:read "*a"
-  pipe:close()
-  return (text:gsub("status %d+\n$", "")), tonumber(text:match "status (%d+)\n$")
+  return sh("cd '" .. MOONPOOL_ROOT .. "' && '" .. MOONPOOL .. "' explain " .. arguments)
 end
 
 local function count(text, pattern) return select(2, text:gsub(pattern, "")) end

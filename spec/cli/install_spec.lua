@@ -2,16 +2,11 @@
 -- What is installed works under any prefix, also when that was moved afterwards: the programs find their Lua files, and
 -- others find the libraries by pkg-config and by CMake.
 local policies = require "spec.support.policies"
+local run = require("spec.support.program").sh
 
 local root, prefix -- a folder of this spec's own, and what was installed
 
-local function sh(command)
-  local pipe = assert(io.popen("{ cd '" .. root .. "' && " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.*)status (%d+)\n$"
-  return text, tonumber(status)
-end
+local function sh(command) return run("cd '" .. root .. "' && " .. command) end
 
 local function must(command)
   local said, status = sh(command)

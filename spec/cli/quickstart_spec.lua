@@ -1,15 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The first minute: what scripts/quickstart says while it builds, and that what it tells to try next works.
 local policies = require "spec.support.policies"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
-
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
 
 local function read(path)
   local file = assert(io.open(path))

@@ -3,6 +3,7 @@
 -- working folder.
 local ffi = require "ffi"
 local policies = require "spec.support.policies"
+local program = require "spec.support.program"
 
 ffi.cdef "int usleep(unsigned us);"
 
@@ -11,12 +12,7 @@ local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 local folder
 local function file(name) return folder .. "/" .. name end
 
-local function sh(command, from)
-  local pipe = assert(io.popen(("cd '%s' && { %s; } 2>&1; echo \"status $?\""):format(from or folder, command)))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
+local function sh(command, from) return program.sh(("cd '%s' && { %s; }"):format(from or folder, command)) end
 
 local CONFIG = [[
 return {

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The executable as a user meets it: output, errors, exit status, signals.
 local ports = require "spec.support.ports"
+local sh = require("spec.support.program").sh
 
 local function build(name) return MOONPOOL_BUILD_DIR .. "/" .. name end
 
@@ -10,15 +11,6 @@ local function file_with(text, suffix)
   file:write(text)
   file:close()
   return path
-end
-
--- Output and exit status of a shell command.
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.*)status (%d+)\n$"
-  return text, tonumber(status)
 end
 
 local function moonpool(arguments, before)

@@ -2,6 +2,7 @@
 -- What the commands say of a configuration with a password in the wrong place: what is wrong, and not the password.
 local canaries = require "spec.support.canaries"
 local policies = require "spec.support.policies"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
@@ -9,13 +10,6 @@ local folder
 before_each(function() folder = policies.folder() end)
 after_each(function() policies.remove(folder) end)
 local function file(name) return folder .. "/" .. name end
-
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
 
 it("moonpool check refuses each of them", function()
   local files = {}

@@ -49,10 +49,7 @@ local function start(arguments, environment)
 end
 
 local function ctl(arguments, environment)
-  local pipe = assert(io.popen(("%s '%s' ctl %s 2>&1; echo \"status $?\""):format(environment or "", exe, arguments)))
-  local text, status = pipe:read "*a":match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return text, tonumber(status)
+  return program.sh(("%s '%s' ctl %s"):format(environment or "", exe, arguments))
 end
 
 local CONFIG = [[

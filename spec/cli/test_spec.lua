@@ -1,16 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- moonpool test, as a user runs it.
+local sh = require("spec.support.program").sh
+
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
 -- What a command prints (both streams) and its exit status.
 local function command(...)
   local words = { "cd '" .. MOONPOOL_ROOT .. "' && '" .. MOONPOOL .. "'" }
   for _, word in ipairs { ... } do words[#words + 1] = "'" .. word .. "'" end
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1; echo \"status $?\""))
-  local text = pipe:read "*a"
-  pipe:close()
-  local status = text:match "status (%d+)\n$"
-  return (text:gsub("status %d+\n$", "")), tonumber(status)
+  return sh(table.concat(words, " "))
 end
 
 local function spec_of(text, ...)

@@ -140,13 +140,7 @@ describe("the log of a session", function()
     world:pass(5000)
     told { "W a row of system.peers (127.0.0.2) has no host_id or no address and was skipped (1 more like it)" }
     local _, link = world:control_node()
-    for _, body in ipairs { "", "\0\3ODD", "\0\15TOPOLOGY_CHANGE", "\0\13STATUS_CHANGE\0\2UP\4abc" } do
-      link:send(function(buf)
-        local begin = C.mp_envelope_begin(buf, link.version, true, 0, -1, C.MP_OP_EVENT)
-        C.mp_buf_bytes(buf, body, #body)
-        C.mp_envelope_end(buf, begin)
-      end)
-    end
+    world:odd_events(link)
     world:pass(1000)
     told { "W an unreadable event was ignored", "W an unreadable event was ignored",
       "W an unreadable event was ignored" }

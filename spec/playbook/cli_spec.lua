@@ -2,15 +2,9 @@
 -- Playbooks from outside of the process, as a person at a terminal meets them.
 local playbooks = require "spec.playbook.support.files"
 local json = require "moonpool.cli.json"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
-
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"status $?\""))
-  local said, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return said, tonumber(status)
-end
 
 describe("moonpool check", function()
   before_each(playbooks.begin)

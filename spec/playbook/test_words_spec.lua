@@ -2,6 +2,7 @@
 -- The words that `moonpool test` has for playbooks and handlers, as a user runs them: each says what it should when it
 -- holds and when it does not.
 local policies = require "spec.support.policies"
+local sh = require("spec.support.program").sh
 
 local MOONPOOL = MOONPOOL_BUILD_DIR .. "/moonpool"
 
@@ -10,10 +11,7 @@ local folder
 -- What a command prints (both streams), and its exit status.
 local function test(path, ...)
   local words = { ("cd '%s' && '%s' test '%s'"):format(MOONPOOL_ROOT, MOONPOOL, path), ... }
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1; echo \"status $?\""))
-  local text = pipe:read "*a"
-  pipe:close()
-  return (text:gsub("status %d+\n$", "")), tonumber(text:match "status (%d+)\n$")
+  return sh(table.concat(words, " "))
 end
 
 local BOOK = [[return playbook {

@@ -208,6 +208,17 @@ function Nodes.schema_event(_, node, change, target, keyspace, name)
   end
 end
 
+-- One of a kind that nobody knows, the others unreadable.
+function Nodes.odd_events(_, link)
+  for _, body in ipairs { "", "\0\3ODD", "\0\15TOPOLOGY_CHANGE", "\0\13STATUS_CHANGE\0\2UP\4abc" } do
+    link:send(function(buf)
+      local begin = C.mp_envelope_begin(buf, link.version, true, 0, -1, C.MP_OP_EVENT)
+      C.mp_buf_bytes(buf, body, #body)
+      C.mp_envelope_end(buf, begin)
+    end)
+  end
+end
+
 function Nodes:control_node()
   for _, node in ipairs(self.nodes) do
     for _, link in ipairs(node.peer and node.peer:open_links() or {}) do

@@ -12,6 +12,7 @@ local http = require "spec.nginx.support.http"
 local moonpool = require "moonpool"
 local policies = require "spec.support.policies"
 local ports = require "spec.support.ports"
+local program = require "spec.support.program"
 local unix = require "spec.support.unix" -- luacheck: ignore 211
 
 local PORT = 26
@@ -109,11 +110,8 @@ end
 
 -- What a start says, when it is not to succeed.
 function Server:run()
-  local pipe = assert(io.popen(self:command(nil, self.shell) .. " 2>&1; echo \"status $?\""))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.*)status (%d+)\n$"
-  return tonumber(status), text
+  local text, status = program.sh(self:command(nil, self.shell))
+  return status, text
 end
 
 nginx.running = {}
