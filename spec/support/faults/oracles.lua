@@ -55,14 +55,16 @@ local function is_unsafe(text, options)
   return text:find "=%s*[%w_]+%s*[+-]" ~= nil or text:find " IF " ~= nil
 end
 
-function Oracles:begins(pool, statement, parameters, options)
+-- `ticket`, an empty table, is the caller's when the beginning itself may be interrupted.
+function Oracles:begins(pool, statement, parameters, options, ticket)
   local text = text_of(statement)
   local timeout = self.timeouts[pool]
   if type(options) == "table" then
     timeout = tonumber(options.timeout) or not options.profile and timeout or nil
   end
-  local ticket = { text = text, parameters = parameters, began = moonpool.now(), slept = self.slept,
-    timeout = timeout }
+  ticket = ticket or {}
+  ticket.text, ticket.parameters, ticket.timeout = text, parameters, timeout
+  ticket.began, ticket.slept = moonpool.now(), self.slept
   if is_unsafe(text, options) then
     ticket.ops = {}
     collect_ops(text, ticket.ops, 0)
@@ -112,7 +114,14 @@ function Oracles:closes(ticket)
   return is_open
 end
 
+-- Nobody waits for it: whoever asked was stopped meanwhile.
+function Oracles:drops(ticket)
+  ticket.dropped = true
+  self:closes(ticket)
+end
+
 function Oracles:ends(ticket, result, err)
+  if ticket.dropped then return result, err end
   if not self:closes(ticket) then self:breach("INV1 answered twice: %s", ticket.text) end
   local took, slept = moonpool.now() - ticket.began, self.slept - ticket.slept
   if ticket.timeout and took > ticket.timeout + slept + LATE_MS then
@@ -142,21 +151,36 @@ end
 
 local function over(ticket, ok, ...)
   if ok then return current:ends(ticket, ...) end
-  current:closes(ticket)
+  current:drops(ticket)
   refuse((...))
+end
+
+-- A coroutine that computes for too long (spawnLimited) may get its error in an oracle as well as in its own code.
+local function ask(ticket, self, statement, parameters, options)
+  current:begins(self, statement, parameters, options, ticket)
+  return execute(self, statement, parameters, options)
 end
 
 local function listening(self, statement, parameters, options)
   if not current then return execute(self, statement, parameters, options) end
-  local ticket = current:begins(self, statement, parameters, options)
-  return over(ticket, pcall(execute, self, statement, parameters, options))
+  local ticket = {}
+  return over(ticket, pcall(ask, ticket, self, statement, parameters, options))
 end
 
-local function under_way(ok, future, self, statement, parameters, options)
+local function hear(ticket, future, self, statement, parameters, options)
+  current:begins(self, statement, parameters, options, ticket)
+  detach(function() current:ends(ticket, future:wait()) end) -- also when who asked is ended
+end
+
+local function under_way(ok, future, ...)
   if not ok then refuse(future) end
   if current then
-    local ticket = current:begins(self, statement, parameters, options)
-    detach(function() current:ends(ticket, future:wait()) end) -- also when who asked is ended
+    local ticket = {}
+    local heard, why = pcall(hear, ticket, future, ...)
+    if not heard then
+      current:drops(ticket)
+      refuse(why)
+    end
   end
   return future
 end
