@@ -5,6 +5,8 @@ local core = require "moonpool.core_loader"
 
 local manual = { parser = nil } -- of the whole command line; init.lua sets it
 
+-- When what the page says changed last: a manual page carries it, and a date of the build would differ at each build.
+local CHANGED = "2026-11-29"
 local KINDS = { "man", "bash", "zsh", "fish" }
 
 function manual.define(parser)
@@ -99,7 +101,7 @@ The configuration of the service moonpool.service.
 function manual.man(parser)
   local page = {
     '.\\" Made by `moonpool manual man`; do not edit.',
-    ('.TH MOONPOOL 1 "" "moonpool %s" "User Commands"'):format(core.version),
+    ('.TH MOONPOOL 1 "%s" "moonpool %s" "User Commands"'):format(CHANGED, core.version),
     ".SH NAME", "moonpool \\- a Lua-scriptable connection pool for Apache Cassandra", ".SH SYNOPSIS",
   }
   for i, command in ipairs(parser._commands) do
