@@ -472,12 +472,10 @@ describe("the control socket", function()
     policies.write(file "app.lua", 'print "fine"')
     local said = {}
     for limit = 5, 40 do
-      local pipe = assert(io.popen(("exec 2>&1; ulimit -n %d; '%s' run --control %s %s; echo \"status $?\"")
-        :format(limit, exe, file "ctl.sock", file "app.lua")))
-      local text, status = pipe:read "*a":match "^(.*)status (%d+)\n$"
-      pipe:close()
-      if status == "0" then break end
-      assert.equal("1", status, text)
+      local text, status = program.sh(("ulimit -n %d; '%s' run --control %s %s")
+        :format(limit, exe, file "ctl.sock", file "app.lua"))
+      if status == 0 then break end
+      assert.equal(1, status, text)
       said[#said + 1] = text:match "[^\n]*no descriptor is free[^\n]*" or text:match "[^\n]*Too many open files[^\n]*"
       assert.is_string(said[#said], text)
     end

@@ -16,7 +16,7 @@ describe("a coroutine whose request is in flight", function()
     local pool = world:pool { pooling = { maxRequestsPerConnection = 2000 } }
     assert(pool:execute "CREATE TABLE ks.t (k int PRIMARY KEY, v text)")
     local statement = assert(pool:prepare "SELECT v FROM ks.t WHERE k = ?")
-    world.oracles:detach(true) -- they would be measured, too: each request's ticket and their part of its stack
+    world.oracles:look_away()
     local function cost(count)
       local before, futures = held(), {}
       local during

@@ -290,10 +290,17 @@ function Oracles:check()
   end
 end
 
--- The world is gone. Raises with what was breached.
-function Oracles:detach(failed)
+-- They follow no request from here on, for a spec that measures what a request holds; none is under way. What is asked
+-- of the world as a whole they still ask.
+function Oracles:look_away()
+  if current ~= self then return end
   current, self.before = self.before, nil
   if not current then Pool.execute, Pool.executeAsync = execute, execute_async end
+end
+
+-- The world is gone. Raises with what was breached.
+function Oracles:detach(failed)
+  self:look_away()
   if failed then return end
   local world = self.world
   world.pools, world.served, world.futures, world.sim, world.cluster = {}, {}, {}, nil, nil
