@@ -5,6 +5,7 @@
 #include "sim/write.h"
 
 #include "base/err.h"
+#include "sim/coord.h"
 #include "sim/cql/parse.h"
 
 struct batch {
@@ -91,6 +92,8 @@ static int run(struct mp_sim_request *req, struct batch *batch)
 	struct mp_batch_statement statement;
 	while (mp_batch_next(&cur, &statement))
 		MP_SIM_TRY(find(req, &statement, batch));
+	for (size_t i = 0; i < batch->count; i++)
+		MP_SIM_TRY(mp_sim_authorize(req, batch->plans[i]));
 	MP_SIM_TRY(judge(req, batch));
 	MP_SIM_TRY(bind(req, batch));
 	if (batch->conditional)

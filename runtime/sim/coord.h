@@ -45,6 +45,17 @@ void mp_sim_inbox_to_hints(struct mp_sim_node *node); // it was killed while pau
 struct mp_str mp_sim_authenticator(const struct mp_sim_cluster *cluster); // the class that AUTHENTICATE names
 int mp_sim_login(struct mp_sim_request *req) MP_MUST_CHECK;               // AUTH_RESPONSE
 
+// ---- what a client may do (auth/authorize.c): MP_ESERVER with req->err ------------------------------------
+int mp_sim_authorize(struct mp_sim_request *req, const struct mp_sim_plan *plan) MP_MUST_CHECK;
+int mp_sim_authorize_on(struct mp_sim_request *req, enum mp_sim_permission permission,
+                        const char *path) MP_MUST_CHECK; // of a resource
+// All of it is granted to whom made it.
+int mp_sim_authorize_maker(struct mp_sim_request *req, enum mp_sim_resource resource, struct mp_str keyspace,
+                           struct mp_str name) MP_MUST_CHECK;
+int mp_sim_authorize_made(struct mp_sim_request *req, const struct mp_sim_change *change) MP_MUST_CHECK;
+void mp_sim_authorize_dropped(struct mp_sim_cluster *cluster, const struct mp_sim_change *change);
+struct mp_sim_role *mp_sim_role_of(const struct mp_sim_request *req); // who asks; NULL: nobody that there is
+
 // ---- waits (wait.c): requests that cannot be answered yet -------------------------------------------------
 struct mp_sim_wait_spec {
 	uint64_t number; // reserved; 0: none

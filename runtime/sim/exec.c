@@ -116,6 +116,8 @@ static int change_schema(struct mp_sim_cluster *cluster, const struct mp_sim_pla
 		if (dropped)
 			mp_sim_store_sweep(&cluster->nodes[i]->store);
 	}
+	if (dropped)
+		mp_sim_authorize_dropped(cluster, change);
 	if (strcmp(change->target, "TYPE") == 0)
 		forget_statements(cluster, change->keyspace);
 	mp_sim_event_schema(cluster, change);
@@ -127,6 +129,10 @@ static int run_ddl(struct mp_sim_request *req, const struct mp_sim_plan *plan)
 	struct mp_sim_change change;
 	MP_SIM_TRY(change_schema(req->conn->owner->cluster, plan, &change, &req->err));
 	req->executed = true;
+	if (mp_sim_authorize_made(req, &change) < 0) {
+		mp_sim_table_unref(change.table);
+		return MP_ESERVER;
+	}
 	if (change.change == NULL) {
 		mp_sim_answer_void(req);
 		return 0;
@@ -160,6 +166,7 @@ static int run_change(struct mp_sim_request *req, struct mp_sim_plan *plan, stru
 	struct mp_sim_write write;
 	bool counts = plan->table->counters;
 	MP_SIM_TRY(mp_sim_bind(req, plan, env));
+	MP_SIM_TRY(mp_sim_authorize(req, plan));
 	MP_SIM_TRY(
 		mp_sim_write_init(req, plan, env, mp_sim_write_time(req, counts || plan->conditional), &write));
 	if (plan->conditional)
@@ -174,7 +181,10 @@ static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 {
 	struct mp_sim_env env = mp_sim_exec_env(req);
 	switch (plan->stmt->kind) {
-	case MP_SIM_SELECT: MP_SIM_TRY(mp_sim_bind(req, plan, &env)); return mp_sim_select(req, plan, &env);
+	case MP_SIM_SELECT:
+		MP_SIM_TRY(mp_sim_bind(req, plan, &env));
+		MP_SIM_TRY(mp_sim_authorize(req, plan));
+		return mp_sim_select(req, plan, &env);
 	case MP_SIM_INSERT:
 	case MP_SIM_UPDATE:
 	case MP_SIM_DELETE: return run_change(req, plan, &env);
@@ -189,8 +199,8 @@ static int run(struct mp_sim_request *req, struct mp_sim_plan *plan)
 	case MP_SIM_GRANT:
 	case MP_SIM_REVOKE:
 	case MP_SIM_LIST_PERMISSIONS: return mp_sim_serve_role(req, plan);
-	case MP_SIM_TRUNCATE: return run_truncate(req, plan);
-	default: return run_ddl(req, plan);
+	case MP_SIM_TRUNCATE: MP_SIM_TRY(mp_sim_authorize(req, plan)); return run_truncate(req, plan);
+	default: MP_SIM_TRY(mp_sim_authorize(req, plan)); return run_ddl(req, plan);
 	}
 }
 

@@ -92,18 +92,20 @@ describe("on a real Cassandra", function()
       pool:close()
     end)
 
-    it("the simulated cluster answers to statements about roles as it does, line by line", function()
-      local function roles(port)
-        return (live.run(("'%s' '%s/spec/live/support/roles.py' %d 127.0.0.1 cassandra cassandra"):format(live.python(),
-          MOONPOOL_ROOT, port)))
-      end
-      local cluster = sim.cluster { nodes = 1, port = ports.at(20), user = "cassandra", password = "cassandra" }
-      local simulated = roles(ports.at(20))
-      cluster:close()
-      local real = roles(9042)
-      assert.is_true(#real >= 70)
-      for i = 1, math.max(#real, #simulated) do assert.equal(real[i], simulated[i]) end
-    end)
+    for script, about in pairs { roles = "to statements about roles", permissions = "who may do what" } do
+      it("the simulated cluster answers " .. about .. " as it does, line by line", function()
+        local function said(port)
+          return (live.run(("'%s' '%s/spec/live/support/%s.py' %d 127.0.0.1 cassandra cassandra"):format(live.python(),
+            MOONPOOL_ROOT, script, port)))
+        end
+        local cluster = sim.cluster { nodes = 1, port = ports.at(20), user = "cassandra", password = "cassandra" }
+        local simulated = said(ports.at(20))
+        cluster:close()
+        local real = said(9042)
+        assert.is_true(#real >= 70)
+        for i = 1, math.max(#real, #simulated) do assert.equal(real[i], simulated[i]) end
+      end)
+    end
 
     it("the suite, the version and the name are the configuration's", function()
       for _, case in ipairs {

@@ -140,14 +140,16 @@ describe("roles of the simulated cluster", function()
       "c1 c1 <all functions> EXECUTE", "c1 c1 <all roles> CREATE", "c1 c1 <all roles> ALTER", "c1 c1 <all roles> DROP",
       "c1 c1 <all roles> AUTHORIZE", "c1 c1 <all roles> DESCRIBE", "c1 c1 <role bob> AUTHORIZE" },
       listed "LIST ALL OF c1")
-    assert.same({ "bob bob <keyspace ks> SELECT", "c1 c1 <table ks.g> SELECT" }, listed "LIST SELECT ON TABLE ks.g")
+    assert.same({ "bob bob <keyspace ks> SELECT", "c1 c1 <all tables in ks> SELECT", "c1 c1 <table ks.g> SELECT" },
+      listed "LIST SELECT ON TABLE ks.g")
     assert.same({ "c1 c1 <table ks.g> SELECT" }, listed "LIST SELECT ON ks.g NORECURSIVE")
     all(pool, "GRANT bob TO c1")
     assert.equal(16 + 2, #listed "LIST ALL OF c1")
     assert.equal(16 + 2, #listed "LIST ALL OF c1 NORECURSIVE")
     assert.same({ "bob data/ks {MODIFY,SELECT}", "c1 data/ks/* {CREATE,SELECT}",
       "c1 data/ks/g {ALTER,AUTHORIZE,DROP,MODIFY,SELECT,SELECT_MASKED,UNMASK}", "c1 functions {EXECUTE}",
-      "c1 roles {ALTER,AUTHORIZE,CREATE,DESCRIBE,DROP}", "c1 roles/bob {AUTHORIZE}" },
+      "c1 roles {ALTER,AUTHORIZE,CREATE,DESCRIBE,DROP}", "c1 roles/bob {AUTHORIZE}",
+      "cassandra roles/bob {ALTER,AUTHORIZE,DESCRIBE,DROP}", "cassandra roles/c1 {ALTER,AUTHORIZE,DESCRIBE,DROP}" },
       rows(pool, "SELECT * FROM system_auth.role_permissions", "role", "resource", "permissions"))
     all(pool, "REVOKE SELECT ON KEYSPACE ks FROM bob", "REVOKE ALL ON KEYSPACE ks FROM bob")
     assert.same({}, listed "LIST ALL OF bob")
@@ -199,6 +201,130 @@ describe("roles of the simulated cluster", function()
     assert.is_nil(login(world, "alice", "mine"))
     all(pool, "ALTER ROLE bob WITH SUPERUSER = true")
     all(alice, "CREATE ROLE d") -- one of its roles may
+  end)
+
+  local function roleless(world)
+    world:schema "CREATE TABLE ks.g (k int PRIMARY KEY, v int)"
+    local pool = boss(world)
+    all(pool, "CREATE ROLE alice WITH PASSWORD = 'pw' AND LOGIN = true", "CREATE ROLE bob", "CREATE ROLE c1",
+      "GRANT bob TO alice", "GRANT c1 TO bob")
+    local alice = as(world, "alice", "pw")
+    assert(alice:connect())
+    return alice, pool
+  end
+
+  local function denied(permission, on)
+    return ("User alice has no %s permission on <%s> or any of its parents"):format(permission, on)
+  end
+
+  it_in("may what they, or roles that they are members of, were granted, on the thing or above it", GUARDED,
+    function(world)
+      local alice, pool = roleless(world)
+      local WRITE, READ = "INSERT INTO g (k, v) VALUES (1, 1)", "SELECT v FROM g WHERE k = 1"
+      refused(alice, { [READ] = denied("SELECT", "table ks.g"), [WRITE] = denied("MODIFY", "table ks.g"),
+        ["TRUNCATE g"] = denied("MODIFY", "table ks.g"), ["DROP TABLE g"] = denied("DROP", "table ks.g"),
+        ["ALTER TABLE g ADD w int"] = denied("ALTER", "table ks.g"),
+        ["CREATE INDEX g_v ON g (v)"] = denied("ALTER", "table ks.g"),
+        ["CREATE TABLE h (k int PRIMARY KEY)"] = denied("CREATE", "all tables in ks"),
+        ["CREATE TYPE h (a int)"] = denied("CREATE", "all tables in ks"),
+        ["ALTER KEYSPACE ks WITH durable_writes = true"] = denied("ALTER", "keyspace ks"),
+        ["CREATE KEYSPACE kt WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"] =
+          denied("CREATE", "all keyspaces"),
+        ["SELECT role FROM system_auth.roles"] = denied("SELECT", "table system_auth.roles") })
+      all(alice, "SELECT key FROM system.local", "SELECT * FROM system_schema.tables",
+        "SELECT * FROM system_traces.events", "DESCRIBE KEYSPACES")
+      for _, grant in ipairs { "MODIFY ON TABLE g %s alice", "MODIFY ON KEYSPACE ks %s bob",
+        "MODIFY ON ALL TABLES IN KEYSPACE ks %s c1", "MODIFY ON ALL KEYSPACES %s c1" } do
+        all(pool, "GRANT " .. grant:format "TO")
+        all(alice, WRITE, "UPDATE g SET v = 2 WHERE k = 1", "DELETE FROM g WHERE k = 2", "TRUNCATE g")
+        refused(alice, { [READ] = denied("SELECT", "table ks.g"), [WRITE .. " IF NOT EXISTS"] =
+          denied("SELECT", "table ks.g") })
+        all(pool, "REVOKE " .. grant:format "FROM")
+        refused(alice, { [WRITE] = denied("MODIFY", "table ks.g") })
+      end
+      all(pool, "ALTER ROLE c1 WITH SUPERUSER = true")
+      all(alice, WRITE, READ, "ALTER TABLE g ADD w int")
+    end)
+
+  it_in("may all with what they make, and nobody may with what is gone", GUARDED, function(world)
+    local alice, pool = roleless(world)
+    local function grants(cql) return rows(pool, cql or "LIST ALL OF alice", "resource", "permission") end
+    all(pool, "GRANT CREATE ON KEYSPACE ks TO c1", "GRANT CREATE ON ALL ROLES TO alice")
+    all(alice, "CREATE TABLE h (k int PRIMARY KEY)", "SELECT * FROM h", "INSERT INTO h (k) VALUES (1)", "DROP TABLE h")
+    assert.same({ "<all roles> CREATE", "<keyspace ks> CREATE" }, grants())
+    all(alice, "CREATE TABLE h (k int PRIMARY KEY)")
+    all(pool, "GRANT SELECT ON h TO bob", "DROP TABLE h", "CREATE TABLE h (k int PRIMARY KEY)")
+    refused(alice, { ["SELECT * FROM h"] = denied("SELECT", "table ks.h") })
+    all(alice, "CREATE ROLE d WITH LOGIN = true", "ALTER ROLE d WITH LOGIN = false", "GRANT d TO c1",
+      "REVOKE d FROM c1")
+    refused(alice, {
+      ["CREATE ROLE e WITH SUPERUSER = true"] = "Only superusers can create a role with superuser status",
+      ["ALTER ROLE d WITH SUPERUSER = true"] = "Only superusers are allowed to alter superuser status",
+      ["GRANT SELECT ON h TO d"] = denied("AUTHORIZE", "table ks.h"), ["LIST ALL ON h"] = "view everyone's permissions",
+      ["GRANT c1 TO d"] = "User alice does not have sufficient privileges to perform the requested operation" })
+    all(pool, "GRANT d TO alice") -- whose role she made
+    all(alice, "LIST ROLES OF d", "DROP ROLE d")
+    all(pool, "CREATE ROLE d")
+    refused(alice, { ["DROP ROLE d"] = "does not have sufficient privileges" })
+    all(pool, "GRANT CREATE ON ALL KEYSPACES TO alice")
+    all(alice, "CREATE KEYSPACE kt WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+      "CREATE TABLE kt.t (k int PRIMARY KEY)", "SELECT * FROM kt.t")
+    assert.equal(8 + 5 + 7, #grants() - 3) -- the keyspace, its functions, its table
+    all(alice, "DROP KEYSPACE kt")
+    assert.equal(3, #grants())
+  end)
+
+  it_in("may grant what they may authorize, and have themselves", GUARDED, function(world)
+    local alice, pool = roleless(world)
+    all(pool, "CREATE ROLE d", "GRANT AUTHORIZE ON KEYSPACE ks TO alice", "GRANT SELECT ON g TO c1")
+    all(alice, "GRANT SELECT ON g TO d", "REVOKE SELECT ON g FROM d")
+    refused(alice, { ["GRANT MODIFY ON g TO d"] = denied("MODIFY", "table ks.g"),
+      ["GRANT SELECT ON KEYSPACE ks TO d"] = denied("SELECT", "keyspace ks"),
+      ["GRANT SELECT ON g TO nix"] = "Role nix doesn't exist" })
+    all(pool, "GRANT DESCRIBE ON ALL ROLES TO bob")
+    all(alice, "LIST ALL PERMISSIONS", "LIST ROLES", "LIST ROLES OF d", "LIST ALL OF d")
+  end)
+
+  it_in("are granted nothing on the system's keyspaces but to look", GUARDED, function(world)
+    local alice, pool = roleless(world)
+    local LIMITED = "Granting permissions on system keyspaces is strictly limited, this operation is not permitted"
+    refused(pool, { ["GRANT MODIFY ON KEYSPACE system_auth TO alice"] = LIMITED,
+      ["GRANT ALL ON system.local TO alice"] = LIMITED,
+      ["DROP KEYSPACE system"] = "system keyspace is not user-modifiable",
+      ["DROP TABLE system_auth.roles"] = "Cannot DROP <table system_auth.roles>",
+      ["GRANT EXECUTE ON ALL FUNCTIONS IN KEYSPACE system TO alice"] =
+        "Altering permissions on builtin functions is not supported" })
+    all(pool, "GRANT ALL ON ALL KEYSPACES TO alice")
+    refused(alice, { ["SELECT role FROM system_auth.roles"] = denied("SELECT", "table system_auth.roles") })
+    all(pool, "GRANT SELECT ON KEYSPACE system_auth TO bob")
+    all(alice, "SELECT role FROM system_auth.roles")
+  end)
+
+  it_in("that may not are told so once, by one host, at once: it is nobody's fault", GUARDED, function(world)
+    local alice, pool = roleless(world)
+    all(pool, "GRANT SELECT ON g TO alice")
+    local read = assert(alice:prepare "SELECT v FROM g WHERE k = ?")
+    local write = assert(alice:prepare "INSERT INTO g (k, v) VALUES (?, ?)")
+    local before = alice:getStats()
+    for _, options in ipairs { { isIdempotent = true }, { isIdempotent = false } } do
+      local _, err = alice:execute(write, { 1, 1 }, options)
+      assert.equal("UNAUTHORIZED", err.code)
+      assert.equal(0x2100, err.serverCode)
+      assert.equal(1, #err.attempts)
+      assert.is_false(err.maybeApplied)
+      _, err = alice:batch({ { write, { 2, 1 } }, { write, { 3, 1 } } }, options)
+      assert.equal("UNAUTHORIZED", err.code)
+      assert.is_false(err.maybeApplied)
+    end
+    assert.equal(before.connectionsOpened, alice:getStats().connectionsOpened)
+    for _, host in ipairs(alice:getHosts()) do assert.equal("up", host.status) end
+    assert(alice:execute(read, { 1 }))
+    all(pool, "GRANT MODIFY ON g TO bob")
+    assert(alice:execute(write, { 1, 7 })) -- the statement that was prepared before
+    assert.equal(7, assert(alice:execute(read, { 1 })):first().v)
+    all(pool, "REVOKE bob FROM alice", "DROP ROLE alice")
+    refused(alice, { ["SELECT v FROM g"] = denied("SELECT", "table ks.g") }) -- she is still there
+    all(alice, "SELECT key FROM system.local")
   end)
 
   it_in("are nobody's business where nobody logs in", function(world)

@@ -60,21 +60,40 @@ static bool exists(const struct mp_sim_cluster *cluster, const struct mp_sim_rol
 	return !kinds[def->resource].keyspace || mp_sim_schema_keyspace(&cluster->schema, keyspace) != NULL;
 }
 
+static int shorter(size_t len, size_t max)
+{
+	return (int)(len < max ? len : max);
+}
+
+void mp_sim_resource_path(enum mp_sim_resource resource, struct mp_str keyspace, struct mp_str name,
+                          char out[MP_SIM_PATH_MAX])
+{
+	const struct kind *kind = &kinds[resource];
+	size_t size = MP_SIM_PATH_MAX, len = (size_t)snprintf(out, size, "%s", kind->root);
+	if (kind->keyspace)
+		len += (size_t)snprintf(out + len, size - len, "/%.*s%s", shorter(keyspace.len, MP_SIM_NAME_MAX),
+		                        keyspace.data, kind->tables ? "/*" : "");
+	if (kind->name)
+		snprintf(out + len, size - len, "/%.*s", shorter(name.len, MP_SIM_ROLE_MAX), name.data);
+}
+
+uint32_t mp_sim_resource_permissions(enum mp_sim_resource resource)
+{
+	return kinds[resource].permissions;
+}
+
 int mp_sim_resource_make(const struct mp_sim_cluster *cluster, const struct mp_sim_role_def *def,
                          struct mp_str keyspace, struct mp_sim_resource_path *out, struct mp_sim_error *err)
 {
 	const struct kind *kind = &kinds[def->resource];
 	if (def->keyspace.len > 0)
 		keyspace = def->keyspace;
-	*out = (struct mp_sim_resource_path){.type = kind->type, .permissions = kind->permissions};
-	int len = snprintf(out->path, sizeof(out->path), "%s", kind->root);
-	if (kind->keyspace)
-		len += snprintf(out->path + len, sizeof(out->path) - (size_t)len, "/%.*s%s",
-		                (int)(keyspace.len < MP_SIM_NAME_MAX ? keyspace.len : MP_SIM_NAME_MAX), keyspace.data,
-		                kind->tables ? "/*" : "");
-	if (kind->name)
-		snprintf(out->path + len, sizeof(out->path) - (size_t)len, "/%.*s",
-		         (int)(def->name.len < MP_SIM_ROLE_MAX ? def->name.len : MP_SIM_ROLE_MAX), def->name.data);
+	bool limited = kind->keyspace && mp_sim_is_system(keyspace) &&
+	               !mp_str_is(keyspace, "system_virtual_schema") && !mp_str_is(keyspace, "system_views");
+	*out = (struct mp_sim_resource_path){.type = kind->type,
+	                                     .permissions = kind->permissions,
+	                                     .grantable = limited ? BIT(SELECT) | BIT(ALTER) : kind->permissions};
+	mp_sim_resource_path(def->resource, keyspace, def->name, out->path);
 	if (def->resource != MP_SIM_ON_ANYTHING)
 		mp_sim_resource_show(out->path, out->shown);
 	return exists(cluster, def, keyspace)

@@ -11,9 +11,14 @@ struct mp_sim_resource_path {
 	char path[MP_SIM_PATH_MAX]; // empty: anything
 	char shown[MP_SIM_PATH_MAX];
 	const char *type;
-	uint32_t permissions; // that there are for it
+	uint32_t permissions; // that there are for it,
+	uint32_t grantable;   // and which of them may be granted
 };
 
+// The path of a thing; of what it does not need nothing is taken.
+void mp_sim_resource_path(enum mp_sim_resource resource, struct mp_str keyspace, struct mp_str name,
+                          char out[MP_SIM_PATH_MAX]);
+uint32_t mp_sim_resource_permissions(enum mp_sim_resource resource); // that there are for it
 // Of a statement about permissions. INVALID: there is no such thing.
 int mp_sim_resource_make(const struct mp_sim_cluster *cluster, const struct mp_sim_role_def *def,
                          struct mp_str keyspace, struct mp_sim_resource_path *out,

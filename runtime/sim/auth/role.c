@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "sim/store/schema.h"
 
 #define NAME(word) #word,
 const char *const mp_sim_permission_names[] = {MP_SIM_PERMISSION_LIST(NAME)};
@@ -87,6 +88,15 @@ bool mp_sim_role_is(const struct mp_sim_role *role, const struct mp_sim_role *ot
 	return is;
 }
 
+bool mp_sim_role_is_super(const struct mp_sim_roles *roles, const struct mp_sim_role *role)
+{
+	for (const struct mp_sim_role *other = roles->first; other != NULL; other = other->next) {
+		if (other->super && mp_sim_role_is(role, other))
+			return true;
+	}
+	return false;
+}
+
 int mp_sim_role_join(struct mp_sim_role *role, struct mp_sim_role *other)
 {
 	struct mp_sim_role **of = mp_realloc(role->of, (role->of_count + 1) * sizeof(struct mp_sim_role *));
@@ -144,5 +154,53 @@ void mp_sim_role_forbid(struct mp_sim_role *role, const char *resource, uint32_t
 			mp_free(grant);
 		}
 		return;
+	}
+}
+
+// A role's name may hold anything; the names of keyspaces and tables hold no slash.
+bool mp_sim_role_covers(const char *resource, const char *path)
+{
+	size_t len = strlen(resource);
+	if (strcmp(resource, path) == 0)
+		return true;
+	if (strncmp(path, "roles/", 6) == 0)
+		return strcmp(resource, "roles") == 0;
+	if (len > 2 && strcmp(resource + len - 2, "/*") == 0)
+		len -= 2; // all tables: each of them, and not the keyspace
+	return strncmp(resource, path, len) == 0 && path[len] == '/';
+}
+
+// What is granted on all keyspaces is not granted on the system's.
+static bool reaches(const char *resource, const char *path)
+{
+	const char *keyspace = path + strlen("data/");
+	bool system = strncmp(path, "data/", strlen("data/")) == 0 &&
+	              mp_sim_is_system((struct mp_str){keyspace, strcspn(keyspace, "/")});
+	return mp_sim_role_covers(resource, path) && !(system && strcmp(resource, "data") == 0);
+}
+
+uint32_t mp_sim_role_granted(const struct mp_sim_role *role, const char *path)
+{
+	uint32_t granted = 0;
+	for (const struct mp_sim_grant *grant = role->grants; grant != NULL; grant = grant->next)
+		granted |= reaches(grant->resource, path) ? grant->permissions : 0;
+	for (size_t i = 0; i < role->of_count; i++)
+		granted |= mp_sim_role_granted(role->of[i], path);
+	return granted;
+}
+
+void mp_sim_roles_forget(struct mp_sim_roles *roles, const char *path)
+{
+	for (struct mp_sim_role *role = roles->first; role != NULL; role = role->next) {
+		struct mp_sim_grant **link = &role->grants;
+		while (*link != NULL) {
+			struct mp_sim_grant *grant = *link;
+			if (!mp_sim_role_covers(path, grant->resource)) {
+				link = &grant->next;
+				continue;
+			}
+			*link = grant->next;
+			mp_free(grant);
+		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The roles of a simulated cluster, one set for all nodes: who may log in, who is a member of whom, and what each was
-// granted, which is kept and told, and stops nobody.
+// granted.
 #pragma once
 
 #include <stddef.h>
@@ -40,8 +40,15 @@ int mp_sim_role_set_password(struct mp_sim_role *role, struct mp_str password) M
 // By itself or by roles between; each is one of its own.
 bool mp_sim_role_is(const struct mp_sim_role *role, const struct mp_sim_role *other);
 int mp_sim_role_join(struct mp_sim_role *role, struct mp_sim_role *other) MP_MUST_CHECK; // MP_ENOMEM
+bool mp_sim_role_is_super(const struct mp_sim_roles *roles, const struct mp_sim_role *role);
 bool mp_sim_role_leave(struct mp_sim_role *role, const struct mp_sim_role *other); // false: it was no member
 int mp_sim_role_permit(struct mp_sim_role *role, const char *resource,
                        uint32_t permissions) MP_MUST_CHECK; // MP_ENOMEM
 void mp_sim_role_forbid(struct mp_sim_role *role, const char *resource, uint32_t permissions);
+// Is what is granted on `resource` granted on `path`: is it the same, or above it?
+bool mp_sim_role_covers(const char *resource, const char *path);
+// What it, and all that it is a member of, was granted on the resource and on what is above it.
+uint32_t mp_sim_role_granted(const struct mp_sim_role *role, const char *path);
+// The resource is gone, and all that is below it.
+void mp_sim_roles_forget(struct mp_sim_roles *roles, const char *path);
 extern const char *const mp_sim_permission_names[MP_SIM_PERMISSIONS];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statements about roles and permissions, with Cassandra's checks and its words: who is no superuser may change his own
-// password and look at what is his own.
+// Statements about roles and permissions, with Cassandra's checks and its words: who was granted nothing may change his
+// own password and look at what is his own.
 #include <string.h>
 
 #include "base/err.h"
@@ -23,13 +23,22 @@ struct role_request {
 	uint32_t count;
 };
 
-static bool is_super(const struct role_request *r, const struct mp_sim_role *role)
+struct mp_sim_role *mp_sim_role_of(const struct mp_sim_request *req)
 {
-	for (const struct mp_sim_role *other = r->roles->first; other != NULL; other = other->next) {
-		if (other->super && mp_sim_role_is(role, other))
-			return true;
-	}
-	return false;
+	return mp_sim_role_find(&req->conn->owner->cluster->roles, mp_str_of(req->conn->user));
+}
+
+static bool may(const struct role_request *r, enum mp_sim_permission permission, struct mp_str role)
+{
+	char path[MP_SIM_PATH_MAX];
+	mp_sim_resource_path(role.len > 0 ? MP_SIM_ON_ROLE : MP_SIM_ON_ALL_ROLES, (struct mp_str){"", 0}, role,
+	                     path);
+	return r->super || mp_sim_role_granted(r->self, path) & 1u << permission;
+}
+
+static bool is_super_role(const struct role_request *r, const struct mp_sim_role *role)
+{
+	return role != NULL && mp_sim_role_is_super(r->roles, role);
 }
 
 static int not_allowed(struct role_request *r)
@@ -61,8 +70,11 @@ static int apply_options(struct role_request *r, struct mp_sim_role *role)
 static int create_role(struct role_request *r)
 {
 	struct mp_str name = r->def->role;
-	if (!r->super)
+	if (!may(r, MP_SIM_MAY_CREATE, (struct mp_str){"", 0}))
 		return not_allowed(r);
+	if (!r->super && r->def->superuser == MP_SIM_SAID_TRUE)
+		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
+		                   "Only superusers can create a role with superuser status");
 	if (mp_sim_role_find(r->roles, name) != NULL)
 		return r->stmt->if_not_exists ? 0 : no_role(r, "", name, " already exists");
 	if (name.len > MP_SIM_ROLE_MAX || memchr(name.data, '\0', name.len) != NULL)
@@ -70,38 +82,47 @@ static int create_role(struct role_request *r)
 		                   "Role names of more than %d bytes are not supported by the simulated cluster",
 		                   MP_SIM_ROLE_MAX);
 	struct mp_sim_role *role = mp_sim_role_add(r->roles, name);
-	return role == NULL ? mp_sim_fail_nomem(r->err) : apply_options(r, role);
+	if (role == NULL)
+		return mp_sim_fail_nomem(r->err);
+	MP_SIM_TRY(apply_options(r, role));
+	return mp_sim_authorize_maker(r->req, MP_SIM_ON_ROLE, (struct mp_str){"", 0}, name);
 }
 
 static int alter_role(struct role_request *r)
 {
 	struct mp_sim_role *role = mp_sim_role_find(r->roles, r->def->role);
-	if (role == NULL)
-		return r->stmt->if_exists ? 0 : no_role(r, "Role ", r->def->role, " doesn't exist");
-	if (r->def->superuser != MP_SIM_NOT_SAID && mp_sim_role_is(r->self, role))
+	if (r->def->superuser != MP_SIM_NOT_SAID && role != NULL && mp_sim_role_is(r->self, role))
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
 		                   "You aren't allowed to alter your own superuser status or that of a role granted "
 		                   "to you");
 	if (!r->super && r->def->superuser != MP_SIM_NOT_SAID)
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
 		                   "Only superusers are allowed to alter superuser status");
-	if (!r->super && role != r->self)
+	if (role != r->self && !may(r, MP_SIM_MAY_ALTER, r->def->role))
 		return not_allowed(r);
-	if (!r->super && r->def->login != MP_SIM_NOT_SAID)
+	if (role == r->self && !r->super && r->def->login != MP_SIM_NOT_SAID)
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED, "You aren't allowed to alter LOGIN");
+	if (role == NULL)
+		return r->stmt->if_exists ? 0 : no_role(r, "Role ", r->def->role, " doesn't exist");
 	return apply_options(r, role);
 }
 
 static int drop_role(struct role_request *r)
 {
 	struct mp_sim_role *role = mp_sim_role_find(r->roles, r->def->role);
-	if (!r->super)
+	char path[MP_SIM_PATH_MAX];
+	if (!may(r, MP_SIM_MAY_DROP, r->def->role))
 		return not_allowed(r);
+	if (!r->super && is_super_role(r, role))
+		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
+		                   "Only superusers can drop a role with superuser status");
 	if (role == r->self)
 		return mp_sim_fail(r->err, MP_SE_INVALID, "Cannot DROP primary role for current login");
 	if (role == NULL)
 		return r->stmt->if_exists ? 0 : no_role(r, "", r->def->role, " doesn't exist");
 	mp_sim_role_drop(r->roles, role);
+	mp_sim_resource_path(MP_SIM_ON_ROLE, (struct mp_str){"", 0}, r->def->role, path);
+	mp_sim_roles_forget(r->roles, path);
 	return 0;
 }
 
@@ -112,7 +133,7 @@ static int change_member(struct role_request *r)
 	bool grants = r->stmt->kind == MP_SIM_GRANT_ROLE;
 	struct mp_sim_role *role = mp_sim_role_find(r->roles, r->def->role);
 	struct mp_sim_role *other = mp_sim_role_find(r->roles, r->def->other);
-	if (!r->super)
+	if (!may(r, MP_SIM_MAY_AUTHORIZE, r->def->role))
 		return not_allowed(r);
 	if (role == NULL || other == NULL)
 		return no_role(r, "", role == NULL ? r->def->role : r->def->other, " doesn't exist");
@@ -134,16 +155,25 @@ static int change_permissions(struct role_request *r)
 	struct mp_sim_resource_path on;
 	struct mp_sim_role *role = mp_sim_role_find(r->roles, r->def->role);
 	MP_SIM_TRY(mp_sim_resource_make(r->cluster, r->def, r->keyspace, &on, r->err));
+	if (strcmp(on.path, "functions/system") == 0)
+		return mp_sim_fail(r->err, MP_SE_INVALID,
+		                   "Altering permissions on builtin functions is not supported");
 	uint32_t permissions = r->def->permissions & on.permissions;
 	if (permissions == 0)
 		return mp_sim_fail(r->err, MP_SE_SYNTAX_ERROR,
 		                   "Resource type %s does not support any of the requested permissions", on.type);
+	MP_SIM_TRY(mp_sim_authorize_on(r->req, MP_SIM_MAY_AUTHORIZE, on.path));
+	for (uint32_t i = 0; i < MP_SIM_PERMISSIONS; i++) {
+		if (permissions & 1u << i)
+			MP_SIM_TRY(mp_sim_authorize_on(r->req, (enum mp_sim_permission)i, on.path));
+	}
 	if (role == NULL)
 		return no_role(r, "Role ", r->def->role, " doesn't exist");
-	if (!r->super)
-		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
-		                   "User %s has no AUTHORIZE permission on %s or any of its parents", r->self->name,
-		                   on.shown);
+	if (r->stmt->kind == MP_SIM_GRANT && permissions & ~on.grantable)
+		return mp_sim_fail(
+			r->err, MP_SE_UNAUTHORIZED,
+			"Granting permissions on system keyspaces is strictly limited, this operation is not "
+			"permitted");
 	if (r->stmt->kind == MP_SIM_REVOKE) {
 		mp_sim_role_forbid(role, on.path, permissions);
 		return 0;
@@ -192,7 +222,7 @@ static bool is_direct(const struct mp_sim_role *role, const struct mp_sim_role *
 static void put_role(struct role_request *r, const struct mp_sim_role *role)
 {
 	put_text(r, role->name);
-	put_bool(r, r->def->user ? is_super(r, role) : role->super);
+	put_bool(r, r->def->user ? is_super_role(r, role) : role->super);
 	if (!r->def->user) {
 		put_bool(r, role->login);
 		mp_buf_i32(&r->rows, 4); // no options
@@ -210,10 +240,11 @@ static int list_roles(struct role_request *r)
 		.id = MP_TYPE_MAP, .child_count = 2, .children = (struct mp_type **)(uintptr_t)of_map};
 	struct mp_sim_role *of;
 	MP_SIM_TRY(listed_role(r, &of));
-	if (!r->super && of != NULL && !mp_sim_role_is(r->self, of))
+	bool all = may(r, MP_SIM_MAY_DESCRIBE, (struct mp_str){"", 0});
+	if (!all && of != NULL && !mp_sim_role_is(r->self, of))
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED, "You are not authorized to view roles granted to %s ",
 		                   of->name);
-	of = of == NULL && !r->super ? r->self : of;
+	of = of == NULL && !all ? r->self : of;
 	for (const struct mp_sim_role *role = r->roles->first; role != NULL; role = role->next) {
 		bool listed = of == NULL || (r->def->without_others ? is_direct(of, role) : mp_sim_role_is(of, role));
 		if (listed && (role->login || !r->def->user))
@@ -228,10 +259,9 @@ static int list_roles(struct role_request *r)
 // Is it what was asked for, or above it?
 static bool is_asked(const struct role_request *r, const struct mp_sim_resource_path *on, const char *path)
 {
-	size_t len = strlen(path);
 	if (on->path[0] == '\0' || strcmp(on->path, path) == 0)
 		return true;
-	return !r->def->without_others && strncmp(on->path, path, len) == 0 && on->path[len] == '/';
+	return !r->def->without_others && mp_sim_role_covers(path, on->path);
 }
 
 static void put_grants(struct role_request *r, const struct mp_sim_role *role,
@@ -260,10 +290,11 @@ static int list_permissions(struct role_request *r)
 	struct mp_sim_role *of;
 	MP_SIM_TRY(mp_sim_resource_make(r->cluster, r->def, r->keyspace, &on, r->err));
 	MP_SIM_TRY(listed_role(r, &of));
-	if (!r->super && of == NULL)
+	bool seen = may(r, MP_SIM_MAY_DESCRIBE, of != NULL ? mp_str_of(of->name) : (struct mp_str){"", 0});
+	if (!seen && of == NULL)
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
 		                   "You are not authorized to view everyone's permissions");
-	if (!r->super && !mp_sim_role_is(r->self, of))
+	if (!seen && !mp_sim_role_is(r->self, of))
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED, "You are not authorized to view %s's permissions",
 		                   of->name);
 	for (const struct mp_sim_role *role = r->roles->first; role != NULL; role = role->next) {
@@ -299,7 +330,7 @@ static int run(struct role_request *r)
 	if (r->self == NULL)
 		return mp_sim_fail(r->err, MP_SE_UNAUTHORIZED,
 		                   "You have to be logged in and not anonymous to perform this request");
-	r->super = is_super(r, r->self);
+	r->super = mp_sim_role_is_super(r->roles, r->self);
 	if (r->stmt->kind == MP_SIM_LIST_ROLES)
 		return list_roles(r);
 	if (r->stmt->kind == MP_SIM_LIST_PERMISSIONS)
@@ -319,7 +350,7 @@ int mp_sim_serve_role(struct mp_sim_request *req, const struct mp_sim_plan *plan
 	                         .def = &plan->stmt->role,
 	                         .cluster = cluster,
 	                         .roles = &cluster->roles,
-	                         .self = mp_sim_role_find(&cluster->roles, mp_str_of(req->conn->user)),
+	                         .self = mp_sim_role_of(req),
 	                         .keyspace = plan->keyspace};
 	mp_buf_init(&r.rows);
 	int rc = run(&r);

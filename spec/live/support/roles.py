@@ -4,58 +4,13 @@ what both answer must be the same. Prints the answers as JSON lines on standard 
 
 usage: roles.py PORT ADDRESS USER PASSWORD
 """
-import json
 import sys
-import time
 
-from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT, NoHostAvailable
-from cassandra.policies import WhiteListRoundRobinPolicy
+from told import Server, say
 
-port, address = int(sys.argv[1]), sys.argv[2]
-
-
-def connect(user, password):
-    profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([address]), request_timeout=60)
-    cluster = Cluster([address], port=port, protocol_version=5, auth_provider=PlainTextAuthProvider(user, password),
-                      execution_profiles={EXEC_PROFILE_DEFAULT: profile}, connect_timeout=30,
-                      control_connection_timeout=30)
-    return cluster, cluster.connect()
-
-
-def plain(value):
-    if hasattr(value, "items"):
-        return sorted(value.items())
-    return list(value) if type(value).__name__ == "SortedSet" else value
-
-
-def say(cql, session):
-    try:
-        result = session.execute(cql)
-        answer = [result.column_names, [[plain(cell) for cell in row] for row in result]]
-    except Exception as error:  # its words are what is compared
-        answer = type(error).__name__ + " " + str(error)
-    print(json.dumps([cql, answer]))
-
-
-def login(user, password):
-    try:
-        cluster, session = connect(user, password)
-    except NoHostAvailable as error:
-        return print(json.dumps(["login of " + user, [str(one) for one in error.errors.values()][0].split("message=")[1]]))
-    print(json.dumps(["login of " + user, True]))
-    return cluster, session
-
-
-deadline = time.monotonic() + 60  # a real node makes its first role some time after it answers
-while True:
-    try:
-        _, boss = connect(sys.argv[3], sys.argv[4])
-        break
-    except NoHostAvailable:
-        if time.monotonic() > deadline:
-            raise
-        time.sleep(1)
+server = Server(sys.argv[1], sys.argv[2])
+login = server.login
+boss = server.boss(sys.argv[3], sys.argv[4])
 
 for name in ("alice", "bob", "carol", "nopassword", "nologin"):
     boss.execute("DROP ROLE IF EXISTS roles_" + name)
