@@ -66,9 +66,7 @@ static int read_partition(struct mp_sim_reading *s, struct mp_sim_partition *con
 		if (rc != 0)
 			return rc;
 	}
-	if (s->plan->groups)
-		mp_sim_reading_end_group(s);
-	return 0;
+	return s->plan->groups ? mp_sim_reading_end_group(s) : 0;
 }
 
 static int partition_retry(struct mp_sim_reading *s, const struct mp_sim_replica_set *set)
@@ -305,7 +303,7 @@ int mp_sim_select(struct mp_sim_request *req, struct mp_sim_plan *plan, struct m
 	mp_buf_init(&s.rows);
 	int rc = read_all(&s);
 	if (rc >= 0 && !req->answered)
-		mp_sim_reading_end(&s);
+		rc = mp_sim_reading_end(&s);
 	if (rc >= 0 && s.rows.failed)
 		rc = mp_sim_fail_nomem(&req->err);
 	if (rc >= 0 && !req->answered)

@@ -92,13 +92,14 @@ static bool is_of_group(const struct mp_sim_reading *s, const struct mp_bytes *v
 	return true;
 }
 
-void mp_sim_reading_end_group(struct mp_sim_reading *s)
+int mp_sim_reading_end_group(struct mp_sim_reading *s)
 {
 	if (!s->group_open)
-		return;
+		return 0;
 	s->group_open = false;
-	mp_sim_aggregate_put(s->plan, s->group, &s->rows);
+	MP_SIM_TRY(mp_sim_aggregate_put(s->env, s->plan, s->group, &s->rows));
 	given(s);
+	return 0;
 }
 
 // What is no aggregate is of the first row.
@@ -117,14 +118,14 @@ static int add_to_group(struct mp_sim_reading *s, const struct mp_bytes *values,
                         struct mp_bytes clustering)
 {
 	if (s->group_open && !is_of_group(s, values))
-		mp_sim_reading_end_group(s);
+		MP_SIM_TRY(mp_sim_reading_end_group(s));
 	if (!s->group_open) {
 		enum room room = room_of(s);
 		if (room != ROOM)
 			return room == PAGE_FULL ? MP_SIM_PAGE_FULL : 0;
 		MP_SIM_TRY(begin_group(s, values, key));
 	}
-	mp_sim_aggregate_add(s->plan, s->group, values);
+	MP_SIM_TRY(mp_sim_aggregate_add(s->env, s->plan, s->group, values));
 	s->last.key = key;
 	s->last.clustering = clustering;
 	if (s->plan->stmt->distinct)
@@ -159,14 +160,14 @@ int mp_sim_reading_row(struct mp_sim_reading *s, const struct mp_bytes *values, 
 }
 
 // Without GROUP BY all rows are one group, also when there are none.
-void mp_sim_reading_end(struct mp_sim_reading *s)
+int mp_sim_reading_end(struct mp_sim_reading *s)
 {
 	if (s->group != NULL && !s->plan->groups && !s->group_open) {
 		for (uint32_t i = 0; i < s->plan->selected_count; i++)
 			s->group[i] = (struct mp_sim_aggregate){.best = {NULL, -1}};
 		s->group_open = true;
 	}
-	mp_sim_reading_end_group(s);
+	return mp_sim_reading_end_group(s);
 }
 
 // ---- where it begins and ends -----------------------------------------------------------------------------

@@ -46,6 +46,6 @@ int mp_sim_reading_row(struct mp_sim_reading *s, const struct mp_bytes *values, 
                        struct mp_bytes clustering) MP_MUST_CHECK;
 int mp_sim_reading_takes(struct mp_sim_reading *s, const struct mp_sim_relation *rel,
                          const struct mp_bytes *values) MP_MUST_CHECK; // 1, 0; negative: error
-void mp_sim_reading_end_group(struct mp_sim_reading *s);               // no row of it comes any more
-void mp_sim_reading_end(struct mp_sim_reading *s);                     // nor any other
+int mp_sim_reading_end_group(struct mp_sim_reading *s) MP_MUST_CHECK;  // no row of it comes any more
+int mp_sim_reading_end(struct mp_sim_reading *s) MP_MUST_CHECK;        // nor any other
 void mp_sim_reading_put_state(const struct mp_sim_reading *s, struct mp_buf *buf);

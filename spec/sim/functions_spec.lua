@@ -33,6 +33,38 @@ describe("aggregates of the simulated cluster", function()
       assert.matches(why, err.message, 1, true)
     end
   end)
+
+  -- What a real 5.0.9 answers.
+  it_in("add up and share out to the last digit", function(world)
+    world:schema "CREATE TABLE ks.t (k int, c int, v varint, d decimal, b bigint, PRIMARY KEY (k, c))"
+    local pool = world:pool()
+    local function all(k, ...)
+      for c, number in ipairs { ... } do
+        local values = ("%d, %d, %s, %s, %s"):format(k, c, number[1], number[2], number[3])
+        assert(pool:execute("INSERT INTO t (k, c, v, d, b) VALUES (" .. values .. ")"))
+      end
+      local row = assert(pool:execute("SELECT sum(v), avg(v), sum(d), avg(d), sum(b), avg(b) FROM t WHERE k = ?", { k },
+        { prepare = true })):first()
+      local out = {}
+      for i, name in ipairs { "sum(v)", "avg(v)", "sum(d)", "avg(d)", "sum(b)", "avg(b)" } do
+        out[i] = (tostring(row["system." .. name]):gsub("LL$", ""))
+      end
+      return table.concat(out, " ")
+    end
+    local large = ("9"):rep(400)
+    assert.equal("0 0 0 0 0 0", all(1))
+    assert.equal("-7 -3 3.000 1.500 -2 -1", all(2, { -3, "1", -3 }, { -4, "2.000", 1 }))
+    assert.equal("1" .. ("0"):rep(400) .. " " .. ("3"):rep(400) .. " 1000.5 333.5 " .. "9223372036854775806 " ..
+      "3074457345618258602", all(3, { large, "1E+3", "9223372036854775807" }, { 1, "0.5", "9223372036854775807" },
+      { 0, "0.0", "-9223372036854775808" }))
+    assert.equal("0 0 0.00 0.00 -2 9223372036854775807", all(4, { large, "-1.25", "9223372036854775807" },
+      { "-" .. large, "1.25", "9223372036854775807" }))
+    local _, err = pool:execute("INSERT INTO t (k, c, d) VALUES (5, 1, ?)", { "1E+10000" })
+    assert.is_nil(err)
+    _, err = pool:execute "SELECT sum(d) FROM t WHERE k = 5"
+    assert.matches("more than 9000 digits", err.message, 1, true)
+    assert(pool:execute "SELECT max(d) FROM t WHERE k = 5")
+  end)
 end)
 
 describe("minTimeuuid and maxTimeuuid of the simulated cluster", function()
