@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #define RECORD_MAX 16384u
+#define OWN_MAX    256u // units of OpenSSL's own: a server asks for a new key in millions of records
 
 // ---- one connection ---------------------------------------------------------------------------------------
 
@@ -101,12 +102,27 @@ static int no_memory(struct mp_tls *tls)
 	return MP_ENOMEM;
 }
 
+// A node may make OpenSSL answer (a new key, no new negotiation) as often as it likes, and read none of it.
+static bool is_flooded(struct mp_tls *tls)
+{
+	if (mp_pack_waiting(&tls->records) == 0)
+		tls->own = 0;
+	tls->own += tls->plain == tls->packed;
+	tls->packed = tls->plain;
+	return tls->own > OWN_MAX;
+}
+
 // What OpenSSL wrote becomes a unit, of no plain bytes if it is its own.
 static int collect(struct mp_tls *tls)
 {
 	size_t len = BIO_ctrl_pending(tls->out);
 	if (len == 0)
 		return 0;
+	if (is_flooded(tls)) {
+		snprintf(tls->why, sizeof(tls->why),
+		         "TLS: the node asks for new keys all the time, and reads none of them");
+		return MP_EPROTO;
+	}
 	struct mp_buf *wire = &tls->records.wire;
 	uint8_t *room = mp_buf_reserve(wire, len);
 	wire->failed = false;

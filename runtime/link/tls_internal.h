@@ -21,7 +21,9 @@ struct mp_tls {
 	char name[MP_TLS_NAME_SIZE]; // that is asked for; "": none
 	struct mp_uuid host_id;      // that the certificate must have; nil: any, if host ids count
 	struct mp_pack records;
-	uint64_t plain; // bytes that were written
+	uint64_t plain;  // bytes that were written,
+	uint64_t packed; // and so many of them when the last unit was made
+	uint32_t own;    // units without any, since none waited
 	bool open;
 	bool ended;
 	char why[160];
