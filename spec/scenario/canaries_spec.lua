@@ -1,15 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Secrets and values of requests, each a canary with a name, are planted in a run that does everything that may go
 -- wrong; none of them is in a line of the log (also of the journal, with its fields), an error, an event, a figure, a
--- metric, an answer to `moonpool ctl`, the decision log, or what `moonpool replay` says of it.
+-- metric, an answer to `moonpool ctl`, the drawing of `moonpool top`, the status page, the decision log, or what
+-- `moonpool replay` says of it. In nginx: spec/nginx/canaries_spec.lua.
 local moonpool = require "moonpool"
 local certificates = require "spec.support.certificates"
 local config_file = require "spec.support.config_file"
 local datagrams = require "spec.script.datagrams"
 local exporter = require "moonpool.exporter"
 local json = require "moonpool.cli.json"
+local page = require "moonpool.page"
 local policies = require "spec.support.policies"
 local replay = require "moonpool.prove.replay"
+local screen = require "moonpool.cli.top_screen"
 local verbs = require("moonpool.cli.pool_verbs").verbs
 local support = require "spec.support.world"
 local unix = require "spec.support.unix"
@@ -76,6 +79,17 @@ local function look_at_decisions(path)
   for _, name in ipairs { "figures", "load", "reasons", "telling" } do look("replay", again[name](again)) end
 end
 
+-- What moonpool top draws of an answer to its question, on a screen with room for all of it.
+local function look_at_top(overview)
+  local model = { place = "a.sock", pool = overview, pools = 1, at = 1, sort = "HOST", events = overview.events }
+  local drawn = {}
+  for _, spans in ipairs(screen.lines(model, 4 * #overview.events + 100, 4000)) do
+    for _, span in ipairs(spans) do drawn[#drawn + 1] = span[1] end
+    drawn[#drawn + 1] = "\n"
+  end
+  note("moonpool top", table.concat(drawn))
+end
+
 -- All that the pool says of itself.
 local function look_at(pool)
   drain()
@@ -86,7 +100,10 @@ local function look_at(pool)
     local answer = verbs[verb][2](pool, verb == "explain" and '{"keyspace":"ks"}' or nil)
     look("ctl " .. verb, answer)
     note("ctl " .. verb, json.encode(answer))
+    if verb == "overview" then look_at_top(answer) end
   end
+  note("the status page", page.look(true))
+  note("the status page", page.look(false))
 end
 
 -- Runs body(tell), where tell(pool) listens to the pool's events, and looks at everything that it wrote to the log.

@@ -62,8 +62,8 @@ local function figures_of(pool)
   return now
 end
 
--- `whole`: with what was before, for one who has just come.
-local function look(whole)
+-- All that is told, as JSON. `whole`: with what was before, for one who has just come.
+function page.look(whole)
   local list = json.list {}
   for i, pool in ipairs(page.pools()) do
     local now = figures_of(pool)
@@ -147,9 +147,9 @@ function Page:answer(path, host, password)
   local status = refusal(self, host, password)
   if status then return status end
   if file then return 200, file[1], file[2] end
-  if path == "/api/overview" then return 200, JSON_TYPE, look(true) end
+  if path == "/api/overview" then return 200, JSON_TYPE, page.look(true) end
   if path == "/api/stream" then
-    return 200, "text/event-stream", "retry: 2000\n" .. told("overview", look(true)), true
+    return 200, "text/event-stream", "retry: 2000\n" .. told("overview", page.look(true)), true
   end
   local text = ring(path)
   if text then return 200, JSON_TYPE, text end
@@ -167,7 +167,7 @@ local function follow(self)
     core.serve()
     core.sleep(SOON_MS)
     self.is_soon = false
-    if not self.is_over and is_watched(self) then publish(self, told("figures", look(false))) end
+    if not self.is_over and is_watched(self) then publish(self, told("figures", page.look(false))) end
   end)
 end
 
@@ -189,7 +189,7 @@ local function keep(self)
   while not self.is_over do
     for _, pool in ipairs(page.pools()) do self:hear(pool) end
     if is_watched(self) then
-      publish(self, told("figures", look(false)))
+      publish(self, told("figures", page.look(false)))
     else
       for _, pool in ipairs(page.pools()) do history.note(pool, (overview.figures(pool))) end
     end

@@ -46,12 +46,15 @@ end
 
 local clusters = {} -- that are open
 
+-- options.simulated: what sim.cluster is given beside it, for a spec that fills its cluster itself.
 function nginx_world.cluster(options)
-  local cluster = sim.cluster { nodes = options.nodes or 2, port = ports.at(CLUSTER_PORT), rf = 1 }
+  local given = { nodes = options.nodes or 2, port = ports.at(CLUSTER_PORT), rf = 1 }
+  for key, value in pairs(options.simulated or {}) do given[key] = value end
+  local cluster = sim.cluster(given)
   cluster.port = ports.at(CLUSTER_PORT)
   cluster:schema "CREATE TABLE ks.users (id int PRIMARY KEY, name text)"
   clusters[cluster] = true
-  fill(cluster)
+  if not options.simulated then fill(cluster) end
   return cluster
 end
 
