@@ -1,6 +1,6 @@
 # What `cmake --install` puts under a prefix: programs, libraries, the header, the Lua files, and how others find them:
 # moonpool.pc and a CMake package. Nothing of it names the prefix, so the whole may be moved. The components are the
-# packages of packaging/deb.cmake: library, dev, cli, nginx.
+# packages of packaging/deb/deb.cmake: library, dev, cli, nginx.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(mp_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/moonpool)
@@ -73,4 +73,4 @@ string(JOIN " " mp_pc_modules ${mp_pc_modules} zlib)
 configure_file(packaging/moonpool.pc.in moonpool.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/moonpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
-include(packaging/deb.cmake)
+include(packaging/deb/deb.cmake)

@@ -58,4 +58,4 @@ target_compile_options(moonpool_nginx PRIVATE ${mp_plain_options})
 target_include_directories(moonpool_nginx SYSTEM PRIVATE ${mp_nginx_includes})
 target_link_libraries(moonpool_nginx PRIVATE mp_plain_flags mp_libraries)
 # LuaJIT unloads what it loaded when the handle is collected, and the worker's events would jump into nothing.
-target_link_options(moonpool_nginx PRIVATE -Wl,-z,nodelete)
+target_link_options(moonpool_nginx PRIVATE ${mp_bound} -Wl,-z,nodelete)

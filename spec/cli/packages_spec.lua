@@ -67,6 +67,58 @@ describe("Debian packages", function()
       must "dpkg-deb -f debs/libnginx-mod-http-moonpool_*.deb Depends")
   end)
 
+  it("are described in lines that a terminal has room for", function()
+    local first = {}
+    for i, name in ipairs(names) do
+      local said = must(("dpkg-deb -f debs/%s_%s_*.deb Description"):format(name, version))
+      local head, rest = said:match "^([^\n]*)\n(.*)$"
+      assert.is_nil(first[head]) -- what a search shows
+      first[head] = i
+      assert.not_matches(head, rest, 1, true)
+      for line in said:gmatch "[^\n]+" do assert.is_true(#line <= 80, line) end
+    end
+  end)
+
+  it("have what the policy of Debian wants of each", function()
+    must "mkdir unpacked && for deb in debs/*.deb; do dpkg-deb -x $deb unpacked; done"
+    local packed = { "man/man1/moonpool.1.gz", "doc/libmoonpool0/CHANGELOG.md.gz" }
+    for _, name in ipairs(names) do
+      assert.matches("License: Apache-2.0\n",
+        policies.read(("%s/unpacked/usr/share/doc/%s/copyright"):format(folder, name)), 1, true)
+      local log = ("doc/%s/changelog.gz"):format(name)
+      packed[#packed + 1] = log
+      assert.matches(("^moonpool %%(%s%%) .*\n %%-%%- .* <.*@.*>  %%a%%a%%a, "):format(version:gsub("%.", "%%.")),
+        must("zcat unpacked/usr/share/" .. log))
+    end
+    for _, path in ipairs(packed) do
+      local head = policies.read(folder .. "/unpacked/usr/share/" .. path):sub(1, 9)
+      assert.equal("\31\139\8\0\0\0\0\0\2", head) -- no name, no time, as small as it gets: the same from each build
+    end
+    assert.equal("", must "find unpacked/usr/share/man -type f -not -name '*.gz'")
+    assert.matches("NAME\nmoonpool ", must "zcat unpacked/usr/share/man/man1/moonpool.1.gz", 1, true)
+  end)
+
+  it("say what a program that is linked with the library depends on, and leave the linker's cache to dpkg", function()
+    must "mkdir control && dpkg-deb -e debs/libmoonpool0_*.deb control"
+    assert.equal("control\nmd5sums\nshlibs\ntriggers\n", must "ls control")
+    assert.equal(("libmoonpool 0 libmoonpool0 (>= %s)\n"):format(version), must "cat control/shlibs")
+    assert.equal("activate-noawait ldconfig\n", must "cat control/triggers")
+  end)
+
+  it("carry neither debugging information nor code for one compiler only", function()
+    local sections = must("cd unpacked/usr && readelf -SW lib/libmoonpool.a lib/libmoonpool.so.0 bin/moonpool " ..
+      "lib/nginx/modules/*.so")
+    assert.matches(" .text ", sections, 1, true)
+    for _, none in ipairs { ".debug_", ".gnu.lto_", ".comment" } do assert.not_matches(none, sections, 1, true) end
+  end)
+
+  -- Bound late, the dynamic linker saves registers on the stack at a first call, with a secret that was in them.
+  it("bind their symbols at the start", function()
+    for _, path in ipairs { "lib/libmoonpool.so.0", "bin/moonpool", "lib/nginx/modules/ngx_moonpool_module.so" } do
+      assert.matches("BIND_NOW", must("readelf -dW unpacked/usr/" .. path), 1, true)
+    end
+  end)
+
   it("are installed, used, upgraded and removed, and leave nothing", function()
     must(dpkg .. "-i debs/*.deb")
     local there = files()

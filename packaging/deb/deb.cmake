@@ -3,8 +3,12 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME moonpool)
 set(CPACK_PACKAGE_VENDOR moonpool)
-set(CPACK_PACKAGE_CONTACT "the authors of moonpool <moonpool@localhost>")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+# Whoever gives packages to others says who answers for them, as Debian's own tools are told.
+set(CPACK_PACKAGE_CONTACT "the authors of moonpool <moonpool@example.org>")
+if(DEFINED ENV{DEBEMAIL})
+	set(CPACK_PACKAGE_CONTACT "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # the first line of each description is it
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
@@ -14,12 +18,27 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/packaging/deb/finish.cmake)
+# The first line is what a search shows of each package.
+function(mp_describe component kind text)
+	set(CPACK_COMPONENT_${component}_DESCRIPTION "${PROJECT_DESCRIPTION} - ${kind}
+moonpool keeps pools of connections to Apache Cassandra, whose policies,
+handlers and recoveries are Lua files that are replaced while requests run.
+.
+${text}" PARENT_SCOPE)
+endfunction()
 set(mp_exactly "libmoonpool${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION})")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libmoonpool${PROJECT_VERSION_MAJOR})
-set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "${PROJECT_DESCRIPTION}
- The shared library, its Lua files and policies, and the module of LuaJIT.")
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/library/triggers)
+mp_describe(LIBRARY "shared library"
+	"This package has the shared library, its Lua files and policies, and the
+module of LuaJIT.")
+# What programs that are built with it depend on; and the linker's cache by a trigger. Where CPack is told of scripts it
+# writes none that call ldconfig, and one that is not there is left out.
+file(WRITE ${PROJECT_BINARY_DIR}/deb/shlibs
+	"libmoonpool ${PROJECT_VERSION_MAJOR} libmoonpool${PROJECT_VERSION_MAJOR} (>= ${PROJECT_VERSION})\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/deb/triggers
+	${PROJECT_BINARY_DIR}/deb/shlibs none/postinst none/postrm)
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libmoonpool-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
@@ -35,15 +54,17 @@ foreach(optional LZ4=liblz4-dev SNAPPY=libsnappy-dev MICROHTTPD=libmicrohttpd-de
 endforeach()
 list(JOIN mp_dev_depends ", " CPACK_DEBIAN_DEV_PACKAGE_DEPENDS)
 set(CPACK_DEBIAN_DEV_PACKAGE_SHLIBDEPS OFF)
-set(CPACK_COMPONENT_DEV_DESCRIPTION "${PROJECT_DESCRIPTION}
- What C and C++ programs are built with: headers, the static library, pkg-config and CMake files.")
+mp_describe(DEV "development files"
+	"This package has what C and C++ programs are built with: headers, the static
+library, pkg-config and CMake files.")
 
 set(CPACK_DEBIAN_CLI_PACKAGE_NAME moonpool)
 set(CPACK_DEBIAN_CLI_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_CLI_PACKAGE_DEPENDS "${mp_exactly}, lua-argparse, lua-cjson")
 set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS lua-curses) # moonpool top
-set(CPACK_COMPONENT_CLI_DESCRIPTION "${PROJECT_DESCRIPTION}
- The command: run, serve, ctl, check, test, sim and others, and a service for systemd.")
+mp_describe(CLI "command"
+	"This package has the command: run, serve, ctl, check, test, sim and others,
+and a service for systemd.")
 
 if(TARGET moonpool_nginx)
 	list(APPEND CPACK_COMPONENTS_ALL nginx)
@@ -54,8 +75,9 @@ if(TARGET moonpool_nginx)
 	list(JOIN mp_nginx_depends ", " CPACK_DEBIAN_NGINX_PACKAGE_DEPENDS)
 	set(CPACK_DEBIAN_NGINX_PACKAGE_NAME libnginx-mod-http-moonpool)
 	set(CPACK_DEBIAN_NGINX_PACKAGE_SECTION httpd)
-	set(CPACK_COMPONENT_NGINX_DESCRIPTION "${PROJECT_DESCRIPTION}
- The module for Debian's nginx with lua-nginx-module, and resty.moonpool.")
+	mp_describe(NGINX "module for nginx"
+	"This package has the module for Debian's nginx with lua-nginx-module, which
+resty.moonpool stands on.")
 	install(FILES packaging/nginx/mod-http-moonpool.conf DESTINATION share/nginx/modules-available COMPONENT nginx)
 	set(CPACK_DEBIAN_NGINX_PACKAGE_CONTROL_EXTRA
 		${PROJECT_SOURCE_DIR}/packaging/nginx/postinst ${PROJECT_SOURCE_DIR}/packaging/nginx/prerm)
