@@ -57,6 +57,22 @@ describe("moonpool run", function()
     os.remove(app)
   end)
 
+  it("leaves nothing of the other commands in the application's heap, nor of reading its own options", function()
+    local said, status = run [[
+      local others = {}
+      for name in pairs(package.loaded) do
+        local command = name:match "^moonpool%.cli%.(%a+)$"
+        if name == "argparse" or name:match "^moonpool%.prove%." or command == "shell" or command == "top"
+          or command == "check" or command == "compare" then
+          others[#others + 1] = name
+        end
+      end
+      print(#others, others[1], pcall(require, "argparse"))
+    ]]
+    assert.matches("^0\tnil\ttrue\t", said)
+    assert.equal(0, status)
+  end)
+
   it("has the status that the application returns", function()
     assert.equal(7, select(2, run "return 7"))
     assert.equal(0, select(2, run "return 'text'"))

@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The command line: one file per command in this folder. Exit status 0: success, 1: failure, 2: wrong usage.
-local argparse = require "argparse"
 local say = require "moonpool.cli.say"
 
 local commands = {
@@ -8,7 +7,10 @@ local commands = {
   "new", "shell", "sign", "manual", "version",
 }
 
-local function parser_of_all()
+-- `only`: of that command alone. The files of the others are not loaded then: an application would have them in its
+-- heap, where every collection walks them.
+local function parser_of(only)
+  local argparse = require "argparse"
   local parser = argparse("moonpool", "A Lua-scriptable connection pool for Apache Cassandra.")
     :epilog "moonpool COMMAND --help tells more."
     :command_target "command"
@@ -18,13 +20,20 @@ local function parser_of_all()
       os.exit(0)
     end)
   local by_name = {}
-  for _, name in ipairs(commands) do
+  for _, name in ipairs(only and { only } or commands) do
     local command = require("moonpool.cli." .. name)
     command.define(parser)
     by_name[name] = command
   end
-  by_name.manual.parser = parser
+  if by_name.manual then by_name.manual.parser = parser end
   return parser, by_name
+end
+
+-- The one command that a line can be for, nil: any of them, or all, as the manual tells.
+local function only_command(word)
+  for _, name in ipairs(commands) do
+    if name == word and name ~= "manual" then return name end
+  end
 end
 
 -- What stands behind the first word that is neither an option nor its value belongs to the application.
@@ -60,20 +69,28 @@ local function parse(parser, arguments)
   return ok, options
 end
 
-return function(arguments)
-  local parser, by_name = parser_of_all()
+-- The command's function and its options; or nil and the exit status. Nothing of the parser outlives it.
+local function read(arguments)
+  local parser, by_name = parser_of(only_command(arguments[1]))
   local rest = {}
   if arguments[1] == "run" then
     arguments, rest = split(arguments, { ["--config"] = true, ["--embedded"] = true, ["--dcs"] = true,
       ["--control"] = true })
   end
   local ok, options = parse(parser, arguments)
-  if ok == nil then return options end
+  if ok == nil then return nil, options end
   if not ok then
     say.failed(options)
     say.error("Try 'moonpool " .. (by_name[arguments[1]] and arguments[1] .. " " or "") .. "--help'.")
-    return 2
+    return nil, 2
   end
   options.rest = rest
-  return by_name[options.command].run(options) or 0
+  return by_name[options.command].run, options
+end
+
+return function(arguments)
+  local run, options = read(arguments)
+  package.loaded.argparse = nil
+  if not run then return options end
+  return run(options) or 0
 end
