@@ -45,6 +45,7 @@ describe("TLS", function()
         C.spec_openssl_fail_at(nth)
         local made, why = context(options)
         C.spec_openssl_fail_at(0)
+        tls:free_contexts()
         if not made then
           failed = failed + 1
           assert.is_true(#why > 0)

@@ -66,11 +66,16 @@ function Tls:close_world()
   self.world = nil
 end
 
+-- A spec that makes thousands gives them back as it goes: each holds about a megabyte under the sanitizers.
+function Tls:free_contexts()
+  for _, made in ipairs(self.contexts) do C.mp_tls_context_unref(made) end
+  self.contexts = {}
+end
+
 function Tls:close()
   C.mp_mem_fail_at(0, false)
   self:close_world()
-  for _, made in ipairs(self.contexts) do C.mp_tls_context_unref(made) end
-  self.contexts = {}
+  self:free_contexts()
   collectgarbage()
 end
 
