@@ -128,6 +128,7 @@ static void take(struct mp_session *session, struct preparation *ready)
 	mp_session_follow_logging(session);
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
+	mp_loop_busy_poll(session->loop, &session->busy_poll, session->config.busy_poll_us);
 	take_identity(session, ready);
 	mp_session_make_settings(session);
 	mp_metrics_reconfigure(&session->metrics);

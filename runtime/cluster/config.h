@@ -103,6 +103,7 @@ struct mp_session_config {
 	bool local_may_follow;        // requests with a local consistency follow to the datacentre that serves
 	uint32_t connects_per_second; // new connections of the whole session; 0: no limit
 	size_t prepared_max;          // statements in the cache
+	uint32_t busy_poll_us;        // the loop looks for so long before it sleeps; 0: it sleeps at once
 	bool client_timestamps;       // writes carry a time of the session's own (cluster/request/timestamp.h)
 	struct mp_sock_options tcp;
 	struct mp_health_rules health;

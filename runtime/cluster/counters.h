@@ -17,12 +17,13 @@
 	X(uint32_t, breakers_open, "breakersOpen", "hosts whose circuit breaker is open or half open")  \
 	X(uint32_t, canaries, "canaries", "generations of policies that are on trial")
 
-// Since the start, added up over the hosts.
+// Since the start, added up over the hosts; the last one is of the loop, which other sessions may share.
 #define MP_SESSION_SUMS(X)                                                                                        \
 	X(uint64_t, connection_errors, "connectionErrors",                                                            \
 	  "attempts to connect that failed and connections that were lost, since the start")                           \
 	X(uint64_t, connections_opened, "connectionsOpened", "connections that became ready, since the start")       \
-	X(uint64_t, connections_closed, "connectionsClosed", "those of them that have gone, whatever for")
+	X(uint64_t, connections_closed, "connectionsClosed", "those of them that have gone, whatever for")           \
+	X(uint64_t, busy_polls, "busyPolls", "times that its loop looked for answers where it would have slept")
 
 // Since the start. The same, all of them uint64_t.
 #define MP_SESSION_COUNTERS(X)                                                                                    \

@@ -70,6 +70,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_session_follow_logging(session);
 	session->request_timeout_ms = session->config.request_timeout_ms;
 	session->attempt_timeout_ms = session->config.attempt_timeout_ms;
+	mp_loop_busy_poll(loop, &session->busy_poll, session->config.busy_poll_us);
 	mp_task_init(&session->chores, on_chores, session);
 	mp_timer_init(&session->tick, loop, on_tick, session);
 	mp_start_init(&session->start, session);
@@ -102,6 +103,7 @@ static void free_parts(struct mp_session *session)
 	mp_serving_deinit(&session->serving);
 	mp_view_deinit(&session->view);
 	mp_names_deinit(&session->tags);
+	mp_loop_busy_poll(session->loop, &session->busy_poll, 0);
 	mp_session_config_free(&session->config);
 	mp_free(session->cluster.name);
 	mp_free(session->cluster.local_dc);

@@ -50,6 +50,7 @@ struct mp_session {
 	const struct mp_profile *defaults; // of the configuration; NULL: none
 	uint32_t request_timeout_ms;
 	uint32_t attempt_timeout_ms;
+	struct mp_busy_poll busy_poll;
 	struct mp_room room;
 	struct mp_slab requests;
 	struct mp_slab errors;

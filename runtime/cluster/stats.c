@@ -28,6 +28,7 @@ void mp_session_stats(const struct mp_session *session, struct mp_session_stats 
 		.connection_errors = hosts->gone_errors + session->control.errors,
 		.connections_opened = hosts->gone_opened,
 		.connections_closed = hosts->gone_opened,
+		.busy_polls = mp_loop_busy_looks(session->loop),
 	};
 #define X(type, field, name, meaning) stats->field = session->counters.field;
 	MP_SESSION_COUNTERS(X)

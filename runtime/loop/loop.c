@@ -27,6 +27,7 @@ void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t 
 	mp_rand_seed(&loop->rand, seed);
 	mp_log_init(&loop->log);
 	mp_timer_heap_init(&loop->timers);
+	mp_list_init(&loop->busy_polls);
 	for (int phase = 0; phase < MP_PHASE_COUNT; phase++)
 		mp_list_init(&loop->tasks[phase]);
 }

@@ -54,6 +54,18 @@ int mp_loop_wait_ms(struct mp_loop *loop);
 // may be less than it was: flush or turn the loop soon, but not inside of it.
 void mp_loop_on_touch(struct mp_loop *loop, void (*fn)(void *data), void *data);
 
+// ---- busy_poll.c: looking before sleeping -----------------------------------------------------------------
+// Waking takes a thread longer than most answers take. Somebody who can afford a core wishes that the loop looks for so
+// long, again and again, before it sleeps; of several wishes the longest counts, 0 takes one back. A loop that its host
+// turns (mp_loop_fd) does not look, nor does one in virtual time. The wish is its owner's, zero at first.
+struct mp_busy_poll {
+	struct mp_list_node node;
+	uint32_t us;
+};
+void mp_loop_busy_poll(struct mp_loop *loop, struct mp_busy_poll *wish, uint32_t us);
+uint32_t mp_loop_busy_poll_us(const struct mp_loop *loop); // the longest wish
+uint64_t mp_loop_busy_looks(const struct mp_loop *loop);   // how often it has looked so far
+
 // What is open: the leak oracle of specs. A closed thing is not counted, also while its memory waits for the
 // loop.
 struct mp_loop_census {

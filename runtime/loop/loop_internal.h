@@ -82,6 +82,9 @@ struct mp_loop {
 	struct mp_rand rand;
 	struct mp_log log;
 	struct mp_beat beat;
+	uint32_t busy_poll_us; // the longest of the wishes
+	struct mp_list busy_polls;
+	uint64_t busy_looks;
 	struct mp_timer_heap timers;
 	struct mp_list tasks[MP_PHASE_COUNT];
 	void (*touched)(void *data); // of the host, NULL: there is none

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -159,6 +160,31 @@ static void on_idle(uv_idle_t *idle)
 	(void)idle;
 }
 
+// Until when it may look instead of sleeping: not beyond what would have woken it, nor into a turn that may not sleep.
+static uint64_t look_until_ns(struct mp_loop_uv *self, uint64_t now_ns)
+{
+	uint64_t until_ns = now_ns + self->base.busy_poll_us * UINT64_C(1000);
+	uint64_t own_ns = mp_loop_next_deadline(&self->base);
+	uv_update_time(self->uv);
+	// Also of a program whose libuv loop this is. 0 while libuv has descriptors that the kernel does not watch yet.
+	int timeout_ms = uv_backend_timeout(self->uv);
+	uint64_t theirs_ns = timeout_ms >= 0 ? now_ns + (uint64_t)timeout_ms * NS_PER_MS : UINT64_MAX;
+	until_ns = own_ns < until_ns ? own_ns : until_ns;
+	return theirs_ns < until_ns ? theirs_ns : until_ns;
+}
+
+// libuv's descriptors are watched level triggered, so looking takes nothing away from the poll that follows.
+static void look_before_sleeping(struct mp_loop_uv *self)
+{
+	struct epoll_event event;
+	uint64_t now_ns = uv_hrtime(), until_ns = look_until_ns(self, now_ns);
+	for (; now_ns < until_ns; now_ns = uv_hrtime()) {
+		self->base.busy_looks++;
+		if (epoll_wait(uv_backend_fd(self->uv), &event, 1, 0) != 0)
+			return;
+	}
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct mp_loop_uv *self = prepare->data;
@@ -176,6 +202,9 @@ static void on_prepare(uv_prepare_t *prepare)
 	else
 		uv_idle_stop(&self->idle);
 	arm(self);
+	if (MP_UNLIKELY(self->base.busy_poll_us > 0) && !self->may_not_sleep && self->base.touched == NULL &&
+	    !forked)
+		look_before_sleeping(self);
 }
 
 // True when the machine slept: deadlines passed long ago, and what would have met them may still be on its
@@ -222,7 +251,9 @@ static bool uv_body_turn(struct mp_loop *loop, int wait_ms)
 	struct mp_loop_uv *self = mp_loop_uv_of(loop);
 	loop->ran = false;
 	if (wait_ms == 0) {
+		self->may_not_sleep = true;
 		uv_run(self->uv, UV_RUN_NOWAIT);
+		self->may_not_sleep = false;
 		return loop->ran;
 	}
 	if (wait_ms > 0)

@@ -30,6 +30,7 @@ struct mp_loop_uv {
 	uint64_t turn_limit_ns; // mp_loop_turn waits until here at most
 	unsigned grace;         // turns in a row in which late timers waited for sockets
 	bool has_read;          // a socket gave bytes in this turn
+	bool may_not_sleep;     // this turn: its caller does not wait
 	uint8_t *read_buf;      // MP_UV_READ_BYTES
 	struct mp_list held;    // sockets, listeners, watches that are open
 	uint32_t epoll_of;      // the process (mp_fork_generation) that the epoll of `uv` belongs to

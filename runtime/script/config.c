@@ -266,6 +266,7 @@ static void get_session(lua_State *L, struct reading *reading)
 	get_u32(L, "requestTimeout", &session->request_timeout_ms);
 	get_u32(L, "attemptTimeout", &session->attempt_timeout_ms);
 	get_u32(L, "maxQueued", &session->max_queued);
+	get_u32(L, "busyPollUs", &session->busy_poll_us);
 	get_bool(L, "autoDiscovery", &session->auto_discovery);
 	get_u32(L, "discoveryInterval", &session->discovery_interval_ms);
 	get_bool(L, "failoverAllowLocal", &session->local_may_follow);

@@ -71,11 +71,21 @@ describe("a session that is given another configuration", function()
     for _, changes in ipairs { { request_timeout_ms = 4000 }, { heartbeat_interval_ms = 7000 }, { max_queued = 5 },
       { discovery_interval_ms = 9000 }, { connects_per_second = 7 }, { prepared_max = 5 }, { log_slow_ms = 9 },
       { client_timestamps = false }, { connect_timeout_ms = 900 }, { failover = { delay_ms = 5 } },
-      { breaker = { enabled = true, threshold = 3, recovery_ms = 1000, trials = 1 } } } do
+      { breaker = { enabled = true, threshold = 3, recovery_ms = 1000, trials = 1 } }, { busy_poll_us = 1 } } do
       assert.equal(0, (apply(changes)), (next(changes)))
       world:pass(3000)
     end
     assert.equal(0, world:count "CONNECTION_REMOVED")
+  end)
+
+  it("looks before it sleeps for as long as it is told, or not at all", function()
+    world = session_world.connected { config = { busy_poll_us = 70 } }
+    local loop = world.session.loop
+    assert.equal(70, C.mp_loop_busy_poll_us(loop))
+    assert.equal(0, (apply { busy_poll_us = 200 }))
+    assert.equal(200, C.mp_loop_busy_poll_us(loop))
+    assert.equal(0, (apply { busy_poll_us = 0 }))
+    assert.equal(0, C.mp_loop_busy_poll_us(loop))
   end)
 
   it("refuses what a connected session cannot change, by name", function()

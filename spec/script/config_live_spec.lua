@@ -416,6 +416,7 @@ describe("every key of a configuration", function()
       "auth.authenticator", "pooling.reconnectBaseDelay",
       "pooling.warmup" --[[ spec/script/pool/warmup_spec.lua ]], "playbooks" --[[ spec/playbook/run_spec.lua ]],
       "decisionLog.file", "decisionLog.keep" --[[ in spec/cluster/decisions_spec.lua ]],
+      "busyPollUs" --[[ in spec/cluster/apply_spec.lua ]],
       "failover.allowLocalConsistency" --[[ in spec/fault/g14_datacentre_spec.lua ]] } do proved[key] = true end
     for key in pairs(change_of.live.tls) do proved["tls." .. key] = true end -- in spec/fault/tls_spec.lua
     local missing = {}

@@ -57,6 +57,7 @@ describe("what C gets", function()
     local limits, tcp, breaker = session["local"], session.tcp, session.breaker
     for key, value in pairs {
       port = session.port, requestTimeout = session.request_timeout_ms, maxQueuedRequests = session.max_queued,
+      busyPollUs = session.busy_poll_us,
       maxPreparedStatements = session.prepared_max, clientTimestamps = session.client_timestamps,
       coreConnectionsPerHost = limits.core, maxConnectionsPerHost = limits.max,
       maxRequestsPerConnection = session.max_requests_per_connection,
@@ -85,6 +86,7 @@ describe("what C gets", function()
       localRack = "r1", keyspace = "myapp", auth = { username = "me", password = "secret", required = false },
       protocolVersion = 4,
       requestTimeout = 2000, attemptTimeout = 500, maxQueuedRequests = 77, maxPreparedStatements = 88,
+      busyPollUs = 150,
       clientTimestamps = false, compression = "snappy",
       tls = { ca = "/c/ca.pem", cert = "/c/own.pem", key = "/c/own.key", crl = "/c/crl.pem", verify = false,
         serverName = "node.test", identity = "hostId", minVersion = "1.3" },
@@ -103,6 +105,7 @@ describe("what C gets", function()
     local points = {}
     for i = 0, 3 do points[i + 1] = text(session.contact_points[i].host) .. " " .. session.contact_points[i].port end
     assert.same({ "one 0", "two 9043", "::1 9044", "::1 0" }, points)
+    assert.equal(150, session.busy_poll_us)
     assert.same({ 9999, 4, 2000, 500, 77, 88, 1000, 20000, 1500, 3000, 30000, 5 }, { session.port,
       session.protocol_version, session.request_timeout_ms, session.attempt_timeout_ms, session.max_queued,
       tonumber(session.prepared_max), session.max_requests_per_connection, session.heartbeat_interval_ms,

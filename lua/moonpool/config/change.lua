@@ -35,7 +35,7 @@ change.live = {
   },
   compression = ROTATE,
   requestTimeout = NEXT, attemptTimeout = NEXT, maxQueuedRequests = NEXT, maxPreparedStatements = AT_ONCE,
-  clientTimestamps = NEXT,
+  clientTimestamps = NEXT, busyPollUs = AT_ONCE,
   loadBalancing = NEXT, retry = NEXT, speculativeExecution = NEXT, reconnection = AFTER_NEXT,
   policyPath = NEXT,
   healthCheck = { enabled = AT_ONCE, interval = AT_ONCE, timeout = AT_ONCE, query = AT_ONCE },

@@ -38,7 +38,7 @@ reference.defaults = {
   ["tls.identity"] = { '"name"' }, ["tls.minVersion"] = { '"1.2"' }, compression = '"none"',
   protocolVersion = { "the highest of both sides" },
   requestTimeout = "10000", attemptTimeout = { "half of the request's" }, maxQueuedRequests = "10000",
-  clientTimestamps = "true", maxPreparedStatements = "1000",
+  clientTimestamps = "true", maxPreparedStatements = "1000", busyPollUs = "0",
   loadBalancing = '{ policy = "TokenAwarePolicy" }', ["loadBalancing.shadow"] = { "none" },
   ["loadBalancing.shadowShare"] = "0.01",
   retry = '{ policy = "DefaultRetryPolicy" }',

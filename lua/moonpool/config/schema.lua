@@ -93,6 +93,7 @@ return section {
   { "maxQueuedRequests", kind = "integer", min = 0, max = 10000000, to = "maxQueued" },
   { "clientTimestamps", kind = "boolean", to = "clientTimestamps" },
   { "maxPreparedStatements", kind = "integer", min = 1, max = 1000000, to = "preparedMax" },
+  { "busyPollUs", kind = "integer", min = 0, max = 100000, to = "busyPollUs" },
   { "pooling", pooling },
   { "loadBalancing", { kind = "section", options = "balance", policy = "TokenAwarePolicy", keys = {
     { "shadow", kind = "choice", to = "shadow" },

@@ -19,6 +19,7 @@
 ---@field maxQueuedRequests? integer
 ---@field clientTimestamps? boolean
 ---@field maxPreparedStatements? integer
+---@field busyPollUs? integer microseconds for which the loop looks before it sleeps, at the price of a core
 ---@field pooling? ConfigPooling
 ---@field loadBalancing? ConfigLoadBalancing
 ---@field retry? ConfigPolicy
