@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "moonpool.h"
+#include "moonpool_session.h"
 
 #define LOOK_EVERY 256 // answers between two looks at the clock
 
@@ -92,12 +93,16 @@ static void look(struct client *client)
 		return;
 	struct moonpool_stats stats;
 	moonpool_session_stats(client->session, &stats);
+	uint64_t busy_polls = 0;
+	if (moonpool_session_figure(client->session, "busyPolls", &busy_polls) != 0)
+		die("busyPolls", "no such figure");
 	struct bench_counts counts = {
 		.requests = client->answered,
 		.allocations = moonpool_allocations(),
 		.policy_calls = stats.policy_calls,
 		.policy_fallbacks = stats.policy_fallbacks,
 		.swaps = stats.policy_reloads,
+		.busy_polls = busy_polls,
 	};
 	bench_window_next(&client->window, &counts);
 	client->over = client->window.phase == BENCH_OVER;
@@ -189,8 +194,9 @@ static void open_session(struct client *client)
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"
 	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 } },"
-	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' }%s%s }",
-	         client->options.port, client->options.version, paths, tls);
+	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' },"
+	         " busyPollUs = %u%s%s }",
+	         client->options.port, client->options.version, client->options.busy_poll_us, paths, tls);
 	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));
 	if (client->session == NULL)
 		die("the configuration", message);

@@ -71,6 +71,7 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		{"swap-ms", required_argument, NULL, 'w'},
 		{"rows", required_argument, NULL, 'r'},
 		{"nodes", required_argument, NULL, 'n'},
+		{"busypoll", required_argument, NULL, 'b'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -90,12 +91,13 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
 		case 'f': options->policies = optarg; break;
 		case 'w': options->swap_ms = number("--swap-ms", optarg, 0, 1e6); break;
 		case 'r': options->rows = rows_of(optarg); break;
+		case 'b': options->busy_poll_us = (unsigned)number("--busypoll", optarg, 0, 100000); break;
 		case 'n': options->nodes = (unsigned)number("--nodes", optarg, 1, 1000); break;
 		default:
 			printf(
 				"usage: %s [--port 19500] [--protocol 4|5] [--outstanding 256] [--seconds 1] [--warmup 1.2]"
 				" [--tls CA] [--policies FOLDER] [--swap-ms 0] [--rows kv|kv1k|kv10k|wide|page]"
-				" [--nodes 3]\n",
+				" [--nodes 3] [--busypoll 0]\n",
 				argv[0]);
 			exit(option == 'h' ? 0 : 2);
 		}
@@ -121,6 +123,8 @@ bool bench_window_is_due(const struct bench_window *window)
 
 void bench_window_next(struct bench_window *window, const struct bench_counts *counts)
 {
+	if (window->phase == BENCH_MEASURE && counts->requests == window->first.requests)
+		return;
 	if (window->phase == BENCH_MEASURE) {
 		window->phase = BENCH_OVER;
 		window->last = *counts;
@@ -153,10 +157,11 @@ void bench_report(const char *client, const struct bench_options *options, const
 		       (double)mp_hist_quantile(latency_ns, 0.99) / 1000,
 		       (double)mp_hist_quantile(latency_ns, 0.999) / 1000, (double)latency_ns->max / 1000);
 	if (counts_all)
-		printf(" swaps=%llu allocations=%llu policy_fallbacks=%llu",
+		printf(" swaps=%llu allocations=%llu policy_fallbacks=%llu busy_polls=%llu",
 		       (unsigned long long)(window->last.swaps - window->first.swaps),
 		       (unsigned long long)(window->last.allocations - window->first.allocations),
-		       (unsigned long long)(window->last.policy_fallbacks - window->first.policy_fallbacks));
+		       (unsigned long long)(window->last.policy_fallbacks - window->first.policy_fallbacks),
+		       (unsigned long long)(window->last.busy_polls - window->first.busy_polls));
 	if (counts_all && window->last.swaps == window->first.swaps) // each generation counts its own
 		printf(" policy_calls=%llu",
 		       (unsigned long long)(window->last.policy_calls - window->first.policy_calls));

@@ -18,21 +18,23 @@ struct bench_options {
 	double warm_up;       // seconds before those that are measured
 	double seconds;       // measured
 	const struct bench_rows *rows;
-	const char *tls;      // PEM file of the authority of a server that speaks it; NULL: none
-	const char *policies; // a folder whose policies are used before the built-in ones; NULL: none
-	double swap_ms;       // c_client: a new policy file in that folder so often; 0: never
+	unsigned busy_poll_us; // of the configuration
+	const char *tls;       // PEM file of the authority of a server that speaks it; NULL: none
+	const char *policies;  // a folder whose policies are used before the built-in ones; NULL: none
+	double swap_ms;        // c_client: a new policy file in that folder so often; 0: never
 };
 // Ends the process with a message when they make no sense.
 void bench_options_read(struct bench_options *options, int argc, char **argv);
 
 // The measured window. Ask bench_window_is_due() now and then; when it is, tell what was counted so far since the
-// process began.
+// process began. A window in which nothing was answered yet, the server having had no time, goes on.
 struct bench_counts {
 	uint64_t requests;
 	uint64_t allocations;
 	uint64_t policy_calls;
 	uint64_t policy_fallbacks;
 	uint64_t swaps;
+	uint64_t busy_polls;
 };
 struct bench_window {
 	enum { BENCH_WARM_UP, BENCH_MEASURE, BENCH_OVER } phase;

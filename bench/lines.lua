@@ -69,10 +69,10 @@ end
 -- loads: { outstanding, raw = entries, c = , lua = } by requests in flight; rows and nodes: the same by what they are
 -- about, `luacount` being a page whose rows are only counted; connects: { nodes, session = , raw = }; decisions: {
 -- hosts, entries } with counted[hosts]; tls: { client, outstanding, [0] = plain, [1] = TLS }; memory: { bytes, least }
--- by what holds it; the others as they came.
+-- by what holds it; latencies: { client, us, entries } of one request in flight; the others as they came.
 function lines.read(path)
-  local all = { loads = {}, rows = {}, nodes = {}, connects = {}, memory = {}, decisions = {}, counted = {},
-    lookups = {}, reloads = {}, swaps = {}, tls = {} }
+  local all = { loads = {}, rows = {}, nodes = {}, connects = {}, latencies = {}, memory = {}, decisions = {},
+    counted = {}, lookups = {}, reloads = {}, swaps = {}, tls = {} }
   for line in io.lines(path) do
     local entry = parse(line)
     if entry.decision then
@@ -90,6 +90,9 @@ function lines.read(path)
     elseif entry.tls then
       local function make() return { client = entry.client, outstanding = entry.outstanding, [0] = {}, [1] = {} } end
       add(thing(all.tls, entry.client .. " " .. entry.outstanding, make), entry.tls, entry)
+    elseif entry.latency then
+      local function make() return { client = entry.client, us = entry.latency } end
+      add(thing(all.latencies, entry.client .. " " .. entry.latency, make), "entries", entry)
     elseif entry.memory then
       add_memory(all.memory, entry)
     elseif entry.part == "rows" then

@@ -39,7 +39,7 @@ local SAMPLE_EVERY = 16 -- answers between two latencies that are kept
 local SAMPLES_MAX = 1e6
 
 local options = { port = 19500, protocol = 4, outstanding = 256, seconds = 1, warmup = 1.2, table = 0, requests = 0,
-  tls = false, rows = "kv" }
+  tls = false, rows = "kv", busypoll = 0 }
 local arguments = { ... }
 for i = 1, #arguments, 2 do
   local name, value = arguments[i]:match "^%-%-(%w+)$", arguments[i + 1]
@@ -50,7 +50,7 @@ for i = 1, #arguments, 2 do
   end
   if options[name] == nil or not value then
     error("usage: lua_client.lua [--port N] [--protocol 4|5] [--outstanding N] [--seconds N] [--warmup N] "
-      .. "[--table 1] [--requests N] [--tls CA] [--rows kv|kv1k|kv10k|wide|page|pagecount]", 0)
+      .. "[--table 1] [--requests N] [--tls CA] [--busypoll US] [--rows kv|kv1k|kv10k|wide|page|pagecount]", 0)
   end
   options[name] = value
 end
@@ -76,6 +76,7 @@ local pool = moonpool.ConnectionPool {
   pooling = { coreConnectionsPerHost = { ["0"] = 1 }, maxConnectionsPerHost = { ["0"] = 1 } },
   loadBalancing = { policy = "TokenAwarePolicy" },
   tls = options.tls and { ca = options.tls } or nil,
+  busyPollUs = options.busypoll,
 }
 assert(pool:connect())
 local statement = assert(pool:prepare(ROWS[options.rows][1]))
@@ -88,13 +89,14 @@ local answered, next_key = 0, 0
 local samples, sample_count = ffi.cast("float *", ffi.C.malloc(SAMPLES_MAX * 4)), 0
 
 local function counts()
-  local policy = pool:policies().balance
+  local policy, stats = pool:policies().balance, pool:getStats()
   return {
     at = seconds_of(CLOCK_MONOTONIC),
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME),
     requests = answered,
     calls = policy.calls,
-    fallbacks = pool:getStats().policyFallbacks,
+    fallbacks = stats.policyFallbacks,
+    polls = stats.busyPolls,
   }
 end
 
@@ -155,6 +157,6 @@ local function quantile(q)
 end
 local requests = last.requests - first.requests
 print(("client=lua rows=%s version=%d outstanding=%d requests=%d req_s=%.0f cpu_us=%.4f p50_us=%.1f p99_us=%.1f "
-  .. "policy_calls=%d policy_fallbacks=%d"):format(options.rows, options.protocol, options.outstanding, requests,
-  requests / (last.at - first.at), (last.cpu - first.cpu) * 1e6 / requests, quantile(0.5), quantile(0.99),
-  last.calls - first.calls, last.fallbacks - first.fallbacks))
+  .. "policy_calls=%d policy_fallbacks=%d busy_polls=%d"):format(options.rows, options.protocol, options.outstanding,
+  requests, requests / (last.at - first.at), (last.cpu - first.cpu) * 1e6 / requests, quantile(0.5), quantile(0.99),
+  last.calls - first.calls, last.fallbacks - first.fallbacks, last.polls - first.polls))

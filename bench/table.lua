@@ -180,6 +180,23 @@ local function tls_rows()
   return rows
 end
 
+local function latency_rows()
+  local rows = { { "client", "busyPollUs", "us/request", "p50 us", "p99 us", "CPU us/req", "looks/req" } }
+  for _, of in ipairs(all.latencies) do
+    local looks = middle(of.entries, "busy_polls") / middle(of.entries, "requests")
+    rows[#rows + 1] = {
+      of.client,
+      tostring(of.us),
+      show("%.1f", 1e6 / middle(of.entries, "req_s")),
+      show("%.0f", middle(of.entries, "p50_us")),
+      show("%.0f", middle(of.entries, "p99_us")),
+      show("%.2f", middle(of.entries, "cpu_us")),
+      show("%.1f", looks),
+    }
+  end
+  return rows
+end
+
 local function memory_rows()
   local rows = { { "memory", "bytes", "the least", "times" } }
   for what, of in lines.memory(all) do
@@ -197,5 +214,6 @@ print_table(lookup_rows())
 print_table(reload_rows())
 print_table(swap_rows())
 print_table(connect_rows())
+print_table(latency_rows())
 print_table(memory_rows())
 print_table(tls_rows())

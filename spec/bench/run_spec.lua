@@ -18,7 +18,7 @@ describe("bench/run", function()
     local said, status = sh "bench/run --help"
     assert.equal(0, status)
     for _, word in ipairs { "--seconds", "--rounds", "--outstanding", "--only", "--v5", "--plot", "policies", "rows",
-      "nodes", "connect", "memory", "tls", "wire", "--quick" } do
+      "nodes", "connect", "latency", "memory", "tls", "wire", "--quick" } do
       assert.truthy(said:find(word, 1, true), said)
     end
     said, status = sh "bench/run polices"
@@ -32,7 +32,7 @@ describe("bench/run", function()
       return
     end
     local said, status = sh("MOONPOOL_BENCH_PORT=" .. ports.at(25) ..
-      " bench/run --only rows,nodes,connect,memory --quick --v5")
+      " bench/run --only rows,nodes,connect,latency,memory --rounds 1 --quick --v5")
     assert.equal(0, status, said)
     local NUMBER, NONE = " +%d+%.%d+ |", " +%- |"
     for _, what in ipairs { "kv", "kv1k", "kv10k", "wide" } do
@@ -42,6 +42,15 @@ describe("bench/run", function()
     for _, nodes in ipairs { 3, 30, 300, 1000 } do
       assert.matches("\n| " .. nodes .. " +| +1024 |" .. NUMBER:rep(5) .. "\n", said)
       assert.matches("\n| " .. nodes .. " +|" .. NUMBER:rep(4) .. "\n", said)
+    end
+    for _, client in ipairs { "c", "lua" } do
+      local looks = {}
+      for _, us in ipairs { 0, 200 } do
+        looks[us] = tonumber(said:match("\n| " .. client .. " +| +" .. us .. " |" .. NUMBER .. " +%d+ | +%d+ |" ..
+          NUMBER .. " +(%d+%.%d) |\n"))
+      end
+      assert.equal(0, looks[0], said)
+      assert.is_true(looks[200] > 0, said)
     end
     for _, what in ipairs { "host", "connection", "statement", "coroutine" } do
       assert.matches("\n| " .. what .. " +| +%d+ | +%d+ |" .. NUMBER .. "\n", said)
