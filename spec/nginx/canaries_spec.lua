@@ -3,7 +3,6 @@
 -- an exchange, and values of requests, in what moonpool logs, in errors that a location logs or raises, and in what
 -- nginx itself says of a start that failed. The log is nginx's at its most talkative.
 local certificates = require "spec.support.certificates"
-local moonpool = require "moonpool"
 local nginx = require "spec.nginx.support.nginx"
 local nginx_world = require "spec.nginx.support.world"
 local policies = require "spec.support.policies"
