@@ -41,6 +41,10 @@ void mp_arena_wipe(struct mp_arena *arena)
 
 static bool add_chunk(struct mp_arena *arena, size_t size)
 {
+	if (arena->limit > 0 && size > arena->limit - arena->total_bytes) {
+		arena->full = true;
+		return false;
+	}
 	struct mp_arena_chunk *chunk = mp_calloc(1, size);
 	if (chunk == NULL)
 		return false;

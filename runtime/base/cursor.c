@@ -21,6 +21,13 @@ int mp_cursor_status(const struct mp_cursor *cur)
 	return cur->failed ? MP_EPROTO : 0;
 }
 
+void mp_cursor_fail(struct mp_cursor *cur, const char *why)
+{
+	if (!cur->failed)
+		cur->why = why;
+	cur->failed = true;
+}
+
 MP_INLINE const uint8_t *take(struct mp_cursor *cur, size_t len)
 {
 	if (MP_UNLIKELY(cur->failed || len > (size_t)(cur->end - cur->pos))) {

@@ -9,6 +9,7 @@
 struct mp_cursor {
 	const uint8_t *pos;
 	const uint8_t *end;
+	const char *why; // a text that stays, of who knew better than that it ends too early; or NULL
 	bool failed;
 };
 
@@ -27,6 +28,7 @@ struct mp_bytes {
 struct mp_cursor mp_cursor_on(const void *data, size_t len);
 size_t mp_cursor_left(const struct mp_cursor *cur);
 int mp_cursor_status(const struct mp_cursor *cur) MP_MUST_CHECK; // 0 or MP_EPROTO
+void mp_cursor_fail(struct mp_cursor *cur, const char *why);     // `why` stays; the first one counts
 
 uint8_t mp_cursor_u8(struct mp_cursor *cur);
 uint16_t mp_cursor_u16(struct mp_cursor *cur);

@@ -219,6 +219,7 @@ struct mp_metadata *mp_metadata_new(uint32_t count) MP_MUST_CHECK;
 
 struct mp_result_body {
 	enum mp_result_kind kind;
+	const char *why;              // MP_EPROTO: what is wrong with it
 	struct mp_metadata *metadata; // ROWS: owned by the receiver (unref); NULL when the server skipped it
 	union {                       // by kind
 		struct {                  // ROWS
@@ -241,8 +242,9 @@ struct mp_result_body {
 		};
 	};
 };
-// MP_EPROTO or MP_ENOMEM; then nothing is owned. Counts are checked against the bytes that are left, and rows without
-// columns are refused beyond 65,536, so that a short body cannot ask for long work.
+// MP_EPROTO with `why`, or MP_ENOMEM; then nothing is owned. Counts are checked against the bytes that are left, rows
+// without columns are refused beyond 65,536, and columns beyond 16 MiB, so that a short body cannot ask for long work
+// or much memory.
 int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_body *out) MP_MUST_CHECK;
 // The same; rows that come with the very columns of `known` (may be NULL) get it as their metadata: nothing is
 // allocated.

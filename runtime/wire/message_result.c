@@ -80,7 +80,9 @@ static int read_rows(struct mp_cursor *cur, uint8_t version, struct mp_metadata 
 	int32_t rows = mp_cursor_i32(cur);
 	uint64_t most =
 		head.column_count > 0 ? mp_cursor_left(cur) / (4u * (uint64_t)head.column_count) : EMPTY_ROWS_MAX;
-	if (cur->failed || rows < 0 || (uint64_t)rows > most) {
+	if (rows < 0 || (uint64_t)rows > most)
+		mp_cursor_fail(cur, "more rows than its bytes could hold");
+	if (cur->failed) {
 		mp_metadata_unref(out->metadata);
 		out->metadata = NULL;
 		return MP_EPROTO;
@@ -130,22 +132,31 @@ int mp_decode_result(struct mp_cursor body, uint8_t version, struct mp_result_bo
 	return mp_decode_result_like(body, version, NULL, out);
 }
 
-int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
-                          struct mp_result_body *out)
+static int read_kind(struct mp_cursor *body, uint8_t version, struct mp_metadata *known,
+                     struct mp_result_body *out)
 {
-	*out = (struct mp_result_body){.metadata = NULL};
-	int32_t kind = mp_cursor_i32(&body);
-	if (MP_UNLIKELY(body.failed))
+	int32_t kind = mp_cursor_i32(body);
+	if (MP_UNLIKELY(body->failed))
 		return MP_EPROTO;
 	out->kind = (enum mp_result_kind)kind;
 	switch (kind) {
 	case MP_RESULT_VOID: return 0;
-	case MP_RESULT_ROWS: return read_rows(&body, version, known, out);
-	case MP_RESULT_SET_KEYSPACE: out->keyspace = mp_cursor_string(&body); return mp_cursor_status(&body);
-	case MP_RESULT_PREPARED: return read_prepared(&body, version, out);
-	case MP_RESULT_SCHEMA: return read_schema(&body, out);
-	default: return MP_EPROTO;
+	case MP_RESULT_ROWS: return read_rows(body, version, known, out);
+	case MP_RESULT_SET_KEYSPACE: out->keyspace = mp_cursor_string(body); return mp_cursor_status(body);
+	case MP_RESULT_PREPARED: return read_prepared(body, version, out);
+	case MP_RESULT_SCHEMA: return read_schema(body, out);
+	default: mp_cursor_fail(body, "a kind that nobody knows"); return MP_EPROTO;
 	}
+}
+
+int mp_decode_result_like(struct mp_cursor body, uint8_t version, struct mp_metadata *known,
+                          struct mp_result_body *out)
+{
+	*out = (struct mp_result_body){.metadata = NULL};
+	int rc = read_kind(&body, version, known, out);
+	if (MP_UNLIKELY(rc == MP_EPROTO))
+		out->why = body.why != NULL ? body.why : "less than it says";
+	return rc;
 }
 
 void mp_result_drop(const struct mp_result_body *result)

@@ -17,6 +17,7 @@ static struct mp_metadata *new_with_room(uint32_t count, size_t room)
 	metadata->refs = 1;
 	metadata->column_count = count;
 	mp_arena_init(&metadata->arena);
+	metadata->arena.limit = MP_METADATA_BYTES_MAX;
 	if (room > 0 && mp_arena_reserve(&metadata->arena, room) != 0) {
 		mp_metadata_unref(metadata);
 		return NULL;
@@ -90,7 +91,7 @@ static uint32_t read_column_count(struct mp_cursor *cur)
 {
 	int32_t count = mp_cursor_i32(cur);
 	if (count < 0 || count > MP_COLUMNS_MAX)
-		cur->failed = true;
+		mp_cursor_fail(cur, "a number of columns that is negative or over 65535");
 	return cur->failed ? 0 : (uint32_t)count;
 }
 
@@ -190,6 +191,10 @@ static int read_into(struct mp_cursor *cur, uint32_t flags, uint32_t count, size
 	int rc = fill_columns(cur, flags, metadata);
 	if (rc == 0)
 		rc = keep_wire(metadata, flags, start, cur->pos);
+	if (rc == MP_ENOMEM && metadata->arena.full) {
+		mp_cursor_fail(cur, "names and types of columns that would take more than 16 MiB");
+		rc = MP_EPROTO;
+	}
 	if (rc != 0) {
 		mp_metadata_unref(metadata);
 		return rc;
@@ -202,7 +207,7 @@ int mp_metadata_read_columns(struct mp_cursor *cur, uint32_t flags, uint32_t cou
 {
 	if (cur->failed ||
 	    count > mp_cursor_left(cur) / 4) { // a column is at least the length of its name and a type
-		cur->failed = true;
+		mp_cursor_fail(cur, "more columns than its bytes could hold");
 		return MP_EPROTO;
 	}
 	return read_into(cur, flags, count, 0, out);
@@ -214,10 +219,10 @@ static uint16_t read_pk(struct mp_cursor *cur, uint32_t column_count, struct mp_
 	uint32_t count = mp_cursor_count(cur, 2);
 	*indexes = *cur;
 	if (count > column_count)
-		cur->failed = true;
+		mp_cursor_fail(cur, "a partition key of more columns than there are");
 	for (uint32_t i = 0; i < count && !cur->failed; i++) {
 		if (mp_cursor_u16(cur) >= column_count)
-			cur->failed = true;
+			mp_cursor_fail(cur, "a partition key of a column that there is not");
 	}
 	return cur->failed ? 0 : (uint16_t)count;
 }

@@ -12,7 +12,8 @@ enum mp_metadata_flag {
 };
 
 // A select list or the markers of a statement cannot be longer, so a count beyond it is hostile.
-#define MP_COLUMNS_MAX 65535
+#define MP_COLUMNS_MAX        65535
+#define MP_METADATA_BYTES_MAX (16u << 20) // of one: a type of two bytes takes a hundred
 
 // What stands before the columns of a result.
 struct mp_metadata_head {

@@ -4,9 +4,11 @@
 #include "wire/type.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "wire/notation.h"
 #include "wire/type_node.h"
 
@@ -52,6 +54,32 @@ struct mp_type *mp_type_node(struct mp_arena *arena, uint16_t id, size_t child_c
 			return NULL;
 	}
 	return type;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct mp_str *one = a, *other = b;
+	if (one->len != other->len)
+		return one->len < other->len ? -1 : 1;
+	return one->len > 0 ? memcmp(one->data, other->data, one->len) : 0;
+}
+
+int mp_type_check_fields(const struct mp_type *udt)
+{
+	size_t count = udt->child_count;
+	struct mp_str few[32];
+	struct mp_str *names = count <= MP_ARRAY_LEN(few) ? few : mp_alloc(count * sizeof(*names));
+	if (names == NULL)
+		return MP_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		names[i] = udt->fields[i];
+	qsort(names, count, sizeof(*names), compare_names);
+	bool twice = false;
+	for (size_t i = 1; i < count && !twice; i++)
+		twice = mp_str_eq(names[i - 1], names[i]);
+	if (names != few)
+		mp_free(names);
+	return twice ? MP_ETYPE : 0;
 }
 
 struct mp_type *mp_type_vector(struct mp_arena *arena, struct mp_type *element, int64_t dimension, int *err)
@@ -102,9 +130,9 @@ static struct mp_type *out_of_memory(struct reader *in)
 	return NULL;
 }
 
-static struct mp_type *malformed(struct reader *in)
+static struct mp_type *malformed(struct reader *in, const char *why)
 {
-	in->cur->failed = true;
+	mp_cursor_fail(in->cur, why);
 	in->err = MP_EPROTO;
 	return NULL;
 }
@@ -128,7 +156,7 @@ static bool read_str(struct reader *in, struct mp_str *out)
 {
 	struct mp_str text = mp_cursor_string(in->cur);
 	if (in->cur->failed) {
-		malformed(in);
+		malformed(in, NULL);
 		return false;
 	}
 	*out = mp_arena_str(in->arena, text);
@@ -141,8 +169,16 @@ static struct mp_type *read_tuple(struct reader *in, unsigned depth)
 {
 	size_t count = mp_cursor_u16(in->cur);
 	if (in->cur->failed || count > mp_cursor_left(in->cur) / 2) // a part is at least a type id
-		return malformed(in);
+		return malformed(in, "a tuple of more parts than its bytes could hold");
 	return read_children(in, MP_TYPE_TUPLE, count, depth);
+}
+
+static struct mp_type *checked(struct reader *in, struct mp_type *udt)
+{
+	int rc = mp_type_check_fields(udt);
+	if (rc == MP_ENOMEM)
+		return out_of_memory(in);
+	return rc == 0 ? udt : malformed(in, "a user's type with two fields of one name");
 }
 
 static struct mp_type *read_udt(struct reader *in, unsigned depth)
@@ -154,7 +190,7 @@ static struct mp_type *read_udt(struct reader *in, unsigned depth)
 	size_t count = mp_cursor_u16(in->cur);
 	if (in->cur->failed ||
 	    count > mp_cursor_left(in->cur) / 4) // a field is at least the length of its name and a type id
-		return malformed(in);
+		return malformed(in, "a user's type of more fields than its bytes could hold");
 	struct mp_type *type = mp_type_node(in->arena, MP_TYPE_UDT, count);
 	if (type == NULL)
 		return out_of_memory(in);
@@ -170,14 +206,14 @@ static struct mp_type *read_udt(struct reader *in, unsigned depth)
 		if (type->children[i] == NULL)
 			return NULL;
 	}
-	return type;
+	return checked(in, type);
 }
 
 static struct mp_type *read_custom(struct reader *in, unsigned depth)
 {
 	struct mp_str java_class = mp_cursor_string(in->cur);
 	if (in->cur->failed)
-		return malformed(in);
+		return malformed(in, NULL);
 	struct mp_type *type = mp_type_of_class(java_class, depth, in->arena);
 	return type != NULL ? type : out_of_memory(in);
 }
@@ -186,7 +222,7 @@ static struct mp_type *read_custom(struct reader *in, unsigned depth)
 static struct mp_type *read_unknown(struct reader *in, uint16_t id)
 {
 	if (id >= MP_TYPE_LIST)
-		return malformed(in);
+		return malformed(in, "a composed type of a number that nobody knows");
 	char name[8];
 	snprintf(name, sizeof(name), "0x%04x", (unsigned)id);
 	struct mp_type *type = mp_type_node(in->arena, MP_TYPE_CUSTOM, 0);
@@ -200,7 +236,7 @@ static struct mp_type *read_option(struct reader *in, unsigned depth)
 {
 	uint16_t id = mp_cursor_u16(in->cur);
 	if (in->cur->failed || depth > MP_TYPE_DEPTH_MAX)
-		return malformed(in);
+		return malformed(in, "types in types, more than 32 deep");
 	switch (id) {
 	case MP_TYPE_CUSTOM: return read_custom(in, depth);
 	case MP_TYPE_LIST:

@@ -224,8 +224,9 @@ static struct mp_type *read_udt(struct reader *in, unsigned depth)
 	if (!take_mark(in, ',') || !take_hex(in, &name))
 		return NULL;
 	struct mp_type *type = read_parts(in, MP_TYPE_UDT, false, depth);
-	if (type == NULL)
-		return NULL;
+	int rc = type != NULL ? mp_type_check_fields(type) : MP_ETYPE;
+	if (rc != 0)
+		return rc == MP_ENOMEM ? no_memory(in) : NULL;
 	type->name = name;
 	type->keyspace = mp_arena_str(in->arena, keyspace);
 	return type->keyspace.data != NULL ? type : no_memory(in);

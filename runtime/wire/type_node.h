@@ -10,6 +10,8 @@ struct mp_type *mp_type_node(struct mp_arena *arena, uint16_t id, size_t child_c
 // A vector of `dimension` elements; NULL with *err MP_ETYPE: there is no such vector, or MP_ENOMEM.
 struct mp_type *mp_type_vector(struct mp_arena *arena, struct mp_type *element, int64_t dimension,
                                int *err) MP_MUST_CHECK;
+// MP_ETYPE: two fields of a user's type have one name, of which a table could keep one value. MP_ENOMEM.
+int mp_type_check_fields(const struct mp_type *udt) MP_MUST_CHECK;
 // ---- type_class.c: the type of a class, `depth` levels below the top; CUSTOM when it is not known. NULL: no memory.
 struct mp_type *mp_type_of_class(struct mp_str java_class, unsigned depth,
                                  struct mp_arena *arena) MP_MUST_CHECK;

@@ -56,6 +56,22 @@ describe("an arena", function()
     assert.equal(C.MP_ENOMEM, C.mp_arena_reserve(arena, 0xffffffffffffffffULL))
   end)
 
+  it("takes no more than its limit, and remembers that somebody wanted more", function()
+    local arena = bytes.arena()
+    arena.limit = 10000
+    local count = 0
+    while C.mp_arena_alloc(arena, 64) ~= nil do count = count + 1 end
+    assert.is_true(count > 60 and arena.total_bytes <= 10000, count)
+    assert.is_true(arena.full)
+    assert.is_true(C.mp_arena_alloc(arena, 100000) == nil)
+    local other = bytes.arena()
+    other.limit = 10000
+    C.mp_mem_fail_at(1, true)
+    assert.is_true(C.mp_arena_alloc(other, 64) == nil)
+    C.mp_mem_fail_at(0, false)
+    assert.is_false(other.full)
+  end)
+
   it("copies text with a NUL behind it", function()
     local arena = bytes.arena()
     for _, text in ipairs { "", "abc", "a\0b", ("x"):rep(5000) } do

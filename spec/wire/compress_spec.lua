@@ -215,6 +215,48 @@ describe("a body of Snappy", function()
       assert.equal(C.MP_EPROTO, rc)
     end
   end)
+
+  -- A copy of `count` bytes, up to 64, from `distance` before; those may overlap.
+  local function copy(count, distance)
+    return string.char((count - 1) * 4 + 2, distance % 256, math.floor(distance / 256))
+  end
+  local function size(n)
+    local out = ""
+    repeat
+      local low = n % 128
+      n = math.floor(n / 128)
+      out = out .. string.char(n > 0 and low + 128 or low)
+    until n == 0
+    return out
+  end
+
+  it("is what its copies say, also where they overlap, and no more than the limit", function()
+    for _, case in ipairs { { "\0a", 1, "a" }, { "\8abc", 3, "abc" }, { "\8abc", 1, "c" }, { "\8abc", 2, "bc" } } do
+      local literal, distance, unit = case[1]:sub(2), case[2], case[3]
+      for _, copies in ipairs { 1, 2, 1000 } do
+        local text = literal .. unit:rep(math.ceil(64 * copies / #unit)):sub(1, 64 * copies)
+        local body = size(#text) .. case[1] .. copy(64, distance):rep(copies)
+        assert.equal(text, (unpacked(SNAPPY, body)))
+        assert.equal(C.MP_ETOOBIG, (select(2, unpacked(SNAPPY, body, #text - 1))))
+      end
+    end
+  end)
+
+  it("is refused with a size that is a lie, and with a copy of what was before it", function()
+    local made = 4 + 64 * 100
+    local rest = "\12abcd" .. copy(64, 4):rep(100)
+    assert.is_truthy((unpacked(SNAPPY, size(made) .. rest)))
+    for _, body in ipairs {
+      size(made - 1) .. rest, size(made + 1) .. rest, size(0) .. rest, size(#rest * 31) .. rest,
+      size(#rest * 33 + 33) .. rest, size(2 ^ 32 - 1) .. rest, "\255\255\255\255\255" .. rest,
+      size(made) .. rest .. "\0", size(made) .. rest:sub(1, -2), size(68) .. "\12abcd" .. copy(64, 5),
+      size(68) .. "\12abcd" .. copy(64, 65535), size(64) .. copy(64, 1),
+    } do
+      local out, rc = unpacked(SNAPPY, body, 268435456)
+      assert.is_nil(out)
+      assert.is_true(rc == C.MP_EPROTO or rc == C.MP_ETOOBIG)
+    end
+  end)
 end)
 
 describe("the flag of a compressed body", function()
@@ -245,6 +287,27 @@ describe("compressed segments", function()
     assert.equal(0, C.mp_segment_append_lz4(buf, payload, #payload))
     return bytes.content(buf)
   end
+
+  it("that each make the most they may are no more than the body that they carry", function()
+    local LIMIT = 1000000
+    local function feed(announced, sent)
+      local d = decoding.new { compression = LZ4, segmented = true, version = 5, max_body = LIMIT }
+      local wire, rc = segments("\133\0\0\1\8" .. be32(announced) .. ("\0"):rep(sent)), 0
+      assert.is_true(#wire < 9 + sent / 200)
+      for at = 1, #wire, 600 do rc = rc == 0 and d:feed(wire:sub(at, at + 599)) or rc end
+      local why, count = d:why(), #d.envelopes
+      assert.is_true(d.dec.whole.cap <= 2 * LIMIT + 64, tonumber(d.dec.whole.cap))
+      assert.is_true(d.dec.inflated.cap <= 2 * MAX, tonumber(d.dec.inflated.cap))
+      assert.is_true(d.dec.rest.cap <= 8192, tonumber(d.dec.rest.cap))
+      d:close()
+      return rc, why, count
+    end
+    assert.same({ 0, "", 1 }, { feed(LIMIT, LIMIT) })
+    assert.same({ 0, "", 0 }, { feed(LIMIT, LIMIT - 1) })
+    assert.same({ C.MP_ETOOBIG, "a body of 1000001 bytes is over the limit of 1000000", 0 },
+      { feed(LIMIT + 1, 9000000) })
+    assert.same({ C.MP_EPROTO, "a segment goes on behind the end of its envelope", 0 }, { feed(LIMIT, 9000000) })
+  end)
 
   it("carry envelopes, small and large, in pieces of any size", function()
     local large = {}

@@ -425,6 +425,49 @@ describe("the name of a user's type in a text", function()
   end)
 end)
 
+describe("a user's type with two fields of one name", function()
+  local function names(count, last)
+    local list = {}
+    for i = 1, count do list[i] = ("field%d"):format(i) end
+    if last then list[count] = last end
+    return list
+  end
+
+  it("is none on the wire, and bytes as a class", function()
+    for _, count in ipairs { 2, 3, 32, 33, 500 } do
+      for _, last in ipairs { false, "field1", "field" .. count - 1, "" } do
+        local twice = last and last ~= ""
+        local wire, class = {}, {}
+        for i, name in ipairs(names(count, last)) do
+          wire[i] = string.char(0, #name) .. name .. "\0\9"
+          class[i] = "," .. bytes.hex(name):gsub("%s", "") .. ":Int32Type"
+        end
+        local head = bytes.of "0030 0002 'ks' 0001 'u'" .. string.char(math.floor(count / 256), count % 256)
+        local type, err = read(head .. table.concat(wire))
+        assert.equal(twice and C.MP_EPROTO or nil, err ~= "" and err or nil)
+        assert.equal(not twice, type ~= nil)
+        local text = "UserType(ks,75" .. table.concat(class) .. ")"
+        type = assert(read("\0\0" .. string.char(math.floor(#text / 256), #text % 256) .. text))
+        assert.equal(twice and C.MP_TYPE_CUSTOM or C.MP_TYPE_UDT, type.id)
+      end
+    end
+  end)
+
+  it("needs memory to be found where it has many", function()
+    local content = bytes.of "0030 0002 'ks' 0001 'u' 0040"
+    for i = 1, 64 do content = content .. string.char(0, 1, i) .. "\0\9" end
+    local small, err, failures = bytes.arena(), ffi.new "int[1]", 0
+    for nth = 1, 40 do
+      C.mp_mem_fail_at(nth, false)
+      local type = C.mp_type_read(C.mp_cursor_on(content, #content), small, err)
+      C.mp_mem_fail_at(0, false)
+      if type == nil then failures = failures + 1 end
+      assert.is_true(type ~= nil or err[0] == C.MP_ENOMEM)
+    end
+    assert.is_true(failures >= 1)
+  end)
+end)
+
 describe("the class of a type", function()
   local function class_of(type)
     local buf = bytes.buf()

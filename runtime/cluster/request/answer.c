@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the answer to an attempt: rows and other results go to the caller in place, errors become failures for the
 // gate, and what fits neither ends the connection.
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/request/agreement.h"
@@ -215,6 +216,13 @@ static void succeeded(struct mp_attempt *attempt, const struct mp_response_prefi
 	mp_metadata_unref(metadata);
 }
 
+static void malformed(struct mp_attempt *attempt, const char *why)
+{
+	char what[128];
+	snprintf(what, sizeof(what), "a malformed RESULT: %s", why);
+	broken(attempt, what);
+}
+
 static void read_result(struct mp_attempt *attempt, const struct mp_envelope *answer,
                         const struct mp_response_prefix *prefix)
 {
@@ -226,7 +234,7 @@ static void read_result(struct mp_attempt *attempt, const struct mp_envelope *an
 		if (rc == MP_ENOMEM)
 			no_memory(attempt);
 		else
-			broken(attempt, "a malformed RESULT");
+			malformed(attempt, result.why);
 		return;
 	}
 	const char *wrong = misfit(attempt, &result);
@@ -244,7 +252,7 @@ static void read_error(struct mp_attempt *attempt, const struct mp_envelope *ans
 	if (mp_decode_error(prefix->body, answer->version, &error) == 0)
 		server_failed(attempt, &error);
 	else
-		broken(attempt, "a malformed ERROR");
+		broken(attempt, "a malformed ERROR: less than it says");
 }
 
 void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope *answer)
@@ -257,7 +265,7 @@ void mp_attempt_on_answer(struct mp_call *call, int rc, const struct mp_envelope
 	mp_attempt_was_answered(attempt);
 	struct mp_response_prefix prefix;
 	if (MP_UNLIKELY(mp_decode_prefix(answer, &prefix) != 0))
-		broken(attempt, "a malformed answer");
+		broken(attempt, "a malformed answer: less of a trace id, of warnings or of a payload than it says");
 	else if (MP_LIKELY(answer->opcode == MP_OP_RESULT))
 		read_result(attempt, answer, &prefix);
 	else

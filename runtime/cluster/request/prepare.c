@@ -141,6 +141,7 @@ int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *res
 {
 	struct mp_response_prefix prefix;
 	int rc = mp_decode_prefix(answer, &prefix);
+	result->why = "less than it says";
 	if (rc != 0)
 		return rc;
 	if (answer->opcode == MP_OP_ERROR) {
@@ -155,7 +156,15 @@ int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *res
 	if (result->kind == MP_RESULT_PREPARED && result->params != NULL && result->prepared_id.len > 0)
 		return 0;
 	mp_result_drop(result);
+	result->why = "no statement with an id";
 	return MP_EPROTO;
+}
+
+void mp_prepare_refuse(struct mp_conn *conn, const struct mp_result_body *result)
+{
+	char what[128];
+	snprintf(what, sizeof(what), "a malformed answer to PREPARE: %s", result->why);
+	mp_conn_close(conn, MP_CLOSE_PROTOCOL, what);
 }
 
 // What another host might answer differently.
@@ -197,7 +206,7 @@ static void on_answer(void *data, int rc, const struct mp_envelope *answer)
 		}
 	} else {
 		if (rc == MP_EPROTO && answer != NULL)
-			mp_conn_close(flight->query.conn, MP_CLOSE_PROTOCOL, "a malformed answer to PREPARE");
+			mp_prepare_refuse(flight->query.conn, &result);
 		note(flight, rc, -1, mp_str_of(mp_err_text(rc)));
 	}
 	walk(flight);

@@ -76,6 +76,8 @@ void mp_prepared_renew(struct mp_prepared *prepared, const struct mp_result_body
 // Read an answer to PREPARE. 0: `result` holds metadata that the caller unrefs. MP_ESERVER: `error` says why.
 int mp_prepare_read(const struct mp_envelope *answer, struct mp_result_body *result,
                     struct mp_error_body *error) MP_MUST_CHECK;
+// MP_EPROTO of it: ends the connection, and says why.
+void mp_prepare_refuse(struct mp_conn *conn, const struct mp_result_body *result);
 #define MP_USE_REFUSAL                                                                                   \
 	"USE would change one connection of many: name the keyspace in the configuration, in the request's " \
 	"options, or before the table"

@@ -92,7 +92,7 @@ static void on_prepared(void *data, int rc, const struct mp_envelope *answer)
 		          error.code, error.message);
 	} else {
 		if (rc == MP_EPROTO)
-			mp_conn_close(flight->query.conn, MP_CLOSE_PROTOCOL, "a malformed answer to PREPARE");
+			mp_prepare_refuse(flight->query.conn, &result);
 		fail_with(flight, MP_OUTCOME_NOT_SENT, rc, -1, mp_str_of(mp_err_text(rc)));
 	}
 	if (rc == 0) {

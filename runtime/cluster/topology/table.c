@@ -50,8 +50,10 @@ static void take_answer(struct mp_table *table, const struct mp_envelope *answer
 	}
 	if (rc == 0)
 		rc = mp_decode_result(prefix.body, answer->version, &result);
+	else
+		result.why = mp_err_text(rc);
 	if (rc != 0) {
-		mp_table_fail(table, rc, mp_str_of(mp_err_text(rc)));
+		mp_table_fail(table, rc, mp_str_of(rc == MP_EPROTO ? result.why : mp_err_text(rc)));
 		return;
 	}
 	if (result.kind == MP_RESULT_ROWS && result.metadata != NULL)

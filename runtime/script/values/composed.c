@@ -4,7 +4,9 @@
 // their places: they may be what somebody looks for.
 //
 //   a user's type   a field that is null is not in the table, and the other way round
-//   tuple           a place that is null is moonpool.null; a nil that a later place follows will do
+//   tuple           a place that is null is moonpool.null; a nil that a later place follows will do. What has not come
+//                   behind the last that has is null, too, unless it is much: a node would send four bytes, and
+//                   the table took a megabyte
 //   vector          no place is null
 #include <lauxlib.h>
 #include <math.h>
@@ -17,7 +19,22 @@
 
 #define PRESIZE_MAX 4096 // a table made at once; a larger one grows with what really comes
 
+#define MISSING_MAX 16 // places of a tuple that have not come, and are told
+
 #define FIELD(type, i) (int)((type)->fields[i].len < 40 ? (type)->fields[i].len : 40), (type)->fields[i].data
+
+// Those from `place` (from 0) on have not come.
+static bool tells_missing(const struct mp_type *type, uint32_t place)
+{
+	return type->id == MP_TYPE_TUPLE && place + MISSING_MAX >= type->child_count;
+}
+
+// The parts that a table is made for: no more than so many bytes can be and than are told without any.
+static int parts_of(const struct mp_type *type, struct mp_bytes value)
+{
+	uint32_t most = (uint32_t)value.len / 4;
+	return type->child_count <= most || tells_missing(type, most) ? type->child_count : (int)most;
+}
 
 static int presize(int32_t count)
 {
@@ -70,6 +87,8 @@ static int push_parts(lua_State *L, struct mp_codec *codec, const struct mp_type
 	int table = lua_gettop(L), rc = 0;
 	for (uint32_t i = 0; i < type->child_count && rc == 0; i++) {
 		bool pushed;
+		if (mp_cursor_left(&parts) == 0 && !tells_missing(type, i))
+			break;
 		rc = push_part(L, codec, type, i, &parts, &pushed);
 		if (!pushed)
 			continue;
@@ -95,7 +114,8 @@ static int push_table(lua_State *L, struct mp_codec *codec, const struct mp_type
 	}
 	luaL_checkstack(L, 6, "nested too deep");
 	bool is_tuple = type->id == MP_TYPE_TUPLE;
-	lua_createtable(L, is_tuple ? presize(type->child_count) : 0, is_tuple ? 0 : presize(type->child_count));
+	int count = presize(parts_of(type, value));
+	lua_createtable(L, is_tuple ? count : 0, is_tuple ? 0 : count);
 	int top = lua_gettop(L);
 	int rc = push_parts(L, codec, type, value);
 	lua_settop(L, rc == 0 ? top : top - 1);

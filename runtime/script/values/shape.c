@@ -199,10 +199,12 @@ void mp_shape_push_columns(lua_State *L, int result)
 void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
 {
 	int table = lua_gettop(L);
-	luaL_checkstack(L, (int)shape->count + 8, "too many columns");
+	luaL_checkstack(L, 8, "too little of it is left");
 	lua_rawgeti(L, table, MP_SHAPE_CONSTRUCTOR);
-	if (MP_LIKELY(!lua_isnil(L, -1)))
+	if (MP_LIKELY(!lua_isnil(L, -1))) {
+		luaL_checkstack(L, (int)shape->count + 8, "too many columns");
 		return;
+	}
 	lua_pop(L, 1);
 	lua_getfield(L, LUA_REGISTRYINDEX, MAKER);
 	lua_pushvalue(L, table);
@@ -210,6 +212,8 @@ void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
 	lua_call(L, 2, 1);
 	lua_pushvalue(L, -1);
 	lua_rawseti(L, table, MP_SHAPE_CONSTRUCTOR);
+	if (!lua_isnil(L, -1)) // of rows that are made one by one it has no more than of one value
+		luaL_checkstack(L, (int)shape->count + 8, "too many columns");
 }
 
 // Whatever Lua runs meanwhile, the statement keeps the shape: only another answer could bring it a new one.

@@ -404,7 +404,7 @@ describe("a request", function()
       ["PREPARED as the answer to a statement"] = function(link, request) rows.prepared(link, request, "id") end,
       ["the keyspace of one connection was changed"] = function(link, request) link:echo(request, "evil") end,
       ["READY as the answer to QUERY"] = function(link, request) link:ready(request) end,
-      ["a malformed RESULT"] = function(link, request)
+      ["a malformed RESULT: a number of columns that is negative or over 65535"] = function(link, request)
         link:send(function(buf)
           local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, C.MP_OP_RESULT)
           C.mp_buf_i32(buf, 2)
@@ -413,14 +413,14 @@ describe("a request", function()
           C.mp_envelope_end(buf, begin)
         end)
       end,
-      ["a malformed ERROR"] = function(link, request)
+      ["a malformed ERROR: less than it says"] = function(link, request)
         link:send(function(buf)
           local begin = C.mp_envelope_begin(buf, link.version, true, 0, request.stream, C.MP_OP_ERROR)
           C.mp_buf_u16(buf, 0)
           C.mp_envelope_end(buf, begin)
         end)
       end,
-      ["a malformed answer"] = function(link, request)
+      ["a malformed answer: less of a trace id, of warnings or of a payload than it says"] = function(link, request)
         link:send(function(buf)
           local begin = C.mp_envelope_begin(buf, link.version, true, C.MP_FLAG_TRACING, request.stream, C.MP_OP_RESULT)
           C.mp_buf_bytes(buf, "half of an id", 13)

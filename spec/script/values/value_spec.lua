@@ -349,6 +349,15 @@ describe("a value with parts", function()
     assert.same({}, (moonpool.decode(ADDRESS, "")))
     assert.same({ 1, moonpool.null }, (moonpool.decode("tuple<int, text>", bytes "00000004 00000001")))
     assert.same({ moonpool.null, moonpool.null }, (moonpool.decode("tuple<int, text>", "")))
+    for parts = 15, 20 do -- so many missing ones are told
+      for there = 0, parts do
+        local expected, missing = {}, parts - there
+        for i = 1, there do expected[i] = 7 end
+        for i = there + 1, missing <= 16 and parts or there do expected[i] = moonpool.null end
+        local value = bytes("00000004 00000007"):rep(there)
+        assert.same(expected, (moonpool.decode("tuple<" .. ("int,"):rep(parts - 1) .. "int>", value)))
+      end
+    end
   end)
 
   it("that has more of them than its type shows those as bytes at their places", function()
