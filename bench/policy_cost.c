@@ -112,7 +112,7 @@ static void make_policies(struct world *world)
 	struct mp_policies_config config = {0};
 	config.choices[MP_POLICY_BALANCE].policy = "TokenAwarePolicy";
 	char message[512];
-	world->scripts = mp_policies_new(world->loop, &config, message, sizeof(message));
+	world->scripts = mp_policies_new(world->loop, &config, message, sizeof(message), NULL);
 	if (world->scripts == NULL)
 		die(message);
 	must(mp_policies_bind(world->scripts, &world->view, NULL, message, sizeof(message)), "bind");

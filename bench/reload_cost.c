@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 	if (loop == NULL || mp_view_init(&view) != 0)
 		die("out of memory");
 	mp_loop_log(loop)->sink = be_silent;
-	struct mp_policies *policies = mp_policies_new(loop, &config, message, sizeof(message));
+	struct mp_policies *policies = mp_policies_new(loop, &config, message, sizeof(message), NULL);
 	if (policies == NULL)
 		die(message);
 	if (mp_policies_bind(policies, &view, NULL, message, sizeof(message)) != 0)

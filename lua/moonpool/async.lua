@@ -5,6 +5,11 @@ local core = require "moonpool.core_loader"
 local async = {}
 local Future = core.futureMethods
 
+-- Whether that was raised for lack of memory, ours or Lua's own.
+function async.is_starved(err)
+  return err == core.noMemory or err == "not enough memory"
+end
+
 -- Raises, for the caller of the method `name`, that it was given something.
 function async.no_arguments(name, given)
   error(("'%s' takes no arguments, got %s"):format(name, type(given)), 3)
@@ -14,7 +19,8 @@ end
 -- traceback). Waits if it must, as long as it takes: a deadline is an option of the request.
 function Future:wait(...)
   if ... ~= nil then async.no_arguments("wait", ...) end
-  core.futurePark(self)
+  local starved = core.futurePark(self)
+  if starved then return nil, starved end
   return core.futureValues(self)
 end
 
@@ -41,6 +47,16 @@ local function body(future, fn, ...)
   if not ok and not core.futureDone(future) then core.futureFinish(future, false, err) end
 end
 
+-- Begins the coroutine of a future by start(...). Without memory for one the future ends by that: whoever waits for it
+-- is told, and nothing is raised.
+local function begin(future, start, ...)
+  local ok, err = pcall(start, ...)
+  if ok then return future end
+  if not async.is_starved(err) then error(err, 0) end
+  core.futureFinish(future, false, core.noMemory)
+  return future
+end
+
 -- Run fn(...) in a coroutine of its own; it begins when the caller waits next. What a handlers file begins so ends with
 -- it.
 function async.spawn(fn, ...)
@@ -48,8 +64,7 @@ function async.spawn(fn, ...)
     error("bad argument #1 to 'spawn' (function expected, got " .. type(fn) .. ")", 2)
   end
   local future = core.future()
-  core.spawn(body, future, fn, ...)
-  return future
+  return begin(future, core.spawn, body, future, fn, ...)
 end
 
 -- The same for what shall go on when the handlers file that begins it is replaced: it belongs to the application.
@@ -58,8 +73,7 @@ function async.detach(fn, ...)
     error("bad argument #1 to 'detach' (function expected, got " .. type(fn) .. ")", 2)
   end
   local future = core.future()
-  core.within(nil, core.start, body, future, fn, ...)
-  return future
+  return begin(future, core.within, nil, core.start, body, future, fn, ...)
 end
 
 -- The future of a request whose statements are prepared first: prepare(), which waits, gives what goes to
@@ -78,8 +92,7 @@ end
 
 function async.request(prepare, submit)
   local future = core.future(true)
-  core.start(guarded, future, prepare, submit)
-  return future
+  return begin(future, core.start, guarded, future, prepare, submit)
 end
 
 -- Wait for all of them: a table of their first results, or `nil, err` of the first in the list that failed.

@@ -5,8 +5,8 @@ local listeners = require "moonpool.listeners"
 
 local exporter = {}
 
--- The text for these pools, which have numbers, and its type. pool.lua sets exporter.pools(): those that are open, and
--- exporter.number(pool).
+-- The text for these pools, which have numbers, and its type; or nil and an error. pool.lua sets exporter.pools():
+-- those that are open, and exporter.number(pool).
 function exporter.text(pools)
   local numbers = {}
   for i, pool in ipairs(pools) do numbers[i] = exporter.number(pool) end
@@ -18,6 +18,7 @@ local service = {}
 function service.answer(_, path)
   if path ~= "/metrics" then return end
   local text, kind = exporter.text(exporter.pools())
+  if not text then return 503, "text/plain; charset=utf-8", tostring(kind) .. "\n" end
   return 200, kind, text
 end
 

@@ -204,10 +204,13 @@ local function begin(state, owner, name, fn, ...)
   local running = state.running[fn] or 0
   if running < MOST_RUNNING then
     state.running[fn] = running + 1
-    core.within(owner, core.start, handle, state, name, fn, ...)
-    return
+    local ok, err = pcall(core.within, owner, core.start, handle, state, name, fn, ...)
+    if ok then return end
+    state.running[fn] = running
+    if not async.is_starved(err) then error(err, 0) end
   end
-  core.missedEvent(state.pool)
+  core.missedEvent(state.pool, name)
+  if running < MOST_RUNNING then return end
   if state.stuck[fn] then return end
   state.stuck[fn] = true
   local info = debug.getinfo(fn, "S")
@@ -235,7 +238,11 @@ reload.hand_out = hand_out
 local function dispatch(self, state)
   core.serve()
   local function step(name, ...)
-    hand_out(state, name, ...)
+    local ok, message = pcall(hand_out, state, name, ...)
+    if not ok then
+      core.missedEvent(self, name)
+      core.log("error", "the event '" .. name .. "' was not handed out: " .. core.errorText(message), self)
+    end
     return name ~= false
   end
   while step(core.nextEvent(self)) do end -- luacheck: ignore 542
@@ -244,8 +251,8 @@ end
 
 function reload.serve_events(self, state)
   if state.dispatching then return end
-  state.dispatching = true
   core.start(dispatch, self, state)
+  state.dispatching = true
 end
 
 -- pool:on(event, fn): fn(...) runs in a coroutine of its own each time it happens. Returns the pool.
@@ -384,24 +391,16 @@ function reload.complete(checked)
   checked.port = checked.port or pool.default_port
 end
 
--- What is wrong with a configuration is raised; but not for lack of descriptors, which is nothing that it says.
-local function refuse(message)
+-- What is wrong with a configuration is raised; but not for lack of descriptors, or of memory since `refusals` was
+-- core.memoryRefusals(), which is nothing that it says.
+local function refuse(message, refusals)
+  if async.is_starved(message) or core.memoryRefusals() ~= refusals then return nil, core.noMemory end
   if core.isShort() then return nil, core.error("LOCAL_ERROR", "no descriptor is free (ulimit -n): " .. message) end
   error(core.redact(message), 0)
 end
 
--- From a source that config.read made. Raises what is wrong with it, with its place; nil and an error when this machine
--- has nothing left.
-function pool.from(source)
-  local checked, warnings = config.judge(source)
-  if not checked then return refuse(warnings) end
-  reload.complete(checked)
-  reload.warn(warnings)
-  local self, message = core.newPool(checked)
-  if not self then return refuse(message) end
-  local state = debug.getfenv(self)
-  state.pool, state.handlers, state.handlerErrors = self, {}, 0
-  state.running, state.stuck = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
+-- What the pool has beside its connections: true, or nil and why not.
+local function furnish(self, state, checked)
   local ok, why = reload.begin(self, state, checked)
   if ok and checked.metricsListen then
     ok, why = exporter.begin(self, checked.metricsListen)
@@ -411,13 +410,31 @@ function pool.from(source)
     ok, why = page.begin(self, checked.httpListen, checked.httpToken)
     if not ok then why = "http.listen: " .. listeners.name(checked.httpListen) .. ": " .. why end
   end
-  if not ok then
+  return ok, why
+end
+
+-- From a source that config.read made. Raises what is wrong with it, with its place; nil and an error when this machine
+-- has nothing left.
+function pool.from(source)
+  local refusals = core.memoryRefusals()
+  local checked, warnings = config.judge(source)
+  if not checked then return refuse(warnings, refusals) end
+  reload.complete(checked)
+  reload.warn(warnings)
+  local self, message = core.newPool(checked)
+  if not self then return refuse(message, refusals) end
+  local state = debug.getfenv(self)
+  state.pool, state.handlers, state.handlerErrors = self, {}, 0
+  state.running, state.stuck = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
+  local ran, ok, why = pcall(furnish, self, state, checked)
+  if not ran or not ok then
     listeners.leave(self)
     core.discard(self)
+    if not ran then return refuse(async.is_starved(ok) and ok or core.errorText(ok), refusals) end
     local parts = {}
     for part in why:match("^[%a.]+"):gmatch "%a+" do parts[#parts + 1] = part end
     local place = checked.place(parts)
-    return refuse((place == "" and "" or place .. ": ") .. why)
+    return refuse((place == "" and "" or place .. ": ") .. why, refusals)
   end
   pool.count = pool.count + 1
   pool.all[self] = pool.count
@@ -433,8 +450,9 @@ function pool.new(input, level)
   end
   local caller = debug.getinfo(level + 1, "Sl")
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
+  local refusals = core.memoryRefusals()
   local source, why = config.read(input, where, core.readFile)
-  if not source then return refuse(why) end
+  if not source then return refuse(why, refusals) end
   return pool.from(source)
 end
 

@@ -24,13 +24,16 @@ static bool must_fail(void)
 	}
 	if (!fail_forever)
 		fail_in = 0;
+	stats.refused++;
 	return true;
 }
 
 static void *counted(void *ptr)
 {
-	if (MP_UNLIKELY(ptr == NULL))
+	if (MP_UNLIKELY(ptr == NULL)) {
+		stats.refused++;
 		return NULL;
+	}
 	stats.allocs++;
 	stats.bytes += (int64_t)malloc_usable_size(ptr);
 	return ptr;

@@ -18,6 +18,8 @@ struct mp_mem_stats {
 	uint64_t allocs; // calls of alloc, calloc, realloc that gave memory, in this thread since its start
 	uint64_t frees;  // calls of free with a pointer, and of realloc that gave other memory for it
 	int64_t bytes;   // that it holds, what the C library adds to round a block up included
+	uint64_t
+		refused; // calls that gave none: two equal readings prove that nothing failed for lack of memory in between
 };
 struct mp_mem_stats mp_mem_stats(void);
 

@@ -98,6 +98,7 @@ struct mp_timer {
 	uint64_t deadline_ns;
 	uint64_t order;
 	size_t heap_slot; // position in the loop's heap + 1, 0: not started
+	bool is_reserved; // there is room for it, started or not
 };
 void mp_timer_init(struct mp_timer *timer, struct mp_loop *loop, void (*fn)(void *data), void *data);
 // A started timer is moved. Fails only for lack of memory (heap growth).
@@ -105,6 +106,9 @@ int mp_timer_start_ms(struct mp_timer *timer, uint64_t delay_ms) MP_MUST_CHECK;
 int mp_timer_start_at_ns(struct mp_timer *timer, uint64_t deadline_ns) MP_MUST_CHECK;
 void mp_timer_stop(struct mp_timer *timer); // also when not started
 bool mp_timer_active(const struct mp_timer *timer);
+// One that is not started: to start it cannot fail from now on, until it is released. 0 or MP_ENOMEM.
+int mp_timer_reserve(struct mp_timer *timer) MP_MUST_CHECK;
+void mp_timer_release(struct mp_timer *timer); // stops it; also when it was not reserved
 
 // ---- tasks ------------------------------------------------------------------------------------------------
 enum mp_phase { MP_PHASE_RUN, MP_PHASE_FLUSH, MP_PHASE_AFTER, MP_PHASE_COUNT };

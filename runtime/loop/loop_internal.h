@@ -14,6 +14,7 @@
 struct mp_timer_heap {
 	struct mp_timer **items;
 	size_t count;
+	size_t reserved; // places for timers that may be put in without memory, and are not in
 	size_t cap;
 	uint64_t next_order;
 };

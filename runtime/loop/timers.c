@@ -85,6 +85,7 @@ void mp_timer_heap_put(struct mp_timer_heap *heap, struct mp_timer *timer, uint6
 	if (timer->heap_slot != 0)
 		mp_timer_heap_remove(heap, timer);
 	mp_assert(heap->count < heap->cap);
+	heap->reserved -= timer->is_reserved ? 1 : 0;
 	timer->deadline_ns = deadline_ns;
 	timer->order = heap->next_order++;
 	sift_up(heap, heap->count++, timer);
@@ -96,6 +97,7 @@ void mp_timer_heap_remove(struct mp_timer_heap *heap, struct mp_timer *timer)
 	size_t at = timer->heap_slot - 1;
 	mp_assert(heap->items[at] == timer);
 	timer->heap_slot = 0;
+	heap->reserved += timer->is_reserved ? 1 : 0;
 	struct mp_timer *last = heap->items[--heap->count];
 	if (last == timer)
 		return;
@@ -115,6 +117,31 @@ void mp_timer_init(struct mp_timer *timer, struct mp_loop *loop, void (*fn)(void
 	*timer = (struct mp_timer){.fn = fn, .data = data, .loop = loop};
 }
 
+static int one_more(struct mp_timer_heap *heap)
+{
+	return mp_timer_heap_reserve(heap, heap->count + heap->reserved + 1);
+}
+
+int mp_timer_reserve(struct mp_timer *timer)
+{
+	mp_assert(timer->heap_slot == 0 && !timer->is_reserved);
+	int rc = one_more(&timer->loop->timers);
+	if (rc != 0)
+		return rc;
+	timer->loop->timers.reserved++;
+	timer->is_reserved = true;
+	return 0;
+}
+
+void mp_timer_release(struct mp_timer *timer)
+{
+	mp_timer_stop(timer);
+	if (!timer->is_reserved)
+		return;
+	timer->loop->timers.reserved--;
+	timer->is_reserved = false;
+}
+
 int mp_timer_start_at_ns(struct mp_timer *timer, uint64_t deadline_ns)
 {
 	struct mp_loop *loop = timer->loop;
@@ -122,8 +149,8 @@ int mp_timer_start_at_ns(struct mp_timer *timer, uint64_t deadline_ns)
 	if (deadline_ns < now_ns)
 		deadline_ns = now_ns;
 	bool started = timer->heap_slot != 0;
-	if (!started) {
-		int rc = mp_timer_heap_reserve(&loop->timers, loop->timers.count + 1);
+	if (!started && !timer->is_reserved) {
+		int rc = one_more(&loop->timers);
 		if (rc != 0)
 			return rc;
 	}

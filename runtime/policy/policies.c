@@ -69,15 +69,19 @@ static int load_all(struct mp_policies *policies, char *message, size_t size)
 }
 
 struct mp_policies *mp_policies_new(struct mp_loop *loop, const struct mp_policies_config *config,
-                                    char *message, size_t message_size)
+                                    char *message, size_t message_size, int *rc)
 {
+	int failed = MP_ENOMEM;
+	uint64_t refused_memory = mp_mem_stats().refused;
 	struct mp_policies *policies = make_empty(loop);
-	if (policies == NULL || !copy_config(policies, config)) {
+	if (policies == NULL || !copy_config(policies, config))
 		snprintf(message, message_size, "out of memory");
-		mp_policies_free(policies);
-		return NULL;
-	}
-	if (load_all(policies, message, message_size) != 0) {
+	else
+		failed = mp_policy_failure(load_all(policies, message, message_size), refused_memory, message,
+		                           message_size);
+	if (rc != NULL)
+		*rc = failed;
+	if (failed != 0) {
 		mp_policies_free(policies);
 		return NULL;
 	}
@@ -150,10 +154,11 @@ int mp_policies_bind(struct mp_policies *policies, struct mp_view *view, const s
 	for (int kind = 0; kind < MP_POLICY_KINDS; kind++) {
 		struct mp_policy_slot *slot = &policies->slots[kind];
 		char why[MP_POLICY_TEXT];
-		if (slot->current == NULL || mp_policy_rebind(slot, why, sizeof(why)) == 0)
+		int rc = slot->current == NULL ? 0 : mp_policy_rebind(slot, why, sizeof(why));
+		if (rc == 0)
 			continue;
 		snprintf(message, size, "%s %s: %s", mp_policy_title(slot), slot->current->state->name, why);
-		return MP_ESCRIPT;
+		return rc;
 	}
 	return 0;
 }

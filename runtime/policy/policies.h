@@ -66,10 +66,10 @@ struct mp_policies_config {
 	const struct mp_log *log; // outlives the policies; NULL: the loop's
 };
 
-// Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`.
-// All strings are copied.
+// Loads and checks all policies. NULL: `message` says why ("FILE:LINE: ..."), cut to `message_size`, and *rc (or NULL)
+// which MP_E* it is. All strings are copied.
 struct mp_policies *mp_policies_new(struct mp_loop *loop, const struct mp_policies_config *config,
-                                    char *message, size_t message_size) MP_MUST_CHECK;
+                                    char *message, size_t message_size, int *rc) MP_MUST_CHECK;
 // NULL is fine. Only when no session can ask any more; also inside an event.
 void mp_policies_free(struct mp_policies *policies);
 

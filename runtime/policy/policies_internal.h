@@ -146,13 +146,16 @@ void mp_generation_free(struct mp_generation *generation); // and those behind i
 struct mp_generation *mp_policy_go_back(struct mp_policy_slot *slot);
 // To be freed in a turn of its own.
 void mp_policy_discard(struct mp_policy_slot *slot, struct mp_generation *generation);
-// A generation that could serve. 0; 1 when the order's texts are the known ones; or MP_ESCRIPT.
+// What failed by `rc` since mp_mem_stats().refused was so: MP_ENOMEM and its message when memory was refused meanwhile,
+// for LuaJIT says many things then ("unable to dump given function"); `rc` otherwise.
+int mp_policy_failure(int rc, uint64_t refused_memory, char *message, size_t size) MP_MUST_CHECK;
+// A generation that could serve. 0; 1 when the order's texts are the known ones; or MP_ESCRIPT, MP_ENOMEM.
 int mp_policy_make(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
                    struct mp_generation **made, char *message, size_t message_size) MP_MUST_CHECK;
 void mp_policy_swap_in(struct mp_policy_slot *slot, struct mp_generation *generation);
 // Counted, logged, told: it serves.
 void mp_policy_reloaded(struct mp_policy_slot *slot);
-// A new generation into the slot. 0 or MP_ESCRIPT.
+// A new generation into the slot. 0, MP_ESCRIPT or MP_ENOMEM.
 int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;
 // The same as mp_policy_load with its consequences: counted, logged, told.
 int mp_policy_reload(struct mp_policy_slot *slot, char *message, size_t message_size) MP_MUST_CHECK;

@@ -246,15 +246,26 @@ static struct mp_generation *generation_of(struct mp_policies *owner, struct mp_
 	return generation;
 }
 
+int mp_policy_failure(int rc, uint64_t refused_memory, char *message, size_t size)
+{
+	if (rc >= 0 || mp_mem_stats().refused == refused_memory)
+		return rc;
+	snprintf(message, size, "out of memory");
+	return MP_ENOMEM;
+}
+
 int mp_policy_make(struct mp_policies *owner, enum mp_policy_kind kind, const struct mp_policy_order *order,
                    struct mp_generation **made, char *message, size_t message_size)
 {
 	int rc;
 	*made = NULL;
+	uint64_t refused_memory = mp_mem_stats().refused;
 	struct mp_policy_state *state = try_out(owner, kind, order, &rc, message, message_size);
 	if (state != NULL)
 		*made = generation_of(owner, state, message, message_size);
-	return state != NULL && *made == NULL ? MP_ESCRIPT : rc;
+	if (state != NULL && *made == NULL)
+		rc = MP_ESCRIPT;
+	return mp_policy_failure(rc, refused_memory, message, message_size);
 }
 
 int mp_policy_load(struct mp_policy_slot *slot, char *message, size_t message_size)
@@ -339,10 +350,11 @@ int mp_policy_rebind(struct mp_policy_slot *slot, char *message, size_t message_
 {
 	struct mp_policy_state *state = slot->current->state;
 	state->context.fuel.load_ns = 0;
+	uint64_t refused_memory = mp_mem_stats().refused;
 	int rc = make_ready(slot->owner, state, message, message_size);
 	if (rc == 0)
 		warn_of_cost(slot->owner, state);
-	return rc;
+	return mp_policy_failure(rc, refused_memory, message, message_size);
 }
 
 // ---- files that change ------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ int mp_core_check_policy(lua_State *L)
 	luaL_argcheck(L, kind < MP_POLICY_KINDS, 1, "not a kind of policy");
 	config.choices[kind].policy = luaL_checkstring(L, 2);
 	struct mp_policies *policies =
-		mp_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message));
+		mp_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message), NULL);
 	if (policies == NULL) {
 		lua_pushnil(L);
 		mp_lua_push_redacted(L, message, strlen(message));

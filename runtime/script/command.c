@@ -188,10 +188,9 @@ int mp_core_command(lua_State *L)
 	size_t len = 0;
 	const char *input = luaL_optlstring(L, 3, "", &len);
 	struct mp_runtime *runtime = mp_runtime_of(L);
-	mp_runtime_check(runtime, L);
-	struct command *command = mp_calloc(1, sizeof(*command));
+	struct command *command = mp_runtime_check(runtime, L) == 0 ? mp_calloc(1, sizeof(*command)) : NULL;
 	if (command == NULL)
-		return luaL_error(L, "not enough memory");
+		return mp_lua_fail_no_memory(L);
 	struct mp_loop *loop = mp_runtime_loop(runtime);
 	command->runtime = runtime;
 	mp_buf_init(&command->input);

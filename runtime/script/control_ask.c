@@ -124,10 +124,9 @@ int mp_core_ask_control(lua_State *L)
 	const char *line = luaL_checklstring(L, 2, &len);
 	double ms = luaL_checknumber(L, 3);
 	struct mp_runtime *runtime = mp_runtime_of(L);
-	mp_runtime_check(runtime, L);
-	struct question *question = mp_calloc(1, sizeof(*question));
+	struct question *question = mp_runtime_check(runtime, L) == 0 ? mp_calloc(1, sizeof(*question)) : NULL;
 	if (question == NULL)
-		return luaL_error(L, "not enough memory");
+		return mp_lua_fail_no_memory(L);
 	question->runtime = runtime;
 	mp_buf_init(&question->line);
 	mp_buf_init(&question->answer);

@@ -8,6 +8,7 @@
 
 #include "base/descriptor.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text/redact.h"
 #include "link/tls.h"
 #include "policy/installation.h"
@@ -45,6 +46,13 @@ int mp_core_on_run(lua_State *L)
 	lua_settop(L, 2);
 	mp_runtime_set_around(L);
 	return 0;
+}
+
+// memoryRefusals(): two equal readings, and nothing failed for lack of memory in between.
+int mp_core_memory_refusals(lua_State *L)
+{
+	lua_pushnumber(L, (double)mp_mem_stats().refused);
+	return 1;
 }
 
 // isShort(): nothing can be opened now, for lack of descriptors.
@@ -111,7 +119,8 @@ int mp_core_turn(lua_State *L)
 int mp_core_serve(lua_State *L)
 {
 	struct mp_runtime *runtime = mp_runtime_of(L);
-	mp_runtime_check(runtime, L);
+	if (mp_runtime_check(runtime, L) != 0)
+		return mp_lua_raise_no_memory(L);
 	mp_runtime_serve(runtime);
 	return 0;
 }

@@ -70,6 +70,8 @@ const char *mp_lua_push_error_text(lua_State *L, int index);
 // The text on top, with where it was raised in `co`, which is over or L itself.
 void mp_lua_push_traceback(lua_State *L, lua_State *co);
 void mp_lua_push_no_memory(lua_State *L); // one made beforehand: allocates nothing
+int mp_lua_raise_no_memory(lua_State *L); // where no `nil, err` is expected
+int mp_lua_fail_no_memory(lua_State *L);
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
 

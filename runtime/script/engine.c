@@ -17,9 +17,10 @@ static int build(struct mp_engine *engine, const struct mp_script_config *config
 	mp_trust_attach(engine->parts.trust, engine->session);
 	struct mp_policies_config policies = config->policies;
 	policies.log = mp_session_log(engine->session);
-	engine->policies = mp_policies_new(engine->loop, &policies, message, message_size);
+	int rc;
+	engine->policies = mp_policies_new(engine->loop, &policies, message, message_size, &rc);
 	if (engine->policies == NULL)
-		return MP_EPOLICY;
+		return rc == MP_ENOMEM ? rc : MP_EPOLICY;
 	mp_session_set_policies(engine->session, mp_policies_get(engine->policies));
 	return mp_policies_attach(engine->policies, engine->session, message, message_size);
 }

@@ -218,6 +218,19 @@ void mp_lua_push_no_memory(lua_State *L)
 	lua_getfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
 }
 
+int mp_lua_fail_no_memory(lua_State *L)
+{
+	lua_pushnil(L);
+	mp_lua_push_no_memory(L);
+	return 2;
+}
+
+int mp_lua_raise_no_memory(lua_State *L)
+{
+	mp_lua_push_no_memory(L);
+	return lua_error(L);
+}
+
 // moonpool.error(code, message): an `err` of the same kind for the Lua files of the runtime.
 int mp_core_error(lua_State *L)
 {
@@ -242,6 +255,8 @@ void mp_lua_add_error(lua_State *L)
 	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "errorMetatable");
 	mp_lua_push_local_error(L, MP_ENOMEM, "out of memory");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "noMemory");
 	lua_setfield(L, LUA_REGISTRYINDEX, NO_MEMORY);
 	// The one list of codes, for programs that compare.
 	lua_newtable(L);

@@ -84,7 +84,7 @@ static struct mp_runtime *runtime_of(lua_State *L, const struct future *future, 
 	return runtime;
 }
 
-// Returns (nothing) as soon as the values are there.
+// Returns (nothing) as soon as the values are there; an error at once when there is no memory to wait with.
 int mp_core_future_park(lua_State *L)
 {
 	struct future *future = check(L, 1);
@@ -92,7 +92,10 @@ int mp_core_future_park(lua_State *L)
 	if (future->done)
 		return 0;
 	struct mp_runtime *runtime = runtime_of(L, future, "wait for");
-	mp_runtime_check(runtime, L);
+	if (MP_UNLIKELY(mp_runtime_check(runtime, L) != 0)) {
+		mp_lua_push_no_memory(L);
+		return 1;
+	}
 	mp_runtime_queue(runtime, &future->waiters);
 	return mp_runtime_yield(runtime);
 }

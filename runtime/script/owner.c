@@ -103,7 +103,7 @@ int mp_core_owner(lua_State *L)
 	lua_setmetatable(L, -2);
 	*place = mp_calloc(1, sizeof(**place));
 	if (*place == NULL)
-		return luaL_error(L, "not enough memory");
+		return mp_lua_raise_no_memory(L);
 	(*place)->refs = 1;
 	(*place)->heir = heir;
 	if (heir != NULL)

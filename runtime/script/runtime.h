@@ -48,8 +48,8 @@ void mp_runtime_know(struct mp_runtime *runtime, lua_State *L);
 // From a callback: mp_runtime_run() and mp_runtime_settle() return at the end of this turn (run: with an error).
 void mp_runtime_stop(struct mp_runtime *runtime);
 // Inside of a coroutine of the runtime: what it and those that it starts are at, for whoever looks on at the loop
-// (base/beat.h). 0 or MP_ENOMEM.
-int mp_runtime_label(struct mp_runtime *runtime, const char *text) MP_MUST_CHECK;
+// (base/beat.h). Without memory it keeps the name that it has.
+void mp_runtime_label(struct mp_runtime *runtime, const char *text);
 struct mp_blocks;
 const struct mp_blocks *mp_runtime_blocks(const struct mp_runtime *runtime); // handlers that held the loop up
 // Inside of a coroutine of the runtime: it serves others, so that nobody waits for its end.
@@ -60,7 +60,8 @@ void mp_runtime_serve(struct mp_runtime *runtime);
 struct mp_waiter;
 // Raises a Lua error that names the place and the cure where Lua cannot wait: outside of a coroutine of this runtime,
 // and below a C function (sort, gsub, ...), a finalizer, a hook.
-void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L);
+// 0, or MP_ENOMEM: a coroutine of a host's found no seat.
+int mp_runtime_check(const struct mp_runtime *runtime, lua_State *L) MP_MUST_CHECK;
 void mp_runtime_raise_forked(lua_State *L);                        // MP_EFORKED
 struct mp_waiter *mp_runtime_register(struct mp_runtime *runtime); // cannot fail
 // Instead of register(): in a queue of its owner's, who takes the first one out (NULL: nobody waits there) and resumes

@@ -88,17 +88,18 @@ struct mp_frame {
 };
 
 // ---- visitor.c --------------------------------------------------------------------------------------------
-bool mp_visitor_is_from_host(const struct mp_runtime *runtime);   // Lua runs in a coroutine of the host's
-void mp_visitor_expect(struct mp_runtime *runtime, lua_State *L); // raises where it cannot wait
+bool mp_visitor_is_from_host(const struct mp_runtime *runtime); // Lua runs in a coroutine of the host's
+int mp_visitor_expect(struct mp_runtime *runtime, lua_State *L) MP_MUST_CHECK; // as mp_runtime_check()
 int mp_visitor_part(struct mp_runtime *runtime);   // it waits from now on; the results of the call
 void mp_visitor_answer(struct mp_waiter *visitor); // what it waited for is on `co`
 
 // ---- waiter.c ---------------------------------------------------------------------------------------------
 bool mp_runtime_is_current(const struct mp_runtime *runtime, lua_State *co); // its Lua code runs now
-struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L);
-// Moves the function and its arguments from L into a coroutine that is ready.
+struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L);  // NULL: no memory
+// Moves the function and its arguments from L into a coroutine that is ready. NULL: they stay, the error is above them.
+struct mp_waiter *mp_waiter_try(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner, int nargs);
 struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner,
-                                  int nargs);
+                                  int nargs); // raises it
 void mp_waiter_recall(
 	struct mp_waiter *waiter); // of an owner that is over: it waits no longer, if that can be
 void mp_waiter_set_frame(struct mp_waiter *waiter, struct mp_frame *frame);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "script/core.h"
 #include "script/runtime_internal.h"
 
 static const char key = 'r';
@@ -124,7 +125,7 @@ struct mp_runtime *mp_runtime_try(lua_State *L)
 	nest->own = mp_runtime_new(L, loop, true);
 	if (nest->own == NULL) {
 		mp_loop_free(loop);
-		luaL_error(L, "not enough memory");
+		mp_lua_raise_no_memory(L);
 	}
 	if (nest->home != NULL && nest->home->made(L, nest->own) != 0) {
 		mp_runtime_free(nest->own);

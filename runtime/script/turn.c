@@ -85,12 +85,18 @@ int mp_core_spawn_limited(lua_State *L)
 	lua_pushvalue(L, 1);
 	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	struct mp_waiter *waiter =
-		runtime->ending ? NULL : mp_waiter_begin(runtime, L, mp_owner_inherited(runtime), nargs);
-	if (waiter == NULL) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
-	} else {
+		runtime->ending ? NULL : mp_waiter_try(runtime, L, mp_owner_inherited(runtime), nargs);
+	if (waiter != NULL) {
 		waiter->turn_ms = (uint32_t)ms;
 		waiter->future_ref = ref;
+		lua_settop(L, 1);
+		return 1;
+	}
+	luaL_unref(L, LUA_REGISTRYINDEX, ref);
+	if (!runtime->ending) {
+		lua_pushnil(L);
+		lua_insert(L, -2);
+		mp_lua_future_settle(L, 1, 2);
 	}
 	lua_settop(L, 1);
 	return 1;

@@ -29,27 +29,32 @@ bool mp_visitor_is_from_host(const struct mp_runtime *runtime)
 
 // ---- seats ------------------------------------------------------------------------------------------------
 
-static void make_room(struct mp_runtime *runtime, lua_State *L)
+static bool make_room(struct mp_runtime *runtime)
 {
 	if (runtime->seat_count < runtime->seat_capacity)
-		return;
+		return true;
 	uint32_t capacity = runtime->seat_capacity == 0 ? 64 : runtime->seat_capacity * 2;
 	struct mp_waiter **seats = NULL;
 	if (runtime->seat_count < SEATS_MAX)
 		seats = mp_realloc(runtime->seats, capacity * sizeof(struct mp_waiter *));
 	if (seats == NULL)
-		luaL_error(L, "not enough memory");
+		return false;
 	runtime->seats = seats;
 	runtime->seat_capacity = capacity;
+	return true;
 }
 
+// NULL: no memory for one.
 static struct mp_waiter *make_seat(struct mp_runtime *runtime, lua_State *L)
 {
-	make_room(runtime, L);
-	struct mp_waiter *visitor = mp_waiter_make(runtime, L);
+	struct mp_waiter *visitor = make_room(runtime) ? mp_waiter_make(runtime, L) : NULL;
+	if (visitor == NULL)
+		return NULL;
 	visitor->bell = runtime->host->open();
-	if (visitor->bell == NULL)
-		luaL_error(L, "not enough memory");
+	if (visitor->bell == NULL) {
+		mp_waiter_destroy(visitor);
+		return NULL;
+	}
 	visitor->seat = runtime->seat_count;
 	runtime->seats[runtime->seat_count++] = visitor;
 	return visitor;
@@ -65,18 +70,19 @@ static void leave_seat(struct mp_waiter *visitor)
 
 // ---- waiting ----------------------------------------------------------------------------------------------
 
-void mp_visitor_expect(struct mp_runtime *runtime, lua_State *L)
+int mp_visitor_expect(struct mp_runtime *runtime, lua_State *L)
 {
 	const char *why = runtime->host->refuse(L);
 	if (MP_UNLIKELY(why != NULL || mp_lua_is_refused(L)))
 		mp_lua_refuse_visit(L, why != NULL ? why : "");
 	runtime->visiting = L;
 	if (runtime->expected != NULL) // the last one that was expected did not wait after all
-		return;
+		return 0;
 	if (runtime->free_seats.count > 0)
 		runtime->expected = MP_CONTAINER_OF(mp_list_pop_front(&runtime->free_seats), struct mp_waiter, node);
 	else
 		runtime->expected = make_seat(runtime, L);
+	return runtime->expected != NULL ? 0 : MP_ENOMEM;
 }
 
 int mp_visitor_part(struct mp_runtime *runtime)

@@ -39,10 +39,14 @@ struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 {
 	struct mp_waiter *waiter = mp_calloc(1, sizeof(*waiter));
 	if (waiter == NULL)
-		luaL_error(L, "not enough memory");
+		return NULL;
 	mp_list_node_init(&waiter->node);
 	mp_list_node_init(&waiter->all);
 	mp_timer_init(&waiter->timer, runtime->loop, woken, waiter);
+	if (mp_timer_reserve(&waiter->timer) != 0) {
+		mp_free(waiter);
+		return NULL;
+	}
 	waiter->runtime = runtime;
 	waiter->ref = waiter->future_ref = LUA_NOREF;
 	// In the list first: an error in Lua then leaves a coroutine without a state, which is never used.
@@ -68,7 +72,7 @@ void mp_waiter_destroy(struct mp_waiter *waiter)
 	luaL_unref(waiter->runtime->scratch, LUA_REGISTRYINDEX, waiter->future_ref);
 	mp_label_unref(waiter->label);
 	leave_owner(waiter);
-	mp_timer_stop(&waiter->timer);
+	mp_timer_release(&waiter->timer);
 	if (waiter->bell != NULL)
 		waiter->runtime->host->close(waiter->bell);
 	mp_list_remove(&waiter->runtime->all, &waiter->all);
@@ -103,16 +107,21 @@ static void make_ready(struct mp_waiter *waiter)
 	mp_task_post(runtime->loop, &runtime->drain, MP_PHASE_RUN);
 }
 
-struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner, int nargs)
+struct mp_waiter *mp_waiter_try(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner, int nargs)
 {
 	struct mp_waiter *waiter;
 	if (runtime->idle.count > 0)
 		waiter = MP_CONTAINER_OF(mp_list_pop_front(&runtime->idle), struct mp_waiter, node);
 	else
 		waiter = mp_waiter_make(runtime, L);
+	if (waiter == NULL) {
+		mp_lua_push_no_memory(L);
+		return NULL;
+	}
 	if (!lua_checkstack(waiter->co, nargs + 1)) {
 		mp_list_push_front(&runtime->idle, &waiter->node);
-		luaL_error(L, "too many arguments");
+		lua_pushliteral(L, "too many arguments");
+		return NULL;
 	}
 	waiter->begun = waiter->known = waiter->serves = false;
 	waiter->turn_ms = runtime->current != NULL ? runtime->current->turn_ms : 0;
@@ -124,6 +133,14 @@ struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, stru
 	runtime->live++;
 	runtime->handling += waiter->label != NULL ? 1 : 0;
 	make_ready(waiter);
+	return waiter;
+}
+
+struct mp_waiter *mp_waiter_begin(struct mp_runtime *runtime, lua_State *L, struct mp_owner *owner, int nargs)
+{
+	struct mp_waiter *waiter = mp_waiter_try(runtime, L, owner, nargs);
+	if (MP_UNLIKELY(waiter == NULL))
+		lua_error(L);
 	return waiter;
 }
 
@@ -291,19 +308,18 @@ static bool can_wait(const struct mp_runtime *runtime, lua_State *L)
 	return mp_runtime_is_current(runtime, L) && lua_isyieldable(L);
 }
 
-void mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
+int mp_runtime_check(const struct mp_runtime *runtime, lua_State *L)
 {
 	if (mp_loop_is_forked(runtime->loop) || (runtime->current == NULL && mp_runtime_left(L)))
 		mp_runtime_raise_forked(L);
 	if (MP_LIKELY(can_wait(runtime, L))) {
 		if (MP_UNLIKELY(mp_owner_is_over(runtime->current->owner)))
 			mp_owner_raise(L, runtime->current->owner);
-		return;
+		return 0;
 	}
 	if (mp_visitor_is_from_host(runtime))
-		mp_visitor_expect((struct mp_runtime *)(uintptr_t)runtime, L);
-	else
-		mp_lua_refuse_waiting(L, runtime->current != NULL ? runtime->current->co : NULL);
+		return mp_visitor_expect((struct mp_runtime *)(uintptr_t)runtime, L);
+	return mp_lua_refuse_waiting(L, runtime->current != NULL ? runtime->current->co : NULL);
 }
 
 // Who passed mp_runtime_check().
@@ -363,9 +379,10 @@ int mp_runtime_yield(struct mp_runtime *runtime)
 
 int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms)
 {
-	mp_runtime_check(runtime, L);
-	if (mp_timer_start_ms(&checked(runtime)->timer, ms) != 0)
-		return luaL_error(L, "not enough memory");
+	if (mp_runtime_check(runtime, L) != 0)
+		return mp_lua_raise_no_memory(L);
+	int rc = mp_timer_start_ms(&checked(runtime)->timer, ms);
+	mp_assert(rc == 0); // reserved
 	mp_runtime_register(runtime);
 	return mp_runtime_yield(runtime);
 }
@@ -418,19 +435,18 @@ void mp_runtime_know(struct mp_runtime *runtime, lua_State *L)
 		runtime->current->known = true;
 }
 
-int mp_runtime_label(struct mp_runtime *runtime, const char *text)
+void mp_runtime_label(struct mp_runtime *runtime, const char *text)
 {
 	struct mp_waiter *waiter = runtime->current;
 	mp_assert(waiter != NULL);
 	struct mp_label *label = mp_label_new(text);
 	if (label == NULL)
-		return MP_ENOMEM;
+		return;
 	runtime->beat->handler = mp_label_resumed(label);
 	runtime->handler_ns = mp_loop_clock_ns(runtime->loop);
 	runtime->handling += waiter->label == NULL && !waiter->serves ? 1 : 0;
 	mp_label_unref(waiter->label);
 	waiter->label = label;
-	return 0;
 }
 
 const struct mp_blocks *mp_runtime_blocks(const struct mp_runtime *runtime)

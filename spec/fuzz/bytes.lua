@@ -34,8 +34,8 @@ function Bytes:number()
   if way == 4 then return self:pick { 0 / 0, 1 / 0, -1 / 0, 2 ^ 53, 2 ^ 31, -0.0 } end
   local eight = (self.input:sub(self.at, self.at + 7) .. ("\0"):rep(8)):sub(1, 8)
   self.at = self.at + 8
-  -- What LuaJIT reads through ffi it takes as it is, and a NaN with other bits than its own is a text, a table or a trace
-  -- at whatever address they name. (lua_pushnumber(), by which all of ours come, looks.)
+  -- What LuaJIT reads through ffi it takes as it is, and a NaN with other bits than its own is a text, a table or a
+  -- trace at whatever address they name. (lua_pushnumber(), by which all of ours come, looks.)
   if eight:byte(8) % 128 == 127 and eight:byte(7) >= 240 then return 0 / 0 end
   local double = ffi.new "double[1]"
   ffi.copy(double, eight, 8)

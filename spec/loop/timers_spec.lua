@@ -164,5 +164,29 @@ for _, body in ipairs(loops.bodies) do
       loop:run()
       assert.equal(0, loop:census().timers)
     end)
+
+    it("are started without memory when they were reserved, whatever others do", function()
+      local fired, reserved, others = 0, {}, {}
+      for i = 1, 100 do
+        reserved[i] = loop:timer(function() fired = fired + 1 end)
+        others[i] = loop:timer(function() end)
+        assert.equal(0, C.mp_timer_reserve(reserved[i]))
+      end
+      C.mp_mem_fail_at(1, true)
+      local rc = 0
+      for i = 1, 100 do
+        rc = rc ~= 0 and rc or C.mp_timer_start_ms(others[i], 1)
+      end
+      for round = 1, 2 do
+        for i = 1, 100 do assert.equal(0, C.mp_timer_start_ms(reserved[i], round)) end
+        for i = 1, 100, 3 do C.mp_timer_stop(reserved[i]) end
+      end
+      C.mp_mem_fail_at(0, false)
+      assert.equal(C.MP_ENOMEM, rc)
+      loop:run()
+      assert.equal(66, fired)
+      for i = 1, 100 do C.mp_timer_release(reserved[i]) end
+      assert.equal(0, loop:census().timers)
+    end)
   end)
 end

@@ -97,7 +97,7 @@ function policies.try(options)
       if self.on_log then self.on_log() end
     end)
   local message = ffi.new "char[1024]"
-  self.handle = C.mp_policies_new(self.loop, config, message, 1024)
+  self.handle = C.mp_policies_new(self.loop, config, message, 1024, nil)
   if self.handle == nil then
     end_loop(self)
     return nil, ffi.string(message)

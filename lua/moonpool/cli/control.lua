@@ -154,7 +154,8 @@ for name, verb in pairs(pool_verbs.verbs) do verbs[name] = verb end
 
 -- One answer for all pools that are meant.
 verbs.metrics = { "What the pools have counted, as OpenMetrics text.", whole = function(meant)
-  return { ok = true, text = (exporter.text(meant)) }
+  local text, err = exporter.text(meant)
+  return text and { ok = true, text = text } or failure(err)
 end }
 
 local function names_of(some)

@@ -181,7 +181,7 @@ local function ask_once(options)
   local ran, text, why = pcall(core.run, core.askControl, path, line, TIMEOUT_MS)
   if not ran then return say.failed(tostring(text)) end
   if not text then
-    return say.failed(path .. ": " .. why .. (options.control and "" or NO_CONTROL))
+    return say.failed(path .. ": " .. tostring(why) .. (options.control and "" or NO_CONTROL))
   end
   local answer = json.decode(text)
   if type(answer) ~= "table" then return say.failed(path .. ": this is no answer of moonpool") end

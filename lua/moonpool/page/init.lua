@@ -162,13 +162,13 @@ local function is_watched(self) return require("moonpool.http").streams(self.ser
 -- Events of one moment are followed by one look at what has become of it.
 local function follow(self)
   if self.is_soon then return end
-  self.is_soon = true
   core.start(function()
     core.serve()
     core.sleep(SOON_MS)
     self.is_soon = false
     if not self.is_over and is_watched(self) then publish(self, told("figures", page.look(false))) end
   end)
+  self.is_soon = true
 end
 
 function Page:tell(pool, event)

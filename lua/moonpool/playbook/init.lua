@@ -143,8 +143,8 @@ function Owner:take(set)
   end
   watch(self, set)
   if next(self.books) and not self.looking then
-    self.looking = true
     core.start(look_on, self)
+    self.looking = true
   end
   return changed
 end
@@ -259,8 +259,13 @@ local function begin(self, book, host, why, given)
     self.limits:release(state)
     return skip(self, book, host, reason)
   end
+  local ok, wrong = pcall(core.start, attend, self, state, book)
+  if not ok then
+    self.runs[state.number] = nil
+    self.limits:release(state)
+    return skip(self, book, host, "it could not begin: " .. core.errorText(wrong))
+  end
   self.limits:began(definition)
-  core.start(attend, self, state, book)
   return true, state.number
 end
 
@@ -330,6 +335,13 @@ local function look_at_condition(self, book, now)
   if now - book.holds[""].since >= when.lasting then try(self, book, nil, "its condition holds") end
 end
 
+local function ask_condition(self, book, now)
+  local ok, wrong = xpcall(look_at_condition, core.traceback, self, book, now)
+  if ok then return end
+  book.asking = nil
+  self.log("error", "a condition could not be asked for: " .. core.errorText(wrong))
+end
+
 local function look(self)
   local now = core.now()
   for _, book in pairs(self.books) do
@@ -340,8 +352,8 @@ local function look(self)
       local first = book.looked_at == nil
       book.looked_at = now
       if when.condition then
+        core.start(ask_condition, self, book, now)
         book.asking = true
-        core.start(look_at_condition, self, book, now)
       elseif not first then
         core.start(try, self, book, nil, "its time has come")
       end
@@ -352,7 +364,10 @@ end
 look_on = function(self)
   core.serve()
   while next(self.books) and core.identity(self.pool) ~= false do
-    if self.is_on and playbooks.is_ours() then look(self) end
+    if self.is_on and playbooks.is_ours() then
+      local ok, wrong = pcall(look, self)
+      if not ok then self.log("error", "playbooks could not be looked after: " .. core.errorText(wrong)) end
+    end
     core.sleep(LOOK_MS)
   end
   self.looking = false

@@ -18,9 +18,11 @@ local shared -- the dictionary
 local function own_text() return exporter.text(exporter.pools()) end
 
 local function publish()
-  local ok, why = shared:safe_set(PREFIX .. ngx.worker.id(), (own_text()), LAPSES_S)
+  local text, why = own_text()
+  local ok = text ~= nil
+  if ok then ok, why = shared:safe_set(PREFIX .. ngx.worker.id(), text, LAPSES_S) end
   if not ok then
-    core.log("warn", "what this worker counts is not told to the others, because the shared dictionary says: " .. why)
+    core.log("warn", "what this worker counts is not told to the others: " .. core.errorText(why))
   end
 end
 
@@ -144,7 +146,7 @@ end
 -- What all workers have counted, up to a second late but for this one, and the content type.
 function workers.metrics()
   local text, kind = own_text()
-  if not shared then return text, kind end
+  if not text or not shared then return text, kind end -- or nil and an error
   local texts, own = {}, ngx.worker.id()
   for id = 0, ngx.worker.count() - 1 do
     local other = id == own and text or shared:get(PREFIX .. id)

@@ -313,8 +313,8 @@ int mp_core_submit_batch(lua_State *L)
 	lua_settop(L, 6);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	bool waits = lua_isnil(L, 6);
-	if (waits && !mp_lua_pool_is_forked(pool))
-		mp_lua_pool_check_wait(pool, L);
+	if (waits && !mp_lua_pool_is_forked(pool) && mp_lua_pool_check_wait(pool, L) != 0)
+		return mp_lua_fail_no_memory(L);
 	(void)check_list(L, "batch");
 	bool submitted = submit(L, pool, waits ? 0 : 6);
 	if (submitted)

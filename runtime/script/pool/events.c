@@ -303,14 +303,16 @@ static int push_missed(lua_State *L, uint32_t count)
 	return 2;
 }
 
-// missedEvent(pool): a handler was not called.
+// missedEvent(pool, name): a handler of the event was not called. That of `eventsDropped` is not told of itself: it
+// could not be called again, and so on without an end.
 int mp_core_missed_event(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
 	if (pool->state == MP_POOL_CLOSED)
 		return 0;
 	mp_session_count_dropped(pool->engine.session, 1);
-	pool->events_missed++;
+	if (strcmp(luaL_checkstring(L, 2), kinds[EVENT_EVENTS_DROPPED].name) != 0)
+		pool->events_missed++;
 	return 0;
 }
 
@@ -334,7 +336,8 @@ int mp_core_next_event(lua_State *L)
 		lua_pushboolean(L, 0);
 		return 1;
 	}
-	mp_runtime_check(pool->runtime, L);
+	if (mp_runtime_check(pool->runtime, L) != 0)
+		return mp_lua_raise_no_memory(L);
 	pool->dispatcher = mp_runtime_register(pool->runtime);
 	return mp_runtime_yield(pool->runtime);
 }
@@ -349,7 +352,6 @@ int mp_core_handles(lua_State *L)
 	lua_getinfo(L, ">S", &info);
 	snprintf(text, sizeof(text), "a handler of '%s' (%s:%d)", luaL_checkstring(L, 1), info.short_src,
 	         info.linedefined);
-	if (mp_runtime_label(mp_runtime_of(L), text) != 0)
-		return luaL_error(L, "not enough memory");
+	mp_runtime_label(mp_runtime_of(L), text);
 	return 0;
 }

@@ -110,7 +110,8 @@ int mp_core_submit(lua_State *L)
 	bool has_options = check_arguments(L, "execute");
 	if (MP_UNLIKELY(mp_lua_pool_is_forked(pool)))
 		return mp_lua_forked(L);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	const struct mp_lua_statement *statement = statement_argument(L, pool, "execute");
 	if (MP_LIKELY(statement != NULL))
 		return submit_statement(L, pool, statement, has_options, lua_type(L, 5) == LUA_TNUMBER);
@@ -133,7 +134,8 @@ int mp_core_submit_values(lua_State *L)
 	enum mp_lua_direct how = MP_LUA_DIRECT_NOT;
 	if (MP_LIKELY(statement != NULL && statement->pool == pool && !mp_lua_pool_is_forked(pool) &&
 	              is_ready(pool, statement))) {
-		mp_runtime_check(pool->runtime, L);
+		if (MP_UNLIKELY(mp_runtime_check(pool->runtime, L) != 0))
+			return mp_lua_fail_no_memory(L);
 		how = mp_lua_direct_submit(L, pool, statement, 4, (int)lua_tonumber(L, 3));
 	}
 	if (MP_LIKELY(how == MP_LUA_DIRECT_SENT))
@@ -155,7 +157,8 @@ int mp_core_prepare(lua_State *L)
 		mp_lua_bad_argument(L, "prepare", 3, "options", "a table");
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	struct mp_lua_options options = mp_lua_options_none;
 	mp_lua_options_read(L, 3, MP_LUA_CALL_PREPARE, NULL, &options);
 	if (pool->state != MP_POOL_OPEN)
@@ -178,7 +181,8 @@ int mp_core_prepare_first(lua_State *L)
 {
 	lua_settop(L, 3);
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	const struct mp_lua_statement *statement = mp_lua_test_statement(L, 2);
 	const struct mp_prepared *known = statement != NULL ? statement->prepared : NULL;
 	struct mp_lua_options options = statement != NULL ? statement->defaults : mp_lua_options_none;

@@ -129,7 +129,8 @@ int mp_core_get_metrics(lua_State *L)
 	return 1;
 }
 
-// openMetrics({ pool, ... }, { number, ... }): one text for all, and the type of such a text. Closed ones are left out.
+// openMetrics({ pool, ... }, { number, ... }): one text for all, and the type of such a text; or nil and an error.
+// Closed ones are left out.
 int mp_core_open_metrics(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -153,7 +154,7 @@ int mp_core_open_metrics(lua_State *L)
 		lua_pushlstring(L, (const char *)text.data, text.len);
 	mp_buf_deinit(&text);
 	if (failed)
-		return luaL_error(L, "not enough memory");
+		return mp_lua_fail_no_memory(L);
 	lua_pushliteral(L, MP_OPENMETRICS_TYPE);
 	return 2;
 }

@@ -87,7 +87,8 @@ int mp_core_look_up(lua_State *L)
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
 	const char *name = luaL_checkstring(L, 2);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	if (pool->state != MP_POOL_OPEN)
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 	struct lookup *lookup = mp_calloc(1, sizeof(*lookup));

@@ -90,10 +90,9 @@ static int wait_in(struct mp_lua_pool *pool, struct mp_list *waiters)
 	return mp_runtime_yield(pool->runtime);
 }
 
-void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L)
+int mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L)
 {
-	if (MP_LIKELY(pool->state != MP_POOL_CLOSED))
-		mp_runtime_check(pool->runtime, L);
+	return MP_LIKELY(pool->state != MP_POOL_CLOSED) ? mp_runtime_check(pool->runtime, L) : 0;
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
@@ -197,7 +196,7 @@ static int pool_gc(lua_State *L)
 
 // ---- methods ----------------------------------------------------------------------------------------------
 
-// newPool(checked configuration): a pool, or nil and a message.
+// newPool(checked configuration): a pool, or nil and a message or core.noMemory.
 int mp_core_new_pool(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -215,12 +214,14 @@ int mp_core_new_pool(lua_State *L)
 	lua_setmetatable(L, -2);
 	struct mp_lua_pool *pool = mp_calloc(1, sizeof(*pool));
 	if (pool == NULL)
-		return luaL_error(L, "not enough memory");
+		return mp_lua_fail_no_memory(L);
 	char message[512] = "";
 	int rc = mp_engine_open(&pool->engine, L, 1, mp_runtime_loop(runtime), message, sizeof(message));
 	if (rc != 0) {
 		mp_engine_free(&pool->engine);
 		mp_free(pool);
+		if (rc == MP_ENOMEM)
+			return mp_lua_fail_no_memory(L);
 		lua_pushnil(L);
 		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
@@ -263,7 +264,8 @@ int mp_core_connect(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	if (pool->state >= MP_POOL_CLOSING)
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is closed");
 	if (pool->state == MP_POOL_OPEN) {
@@ -287,7 +289,8 @@ int mp_core_close(lua_State *L)
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	begin_close(pool, pool->engine.close_drain_ms);
 	return wait_in(pool, &pool->closing);
 }

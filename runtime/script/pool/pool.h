@@ -91,7 +91,7 @@ const struct mp_log *mp_lua_pool_log(const struct mp_lua_pool *pool);
 void mp_lua_pool_hold(struct mp_lua_pool *pool);
 void mp_lua_pool_release(struct mp_lua_pool *pool);
 // mp_runtime_check() for the methods that wait. A closed pool, whose runtime may be gone, waits for nothing.
-void mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L);
+int mp_lua_pool_check_wait(const struct mp_lua_pool *pool, lua_State *L) MP_MUST_CHECK;
 
 // ---- statement.c ------------------------------------------------------------------------------------------
 struct mp_lua_statement *mp_lua_test_statement(lua_State *L, int index); // NULL: something else

@@ -410,7 +410,7 @@ int mp_core_rehearse(lua_State *L)
 	self->loop = mp_runtime_loop(self->runtime);
 	int rc = make_world(self);
 	if (rc == 0)
-		self->policies = mp_policies_new(self->loop, &config, message, sizeof(message));
+		self->policies = mp_policies_new(self->loop, &config, message, sizeof(message), NULL);
 	const struct mp_policy_names names = {.data = self, .tag_id = tag_id, .keyspace_id = keyspace_id};
 	if (self->policies != NULL) {
 		self->guest.end = end_guest;

@@ -88,7 +88,8 @@ int mp_core_warm_up(lua_State *L)
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
 	if (mp_lua_pool_is_forked(pool))
 		return mp_lua_forked(L);
-	mp_lua_pool_check_wait(pool, L);
+	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
+		return mp_lua_fail_no_memory(L);
 	if (pool->state != MP_POOL_OPEN)
 		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 	bool all = lua_isnoneornil(L, 2);
