@@ -2,9 +2,7 @@
 local ffi = require "ffi"
 local C = require "spec.support.c"
 
--- A constructor in Lua must not be called from compiled code.
 local function take(slab) return C.mp_slab_take(slab) end
-jit.off(take)
 
 describe("a slab", function()
   it("gives distinct zeroed objects, aligned, and takes no memory for those it had", function()

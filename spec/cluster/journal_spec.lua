@@ -111,5 +111,3 @@ describe("a request in the log", function()
     assert.same({}, told())
   end)
 end)
-
-jit.off(true, true)

@@ -255,5 +255,3 @@ describe("the log of a session", function()
     told { "I " .. of .. "closed: it works again" }
   end)
 end)
-
-jit.off(true, true)

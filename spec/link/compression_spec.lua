@@ -270,5 +270,3 @@ describe("compression", function()
     world = nil
   end)
 end)
-
-jit.off(true, true)

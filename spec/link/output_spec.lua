@@ -477,5 +477,3 @@ describe("the write buffer", function()
     world.close()
   end)
 end)
-
-jit.off(true, true)

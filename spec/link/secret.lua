@@ -95,5 +95,4 @@ function Secret:places()
   return found
 end
 
-jit.off(true, true)
 return secret

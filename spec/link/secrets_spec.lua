@@ -77,5 +77,3 @@ describe("a secret", function()
     end)
   end
 end)
-
-jit.off(true, true)

@@ -117,5 +117,3 @@ describe("TLS that is cut", function()
     end)
   end
 end)
-
-jit.off(true, true)

@@ -90,5 +90,3 @@ describe("TLS with a node that wants new keys", function()
     assert.is_true(waiting() <= 300 * 64, waiting())
   end)
 end)
-
-jit.off(true, true)

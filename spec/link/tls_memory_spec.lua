@@ -178,5 +178,3 @@ describe("TLS", function()
     assert.is_true(done)
   end)
 end)
-
-jit.off(true, true)

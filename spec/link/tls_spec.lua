@@ -441,5 +441,3 @@ describe("TLS", function()
     end
   end)
 end)
-
-jit.off(true, true)

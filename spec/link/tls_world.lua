@@ -79,5 +79,4 @@ function Tls:close()
   collectgarbage()
 end
 
-jit.off(true, true)
 return tls_world

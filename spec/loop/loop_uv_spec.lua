@@ -283,7 +283,6 @@ describe("the libuv loop on a uv loop of its host", function()
     loop:check()
     return more
   end
-  jit.off(run)
 
   before_each(function()
     uv = ffi.new("uint8_t[?]", C.uv_loop_size())

@@ -48,7 +48,6 @@ describe("a request with a LOCAL_ consistency", function()
     p:close()
     topology.free(view)
   end
-  jit.off(try_all, true)
 
   local function request(is_local)
     return ffi.new("struct mp_request_view", { attempt = 1, isLocalConsistency = is_local,

@@ -54,7 +54,6 @@ describe("the recipe", function()
     assert.equal(0, p:bind(view, kept))
     return p
   end
-  jit.off(serve)
 
   local function set_tags(slot, ...)
     local ffi = require "ffi"

@@ -61,7 +61,6 @@ describe("the stack of a policy state", function()
     local result = C.lua_tolstring(vm.L, -1, nil)
     return rc, result ~= nil and ffi.string(result) or nil
   end
-  jit.off(run)
 
   local function recursion(locals, arguments)
     local names = {}

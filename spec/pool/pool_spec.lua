@@ -472,5 +472,3 @@ describe("a pool", function()
     world = nil
   end)
 end)
-
-jit.off(true, true)

@@ -209,5 +209,3 @@ describe("the size of a pool", function()
     end)
   end)
 end)
-
-jit.off(true, true)

@@ -39,7 +39,6 @@ function asker.new()
   self.names.tag_id, self.names.keyspace_id = self.callback, self.callback
   return self
 end
-jit.off(asker.new)
 
 function Asker:close()
   topology.free(self.view)

@@ -3,6 +3,7 @@
 --
 --   local api = require "spec.support.capi"
 --   api.on_cluster(function(env) ... env:wait("done", function() return done end) end)
+
 local assert = require "luassert"
 local ffi = require "ffi"
 local moonpool = require "moonpool"
@@ -39,7 +40,6 @@ function Env:callback(kind, fn)
 end
 
 local function turn(loop) return C.moonpool_loop_turn(loop, 1) end
-jit.off(turn) -- callbacks come from inside of it
 
 -- The loop of the C API and the one of the cluster, in turns, until `done` says so.
 function Env:wait(what, done)

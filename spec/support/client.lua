@@ -205,5 +205,4 @@ function Client:close()
   end)
 end
 
-jit.off(true, true)
 return client_module

@@ -17,11 +17,9 @@ local function copy(env)
   }
 end
 
--- C calls back into Lua inside of this: never from compiled code.
 local function feed(dec, memory, len, callback)
   return C.mp_decoder_feed(dec, memory, len, callback, nil)
 end
-jit.off(feed)
 
 local Decoder = {}
 Decoder.__index = Decoder

@@ -56,5 +56,4 @@ function World:close()
   if not ok then error(trouble, 0) end
 end
 
-jit.off(true, true)
 return link_world

@@ -9,13 +9,6 @@ local loops = {}
 local Loop = {}
 Loop.__index = Loop
 
--- C code that calls back into Lua must not be called from compiled traces.
-local function uncompiled(fn)
-  jit.off(fn, true)
-  return fn
-end
-
-
 function loops.uv(seed, uv_loop)
   local handle = C.mp_loop_uv_new(uv_loop, seed or 1)
   assert(handle ~= nil)
@@ -74,21 +67,21 @@ function Loop:check()
   if failure then error(failure, 0) end
 end
 
-Loop.turn = uncompiled(function(self, wait_ms)
+function Loop:turn(wait_ms)
   local ran = C.mp_loop_turn(self.handle, wait_ms or 0)
   self:check()
   return ran
-end)
+end
 
-Loop.run = uncompiled(function(self)
+function Loop:run()
   C.mp_loop_run(self.handle)
   self:check()
-end)
+end
 
-Loop.flush = uncompiled(function(self)
+function Loop:flush()
   C.mp_loop_flush(self.handle)
   self:check()
-end)
+end
 
 -- Turns until `done()`, or fails after `limit_ms` of the loop's own time.
 function Loop:until_true(done, limit_ms)
@@ -348,7 +341,6 @@ function Loop:close()
     if open[kind] ~= 0 then error(open[kind] .. " " .. kind .. " left open", 2) end
   end
 end
-Loop.close = uncompiled(Loop.close)
 
 -- Text in which every place looks different.
 function loops.pattern(bytes)
@@ -373,13 +365,11 @@ function loops.run_for(loop, ns)
   C.mp_loop_sim_run_for(loop.handle, ns)
   loop:check()
 end
-jit.off(loops.run_for)
 
 function loops.run_until(loop, ns)
   C.mp_loop_sim_run_until(loop.handle, ns)
   loop:check()
 end
-jit.off(loops.run_until)
 
 function loops.echo() return { read = function(sock, text) sock:send(text) end } end
 

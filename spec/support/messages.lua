@@ -23,7 +23,6 @@ local function decode_supported(body)
   callback:free()
   return rc
 end
-jit.off(decode_supported)
 
 local function read_rows(result)
   if result.kind ~= C.MP_RESULT_ROWS then return 0 end

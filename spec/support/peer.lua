@@ -432,5 +432,4 @@ function Peer:close()
   for _, link in ipairs(self.links) do link:close() end
 end
 
-jit.off(true, true)
 return peer_module

@@ -64,7 +64,6 @@ local function end_loop(self)
   C.mp_loop_free(self.loop)
   for _, made in ipairs(self.callbacks) do made:free() end
 end
-jit.off(end_loop)
 
 -- options: policy, options, key, paths, retry, retryOptions (so also reconnect, speculate, failover), where,
 -- memoryBytes, watch, seed, canary (share for a changed balance policy), sim (a simulated loop, whose time is passed by
@@ -114,7 +113,6 @@ function policies.try(options)
     end), nil)
   return self
 end
-jit.off(policies.try)
 
 function policies.new(options)
   local self, message = policies.try(options)
@@ -146,7 +144,6 @@ function Policies:close()
   if self.folder then policies.remove(self.folder) end
   if self.failure then error(self.failure, 0) end
 end
-jit.off(Policies.close)
 
 -- Turns of the loop until `done()`, at most two seconds; without `done` one turn.
 function Policies:turn(done)
@@ -157,19 +154,16 @@ function Policies:turn(done)
   end
   return not done
 end
-jit.off(Policies.turn)
 
 function Policies:pass(ms)
   C.mp_loop_sim_run_for(self.loop, ms * 1000000)
 end
-jit.off(Policies.pass)
 
 -- A code, and why it is not 0.
 function Policies:bind(view, names)
   local why = message_of(300)
   return C.mp_policies_bind(self.handle, view, names, why, 300), ffi.string(why)
 end
-jit.off(Policies.bind)
 
 function Policies:info(kind)
   local info = ffi.new "struct mp_policy_info"
@@ -190,7 +184,6 @@ function Policies:plan(view, req, placement, chance)
   local balance = C.mp_policies_get(self.handle).balance
   return balance.plan(balance.self, request, plan), plan
 end
-jit.off(Policies.plan)
 
 -- The slots a plan gives, in order; nil when the script did not answer.
 function Policies:walk(view, req, placement, chance)
@@ -208,7 +201,6 @@ function Policies:decide(err)
   local names = { [C.MP_GIVE_UP] = "giveUp", [C.MP_SAME_HOST] = "sameHost", [C.MP_NEXT_HOST] = "nextHost" }
   return names[tonumber(verdict)], delay[0]
 end
-jit.off(Policies.decide)
 
 -- try: fields of struct mp_reconnect_view. Milliseconds; nil when the pool's own backoff has to do.
 function Policies:delay(try)
@@ -219,7 +211,6 @@ function Policies:delay(try)
   if reconnect.delay == nil or not reconnect.delay(reconnect.self, view, delay) then return nil end
   return tonumber(delay[0])
 end
-jit.off(Policies.delay)
 
 -- req: fields of struct mp_request_view. Milliseconds to the next copy when `sent` attempts were made; nil: none.
 function Policies:after(sent, req)
@@ -229,7 +220,6 @@ function Policies:after(sent, req)
   local ms = speculate.after ~= nil and speculate.after(speculate.self, view, sent) or 0xffffffff
   return ms ~= 0xffffffff and ms or nil -- MP_SPECULATE_NEVER
 end
-jit.off(Policies.after)
 
 -- What the failover policy says about a struct mp_datacentres: the dcId and the reason; nil when it failed.
 function Policies:serving(dcs)
@@ -238,13 +228,11 @@ function Policies:serving(dcs)
   if failover.decide == nil or not failover.decide(failover.self, dcs, wish) then return nil end
   return wish.dc, ffi.string(wish.why)
 end
-jit.off(Policies.serving)
 
 function Policies:reload()
   local message = ffi.new "char[1024]"
   local rc = C.mp_policies_reload(self.handle, message, 1024)
   return rc == 0, ffi.string(message)
 end
-jit.off(Policies.reload)
 
 return policies

@@ -121,5 +121,4 @@ function World:close()
   if not ok then error(trouble, 0) end
 end
 
-jit.off(true, true)
 return pool_world

@@ -481,5 +481,4 @@ function World:close()
   self.loop:close()
 end
 
-jit.off(true, true)
 return raw

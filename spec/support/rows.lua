@@ -140,5 +140,4 @@ function rows.error(link, request, fields)
   end)
 end
 
-jit.off(true, true)
 return rows

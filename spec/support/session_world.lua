@@ -445,5 +445,4 @@ function World:close()
   self.loop:close()
 end
 
-jit.off(true, true)
 return session_world

@@ -103,5 +103,4 @@ function Loop:close()
   end
 end
 
-jit.off(true, true)
 return sim_world

@@ -76,5 +76,4 @@ function speculation.submit(world, statement, more)
   return world:submit(statement[1], options)
 end
 
-jit.off(true, true)
 return speculation

@@ -176,7 +176,6 @@ describe("what is read without memory is not read:", function()
     C.mp_decoder_deinit(dec)
     return rc
   end
-  jit.off(fed)
 
   local function envelope(version, flags, text)
     local len = #text

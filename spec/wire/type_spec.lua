@@ -377,7 +377,6 @@ describe("the name of a user's type in a text", function()
     callback:free()
     return type ~= nil and format(type) or nil, asked
   end
-  jit.off(parse_with)
 
   it("is a word in any case, or what stands in double quotes as it is", function()
     for cql, name in pairs { address = "address", ["AdDress_1"] = "address_1", ['"Ad dr"'] = "Ad dr",

@@ -17,7 +17,6 @@ describe("the timestamps of writes", function()
   after_each(function() loop:close() end)
 
   local function next_us() return C.mp_timestamps_next(timestamps, loop.handle, log) end
-  jit.off(next_us) -- it may log, and a callback must not come out of machine code
   local function wall_us() return ffi.cast("int64_t", C.mp_loop_wall_us(loop.handle)) end
 
   it("are the wall clock's", function()

@@ -107,7 +107,6 @@ describe("a pace", function()
       for _, other in ipairs(called) do ask(other) end
       called = {}
     end
-    jit.off(over) -- compiled code cannot be called back
     for _ = 1, 400 do
       local host = r.pick(turns)
       local deed = r.below(10) + 1

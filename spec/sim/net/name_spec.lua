@@ -12,7 +12,6 @@ local run_for = function(loop, ns)
   C.mp_loop_sim_run_for(loop.handle, ns)
   loop:check()
 end
-jit.off(run_for)
 
 describe("the simulated world's", function()
   local loop

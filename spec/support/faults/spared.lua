@@ -26,5 +26,4 @@ local function spared(fn)
   return function(...) return over(set(true), xpcall(fn, debug.traceback, ...)) end
 end
 
-jit.off(true, true)
 return spared
