@@ -16,7 +16,8 @@
 //                      moonpool_get_text(result, 0, &text, &len);
 //
 // Threads: a loop, its sessions and everything made from them belong to one thread. Several loops in several threads
-// share nothing.
+// share nothing. What another thread calls while the loop is in moonpool_loop_run() or _turn() is refused, where it
+// would change something; between turns, and with the program's own uv_loop_t, nobody sees which thread it is.
 // Callbacks come from the loop, never from inside a call of this API. A call that takes a callback either returns an
 // error and never calls it, or returns 0 and calls it exactly once. Inside a callback every call is allowed, also
 // moonpool_session_close(), but those that turn the loop or free it.
@@ -26,8 +27,10 @@
 // that is gone) does nothing and returns a negative code, or NULL, false or 0 where no code can be returned;
 // moonpool_last_message() says why, and the first mistake of each kind is written to the standard error. Handles are
 // looked at, not followed: one that was good once is known for ever (until 128 others had its place). Undefined are
-// pointers that are not from here or to memory that is not there, calls from another thread, and uv_run() of the
-// program's own loop, or its end, inside of a callback.
+// pointers that are not from here or to memory that is not there, calls from another thread that are not seen (above),
+// and uv_run() of the program's own loop, or its end, inside of a callback. A call that is refused for where it comes
+// from (another thread, the callback of the log, a child of fork()) takes nothing away: what it was given stays as it
+// was.
 //
 // fork(): what was made before belongs to the parent. In the child every call on it returns MOONPOOL_FORKED and none of
 // its callbacks comes; the parent notices nothing. The child makes a loop and sessions of its own; it may give the
@@ -108,7 +111,8 @@ MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint
                                         const char **message, uint32_t *ms);
 
 // ---- the loop ---------------------------------------------------------------------------------------------
-// `uv_loop`: the program's own uv_loop_t *, which the program runs; NULL: a loop that moonpool_loop_run() runs.
+// `uv_loop`: the program's own uv_loop_t *, which the program runs by uv_run(), and nothing else: run, turn, stop,
+// moonpool_fd() and moonpool_timeout_ms() refuse it. NULL: a loop that moonpool_loop_run() runs.
 // NULL: no memory or descriptors are left. Those of 0, 1 and 2 that are closed are opened on /dev/null.
 MOONPOOL_API struct moonpool_loop *moonpool_loop_new(void *uv_loop);
 // Until moonpool_loop_stop(), or until nothing is left that could happen: an open session keeps it running.
@@ -314,13 +318,14 @@ enum moonpool_batch_type {
 MOONPOOL_API struct moonpool_request *moonpool_batch_new(struct moonpool_session *session,
                                                          enum moonpool_batch_type type);
 // The next statement of a batch (65,535 at most): a request that could be executed, which is gone afterwards whatever
-// comes of it. Of its options only moonpool_request_set_idempotent() counts here. An error spoils the batch.
+// comes of it (but as moonpool_execute() says). Of its options only moonpool_request_set_idempotent() counts here. An
+// error spoils the batch.
 MOONPOOL_API int moonpool_batch_add(struct moonpool_request *batch, struct moonpool_request *statement);
 MOONPOOL_API uint32_t
 moonpool_batch_count(const struct moonpool_request *batch); // its statements; 0: it is no batch
 
 // Exactly one of result and error is given to `on_done`. When execute returns an error the request is gone all the
-// same: it is never the program's again.
+// same, unless the call comes from where none may (the beginning of this file): then it stays the program's.
 MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
                                   void (*on_done)(void *data, const struct moonpool_result *result,
                                                   const struct moonpool_error *error),

@@ -49,10 +49,25 @@ static int add(struct mp_api_request *batch, struct mp_api_request *member, cons
 	                              rc == MOONPOOL_TOO_BIG ? "a batch has 65535 statements at most" : NULL);
 }
 
+// What was to be added to no batch is gone all the same. The code that was noted.
+static int lose(const struct moonpool_request *statement, const char *function)
+{
+	int rc = moonpool_last_code();
+	struct mp_api_request *member = mp_api_good(statement, MP_API_REQUEST);
+	if (member == NULL)
+		return rc;
+	if (!mp_api_may(member->session->loop, function))
+		return moonpool_last_code();
+	mp_api_request_drop(member);
+	return rc;
+}
+
 int moonpool_batch_add(struct moonpool_request *handle, struct moonpool_request *statement)
 {
 	struct mp_api_request *batch = mp_api_request_of(handle, __func__);
 	if (batch == NULL)
+		return lose(statement, __func__);
+	if (!mp_api_may(batch->session->loop, __func__))
 		return moonpool_last_code();
 	struct mp_api_request *member = mp_api_request_of(statement, __func__);
 	if (member == NULL)

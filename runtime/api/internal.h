@@ -3,6 +3,9 @@
 // for the object of its handle, which notes why there is none; nothing else looks at a handle.
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "api/handle.h"
 #include "base/list.h"
 #include "loop/loop.h"
@@ -27,8 +30,10 @@ struct mp_api_answer {
 struct mp_api_loop {
 	struct mp_api_object object;
 	struct mp_loop *loop;
-	uint32_t inside;  // callbacks on the stack
-	uint32_t telling; // of the log, on the stack
+	bool is_own;                // moonpool's, not over the program's uv_loop_t
+	uint32_t inside;            // callbacks on the stack
+	atomic_uintptr_t turned_by; // the thread that is inside of run or turn, 0: none
+	uint32_t telling;           // of the log, on the stack
 	void (*on_line)(void *data, enum moonpool_log_level level, const char *line);
 	void *line_data;
 	struct mp_list sessions;
@@ -125,11 +130,13 @@ struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const cha
 // Around each callback. False: this is a child of fork(), the callback is the parent's.
 bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
 void mp_api_leave(struct mp_api_loop *loop);
-// False, and noted: inside of the callback of the log nothing may be called.
-bool mp_api_may_not(const char *function);
-static inline bool mp_api_may(const struct mp_api_loop *loop, const char *function)
+// False, and noted: nothing may be called while another thread turns the loop, nor inside of the callback of the log.
+bool mp_api_may_not(struct mp_api_loop *loop, const char *function);
+static inline bool mp_api_may(struct mp_api_loop *loop, const char *function)
 {
-	return MP_LIKELY(loop->telling == 0) || mp_api_may_not(function);
+	uintptr_t turned_by = atomic_load_explicit(&loop->turned_by, memory_order_relaxed);
+	return MP_LIKELY((turned_by == 0 || turned_by == (uintptr_t)pthread_self()) && loop->telling == 0) ||
+	       mp_api_may_not(loop, function);
 }
 
 // ---- result.c: around a callback that brings something, inside of enter and leave.

@@ -49,11 +49,27 @@ struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const cha
 	return loop != NULL && mp_api_may(loop, function) ? loop : NULL;
 }
 
-bool mp_api_may_not(const char *function)
+bool mp_api_may_not(struct mp_api_loop *loop, const char *function)
 {
-	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
-	               "inside of the callback of the log, which writes the line and does nothing else");
+	uintptr_t turned_by = atomic_load_explicit(&loop->turned_by, memory_order_relaxed);
+	if (turned_by != 0 && turned_by != (uintptr_t)pthread_self())
+		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+		               "another thread turns the loop: only that one may call it and what was made from it");
+	else
+		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
+		               "inside of the callback of the log, which writes the line and does nothing else");
 	return false;
+}
+
+// Around a run or turn.
+static void turn_begins(struct mp_api_loop *loop)
+{
+	atomic_store_explicit(&loop->turned_by, (uintptr_t)pthread_self(), memory_order_relaxed);
+}
+
+static void turn_ends(struct mp_api_loop *loop)
+{
+	atomic_store_explicit(&loop->turned_by, 0, memory_order_relaxed);
 }
 
 static struct moonpool_loop *make_loop(void *uv_loop)
@@ -64,7 +80,9 @@ static struct moonpool_loop *make_loop(void *uv_loop)
 	struct mp_api_loop *loop = mp_api_take(MP_API_LOOP, sizeof(*loop));
 	if (loop == NULL)
 		return NULL;
+	loop->is_own = uv_loop == NULL;
 	loop->inside = loop->telling = 0;
+	turn_ends(loop);
 	loop->on_line = NULL;
 	loop->requests = NULL;
 	mp_list_init(&loop->sessions);
@@ -98,10 +116,23 @@ static bool is_idle(const struct mp_api_loop *loop, const char *function)
 	return false;
 }
 
-// A loop that may be turned now, or NULL.
-static struct mp_api_loop *idle_loop(struct moonpool_loop *handle, const char *function)
+// A loop of moonpool's own; NULL: the mistake is told. Turned from inside of a callback of the program's, libuv would
+// lose its way, and which callbacks that has on the stack cannot be seen.
+static struct mp_api_loop *own_loop(struct moonpool_loop *handle, const char *function)
 {
 	struct mp_api_loop *loop = mp_api_loop_of(handle, function);
+	if (loop == NULL || loop->is_own)
+		return loop;
+	mp_api_mistake(
+		function, MOONPOOL_INVALID_ARGUMENT,
+		"the loop is one over the program's own uv_loop_t, which uv_run() turns and uv_stop() stops");
+	return NULL;
+}
+
+// One that may be turned now, or NULL.
+static struct mp_api_loop *idle_loop(struct moonpool_loop *handle, const char *function)
+{
+	struct mp_api_loop *loop = own_loop(handle, function);
 	return loop != NULL && is_idle(loop, function) ? loop : NULL;
 }
 
@@ -110,7 +141,9 @@ int moonpool_loop_run(struct moonpool_loop *handle)
 	struct mp_api_loop *loop = idle_loop(handle, __func__);
 	if (loop == NULL)
 		return moonpool_last_code();
+	turn_begins(loop);
 	mp_loop_run(loop->loop);
+	turn_ends(loop);
 	return mp_loop_is_forked(loop->loop) ? mp_api_refuse(__func__, MOONPOOL_FORKED, NULL) : 0;
 }
 
@@ -122,7 +155,9 @@ int moonpool_loop_turn(struct moonpool_loop *handle, int wait_ms)
 	if (wait_ms < -1)
 		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT,
 		                      "a time to wait of -1 (for ever) or more expected");
+	turn_begins(loop);
 	bool ran = mp_loop_turn(loop->loop, wait_ms);
+	turn_ends(loop);
 	if (mp_loop_is_forked(loop->loop))
 		return mp_api_refuse(__func__, MOONPOOL_FORKED, NULL);
 	return ran ? 1 : 0;
@@ -130,7 +165,7 @@ int moonpool_loop_turn(struct moonpool_loop *handle, int wait_ms)
 
 int moonpool_loop_stop(struct moonpool_loop *handle)
 {
-	struct mp_api_loop *loop = mp_api_loop_of(handle, __func__);
+	struct mp_api_loop *loop = own_loop(handle, __func__);
 	if (loop == NULL)
 		return moonpool_last_code();
 	mp_loop_stop(loop->loop);
@@ -148,10 +183,10 @@ int moonpool_loop_flush(struct moonpool_loop *handle)
 	return 0;
 }
 
-// A loop of moonpool's own, for somebody who turns it himself; NULL: the mistake is told.
+// A loop for somebody who turns it himself; NULL: the mistake is told.
 static struct mp_api_loop *turned_loop(struct moonpool_loop *handle, const char *function)
 {
-	struct mp_api_loop *loop = mp_api_loop_of(handle, function);
+	struct mp_api_loop *loop = own_loop(handle, function);
 	if (loop == NULL)
 		return NULL;
 	if (mp_loop_is_forked(loop->loop)) {
@@ -212,8 +247,8 @@ int moonpool_loop_free(struct moonpool_loop *handle)
 	struct mp_api_loop *copy = mp_api_forked(handle, MP_API_LOOP);
 	if (copy != NULL)
 		return leave(copy, __func__);
-	struct mp_api_loop *loop = idle_loop(handle, __func__);
-	if (loop == NULL)
+	struct mp_api_loop *loop = mp_api_loop_of(handle, __func__);
+	if (loop == NULL || !is_idle(loop, __func__))
 		return moonpool_last_code();
 	if (loop->sessions.count > 0)
 		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT,

@@ -208,7 +208,7 @@ int moonpool_request_free(struct moonpool_request *handle)
 	if (handle == NULL)
 		return 0;
 	struct mp_api_request *request = mp_api_request_of(handle, __func__);
-	if (request == NULL)
+	if (request == NULL || !mp_api_may(request->session->loop, __func__))
 		return moonpool_last_code();
 	mp_api_request_drop(request);
 	return 0;
@@ -334,6 +334,8 @@ int moonpool_request_cancel(struct moonpool_request *handle)
 	struct mp_api_request *request = mp_api_retired(handle, MP_API_REQUEST);
 	if (request != NULL && request->sent_by != 0 && request->sent_by != mp_fork_generation())
 		return mp_api_refuse(__func__, MOONPOOL_FORKED, NULL);
+	if (request != NULL && request->sent_by != 0 && !mp_api_may(request->session->loop, __func__))
+		return moonpool_last_code();
 	if (request != NULL && request->sent_by != 0 && mp_request_cancel(request->request))
 		return 0;
 	if (mp_api_good(handle, MP_API_REQUEST) != NULL)

@@ -378,6 +378,7 @@ static void connected_session(void)
 	session_misuse();
 	batches();
 	cancels();
+	loop_misuse(loop);
 	spent_request = query("SELECT key FROM system.local");
 	IS(moonpool_execute(spent_request, on_key, NULL), 0, NULL);
 	requests(spent_request, "executed or freed already");

@@ -38,8 +38,9 @@ void never(void *data, const struct moonpool_result *result, const struct moonpo
 
 void turn_until(const int *done, int count);
 
-void batches(void); // misuse_batch.c
-void cancels(void); // misuse_cancel.c
+void batches(void);                           // misuse_batch.c
+void cancels(void);                           // misuse_cancel.c
+void loop_misuse(struct moonpool_loop *loop); // misuse_loops.c
 // misuse_session.c
 void session_calls(struct moonpool_session *bad, int code, const char *why);
 void log_calls(struct moonpool_loop *bad, const char *why);

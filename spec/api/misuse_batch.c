@@ -41,4 +41,11 @@ void batches(void)
 	IS(moonpool_batch_count(plain), 0, NULL);
 	IS(moonpool_batch_add(plain, query("DELETE FROM ks.users WHERE id = 1")), INVALID, "is no batch");
 	IS(moonpool_execute(plain, never, NULL), INVALID, "was refused");
+	// Gone also where there was no batch.
+	struct moonpool_request *lost = query("DELETE FROM ks.users WHERE id = 1");
+	IS(moonpool_batch_add(NULL, lost), INVALID, "NULL");
+	IS(moonpool_request_free(lost), INVALID, "executed or freed already");
+	lost = query("DELETE FROM ks.users WHERE id = 1");
+	IS(moonpool_batch_add((void *)session, lost), INVALID, "another kind");
+	IS(moonpool_request_free(lost), INVALID, "executed or freed already");
 }

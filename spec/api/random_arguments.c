@@ -66,6 +66,17 @@ const char *cql(void)
 		"USE app",
 		"INSERT INTO app.r (id) VALUES (?)",
 		"SELECT * FROM app.nothing",
+		"SELECT * FROM system.local",
+		"SELECT * FROM system_schema.tables",
+		"SELECT \xff\xfe FROM app.r",
 	};
-	return below(20) == 0 ? NULL : texts[below(9)];
+	return below(20) == 0 ? NULL : texts[below(12)];
+}
+
+const char *odd_text(void)
+{
+	static char large[70001];
+	static const char *const texts[] = {NULL, "", "\xff\xfe", "%s%n", "/", "127.0.0.1", "id", large};
+	memset(large, 'x', sizeof(large) - 1);
+	return texts[below(8)];
 }

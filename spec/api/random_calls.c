@@ -132,6 +132,21 @@ static void on_rows(void *data, const struct moonpool_result *result, const stru
 
 // ---- calls ------------------------------------------------------------------------------------------------
 
+// A configuration that lies in a file, or a path that leads to none.
+static char file_path[64];
+static const char *file_of(const char *text)
+{
+	if (is_child || below(6) == 0)
+		return odd_text();
+	snprintf(file_path, sizeof(file_path), "/tmp/api_random_calls.%ld.lua", (long)getpid());
+	FILE *file = fopen(file_path, "w");
+	if (file == NULL)
+		return NULL;
+	fputs(text, file);
+	fclose(file);
+	return file_path;
+}
+
 static void open_session(void)
 {
 	static const char *const extras[] = {
@@ -149,17 +164,44 @@ static void open_session(void)
 		return;
 	snprintf(text, sizeof(text),
 	         "return { contactPoints = { '127.0.0.1' }, port = %s, logging = { level = 'off' }, %s }", port,
-	         extras[below(8)]);
-	struct moonpool_session *session = moonpool_session_from_text(
-		pick(LOOPS).at, below(20) == 0 ? NULL : text, below(4) == 0 ? NULL : "random",
-		below(4) == 0 ? NULL : message, below(4) == 0 ? 0 : sizeof(message));
-	got("from_text", session != NULL ? 0 : moonpool_last_code());
+	         extras[made[SESSIONS] == 0 ? 0 : below(8)]);
+	const char *path = file_of(text);
+	struct moonpool_session *session =
+		below(3) == 0
+			? moonpool_session_from_file(pick(LOOPS).at, path, message, below(sizeof(message)))
+			: moonpool_session_from_text(pick(LOOPS).at, below(20) == 0 ? NULL : text,
+	                                     below(4) == 0 ? NULL : "random", below(4) == 0 ? NULL : message,
+	                                     below(4) == 0 ? 0 : sizeof(message));
+	got("from", session != NULL ? 0 : moonpool_last_code());
 	if (keep(SESSIONS, session, -1) == NULL)
 		return;
 	sessions_opened++;
 	struct ticket *taken = ticket(-1);
 	if (below(4) != 0)
 		submitted(taken, "connect", moonpool_session_connect(session, on_session, taken));
+}
+
+// What a log may do: nothing. It is tried.
+static void on_line(void *data, enum moonpool_log_level level, const char *line)
+{
+	(void)data;
+	if (level > MOONPOOL_LOG_DEBUG || line[strlen(line)] != '\0' ||
+	    moonpool_loop_stop(handles[LOOPS][0].at) >= 0)
+		finding("a line of level %d: %s", (int)level, line);
+}
+
+static void loop_call(struct moonpool_loop *loop)
+{
+	switch (below(5)) {
+	case 0: got("stop", moonpool_loop_stop(loop)); break;
+	case 1: got("flush", moonpool_loop_flush(loop)); break;
+	case 2: got("fd", moonpool_fd(loop)); break;
+	case 3:
+		if (moonpool_timeout_ms(loop) < -1)
+			finding("a time to wait of %d ms", moonpool_timeout_ms(loop));
+		break;
+	default: got("on_log", moonpool_loop_on_log(loop, below(3) == 0 ? NULL : on_line, NULL));
+	}
 }
 
 static void life(void)
@@ -178,8 +220,8 @@ static void life(void)
 			submitted(taken, "close", moonpool_session_close(pick(SESSIONS).at, on_closed, taken));
 		break;
 	case 4: got("stats", moonpool_session_stats(pick(SESSIONS).at, below(8) == 0 ? NULL : &stats)); break;
-	case 5: got("stop", moonpool_loop_stop(pick(LOOPS).at)); break;
-	case 6: got("flush", moonpool_loop_flush(pick(LOOPS).at)); break;
+	case 5:
+	case 6: loop_call(pick(LOOPS).at); break;
 	case 7: got("statement_free", moonpool_statement_free(pick(STATEMENTS).at)); break;
 	case 8: got("request_free", moonpool_request_free(pick(REQUESTS).at)); break;
 	default:
@@ -194,9 +236,15 @@ static void prepare(void)
 {
 	struct ticket *taken = ticket(-1);
 	const char *text = cql();
-	submitted(taken, "prepare",
-	          moonpool_prepare(pick(SESSIONS).at, text, length_of(text), below(12) == 0 ? NULL : on_statement,
-	                           taken));
+	struct moonpool_session *session = pick(SESSIONS).at;
+	ptrdiff_t len = length_of(text);
+	if (below(4) == 0)
+		submitted(
+			taken, "prepare_in",
+			moonpool_prepare_in(session, below(2) == 0 ? "app" : odd_text(), text, len, on_statement, taken));
+	else
+		submitted(taken, "prepare",
+		          moonpool_prepare(session, text, len, below(12) == 0 ? NULL : on_statement, taken));
 }
 
 // A request whose values are what they should be, most of the time.
@@ -242,67 +290,6 @@ static void execute(void)
 {
 	struct ticket *taken = ticket(-1);
 	submitted(taken, "execute", moonpool_execute(pick(REQUESTS).at, below(12) == 0 ? NULL : on_rows, taken));
-}
-
-// Of the program's own memory: what was given, or anything at all.
-static void read_parts(const struct moonpool_result *result, uint32_t column)
-{
-	static struct moonpool_value kept;
-	static struct moonpool_cursor cursor;
-	struct moonpool_value part;
-	if (below(2) == 0)
-		got("get_value", moonpool_get_value(result, column, &kept));
-	if (below(8) == 0)
-		((unsigned char *)&kept)[below(sizeof(kept))] ^= (unsigned char)below(256);
-	if (below(2) == 0)
-		got("cursor_begin", moonpool_cursor_begin(&kept, &cursor));
-	for (uint32_t i = 0; i < below(40) && moonpool_cursor_next(&cursor, &part) == 1; i++)
-		got("value_parts", moonpool_value_parts(&part));
-	got("value_parts", moonpool_value_parts(&kept));
-	got("value_field", moonpool_value_field(&kept, "x", &part));
-}
-
-static void read_result(void)
-{
-	const struct moonpool_result *result = pick(RESULTS).at;
-	uint32_t column = below(4) == 0 ? below(5) : 0;
-	const void *bytes;
-	const char *text;
-	size_t len;
-	int64_t large;
-	double real;
-	bool flag;
-	uint8_t uuid[16];
-	(void)(moonpool_result_columns(result) + moonpool_result_rows(result) +
-	       moonpool_result_column_type(result, column));
-	(void)(strlen(moonpool_result_host(result)) + moonpool_result_latency_ns(result));
-	text = moonpool_result_column_name(result, column);
-	(void)(text != NULL ? strlen(text) : 0);
-	(void)moonpool_result_paging_state(result, below(4) == 0 ? NULL : &bytes, &len);
-	got("column", moonpool_result_column(result, below(4) == 0 ? NULL : "id"));
-	got("next", moonpool_result_next(result));
-	read_parts(result, column);
-	switch (below(6)) {
-	case 0: got("int64", moonpool_get_int64(result, column, below(6) == 0 ? NULL : &large)); return;
-	case 1: got("double", moonpool_get_double(result, column, &real)); return;
-	case 2: got("bool", moonpool_get_bool(result, column, &flag)); return;
-	case 3: got("uuid", moonpool_get_uuid(result, column, uuid)); return;
-	case 4: got("text", moonpool_get_text(result, column, &text, below(6) == 0 ? NULL : &len)); return;
-	default: got("bytes", moonpool_get_bytes(result, column, &bytes, &len)); return;
-	}
-}
-
-static void read_error(void)
-{
-	const struct moonpool_error *error = pick(ERRORS).at;
-	const char *host, *message;
-	(void)(moonpool_error_code(error) + moonpool_error_server_code(error) +
-	       moonpool_error_maybe_applied(error));
-	(void)(strlen(moonpool_error_name(error)) + strlen(moonpool_error_message(error)));
-	(void)strlen(moonpool_error_host(error));
-	uint32_t count = moonpool_error_attempts(error);
-	if (got("attempt", moonpool_error_attempt(error, below(count + 2), &host, &message, NULL)) == 0)
-		(void)(strlen(host) + strlen(message));
 }
 
 // ---- fork -------------------------------------------------------------------------------------------------
@@ -370,12 +357,15 @@ static void random_call(void)
 	switch (below(10)) {
 	case 0: life(); break;
 	case 8: random_session_call(pick(SESSIONS).at); break;
-	case 1: prepare(); break;
+	case 1:
+		prepare();
+		random_statement_call(pick(STATEMENTS).at);
+		break;
 	case 2: query(); break;
 	case 3: random_request_call(); break;
 	case 4: execute(); break;
-	case 5: read_result(); break;
-	case 6: read_error(); break;
+	case 5: random_result_call(pick(RESULTS).at); break;
+	case 6: random_error_call(pick(ERRORS).at); break;
 	case 7: batch(); break;
 	default:
 		if (!is_child)
@@ -454,6 +444,7 @@ int main(int argc, char **argv)
 		_exit(failures > 0);
 	finish(uv, loop);
 	await_children();
+	unlink(file_path);
 	printf("%d calls, %d refused, %d answers, %d children, %d findings\n", calls, refused, answers,
 	       child_count, failures);
 	return failures > 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random calls of what a session tells, shows and is told.
+#include <math.h>
 #include <moonpool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,7 @@ static void on_event(void *data, const struct moonpool_event *event)
 
 static const char *a_host(void)
 {
-	static const char *const hosts[] = {"127.0.0.1", "127.0.0.2", "", "nowhere", NULL};
-	return hosts[below(5)];
+	return below(3) == 0 ? odd_text() : below(4) == 0 ? "127.0.0.2" : "127.0.0.1";
 }
 
 static void look(struct moonpool_session *session)
@@ -33,26 +33,37 @@ static void look(struct moonpool_session *session)
 		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(8) - 1));
 	if (policy != NULL)
 		(void)(strlen(policy->name) + strlen(policy->file) + strlen(policy->last_error));
+	const struct moonpool_canary *canary =
+		moonpool_session_canary(session, (enum moonpool_policy_kind)((int)below(8) - 1));
+	if (canary != NULL)
+		(void)(strlen(canary->state) + strlen(canary->reason));
 	const struct moonpool_shadow *shadow = moonpool_session_shadow(session);
 	if (shadow != NULL && shadow->same_first > shadow->asked)
 		abort();
 	const struct moonpool_metrics *metrics = moonpool_session_metrics(session);
 	if (metrics != NULL)
 		(void)strlen(metrics->serving_datacenter);
-	got("figure", moonpool_session_figure(session, below(2) == 0 ? "requests" : "x", &value));
+	got("figure", moonpool_session_figure(session, below(2) == 0 ? "requests" : odd_text(), &value));
 	got("openmetrics", moonpool_session_openmetrics(session, text, below(64)));
 }
 
 static void steer(struct moonpool_session *session)
 {
-	const char *tags[] = {"a", below(4) == 0 ? NULL : "b"};
-	switch (below(8)) {
-	case 0: got("set_weight", moonpool_host_set_weight(session, a_host(), (double)below(4) - 1)); break;
+	const char *tags[] = {"a", below(4) == 0 ? odd_text() : "b"};
+	switch (below(9)) {
+	case 6:
+		if (below(4) == 0)
+			got("drain", moonpool_host_drain(session, a_host()));
+		break;
+	case 0:
+		got("set_weight",
+		    moonpool_host_set_weight(session, a_host(), below(8) == 0 ? (double)NAN : (double)below(4) - 1));
+		break;
 	case 1: got("set_tags", moonpool_host_set_tags(session, a_host(), tags, below(3))); break;
 	case 2: got("pause", moonpool_host_pause(session, a_host())); break;
 	case 3: got("reconnect", moonpool_host_reconnect(session, a_host())); break;
 	case 4: got("resize", moonpool_host_resize(session, a_host(), below(3), below(4))); break;
-	case 5: got("serve_from", moonpool_session_serve_from(session, below(2) == 0 ? NULL : "dc")); break;
+	case 5: got("serve_from", moonpool_session_serve_from(session, below(2) == 0 ? NULL : odd_text())); break;
 	// What was held is let go more often, so that requests find somebody.
 	default: got("resume", moonpool_host_resume(session, "127.0.0.1", 1)); break;
 	}
@@ -60,7 +71,7 @@ static void steer(struct moonpool_session *session)
 
 static void change(struct moonpool_session *session)
 {
-	static const char *const names[] = {"RoundRobinPolicy", "TokenAwarePolicy", "Nonsense", NULL};
+	static const char *const names[] = {"RoundRobinPolicy", "TokenAwarePolicy", "Nonsense", "\xff", NULL};
 	enum moonpool_policy_kind kind = (enum moonpool_policy_kind)((int)below(4) - 1);
 	if (below(4) == 0)
 		kind = MOONPOOL_POLICY_SHADOW;
@@ -71,14 +82,28 @@ static void change(struct moonpool_session *session)
 	case 1: got("rollback", moonpool_session_rollback(session, kind)); break;
 	case 2: got("on_event", moonpool_session_on_event(session, below(2) == 0 ? NULL : on_event, NULL)); break;
 	default:
-		got("use_policy", moonpool_session_use_policy(session, kind, names[below(4)],
-		                                              below(2) == 0 ? NULL : "{}", message, sizeof(message)));
+		got("use_policy", moonpool_session_use_policy(session, kind, names[below(5)],
+		                                              below(2) == 0   ? NULL
+		                                              : below(2) == 0 ? "{}"
+		                                                              : odd_text(),
+		                                              message, sizeof(message)));
 	}
+}
+
+static void schema(struct moonpool_session *session)
+{
+	struct moonpool_request *request =
+		below(2) == 0 ? moonpool_request_new_schema(session, odd_text(), odd_text())
+					  : moonpool_request_new_schema_part(
+							session, (enum moonpool_schema_part)((int)below(9) - 1), odd_text());
+	got("schema", request != NULL ? 0 : moonpool_last_code());
+	keep(REQUESTS, request, -1);
 }
 
 void random_session_call(struct moonpool_session *session)
 {
-	switch (below(6)) {
+	switch (below(7)) {
+	case 5: schema(session); break;
 	case 0: change(session); break;
 	case 1:
 	case 2: steer(session); break;
