@@ -106,6 +106,8 @@ static void count_handshake(struct mp_conn *conn)
 		++*conn->settings.tls_resumed;
 }
 
+static void on_end(void *data, int rc);
+
 // Not trusted yet is nobody: the first byte of ours leaves after the handshake of TLS.
 static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 {
@@ -124,7 +126,7 @@ static void take_records(struct mp_conn *conn, const uint8_t *bytes, size_t len)
 	if (conn->state != MP_CONN_CLOSED && mp_pack_waiting(mp_tls_records(conn->tls)) > 0)
 		mp_conn_queued(conn);
 	if (mp_tls_is_ended(conn->tls))
-		mp_conn_fail(conn, MP_CLOSE_PEER, "the node closed the connection");
+		on_end(conn, MP_EEOF);
 }
 
 static void on_read(void *data, const uint8_t *bytes, size_t len)
@@ -148,7 +150,7 @@ static void on_end(void *data, int rc)
 	char waiting[64] = "";
 	if (while_doing != NULL)
 		snprintf(waiting, sizeof(waiting), " while waiting for %s", while_doing);
-	if (rc == MP_EEOF && conn->tls != NULL && mp_tls_is_open(conn->tls))
+	if (rc == MP_EEOF && conn->tls != NULL && mp_tls_is_open(conn->tls) && !mp_tls_is_ended(conn->tls))
 		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was cut: it ended without TLS's close_notify%s%s",
 		             waiting, what);
 	else if (rc == MP_EEOF)

@@ -13,6 +13,9 @@
 
 #define RECORD_MAX 16384u
 #define OWN_MAX    256u // units of OpenSSL's own: a server asks for a new key in millions of records
+// Of a handshake, whose certificates have 100 kB at most, and of tickets and keys behind it.
+#define VAIN_MAX  (256u << 10)
+#define OUTWEIGHS 32u // as a byte of data in a record of its own does: 23 with what stands around it
 
 // ---- one connection ---------------------------------------------------------------------------------------
 
@@ -135,6 +138,18 @@ static int collect(struct mp_tls *tls)
 	return 0;
 }
 
+// OpenSSL's words where they do not say what the node does.
+static const char *cause_of(int reason)
+{
+	switch (reason) {
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+		return "a message of the node's is too long; its certificates may have 100 kB";
+	case SSL_R_RECORD_TOO_SMALL: return "the node sends one empty record after the other";
+	case SSL_R_TOO_MANY_WARN_ALERTS: return "the node sends one warning after the other";
+	default: return mp_tls_cause();
+	}
+}
+
 static int explain(struct mp_tls *tls)
 {
 	unsigned long code = ERR_peek_error();
@@ -147,7 +162,7 @@ static int explain(struct mp_tls *tls)
 	else if (reason == ERR_R_MALLOC_FAILURE)
 		return no_memory(tls);
 	else
-		snprintf(tls->why, sizeof(tls->why), "TLS: %.140s", mp_tls_cause());
+		snprintf(tls->why, sizeof(tls->why), "TLS: %.140s", cause_of(reason));
 	return MP_EPROTO;
 }
 
@@ -174,23 +189,43 @@ static int shake_hands(struct mp_tls *tls)
 	return collect(tls);
 }
 
+// Tickets and keys take no answer, and OpenSSL takes them for ever.
+static int judge_vain(struct mp_tls *tls)
+{
+	if (tls->vain <= VAIN_MAX)
+		return 0;
+	snprintf(tls->why, sizeof(tls->why),
+	         "TLS: the node sends messages of TLS's own all the time, and no data");
+	return MP_EPROTO;
+}
+
+static void outweigh(struct mp_tls *tls, size_t count)
+{
+	tls->vain -= tls->vain < count * OUTWEIGHS ? tls->vain : count * OUTWEIGHS;
+}
+
 int mp_tls_feed(struct mp_tls *tls, const uint8_t *bytes, size_t len,
                 bool (*on_plain)(void *data, const uint8_t *bytes, size_t len), void *data)
 {
 	mp_assert(len <= INT32_MAX);
 	if (len > 0 && BIO_write(tls->in, bytes, (int)len) != (int)len)
 		return no_memory(tls);
+	tls->vain += len;
 	if (!tls->open) {
 		int rc = shake_hands(tls);
 		if (rc != 0 || !tls->open)
-			return rc;
+			return rc != 0 ? rc : judge_vain(tls);
+		tls->vain = 0;
 	}
 	uint8_t plain[RECORD_MAX];
 	for (;;) { // bounded by what was fed: each round takes a record
 		ERR_clear_error();
 		int count = SSL_read(tls->ssl, plain, (int)sizeof(plain));
-		if (count <= 0)
-			return judge(tls, count);
+		if (count <= 0) {
+			int rc = judge(tls, count);
+			return rc != 0 || tls->ended ? rc : judge_vain(tls);
+		}
+		outweigh(tls, (size_t)count);
 		if (!on_plain(data, plain, (size_t)count))
 			return 0;
 	}

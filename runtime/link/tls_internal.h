@@ -24,6 +24,7 @@ struct mp_tls {
 	uint64_t plain;  // bytes that were written,
 	uint64_t packed; // and so many of them when the last unit was made
 	uint32_t own;    // units without any, since none waited
+	uint64_t vain;   // bytes that came and brought nothing, less what those that did outweigh
 	bool open;
 	bool ended;
 	char why[160];
