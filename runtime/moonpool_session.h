@@ -81,13 +81,15 @@ struct moonpool_host {
 	uint32_t in_flight;                  // requests
 	uint64_t attempts, errors, timeouts; // since the start: sent there, failed, and without an answer in time
 	double latency_mean_ms, latency_p50_ms, latency_p99_ms; // over the window of the metrics
+	const char *const *tags; // `tag_count` names, of moonpool_host_set_tags(); in no order
+	size_t tag_count;
 };
 // How many hosts the session knows, and each from 0; NULL: there is none. Their order is no promise.
 MOONPOOL_API uint32_t moonpool_session_hosts(const struct moonpool_session *session);
 MOONPOOL_API const struct moonpool_host *moonpool_session_host(struct moonpool_session *session, uint32_t i);
 
 // Steering one host, by its address ("10.0.0.1", "10.0.0.1:9042") or a contact point's name. All of it takes effect at
-// once and fails no request. MOONPOOL_NOT_FOUND: the session knows no such host.
+// once and fails no request but moonpool_host_kill(). MOONPOOL_NOT_FOUND: the session knows no such host.
 // For policies that look at it: 0 to 1000000.
 MOONPOOL_API int moonpool_host_set_weight(struct moonpool_session *session, const char *host, double weight);
 // These tags and no others, at most 32, NUL-terminated. MOONPOOL_TOO_BIG: there are too many different ones.
@@ -97,6 +99,9 @@ MOONPOOL_API int moonpool_host_set_tags(struct moonpool_session *session, const 
 MOONPOOL_API int moonpool_host_pause(struct moonpool_session *session, const char *host);
 // No request goes there, those under way end, then its connections close: a HOST_DOWN tells that.
 MOONPOOL_API int moonpool_host_drain(struct moonpool_session *session, const char *host);
+// The same without waiting: its connections close at once. Requests on them fail with MOONPOOL_CONNECTION_LOST, or go
+// elsewhere where they may be sent again.
+MOONPOOL_API int moonpool_host_kill(struct moonpool_session *session, const char *host);
 // It is used again, with this share of the requests that plans would give it: 0 to 1, which is all of them.
 MOONPOOL_API int moonpool_host_resume(struct moonpool_session *session, const char *host, double share);
 // Each of its connections is replaced by a new one; a host that is down is tried now.
@@ -126,6 +131,12 @@ MOONPOOL_API const struct moonpool_metrics *moonpool_session_metrics(struct moon
 // What the session has counted, as OpenMetrics text (docs/metrics.md), cut to `size` with its NUL. How long the whole
 // is, or a negative code. Its type is "application/openmetrics-text; version=1.0.0; charset=utf-8".
 MOONPOOL_API int moonpool_session_openmetrics(struct moonpool_session *session, char *text, size_t size);
+
+// The last `count` requests that the decision log has noted (1000 are kept), oldest first, each a line of JSON with its
+// newline (docs/decision-log.md), cut to `size` with its NUL. How long the whole is, or a negative code;
+// MOONPOOL_NOT_FOUND: the configuration has no `decisionLog`.
+MOONPOOL_API int moonpool_session_decisions(const struct moonpool_session *session, uint32_t count,
+                                            char *text, size_t size);
 
 // ---- policies and the configuration -----------------------------------------------------------------------
 // Policy files and the file of moonpool_session_from_file() are watched: a change is tried and comes into force between

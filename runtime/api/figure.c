@@ -125,6 +125,27 @@ int moonpool_session_openmetrics(struct moonpool_session *handle, char *text, si
 	return rc;
 }
 
+static void add_decision(void *data, const char *line, size_t len)
+{
+	mp_buf_bytes(data, line, len);
+	mp_buf_u8(data, '\n');
+}
+
+int moonpool_session_decisions(const struct moonpool_session *handle, uint32_t count, char *text, size_t size)
+{
+	const struct mp_api_session *session = mp_api_session_of(handle, __func__);
+	if (session == NULL)
+		return moonpool_last_code();
+	if (!mp_session_has_decisions(session->engine.session))
+		return mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the configuration has no decisionLog");
+	struct mp_buf buf;
+	mp_buf_init(&buf);
+	mp_session_each_decision(session->engine.session, count, add_decision, &buf);
+	int rc = mp_api_give_text(&buf, text, size, __func__);
+	mp_buf_deinit(&buf);
+	return rc;
+}
+
 // ---- policies ---------------------------------------------------------------------------------------------
 
 bool mp_api_is_policy_kind(enum moonpool_policy_kind kind, const char *function)

@@ -22,7 +22,19 @@ uint32_t moonpool_session_hosts(const struct moonpool_session *handle)
 	return session != NULL ? (uint32_t)mp_session_host_count(session->engine.session) : 0;
 }
 
-static void show(struct mp_session *session, const struct mp_host *host, struct moonpool_host *shown)
+static size_t show_tags(const struct mp_view *view, uint16_t slot, const char *tags[])
+{
+	size_t count = 0;
+	for (int bit = 0; bit < MP_MARKS_MAX; bit++) {
+		const char *tag = mp_view_tag_at(view, slot, bit);
+		if (tag != NULL)
+			tags[count++] = tag;
+	}
+	return count;
+}
+
+static void show(struct mp_session *session, const struct mp_host *host, const char *tags[],
+                 struct moonpool_host *shown)
 {
 	struct mp_figures figures;
 	mp_session_host_figures(session, host, &figures);
@@ -47,6 +59,8 @@ static void show(struct mp_session *session, const struct mp_host *host, struct 
 		.latency_mean_ms = figures.mean_ms,
 		.latency_p50_ms = figures.p50_ms,
 		.latency_p99_ms = figures.p99_ms,
+		.tags = tags,
+		.tag_count = show_tags(mp_session_view(session), host->index, tags),
 	};
 	memcpy(shown->host_id, host->host_id.bytes, sizeof(shown->host_id));
 }
@@ -60,7 +74,8 @@ const struct moonpool_host *moonpool_session_host(struct moonpool_session *handl
 		mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the session knows fewer hosts");
 		return NULL;
 	}
-	show(session->engine.session, mp_session_host_at(session->engine.session, i), &session->shown_host);
+	show(session->engine.session, mp_session_host_at(session->engine.session, i), session->shown_tags,
+	     &session->shown_host);
 	return &session->shown_host;
 }
 
@@ -131,6 +146,16 @@ int moonpool_host_pause(struct moonpool_session *session, const char *host)
 int moonpool_host_drain(struct moonpool_session *session, const char *host)
 {
 	return hold(session, host, MP_HOLD_DRAINING, __func__);
+}
+
+int moonpool_host_kill(struct moonpool_session *handle, const char *address)
+{
+	struct mp_session *session;
+	const struct mp_host *host = subject(handle, address, &session, __func__);
+	if (host == NULL)
+		return moonpool_last_code();
+	mp_session_sever(session, host->index);
+	return 0;
 }
 
 int moonpool_host_resume(struct moonpool_session *handle, const char *address, double share)

@@ -56,6 +56,7 @@ struct mp_api_session {
 	struct mp_list news; // of the configuration, to be told
 	struct mp_task tell_news;
 	struct moonpool_host shown_host;
+	const char *shown_tags[MP_MARKS_MAX]; // of it
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
 	struct moonpool_canary shown_canary;

@@ -25,6 +25,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	NONE(moonpool_session_shadow(bad), code, why);
 	IS(moonpool_session_figure(bad, "requests", &value), code, why);
 	IS(moonpool_session_openmetrics(bad, text, sizeof(text)), code, why);
+	IS(moonpool_session_decisions(bad, 1, text, sizeof(text)), code, why);
 	IS(moonpool_session_use_policy(bad, MOONPOOL_POLICY_BALANCE, "RoundRobinPolicy", NULL, text, 16), code,
 	   why);
 	IS(moonpool_session_rollback(bad, MOONPOOL_POLICY_BALANCE), code, why);
@@ -36,6 +37,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_host_set_tags(bad, "127.0.0.1", NULL, 0), code, why);
 	IS(moonpool_host_pause(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_drain(bad, "127.0.0.1"), code, why);
+	IS(moonpool_host_kill(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_resume(bad, "127.0.0.1", 1), code, why);
 	IS(moonpool_host_reconnect(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_resize(bad, "127.0.0.1", 1, 1), code, why);
@@ -59,6 +61,8 @@ static void hosts(void)
 	IS(moonpool_host_pause(session, NULL), INVALID, "the address is NULL");
 	IS(moonpool_host_drain(session, ""), MOONPOOL_NOT_FOUND, "no such host");
 	IS(moonpool_host_reconnect(session, "10.9.9.9"), MOONPOOL_NOT_FOUND, "no such host");
+	IS(moonpool_host_kill(session, NULL), INVALID, "the address is NULL");
+	IS(moonpool_host_kill(session, "10.9.9.9"), MOONPOOL_NOT_FOUND, "no such host");
 	IS(moonpool_host_set_weight(session, host, -1), INVALID, "a weight");
 	IS(moonpool_host_set_weight(session, host, 1e7), INVALID, "a weight");
 	IS(moonpool_host_set_weight(session, host, NAN), INVALID, "a weight");
@@ -84,6 +88,7 @@ static void figures(void)
 	IS(moonpool_session_figure(session, "nonsense", &value), MOONPOOL_NOT_FOUND, "no figure");
 	IS(moonpool_session_openmetrics(session, NULL, 4), INVALID, "no place");
 	IS(moonpool_session_openmetrics(session, text, 0), INVALID, "no place");
+	IS(moonpool_session_decisions(session, 1, text, sizeof(text)), MOONPOOL_NOT_FOUND, "no decisionLog");
 	NONE(moonpool_request_new_schema(session, NULL, "t"), INVALID, "a table of no keyspace");
 	NONE(moonpool_request_new_schema_part(session, (enum moonpool_schema_part)7, NULL), INVALID,
 	     "schema_part");

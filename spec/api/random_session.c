@@ -29,6 +29,8 @@ static void look(struct moonpool_session *session)
 	if (host != NULL)
 		(void)(strlen(host->address) + strlen(host->datacenter) + strlen(host->status) +
 		       strlen(host->reason));
+	for (size_t i = 0; host != NULL && i < host->tag_count; i++)
+		(void)strlen(host->tags[i]);
 	const struct moonpool_policy *policy =
 		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(8) - 1));
 	if (policy != NULL)
@@ -45,6 +47,8 @@ static void look(struct moonpool_session *session)
 		(void)strlen(metrics->serving_datacenter);
 	got("figure", moonpool_session_figure(session, below(2) == 0 ? "requests" : odd_text(), &value));
 	got("openmetrics", moonpool_session_openmetrics(session, text, below(64)));
+	got("decisions",
+	    moonpool_session_decisions(session, below(2) == 0 ? UINT32_MAX : below(4), text, below(64)));
 }
 
 static void steer(struct moonpool_session *session)
@@ -54,6 +58,8 @@ static void steer(struct moonpool_session *session)
 	case 6:
 		if (below(4) == 0)
 			got("drain", moonpool_host_drain(session, a_host()));
+		else if (below(4) == 0)
+			got("kill", moonpool_host_kill(session, a_host()));
 		break;
 	case 0:
 		got("set_weight",
