@@ -233,12 +233,12 @@ local function pool_of(self, given)
   local nodes = self.world.cluster:nodes()
   local contacts = {}
   for i, node in ipairs(nodes) do contacts[i] = node.address end
-  pool = moonpool.ConnectionPool {
+  pool = assert(moonpool.ConnectionPool {
     contactPoints = contacts, localDataCenter = self.localDc, localRack = self.localRack, policyPath = testing.paths,
     loadBalancing = sections.loadBalancing, retry = sections.retry, reconnection = sections.reconnection,
     speculativeExecution = sections.speculativeExecution, failover = sections.failover,
     pooling = { coreConnectionsPerHost = { ["0"] = 1, ["1"] = 1 } }, logging = { level = "error" },
-  }
+  })
   assert(pool:connect())
   self.pools[name] = pool
   warm_up(pool)

@@ -171,7 +171,7 @@ local function judge_configuration(findings)
   if not checked then return findings:problem(found) end
   for _, warning in ipairs(found or {}) do findings:warn(tostring(warning)) end
   local made, message = core.newPool(checked)
-  if made then core.discard(made) else findings:problem(message) end
+  if made then core.discard(made) else findings:problem(tostring(message)) end
   local set, wrong = playbooks.load(checked)
   if not set then findings:problem("playbooks: " .. wrong) end
   if checked.handlers then

@@ -137,8 +137,9 @@ end
 
 local function ask(source, options)
   local moonpool = require "moonpool"
-  local pool, given = pools.from(source), source.given
-  local connected, err = pool:connect()
+  local given, connected = source.given, nil
+  local pool, err = pools.from(source)
+  if pool then connected, err = pool:connect() end
   if not connected then return nil, tostring(err) end
   options.keyspace = options.keyspace or given.keyspace
   local key, why = routing_key(pool, options)
