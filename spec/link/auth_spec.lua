@@ -36,6 +36,16 @@ describe("the plain authenticator", function()
     assert.equal(5005, tonumber(buf.len))
   end)
 
+  it("has none any more when one of them was taken away", function()
+    for _, key in ipairs { "username", "password" } do
+      local kept = plain[key]
+      plain[key] = nil
+      assert.equal(C.MP_EAUTH, respond(nil))
+      plain[key] = kept
+    end
+    assert.equal(0, tonumber(buf.len))
+  end)
+
   it("knows no challenge", function()
     assert.equal(C.MP_EAUTH, respond(ffi.new "struct mp_bytes"))
   end)

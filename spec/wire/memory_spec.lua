@@ -157,6 +157,31 @@ describe("what is read without memory is not read:", function()
     end
   end)
 
+  -- Of one arena each allocation fails in turn (where sanitizers see each object alone); another one has room for so
+  -- much, and gets no more.
+  it("a type, wherever its memory ends", function()
+    local user = "0030 0002 'ks' 0001 'u' 0002 0001 'a' 0020 0009 0001 'b' 0031 0002 000d 0000 0007 'a.b.Foo' "
+    local name = ("$MapType($UTF8Type,$VectorType($UserType(ks,61,62:$TupleType($Int32Type,a.Foo),63:$ListType(" ..
+      "$FrozenType($SetType($BytesType)))),2))"):gsub("%$", marshal)
+    for _, content in ipairs { bytes.of(user), bytes.of(("0000 %04x '%s'"):format(#name, name)) } do
+      local refused, whole = 0, 0
+      local function try(room, nth)
+        local own, err = bytes.arena(), ffi.new "int[1]"
+        assert.equal(0, C.mp_arena_reserve(own, room))
+        local type = starving(nth, C.mp_type_read, C.mp_cursor_on(content, #content), own, err)
+        if type == nil then
+          assert.equal(C.MP_ENOMEM, err[0])
+          refused = refused + 1
+        else
+          whole = whole + 1
+        end
+      end
+      for nth = 1, 60 do try(0, nth) end
+      for room = 0, 1600, 8 do try(room, 1) end
+      assert.is_true(refused > 10 and whole > 10, refused .. " " .. whole)
+    end
+  end)
+
   -- Bare, compressed, in segments, in compressed segments, one envelope in several of them; in pieces of any size.
   local on_envelope = ffi.cast("int (*)(void *, const struct mp_envelope *)", function(_, envelope)
     seen = seen + envelope.body_len

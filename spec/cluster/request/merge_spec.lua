@@ -121,6 +121,25 @@ describe("writes of one turn", function()
   end)
 end)
 
+describe("merges that wait", function()
+  it("are so many at most; with one more the oldest leaves before its time", function(world)
+    local pool, insert = open(world, { pooling = { enableBatching = true, batchTimeout = 200 } })
+    local futures, began = {}, moonpool.now()
+    local gained = counted(pool, function()
+      for i = 1, 70 do -- each pair a merge of its own, for none has the timeout of another
+        local options = { timeout = 1000 + i }
+        for k = 1, 2 do futures[#futures + 1] = pool:executeAsync(insert, { 2 * i + k, "x" }, options) end
+      end
+      local oldest = assert(futures[1]:wait())
+      assert.is_true(moonpool.now() - began < 150)
+      assert.equal(1, oldest.info.attempts)
+      for _, answer in ipairs(answers(futures)) do assert.equal("ok", answer) end
+      assert.is_true(moonpool.now() - began >= 200)
+    end)
+    assert.same({ 140, 0 }, { gained.mergedRequests, gained.errors })
+  end)
+end)
+
 describe("what must not be merged", function()
   local function never(name, make, options)
     it(name .. " is not", options, function(world)
