@@ -114,6 +114,43 @@ MOONPOOL_API int moonpool_host_resize(struct moonpool_session *session, const ch
 // MOONPOOL_INVALID_ARGUMENT: hosts of other datacentres get no connections by the configuration.
 MOONPOOL_API int moonpool_session_serve_from(struct moonpool_session *session, const char *datacenter);
 
+// ---- hosts, and what takes a while ------------------------------------------------------------------------
+// Each of these returns 0 and calls `on_done` once, later, from the loop: `error` NULL: it is done; MOONPOOL_CLOSED:
+// the session was closed meanwhile. Or it returns an error and never calls it. Times are milliseconds, 0 is one look.
+// Not before the session is connected (MOONPOOL_CLOSED), but moonpool_host_drain_within().
+
+// moonpool_host_drain(), and told when its last connection has closed. MOONPOOL_TIMEOUT: requests take longer; they end
+// all the same, and the host stays drained. MOONPOOL_CANCELLED: it was resumed meanwhile.
+MOONPOOL_API int moonpool_host_drain_within(struct moonpool_session *session, const char *host,
+                                            uint32_t timeout_ms,
+                                            void (*on_done)(void *data, const struct moonpool_error *error),
+                                            void *data);
+// The core connections of every host in use, opened side by side, within the configuration's `pooling.warmupTimeout`.
+// An error is of the first host that has less; each such host is an attempt of it.
+MOONPOOL_API int moonpool_session_warmup(struct moonpool_session *session,
+                                         void (*on_done)(void *data, const struct moonpool_error *error),
+                                         void *data);
+// So many connections to this host, 1 to 4096, at most its maximum; the same time and errors.
+MOONPOOL_API int moonpool_host_preallocate(struct moonpool_session *session, const char *host,
+                                           uint32_t connections,
+                                           void (*on_done)(void *data, const struct moonpool_error *error),
+                                           void *data);
+// A contact point from now on ("node4", "10.0.0.4:9042"), and used as soon as the cluster names it, also when it was
+// removed before or nodes are not discovered. Done when it is connected. The time begins when its name is looked up.
+// MOONPOOL_RESOLVE_FAILED; MOONPOOL_NOT_FOUND: the cluster names no such node yet; or why it is not reached.
+MOONPOOL_API int moonpool_session_add_node(struct moonpool_session *session, const char *host,
+                                           uint32_t timeout_ms,
+                                           void (*on_done)(void *data, const struct moonpool_error *error),
+                                           void *data);
+// It is not used any more, whatever the cluster says, until it is added again. Requests under way end, then its
+// connections close: done. MOONPOOL_TIMEOUT: those left after `drain_ms` were cut (0: all, at once, which is no error);
+// it is removed in any case. MOONPOOL_NOT_FOUND: the session knows no such host; MOONPOOL_INVALID_ARGUMENT: it is the
+// last one in use, and stays.
+MOONPOOL_API int moonpool_session_remove_node(struct moonpool_session *session, const char *host,
+                                              uint32_t drain_ms,
+                                              void (*on_done)(void *data, const struct moonpool_error *error),
+                                              void *data);
+
 // ---- figures ----------------------------------------------------------------------------------------------
 // Any figure of getStats() in Lua by its name ("breakersOpen", "retriesRefused", docs/lua-api.md); counters count since
 // the session was made. 0, or MOONPOOL_NOT_FOUND.

@@ -64,32 +64,39 @@ function overlay.after(layer, changes)
   return after
 end
 
--- Replaces the layer by one that `change` has changed: true, or nil and an error, and then nothing has happened.
-local function put(pool, state, code, change)
-  local layer = next_layer(state.layer)
-  change(layer)
+-- Replaces the layer by another one: true, or nil and an error, and then nothing has happened.
+local function put(pool, state, code, layer)
   local ok, why = core.applyConfig(pool, overlay.over(layer, state.checked))
   if not ok then return nil, core.error(code, why) end
   state.layer = layer
   return true
 end
 
-function overlay.add_contact(pool, state, host, port)
+-- The layer with one more contact point; `port` nil: with any.
+function overlay.with_contact(layer, host, port)
   local contact = { host = host, port = port or 0 }
-  return put(pool, state, "CONFIG_ERROR", function(layer)
-    layer.gone[text_of(contact)] = nil
-    layer.contacts[#layer.contacts + 1] = contact
-  end)
+  layer = next_layer(layer)
+  layer.gone[text_of(contact)] = nil
+  layer.contacts[#layer.contacts + 1] = contact
+  return layer
 end
 
--- Every contact point that is written so, with this port or with any.
+-- The layer without every contact point of `base` and itself that is written so, with this port or with any.
+function overlay.without_contact(layer, base, host, port)
+  layer = next_layer(layer)
+  for _, contact in ipairs(overlay.over(layer, base).contactPoints) do
+    local same_port = not port or (contact.port or 0) == 0 or contact.port == port
+    if contact.host == host and same_port then layer.gone[text_of(contact)] = true end
+  end
+  return layer
+end
+
+function overlay.add_contact(pool, state, host, port)
+  return put(pool, state, "CONFIG_ERROR", overlay.with_contact(state.layer, host, port))
+end
+
 function overlay.drop_contact(pool, state, host, port)
-  return put(pool, state, "CONFIG_ERROR", function(layer)
-    for _, contact in ipairs(overlay.over(layer, state.checked).contactPoints) do
-      local same_port = not port or (contact.port or 0) == 0 or contact.port == port
-      if contact.host == host and same_port then layer.gone[text_of(contact)] = true end
-    end
-  end)
+  return put(pool, state, "CONFIG_ERROR", overlay.without_contact(state.layer, state.checked, host, port))
 end
 
 -- ---- policies ---------------------------------------------------------------------------------------------
@@ -133,7 +140,8 @@ end
 function overlay.usePolicy(self, kind, policy, options)
   check_kind(kind)
   local choice = policy ~= nil and choice_of(kind, policy, options) or nil
-  return put(self, debug.getfenv(self), "POLICY_ERROR", function(layer) layer.policies[kind] = choice end)
+  local state = debug.getfenv(self)
+  return put(self, state, "POLICY_ERROR", overlay.with_policy(state.layer, kind, choice))
 end
 
 return overlay

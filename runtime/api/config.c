@@ -138,6 +138,9 @@ struct change {
 	struct mp_api_session *session;
 	enum moonpool_policy_kind kind; // for use_policy
 	const char *policy, *options;
+	const char *contact; // a contact point that comes or goes
+	uint16_t port;       // 0: any
+	bool is_added;
 	int code; // MOONPOOL_OK: `message` says what has changed, if anything
 	char message[512];
 };
@@ -217,6 +220,21 @@ static int use_policy_protected(lua_State *L)
 	if (!lua_istable(L, 2))
 		say(change, MOONPOOL_POLICY_ERROR, lua_tostring(L, 3));
 	else if (apply(L, 2, change, MOONPOOL_POLICY_ERROR))
+		say(change, MOONPOOL_OK, "");
+	return 0;
+}
+
+static int contact_protected(lua_State *L)
+{
+	struct change *change = lua_touserdata(L, 1);
+	push_method(L, change->is_added ? "add_contact" : "drop_contact");
+	lua_pushstring(L, change->contact);
+	if (change->port != 0)
+		lua_pushnumber(L, change->port);
+	else
+		lua_pushnil(L);
+	lua_call(L, 3, 1);
+	if (apply(L, 2, change, MOONPOOL_CONFIG_ERROR))
 		say(change, MOONPOOL_OK, "");
 	return 0;
 }
@@ -306,6 +324,56 @@ int moonpool_session_use_policy(struct moonpool_session *handle, enum moonpool_p
 	struct change change = {.session = session, .kind = kind, .policy = policy, .options = options};
 	run(&change, use_policy_protected);
 	return change.code == 0 ? 0 : refuse(__func__, change.code, change.message, message, size);
+}
+
+int mp_api_contact(struct mp_api_session *session, const char *name, uint16_t port, bool is_added, char *why,
+                   size_t size)
+{
+	struct change change = {.session = session, .contact = name, .port = port, .is_added = is_added};
+	run(&change, contact_protected);
+	snprintf(why, size, "%s", change.message);
+	return change.code;
+}
+
+struct split {
+	const char *text;
+	char *name;
+	size_t size;
+	uint16_t port;
+	int code;
+	char why[256];
+};
+
+static int split_protected(lua_State *L)
+{
+	struct split *split = lua_touserdata(L, 1);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "moonpool.address");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "split");
+	lua_pushstring(L, split->text);
+	lua_call(L, 1, 2);
+	split->code = lua_isnil(L, -2) ? MOONPOOL_INVALID_ARGUMENT : 0;
+	if (split->code != 0)
+		snprintf(split->why, sizeof(split->why), "%s", luaL_checkstring(L, -1));
+	else
+		snprintf(split->name, split->size, "%s", luaL_checkstring(L, -2));
+	split->port = split->code == 0 ? (uint16_t)lua_tonumber(L, -1) : 0;
+	return 0;
+}
+
+int mp_api_split_address(struct mp_api_session *session, const char *text, char *name, size_t size,
+                         uint16_t *port, const char *function)
+{
+	struct split split = {.text = text, .name = name, .size = size, .code = MOONPOOL_NO_MEMORY};
+	lua_State *L = session->configuration;
+	lua_pushcfunction(L, split_protected);
+	lua_pushlightuserdata(L, &split);
+	if (lua_pcall(L, 1, 0, 0) != 0)
+		split.code = MOONPOOL_NO_MEMORY;
+	lua_settop(L, 0);
+	*port = split.port;
+	return split.code == 0 ? 0 : mp_api_refuse_text(function, split.code, split.why);
 }
 
 int moonpool_session_rollback(struct moonpool_session *handle, enum moonpool_policy_kind kind)

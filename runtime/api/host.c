@@ -7,8 +7,6 @@
 #include "cluster/plan/view.h"
 #include "cluster/steer.h"
 
-#define CONNECTIONS_MOST 4096
-
 static const char *text_of(const char *text)
 {
 	return text != NULL ? text : "";
@@ -81,21 +79,29 @@ const struct moonpool_host *moonpool_session_host(struct moonpool_session *handl
 
 // ---- steering ---------------------------------------------------------------------------------------------
 
-// A host of a session that is open. NULL: why was noted.
-static const struct mp_host *subject(struct moonpool_session *handle, const char *address,
-                                     struct mp_session **session, const char *function)
+const struct mp_host *mp_api_host(struct moonpool_session *handle, const char *address,
+                                  struct mp_api_session **session, const char *function)
 {
-	struct mp_api_session *of = mp_api_open_session(handle, function);
-	if (of == NULL)
+	*session = mp_api_open_session(handle, function);
+	if (*session == NULL)
 		return NULL;
 	if (address == NULL) {
 		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the address is NULL");
 		return NULL;
 	}
-	*session = of->engine.session;
-	const struct mp_host *host = mp_session_host_find(*session, address);
+	const struct mp_host *host = mp_session_host_find((*session)->engine.session, address);
 	if (host == NULL)
 		mp_api_refuse(function, MOONPOOL_NOT_FOUND, "the session knows no such host");
+	return host;
+}
+
+static const struct mp_host *subject(struct moonpool_session *handle, const char *address,
+                                     struct mp_session **session, const char *function)
+{
+	struct mp_api_session *of;
+	const struct mp_host *host = mp_api_host(handle, address, &of, function);
+	if (host != NULL)
+		*session = of->engine.session;
 	return host;
 }
 
@@ -188,7 +194,7 @@ int moonpool_host_resize(struct moonpool_session *handle, const char *address, u
 	if (host == NULL)
 		return moonpool_last_code();
 	bool is_reset = core == 0 && most == 0;
-	if (!is_reset && (core == 0 || core > most || most > CONNECTIONS_MOST))
+	if (!is_reset && (core == 0 || core > most || most > MP_API_CONNECTIONS_MOST))
 		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT,
 		                      "1 <= core <= most <= 4096 connections expected, or 0 and 0");
 	mp_session_resize(session, host->index, core, most);

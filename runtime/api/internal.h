@@ -71,6 +71,7 @@ struct mp_api_session {
 	void (*on_closed)(void *data);
 	void *close_data;
 	struct mp_task reap;       // after the session is closed
+	struct mp_list waits;      // wait.c
 	struct mp_list statements; // of the program
 	// Requests that are being filled. The newest one is in no list, as most are executed before the next is made.
 	struct mp_api_request *newest;
@@ -175,6 +176,13 @@ int mp_api_configure(struct mp_api_opening *opening) MP_MUST_CHECK; // 0, or a c
 void mp_api_watch(struct mp_api_session *session);                  // its file
 void mp_api_configuration_drop(struct mp_api_session *session);
 
+// "node1:9042" as a name and a port, 0: none. 0, or the code that was noted.
+int mp_api_split_address(struct mp_api_session *session, const char *text, char *name, size_t size,
+                         uint16_t *port, const char *function) MP_MUST_CHECK;
+// The name is a contact point from now on, or none any more. 0, or a code and `why`.
+int mp_api_contact(struct mp_api_session *session, const char *name, uint16_t port, bool is_added, char *why,
+                   size_t size) MP_MUST_CHECK;
+
 // ---- event.c
 void mp_api_events_listen(struct mp_api_session *session);
 void mp_api_news_init(struct mp_api_session *session);
@@ -191,6 +199,23 @@ struct mp_api_session *mp_api_session_of(const struct moonpool_session *handle,
 // The same, and it is not closing.
 struct mp_api_session *mp_api_open_session(const struct moonpool_session *handle,
                                            const char *function) MP_MUST_CHECK;
+
+// The same, and it was connected.
+struct mp_api_session *mp_api_connected_session(const struct moonpool_session *handle,
+                                                const char *function) MP_MUST_CHECK;
+// The end of something that the session does; no error: NULL.
+void mp_api_tell(struct mp_api_session *session,
+                 void (*on_done)(void *data, const struct moonpool_error *error), void *data,
+                 const struct mp_error *error);
+
+// ---- host.c
+#define MP_API_CONNECTIONS_MOST 4096
+// A host of a session that is open. NULL: why was noted.
+const struct mp_host *mp_api_host(struct moonpool_session *handle, const char *address,
+                                  struct mp_api_session **session, const char *function) MP_MUST_CHECK;
+
+// ---- wait.c
+void mp_api_waits_end(struct mp_api_session *session); // each is told that the session is closed
 
 // ---- statement.c
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,

@@ -23,6 +23,7 @@ static struct moonpool_session *make(struct mp_api_opening *opening, struct mp_a
 	}
 	session->loop = loop;
 	session->connecting = session->closing = false;
+	mp_list_init(&session->waits);
 	mp_list_init(&session->statements);
 	mp_list_init(&session->unsent);
 	session->newest = NULL;
@@ -92,17 +93,33 @@ struct mp_api_session *mp_api_open_session(const struct moonpool_session *handle
 	return NULL;
 }
 
-static void connected(void *data, const struct mp_error *error)
+struct mp_api_session *mp_api_connected_session(const struct moonpool_session *handle, const char *function)
 {
-	struct mp_api_session *session = data;
+	struct mp_api_session *session = mp_api_open_session(handle, function);
+	if (session == NULL || mp_session_version(session->engine.session) != 0)
+		return session;
+	mp_api_refuse(function, MOONPOOL_CLOSED, "the session is not connected");
+	return NULL;
+}
+
+void mp_api_tell(struct mp_api_session *session,
+                 void (*on_done)(void *data, const struct moonpool_error *error), void *data,
+                 const struct mp_error *error)
+{
 	struct mp_api_loop *loop = session->loop;
-	session->connecting = false;
 	if (!mp_api_enter(loop))
 		return;
 	mp_api_answer_begin(loop, NULL, error);
-	session->on_connected(session->connect_data, mp_api_error(loop));
+	on_done(data, mp_api_error(loop));
 	mp_api_answer_end(loop);
 	mp_api_leave(loop);
+}
+
+static void connected(void *data, const struct mp_error *error)
+{
+	struct mp_api_session *session = data;
+	session->connecting = false;
+	mp_api_tell(session, session->on_connected, session->connect_data, error);
 }
 
 int moonpool_session_connect(struct moonpool_session *handle,
@@ -126,6 +143,7 @@ static void reap(void *data)
 {
 	struct mp_api_session *session = data;
 	struct mp_api_loop *loop = session->loop;
+	mp_api_waits_end(session);
 	mp_api_requests_drop(session);
 	while (session->statements.count > 0)
 		mp_api_statement_drop(

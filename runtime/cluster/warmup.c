@@ -64,6 +64,18 @@ void mp_warmup_add(struct mp_warmup *warmup, const struct mp_host *host, uint32_
 	entry->host->pins++;
 }
 
+struct mp_warmup *mp_warmup_new_for_all(struct mp_session *session)
+{
+	size_t count = mp_session_host_count(session);
+	struct mp_warmup *warmup = mp_warmup_new(session, count);
+	for (size_t i = 0; warmup != NULL && i < count; i++) {
+		const struct mp_host *host = mp_session_host_at(session, i);
+		if (host->distance != MP_DISTANCE_IGNORED)
+			mp_warmup_add(warmup, host, host->pool.limits.core);
+	}
+	return warmup;
+}
+
 void mp_warmup_start(struct mp_warmup *warmup, void (*on_done)(void *data, const struct mp_warmup_end *end),
                      void *data)
 {

@@ -27,7 +27,9 @@ struct mp_warmup_end {
 
 struct mp_warmup *mp_warmup_new(struct mp_session *session,
                                 size_t capacity) MP_MUST_CHECK; // NULL: out of memory
-void mp_warmup_free(struct mp_warmup *warmup);                  // instead of start
+// Of every host in use, its core connections.
+struct mp_warmup *mp_warmup_new_for_all(struct mp_session *session) MP_MUST_CHECK;
+void mp_warmup_free(struct mp_warmup *warmup); // instead of start
 void mp_warmup_add(struct mp_warmup *warmup, const struct mp_host *host, uint32_t wanted);
 // Within the configuration's warmup timeout.
 void mp_warmup_start(struct mp_warmup *warmup, void (*on_done)(void *data, const struct mp_warmup_end *end),

@@ -41,6 +41,7 @@ void turn_until(const int *done, int count);
 void batches(void);                           // misuse_batch.c
 void cancels(void);                           // misuse_cancel.c
 void loop_misuse(struct moonpool_loop *loop); // misuse_loops.c
+void never_told(void *data, const struct moonpool_error *error);
 // misuse_session.c
 void session_calls(struct moonpool_session *bad, int code, const char *why);
 void log_calls(struct moonpool_loop *bad, const char *why);

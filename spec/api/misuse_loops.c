@@ -10,7 +10,7 @@
 static struct moonpool_loop *turned;
 static struct moonpool_request *filled, *sent;
 
-static void never_told(void *data, const struct moonpool_error *error)
+void never_told(void *data, const struct moonpool_error *error)
 {
 	never(data, NULL, error);
 }

@@ -38,6 +38,11 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_host_pause(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_drain(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_kill(bad, "127.0.0.1"), code, why);
+	IS(moonpool_host_drain_within(bad, "127.0.0.1", 1, never_told, NULL), code, why);
+	IS(moonpool_session_warmup(bad, never_told, NULL), code, why);
+	IS(moonpool_host_preallocate(bad, "127.0.0.1", 1, never_told, NULL), code, why);
+	IS(moonpool_session_add_node(bad, "127.0.0.1", 1, never_told, NULL), code, why);
+	IS(moonpool_session_remove_node(bad, "127.0.0.1", 1, never_told, NULL), code, why);
 	IS(moonpool_host_resume(bad, "127.0.0.1", 1), code, why);
 	IS(moonpool_host_reconnect(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_resize(bad, "127.0.0.1", 1, 1), code, why);
@@ -77,6 +82,27 @@ static void hosts(void)
 	IS(moonpool_host_set_tags(session, host, tags, 2), INVALID, "a tag is NULL");
 	NONE(moonpool_session_host(session, UINT32_MAX), MOONPOOL_NOT_FOUND, "fewer hosts");
 	IS(moonpool_session_serve_from(session, "nowhere"), MOONPOOL_NOT_FOUND, "no host is in that datacentre");
+}
+
+static void waits(void)
+{
+	const char *host = "127.0.0.1";
+	IS(moonpool_host_drain_within(session, host, 1, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_host_drain_within(session, NULL, 1, never_told, NULL), INVALID, "the address is NULL");
+	IS(moonpool_host_drain_within(session, "10.9.9.9", 1, never_told, NULL), MOONPOOL_NOT_FOUND,
+	   "no such host");
+	IS(moonpool_session_warmup(session, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_host_preallocate(session, host, 1, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_host_preallocate(session, host, 0, never_told, NULL), INVALID, "1 to 4096");
+	IS(moonpool_host_preallocate(session, host, UINT32_MAX, never_told, NULL), INVALID, "1 to 4096");
+	IS(moonpool_host_preallocate(session, "nowhere", 1, never_told, NULL), MOONPOOL_NOT_FOUND,
+	   "no such host");
+	IS(moonpool_session_add_node(session, host, 1, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_session_add_node(session, NULL, 1, never_told, NULL), INVALID, "the address is NULL");
+	IS(moonpool_session_add_node(session, "10.0.0.1:x", 1, never_told, NULL), INVALID, "the port");
+	IS(moonpool_session_remove_node(session, host, 1, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_session_remove_node(session, NULL, 1, never_told, NULL), INVALID, "the address is NULL");
+	IS(moonpool_session_remove_node(session, "", 1, never_told, NULL), INVALID, "missing");
 }
 
 static void figures(void)
@@ -123,6 +149,7 @@ static void policies(void)
 void session_misuse(void)
 {
 	hosts();
+	waits();
 	figures();
 	policies();
 }

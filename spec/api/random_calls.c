@@ -292,6 +292,26 @@ static void execute(void)
 	submitted(taken, "execute", moonpool_execute(pick(REQUESTS).at, below(12) == 0 ? NULL : on_rows, taken));
 }
 
+// What takes a while with hosts.
+static void await_hosts(void)
+{
+	static const char *const known[] = {"127.0.0.1", "127.0.0.2", "127.0.0.1:1", "localhost"};
+	struct ticket *taken = ticket(-1);
+	struct moonpool_session *session = pick(SESSIONS).at;
+	const char *host = below(4) == 0 ? odd_text() : known[below(4)];
+	void (*told)(void *, const struct moonpool_error *) = below(12) == 0 ? NULL : on_session;
+	uint32_t ms = below(4) == 0 ? UINT32_MAX : below(20);
+	switch (below(5)) {
+	case 0:
+		submitted(taken, "drain_within", moonpool_host_drain_within(session, host, ms, told, taken));
+		break;
+	case 1: submitted(taken, "warmup", moonpool_session_warmup(session, told, taken)); break;
+	case 2: submitted(taken, "preallocate", moonpool_host_preallocate(session, host, ms, told, taken)); break;
+	case 3: submitted(taken, "add_node", moonpool_session_add_node(session, host, ms, told, taken)); break;
+	default: submitted(taken, "remove_node", moonpool_session_remove_node(session, host, ms, told, taken));
+	}
+}
+
 // ---- fork -------------------------------------------------------------------------------------------------
 
 static void stop_on_key(void *data, const struct moonpool_result *result, const struct moonpool_error *error)
@@ -356,7 +376,11 @@ static void random_call(void)
 		ask();
 	switch (below(10)) {
 	case 0: life(); break;
-	case 8: random_session_call(pick(SESSIONS).at); break;
+	case 8:
+		random_session_call(pick(SESSIONS).at);
+		if (below(4) == 0)
+			await_hosts();
+		break;
 	case 1:
 		prepare();
 		random_statement_call(pick(STATEMENTS).at);

@@ -78,6 +78,12 @@ function live:use_policy(kind, policy, options)
   return self:offer(self.checked, overlay.with_policy(self.layer, kind, choice))
 end
 
+-- A contact point comes or goes; `port` nil: with any.
+function live:add_contact(host, port) return self:offer(self.checked, overlay.with_contact(self.layer, host, port)) end
+function live:drop_contact(host, port)
+  return self:offer(self.checked, overlay.without_contact(self.layer, self.checked, host, port))
+end
+
 function live:take()
   self.checked, self.layer, self.next = self.next.checked, self.next.layer, nil
 end

@@ -53,19 +53,6 @@ static void on_done(void *data, const struct mp_warmup_end *end)
 	mp_lua_pool_release(pool);
 }
 
-// Every host in use, for its core connections.
-static struct mp_warmup *for_all(struct mp_session *session)
-{
-	size_t count = mp_session_host_count(session);
-	struct mp_warmup *warmup = mp_warmup_new(session, count);
-	for (size_t i = 0; warmup != NULL && i < count; i++) {
-		const struct mp_host *host = mp_session_host_at(session, i);
-		if (host->distance != MP_DISTANCE_IGNORED)
-			mp_warmup_add(warmup, host, host->pool.limits.core);
-	}
-	return warmup;
-}
-
 // The hosts at 2, by their addresses, for the numbers at 3. One that has left meanwhile is passed over.
 static struct mp_warmup *for_some(lua_State *L, struct mp_session *session)
 {
@@ -99,7 +86,9 @@ int mp_core_warm_up(lua_State *L)
 	}
 	struct mp_session *session = pool->engine.session;
 	struct call *call = mp_calloc(1, sizeof(*call));
-	struct mp_warmup *warmup = call == NULL ? NULL : all ? for_all(session) : for_some(L, session);
+	struct mp_warmup *warmup = call == NULL ? NULL
+	                           : all        ? mp_warmup_new_for_all(session)
+	                                        : for_some(L, session);
 	if (warmup == NULL) {
 		mp_free(call);
 		return mp_lua_fail(L, MP_ENOMEM, "%s", mp_err_text(MP_ENOMEM));
