@@ -25,7 +25,9 @@ local pool = {}
 
 -- pool:execute(statement, parameters, options): result | nil, err
 local function execute(self, statement, parameters, options)
-  local result, err, spent = submit(self, statement, parameters, options)
+  local result, err, spent
+  if options == nil then result, err = submit_values(self, statement, -1, parameters) end
+  if options ~= nil or result == false then result, err, spent = submit(self, statement, parameters, options) end
   if err == prepared then
     -- One that was prepared already keeps its options: it was only asked what has become of it.
     local known = type(statement) ~= "string" and statement or result

@@ -18,8 +18,9 @@ static bool bind(lua_State *L, int from, int count, struct mp_codec *codec, stru
 	request->value_count = wanted;
 	if (count >= 0)
 		return (uint32_t)count == wanted && mp_lua_bind_plain(L, from, params, codec, &request->values);
-	if (lua_type(L, from) != LUA_TTABLE)
-		return wanted == 0;
+	int type = lua_type(L, from);
+	if (type != LUA_TTABLE)
+		return wanted == 0 && type <= LUA_TNIL;
 	return wanted > 0 && mp_lua_bind_plain_list(L, from, params, codec, &request->values);
 }
 

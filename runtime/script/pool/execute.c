@@ -126,7 +126,8 @@ int mp_core_submit(lua_State *L)
 	return prepare_first(L, pool, cql, options.keyspace, &options);
 }
 
-// submitValues(pool, statement, count, value, ...): as submit(); or false: submit() it, with the values in a table.
+// submitValues(pool, statement, count, value, ...), or with the count -1 and a table of values or nil: as submit(); or
+// false: submit() it, with the values in a table.
 int mp_core_submit_values(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);

@@ -67,6 +67,29 @@ describe("pool:run", function()
     end
   end)
 
+  it_in("and execute without options does what it does with some that say nothing", function(world)
+    local pool, statements = prepared(world)
+    local plain = assert(pool:prepare "SELECT b FROM r WHERE k = 1")
+    local r = random.new(21)
+    local function asked(...)
+      local ok, result, err = pcall(pool.execute, pool, ...)
+      if not ok then return (result:gsub("^.-:%d+: ", "")) end
+      return told(result, err)
+    end
+    for _ = 1, 400 do
+      local count = 1 + r.below(#statements)
+      local list = values_for(r, count)
+      if r.chance(6) then list[r.pick { 0, -1, 1.5, "a", "k", 30 }] = r.pick(STRANGE) end
+      if r.chance(6) then list = r.pick { {}, 5, "x", true, moonpool.null, { k = 1 }, { k = 1, a = 2 }, { nil, 1 } } end
+      local statement = r.chance(8) and plain or statements[count][r.chance(2) and "insert" or "select"]
+      assert.same(asked(statement, list, {}), asked(statement, list))
+    end
+    for _, given in ipairs { 5, "x", true, moonpool.null, {}, { 1 } } do
+      assert.same(asked(plain, given, {}), asked(plain, given))
+    end
+    assert.same(asked(plain, nil, {}), asked(plain))
+  end)
+
   it_in("takes texts, and statements without values", function(world)
     local pool = prepared(world)
     assert(pool:run("INSERT INTO r (k, b) VALUES (?, ?)", 1, "one"))
