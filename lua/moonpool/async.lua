@@ -10,6 +10,14 @@ function async.is_starved(err)
   return err == core.noMemory or err == "not enough memory"
 end
 
+-- Calls fn(...): true; nil and an error without memory. Everything else that it raises is raised.
+function async.try(fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok then return true end
+  if not async.is_starved(err) then error(err, 0) end
+  return nil, core.noMemory
+end
+
 -- Raises, for the caller of the method `name`, that it was given something.
 function async.no_arguments(name, given)
   error(("'%s' takes no arguments, got %s"):format(name, type(given)), 3)
@@ -50,10 +58,8 @@ end
 -- Begins the coroutine of a future by start(...). Without memory for one the future ends by that: whoever waits for it
 -- is told, and nothing is raised.
 local function begin(future, start, ...)
-  local ok, err = pcall(start, ...)
-  if ok then return future end
-  if not async.is_starved(err) then error(err, 0) end
-  core.futureFinish(future, false, core.noMemory)
+  local ok, err = async.try(start, ...)
+  if not ok then core.futureFinish(future, false, err) end
   return future
 end
 

@@ -9,6 +9,7 @@
 -- A generation: { path, text, lists = { event = { fn, ... } }, memory = a table for the one after it, runs = { [number
 -- of a playbook's run] = true }, own and calls = the owners of what it has begun, and of its handlers' calls }.
 local core = require "moonpool.core_loader"
+local async = require "moonpool.async"
 local chunk = require "moonpool.chunk"
 local secrets = require "moonpool.secrets"
 
@@ -138,12 +139,13 @@ local function wait_for_calls(generation, why, ms)
   core.endOwner(generation.calls, why)
 end
 
--- It does not serve any more. What it has begun ends now; the calls of its handlers that go on have `ms`.
+-- It does not serve any more. What it has begun ends now; the calls of its handlers that go on have `ms`, or no time
+-- where there is no memory to wait for them.
 function handlers.leave(generation, why, ms)
   why = ("%s %s: what it has begun ends with it"):format(generation.path, why)
   generation.serves = false
   core.endOwner(generation.own, why)
-  core.start(wait_for_calls, generation, why, ms)
+  if not async.try(core.start, wait_for_calls, generation, why, ms) then core.endOwner(generation.calls, why) end
 end
 
 return handlers

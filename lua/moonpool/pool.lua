@@ -206,10 +206,8 @@ local function begin(state, owner, name, fn, ...)
   local running = state.running[fn] or 0
   if running < MOST_RUNNING then
     state.running[fn] = running + 1
-    local ok, err = pcall(core.within, owner, core.start, handle, state, name, fn, ...)
-    if ok then return end
+    if async.try(core.within, owner, core.start, handle, state, name, fn, ...) then return end
     state.running[fn] = running
-    if not async.is_starved(err) then error(err, 0) end
   end
   core.missedEvent(state.pool, name)
   if running < MOST_RUNNING then return end

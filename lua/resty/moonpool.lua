@@ -52,16 +52,23 @@ end
 -- a request's may end at any moment.
 local function warm(entry)
   core.serve()
-  workers.warm(entry.name, entry.pool)
+  local ok, why = pcall(workers.warm, entry.name, entry.pool)
+  if not ok then core.log("warn", "what other workers know was not learned: " .. core.errorText(why), entry.pool) end
   entry.connected = true
 end
 
+-- True when it is somebody's; nil and an error without memory to wait with.
 local function make_ready(entry)
   if not entry.warming then
+    local ok, err = async.try(core.start, warm, entry)
+    if not ok then return nil, err end
     entry.warming = true
-    core.start(warm, entry)
   end
-  while not entry.connected do core.sleep(WARM_MS) end
+  while not entry.connected do
+    local ok, err = async.try(core.sleep, WARM_MS)
+    if not ok then return nil, err end
+  end
+  return true
 end
 
 -- Until it is connected, or closed. Whoever asks for the pool meanwhile waits for the same attempt.
@@ -70,7 +77,7 @@ local function connect(entry)
   while not entry.connected do
     local ok, err = entry.pool:connect()
     if not ok and err.code == "CLOSED" then return end
-    if ok then make_ready(entry) else core.sleep(RETRY_MS) end
+    if not ok or not make_ready(entry) then core.sleep(RETRY_MS) end
   end
 end
 
@@ -106,9 +113,18 @@ local function check_options(options)
   end
 end
 
--- Makes the pools of this worker and begins to connect them; returns at once. Raises what is wrong with a
--- configuration. options.shared: the name of a dictionary (lua_shared_dict) through which the workers tell each other
--- what they count and know.
+-- None of those that were made is there, for the reason `err`.
+local function give_up(made, err)
+  for name, entry in pairs(made) do
+    pools[name] = nil
+    core.discard(entry.pool)
+  end
+  return nil, err
+end
+
+-- Makes the pools of this worker and begins to connect them; returns at once: true, or nil and an error when this
+-- machine has nothing left. Raises what is wrong with a configuration. options.shared: the name of a dictionary
+-- (lua_shared_dict) through which the workers tell each other what they count and know.
 function resty.init_worker(configuration, options)
   if options ~= nil then check_options(options) end
   local phase = ngx.get_phase()
@@ -125,19 +141,18 @@ function resty.init_worker(configuration, options)
   local made = {}
   for name, one in pairs(given) do
     local pool, err = moonpool.ConnectionPool(one)
-    if not pool then
-      for _, other in pairs(made) do core.discard(other.pool) end
-      return nil, err
-    end
+    if not pool then return give_up(made, err) end
     made[name] = { name = name, pool = pool, connected = false }
   end
   for name, entry in pairs(made) do
     pools[name] = entry
-    core.start(connect, entry)
+    local ok, err = async.try(core.start, connect, entry)
+    if not ok then return give_up(made, err) end
   end
   local own = {}
   for name, entry in pairs(made) do own[name] = entry.pool end
-  workers.begin(own, options and options.shared)
+  local ok, err = async.try(workers.begin, own, options and options.shared)
+  if not ok then return give_up(made, err) end
   return true
 end
 
@@ -163,8 +178,8 @@ function resty.pool(name)
   if not entry then unknown(name or default) end
   if entry.connected then return entry.pool end
   local ok, err = entry.pool:connect()
+  if ok then ok, err = make_ready(entry) end
   if not ok then return nil, err end
-  make_ready(entry)
   return entry.pool
 end
 

@@ -161,6 +161,38 @@ describe("a worker's pools", function()
     end)
   end)
 
+  it("are nil and an error without memory for one of them, and there when it is back", function()
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      local server = nginx.start { worker = ([[
+          local core, resty, given = require "moonpool.core_loader", require "resty.moonpool", %s
+          local start, count = core.start, 0
+          said = {}
+          for nth = 1, 9 do
+            count = 0
+            core.start = function(...)
+              count = count + 1
+              if count == nth then error(core.noMemory, 0) end
+              return start(...)
+            end
+            local ok, err = resty.init_worker(given, { shared = "notes" })
+            said[nth] = ok and "there" or err.code
+            if ok then break end
+          end
+          core.start = function(fn, ...) -- what comes next is to learn from other workers
+            core.start = start
+            error(core.noMemory, 0)
+          end]]):format(nginx.config(cluster)),
+        locations = { ["/said"] = "ngx.print(table.concat(said, ', '))", ["/get"] = [[
+          local pool = assert(require("resty.moonpool").pool())
+          ngx.print(assert(pool:execute("SELECT name FROM ks.users WHERE id = 5")):first().name)]] } }
+      assert.matches("^NO_MEMORY, [NO_MEMORY, ]*there$", server:body "/said")
+      nginx.eventually("the pool is there", function() return server:body "/get" == "name 5" end)
+      server:stop "QUIT"
+      nginx_world.close(cluster)
+    end)
+  end)
+
   it("say what is wrong with a configuration, and the worker goes on", function()
     nginx_world.run(function()
       local server = nginx.start { worker = "require('resty.moonpool').init_worker { port = 'x' }",

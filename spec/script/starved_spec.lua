@@ -172,6 +172,35 @@ describe("without memory", function()
     assert.equal(1, dropped)
   end)
 
+  it("a handlers file is replaced, and the calls of the one before have no time left", {}, function(world)
+    local path = folder .. "/replaced.lua"
+    local function write(name)
+      policies.write(path, ([[return function(pool)
+        pool:on("hostDown", function() said("%s") require("moonpool").sleep(1000) said("%s ended") end)
+      end]]):format(name, name))
+    end
+    local heard = {}
+    _G.said = function(text) heard[#heard + 1] = text end -- luacheck: ignore
+    write "first"
+    local pool = world:pool { handlers = path }
+    world:waitUp(pool)
+    world.cluster:kill(2)
+    world:waitStatus(pool, 2, "down")
+    moonpool.sleep(10)
+    write "second"
+    local start = core.start
+    core.start = function()
+      core.start = start
+      error(core.noMemory, 0)
+    end
+    local ok, err = pool:reload()
+    core.start = start
+    assert(ok, err)
+    moonpool.sleep(2000)
+    _G.said = nil -- luacheck: ignore
+    assert.same({ "first", "second", "second ended" }, heard)
+  end)
+
   it("a handler of eventsDropped that cannot be called is not told of itself", {}, function(world)
     local pool = world:pool()
     pool:on("hostDown", function() end)

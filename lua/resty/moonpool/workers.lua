@@ -14,6 +14,7 @@ local EVERY_MS, LAPSES_S = 1000, 5
 local PREFIX = "moonpool.metrics."
 
 local shared -- the dictionary
+local serves -- a coroutine tells and hears
 
 local function own_text() return exporter.text(exporter.pools()) end
 
@@ -61,13 +62,13 @@ end
 function workers.begin(made, dictionary)
   leader.begin(dictionary and ngx.shared[dictionary])
   if not dictionary then return end
-  local is_first = not shared
   shared = ngx.shared[dictionary]
   for name, pool in pairs(made) do
     pools[name] = { pool = pool, heard = {} }
     warmth.tell_hosts(shared, name, pool)
   end
-  if is_first then core.start(serve) end
+  if not serves then core.start(serve) end
+  serves = true
 end
 
 -- A pool that has just connected; waits for a bounded time.
