@@ -88,6 +88,19 @@ struct moonpool_host {
 MOONPOOL_API uint32_t moonpool_session_hosts(const struct moonpool_session *session);
 MOONPOOL_API const struct moonpool_host *moonpool_session_host(struct moonpool_session *session, uint32_t i);
 
+struct moonpool_connection {
+	uint64_t id;                       // unique in its loop
+	const char *host;                  // "10.0.0.1:9042"
+	const char *state;                 // "opening", "ready", "draining"
+	uint32_t in_flight;                // requests
+	uint64_t created_ms, last_used_ms; // since 1970; 0: it has carried none yet
+};
+// How many connections the session has now, those that are being opened or left among them, or a negative code; and
+// each from 0 as it was at that call, valid until the next one. NULL: it has counted fewer.
+MOONPOOL_API int moonpool_session_connections(struct moonpool_session *session);
+MOONPOOL_API const struct moonpool_connection *moonpool_session_connection(struct moonpool_session *session,
+                                                                           uint32_t i);
+
 // Steering one host, by its address ("10.0.0.1", "10.0.0.1:9042") or a contact point's name. All of it takes effect at
 // once and fails no request but moonpool_host_kill(). MOONPOOL_NOT_FOUND: the session knows no such host.
 // For policies that look at it: 0 to 1000000.

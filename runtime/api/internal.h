@@ -56,7 +56,9 @@ struct mp_api_session {
 	struct mp_list news; // of the configuration, to be told
 	struct mp_task tell_news;
 	struct moonpool_host shown_host;
-	const char *shown_tags[MP_MARKS_MAX]; // of it
+	const char *shown_tags[MP_MARKS_MAX];        // of it
+	struct mp_api_connection *shown_connections; // connection.c
+	uint32_t shown_connection_count;
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
 	struct moonpool_canary shown_canary;
@@ -182,6 +184,9 @@ int mp_api_split_address(struct mp_api_session *session, const char *text, char 
 // The name is a contact point from now on, or none any more. 0, or a code and `why`.
 int mp_api_contact(struct mp_api_session *session, const char *name, uint16_t port, bool is_added, char *why,
                    size_t size) MP_MUST_CHECK;
+
+// ---- connection.c
+void mp_api_connections_drop(struct mp_api_session *session); // those that are shown
 
 // ---- event.c
 void mp_api_events_listen(struct mp_api_session *session);

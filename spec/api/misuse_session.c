@@ -20,6 +20,8 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_session_on_event(bad, on_event, NULL), code, why);
 	IS(moonpool_session_hosts(bad), 0, why);
 	NONE(moonpool_session_host(bad, 0), code, why);
+	IS(moonpool_session_connections(bad), code, why);
+	NONE(moonpool_session_connection(bad, 0), code, why);
 	NONE(moonpool_session_metrics(bad), code, why);
 	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
 	NONE(moonpool_session_shadow(bad), code, why);
@@ -81,6 +83,9 @@ static void hosts(void)
 	IS(moonpool_host_set_tags(session, host, tags, HUGE), INVALID, "32 tags");
 	IS(moonpool_host_set_tags(session, host, tags, 2), INVALID, "a tag is NULL");
 	NONE(moonpool_session_host(session, UINT32_MAX), MOONPOOL_NOT_FOUND, "fewer hosts");
+	NONE(moonpool_session_connection(session, 0), MOONPOOL_NOT_FOUND, "counted fewer"); // not at all yet
+	NONE(moonpool_session_connection(session, (uint32_t)moonpool_session_connections(session)),
+	     MOONPOOL_NOT_FOUND, "counted fewer");
 	IS(moonpool_session_serve_from(session, "nowhere"), MOONPOOL_NOT_FOUND, "no host is in that datacentre");
 }
 

@@ -31,6 +31,11 @@ static void look(struct moonpool_session *session)
 		       strlen(host->reason));
 	for (size_t i = 0; host != NULL && i < host->tag_count; i++)
 		(void)strlen(host->tags[i]);
+	const struct moonpool_connection *connection = NULL;
+	if (below(2) == 0 || got("connections", moonpool_session_connections(session)) >= 0)
+		connection = moonpool_session_connection(session, below(4));
+	if (connection != NULL)
+		(void)(strlen(connection->host) + strlen(connection->state));
 	const struct moonpool_policy *policy =
 		moonpool_session_policy(session, (enum moonpool_policy_kind)((int)below(8) - 1));
 	if (policy != NULL)

@@ -146,6 +146,37 @@ describe("hosts of the C API", function()
     env:close(session)
   end)
 
+  on_cluster("have connections, which are shown as they were counted", function(env)
+    local session = connected(env)
+    for node = 1, 3 do
+      env:wait("up", function() return host_at(env, session, node).connections > 0 end)
+    end
+    assert(env:query(session, "SELECT key FROM system.local"))
+    local count = C.moonpool_session_connections(session)
+    local ids, hosts, used = {}, {}, false
+    for i = 0, count - 1 do
+      local connection = C.moonpool_session_connection(session, i)
+      ids[tostring(connection.id)] = true
+      hosts[ffi.string(connection.host)] = true
+      used = used or connection.last_used_ms >= connection.created_ms
+      assert.is_true(connection.created_ms / 1000 > os.time() - 600 and connection.in_flight == 0)
+      assert.equal("ready", ffi.string(connection.state))
+    end
+    assert.is_true(count >= 3 and used)
+    local function size(set)
+      local n = 0
+      for _ in pairs(set) do n = n + 1 end
+      return n
+    end
+    assert.same({ count, 3 }, { size(ids), size(hosts) })
+    assert.is_true(C.moonpool_session_connection(session, count) == nil)
+    local kept = C.moonpool_session_connection(session, 0)
+    assert.equal(0, C.moonpool_host_kill(session, kept.host))
+    assert.equal("ready", ffi.string(kept.state)) -- a copy
+    env:wait("gone", function() return C.moonpool_session_connections(session) < count end)
+    env:close(session)
+  end)
+
   on_cluster("are paused, drained, resumed, sized and told to policies", function(env, folder)
     policies.write(folder .. "/tagged.lua", [[
       return balance { name = "Tagged", plan = function(plan)
