@@ -300,6 +300,26 @@ describe("the handshake", function()
       end
       world = nil
     end)
+
+    it("reads as many options as there may be, and none that are not there", function()
+      local function u16(n) return string.char(math.floor(n / 256), n % 256) end
+      local function supported(body)
+        open { peer = { on = { OPTIONS = function(link, request)
+          link.owed[request.stream] = nil
+          link:raw("\x85\0\0\0\x06\0\0" .. u16(#body) .. body)
+          return true
+        end } } }
+      end
+      supported(u16(8000) .. ("\0\4name\0\0"):rep(7999) .. "\0\17PROTOCOL_VERSIONS\0\1\0\0045/v5")
+      world:ready()
+      for _, body in ipairs { "\255\255", "\0\1\0\4name\255\255", u16(8000) .. ("\0\4name\0\0"):rep(7999), "", "\0" } do
+        world:close()
+        supported(body)
+        local ended = world:refused()
+        assert.equal(REASON.PROTOCOL, ended.reason)
+        assert.equal("an unreadable SUPPORTED while waiting for " .. waiting.OPTIONS, ended.message)
+      end
+    end)
   end)
 
   describe("with a node that answers nonsense", function()
