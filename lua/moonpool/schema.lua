@@ -37,6 +37,10 @@ function Table:routingKey(values)
     error("bad argument #1 to 'routingKey' (table of values expected, got " .. type(values) .. ")", 2)
   end
   local bytes = {}
+  if values[#self.partitionKey + 1] ~= nil then
+    return nil, core.error("INVALID_ARGUMENT", ("%s.%s: the partition key has %d column(s), more values were given")
+      :format(self.keyspace, self.name, #self.partitionKey))
+  end
   for i, name in ipairs(self.partitionKey) do
     local column, value = self.columns[name], values[i]
     if value == nil then value = values[name] end
@@ -49,7 +53,10 @@ function Table:routingKey(values)
       return nil, core.error("UNSUPPORTED", ("%s.%s: '%s' is a %s, whose keys are not composed here"):format(
         self.keyspace, self.name, name, column.type))
     end
-    if not encoded then return nil, err end
+    if not encoded then
+      return nil, core.error(err.code, ("%s.%s: '%s' of the partition key, %s"):format(self.keyspace, self.name, name,
+        err.message))
+    end
     bytes[i] = encoded
   end
   return compose(bytes)

@@ -147,7 +147,10 @@ describe("pool:schema()", function()
     assert.equal("\0\4\0\0\0\1\0\0\1a\0", tables.t:routingKey { 1, "a" })
     assert.equal("\0\4\0\0\0\1\0\0\1a\0", tables.t:routingKey { k2 = "a", k1 = 1 })
     for _, case in ipairs { { tables.t, { 1 }, "INVALID_ARGUMENT", "'k2' of the partition key is missing" },
-      { tables.t, { 1, 2 }, "TYPE_MISMATCH", "got number" }, { tables.typed, { {} }, "UNSUPPORTED", "frozen<addr>" },
+      { tables.t, { 1, 2 }, "TYPE_MISMATCH", "ks.t: 'k2' of the partition key, text: got number" },
+      { tables.one, { 5, 6 }, "INVALID_ARGUMENT", "ks.one: the partition key has 1 column(s), more values were given" },
+      { tables.t, { 1, "a", "b" }, "INVALID_ARGUMENT", "more values were given" },
+      { tables.typed, { {} }, "UNSUPPORTED", "frozen<addr>" },
       { tables.t, { 1, ("x"):rep(70000) }, "TOO_BIG", "65535" } } do
       local key, err = case[1]:routingKey(case[2])
       assert.is_nil(key)

@@ -221,6 +221,8 @@ static int bind(lua_State *L, struct mp_codec *codec, const struct entry *entry,
 		return MP_ECLOSED;
 	if (statement == NULL) {
 		member->cql = entry->cql;
+		if (entry->cql.len == 0)
+			return mp_codec_fail(codec, MP_EINVAL, "it is an empty text");
 		int rc = mp_lua_bind_untyped(L, parameters, entry->cql, codec, member);
 		return rc == 0 && member->named_values
 		           ? mp_codec_fail(codec, MP_EINVAL,
@@ -261,6 +263,8 @@ static int add(lua_State *L, struct mp_lua_op *op, struct mp_lua_pool *pool, int
 		rc = mp_batch_add(mp_lua_op_request(op), member);
 	if (rc == MP_ETOOBIG)
 		rc = too_big(codec);
+	if (rc != 0 && codec->why[0] == '\0')
+		rc = mp_codec_fail(codec, rc, "%s", mp_err_text(rc));
 	if (rc != 0)
 		rc = mp_codec_within(codec, rc, "statement %d", number);
 	lua_settop(L, top);

@@ -68,7 +68,7 @@ static int prepare_first(lua_State *L, struct mp_lua_pool *pool, struct mp_str c
 	int rc = mp_lua_op_prepare(pool, cql, keyspace, options->request.timeout_ms, &prepared);
 	if (rc == 0)
 		return execute(L, pool, prepared, (struct mp_str){NULL, 0}, options);
-	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+	return rc == 1 ? mp_runtime_yield(pool->runtime) : mp_lua_fail(L, rc, "%s", mp_lua_op_why(rc, cql));
 }
 
 // Whether its requests can be direct ones now.
@@ -171,7 +171,7 @@ int mp_core_prepare(lua_State *L)
 	if (rc == 1)
 		return mp_runtime_yield(pool->runtime);
 	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+		return mp_lua_fail(L, rc, "%s", mp_lua_op_why(rc, cql));
 	mp_lua_push_statement(L, pool, prepared);
 	return 1;
 }
@@ -200,7 +200,7 @@ int mp_core_prepare_first(lua_State *L)
 	if (rc == 1)
 		return mp_runtime_yield(pool->runtime);
 	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
+		return mp_lua_fail(L, rc, "%s", mp_lua_op_why(rc, cql));
 	mp_lua_push_statement(L, pool, prepared);
 	lua_pushnumber(L, 0);
 	return 2;

@@ -255,8 +255,12 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 {
 	struct mp_request *request = op->request;
 	struct mp_codec *codec = &op->pool->codec;
-	if (prepared != NULL)
+	if (prepared != NULL) {
 		mp_request_use(request, prepared);
+	} else if (cql.len == 0) {
+		*why = mp_lua_op_why(MP_EINVAL, cql);
+		return MP_EINVAL;
+	}
 	int rc = mp_lua_op_fill(op, cql, options, why);
 	if (rc == 0 && MP_UNLIKELY(options->payload))
 		rc = mp_lua_options_add_payload(L, request);
@@ -273,6 +277,11 @@ static int fill(lua_State *L, struct mp_lua_op *op, struct mp_prepared *prepared
 	if (rc != 0 && codec->why[0] != '\0')
 		*why = codec->why;
 	return rc;
+}
+
+const char *mp_lua_op_why(int rc, struct mp_str cql)
+{
+	return rc == MP_EINVAL && cql.len == 0 ? "the statement is an empty text" : mp_err_text(rc);
 }
 
 static bool cancel(void *op)

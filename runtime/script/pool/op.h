@@ -27,4 +27,6 @@ bool mp_lua_op_send(lua_State *L, struct mp_lua_op *op, int rc, const char *why,
 // 0: *prepared is there. 1: the running coroutine was registered, yield. Otherwise MP_E*.
 int mp_lua_op_prepare(struct mp_lua_pool *pool, struct mp_str cql, struct mp_str keyspace,
                       uint32_t timeout_ms, struct mp_prepared **prepared) MP_MUST_CHECK;
+// What is to be said of MP_E* for a request of that text.
+const char *mp_lua_op_why(int rc, struct mp_str cql);
 void mp_lua_op_give(struct mp_lua_op *op); // it is over, with its request

@@ -52,6 +52,28 @@ describe("a pool", function()
     assert.same({ 3, 9, 0 }, sent)
   end)
 
+  it_in("is asked nothing by an empty text, and says so, wherever it stands", function(world)
+    local pool = world:pool()
+    local before = world.cluster:requests()
+    for _, ask in ipairs {
+      function() return pool:execute "" end, function() return pool:execute("", { 1 }) end,
+      function() return pool:execute("", { a = 1 }, { prepare = false }) end, function() return pool:prepare "" end,
+      function() return pool:execute("", nil, { prepare = true }) end, function() return pool:run "" end,
+      function() return pool:executeAsync(""):wait() end, function() return pool:executeAsync("", { 1 }):wait() end,
+      function() return pool:batch { "" } end, function() return pool:batchAsync({ { "" } }):wait() end,
+      function() return pool:batch { { "", { 1 } } } end,
+      function() return nil, select(2, pcall(pool:rows(""))) end,
+    } do
+      local result, err = ask()
+      assert.is_nil(result)
+      assert.equal("INVALID_ARGUMENT", err.code)
+      assert.matches("empty text", tostring(err), 1, true)
+      assert.is_false(err.maybeApplied)
+    end
+    assert.equal(before, world.cluster:requests())
+    assert(pool:execute "SELECT key FROM system.local")
+  end)
+
   it_in("is the same engine by both names", function(world)
     local pool = moonpool.AdvancedConnectionPool(world:configuration())
     assert.is_true(pool:initialize())
