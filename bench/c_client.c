@@ -190,13 +190,16 @@ static void open_session(struct client *client)
 		snprintf(paths, sizeof(paths), ", policyPath = { '%s' }", policies);
 	if (ca != NULL && strpbrk(ca, "'\\\n") == NULL)
 		snprintf(tls, sizeof(tls), ", tls = { ca = '%s' }", ca);
+	// All of them in flight: none waits for room.
+	unsigned room = client->options.outstanding > 1024 ? client->options.outstanding : 1024;
 	snprintf(config, sizeof(config),
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"
-	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 } },"
+	         " pooling = { coreConnectionsPerHost = { ['0'] = 1 }, maxConnectionsPerHost = { ['0'] = 1 },"
+	         " maxRequestsPerConnection = %u },"
 	         " loadBalancing = { policy = 'TokenAwarePolicy' }, logging = { level = 'warn' },"
 	         " busyPollUs = %u%s%s }",
-	         client->options.port, client->options.version, client->options.busy_poll_us, paths, tls);
+	         client->options.port, client->options.version, room, client->options.busy_poll_us, paths, tls);
 	client->session = moonpool_session_from_text(client->loop, config, "c_client", message, sizeof(message));
 	if (client->session == NULL)
 		die("the configuration", message);
