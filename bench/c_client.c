@@ -191,7 +191,7 @@ static void open_session(struct client *client)
 	if (ca != NULL && strpbrk(ca, "'\\\n") == NULL)
 		snprintf(tls, sizeof(tls), ", tls = { ca = '%s' }", ca);
 	// All of them in flight: none waits for room.
-	unsigned room = client->options.outstanding > 1024 ? client->options.outstanding : 1024;
+	unsigned room = client->options.outstanding > 2048 ? client->options.outstanding : 2048;
 	snprintf(config, sizeof(config),
 	         "return { contactPoints = { '127.0.0.1' }, port = %u, localDataCenter = 'datacenter1',"
 	         " keyspace = 'bench', protocolVersion = %u,"

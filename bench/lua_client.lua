@@ -74,7 +74,7 @@ local pool = moonpool.ConnectionPool {
   keyspace = "bench",
   protocolVersion = options.protocol,
   pooling = { coreConnectionsPerHost = { ["0"] = 1 }, maxConnectionsPerHost = { ["0"] = 1 },
-    maxRequestsPerConnection = math.max(1024, options.outstanding) }, -- all of them in flight: none waits for room
+    maxRequestsPerConnection = math.max(2048, options.outstanding) }, -- all of them in flight: none waits for room
   loadBalancing = { policy = "TokenAwarePolicy" },
   tls = options.tls and { ca = options.tls } or nil,
   busyPollUs = options.busypoll,
