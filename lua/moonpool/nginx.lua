@@ -39,7 +39,7 @@ function nginx.adopt(core, open)
       if not brings then return take(first) end
       local made, cost, v1, v2, v3, v4, v5, v6, v7, v8 = take(first)
       if made == nil or type(cost) ~= "number" then return made, cost, v1 end -- an answer, or what was prepared for it
-      return made(cost, v1, v2, v3, v4, v5, v6, v7, v8)
+      return made(cost, v1, v2, v3, v4, v5, v6, v7, v8), nil -- compiled code cannot go on behind a tail call
     end
   end
   for name, why in pairs(BLOCKS) do

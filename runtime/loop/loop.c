@@ -152,6 +152,23 @@ void mp_loop_unstamp(struct mp_loop *loop)
 	loop->stamped = false;
 }
 
+bool mp_loop_enter_moment(struct mp_loop *loop)
+{
+	if (loop->stamped)
+		return false;
+	mp_loop_stamp(loop);
+	loop->momentary = true;
+	return true;
+}
+
+void mp_loop_leave_moment(struct mp_loop *loop, bool entered)
+{
+	if (!entered)
+		return;
+	loop->momentary = false;
+	mp_loop_unstamp(loop);
+}
+
 uint64_t mp_loop_now_ns(struct mp_loop *loop)
 {
 	return loop->stamped ? loop->now_ns : loop->ops->clock_ns(loop);

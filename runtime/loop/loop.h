@@ -87,7 +87,11 @@ struct mp_beat *mp_loop_beat(struct mp_loop *loop); // what its thread is in jus
 uint64_t mp_loop_now_ns(struct mp_loop *loop); // monotonic, stamped at the start of this turn (outside: read)
 uint64_t mp_loop_clock_ns(struct mp_loop *loop); // monotonic, read now
 uint64_t mp_loop_now_ms(struct mp_loop *loop);   // mp_loop_now_ns / 1e6
-uint64_t mp_loop_wall_us(struct mp_loop *loop);  // microseconds since 1970; may jump
+// Between these two it is one moment, as in a turn: for a short piece of work that may be done outside of one and asks
+// for the time again and again. `entered` is what the first one gave.
+bool mp_loop_enter_moment(struct mp_loop *loop) MP_MUST_CHECK;
+void mp_loop_leave_moment(struct mp_loop *loop, bool entered);
+uint64_t mp_loop_wall_us(struct mp_loop *loop); // microseconds since 1970; may jump
 
 // A timer in its owner's storage; fires once for each start. Equal deadlines fire in the order of their
 // start. When the loop wakes very late (the machine was suspended), sockets are read before timers fire.

@@ -74,6 +74,7 @@ struct mp_loop {
 	uint32_t process; // mp_fork_generation() of the one that made it
 	uint64_t now_ns;  // the stamp of this turn, when `stamped`
 	bool stamped;     // inside a turn
+	bool momentary;   // or only in a moment outside of one
 	bool running;     // inside mp_loop_run
 	bool stopping;    // mp_loop_stop was called
 	bool in_tasks;

@@ -356,6 +356,13 @@ describe("the libuv loop on a uv loop of its host", function()
     run(RUN_DEFAULT)
     local first = C.mp_loop_now_ns(loop.handle)
     local later = first
+    local entered = C.mp_loop_enter_moment(loop.handle) -- where it stands still
+    local moment = C.mp_loop_now_ns(loop.handle)
+    while C.mp_loop_clock_ns(loop.handle) == moment do end -- luacheck: ignore 542
+    assert.is_false(C.mp_loop_enter_moment(loop.handle))
+    C.mp_loop_leave_moment(loop.handle, false)
+    assert.is_true(C.mp_loop_now_ns(loop.handle) == moment)
+    C.mp_loop_leave_moment(loop.handle, entered)
     for _ = 1, 1000 do later = C.mp_loop_now_ns(loop.handle) end
     assert.is_true(later > first)
   end)

@@ -424,11 +424,8 @@ MP_INLINE void started(struct mp_request *request, int rc)
 		mp_speculation_begin(request);
 }
 
-int mp_request_submit(struct mp_request *request)
+MP_INLINE int submit(struct mp_request *request)
 {
-	int rc = check(request);
-	if (MP_UNLIKELY(rc != 0))
-		return rc;
 	struct mp_session *session = request->session;
 	classify(request);
 	reset_state(request);
@@ -442,7 +439,7 @@ int mp_request_submit(struct mp_request *request)
 		count_in(request);
 		return 0;
 	}
-	rc = start(request);
+	int rc = start(request);
 	if (rc == MP_EBUSY || rc == MP_ENOMEM) {
 		if (MP_UNLIKELY(session->journals))
 			mp_journal_refused(request, rc);
@@ -452,6 +449,18 @@ int mp_request_submit(struct mp_request *request)
 	count_in(request);
 	started(request, rc);
 	return 0;
+}
+
+int mp_request_submit(struct mp_request *request)
+{
+	int rc = check(request);
+	if (MP_UNLIKELY(rc != 0))
+		return rc;
+	struct mp_loop *loop = request->session->loop;
+	bool entered = mp_loop_enter_moment(loop); // a host program submits outside of turns
+	rc = submit(request);
+	mp_loop_leave_moment(loop, entered);
+	return rc;
 }
 
 void mp_request_start_alone(struct mp_request *request)
