@@ -227,6 +227,33 @@ struct moonpool_shadow {
 };
 // NULL with MOONPOOL_NOT_FOUND: no shadow is asked.
 MOONPOOL_API const struct moonpool_shadow *moonpool_session_shadow(struct moonpool_session *session);
+// What the balance policy plans now for such a request, which is not sent. Valid until the loop turns, or the next one.
+// Before the session is connected NULL with MOONPOOL_CLOSED. Replicas in a keyspace are known a moment after the first
+// request or question that names it.
+struct moonpool_question {
+	const char *keyspace, *tag; // NULL: the session's; none
+	const void *routing_key;    // as of moonpool_request_set_routing_key(); NULL: it is not known
+	size_t routing_key_len;
+	enum moonpool_consistency consistency;
+	bool is_read, is_lwt, is_idempotent;
+};
+struct moonpool_planned_host {
+	const char *address, *datacenter, *rack;
+	const char *why; // the step of the plan that gives it: "replicas in datacentre ..."
+	bool is_replica, is_local;
+	uint32_t in_flight;
+	double latency_ms; // mean of late; 0: nothing is known
+	double weight;
+};
+struct moonpool_plan {
+	bool is_refused;                           // the policy wants no host
+	bool is_fallback;                          // it failed, and the default has planned
+	bool has_replicas;                         // those of the key are known
+	const struct moonpool_planned_host *hosts; // in the order in which they would be asked
+	size_t host_count;
+};
+MOONPOOL_API const struct moonpool_plan *moonpool_session_explain(struct moonpool_session *session,
+                                                                  const struct moonpool_question *question);
 // Another policy from the next request on, by its name or path, whatever the configuration says. `options`: the text of
 // a Lua table of its options, NULL: none. `policy` NULL: the one of the configuration again. MOONPOOL_POLICY_ERROR:
 // moonpool_last_message() and `message` (may be NULL; cut to `size`) say why not, and the one before goes on.

@@ -59,6 +59,7 @@ struct mp_api_session {
 	const char *shown_tags[MP_MARKS_MAX];        // of it
 	struct mp_api_connection *shown_connections; // connection.c
 	uint32_t shown_connection_count;
+	struct mp_api_plan *shown_plan; // explain.c
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
 	struct moonpool_canary shown_canary;
@@ -187,6 +188,9 @@ int mp_api_contact(struct mp_api_session *session, const char *name, uint16_t po
 
 // ---- connection.c
 void mp_api_connections_drop(struct mp_api_session *session); // those that are shown
+
+// ---- explain.c
+void mp_api_plan_drop(struct mp_api_session *session); // the one that is shown
 
 // ---- event.c
 void mp_api_events_listen(struct mp_api_session *session);

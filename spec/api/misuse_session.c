@@ -21,6 +21,8 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_session_hosts(bad), 0, why);
 	NONE(moonpool_session_host(bad, 0), code, why);
 	IS(moonpool_session_connections(bad), code, why);
+	struct moonpool_question question = {.consistency = MOONPOOL_ONE};
+	NONE(moonpool_session_explain(bad, &question), code, why);
 	NONE(moonpool_session_connection(bad, 0), code, why);
 	NONE(moonpool_session_metrics(bad), code, why);
 	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
@@ -127,6 +129,17 @@ static void figures(void)
 	     "schema_part");
 }
 
+static void questions(void)
+{
+	struct moonpool_question question = {.consistency = (enum moonpool_consistency)11};
+	NONE(moonpool_session_explain(session, NULL), INVALID, "the question is NULL");
+	NONE(moonpool_session_explain(session, &question), INVALID, "enum moonpool_consistency");
+	question.consistency = (enum moonpool_consistency) - 1;
+	NONE(moonpool_session_explain(session, &question), INVALID, "enum moonpool_consistency");
+	question = (struct moonpool_question){.routing_key_len = 1};
+	NONE(moonpool_session_explain(session, &question), INVALID, "a routing key");
+}
+
 static void policies(void)
 {
 	enum moonpool_policy_kind none = (enum moonpool_policy_kind)6, less = (enum moonpool_policy_kind) - 1;
@@ -157,4 +170,5 @@ void session_misuse(void)
 	waits();
 	figures();
 	policies();
+	questions();
 }

@@ -31,6 +31,16 @@ static void look(struct moonpool_session *session)
 		       strlen(host->reason));
 	for (size_t i = 0; host != NULL && i < host->tag_count; i++)
 		(void)strlen(host->tags[i]);
+	struct moonpool_question question = {
+		.keyspace = below(2) == 0 ? "app" : odd_text(),
+		.tag = odd_text(),
+		.routing_key = below(2) == 0 ? NULL : "key",
+		.routing_key_len = below(4),
+		.consistency = (enum moonpool_consistency)((int)below(13) - 1),
+	};
+	const struct moonpool_plan *plan = moonpool_session_explain(session, &question);
+	for (size_t i = 0; plan != NULL && i < plan->host_count; i++)
+		(void)(strlen(plan->hosts[i].address) + strlen(plan->hosts[i].why));
 	const struct moonpool_connection *connection = NULL;
 	if (below(2) == 0 || got("connections", moonpool_session_connections(session)) >= 0)
 		connection = moonpool_session_connection(session, below(4));

@@ -264,6 +264,50 @@ describe("figures of the C API", function()
   end)
 end)
 
+describe("a question of the C API", function()
+  local function asked(session, fields)
+    local question = ffi.new "struct moonpool_question"
+    for key, value in pairs(fields) do question[key] = value end
+    local plan = C.moonpool_session_explain(session, question)
+    assert(plan ~= nil, ffi.string(C.moonpool_last_message()))
+    local hosts = {}
+    for i = 0, tonumber(plan.host_count) - 1 do hosts[i + 1] = plan.hosts[i] end
+    return hosts, plan
+  end
+
+  on_cluster("is answered by what the policy plans now", function(env, folder)
+    env.cluster:schema "CREATE KEYSPACE one WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+    local session = assert(env:open())
+    local early = ffi.new "struct moonpool_question"
+    assert.is_true(C.moonpool_session_explain(session, early) == nil)
+    assert.equal(C.MOONPOOL_CLOSED, C.moonpool_last_code())
+    assert.is_nil(env:connect(session))
+    env:wait("up", function() return status(env, session, 2) == "up" and status(env, session, 3) == "up" end)
+    local level = { consistency = C.MOONPOOL_LOCAL_QUORUM, is_read = true }
+    local hosts, plan = asked(session, level)
+    assert.same({ 3, false, false, false }, { #hosts, plan.is_refused, plan.is_fallback, plan.has_replicas })
+    for id = 1, 8 do
+      local key = "\0\0\0" .. string.char(id)
+      level.routing_key, level.routing_key_len, level.keyspace = ffi.cast("const char *", key), 4, "one"
+      -- The keyspace is looked up when it is named first.
+      env:wait("replicas", function() return select(2, asked(session, level)).has_replicas end)
+      hosts, plan = asked(session, level)
+      assert.same({ 3, true }, { #hosts, plan.has_replicas })
+      assert.equal(("127.0.0.%d:%d"):format(env.cluster:replicas("one", key)[1], env.port),
+        ffi.string(hosts[1].address))
+      assert.same({ true, false, true }, { hosts[1].is_replica, hosts[2].is_replica, hosts[1].is_local })
+      assert.matches("replicas", ffi.string(hosts[1].why))
+      assert.equal("datacenter1", ffi.string(hosts[1].datacenter))
+    end
+    policies.write(folder .. "/none.lua", [[return balance { name = "None", plan = function(plan) plan:refuse() end }]])
+    assert.equal(0, C.moonpool_session_use_policy(session, C.MOONPOOL_POLICY_BALANCE, folder .. "/none.lua", nil, nil,
+      0))
+    hosts, plan = asked(session, level)
+    assert.same({ 0, true, false }, { #hosts, plan.is_refused, plan.is_fallback })
+    env:close(session)
+  end)
+end)
+
 describe("the decision log of the C API", function()
   on_cluster("gives its last lines", function(env)
     local session = connected(env, (env.config:gsub("keyspace", "decisionLog = { sample = 1 }, keyspace")))

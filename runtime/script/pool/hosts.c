@@ -181,13 +181,8 @@ static void push_place(lua_State *L, struct mp_session *session, const struct mp
 	char text[256];
 	const struct mp_host *host = mp_session_host_slot(session, slot);
 	const struct mp_host_view *view = &mp_session_view(session)->hosts[slot];
-	uint32_t count = 0;
-	const uint16_t *replicas = NULL;
-	if (plan->has_token && plan->placement != NULL)
-		replicas = mp_placement_find(plan->placement, plan->token, &count);
-	bool is_replica = false;
-	for (uint32_t i = 0; replicas != NULL && i < count; i++)
-		is_replica = is_replica || replicas[i] == slot;
+	bool is_replica =
+		plan->has_token && plan->placement != NULL && mp_placement_has(plan->placement, plan->token, slot);
 	lua_createtable(L, 0, 10);
 	lua_pushstring(L, host != NULL ? host->addr_text : "?");
 	lua_setfield(L, -2, "host");
