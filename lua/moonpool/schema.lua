@@ -265,7 +265,7 @@ function schema.get(pool, name)
   local kept = state.schema or watch(pool, state)
   local reading = kept.reading
   if not reading then
-    reading = async.spawn(function()
+    reading = async.detach(function() -- who asked first may end before the others
       local seen, err = refresh(pool, kept)
       if not seen then seen, err = refresh(pool, kept) end -- of another node, if that one went meanwhile
       return seen, err

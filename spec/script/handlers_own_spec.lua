@@ -56,6 +56,27 @@ describe("a handlers file", function()
     moonpool.sleep(10)
   end
 
+  it_in("ends nothing that others wait for, too: a schema that it asked for first", function(world)
+    world.sim:latency(50)
+    _G.say = function() return true end -- luacheck: ignore
+    local pool = pool_with(world, "moonpool.spawn(function() while say 'wait?' do moonpool.sleep(5) end " ..
+      "say(pool:schema()) end)")
+    _G.say = function(what) -- luacheck: ignore
+      if what ~= "wait?" then say(what) end
+    end
+    moonpool.sleep(50)
+    local ours = world:spawn(function() return pool:schema() end)
+    change(world, "")
+    local seen, err = ours:wait()
+    assert.is_nil(err)
+    assert.is_truthy(seen.keyspaces.ks)
+    assert.equal(0, count "table") -- the file's own
+    -- It is kept by events all the same, whoever asked first.
+    world:schema "CREATE TABLE ks.later (id int PRIMARY KEY)"
+    moonpool.sleep(3000)
+    assert.is_truthy(assert(pool:schema "ks").tables.later)
+  end)
+
   it_in("ends the coroutines that it began while it was loaded", function(world)
     local pool = pool_with(world, "moonpool.spawn(function() while true do say 'tick' moonpool.sleep(100) end end)")
     moonpool.sleep(1000)
