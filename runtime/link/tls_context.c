@@ -132,7 +132,7 @@ static bool load_key(SSL_CTX *ssl, const char *path, const char *pass_phrase)
 	return done;
 }
 
-// False: `why` names the file and the cause.
+// False: `why` names the file and the cause. The system's authorities are a hundred and more, for who believes them.
 static bool load_files(SSL_CTX *ssl, const struct mp_tls_options *options, char *why, size_t size)
 {
 	const char *key = options->key != NULL ? options->key : options->cert;
@@ -143,7 +143,7 @@ static bool load_files(SSL_CTX *ssl, const struct mp_tls_options *options, char 
 			return false;
 	if (options->ca != NULL && SSL_CTX_load_verify_file(ssl, options->ca) != 1)
 		bad = options->ca;
-	else if (options->ca == NULL && SSL_CTX_set_default_verify_paths(ssl) != 1)
+	else if (options->ca == NULL && !options->unverified && SSL_CTX_set_default_verify_paths(ssl) != 1)
 		bad = "the system's authorities";
 	else if (options->crl != NULL && !load_crl(ssl, options->crl))
 		bad = options->crl;

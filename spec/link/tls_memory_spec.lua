@@ -41,6 +41,7 @@ describe("TLS", function()
       C.spec_openssl_fail_at(0)
       assert(context(options))
       local total, failed = tonumber(C.spec_openssl_count()), 0
+      assert.is_true(not options.unverified or total < 2000, total) -- the system's authorities take 226,000
       for nth = 1, total, every(total, 12) do
         C.spec_openssl_fail_at(nth)
         local made, why = context(options)
