@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Statements that nodes forget or refuse.
 local blocks = require("spec.support.bytes").blocks
+local core = require "moonpool.core_loader"
 local moonpool = require "moonpool"
 local support = require "spec.support.world"
 local it = support.inside(it)
@@ -121,6 +122,25 @@ describe("prepared:", function()
     ask(1600)
     assert.is_true(blocks() - before < 200, blocks() - before .. " blocks more for 1600 texts")
     assert(pool:execute(held, { 1 })) -- what the program holds is nobody's to forget
+  end)
+
+  it("S4 what nodes say of columns takes a bounded memory, too", { nodes = 1, rf = 1 }, function(world)
+    tables(world)
+    local pool = world:pool { protocolVersion = 4, requestTimeout = 60000, attemptTimeout = 60000 }
+    -- PREPARED, without parameters, and two columns of a type of 160 kB that takes 3 MiB.
+    local tuple = "\0\49\156\64" .. ("\0\32\0\9"):rep(40000)
+    local columns = "\0\0\0\1\0\0\0\2\0\2ks\0\1t\0\1a" .. tuple .. "\0\1b" .. tuple
+    for i = 1, 26 do
+      local body = "\0\0\0\4\0\2id" .. ("\0"):rep(12) .. columns
+      local length = string.char(0, math.floor(#body / 65536), math.floor(#body / 256) % 256, #body % 256)
+      local rule = world.cluster:rule { opcode = "PREPARE", raw = "\132\0\0\0\8" .. length .. body, times = 1 }
+      assert.equal(2, #assert(pool:prepare("SELECT a, b FROM t WHERE k = " .. i)).columns)
+      rule:remove()
+      collectgarbage()
+    end
+    local kept = core.preparedTexts(pool)
+    assert.is_true(#kept >= 10 and #kept < 26, #kept)
+    for i, text in ipairs(kept) do assert.equal("SELECT a, b FROM t WHERE k = " .. 26 - #kept + i, text[1]) end
   end)
 
   it("INV7 a text with parameters keeps one deadline over PREPARE and EXECUTE", function(world)

@@ -6,7 +6,8 @@
 #include "cluster/session.h"
 #include "cluster/topology/query.h"
 
-#define MP_SCHEMA_CHANGES 16 // the last ones are remembered
+#define MP_SCHEMA_CHANGES     16           // the last ones are remembered
+#define MP_PREPARED_BYTES_MAX (128u << 20) // of those that are cached; a single one may have more
 
 struct mp_schema_change {
 	uint64_t hash; // of keyspace and table
@@ -19,6 +20,7 @@ struct mp_prepares {
 	uint32_t bucket_count;   // a power of two
 	struct mp_list live;     // of struct mp_prepared_entry: cached, or held by somebody
 	struct mp_list lru;      // those that are cached, the least recently used first
+	size_t bytes;            // that these have
 	struct mp_schema_change changes[MP_SCHEMA_CHANGES];
 	struct mp_list flights; // struct mp_prepare_flight
 	bool fails;             // the flights end with MP_ECLOSED in this turn's chores
@@ -31,6 +33,7 @@ struct mp_prepared_entry {
 	struct mp_list_node bucket;
 	struct mp_list_node live; // linked: in its bucket, too
 	struct mp_list_node lru;  // linked: cached
+	size_t bytes;             // of it in the cache's
 };
 
 int mp_prepares_init(struct mp_prepares *prepares, struct mp_session *session) MP_MUST_CHECK;
@@ -45,7 +48,7 @@ uint64_t mp_prepared_hash(struct mp_str cql, struct mp_str keyspace);
 struct mp_prepared *mp_prepares_known(struct mp_prepares *prepares, struct mp_str cql,
                                       struct mp_str keyspace); // also if it is not cached
 struct mp_prepared *mp_prepares_find(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace);
-void mp_prepares_trim(struct mp_prepares *prepares); // to what the configuration allows
+void mp_prepares_trim(struct mp_prepares *prepares); // to what the configuration and the bytes allow
 // A statement from the answer to PREPARE, which was sent at `asked_ns`: the one that is known, renewed, or a new one.
 // In the cache, which holds it. NULL: out of memory.
 struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str cql, struct mp_str keyspace,

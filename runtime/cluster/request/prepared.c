@@ -3,7 +3,7 @@
 // statement lives on as long as somebody holds it.
 //
 // Invariants: a statement is in `live` and in its bucket as long as it lives, so that one text is one object for all
-// who hold it; the cache holds one reference of every entry that is linked in `lru`.
+// who hold it; the cache holds one reference of every entry that is linked in `lru`, and `bytes` is the sum of theirs.
 #include <string.h>
 
 #include "base/mem.h"
@@ -43,6 +43,19 @@ static void leave(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
 	mp_list_remove(bucket_of(prepares, entry->hash), &entry->bucket);
 }
 
+static size_t bytes_of(const struct mp_prepared *prepared)
+{
+	size_t bytes = sizeof(struct mp_prepared_entry) + prepared->cql.len;
+	bytes += prepared->params != NULL ? prepared->params->arena.total_bytes : 0;
+	return bytes + (prepared->result != NULL ? prepared->result->arena.total_bytes : 0);
+}
+
+static void weigh(struct mp_prepares *prepares, struct mp_prepared_entry *entry, size_t bytes)
+{
+	prepares->bytes = prepares->bytes - entry->bytes + bytes;
+	entry->bytes = bytes;
+}
+
 // The last to go from the cache.
 static void use(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
 {
@@ -51,11 +64,13 @@ static void use(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
 	else
 		mp_prepared_ref(&entry->pub);
 	mp_list_push_back(&prepares->lru, &entry->lru);
+	weigh(prepares, entry, bytes_of(&entry->pub));
 }
 
 static void drop(struct mp_prepares *prepares, struct mp_prepared_entry *entry)
 {
 	mp_list_remove(&prepares->lru, &entry->lru);
+	weigh(prepares, entry, 0);
 	mp_prepared_unref(&entry->pub);
 }
 
@@ -166,6 +181,11 @@ void mp_prepared_set_result(struct mp_prepared *prepared, struct mp_str metadata
 	struct mp_metadata *old = prepared->result;
 	prepared->result = mp_metadata_ref(result);
 	mp_metadata_unref(old);
+	struct mp_prepared_entry *entry = (struct mp_prepared_entry *)prepared;
+	if (prepared->session == NULL || !mp_list_node_linked(&entry->lru))
+		return;
+	use(&prepared->session->prepares, entry); // so that another one goes if it has become large
+	mp_prepares_trim(&prepared->session->prepares);
 }
 
 static enum mp_markers markers_of(const struct mp_metadata *params)
@@ -260,6 +280,7 @@ struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str 
 		entry->hash = hash;
 		enter(prepares, entry);
 		mp_list_push_back(&prepares->lru, &entry->lru); // which takes the first reference
+		weigh(prepares, entry, bytes_of(&entry->pub));
 		mp_prepared_begin(&entry->pub, asked_ns);
 	}
 	mp_prepares_trim(prepares);
@@ -269,6 +290,6 @@ struct mp_prepared *mp_prepares_add(struct mp_prepares *prepares, struct mp_str 
 void mp_prepares_trim(struct mp_prepares *prepares)
 {
 	size_t max = prepares->session->config.prepared_max > 0 ? prepares->session->config.prepared_max : 1;
-	while (prepares->lru.count > max)
+	while (prepares->lru.count > max || (prepares->bytes > MP_PREPARED_BYTES_MAX && prepares->lru.count > 1))
 		drop(prepares, oldest(prepares));
 }
