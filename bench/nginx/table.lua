@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The lines of bench/nginx/run as a table: medians, and ratios of the same round, so that a slow moment of the machine
 -- counts for both.
-local PER_REQUEST = { moonpool10 = 10, cosocket10 = 10 }
-local WAYS = { "empty", "say", "moonpool", "moonpool10", "cosocket", "cosocket10" }
+local PER_REQUEST = { wait10 = 10, moonpool10 = 10, cosocket10 = 10 }
+local WAYS = { "empty", "say", "wait", "wait10", "moonpool", "moonpool10", "cosocket", "cosocket10" }
 
 local measured, widths, rounds = {}, {}, 0 -- [width][way][round] = { rate, cpu_us }
 for line in io.lines(arg[1]) do
