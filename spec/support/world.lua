@@ -69,7 +69,7 @@ end
 -- A pool that is closed with the world; not connected.
 function World:newPool(extra)
   local configuration = self:configuration(extra)
-  local pool = moonpool.ConnectionPool(configuration)
+  local pool = assert(moonpool.ConnectionPool(configuration)) -- nil, err: it finds no memory
   self.pools[#self.pools + 1] = pool
   self.oracles:pool(pool, configuration)
   return pool
