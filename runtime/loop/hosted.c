@@ -37,6 +37,6 @@ void mp_loop_on_touch(struct mp_loop *loop, void (*fn)(void *data), void *data)
 
 void mp_loop_touch(struct mp_loop *loop)
 {
-	if (!loop->stamped || loop->momentary)
+	if (!loop->stamped)
 		loop->touched(loop->touched_data);
 }

@@ -154,24 +154,24 @@ void mp_loop_unstamp(struct mp_loop *loop)
 
 bool mp_loop_enter_moment(struct mp_loop *loop)
 {
-	if (loop->stamped)
+	if (loop->stamped || loop->momentary)
 		return false;
-	mp_loop_stamp(loop);
+	loop->moment_ns = loop->ops->clock_ns(loop);
 	loop->momentary = true;
 	return true;
 }
 
 void mp_loop_leave_moment(struct mp_loop *loop, bool entered)
 {
-	if (!entered)
-		return;
-	loop->momentary = false;
-	mp_loop_unstamp(loop);
+	if (entered)
+		loop->momentary = false;
 }
 
 uint64_t mp_loop_now_ns(struct mp_loop *loop)
 {
-	return loop->stamped ? loop->now_ns : loop->ops->clock_ns(loop);
+	if (loop->stamped)
+		return loop->now_ns;
+	return loop->momentary ? loop->moment_ns : loop->ops->clock_ns(loop);
 }
 
 uint64_t mp_loop_now_ms(struct mp_loop *loop)

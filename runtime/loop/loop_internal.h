@@ -71,12 +71,13 @@ struct mp_loop_ops {
 
 struct mp_loop {
 	const struct mp_loop_ops *ops;
-	uint32_t process; // mp_fork_generation() of the one that made it
-	uint64_t now_ns;  // the stamp of this turn, when `stamped`
-	bool stamped;     // inside a turn
-	bool momentary;   // or only in a moment outside of one
-	bool running;     // inside mp_loop_run
-	bool stopping;    // mp_loop_stop was called
+	uint32_t process;   // mp_fork_generation() of the one that made it
+	uint64_t now_ns;    // the stamp of this turn, when `stamped`
+	uint64_t moment_ns; // the time of a moment outside of a turn, when `momentary`
+	bool stamped;       // inside a turn
+	bool momentary;
+	bool running;  // inside mp_loop_run
+	bool stopping; // mp_loop_stop was called
 	bool in_tasks;
 	bool ran; // a callback ran since the body cleared this
 	size_t holds;
