@@ -378,7 +378,8 @@ MOONPOOL_API int moonpool_result_payload(const struct moonpool_result *result, u
 MOONPOOL_API int moonpool_result_next(const struct moonpool_result *result);
 
 // The values of the current row. 0, or MOONPOOL_NOT_FOUND for null, or MOONPOOL_TYPE_MISMATCH when the value does not
-// fit the C type without loss, or MOONPOOL_INVALID_ARGUMENT when there is no such column or no row.
+// fit the C type without loss, or MOONPOOL_INVALID_ARGUMENT when there is no such column or no row. A NaN has the bits
+// that the node sent: who keeps values of other types in a NaN's bits (LuaJIT, for one) takes his own NaN instead.
 MOONPOOL_API int moonpool_get_int32(const struct moonpool_result *result, uint32_t column, int32_t *value);
 MOONPOOL_API int moonpool_get_int64(const struct moonpool_result *result, uint32_t column, int64_t *value);
 MOONPOOL_API int moonpool_get_double(const struct moonpool_result *result, uint32_t column, double *value);
