@@ -135,12 +135,23 @@ struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const cha
 // Around each callback. False: this is a child of fork(), the callback is the parent's.
 bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
 void mp_api_leave(struct mp_api_loop *loop);
+// Which thread this is: the same as pthread_self() where the compiler knows it without a call, as every function of the
+// API asks.
+static inline uintptr_t mp_api_thread(void)
+{
+#if __has_builtin(__builtin_thread_pointer)
+	return (uintptr_t)__builtin_thread_pointer();
+#else
+	return (uintptr_t)pthread_self();
+#endif
+}
+
 // False, and noted: nothing may be called while another thread turns the loop, nor inside of the callback of the log.
 bool mp_api_may_not(struct mp_api_loop *loop, const char *function);
 static inline bool mp_api_may(struct mp_api_loop *loop, const char *function)
 {
 	uintptr_t turned_by = atomic_load_explicit(&loop->turned_by, memory_order_relaxed);
-	return MP_LIKELY((turned_by == 0 || turned_by == (uintptr_t)pthread_self()) && loop->telling == 0) ||
+	return MP_LIKELY((turned_by == 0 || turned_by == mp_api_thread()) && loop->telling == 0) ||
 	       mp_api_may_not(loop, function);
 }
 

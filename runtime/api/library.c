@@ -52,7 +52,7 @@ struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const cha
 bool mp_api_may_not(struct mp_api_loop *loop, const char *function)
 {
 	uintptr_t turned_by = atomic_load_explicit(&loop->turned_by, memory_order_relaxed);
-	if (turned_by != 0 && turned_by != (uintptr_t)pthread_self())
+	if (turned_by != 0 && turned_by != mp_api_thread())
 		mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT,
 		               "another thread turns the loop: only that one may call it and what was made from it");
 	else
@@ -64,7 +64,7 @@ bool mp_api_may_not(struct mp_api_loop *loop, const char *function)
 // Around a run or turn.
 static void turn_begins(struct mp_api_loop *loop)
 {
-	atomic_store_explicit(&loop->turned_by, (uintptr_t)pthread_self(), memory_order_relaxed);
+	atomic_store_explicit(&loop->turned_by, mp_api_thread(), memory_order_relaxed);
 }
 
 static void turn_ends(struct mp_api_loop *loop)

@@ -11,7 +11,7 @@ struct mp_arena {
 	uint8_t *end;
 	size_t total_bytes; // asked from mp_alloc so far
 	size_t used_bytes;  // of objects, each of a size that is a multiple of 8
-	size_t limit;       // of total_bytes, for what somebody else decides the size of; 0: none
+	uint32_t limit;     // of total_bytes, for what somebody else decides the size of; 0: none
 	bool full;          // an object was refused for it
 };
 
