@@ -441,6 +441,15 @@ function pool.from(source)
   return self
 end
 
+-- The same, connected; nil and an error when it cannot be.
+function pool.connected(source)
+  local self, err = pool.from(source)
+  local ok
+  if self then ok, err = self:connect() end
+  if not ok then return nil, err end
+  return self
+end
+
 -- From a table, the path of a Lua file that returns one, or what `moonpool run --config` named (pool.default); `level`
 -- is the caller's.
 function pool.new(input, level)

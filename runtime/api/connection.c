@@ -11,12 +11,6 @@ struct mp_api_connection {
 	char host[MP_ADDR_TEXT];
 };
 
-// Milliseconds of the loop as those since 1970.
-static uint64_t wall_ms(struct mp_loop *loop, uint64_t loop_ms)
-{
-	return mp_loop_wall_us(loop) / 1000 - (mp_loop_now_ms(loop) - loop_ms);
-}
-
 static void count(void *data, const struct mp_host *host, const struct mp_conn *conn)
 {
 	(void)host, (void)conn;
@@ -35,8 +29,8 @@ static void show(void *data, const struct mp_host *host, const struct mp_conn *c
 		.host = to->host,
 		.state = mp_conn_state_name(mp_conn_state(conn)),
 		.in_flight = mp_conn_in_flight(conn),
-		.created_ms = wall_ms(loop, mp_conn_created_ms(conn)),
-		.last_used_ms = used_ms != 0 ? wall_ms(loop, used_ms) : 0,
+		.created_ms = (uint64_t)mp_loop_wall_ms_of(loop, mp_conn_created_ms(conn)),
+		.last_used_ms = used_ms != 0 ? (uint64_t)mp_loop_wall_ms_of(loop, used_ms) : 0,
 	};
 }
 

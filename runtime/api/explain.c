@@ -50,15 +50,9 @@ static void put(struct mp_session *session, const struct moonpool_question *ques
 		request->tag = mp_session_tag_id(session, mp_str_of(question->tag));
 }
 
-static const char *text_of(const char *text)
-{
-	return text != NULL ? text : "";
-}
-
 // Walks the plan to its end.
 static void show(struct mp_session *session, struct mp_plan *plan, struct mp_api_plan *to, size_t capacity)
 {
-	bool has_replicas = plan->has_token && plan->placement != NULL;
 	uint8_t step = 0;
 	size_t count = 0;
 	for (uint8_t i = 0; i < plan->step_count; i++)
@@ -70,10 +64,10 @@ static void show(struct mp_session *session, struct mp_plan *plan, struct mp_api
 			continue;
 		to->hosts[count++] = (struct moonpool_planned_host){
 			.address = host->addr_text,
-			.datacenter = text_of(host->dc),
-			.rack = text_of(host->rack),
+			.datacenter = mp_api_shown(host->dc),
+			.rack = mp_api_shown(host->rack),
 			.why = to->steps[step],
-			.is_replica = has_replicas && mp_placement_has(plan->placement, plan->token, slot),
+			.is_replica = mp_plan_is_replica(plan, slot),
 			.is_local = view->isLocal,
 			.in_flight = view->inFlight,
 			.latency_ms = view->latencyUs / 1000.0,
@@ -82,7 +76,7 @@ static void show(struct mp_session *session, struct mp_plan *plan, struct mp_api
 	}
 	to->shown = (struct moonpool_plan){
 		.is_refused = plan->refused,
-		.has_replicas = has_replicas,
+		.has_replicas = mp_plan_has_replicas(plan),
 		.hosts = to->hosts,
 		.host_count = count,
 	};
@@ -105,14 +99,11 @@ const struct moonpool_plan *moonpool_session_explain(struct moonpool_session *ha
 	}
 	struct mp_request_view request;
 	struct mp_plan plan;
-	struct mp_session_stats before, after;
 	int64_t token;
 	put(of, question, &request, &token);
-	mp_session_stats(of, &before);
-	mp_session_plan(of, &request, token, &plan);
-	mp_session_stats(of, &after);
+	bool is_fallback = mp_session_plan(of, &request, token, &plan);
 	show(of, &plan, session->shown_plan, capacity);
-	session->shown_plan->shown.is_fallback = after.policy_fallbacks > before.policy_fallbacks;
+	session->shown_plan->shown.is_fallback = is_fallback;
 	return &session->shown_plan->shown;
 }
 

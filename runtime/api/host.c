@@ -7,11 +7,6 @@
 #include "cluster/plan/view.h"
 #include "cluster/steer.h"
 
-static const char *text_of(const char *text)
-{
-	return text != NULL ? text : "";
-}
-
 // ---- looking ----------------------------------------------------------------------------------------------
 
 uint32_t moonpool_session_hosts(const struct moonpool_session *handle)
@@ -38,9 +33,9 @@ static void show(struct mp_session *session, const struct mp_host *host, const c
 	mp_session_host_figures(session, host, &figures);
 	*shown = (struct moonpool_host){
 		.address = host->addr_text,
-		.datacenter = text_of(host->dc),
-		.rack = text_of(host->rack),
-		.release_version = text_of(host->release_version),
+		.datacenter = mp_api_shown(host->dc),
+		.rack = mp_api_shown(host->rack),
+		.release_version = mp_api_shown(host->release_version),
 		.status = mp_host_status(host),
 		.distance = mp_distance_name(host->distance),
 		.breaker = mp_breaker_state_name(host->breaker.state),
@@ -215,6 +210,6 @@ int moonpool_session_serve_from(struct moonpool_session *handle, const char *dat
 	struct mp_api_session *session = mp_api_open_session(handle, __func__);
 	if (session == NULL)
 		return moonpool_last_code();
-	int rc = mp_session_serve_from(session->engine.session, mp_str_of(text_of(datacenter)));
+	int rc = mp_session_serve_from(session->engine.session, mp_str_of(mp_api_shown(datacenter)));
 	return rc == 0 ? 0 : mp_api_refuse(__func__, rc, why_not_served(rc));
 }

@@ -135,6 +135,12 @@ struct mp_api_loop *mp_api_loop_of(const struct moonpool_loop *handle, const cha
 // Around each callback. False: this is a child of fork(), the callback is the parent's.
 bool mp_api_enter(struct mp_api_loop *loop) MP_MUST_CHECK;
 void mp_api_leave(struct mp_api_loop *loop);
+// What a program is shown of a text that is not known: an empty one.
+static inline const char *mp_api_shown(const char *text)
+{
+	return text != NULL ? text : "";
+}
+
 // Which thread this is: the same as pthread_self() where the compiler knows it without a call, as every function of the
 // API asks.
 static inline uintptr_t mp_api_thread(void)

@@ -21,7 +21,7 @@ static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t 
 		wait->addr_count = MP_ARRAY_LEN(wait->addrs);
 	for (size_t i = 0; i < wait->addr_count; i++)
 		wait->addrs[i] = addrs[i];
-	wait->deadline_ns = mp_loop_now_ns(wait->session->engine.loop) + wait->timeout_ms * UINT64_C(1000000);
+	mp_api_wait_from_now(wait);
 }
 
 static const struct mp_host *find(const struct mp_api_wait *wait)

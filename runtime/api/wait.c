@@ -71,12 +71,17 @@ struct mp_api_wait *mp_api_wait_new(struct mp_api_session *session,
 	return wait;
 }
 
+void mp_api_wait_from_now(struct mp_api_wait *wait)
+{
+	wait->deadline_ns = mp_loop_now_ns(wait->session->engine.loop) + wait->timeout_ms * UINT64_C(1000000);
+}
+
 int mp_api_wait_begin(struct mp_api_wait *wait, uint32_t timeout_ms,
                       bool (*is_over)(struct mp_api_wait *wait, bool is_late), const char *function)
 {
 	wait->look = is_over;
 	wait->timeout_ms = timeout_ms;
-	wait->deadline_ns = mp_loop_now_ns(wait->session->engine.loop) + timeout_ms * UINT64_C(1000000);
+	mp_api_wait_from_now(wait);
 	if (mp_timer_start_ms(&wait->again, 0) != 0) {
 		mp_api_wait_drop(wait);
 		return mp_api_refuse(function, MOONPOOL_NO_MEMORY, NULL);

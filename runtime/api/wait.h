@@ -47,5 +47,6 @@ void mp_api_wait_drop(struct mp_api_wait *wait); // instead of begin
 int mp_api_wait_begin(struct mp_api_wait *wait, uint32_t timeout_ms,
                       bool (*look)(struct mp_api_wait *wait, bool is_late),
                       const char *function) MP_MUST_CHECK;
+void mp_api_wait_from_now(struct mp_api_wait *wait); // its time begins once more
 // For a look: it ends with this error. True.
 bool mp_api_wait_fail(struct mp_api_wait *wait, int err, const char *format, ...) MP_PRINTF(3, 4);

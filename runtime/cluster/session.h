@@ -272,8 +272,9 @@ const char *mp_session_cluster_name(const struct mp_session *session);
 // A small number for a keyspace or a tag text, the same for the same text; 0 for empty or when the table is full.
 uint16_t mp_session_keyspace_id(struct mp_session *session, struct mp_str name);
 uint32_t mp_session_tag_id(struct mp_session *session, struct mp_str text);
-// The plan a request would get now (for explain and specs): fills `plan`, ready to walk.
-void mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
+// The plan a request would get now (for explain and specs): fills `plan`, ready to walk. True: the policy failed, and
+// this is the default's.
+bool mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
                      struct mp_plan *plan);
 // The decision log (cluster/decisions/decisions.h): is there one; its last records, oldest first, as lines of JSON.
 bool mp_session_has_decisions(const struct mp_session *session);

@@ -201,9 +201,11 @@ uint32_t mp_session_tag_id(struct mp_session *session, struct mp_str text)
 	return mp_names_id(&session->tags, text);
 }
 
-void mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
+bool mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
                      struct mp_plan *plan)
 {
+	uint64_t fallbacks = session->counters.policy_fallbacks;
 	struct mp_placement *placement = mp_keyspaces_use(&session->keyspaces, req->keyspaceId);
 	mp_session_make_plan(session, req, placement, token, plan);
+	return session->counters.policy_fallbacks > fallbacks;
 }

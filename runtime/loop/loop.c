@@ -189,6 +189,11 @@ uint64_t mp_loop_wall_us(struct mp_loop *loop)
 	return loop->ops->wall_us(loop);
 }
 
+int64_t mp_loop_wall_ms_of(struct mp_loop *loop, uint64_t loop_ms)
+{
+	return (int64_t)(mp_loop_wall_us(loop) / 1000) - (int64_t)(mp_loop_now_ms(loop) - loop_ms);
+}
+
 // ---- byte streams -----------------------------------------------------------------------------------------
 
 static struct mp_sock *opened(struct mp_loop *loop, struct mp_sock *sock, const struct mp_sock_events *events,

@@ -92,6 +92,8 @@ uint64_t mp_loop_now_ms(struct mp_loop *loop);   // mp_loop_now_ns / 1e6
 bool mp_loop_enter_moment(struct mp_loop *loop) MP_MUST_CHECK;
 void mp_loop_leave_moment(struct mp_loop *loop, bool entered);
 uint64_t mp_loop_wall_us(struct mp_loop *loop); // microseconds since 1970; may jump
+int64_t mp_loop_wall_ms_of(struct mp_loop *loop,
+                           uint64_t loop_ms); // of a mp_loop_now_ms(): milliseconds since 1970
 
 // A timer in its owner's storage; fires once for each start. Equal deadlines fire in the order of their
 // start. When the loop wakes very late (the machine was suspended), sockets are read before timers fire.

@@ -137,10 +137,9 @@ end
 
 local function ask(source, options)
   local moonpool = require "moonpool"
-  local given, connected = source.given, nil
-  local pool, err = pools.from(source)
-  if pool then connected, err = pool:connect() end
-  if not connected then return nil, tostring(err) end
+  local given = source.given
+  local pool, err = pools.connected(source)
+  if not pool then return nil, tostring(err) end
   options.keyspace = options.keyspace or given.keyspace
   local key, why = routing_key(pool, options)
   local found

@@ -55,10 +55,8 @@ local function open(options)
     given.loadBalancing = { policy = policy }
   end
   if options.embedded or not options.config then cluster = embed(options, given) end
-  local pool, err = pools.from(source)
-  local connected
-  if pool then connected, err = pool:connect() end
-  if not connected then error(tostring(err), 0) end
+  local pool, err = pools.connected(source)
+  if not pool then error(tostring(err), 0) end
   return { pool = pool, cluster = cluster, keyspace = given.keyspace }
 end
 

@@ -323,13 +323,3 @@ const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t 
 	*count = used;
 	return row;
 }
-
-bool mp_placement_has(const struct mp_placement *placement, int64_t token, uint16_t slot)
-{
-	uint32_t count = 0;
-	const uint16_t *replicas = mp_placement_find(placement, token, &count);
-	for (uint32_t i = 0; replicas != NULL && i < count; i++)
-		if (replicas[i] == slot)
-			return true;
-	return false;
-}

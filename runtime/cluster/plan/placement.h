@@ -30,5 +30,3 @@ struct mp_placement *mp_placement_ref(struct mp_placement *placement);
 void mp_placement_unref(struct mp_placement *placement); // NULL is fine
 // The replicas of a token: `stride` slots, those in use first. NULL when nothing is known.
 const uint16_t *mp_placement_find(const struct mp_placement *placement, int64_t token, uint32_t *count);
-// Is the host in this slot one of them?
-bool mp_placement_has(const struct mp_placement *placement, int64_t token, uint16_t slot) MP_MUST_CHECK;

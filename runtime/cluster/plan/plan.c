@@ -400,3 +400,19 @@ uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index)
 		*step_index = 0;
 	return host;
 }
+
+bool mp_plan_has_replicas(const struct mp_plan *plan)
+{
+	return plan->has_token && plan->placement != NULL;
+}
+
+bool mp_plan_is_replica(const struct mp_plan *plan, uint16_t slot)
+{
+	uint32_t count = 0;
+	const uint16_t *replicas =
+		mp_plan_has_replicas(plan) ? mp_placement_find(plan->placement, plan->token, &count) : NULL;
+	for (uint32_t i = 0; replicas != NULL && i < count; i++)
+		if (replicas[i] == slot)
+			return true;
+	return false;
+}

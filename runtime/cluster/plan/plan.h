@@ -100,6 +100,9 @@ void mp_plan_no_filter(struct mp_plan *plan);
 void mp_plan_refuse(struct mp_plan *plan);
 // "the replicas of the local datacentre, shuffled, at most 2": what a step says, for explanations. Returns `text`.
 const char *mp_plan_step_text(const struct mp_plan *plan, uint8_t step_index, char *text, size_t size);
+// Are the replicas of its token known, and is the host in this slot one of them?
+bool mp_plan_has_replicas(const struct mp_plan *plan);
+bool mp_plan_is_replica(const struct mp_plan *plan, uint16_t slot);
 // The next host to try: a slot that is up now and was not given before, or MP_NO_HOST at the end. *step_index (may be
 // NULL) tells which step gave it.
 uint16_t mp_plan_next(struct mp_plan *plan, uint8_t *step_index);

@@ -181,8 +181,6 @@ static void push_place(lua_State *L, struct mp_session *session, const struct mp
 	char text[256];
 	const struct mp_host *host = mp_session_host_slot(session, slot);
 	const struct mp_host_view *view = &mp_session_view(session)->hosts[slot];
-	bool is_replica =
-		plan->has_token && plan->placement != NULL && mp_placement_has(plan->placement, plan->token, slot);
 	lua_createtable(L, 0, 10);
 	lua_pushstring(L, host != NULL ? host->addr_text : "?");
 	lua_setfield(L, -2, "host");
@@ -196,7 +194,7 @@ static void push_place(lua_State *L, struct mp_session *session, const struct mp
 	number(L, "inFlight", view->inFlight);
 	number(L, "latencyMs", view->latencyUs / 1000.0);
 	number(L, "weight", view->weight);
-	boolean(L, "isReplica", is_replica);
+	boolean(L, "isReplica", mp_plan_is_replica(plan, slot));
 	boolean(L, "isLocal", view->isLocal);
 }
 
@@ -214,15 +212,12 @@ int mp_core_explain(lua_State *L)
 	struct mp_plan plan;
 	int64_t token = 0;
 	read_request(L, session, &req, &token);
-	struct mp_session_stats before, after;
-	mp_session_stats(session, &before);
-	mp_session_plan(session, &req, token, &plan);
-	mp_session_stats(session, &after);
+	bool is_fallback = mp_session_plan(session, &req, token, &plan);
 	lua_createtable(L, 0, 6);
-	boolean(L, "fallback", after.policy_fallbacks > before.policy_fallbacks);
+	boolean(L, "fallback", is_fallback);
 	boolean(L, "refused", plan.refused);
 	boolean(L, "overflow", plan.overflow);
-	boolean(L, "hasReplicas", plan.has_token && plan.placement != NULL);
+	boolean(L, "hasReplicas", mp_plan_has_replicas(&plan));
 	lua_createtable(L, plan.step_count, 0);
 	char text[256];
 	for (uint8_t i = 0; i < plan.step_count; i++) {

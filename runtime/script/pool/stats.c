@@ -51,11 +51,6 @@ struct details {
 	int count;
 };
 
-static double wall_ms(struct mp_loop *loop, uint64_t loop_ms)
-{
-	return (double)(mp_loop_wall_us(loop) / 1000) - (double)(mp_loop_now_ms(loop) - loop_ms);
-}
-
 static void push_connection(void *data, const struct mp_host *host, const struct mp_conn *conn)
 {
 	struct details *details = data;
@@ -65,9 +60,9 @@ static void push_connection(void *data, const struct mp_host *host, const struct
 	text(L, "host", host != NULL ? host->addr_text : "");
 	text(L, "state", mp_conn_state_name(mp_conn_state(conn)));
 	number(L, "inFlightRequests", mp_conn_in_flight(conn));
-	number(L, "createdAt", wall_ms(details->loop, mp_conn_created_ms(conn)));
+	number(L, "createdAt", (double)mp_loop_wall_ms_of(details->loop, mp_conn_created_ms(conn)));
 	if (mp_conn_last_used_ms(conn) != 0) // it has carried something
-		number(L, "lastUsedAt", wall_ms(details->loop, mp_conn_last_used_ms(conn)));
+		number(L, "lastUsedAt", (double)mp_loop_wall_ms_of(details->loop, mp_conn_last_used_ms(conn)));
 	lua_rawseti(L, -2, ++details->count);
 }
 
@@ -157,7 +152,7 @@ int mp_core_policies(lua_State *L)
 		number(L, "nsPerCall", (double)info.ns_per_call);
 		number(L, "bytesPerCall", info.bytes_per_call);
 		text(L, "costClass", info.is_slow ? "slow" : "fast");
-		number(L, "since", wall_ms(loop, info.since_ms));
+		number(L, "since", (double)mp_loop_wall_ms_of(loop, info.since_ms));
 		number(L, "ageMs", (double)(mp_loop_now_ms(loop) - info.since_ms));
 		mp_lua_push_redacted(L, info.last_error, strlen(info.last_error));
 		lua_setfield(L, -2, "lastError");
