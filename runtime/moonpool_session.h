@@ -83,6 +83,14 @@ struct moonpool_host {
 	double latency_mean_ms, latency_p50_ms, latency_p99_ms; // over the window of the metrics
 	const char *const *tags; // `tag_count` names, of moonpool_host_set_tags(); in no order
 	size_t tag_count;
+	// over the window of the metrics
+	double requests_per_second,
+		error_rate; // attempts that it answered; the share of those sent there that failed
+	double latency_p95_ms, latency_p999_ms, latency_max_ms;
+	uint64_t connections_opened, connections_closed, connects_failed;
+	double utilization; // the share of its stream ids that was in use, 0 to 1, as a mean
+	double
+		crowded; // the share of the window in which it had all connections that it may have and wanted another
 };
 // How many hosts the session knows, and each from 0; NULL: there is none. Their order is no promise.
 MOONPOOL_API uint32_t moonpool_session_hosts(const struct moonpool_session *session);
@@ -176,6 +184,8 @@ struct moonpool_metrics {
 	double requests_per_second, error_rate; // the rate is a share, 0 to 1
 	double latency_mean_ms, latency_p50_ms, latency_p95_ms, latency_p99_ms, latency_p999_ms, latency_max_ms;
 	const char *serving_datacenter; // the one that is local now
+	double connection_turnover;     // connections that ended, in a minute at this pace
+	double pool_utilization;        // the share of all stream ids that was in use, 0 to 1, as a mean
 };
 MOONPOOL_API const struct moonpool_metrics *moonpool_session_metrics(struct moonpool_session *session);
 // What the session has counted, as OpenMetrics text (docs/metrics.md), cut to `size` with its NUL. How long the whole
@@ -211,6 +221,11 @@ struct moonpool_policy {
 	uint64_t ns_per_call; // mean of the calls that were timed; 0: none yet
 	bool is_suspended;    // failing: it is asked once a second until it works
 	double fuel_per_call; // mean of the ticks that a call took
+	const char *
+		cost_class; // "fast"; "slow": it loops, does not become machine code, or takes memory for each request
+	uint32_t bytes_per_call; // memory that the usual request took when it was tried
+	uint64_t since_ms;       // since 1970: when this generation came into force
+	uint64_t age_ms;         // since then
 };
 // NULL with MOONPOOL_NOT_FOUND: no policy answers this question, the default does.
 MOONPOOL_API const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *session,

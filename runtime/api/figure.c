@@ -79,6 +79,12 @@ int moonpool_session_figure(const struct moonpool_session *handle, const char *n
 static void measure(const struct mp_session *session, struct moonpool_metrics *metrics)
 {
 	struct mp_figures figures;
+	struct mp_pool_sums sums = {0};
+	for (size_t i = 0; i < mp_session_host_count(session); i++) {
+		const struct mp_host *host = mp_session_host_at(session, i);
+		mp_session_host_figures(session, host, &figures);
+		mp_pool_sums_add(&sums, host, &figures);
+	}
 	mp_session_figures(session, &figures);
 	const char *serving = mp_session_serving_dc(session);
 	*metrics = (struct moonpool_metrics){
@@ -99,6 +105,8 @@ static void measure(const struct mp_session *session, struct moonpool_metrics *m
 		.latency_p999_ms = figures.p999_ms,
 		.latency_max_ms = figures.max_ms,
 		.serving_datacenter = serving != NULL ? serving : "",
+		.connection_turnover = mp_pool_sums_turnover(&sums, figures.seconds),
+		.pool_utilization = mp_pool_sums_utilization(&sums),
 	};
 }
 
@@ -167,6 +175,7 @@ const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *h
 		mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "no policy of this kind is in force");
 		return NULL;
 	}
+	struct mp_loop *loop = session->engine.loop;
 	snprintf(session->shown_error, sizeof(session->shown_error), "%s", info.last_error);
 	mp_redact_line(session->shown_error);
 	session->shown_policy = (struct moonpool_policy){
@@ -183,6 +192,10 @@ const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *h
 		.ns_per_call = info.ns_per_call,
 		.is_suspended = info.is_suspended,
 		.fuel_per_call = info.fuel_per_call,
+		.cost_class = info.is_slow ? "slow" : "fast",
+		.bytes_per_call = info.bytes_per_call,
+		.since_ms = (uint64_t)mp_loop_wall_ms_of(loop, info.since_ms),
+		.age_ms = mp_loop_now_ms(loop) - info.since_ms,
 	};
 	return &session->shown_policy;
 }

@@ -54,6 +54,16 @@ static void show(struct mp_session *session, const struct mp_host *host, const c
 		.latency_p99_ms = figures.p99_ms,
 		.tags = tags,
 		.tag_count = show_tags(mp_session_view(session), host->index, tags),
+		.requests_per_second = figures.per_second,
+		.error_rate = figures.error_rate,
+		.latency_p95_ms = figures.p95_ms,
+		.latency_p999_ms = figures.p999_ms,
+		.latency_max_ms = figures.max_ms,
+		.connections_opened = figures.gained[MP_HOST_OPENED],
+		.connections_closed = figures.gained[MP_HOST_ENDED],
+		.connects_failed = figures.gained[MP_HOST_FAILED],
+		.utilization = figures.utilization,
+		.crowded = figures.crowded,
 	};
 	memcpy(shown->host_id, host->host_id.bytes, sizeof(shown->host_id));
 }

@@ -188,6 +188,24 @@ void mp_session_host_figures(const struct mp_session *session, const struct mp_h
 	figures->error_rate = share(failed, sent > failed ? sent : failed);
 }
 
+void mp_pool_sums_add(struct mp_pool_sums *sums, const struct mp_host *host, const struct mp_figures *figures)
+{
+	double room = (double)host->pool.ready_count * host->pool.settings->max_streams;
+	sums->ended += (double)figures->gained[MP_HOST_ENDED];
+	sums->in_use += figures->utilization * room;
+	sums->room += room;
+}
+
+double mp_pool_sums_turnover(const struct mp_pool_sums *sums, double seconds)
+{
+	return sums->ended / ((seconds < SHORTEST_SECONDS ? SHORTEST_SECONDS : seconds) / 60);
+}
+
+double mp_pool_sums_utilization(const struct mp_pool_sums *sums)
+{
+	return sums->room > 0 ? sums->in_use / sums->room : 0;
+}
+
 double mp_session_hottest(const struct mp_session *session, int64_t *token, uint64_t *looked_at)
 {
 	const struct mp_hot_keys *keys = &session->metrics.keys;

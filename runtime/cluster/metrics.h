@@ -66,6 +66,15 @@ bool mp_session_keeps_metrics(const struct mp_session *session); // false: switc
 void mp_session_figures(const struct mp_session *session, struct mp_figures *figures);
 void mp_session_host_figures(const struct mp_session *session, const struct mp_host *host,
                              struct mp_figures *figures);
+// Of all hosts together: their figures are added, then the pool is asked.
+struct mp_pool_sums {
+	double ended, in_use, room;
+};
+void mp_pool_sums_add(struct mp_pool_sums *sums, const struct mp_host *host,
+                      const struct mp_figures *figures);
+// Connections that ended, in a minute at this pace; and the share of all stream ids that was in use.
+double mp_pool_sums_turnover(const struct mp_pool_sums *sums, double seconds);
+double mp_pool_sums_utilization(const struct mp_pool_sums *sums);
 // The key that is asked for most, if one was looked at often enough: its token and its share of the window's requests
 // that have a key, 0 otherwise.
 double mp_session_hottest(const struct mp_session *session, int64_t *token, uint64_t *looked_at);

@@ -264,6 +264,55 @@ describe("figures of the C API", function()
   end)
 end)
 
+describe("what a window has of the C API", function()
+  on_cluster("is told of each host, and of their connections together", function(env)
+    local session = connected(env)
+    for node = 1, 3 do
+      env:wait("up", function() return host_at(env, session, node).connections > 0 end)
+    end
+    for _ = 1, 9 do
+      local request = C.moonpool_request_new_query(session, "SELECT key FROM system.local", -1)
+      assert.equal(0, C.moonpool_request_set_host(request, "127.0.0.2"))
+      assert(env:execute(request))
+    end
+    local host = host_at(env, session, 2)
+    assert.is_true(host.requests_per_second > 0 and host.error_rate == 0)
+    assert.is_true(host.latency_p50_ms > 0 and host.latency_p95_ms >= host.latency_p50_ms)
+    assert.is_true(host.latency_p999_ms >= host.latency_p99_ms and host.latency_max_ms >= host.latency_p999_ms)
+    assert.same({ 1, 0, 0, 0 }, { tonumber(host.connections_opened), tonumber(host.connections_closed),
+      tonumber(host.connects_failed), host.crowded })
+    assert.is_true(host.utilization >= 0 and host.utilization <= 1)
+    local before = C.moonpool_session_metrics(session)
+    assert.is_true(before.connection_turnover == 0 and before.pool_utilization >= 0 and before.pool_utilization <= 1)
+    env.cluster:kill(3)
+    env:wait("down", function() return status(env, session, 3) == "down" end)
+    env:wait("tried again", function() return host_at(env, session, 3).connects_failed > 0 end)
+    assert.equal(1, tonumber(host_at(env, session, 3).connections_closed))
+    assert.is_true(C.moonpool_session_metrics(session).connection_turnover > 0)
+    env:close(session)
+  end)
+
+  on_cluster("and policies tell what they cost and since when they serve", function(env, folder)
+    policies.write(folder .. "/looping.lua", [[
+      return balance { name = "Looping", plan = function(plan)
+        local sum = 0 for i = 1, 3 do sum = sum + i end if sum == 0 then plan:refuse() end
+        plan:hosts(localDc)
+      end }
+    ]])
+    local session = connected(env)
+    local policy = C.moonpool_session_policy(session, C.MOONPOOL_POLICY_BALANCE)
+    assert.same({ "fast", 0 }, { ffi.string(policy.cost_class), policy.bytes_per_call })
+    assert.is_true(policy.since_ms / 1000 > os.time() - 600)
+    local first = policy.since_ms
+    assert.equal(0, C.moonpool_session_use_policy(session, C.MOONPOOL_POLICY_BALANCE, folder .. "/looping.lua", nil,
+      nil, 0))
+    policy = C.moonpool_session_policy(session, C.MOONPOOL_POLICY_BALANCE)
+    assert.equal("slow", ffi.string(policy.cost_class))
+    assert.is_true(policy.since_ms >= first)
+    env:close(session)
+  end)
+end)
+
 describe("a question of the C API", function()
   local function asked(session, fields)
     local question = ffi.new "struct moonpool_question"

@@ -33,18 +33,12 @@ static void push_figures(lua_State *L, const struct mp_figures *figures)
 
 // ---- a host -----------------------------------------------------------------------------------------------
 
-// Of all hosts together: connections that ended, and how full the stream ids were.
-struct sums {
-	double ended, in_use, room;
-};
-
 static void push_host(lua_State *L, const struct mp_session *session, const struct mp_host *host,
-                      struct sums *sums)
+                      struct mp_pool_sums *sums)
 {
 	struct mp_figures figures;
 	mp_session_host_figures(session, host, &figures);
 	const struct mp_pool *pool = &host->pool;
-	double room = (double)pool->ready_count * pool->settings->max_streams;
 	lua_createtable(L, 0, 24);
 	text(L, "address", host->addr_text);
 	text(L, "datacenter", host->dc);
@@ -62,9 +56,7 @@ static void push_host(lua_State *L, const struct mp_session *session, const stru
 	number(L, "connectsFailed", (double)figures.gained[MP_HOST_FAILED]);
 	number(L, "utilization", figures.utilization);
 	number(L, "crowded", figures.crowded);
-	sums->ended += (double)figures.gained[MP_HOST_ENDED];
-	sums->in_use += figures.utilization * room;
-	sums->room += room;
+	mp_pool_sums_add(sums, host, &figures);
 }
 
 // ---- the pool ---------------------------------------------------------------------------------------------
@@ -72,7 +64,7 @@ static void push_host(lua_State *L, const struct mp_session *session, const stru
 static void push_window(lua_State *L, const struct mp_session *session)
 {
 	struct mp_figures figures;
-	struct sums sums = {0};
+	struct mp_pool_sums sums = {0};
 	mp_session_figures(session, &figures);
 	number(L, "window", figures.seconds * 1000);
 	push_figures(L, &figures);
@@ -90,9 +82,8 @@ static void push_window(lua_State *L, const struct mp_session *session)
 		lua_rawseti(L, -2, (int)i + 1);
 	}
 	lua_setfield(L, -2, "hosts");
-	double minutes = (figures.seconds < 1 ? 1 : figures.seconds) / 60;
-	number(L, "connectionTurnover", sums.ended / minutes);
-	number(L, "poolUtilization", sums.room > 0 ? sums.in_use / sums.room : 0);
+	number(L, "connectionTurnover", mp_pool_sums_turnover(&sums, figures.seconds));
+	number(L, "poolUtilization", mp_pool_sums_utilization(&sums));
 }
 
 static void push_metrics(lua_State *L, const struct mp_lua_pool *pool, bool whole)
