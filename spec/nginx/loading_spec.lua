@@ -200,7 +200,7 @@ describe("a worker's pools", function()
           ["/get"] = "ngx.print(select(2, pcall(require('resty.moonpool').pool)))" } }
       assert.equal("pong", server:body "/ping")
       assert.matches("init_worker_by_lua error: [^\n]*port", server:log())
-      assert.matches("there is no pool in this worker: make it in init_worker_by_lua%*", server:body "/get")
+      assert.matches("there is no pool in this worker: init_worker failed: [^\n]*port: got", server:body "/get")
       server:stop()
     end)
   end)

@@ -192,6 +192,22 @@ describe("the workers of one nginx", function()
     policies.remove(folder)
   end)
 
+  it("go on with their dictionary when another pool is made that has none", function()
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      local config = nginx.config(cluster)
+      local server = nginx.start { worker = ([[
+          local moonpool = require "resty.moonpool"
+          moonpool.init_worker({ first = %s }, { shared = "notes" })
+          moonpool.init_worker { second = %s }]]):format(config, config),
+        locations = { ["/leader"] = "ngx.print(ngx.shared.notes:get 'moonpool.leader' or 'none')" } }
+      nginx.eventually("one leads", function() return server:body "/leader" ~= "none" end)
+      assert.equal(tostring(server:workers()[1]), server:body "/leader")
+      server:stop "QUIT"
+      nginx_world.close(cluster)
+    end)
+  end)
+
   it("say which dictionary is missing", function()
     nginx_world.run(function()
       local server = nginx.start { worker = [[

@@ -58,11 +58,11 @@ local function serve()
   leader.renew(false)
 end
 
--- The pools of this worker, by name. `dictionary` nil: nothing is told.
+-- The pools of this worker, by name. `dictionary` nil: nothing is told of these.
 function workers.begin(made, dictionary)
-  leader.begin(dictionary and ngx.shared[dictionary])
+  if dictionary then shared = ngx.shared[dictionary] end
+  leader.begin(shared)
   if not dictionary then return end
-  shared = ngx.shared[dictionary]
   for name, pool in pairs(made) do
     pools[name] = { pool = pool, heard = {} }
     warmth.tell_hosts(shared, name, pool)
