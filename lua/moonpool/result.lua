@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A result: { rows = { ... } }, or the bytes of its rows while nobody has asked for them. This function of Lua's stands
--- in front of the core's, so that compiled code finds the methods by itself.
+-- A result: { rows = { ... } }, or its one row, or the bytes of its rows, while nobody has asked for the list. This
+-- function of Lua's stands in front of the core's, so that compiled code finds the methods by itself.
 local core = require "moonpool.core_loader"
 local trace = require "moonpool.trace"
 
@@ -12,7 +12,7 @@ local methods = { trace = trace.fetch }
 function methods.first(self)
   local rows = rawget(self, "rows")
   if rows then return rows[1] end
-  return row_of(self, 1)
+  return rawget(self, "_first") or row_of(self, 1)
 end
 
 -- result:row(i): one row, or nil. It does not make the others.
@@ -51,12 +51,13 @@ local function row_maker(names, count)
   return make
 end
 
--- The same of a result of one row, or without columns: what it keeps about its answer is the first argument.
+-- The same of a result of one row, or without columns: what it keeps about its answer is the first argument. It holds
+-- its row by itself: compiled code then makes no table but the row, while nobody keeps the result.
 local function result_maker(names, count)
   local values, fields = expressions(names, count)
   if not values then return nil end
   local arguments, rows = "cost", ""
-  if count > 0 then arguments, rows = "cost, " .. values, "rows = { { " .. fields .. " } }, " end
+  if count > 0 then arguments, rows = "cost, " .. values, "_first = { " .. fields .. " }, " end
   local text = "local setmetatable, meta = ... return function(%s) return setmetatable({ %s_cost = cost }, meta) end"
   return loadstring(text:format(arguments, rows))(setmetatable, names[0])
 end
@@ -95,8 +96,17 @@ function methods.each(self)
   return rawget(self, "_page") and reader_of(self) or after, self, 0
 end
 
+-- The list of a result that holds its one row by itself; nil: it is none.
+local function list_of_one(self)
+  local first = rawget(self, "_first")
+  if first == nil or rawget(self, "_page") then return nil end
+  local rows = { first }
+  rawset(self, "rows", rows)
+  return rows
+end
+
 local function index(self, key)
-  return methods[key] or field(self, key)
+  return methods[key] or key == "rows" and list_of_one(self) or field(self, key)
 end
 
 core.onResult(index, row_maker, result_maker)

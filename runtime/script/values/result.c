@@ -51,18 +51,23 @@ static void push_row(lua_State *L, uint32_t row)
 
 static void push_count(lua_State *L)
 {
+	int top = lua_gettop(L);
 	uint32_t count = 0;
 	lua_pushliteral(L, "rows");
 	lua_rawget(L, 1);
-	if (lua_istable(L, -1))
+	if (lua_istable(L, -1)) {
 		count = (uint32_t)lua_objlen(L, -1);
-	else if (mp_page_of(L, 1, &count))
-		lua_pop(L, 1);
-	lua_pop(L, 1);
+	} else if (!mp_page_of(L, 1, &count)) {
+		lua_pushliteral(L, "_first"); // one that is held without a list
+		lua_rawget(L, 1);
+		count = lua_isnil(L, -1) ? 0 : 1;
+	}
+	lua_settop(L, top);
 	lua_pushnumber(L, count);
 }
 
-// From now on they are what the result has: its bytes are given up.
+// Of a page, or none: the list of the one that is held without it is lua/moonpool/result.lua's to make. From now on
+// they are what the result has: its bytes are given up.
 static void push_rows(lua_State *L)
 {
 	uint32_t count;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an answer becomes in Lua: { rows = { { column = value } } }, or { _page = its bytes } while nobody has asked for
-// more than a few of many rows, with a metatable that knows the rest (first, row, count, columns, wasApplied, info) and
-// makes it when it is asked for (lua/moonpool/result.lua).
+// What an answer becomes in Lua: { rows = { { column = value } } }; or while nobody has asked for that list
+// { _first = its one row }, or { _page = the bytes of many }. With a metatable that knows the rest (first,
+// row, count, columns, wasApplied, info) and makes it when it is asked for (lua/moonpool/result.lua).
 #pragma once
 
 #include <lua.h>

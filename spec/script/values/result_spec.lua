@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 local moonpool = require "moonpool"
+local random = require "spec.hunt.random"
 local it_in = require("spec.support.world").inside(it)
 
 describe("a result", function()
@@ -16,6 +17,62 @@ describe("a result", function()
     assert.is_true(result.wasApplied)
     assert.is_nil(result.nonsense)
     assert.is_nil(assert(pool:execute("SELECT c FROM t WHERE k = ?", { 2 })):first())
+  end)
+
+  -- Rows are made, and the list of them, when somebody asks: nobody may notice in which order it was.
+  it_in("is one and the same in whatever order it is looked at", function(world)
+    world:schema "CREATE TABLE ks.t (k int, c int, v text, PRIMARY KEY (k, c))"
+    local pool = world:pool()
+    local counts = { 0, 1, 1, 1, 2, 7, 8, 20 }
+    local function value(k, c) return ("v%d-%d"):format(k, c) end
+    for k, count in ipairs(counts) do
+      for c = 1, count do assert(pool:execute("INSERT INTO t (k, c, v) VALUES (?, ?, ?)", { k, c, value(k, c) })) end
+    end
+    local cql = "SELECT c, v FROM t WHERE k = ?"
+    local select = assert(pool:prepare(cql))
+    local ask = {
+      function(k) return pool:run(select, k) end,
+      function(k) return pool:execute(select, { k }) end,
+      function(k) return pool:execute("SELECT c, v FROM t WHERE k = " .. k) end,
+    }
+    local looks = {
+      function(result) return 1, result:first() end,
+      function(result) return 1, result.rows[1] end,
+      function(result, r)
+        local i = r.below(4) + 1
+        return i, result:row(i)
+      end,
+      function(result)
+        local seen, first = 0, nil
+        for i, row in result:each() do
+          seen, first = seen + 1, first or row
+          assert.equal(seen, i)
+        end
+        assert.equal(result.count, seen)
+        return 1, first
+      end,
+      function(result) return 1, result.wasApplied and result:first() end,
+      function(result) return #result.rows, result.rows[#result.rows] end,
+    }
+    for seed = 1, 60 do
+      local r = random.new(seed)
+      local k = r.below(#counts) + 1
+      local count, kept = counts[k], {}
+      local result = assert(r.pick(ask)(k))
+      for _ = 1, 1 + r.below(6) do
+        if r.chance(3) then assert.equal(count, result.count) end
+        local i, row = r.pick(looks)(result, r)
+        if i < 1 or i > count then
+          assert.is_nil(row)
+        else
+          assert.same({ c = i, v = value(k, i) }, row)
+          assert.is_true(i > 1 or kept[1] == nil or rawequal(kept[1], row), "another first row, seed " .. seed)
+          kept[i] = row
+        end
+      end
+      result.rows = { { v = "mine" } } -- who puts a list of one's own there finds that
+      assert.same({ "mine", "mine", 1 }, { result:first().v, result:row(1).v, result.count })
+    end
   end)
 
   it_in("without rows has an empty list of them", function(world)
