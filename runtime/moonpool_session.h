@@ -140,6 +140,19 @@ MOONPOOL_API int moonpool_session_serve_from(struct moonpool_session *session, c
 // the session was closed meanwhile. Or it returns an error and never calls it. Times are milliseconds, 0 is one look.
 // Not before the session is connected (MOONPOOL_CLOSED), but moonpool_host_drain_within().
 
+// Tries until the host has the connections that it should have, at most `attempts` times, 1 or more; the delay from one
+// attempt to the next doubles, up to a minute. The error is that of the last one. The session itself tries for ever, as
+// its reconnection policy says; this is for a program that wants it sooner, or wants to know.
+// MOONPOOL_INVALID_ARGUMENT: the host is drained on request, or gets no connections.
+MOONPOOL_API int moonpool_host_recover(struct moonpool_session *session, const char *host, uint32_t attempts,
+                                       uint32_t delay_ms,
+                                       void (*on_done)(void *data, const struct moonpool_error *error),
+                                       void *data);
+// moonpool_session_serve_from(), and told when that datacentre serves. NULL or "" is done at once where a failover
+// policy decides again, otherwise when home serves. MOONPOOL_TIMEOUT: it moves when it can.
+MOONPOOL_API int moonpool_session_switch_datacenter(
+	struct moonpool_session *session, const char *datacenter, uint32_t timeout_ms,
+	void (*on_done)(void *data, const struct moonpool_error *error), void *data);
 // moonpool_host_drain(), and told when its last connection has closed. MOONPOOL_TIMEOUT: requests take longer; they end
 // all the same, and the host stays drained. MOONPOOL_CANCELLED: it was resumed meanwhile.
 MOONPOOL_API int moonpool_host_drain_within(struct moonpool_session *session, const char *host,

@@ -14,7 +14,7 @@ local yield = original.yield
 -- Every function of the core that waits; spec/house_spec.lua compares.
 local WAITING = {
   "submit", "submitValues", "submitBatch", "prepare", "prepareFirst", "connect", "warmUp", "lookUp", "close", "sleep",
-  "futurePark",
+  "futurePark", "drainHost", "recoverHost", "joinNode", "leaveNode", "serveFrom",
 }
 local BRINGS = { submit = true, submitValues = true, submitBatch = true } -- answers, as core.answer gives elsewhere
 

@@ -7,20 +7,7 @@ local given = require "moonpool.given"
 
 local steer = {}
 
-local LOOK = 5 -- milliseconds between two looks at what is waited for
 local MOST_CONNECTIONS = 4096
-local LONGEST_DELAY = 60000
-
--- Looks until there is a value or time is up: look() gives nil to wait on. nil: it is up.
-local function wait_until(deadline, look)
-  while true do
-    local value, err = look()
-    if value ~= nil or err ~= nil then return value, err end
-    if core.now() >= deadline then return nil end
-    core.sleep(LOOK)
-  end
-end
-steer.wait_until = wait_until
 
 -- pool:pause(host): no request goes there but those that name it; its connections stay.
 function steer.pause(self, host, ...)
@@ -45,20 +32,7 @@ local DRAIN = { timeout = { "integer", 0, given.DAY_MS } }
 -- host stays so until it is resumed.
 function steer.drain(self, host, options)
   options = given.options("drain", options, DRAIN)
-  local ok, err = core.holdHost(self, host, "draining")
-  if not ok then return nil, err end
-  local left
-  ok, err = wait_until(core.now() + (options.timeout or 30000), function()
-    local state, why = core.hostState(self, host)
-    if not state then return why.code == "NOT_FOUND" or nil, why.code ~= "NOT_FOUND" and why or nil end
-    if state.held ~= "draining" then return nil, core.error("AGAIN", host .. " was resumed meanwhile") end
-    left = state.left
-    return state.left == 0 or nil
-  end)
-  if ok then return true end
-  if err then return nil, err end
-  return nil, core.error("TIMEOUT", ("%s: %d connections still carry requests: they close when those have ended")
-    :format(host, left))
+  return core.drainHost(self, host, options.timeout or 30000)
 end
 
 -- pool:kill(host): no request goes there, and its connections close now: requests on them are lost, or go elsewhere
@@ -89,57 +63,13 @@ end
 
 steer.setWeight, steer.setTags = core.setHostWeight, core.setHostTags
 
--- ---- recovery ---------------------------------------------------------------------------------------------
-
 local RECOVER = { maxAttempts = { "integer", 1, 1000 }, backoffDelay = { "integer", 0, given.DAY_MS } }
-
--- Whether the host has all the connections that it should have, or why that can never be.
-local function is_whole(self, host)
-  local state, err = core.hostState(self, host)
-  if not state then return nil, err end
-  if state.held == "draining" then
-    return nil, core.error("INVALID_ARGUMENT", host .. " is drained on request: resume it first")
-  end
-  if state.wanted == 0 then
-    return nil, core.error("INVALID_ARGUMENT", host .. " gets no connections: its datacentre is not in use")
-  end
-  return state.isUp and state.ready >= state.wanted, state
-end
-
--- One attempt: true; or nil and why it failed; or false and why there is nothing to try.
-local function attempt(self, host)
-  local whole, before = is_whole(self, host)
-  if whole == nil then return false, before end
-  if whole then return true end
-  local ok, err = core.knockHost(self, host)
-  if not ok then return false, err end
-  while true do
-    core.sleep(LOOK)
-    local now
-    whole, now = is_whole(self, host)
-    if whole == nil then return false, now end
-    if whole then return true end
-    if now.failed > before.failed then return nil, now.error end
-  end
-end
 
 -- pool:recoverConnection(host, { maxAttempts = 5, backoffDelay = 1000 }): tries until the host has its connections; the
 -- delay doubles from one attempt to the next. true, or nil and the error of the last attempt.
 function steer.recoverConnection(self, host, options)
   options = given.options("recoverConnection", options, RECOVER)
-  local delay = options.backoffDelay or 1000
-  local most = options.maxAttempts or 5
-  for number = 1, most do
-    local ok, err = attempt(self, host)
-    if ok then return true end
-    if ok == false or number == most then return nil, err end
-    -- The pool tries by itself, too.
-    local found = wait_until(core.now() + math.min(delay, LONGEST_DELAY), function()
-      return is_whole(self, host) or nil
-    end)
-    if found then return true end
-    delay = delay * 2
-  end
+  return core.recoverHost(self, host, options.maxAttempts or 5, options.backoffDelay or 1000)
 end
 
 return steer

@@ -2,7 +2,7 @@
 // The C API: the hosts of a session, and what a program does with single ones.
 #include <string.h>
 
-#include "api/internal.h"
+#include "api/wait.h"
 #include "cluster/plan/marks.h"
 #include "cluster/plan/view.h"
 #include "cluster/steer.h"
@@ -206,20 +206,12 @@ int moonpool_host_resize(struct moonpool_session *handle, const char *address, u
 	return 0;
 }
 
-static const char *why_not_served(int rc)
-{
-	switch (rc) {
-	case MP_ECLOSED: return "the session is not connected";
-	case MP_ENOTFOUND: return "no host is in that datacentre";
-	default: return "hosts of other datacentres get no connections: pooling.coreConnectionsPerHost['1'] is 0";
-	}
-}
-
 int moonpool_session_serve_from(struct moonpool_session *handle, const char *datacenter)
 {
 	struct mp_api_session *session = mp_api_open_session(handle, __func__);
 	if (session == NULL)
 		return moonpool_last_code();
-	int rc = mp_session_serve_from(session->engine.session, mp_str_of(mp_api_shown(datacenter)));
-	return rc == 0 ? 0 : mp_api_refuse(__func__, rc, why_not_served(rc));
+	struct mp_error error;
+	int rc = mp_session_serve_from(session->engine.session, mp_str_of(mp_api_shown(datacenter)), &error);
+	return rc == 0 ? 0 : mp_api_not_begun(&error, __func__);
 }

@@ -74,7 +74,7 @@ struct mp_api_session {
 	void (*on_closed)(void *data);
 	void *close_data;
 	struct mp_task reap;       // after the session is closed
-	struct mp_list waits;      // wait.c
+	struct mp_list nodes;      // node.c
 	struct mp_list statements; // of the program
 	// Requests that are being filled. The newest one is in no list, as most are executed before the next is made.
 	struct mp_api_request *newest;
@@ -240,8 +240,8 @@ void mp_api_tell(struct mp_api_session *session,
 const struct mp_host *mp_api_host(struct moonpool_session *handle, const char *address,
                                   struct mp_api_session **session, const char *function) MP_MUST_CHECK;
 
-// ---- wait.c
-void mp_api_waits_end(struct mp_api_session *session); // each is told that the session is closed
+// ---- node.c
+void mp_api_nodes_end(struct mp_api_session *session); // each is told that the session is closed
 
 // ---- statement.c
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,

@@ -1,175 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C API: nodes that a program adds and removes. What they are called is looked up first; the addresses are what the
-// cluster is asked about.
+// The C API: nodes that a program adds and removes. What they are called is looked up first, then their contact point
+// comes or goes, and the cluster does the rest (cluster/steer.h).
+//
+// Invariant: while its name is looked up a call is in its session's list; a session that is closed ends it.
 #include <stdio.h>
 
 #include "api/wait.h"
-#include "cluster/steer.h"
+#include "base/mem.h"
+#include "cluster/request/request.h"
 
-#define ASK_EVERY_NS UINT64_C(1000000000) // between two readings of the system tables
+struct mp_api_node {
+	struct mp_list_node node; // in session->nodes
+	struct mp_api_waiting waiting;
+	void (*go_on)(struct mp_api_node *call); // the name is known
+	uint32_t timeout_ms;
+	char contact[256];          // the name without its port
+	uint16_t port;              // 0: any
+	struct mp_resolve *resolve; // under way; NULL: none
+	struct mp_task known;       // nothing had to be looked up
+	struct mp_node_name name;
+	struct mp_error error;
+};
 
 // ---- names ------------------------------------------------------------------------------------------------
 
-static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t count)
+static void drop(struct mp_api_node *call)
 {
-	struct mp_api_wait *wait = data;
-	wait->resolve = NULL;
-	if (rc != 0)
-		(void)mp_api_wait_fail(wait, rc, "%s: %s", wait->name, mp_err_text(rc));
-	wait->addr_count = rc == 0 ? count : 0;
-	if (wait->addr_count > MP_ARRAY_LEN(wait->addrs))
-		wait->addr_count = MP_ARRAY_LEN(wait->addrs);
-	for (size_t i = 0; i < wait->addr_count; i++)
-		wait->addrs[i] = addrs[i];
-	mp_api_wait_from_now(wait);
+	struct mp_api_session *session = call->waiting.session;
+	mp_list_remove(&session->nodes, &call->node);
+	mp_task_cancel(session->engine.loop, &call->known);
+	if (call->resolve != NULL)
+		mp_resolve_cancel(call->resolve);
+	mp_free(call);
 }
 
-static const struct mp_host *find(const struct mp_api_wait *wait)
+// Told as it stands in call->error.
+static void end(struct mp_api_node *call)
 {
-	const struct mp_session *session = wait->session->engine.session;
-	const struct mp_host *host = mp_session_host_find(session, wait->host);
-	for (size_t i = 0; host == NULL && i < wait->addr_count; i++) {
-		char text[MP_ADDR_TEXT];
-		if (wait->addrs[i].port == 0)
-			mp_addr_format_ip(&wait->addrs[i], text);
-		else
-			mp_addr_format(&wait->addrs[i], text);
-		host = mp_session_host_find(session, text);
-	}
-	return host;
+	mp_api_tell(call->waiting.session, call->waiting.on_done, call->waiting.data, &call->error);
+	drop(call);
+}
+
+static void go_on(void *data)
+{
+	struct mp_api_node *call = data;
+	if (call->waiting.session->closing)
+		mp_error_set(&call->error, MP_ECLOSED, -1, "it was closed meanwhile");
+	if (call->error.err == 0)
+		call->go_on(call);
+	if (call->error.err != 0)
+		end(call);
+	else
+		drop(call);
+}
+
+static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t count)
+{
+	struct mp_api_node *call = data;
+	call->resolve = NULL;
+	if (rc != 0)
+		mp_error_set(&call->error, rc, -1, "%s: %s", call->contact, mp_err_text(rc));
+	call->name.addr_count = rc == 0 ? count : 0;
+	if (call->name.addr_count > MP_NODE_ADDRS)
+		call->name.addr_count = MP_NODE_ADDRS;
+	for (size_t i = 0; i < call->name.addr_count; i++)
+		call->name.addrs[i] = addrs[i];
+	go_on(call);
 }
 
 // 0, or the code that was noted. One that is known as it is named need not be looked up, to go.
-static int resolve(struct mp_api_wait *wait, const char *host, bool may_be_known, const char *function)
+static int look_up(struct mp_api_node *call, bool may_be_known, const char *function)
 {
-	struct mp_api_session *session = wait->session;
-	int rc = mp_api_split_address(session, host, wait->name, sizeof(wait->name), &wait->port, function);
+	struct mp_engine *engine = &call->waiting.session->engine;
+	int rc = mp_api_split_address(call->waiting.session, call->name.text, call->contact,
+	                              sizeof(call->contact), &call->port, function);
 	if (rc != 0)
 		return rc;
-	snprintf(wait->host, sizeof(wait->host), "%s", host);
-	if (may_be_known && mp_session_host_find(session->engine.session, host) != NULL)
+	if (may_be_known && mp_node_find(engine->session, &call->name) != NULL) {
+		mp_task_post(engine->loop, &call->known, MP_PHASE_RUN);
 		return 0;
-	wait->resolve = mp_loop_resolve(session->engine.loop, wait->name, wait->port, on_resolved, wait, &rc);
-	return wait->resolve != NULL ? 0 : mp_api_refuse(function, rc, NULL);
+	}
+	call->resolve = mp_loop_resolve(engine->loop, call->contact, call->port, on_resolved, call, &rc);
+	return call->resolve != NULL ? 0 : mp_api_refuse(function, rc, NULL);
 }
 
-static int begin(struct moonpool_session *handle, const char *host, uint32_t timeout_ms,
-                 bool (*look)(struct mp_api_wait *wait, bool is_late), bool may_be_known,
-                 void (*on_done)(void *data, const struct moonpool_error *error), void *data,
-                 const char *function)
+void mp_api_nodes_end(struct mp_api_session *session)
+{
+	while (session->nodes.count > 0)
+		go_on(MP_CONTAINER_OF(mp_list_first(&session->nodes), struct mp_api_node, node));
+}
+
+static int begin(struct moonpool_session *handle, const char *host, const struct mp_api_node *how,
+                 bool may_be_known, const char *function)
 {
 	struct mp_api_session *session = mp_api_connected_session(handle, function);
 	if (session == NULL)
 		return moonpool_last_code();
 	if (host == NULL)
 		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the address is NULL");
-	struct mp_api_wait *wait = mp_api_wait_new(session, on_done, data, function);
-	if (wait == NULL)
-		return moonpool_last_code();
-	int rc = resolve(wait, host, may_be_known, function);
-	if (rc == 0)
-		return mp_api_wait_begin(wait, timeout_ms, look, function);
-	mp_api_wait_drop(wait);
+	if (how->waiting.on_done == NULL)
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
+	struct mp_api_node *call = mp_calloc(1, sizeof(*call));
+	if (call == NULL)
+		return mp_api_refuse(function, MOONPOOL_NO_MEMORY, NULL);
+	*call = *how;
+	call->waiting.session = session;
+	snprintf(call->name.text, sizeof(call->name.text), "%s", host);
+	mp_list_node_init(&call->node);
+	mp_list_push_back(&session->nodes, &call->node);
+	mp_task_init(&call->known, go_on, call);
+	int rc = look_up(call, may_be_known, function);
+	if (rc != 0)
+		drop(call);
 	return rc;
 }
 
 // Its contact point comes or goes. False: it has failed.
-static bool change_contacts(struct mp_api_wait *wait, bool is_added)
+static bool change_contacts(struct mp_api_node *call, bool is_added)
 {
 	char why[512];
-	int rc = mp_api_contact(wait->session, wait->name, wait->port, is_added, why, sizeof(why));
-	wait->has_begun = true;
-	return rc == 0 || !mp_api_wait_fail(wait, rc, "%.240s", why);
+	int rc = mp_api_contact(call->waiting.session, call->contact, call->port, is_added, why, sizeof(why));
+	if (rc != 0)
+		mp_error_set(&call->error, rc, -1, "%.240s", why);
+	return rc == 0;
 }
 
-// ---- one more ---------------------------------------------------------------------------------------------
-
-// False: it has failed.
-static bool ask(struct mp_api_wait *wait)
+static void await(struct mp_api_node *call, struct mp_errand *errand)
 {
-	uint64_t now_ns = mp_loop_now_ns(wait->session->engine.loop);
-	if (now_ns < wait->ask_at_ns)
-		return true;
-	wait->ask_at_ns = now_ns + ASK_EVERY_NS;
-	for (size_t i = 0; i < wait->addr_count; i++) {
-		int rc = mp_session_admit(wait->session->engine.session, &wait->addrs[i]);
-		if (rc != 0)
-			return !mp_api_wait_fail(wait, rc, "%s", mp_err_text(rc));
-	}
-	return true;
+	if (errand != NULL && mp_api_await(&call->waiting, errand, NULL, "") != 0)
+		mp_error_set(&call->error, MP_ENOMEM, -1, "%s", mp_err_text(MP_ENOMEM));
 }
 
-static bool fall_short(struct mp_api_wait *wait, const struct mp_host *host)
-{
-	if (host == NULL)
-		return mp_api_wait_fail(
-			wait, MP_ENOTFOUND,
-			"no node of the cluster is at %.100s: it is used as soon as the cluster names it", wait->host);
-	if (host->down_err == 0)
-		return mp_api_wait_fail(wait, MP_ETIMEOUT, "%s is a node of the cluster and is not connected yet",
-		                        host->addr_text);
-	(void)mp_api_wait_fail(wait, host->down_err, "%s: %.180s", host->addr_text, host->down_why);
-	wait->error.server_code = host->down_code;
-	snprintf(wait->error.host, sizeof(wait->error.host), "%s", host->addr_text);
-	return true;
-}
+// ---- one more, one less -----------------------------------------------------------------------------------
 
-static bool is_added(struct mp_api_wait *wait, bool is_late)
+static void add(struct mp_api_node *call)
 {
-	if (wait->error.err != 0 || wait->resolve != NULL)
-		return wait->resolve == NULL;
-	if (!wait->has_begun && !change_contacts(wait, true))
-		return true;
-	if (!ask(wait))
-		return true;
-	const struct mp_host *host = find(wait);
-	if (host != NULL && (host->state == MP_HOST_UP || host->pool.target == 0))
-		return true;
-	return is_late && fall_short(wait, host);
+	struct mp_session *session = call->waiting.session->engine.session;
+	if (change_contacts(call, true))
+		await(call, mp_errand_join(session, &call->name, call->timeout_ms, &call->error));
 }
 
 int moonpool_session_add_node(struct moonpool_session *session, const char *host, uint32_t timeout_ms,
                               void (*on_done)(void *data, const struct moonpool_error *error), void *data)
 {
-	return begin(session, host, timeout_ms, is_added, false, on_done, data, __func__);
+	struct mp_api_node how = {.waiting = {NULL, on_done, data}, .go_on = add, .timeout_ms = timeout_ms};
+	return begin(session, host, &how, false, __func__);
 }
 
-// ---- one less ---------------------------------------------------------------------------------------------
-
-// False: it has failed.
-static bool expel(struct mp_api_wait *wait)
+static void expel(struct mp_api_node *call)
 {
-	struct mp_session *session = wait->session->engine.session;
-	const struct mp_host *host = find(wait);
+	struct mp_session *session = call->waiting.session->engine.session;
+	const struct mp_host *host = mp_node_find(session, &call->name);
+	struct mp_leaving leaving;
 	if (host == NULL)
-		return !mp_api_wait_fail(wait, MP_ENOTFOUND, "the session knows no host at %.100s", wait->host);
-	wait->slot = host->index;
-	wait->generation = mp_session_view(session)->hosts[host->index].generation;
-	int rc = mp_session_expel(session, host->index, wait->timeout_ms > 0);
-	if (rc == MP_EINVAL)
-		return !mp_api_wait_fail(
-			wait, rc, "%.100s is the last host in use: without it no request could be served", wait->host);
-	return rc == 0 || !mp_api_wait_fail(wait, rc, "%s", mp_err_text(rc));
-}
-
-static bool is_removed(struct mp_api_wait *wait, bool is_late)
-{
-	if (wait->error.err != 0 || wait->resolve != NULL)
-		return wait->resolve == NULL;
-	if (!wait->has_begun && (!expel(wait) || !change_contacts(wait, false)))
-		return true;
-	struct mp_session *session = wait->session->engine.session;
-	size_t left = mp_session_left_of(session, wait->slot, wait->generation);
-	if (left == 0 || !is_late || wait->timeout_ms == 0) // those that were closed at once are as good as gone
-		return left == 0;
-	mp_session_cut(session, wait->slot, wait->generation);
-	return mp_api_wait_fail(wait, MP_ETIMEOUT,
-	                        "%.100s is removed; %zu connections still carried requests and were closed",
-	                        wait->host, left);
+		mp_error_set(&call->error, MP_ENOTFOUND, -1, "there is no host %.100s", call->name.text);
+	else if (mp_node_expel(session, host, call->timeout_ms > 0, &leaving, &call->error) == 0 &&
+	         change_contacts(call, false))
+		await(call, mp_errand_leave(session, &leaving, call->timeout_ms, &call->error));
 }
 
 int moonpool_session_remove_node(struct moonpool_session *session, const char *host, uint32_t drain_ms,
                                  void (*on_done)(void *data, const struct moonpool_error *error), void *data)
 {
-	return begin(session, host, drain_ms, is_removed, true, on_done, data, __func__);
+	struct mp_api_node how = {.waiting = {NULL, on_done, data}, .go_on = expel, .timeout_ms = drain_ms};
+	return begin(session, host, &how, true, __func__);
 }

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "cluster/session_internal.h"
+#include "cluster/steer.h"
 #include "cluster/topology/host_internal.h"
 #include "cluster/topology/remotes.h"
 #include "cluster/warmup.h"
@@ -78,6 +79,7 @@ static void init_simple_parts(struct mp_session *session)
 	mp_names_init(&session->tags, TAGS_MAX);
 	mp_events_init(&session->events);
 	mp_list_init(&session->warmups);
+	mp_list_init(&session->errands);
 	mp_session_init_cluster(session);
 	mp_keyspaces_init(&session->keyspaces, &session->cluster);
 	mp_topology_init(&session->topology, &session->cluster);
@@ -199,7 +201,8 @@ static bool is_quiet(const struct mp_session *session)
 {
 	return session->live == 0 && mp_hosts_are_gone(&session->hosts) &&
 	       mp_control_is_quiet(&session->control) && session->prepares.flights.count == 0 &&
-	       session->repreparing.count == 0 && session->events.queue.count == 0 && session->warmups.count == 0;
+	       session->repreparing.count == 0 && session->events.queue.count == 0 &&
+	       session->warmups.count == 0 && session->errands.count == 0;
 }
 
 // Another try may meet another cluster.
@@ -265,6 +268,7 @@ static void on_chores(void *data)
 	mp_room_serve(&session->room);
 	mp_events_deliver(&session->events);
 	mp_warmups_review(session);
+	mp_errands_review(session);
 	mp_remotes_review(&session->hosts);
 	mp_hosts_sweep(&session->hosts);
 	bool ends = session->state == MP_SESSION_FAILING || session->state == MP_SESSION_CLOSING;

@@ -78,6 +78,7 @@ struct mp_session {
 	struct mp_list repreparing;      // struct mp_reprepare
 	struct mp_list agreeing;         // struct mp_agreement
 	struct mp_list warmups;          // struct mp_warmup
+	struct mp_list errands;          // struct mp_errand
 	struct mp_prepares prepares;
 	struct mp_cluster cluster;
 	struct mp_control control;

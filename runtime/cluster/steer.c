@@ -176,15 +176,20 @@ static bool has_hosts(const struct mp_session *session, int dc)
 	return false;
 }
 
-int mp_session_serve_from(struct mp_session *session, struct mp_str dc)
+int mp_session_serve_from(struct mp_session *session, struct mp_str dc, struct mp_error *error)
 {
 	int id = dc.len > 0 ? mp_view_find_dc(&session->view, dc) : MP_NO_HOST;
+	mp_error_set(error, 0, -1, "%s", "");
 	if (mp_session_is_ending(session))
-		return MP_ECLOSED;
-	if (id < 0 || (dc.len > 0 && !has_hosts(session, id)))
-		return MP_ENOTFOUND;
-	if (dc.len > 0 && session->config.remote.core == 0)
-		return MP_EINVAL;
-	mp_serving_want(&session->serving, (uint16_t)id);
-	return 0;
+		mp_error_set(error, MP_ECLOSED, -1, "it is not connected");
+	else if (id < 0 || (dc.len > 0 && !has_hosts(session, id)))
+		mp_error_set(error, MP_ENOTFOUND, -1, "no host is in a datacentre '%.*s'",
+		             (int)(dc.len < 60 ? dc.len : 60), dc.data);
+	else if (dc.len > 0 && session->config.remote.core == 0)
+		mp_error_set(error, MP_EINVAL, -1,
+		             "hosts of other datacentres get no connections: "
+		             "pooling.coreConnectionsPerHost['1'] is 0");
+	else
+		mp_serving_want(&session->serving, (uint16_t)id);
+	return error->err;
 }

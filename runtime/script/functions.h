@@ -100,20 +100,18 @@
 	X("explain", mp_core_explain, "the plan that a request would get")                                \
 	X("holdHost", mp_core_hold_host, "pause, drain or resume a host")                                 \
 	X("severHost", mp_core_sever_host, "drain a host without waiting for requests")                   \
-	X("knockHost", mp_core_knock_host, "try to connect to a host now")                                \
 	X("hintHost", mp_core_hint_host, "somebody else sees a host up, or down")                         \
 	X("preparedTexts", mp_core_prepared_texts, "the statements that a pool has prepared")             \
 	X("renewHost", mp_core_renew_host, "replace the connections of a host")                           \
 	X("resizeHost", mp_core_resize_host, "how many connections a host gets")                          \
 	X("shareHost", mp_core_share_host, "the share of its requests that a host gets")                  \
-	X("hostState", mp_core_host_state, "how a host and its connections are")                          \
+	X("drainHost", mp_core_drain_host, "drain a host and wait until its connections are closed")      \
+	X("recoverHost", mp_core_recover_host, "try to connect to a host and wait until it stands")       \
 	X("lookUp", mp_core_look_up, "the addresses of a name")                                           \
-	X("admitNode", mp_core_admit_node, "a node at that address is used from now on")                  \
+	X("joinNode", mp_core_join_node, "wait until a node is used and connected")                       \
 	X("expelNode", mp_core_expel_node, "a host is not used any more")                                 \
-	X("leftOf", mp_core_left_of, "the connections that an expelled host still has")                   \
-	X("cutNode", mp_core_cut_node, "close what is left of an expelled host")                          \
-	X("serveFrom", mp_core_serve_from, "the datacentre that shall serve")                             \
-	X("servingDatacenter", mp_core_serving_datacenter, "the datacentre that serves")                  \
+	X("leaveNode", mp_core_leave_node, "wait until nothing is left of an expelled host")              \
+	X("serveFrom", mp_core_serve_from, "wait until that datacentre serves")                           \
 	/* what changes while a pool runs */                                                              \
 	X("reloadPolicies", mp_core_reload_policies, "read its policies again")                           \
 	X("rollback", mp_core_rollback, "back to the policies before")                                    \

@@ -43,6 +43,8 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_host_drain(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_kill(bad, "127.0.0.1"), code, why);
 	IS(moonpool_host_drain_within(bad, "127.0.0.1", 1, never_told, NULL), code, why);
+	IS(moonpool_host_recover(bad, "127.0.0.1", 1, 1, never_told, NULL), code, why);
+	IS(moonpool_session_switch_datacenter(bad, "dc", 1, never_told, NULL), code, why);
 	IS(moonpool_session_warmup(bad, never_told, NULL), code, why);
 	IS(moonpool_host_preallocate(bad, "127.0.0.1", 1, never_told, NULL), code, why);
 	IS(moonpool_session_add_node(bad, "127.0.0.1", 1, never_told, NULL), code, why);
@@ -88,7 +90,8 @@ static void hosts(void)
 	NONE(moonpool_session_connection(session, 0), MOONPOOL_NOT_FOUND, "counted fewer"); // not at all yet
 	NONE(moonpool_session_connection(session, (uint32_t)moonpool_session_connections(session)),
 	     MOONPOOL_NOT_FOUND, "counted fewer");
-	IS(moonpool_session_serve_from(session, "nowhere"), MOONPOOL_NOT_FOUND, "no host is in that datacentre");
+	IS(moonpool_session_serve_from(session, "nowhere"), MOONPOOL_NOT_FOUND,
+	   "no host is in a datacentre 'nowhere'");
 }
 
 static void waits(void)
@@ -98,6 +101,14 @@ static void waits(void)
 	IS(moonpool_host_drain_within(session, NULL, 1, never_told, NULL), INVALID, "the address is NULL");
 	IS(moonpool_host_drain_within(session, "10.9.9.9", 1, never_told, NULL), MOONPOOL_NOT_FOUND,
 	   "no such host");
+	IS(moonpool_host_recover(session, host, 1, 1, NULL, NULL), INVALID, "the callback is NULL");
+	IS(moonpool_host_recover(session, NULL, 1, 1, never_told, NULL), INVALID, "the address is NULL");
+	IS(moonpool_host_recover(session, host, 0, 1, never_told, NULL), INVALID, "an attempt or more");
+	IS(moonpool_host_recover(session, "nowhere", 1, 1, never_told, NULL), MOONPOOL_NOT_FOUND, "no such host");
+	IS(moonpool_session_switch_datacenter(session, "datacenter1", 1, NULL, NULL), INVALID,
+	   "the callback is NULL");
+	IS(moonpool_session_switch_datacenter(session, "nowhere", 1, never_told, NULL), MOONPOOL_NOT_FOUND,
+	   "no host is in a datacentre 'nowhere'");
 	IS(moonpool_session_warmup(session, NULL, NULL), INVALID, "the callback is NULL");
 	IS(moonpool_host_preallocate(session, host, 1, NULL, NULL), INVALID, "the callback is NULL");
 	IS(moonpool_host_preallocate(session, host, 0, never_told, NULL), INVALID, "1 to 4096");

@@ -301,13 +301,21 @@ static void await_hosts(void)
 	const char *host = below(4) == 0 ? odd_text() : known[below(4)];
 	void (*told)(void *, const struct moonpool_error *) = below(12) == 0 ? NULL : on_session;
 	uint32_t ms = below(4) == 0 ? UINT32_MAX : below(20);
-	switch (below(5)) {
+	switch (below(7)) {
 	case 0:
 		submitted(taken, "drain_within", moonpool_host_drain_within(session, host, ms, told, taken));
 		break;
 	case 1: submitted(taken, "warmup", moonpool_session_warmup(session, told, taken)); break;
 	case 2: submitted(taken, "preallocate", moonpool_host_preallocate(session, host, ms, told, taken)); break;
 	case 3: submitted(taken, "add_node", moonpool_session_add_node(session, host, ms, told, taken)); break;
+	case 4:
+		submitted(taken, "recover", moonpool_host_recover(session, host, ms, below(20), told, taken));
+		break;
+	case 5:
+		submitted(taken, "switch_datacenter",
+		          moonpool_session_switch_datacenter(session, below(2) == 0 ? "datacenter1" : odd_text(), ms,
+		                                             told, taken));
+		break;
 	default: submitted(taken, "remove_node", moonpool_session_remove_node(session, host, ms, told, taken));
 	}
 }

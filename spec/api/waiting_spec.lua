@@ -5,7 +5,7 @@ local C, ffi = api.C, api.ffi
 
 local TOLD = "void (*)(void *, const struct moonpool_error *)"
 
-local function on_cluster(name, body)
+local function on_cluster(name, body, dcs)
   it(name, function()
     api.on_cluster(function(env)
       local session = assert(env:open((env.config:gsub("keyspace",
@@ -13,7 +13,7 @@ local function on_cluster(name, body)
       assert.is_nil(env:connect(session))
       body(env, session)
       env:close(session)
-    end)
+    end, dcs)
   end)
 end
 
@@ -113,6 +113,62 @@ describe("draining a host of the C API", function()
   end)
 end)
 
+describe("recovering a host of the C API", function()
+  on_cluster("is told when it has its connections, or why the last attempt failed", function(env, session)
+    env:wait("up", function() return shown(env, session, 2).connections > 0 end)
+    assert.is_nil((await(env, C.moonpool_host_recover, session, "127.0.0.2", 1, 0)))
+    env.cluster:kill(2)
+    env:wait("down", function() return ffi.string(shown(env, session, 2).status) == "down" end)
+    local before = shown(env, session, 2).connects_failed
+    local err = await(env, C.moonpool_host_recover, session, "127.0.0.2", 3, 1)
+    assert.same({ C.MOONPOOL_CONNECTION_REFUSED, ("127.0.0.2:%d"):format(env.port) }, { err.code, err.host })
+    assert.equal(1, err.message:find(err.host .. ": ", 1, true))
+    assert.is_true(shown(env, session, 2).connects_failed - before >= 3)
+    local told = begin(env, C.moonpool_host_recover, session, "127.0.0.2", 1000, 1)
+    env.cluster:start(2)
+    env:wait("told", function() return told.done end)
+    assert.is_nil(told.err)
+    assert.equal("up", ffi.string(shown(env, session, 2).status))
+    assert.equal(0, C.moonpool_host_drain(session, "127.0.0.2"))
+    err = await(env, C.moonpool_host_recover, session, "127.0.0.2", 1, 0)
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, err.code)
+    assert.matches("is drained on request: resume it first", err.message)
+    assert.equal(0, C.moonpool_host_resume(session, "127.0.0.2", 1))
+  end)
+end)
+
+describe("switching the datacentre of the C API", function()
+  local function serving(session) return ffi.string(C.moonpool_session_metrics(session).serving_datacenter) end
+
+  on_cluster("is told when it serves, and what it waits for", function(env, session)
+    assert.equal("datacenter1", serving(session))
+    assert.is_nil((await(env, C.moonpool_session_switch_datacenter, session, "datacenter2", 20000)))
+    assert.equal("datacenter2", serving(session))
+    assert.is_nil((await(env, C.moonpool_session_switch_datacenter, session, "datacenter2", 0)))
+    local err = await(env, C.moonpool_session_switch_datacenter, session, nil, 0) -- a datacentre stays five seconds
+    assert.equal(C.MOONPOOL_TIMEOUT, err.code)
+    assert.matches("datacentre datacenter1 does not serve yet", err.message)
+    assert.equal("datacenter2", serving(session))
+  end, 2)
+
+  on_cluster("ends with the session", function(env, session)
+    local other = assert(env:open())
+    assert.is_nil(env:connect(other))
+    for i = 0, C.moonpool_session_hosts(session) - 1 do
+      local host = C.moonpool_session_host(session, i)
+      if ffi.string(host.datacenter) == "datacenter2" then
+        env.cluster:kill(tonumber(ffi.string(host.address):match "^127.0.0.(%d+)"))
+      end
+    end
+    local told = begin(env, C.moonpool_session_switch_datacenter, other, "datacenter2", 60000)
+    local failed = begin(env, C.moonpool_host_recover, other, "127.0.0.1", 1, 0)
+    env:close(other)
+    assert.is_true(failed.done)
+    assert.equal(C.MOONPOOL_CLOSED, told.err.code)
+    assert(env:query(session, "SELECT key FROM system.local"))
+  end, 2)
+end)
+
 describe("connections ahead of the load, of the C API", function()
   on_cluster("are opened to all hosts, and what falls short is named", function(env, session)
     assert.is_nil((await(env, C.moonpool_session_warmup, session)))
@@ -136,6 +192,8 @@ describe("connections ahead of the load, of the C API", function()
       local never = env:callback(TOLD, function() error "called" end)
       for _, rc in ipairs { C.moonpool_session_warmup(session, never, nil),
         C.moonpool_session_add_node(session, "127.0.0.1", 1, never, nil),
+        C.moonpool_host_recover(session, "127.0.0.1", 1, 1, never, nil),
+        C.moonpool_session_switch_datacenter(session, "datacenter1", 1, never, nil),
         C.moonpool_session_remove_node(session, "127.0.0.1", 1, never, nil),
         C.moonpool_host_preallocate(session, "127.0.0.1", 1, never, nil) } do
         assert.equal(C.MOONPOOL_CLOSED, rc)

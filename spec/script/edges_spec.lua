@@ -67,7 +67,7 @@ describe("the bounds of an argument", function()
       { "9223372036854775808", "1x", "1.5" }, "explain: token: the digits of a number of 64 bits expected")
     assert.matches("explain: a routingKey or a token expected, not both",
       select(2, pcall(pool.explain, pool, { token = "1", routingKey = "k" })), 1, true)
-    holds(function(at) assert(core.admitNode(pool, at)) end, {}, { "nowhere", "127.0.0.1:70000", "" },
+    holds(function(at) assert(core.joinNode(pool, "node4", { at }, 0)) end, {}, { "nowhere", "127.0.0.1:70000", "" },
       "an address expected")
   end)
 

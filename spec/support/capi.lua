@@ -110,12 +110,12 @@ function Env:query(session, cql, read)
   return self:execute(C.moonpool_request_new_query(session, cql, -1), read)
 end
 
--- Runs body(env) beside a cluster of three nodes; then everything has to be closed.
-function api.on_cluster(body)
+-- Runs body(env) beside a cluster of three nodes, in `dcs` datacentres; then everything has to be closed.
+function api.on_cluster(body, dcs)
   local ok, cluster
   local port = FIRST_PORT
   repeat
-    ok, cluster = pcall(sim.cluster, { nodes = 3, port = port, rf = 3 })
+    ok, cluster = pcall(sim.cluster, { nodes = 3, port = port, rf = 3, dcs = dcs })
     port = port + 1
   until ok or port > FIRST_PORT + 9
   assert(ok, cluster)

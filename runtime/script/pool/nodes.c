@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nodes that an application adds and removes, for lua/moonpool/nodes.lua: names become addresses, nodes are let in, and
-// hosts are expelled. And the datacentre that it wants to serve.
+// Nodes that an application adds and removes, for lua/moonpool/nodes.lua: names become addresses, nodes join and leave.
+// And the datacentre that it wants to serve.
 #include <lauxlib.h>
+#include <string.h>
 
 #include "base/mem.h"
-#include "cluster/steer.h"
 #include "script/core.h"
-#include "script/pool/pool.h"
-
-#define ADDRS_MAX 16
+#include "script/pool/errand.h"
 
 // A name that is looked up, and the coroutine that waits for it.
 struct lookup {
@@ -18,7 +16,7 @@ struct lookup {
 	struct mp_resolve *resolve;
 	int rc;
 	size_t count;
-	struct mp_addr addrs[ADDRS_MAX];
+	struct mp_addr addrs[MP_NODE_ADDRS];
 };
 
 // In a protected call: a list of addresses, or nil and an error.
@@ -43,28 +41,16 @@ static int push_found(lua_State *L)
 
 static void end(struct lookup *lookup)
 {
-	struct mp_lua_pool *pool = lookup->pool;
-	struct mp_waiter *waiter = lookup->waiter;
-	mp_list_remove(&pool->lookups, &lookup->node);
-	mp_lua_pool_hold(pool);
-	lua_State *from = mp_runtime_protect(pool->runtime, push_found, lookup, 2);
-	lua_State *co = mp_waiter_state(waiter);
-	if (from != NULL) {
-		lua_xmove(from, co, 2);
-	} else {
-		lua_pushnil(co);
-		mp_lua_push_no_memory(co);
-	}
+	mp_list_remove(&lookup->pool->lookups, &lookup->node);
+	mp_lua_wake(lookup->pool, lookup->waiter, push_found, lookup);
 	mp_free(lookup);
-	mp_waiter_resume(waiter, 2);
-	mp_lua_pool_release(pool);
 }
 
 static void on_resolved(void *data, int rc, const struct mp_addr *addrs, size_t count)
 {
 	struct lookup *lookup = data;
 	lookup->rc = rc;
-	lookup->count = count < ADDRS_MAX ? count : ADDRS_MAX;
+	lookup->count = count < MP_NODE_ADDRS ? count : MP_NODE_ADDRS;
 	for (size_t i = 0; rc == 0 && i < lookup->count; i++)
 		lookup->addrs[i] = addrs[i];
 	end(lookup);
@@ -83,14 +69,10 @@ void mp_lua_pool_end_lookups(struct mp_lua_pool *pool)
 // lookUp(pool, name, port): a list of addresses, or nil and err. Port 0: they are without one.
 int mp_core_look_up(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
-	if (mp_lua_pool_is_forked(pool))
-		return mp_lua_forked(L);
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	if (pool == NULL)
+		return 2;
 	const char *name = luaL_checkstring(L, 2);
-	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
-		return mp_lua_fail_no_memory(L);
-	if (pool->state != MP_POOL_OPEN)
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 	struct lookup *lookup = mp_calloc(1, sizeof(*lookup));
 	int rc = MP_ENOMEM;
 	if (lookup != NULL)
@@ -107,90 +89,79 @@ int mp_core_look_up(lua_State *L)
 	return mp_runtime_yield(pool->runtime);
 }
 
-// admitNode(pool, address): true, or nil and err.
-int mp_core_admit_node(lua_State *L)
+// What somebody calls a node, at 2, and its addresses, a list at 3 or nothing.
+static void check_node(lua_State *L, struct mp_node_name *node)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	struct mp_addr addr;
-	if (pool->state != MP_POOL_OPEN)
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
-	luaL_argcheck(L, mp_addr_parse(luaL_checkstring(L, 2), 0, &addr) == 0, 2, "an address expected");
-	int rc = mp_session_admit(pool->engine.session, &addr);
-	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
-	lua_pushboolean(L, 1);
-	return 1;
+	size_t len;
+	const char *text = luaL_checklstring(L, 2, &len);
+	luaL_argcheck(L, len < sizeof(node->text) && strlen(text) == len, 2, "an address expected");
+	memcpy(node->text, text, len + 1);
+	node->addr_count = lua_istable(L, 3) ? lua_objlen(L, 3) : 0;
+	luaL_argcheck(L, node->addr_count <= MP_NODE_ADDRS, 3, "at most 16 addresses expected");
+	for (size_t i = 0; i < node->addr_count; i++) {
+		lua_rawgeti(L, 3, (int)i + 1);
+		const char *addr = lua_tostring(L, -1);
+		luaL_argcheck(L, addr != NULL && mp_addr_parse(addr, 0, &node->addrs[i]) == 0, 3,
+		              "an address expected");
+		lua_pop(L, 1);
+	}
 }
 
-// expelNode(pool, host, drain): its slot and the slot's generation, for the two below; or nil and err.
+// joinNode(pool, name, { address, ... }, ms): true when it is connected, or nil and err.
+int mp_core_join_node(lua_State *L)
+{
+	struct mp_node_name node;
+	struct mp_error error;
+	check_node(L, &node);
+	uint32_t timeout_ms = (uint32_t)luaL_checknumber(L, 4);
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	if (pool == NULL)
+		return 2;
+	return mp_lua_await(L, pool, mp_errand_join(pool->engine.session, &node, timeout_ms, &error), &error);
+}
+
+// expelNode(pool, name, { address, ... } | nil, drain): what leaveNode wants; or nil and err.
 int mp_core_expel_node(lua_State *L)
 {
 	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	const struct mp_host *host = mp_lua_host_at(L, pool, 2);
+	struct mp_node_name node;
+	struct mp_leaving leaving;
+	struct mp_error error;
+	check_node(L, &node);
+	if (pool->state != MP_POOL_OPEN)
+		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	const struct mp_host *host = mp_node_find(pool->engine.session, &node);
 	if (host == NULL)
-		return 2;
-	struct mp_session *session = pool->engine.session;
-	uint16_t slot = host->index;
-	uint32_t generation = mp_session_view(session)->hosts[slot].generation;
-	int rc = mp_session_expel(session, slot, lua_toboolean(L, 3));
-	if (rc == MP_EINVAL)
-		return mp_lua_fail(L, rc, "%s is the last host in use: without it no request could be served",
-		                   host->addr_text);
-	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
-	lua_pushnumber(L, slot);
-	lua_pushnumber(L, generation);
-	return 2;
-}
-
-// leftOf(pool, slot, generation): connections that are not closed yet.
-int mp_core_left_of(lua_State *L)
-{
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	size_t left = 0;
-	if (pool->state != MP_POOL_CLOSED)
-		left = mp_session_left_of(pool->engine.session, (uint16_t)luaL_checknumber(L, 2),
-		                          (uint32_t)luaL_checknumber(L, 3));
-	lua_pushnumber(L, (double)left);
+		return mp_lua_fail(L, MP_ENOTFOUND, "there is no host %s", node.text);
+	if (mp_node_expel(pool->engine.session, host, lua_toboolean(L, 4), &leaving, &error) != 0)
+		return mp_lua_fail(L, error.err, "%s", error.message);
+	*(struct mp_leaving *)lua_newuserdata(L, sizeof(leaving)) = leaving;
 	return 1;
 }
 
-// cutNode(pool, slot, generation): they are closed.
-int mp_core_cut_node(lua_State *L)
+// leaveNode(pool, what expelNode gave, ms): true when its connections are closed, or nil and err.
+int mp_core_leave_node(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	if (pool->state != MP_POOL_CLOSED)
-		mp_session_cut(pool->engine.session, (uint16_t)luaL_checknumber(L, 2),
-		               (uint32_t)luaL_checknumber(L, 3));
-	return 0;
+	const struct mp_leaving *leaving = lua_touserdata(L, 2);
+	luaL_argcheck(L, leaving != NULL && lua_objlen(L, 2) == sizeof(*leaving), 2, "an expelled node expected");
+	uint32_t timeout_ms = (uint32_t)luaL_checknumber(L, 3);
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	struct mp_error error;
+	if (pool == NULL)
+		return 2;
+	return mp_lua_await(L, pool, mp_errand_leave(pool->engine.session, leaving, timeout_ms, &error), &error);
 }
 
-// serveFrom(pool, datacentre | nil): true, or nil and err.
+// serveFrom(pool, datacentre | nil, ms): true when it does, or nil and err.
 int mp_core_serve_from(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	if (pool->state != MP_POOL_OPEN)
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
 	struct mp_str dc = {"", 0};
 	if (!lua_isnoneornil(L, 2))
 		dc.data = luaL_checklstring(L, 2, &dc.len);
-	int rc = mp_session_serve_from(pool->engine.session, dc);
-	if (rc == MP_ENOTFOUND)
-		return mp_lua_fail(L, rc, "no host is in a datacentre '%.60s'", dc.data);
-	if (rc == MP_EINVAL)
-		return mp_lua_fail(L, rc,
-		                   "hosts of other datacentres get no connections: "
-		                   "pooling.coreConnectionsPerHost['1'] is 0");
-	if (rc != 0)
-		return mp_lua_fail(L, rc, "%s", mp_err_text(rc));
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-// servingDatacenter(pool): its name; nil: it is not known.
-int mp_core_serving_datacenter(lua_State *L)
-{
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	lua_pushstring(L, pool->state == MP_POOL_OPEN ? mp_session_serving_dc(pool->engine.session) : NULL);
-	return 1;
+	uint32_t timeout_ms = (uint32_t)luaL_checknumber(L, 3);
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	struct mp_error error;
+	if (pool == NULL)
+		return 2;
+	return mp_lua_await(L, pool, mp_errand_serve(pool->engine.session, dc, timeout_ms, &error), &error);
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steering single hosts, for lua/moonpool/steer.lua: what each verb does at once, and how a host is, which that file
-// looks at again until what it waits for has come.
+// Steering single hosts, for lua/moonpool/steer.lua: what each verb does at once, and what it waits for.
 #include "cluster/steer.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
 
 #include "script/core.h"
-#include "script/pool/pool.h"
+#include "script/pool/errand.h"
 
 static int done(lua_State *L)
 {
@@ -48,17 +46,6 @@ int mp_core_sever_host(lua_State *L)
 	if (host == NULL)
 		return 2;
 	mp_session_sever(session, host->index);
-	return done(L);
-}
-
-// knockHost(pool, host): true, or nil and err.
-int mp_core_knock_host(lua_State *L)
-{
-	struct mp_session *session;
-	const struct mp_host *host = subject(L, &session);
-	if (host == NULL)
-		return 2;
-	mp_session_knock(session, host->index);
 	return done(L);
 }
 
@@ -107,39 +94,29 @@ int mp_core_share_host(lua_State *L)
 	return done(L);
 }
 
-static void number(lua_State *L, const char *name, double value)
+// drainHost(pool, host, ms): true when its connections are closed, or nil and err.
+int mp_core_drain_host(lua_State *L)
 {
-	lua_pushnumber(L, value);
-	lua_setfield(L, -2, name);
-}
-
-// hostState(pool, host): { address, isUp, held, wanted, ready, opening, failed, left, error }, or nil and err. left:
-// connections that are not closed yet; failed: attempts that have failed so far; error: of the last one.
-int mp_core_host_state(lua_State *L)
-{
-	struct mp_session *session;
-	const struct mp_host *host = subject(L, &session);
+	uint32_t timeout_ms = (uint32_t)luaL_checknumber(L, 3);
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	const struct mp_host *host = pool != NULL ? mp_lua_host_at(L, pool, 2) : NULL;
+	struct mp_error error;
 	if (host == NULL)
 		return 2;
-	const struct mp_pool *conns = &host->pool;
-	lua_createtable(L, 0, 10);
-	lua_pushstring(L, host->addr_text);
-	lua_setfield(L, -2, "address");
-	lua_pushboolean(L, host->state == MP_HOST_UP);
-	lua_setfield(L, -2, "isUp");
-	lua_pushstring(L, mp_host_hold_name(host->hold));
-	lua_setfield(L, -2, "held");
-	number(L, "wanted", conns->target);
-	number(L, "ready", conns->ready_count);
-	number(L, "opening", conns->opening_count);
-	number(L, "failed", (double)conns->failed_total);
-	number(L, "left", (double)conns->conns.count);
-	if (host->down_err != 0) {
-		struct mp_error error = {.err = host->down_err, .server_code = host->down_code};
-		snprintf(error.host, sizeof(error.host), "%s", host->addr_text);
-		snprintf(error.message, sizeof(error.message), "%s: %.180s", host->addr_text, host->down_why);
-		mp_lua_push_error(L, &error);
-		lua_setfield(L, -2, "error");
-	}
-	return 1;
+	return mp_lua_await(L, pool, mp_errand_drain(pool->engine.session, host, timeout_ms, &error), &error);
+}
+
+// recoverHost(pool, host, attempts, delay in ms): true when it has its connections, or nil and err.
+int mp_core_recover_host(lua_State *L)
+{
+	uint32_t attempts = (uint32_t)luaL_checknumber(L, 3);
+	uint32_t delay_ms = (uint32_t)luaL_checknumber(L, 4);
+	luaL_argcheck(L, attempts > 0, 3, "an attempt or more expected");
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	const struct mp_host *host = pool != NULL ? mp_lua_host_at(L, pool, 2) : NULL;
+	struct mp_error error;
+	if (host == NULL)
+		return 2;
+	return mp_lua_await(L, pool, mp_errand_recover(pool->engine.session, host, attempts, delay_ms, &error),
+	                    &error);
 }

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "script/core.h"
-#include "script/pool/pool.h"
+#include "script/pool/errand.h"
 
 struct call {
 	struct mp_lua_pool *pool;
@@ -37,20 +37,10 @@ static void on_done(void *data, const struct mp_warmup_end *end)
 {
 	struct call *call = data;
 	struct mp_lua_pool *pool = call->pool;
-	mp_lua_pool_hold(pool);
-	call->end = end;
-	lua_State *from = mp_runtime_protect(pool->runtime, push_end, call, 2);
-	lua_State *co = mp_waiter_state(call->waiter);
-	if (from != NULL) {
-		lua_xmove(from, co, 2);
-	} else {
-		lua_pushnil(co);
-		mp_lua_push_no_memory(co);
-	}
 	struct mp_waiter *waiter = call->waiter;
+	call->end = end;
+	mp_lua_wake(pool, waiter, push_end, call);
 	mp_free(call);
-	mp_waiter_resume(waiter, 2);
-	mp_lua_pool_release(pool);
 }
 
 // The hosts at 2, by their addresses, for the numbers at 3. One that has left meanwhile is passed over.
@@ -72,13 +62,9 @@ static struct mp_warmup *for_some(lua_State *L, struct mp_session *session)
 // warmUp(pool), or warmUp(pool, { address, ... }, { connections, ... }): what push_end() gives, or nil and err.
 int mp_core_warm_up(lua_State *L)
 {
-	struct mp_lua_pool *pool = mp_lua_pool_at(L, 1);
-	if (mp_lua_pool_is_forked(pool))
-		return mp_lua_forked(L);
-	if (MP_UNLIKELY(mp_lua_pool_check_wait(pool, L) != 0))
-		return mp_lua_fail_no_memory(L);
-	if (pool->state != MP_POOL_OPEN)
-		return mp_lua_fail(L, MP_ECLOSED, "the pool is not connected");
+	struct mp_lua_pool *pool = mp_lua_waiting_pool(L);
+	if (pool == NULL)
+		return 2;
 	bool all = lua_isnoneornil(L, 2);
 	if (!all) {
 		luaL_checktype(L, 2, LUA_TTABLE);
