@@ -111,6 +111,7 @@ describe("the floors", function()
   it("keep each third party in its one home", function()
     local homes = {
       ["<uv.h>"] = { "^runtime/loop/loop_uv" },
+      ["<liburing"] = { "^runtime/loop/loop_uv_ring" },
       ["<lz4"] = { "^runtime/wire/compress" },
       ["<snappy"] = { "^runtime/wire/compress" },
       ["<openssl/"] = { "^runtime/link/tls", "^runtime/sim/tls" },

@@ -44,7 +44,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME libmoonpool-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 # What moonpool.pc requires privately, pkg-config wants to see; and the static library is linked with it.
 set(mp_dev_depends "${mp_exactly}" "libluajit2-5.1-dev | libluajit-5.1-dev" libuv1-dev zlib1g-dev)
-foreach(optional LZ4=liblz4-dev SNAPPY=libsnappy-dev MICROHTTPD=libmicrohttpd-dev OPENSSL=libssl-dev)
+foreach(optional LZ4=liblz4-dev SNAPPY=libsnappy-dev MICROHTTPD=libmicrohttpd-dev LIBURING=liburing-dev OPENSSL=libssl-dev)
 	string(REPLACE "=" ";" optional ${optional})
 	list(GET optional 0 name)
 	list(GET optional 1 package)

@@ -160,11 +160,11 @@ static void on_end(void *data, int rc)
 }
 
 // A write was refused. What the node sent before is still read, and on_end follows; the timer is for a loop
-// that does not say so.
+// that does not say so. Nothing ends in here: other connections may not know yet what has left of theirs.
 static void write_refused(struct mp_conn *conn)
 {
-	if (mp_timer_start_ms(&conn->timer, LAST_WORDS_MS) != 0)
-		mp_conn_fail(conn, MP_CLOSE_LOST, "the connection was lost while writing");
+	int rc = mp_timer_start_ms(&conn->timer, LAST_WORDS_MS);
+	mp_assert(rc == 0); // it is reserved
 }
 
 static void flush(struct mp_conn *conn)
@@ -177,7 +177,23 @@ static void flush(struct mp_conn *conn)
 
 static void on_flush_task(void *data)
 {
-	flush(data);
+	struct mp_conn *conn = data;
+	if (!mp_sock_gather(conn->sock))
+		flush(conn);
+}
+
+static void on_gather(void *data, struct mp_span *span)
+{
+	struct mp_conn *conn = data;
+	if (!conn->out.failed && mp_output_offer(&conn->out, span) != 0)
+		write_refused(conn);
+}
+
+static void on_gathered(void *data, ptrdiff_t took)
+{
+	struct mp_conn *conn = data;
+	if (mp_output_took(&conn->out, took) != 0)
+		write_refused(conn);
 }
 
 static void on_writable(void *data)
@@ -224,6 +240,8 @@ static const struct mp_sock_events sock_events = {
 	.on_read = on_read,
 	.on_end = on_end,
 	.on_writable = on_writable,
+	.on_gather = on_gather,
+	.on_gathered = on_gathered,
 };
 
 static void free_conn(struct mp_conn *conn)
@@ -275,7 +293,9 @@ static int start(struct mp_conn *conn)
 		if (!mp_tls_context_verifies(conn->settings.tls))
 			mp_conn_log(conn, MP_LOG_WARN, "tls.verify is false: whoever answers there is believed");
 	}
-	rc = mp_timer_start_ms(&conn->timer, conn->settings.connect_timeout_ms);
+	rc = mp_timer_reserve(&conn->timer);
+	if (rc == 0)
+		rc = mp_timer_start_ms(&conn->timer, conn->settings.connect_timeout_ms);
 	if (rc != 0)
 		return rc;
 	conn->sock = mp_loop_connect(conn->loop, &conn->addr, &conn->settings.tcp, &sock_events, conn, &rc);
@@ -311,7 +331,7 @@ struct mp_conn *mp_conn_open(struct mp_loop *loop, const struct mp_conn_settings
 	if (rc == 0)
 		rc = start(conn);
 	if (rc != 0) {
-		mp_timer_stop(&conn->timer);
+		mp_timer_release(&conn->timer);
 		free_conn(conn);
 		*err = rc;
 		return NULL;

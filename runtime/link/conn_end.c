@@ -162,7 +162,7 @@ static void close_now(struct mp_conn *conn, enum mp_close_reason reason)
 	}
 	log_end(conn);
 	mp_conn_set_state(conn, MP_CONN_CLOSED);
-	mp_timer_stop(&conn->timer);
+	mp_timer_release(&conn->timer);
 	mp_login_end(conn);
 	mp_task_cancel(conn->loop, &conn->flush_task);
 	mp_task_cancel(conn->loop, &conn->room_task);

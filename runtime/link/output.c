@@ -324,60 +324,41 @@ static void start_over(struct mp_output *out)
 	rest(out, used);
 }
 
-// How much of `waiting` bytes left in whole records.
-static ptrdiff_t offer_records(struct mp_output *out, struct mp_sock *sock, const uint8_t *bytes,
-                               size_t waiting)
+// `plain` and what waits of before, in records.
+static int offer_records(struct mp_output *out, struct mp_span *span)
 {
 	struct mp_pack *records = mp_tls_records(out->tls);
-	if (waiting > out->sealed && mp_tls_write(out->tls, bytes + out->sealed, waiting - out->sealed) != 0) {
+	const uint8_t *bytes = span->data;
+	if (span->len > out->sealed &&
+	    mp_tls_write(out->tls, bytes + out->sealed, span->len - out->sealed) != 0) {
 		out->failed = true;
+		*span = (struct mp_span){NULL, 0};
 		return MP_ELOST;
 	}
-	out->sealed = waiting;
-	struct mp_span span = {records->wire.data + records->taken, mp_pack_waiting(records)};
-	if (span.len == 0)
-		return 0;
-	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
-	if (count < 0) {
-		out->failed = true;
-		return MP_ELOST;
-	}
+	out->sealed = span->len;
+	*span = (struct mp_span){records->wire.data + records->taken, mp_pack_waiting(records)};
+	return 0;
+}
+
+// How much of what is sealed left in whole records.
+static size_t took_records(struct mp_output *out, size_t count)
+{
+	struct mp_pack *records = mp_tls_records(out->tls);
 	uint64_t before = records->whole;
-	mp_pack_took(records, (size_t)count, 0);
+	mp_pack_took(records, count, 0);
 	size_t whole = (size_t)(records->whole - before);
 	out->sealed -= whole;
 	out->begun = (size_t)(records->begun - records->whole);
 	out->blocked = mp_pack_waiting(records) > 0;
 	mp_pack_drop(records, DROP_BYTES);
 	trim(&records->wire);
-	return (ptrdiff_t)whole;
+	return whole;
 }
 
-// How much of `waiting` bytes the kernel took, or MP_ELOST.
-static ptrdiff_t offer(struct mp_output *out, struct mp_sock *sock, const uint8_t *bytes, size_t waiting)
-{
-	if (MP_UNLIKELY(out->tls != NULL))
-		return offer_records(out, sock, bytes, waiting);
-	struct mp_span span = {bytes, waiting};
-	ptrdiff_t count = mp_sock_writev(sock, &span, 1);
-	if (count < 0) {
-		out->failed = true;
-		return MP_ELOST;
-	}
-	out->blocked = (size_t)count < waiting;
-	return count;
-}
-
-static int flush_packed(struct mp_output *out, struct mp_sock *sock)
+static void took_packed(struct mp_output *out, size_t count)
 {
 	struct mp_pack *pack = &out->pack;
-	pack_front(out, out->buf.len);
-	if (out->packed == 0 && out->tls == NULL)
-		return 0;
-	ptrdiff_t count = offer(out, sock, pack->wire.data + pack->taken, out->packed);
-	if (count < 0)
-		return MP_ELOST;
-	mp_pack_took(pack, (size_t)count, out->begun);
+	mp_pack_took(pack, count, out->begun);
 	out->packed = mp_pack_waiting(pack);
 	out->whole_pos = pack->whole;
 	if (out->secret)
@@ -385,26 +366,52 @@ static int flush_packed(struct mp_output *out, struct mp_sock *sock)
 	size_t dropped = mp_pack_drop(pack, DROP_BYTES);
 	if (out->packed == 0)
 		rest(out, dropped);
+}
+
+int mp_output_offer(struct mp_output *out, struct mp_span *span)
+{
+	if (out->failed)
+		return MP_ELOST;
+	bool packs = out->change == MP_OUTPUT_LZ4_SEGMENTS;
+	if (MP_UNLIKELY(packs))
+		pack_front(out, out->buf.len);
+	else
+		seal(out);
+	const uint8_t *bytes = MP_UNLIKELY(packs) ? out->pack.wire.data : out->buf.data;
+	size_t from = MP_UNLIKELY(packs) ? out->pack.taken : out->taken;
+	size_t waiting = mp_output_waiting(out);
+	*span = (struct mp_span){waiting > 0 ? bytes + from : NULL, waiting};
+	return MP_UNLIKELY(out->tls != NULL) ? offer_records(out, span) : 0;
+}
+
+int mp_output_took(struct mp_output *out, ptrdiff_t count)
+{
+	if (MP_UNLIKELY(count < 0)) {
+		out->failed = true;
+		return MP_ELOST;
+	}
+	size_t left = (size_t)count;
+	if (MP_UNLIKELY(out->tls != NULL))
+		left = took_records(out, left);
+	else
+		out->blocked = left < mp_output_waiting(out);
+	if (MP_UNLIKELY(out->change == MP_OUTPUT_LZ4_SEGMENTS)) {
+		took_packed(out, left);
+		return 0;
+	}
+	took(out, left);
+	if (!out->blocked)
+		start_over(out);
 	return 0;
 }
 
 int mp_output_flush(struct mp_output *out, struct mp_sock *sock)
 {
-	if (out->failed)
-		return MP_ELOST;
-	if (MP_UNLIKELY(out->change == MP_OUTPUT_LZ4_SEGMENTS))
-		return flush_packed(out, sock);
-	seal(out);
-	size_t waiting = mp_output_waiting(out);
-	if (waiting == 0 && out->tls == NULL)
-		return 0;
-	ptrdiff_t count = offer(out, sock, out->buf.data + out->taken, waiting);
-	if (count < 0)
-		return MP_ELOST;
-	took(out, (size_t)count);
-	if (!out->blocked)
-		start_over(out);
-	return 0;
+	struct mp_span span;
+	int rc = mp_output_offer(out, &span);
+	if (rc != 0 || span.len == 0)
+		return rc;
+	return mp_output_took(out, mp_sock_writev(sock, &span, 1));
 }
 
 void mp_output_end_tls(struct mp_output *out, struct mp_sock *sock)

@@ -65,7 +65,11 @@ void mp_output_cancel(struct mp_output *out, size_t start); // as if nothing had
 
 size_t mp_output_waiting(const struct mp_output *out); // bytes that the kernel has not taken
 bool mp_output_is_due(const struct mp_output *out); // so much waits that it should leave before the turn ends
-// Seal and offer all that waits in one system call: 0, or MP_ELOST (also later: nothing more is offered).
+// Seal all that waits: what is to be written. 0, or MP_ELOST (also later: nothing more is offered). It stays where it
+// is until mp_output_took() is told how many bytes of it the kernel took, or MP_ELOST; nothing comes in between.
+int mp_output_offer(struct mp_output *out, struct mp_span *span) MP_MUST_CHECK;
+int mp_output_took(struct mp_output *out, ptrdiff_t count) MP_MUST_CHECK;
+// Both, in one system call.
 int mp_output_flush(struct mp_output *out, struct mp_sock *sock) MP_MUST_CHECK;
 void mp_output_end_tls(struct mp_output *out,
                        struct mp_sock *sock); // offer what says that nothing more comes

@@ -28,6 +28,7 @@ void mp_loop_init(struct mp_loop *loop, const struct mp_loop_ops *ops, uint64_t 
 	mp_log_init(&loop->log);
 	mp_timer_heap_init(&loop->timers);
 	mp_list_init(&loop->busy_polls);
+	mp_list_init(&loop->gathered);
 	for (int phase = 0; phase < MP_PHASE_COUNT; phase++)
 		mp_list_init(&loop->tasks[phase]);
 }
@@ -204,6 +205,7 @@ static struct mp_sock *opened(struct mp_loop *loop, struct mp_sock *sock, const 
 	sock->events = events;
 	sock->data = data;
 	sock->reading = true;
+	mp_list_node_init(&sock->gathered);
 	loop->open.sockets++;
 	mp_loop_hold(loop);
 	return sock;
@@ -284,6 +286,8 @@ void mp_sock_close(struct mp_sock *sock, bool reset)
 	mp_assert(!sock->closed);
 	struct mp_loop *loop = sock->loop;
 	sock->closed = true;
+	if (mp_list_node_linked(&sock->gathered))
+		mp_list_remove(&loop->gathered, &sock->gathered);
 	loop->open.sockets--;
 	body(loop)->close(sock, reset);
 	mp_loop_release(loop);
@@ -353,6 +357,7 @@ void mp_listener_close(struct mp_listener *listener)
 void mp_loop_accepted(struct mp_listener *listener, struct mp_sock *sock)
 {
 	struct mp_loop *loop = listener->loop;
+	mp_list_node_init(&sock->gathered);
 	loop->open.sockets++;
 	loop->ran = true;
 	mp_loop_hold(loop);

@@ -136,6 +136,11 @@ bool mp_task_posted(const struct mp_task *task);
 // ---- byte streams -----------------------------------------------------------------------------------------
 struct mp_sock; // made by mp_loop_connect or by a listener; belongs to the loop, closed by its user
 
+struct mp_span {
+	const void *data;
+	size_t len;
+};
+
 struct mp_sock_events {
 	// Once for a connecting socket: 0, MP_EREFUSED, MP_ECONNECT, or MP_ELOCAL (this machine's fault:
 	// descriptors, ports). After an error only mp_sock_close() is allowed. Never for accepted sockets.
@@ -147,17 +152,17 @@ struct mp_sock_events {
 	void (*on_end)(void *data, int rc);
 	// The socket takes bytes again, after a write that took less than offered. May be NULL.
 	void (*on_writable)(void *data);
+	// After mp_sock_gather(): what there is to write, which stays where it is until on_gathered tells how many bytes of
+	// it the system took, or MP_ELOST, as mp_sock_writev() does. Nothing to write: no bytes, and nothing is told. Both
+	// keep accounts and nothing else: other sockets' bytes have left, too, and are not told yet.
+	void (*on_gather)(void *data, struct mp_span *span);
+	void (*on_gathered)(void *data, ptrdiff_t took);
 };
 
 struct mp_sock_options {
 	bool no_delay;
 	bool keep_alive;
 	uint32_t user_timeout_ms; // TCP_USER_TIMEOUT, 0: the system's
-};
-
-struct mp_span {
-	const void *data;
-	size_t len;
 };
 
 // Begin to connect. The events struct must outlive the socket. NULL and *err set when it cannot even begin.
@@ -167,6 +172,11 @@ struct mp_sock *mp_loop_connect(struct mp_loop *loop, const struct mp_addr *addr
 // Offer bytes: how many the system took (0 .. all; on_writable follows when it was not all), or MP_ELOST. At
 // most 16 spans. One system call.
 ptrdiff_t mp_sock_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count) MP_MUST_CHECK;
+// For FLUSH tasks. True: so many sockets write now that one system call for all is worth it; on_gather follows when all
+// of these tasks have run, unless the socket is closed before. False: write by yourself.
+bool mp_sock_gather(struct mp_sock *sock) MP_MUST_CHECK;
+// Why sockets of this process never share a system call (io_uring), or NULL: they do where it is worth it.
+const char *mp_loop_gathers_not(void);
 // How many of the bytes that the system took the peer's machine has not confirmed. One system call.
 size_t mp_sock_unconfirmed(struct mp_sock *sock);
 void mp_sock_read_stop(struct mp_sock *sock); // back-pressure: no on_read until read_start

@@ -27,6 +27,15 @@ void mp_timer_heap_put(struct mp_timer_heap *heap, struct mp_timer *timer, uint6
 void mp_timer_heap_remove(struct mp_timer_heap *heap, struct mp_timer *timer);
 struct mp_timer *mp_timer_heap_first(const struct mp_timer_heap *heap); // NULL when empty
 
+// One of several writes: `took` is what writev would return.
+struct mp_write {
+	struct mp_sock *sock;
+	struct mp_span span;
+	ptrdiff_t took;
+};
+
+#define MP_GATHER_MAX 256 // writes at once
+
 struct mp_loop_ops {
 	void (*free)(struct mp_loop *loop);
 	void (*leave)(
@@ -43,6 +52,8 @@ struct mp_loop_ops {
 	                           const struct mp_sock_options *options, int *err);
 	ptrdiff_t (*writev)(struct mp_sock *sock, const struct mp_span *spans, size_t count);
 	size_t (*unconfirmed)(struct mp_sock *sock);
+	bool (*can_gather)(struct mp_loop *loop, size_t count); // is write_all worth it for so many sockets?
+	void (*write_all)(struct mp_loop *loop, struct mp_write *writes, size_t count); // sets `took` of each
 	void (*read_changed)(struct mp_sock *sock); // sock->reading was switched, or the socket was adopted
 	void (*close)(struct mp_sock *sock, bool reset);
 	void (*shutdown)(struct mp_sock *sock);
@@ -79,7 +90,9 @@ struct mp_loop {
 	bool running;  // inside mp_loop_run
 	bool stopping; // mp_loop_stop was called
 	bool in_tasks;
-	bool ran; // a callback ran since the body cleared this
+	bool gathering;          // FLUSH tasks run whose sockets write together,
+	struct mp_list gathered; // these
+	bool ran;                // a callback ran since the body cleared this
 	size_t holds;
 	struct mp_loop_census open;
 	struct mp_rand rand;
@@ -102,6 +115,7 @@ struct mp_sock {
 	void *data;
 	bool reading; // wanted by its user
 	bool closed;
+	struct mp_list_node gathered; // in the loop's list
 };
 
 struct mp_listener {
@@ -156,6 +170,8 @@ void mp_loop_stamp(struct mp_loop *loop);       // the turn begins, if it has no
 void mp_loop_unstamp(struct mp_loop *loop);     // the turn is over: time is read again
 void mp_loop_fire_timers(struct mp_loop *loop); // those due at now_ns, none that was started meanwhile
 void mp_loop_run_tasks(struct mp_loop *loop);
+void mp_loop_begin_gathering(struct mp_loop *loop, size_t count); // so many FLUSH tasks are about to run
+void mp_loop_end_gathering(struct mp_loop *loop);                 // they have: what is gathered leaves
 bool mp_loop_has_tasks(const struct mp_loop *loop);
 // The nearest deadline, UINT64_MAX without timers.
 uint64_t mp_loop_next_deadline(const struct mp_loop *loop);

@@ -39,6 +39,7 @@ static void uv_body_free(struct mp_loop *loop)
 {
 	struct mp_loop_uv *self = mp_loop_uv_of(loop);
 	mp_loop_deinit(loop);
+	mp_uv_ring_free(self->ring);
 	mp_free(self->read_buf);
 	self->read_buf = NULL;
 	bool own = self->own;
@@ -75,6 +76,8 @@ static void uv_body_leave(struct mp_loop *loop)
 		struct mp_uv_held *held = MP_CONTAINER_OF(mp_list_pop_front(&self->held), struct mp_uv_held, node);
 		held->leave(held);
 	}
+	mp_uv_ring_free(self->ring);
+	self->ring = NULL;
 	uv_close((uv_handle_t *)&self->prepare, NULL);
 	uv_close((uv_handle_t *)&self->check, NULL);
 	uv_close((uv_handle_t *)&self->idle, NULL);
@@ -292,6 +295,8 @@ static const struct mp_loop_ops uv_ops = {
 	.connect = mp_uv_connect,
 	.writev = mp_uv_writev,
 	.unconfirmed = mp_uv_unconfirmed,
+	.can_gather = mp_uv_can_gather,
+	.write_all = mp_uv_write_all,
 	.read_changed = mp_uv_read_changed,
 	.close = mp_uv_close,
 	.shutdown = mp_uv_shutdown,

@@ -17,6 +17,8 @@ struct mp_uv_held {
 	void (*leave)(struct mp_uv_held *held); // closes, and touches nothing else of the world
 };
 
+struct mp_uv_ring;
+
 struct mp_loop_uv {
 	struct mp_loop base;
 	uv_loop_t *uv;
@@ -24,17 +26,19 @@ struct mp_loop_uv {
 	unsigned handles_open; // of the four below
 	uv_prepare_t prepare;  // referenced while the loop has holds; everything else never is
 	uv_check_t check;
-	uv_idle_t idle;         // active while tasks are left: the poll must not block
-	uv_timer_t timer;       // wakes the poll for the nearest deadline; timers fire in `check`
-	uint64_t armed_ns;      // what `timer` is set to, UINT64_MAX: not active
-	uint64_t turn_limit_ns; // mp_loop_turn waits until here at most
-	unsigned grace;         // turns in a row in which late timers waited for sockets
-	bool has_read;          // a socket gave bytes in this turn
-	bool may_not_sleep;     // this turn: its caller does not wait
-	uint8_t *read_buf;      // MP_UV_READ_BYTES
-	struct mp_list held;    // sockets, listeners, watches that are open
-	uint32_t epoll_of;      // the process (mp_fork_generation) that the epoll of `uv` belongs to
-	bool left;              // by a child of fork()
+	uv_idle_t idle;          // active while tasks are left: the poll must not block
+	uv_timer_t timer;        // wakes the poll for the nearest deadline; timers fire in `check`
+	uint64_t armed_ns;       // what `timer` is set to, UINT64_MAX: not active
+	uint64_t turn_limit_ns;  // mp_loop_turn waits until here at most
+	unsigned grace;          // turns in a row in which late timers waited for sockets
+	bool has_read;           // a socket gave bytes in this turn
+	bool may_not_sleep;      // this turn: its caller does not wait
+	uint8_t *read_buf;       // MP_UV_READ_BYTES
+	struct mp_list held;     // sockets, listeners, watches that are open
+	struct mp_uv_ring *ring; // by which many sockets write together; NULL: not needed yet, or refused
+	bool ring_refused;
+	uint32_t epoll_of; // the process (mp_fork_generation) that the epoll of `uv` belongs to
+	bool left;         // by a child of fork()
 	uv_loop_t own_uv;
 };
 
@@ -55,9 +59,26 @@ struct mp_sock *mp_uv_sock_accepted(struct mp_loop *loop, int fd); // NULL: out 
 ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
 size_t mp_uv_unconfirmed(struct mp_sock *sock);
 void mp_uv_read_changed(struct mp_sock *sock);
+void mp_uv_write_all(struct mp_loop *loop, struct mp_write *writes, size_t count);
 void mp_uv_close(struct mp_sock *sock, bool reset);
 void mp_uv_shutdown(struct mp_sock *sock);
 bool mp_uv_is_abandoned(struct mp_sock *sock);
+
+// loop_uv_ring.c: sends by one system call
+struct mp_uv_send {
+	int fd;
+	const void *data;
+	size_t len;
+	ptrdiff_t rc; // how many bytes the kernel took, or minus its error
+};
+
+// NULL and a text: this build or the kernel has none.
+struct mp_uv_ring *mp_uv_ring_new(const char **why) MP_MUST_CHECK;
+void mp_uv_ring_free(struct mp_uv_ring *ring); // NULL does nothing
+// How many of the `count` <= MP_GATHER_MAX, from the first on, the kernel was given: their `rc` is set, and of the
+// others nothing has left. After fewer than all only mp_uv_ring_free() is allowed.
+size_t mp_uv_ring_send(struct mp_uv_ring *ring, struct mp_uv_send *sends, size_t count) MP_MUST_CHECK;
+bool mp_uv_can_gather(struct mp_loop *loop, size_t count); // many enough, and there is a ring, now
 
 // loop_uv_listen.c
 struct mp_listener *mp_uv_listen(struct mp_loop *loop, const struct mp_addr *addr, int *err);

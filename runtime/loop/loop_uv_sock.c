@@ -252,10 +252,36 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		arm(self);
 }
 
+// What writing came to: how many of the `offered` bytes the kernel took, or minus its error.
+static ptrdiff_t settle(struct uv_sock *self, ptrdiff_t rc, size_t offered)
+{
+	if (rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -ENOBUFS || rc == -ENOMEM || rc == -EINTR)
+		rc = 0;
+	if (rc < 0)
+		return MP_ELOST;
+	if ((size_t)rc < offered) {
+		self->want_write = true;
+		arm(self);
+	}
+	return rc;
+}
+
+// For less than what sendmsg() costs.
+static ptrdiff_t send_one(int fd, const void *data, size_t len)
+{
+	ssize_t took;
+	do {
+		took = len > 0 ? send(fd, data, len, MSG_NOSIGNAL) : 0;
+	} while (took < 0 && errno == EINTR);
+	return took < 0 ? -errno : took;
+}
+
 ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count)
 {
 	struct uv_sock *self = uv_sock_of(sock);
 	mp_assert(!self->connecting);
+	if (MP_LIKELY(count == 1))
+		return settle(self, send_one(self->fd, spans[0].data, spans[0].len), spans[0].len);
 	struct iovec parts[SPANS_MAX];
 	size_t offered = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -273,16 +299,33 @@ ptrdiff_t mp_uv_writev(struct mp_sock *sock, const struct mp_span *spans, size_t
 	do {
 		took = sendmsg(self->fd, &message, MSG_NOSIGNAL);
 	} while (took < 0 && errno == EINTR);
-	if (took < 0) {
-		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ENOMEM)
-			return MP_ELOST;
-		took = 0;
+	return settle(self, took < 0 ? -errno : took, offered);
+}
+
+// What a ring that fails was not given leaves one by one; of the rest the kernel has told.
+static void send_all(struct mp_loop_uv *body, struct mp_uv_send *sends, size_t count)
+{
+	size_t given = mp_uv_ring_send(body->ring, sends, count);
+	if (MP_LIKELY(given == count))
+		return;
+	mp_uv_ring_free(body->ring);
+	body->ring = NULL;
+	body->ring_refused = true;
+	for (; given < count; given++)
+		sends[given].rc = send_one(sends[given].fd, sends[given].data, sends[given].len);
+}
+
+void mp_uv_write_all(struct mp_loop *loop, struct mp_write *writes, size_t count)
+{
+	struct mp_loop_uv *body = mp_loop_uv_of(loop);
+	struct mp_uv_send sends[MP_GATHER_MAX];
+	for (size_t i = 0; i < count; i++) {
+		struct mp_span span = writes[i].span;
+		sends[i] = (struct mp_uv_send){uv_sock_of(writes[i].sock)->fd, span.data, span.len, 0};
 	}
-	if ((size_t)took < offered) {
-		self->want_write = true;
-		arm(self);
-	}
-	return took;
+	send_all(body, sends, count);
+	for (size_t i = 0; i < count; i++)
+		writes[i].took = settle(uv_sock_of(writes[i].sock), sends[i].rc, sends[i].len);
 }
 
 size_t mp_uv_unconfirmed(struct mp_sock *sock)

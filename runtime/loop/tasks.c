@@ -56,7 +56,9 @@ void mp_loop_run_tasks(struct mp_loop *loop)
 	loop->in_tasks = true;
 	for (int round = 0; round < RUN_ROUNDS_MAX && loop->tasks[MP_PHASE_RUN].count > 0; round++)
 		run_round(loop, MP_PHASE_RUN);
+	mp_loop_begin_gathering(loop, loop->tasks[MP_PHASE_FLUSH].count);
 	run_round(loop, MP_PHASE_FLUSH);
+	mp_loop_end_gathering(loop);
 	run_round(loop, MP_PHASE_AFTER);
 	loop->in_tasks = false;
 }

@@ -62,6 +62,13 @@ int mp_core_is_short(lua_State *L)
 	return 1;
 }
 
+// nil: they do, where many write at once.
+int mp_core_io_uring(lua_State *L)
+{
+	lua_pushstring(L, mp_loop_gathers_not());
+	return 1;
+}
+
 int mp_core_start(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);

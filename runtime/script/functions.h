@@ -35,6 +35,7 @@
 	X("timeuuid", mp_core_timeuuid, "a UUID of this time")                                            \
 	X("home", mp_core_home, "where moonpool is installed")                                            \
 	X("isShort", mp_core_is_short, "no descriptor is free")                                           \
+	X("ioUring", mp_core_io_uring, "why sockets never share a system call")                           \
 	X("memoryRefusals", mp_core_memory_refusals, "how often there was no memory in this thread")      \
 	/* futures */                                                                                     \
 	X("future", mp_core_future, "a future")                                                           \

@@ -146,7 +146,7 @@ end
 describe("a connection under everything at once", function()
   for version = 4, 5 do
     it("loses no call, on version " .. version, function()
-      local stats = soak(1000 + version, version)
+      local stats = soak(1000 + version, version) -- one of them with sockets that write together
       assert.is_true(stats.good > CALLS / 4, stats.good)
       assert.is_true(stats.failed > 100 and stats.abandoned > 100 and stats.part > 0 and stats.opened > 20)
     end)

@@ -174,6 +174,17 @@ function heard.writable(sock)
   if sock.on.writable then sock.on.writable(sock) end
 end
 
+-- What it offers with others at the end of a turn is `sock.offer`.
+function heard.gather(sock, span)
+  sock.gathers = sock.gathers + 1
+  span.data, span.len = ffi.cast("const void *", sock.offer), #sock.offer
+end
+
+function heard.gathered(sock, took)
+  sock.took = tonumber(took)
+  if sock.on.gathered then sock.on.gathered(sock, sock.took) end
+end
+
 -- A socket's events all lead to one Lua function, so each kind says its name first.
 local shared_events
 
@@ -192,13 +203,15 @@ local function sock_events()
     shared_events.on_read = named("read", "void (*)(void *, const uint8_t *, size_t)")
     shared_events.on_end = named("end", "void (*)(void *, int)")
     shared_events.on_writable = named("writable", "void (*)(void *)")
+    shared_events.on_gather = named("gather", "void (*)(void *, struct mp_span *)")
+    shared_events.on_gathered = named("gathered", "void (*)(void *, ptrdiff_t)")
   end
   return shared_events
 end
 
 local function new_sock(self, on)
   local sock = setmetatable({
-    loop = self, on = on or {}, connects = 0, reads = 0, received = 0, ends = 0, writables = 0, parts = {},
+    loop = self, on = on or {}, connects = 0, reads = 0, received = 0, ends = 0, writables = 0, gathers = 0, parts = {},
     collect = true,
   }, Sock)
   sock.target = self:target(function(name, ...) heard[name](sock, ...) end)

@@ -11,8 +11,11 @@ end
 
 function version.run()
   local methods = #core.compressions > 0 and table.concat(core.compressions, ", ") or "none"
-  print(string.format("moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s; TLS: %s; HTTP: %s)",
-    core.version, jit.version, methods, core.tls and "yes" or "no", http.isThere and "yes" or "no"))
+  local refusal = core.ioUring()
+  print(string.format(
+    "moonpool %s (%s, CQL native protocol v5, v4 and v3; compression: %s; TLS: %s; HTTP: %s; io_uring: %s)",
+    core.version, jit.version, methods, core.tls and "yes" or "no", http.isThere and "yes" or "no",
+    refusal and "no, " .. refusal or "yes"))
 end
 
 return version

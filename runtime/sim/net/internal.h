@@ -100,6 +100,7 @@ struct mp_loop_sim {
 	uint64_t resolve_delay_ns;
 	size_t buffer_bytes;
 	size_t chunk_bytes;
+	bool gathers; // sockets that write in one turn do it together: with every other seed
 	uint32_t next_id;
 	uint16_t next_port;
 	struct mp_list conns;
@@ -149,6 +150,8 @@ void mp_sim_resume(struct mp_sim_sock *self);     // a fault ended: what was hel
 
 // send.c: what leaves an end
 ptrdiff_t mp_sim_writev(struct mp_sock *sock, const struct mp_span *spans, size_t count);
+bool mp_sim_can_gather(struct mp_loop *loop, size_t count);
+void mp_sim_write_all(struct mp_loop *loop, struct mp_write *writes, size_t count);
 size_t mp_sim_unconfirmed(struct mp_sock *sock);
 void mp_sim_on_writable(void *data);
 void mp_sim_shutdown(struct mp_sock *sock);

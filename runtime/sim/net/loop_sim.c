@@ -236,6 +236,8 @@ static const struct mp_loop_ops sim_ops = {
 	.connect = mp_sim_connect,
 	.writev = mp_sim_writev,
 	.unconfirmed = mp_sim_unconfirmed,
+	.can_gather = mp_sim_can_gather,
+	.write_all = mp_sim_write_all,
 	.read_changed = mp_sim_read_changed,
 	.close = mp_sim_close,
 	.shutdown = mp_sim_shutdown,
@@ -267,6 +269,7 @@ struct mp_loop *mp_loop_sim_new(uint64_t seed)
 	world->jitter_ns = JITTER_NS;
 	world->resolve_delay_ns = RESOLVE_NS;
 	world->buffer_bytes = BUFFER_BYTES;
+	world->gathers = seed % 2 == 0;
 	world->next_id = 1;
 	world->next_port = 49152;
 	world->base.now_ns = FIRST_NOW_NS;

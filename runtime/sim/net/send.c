@@ -103,6 +103,18 @@ ptrdiff_t mp_sim_writev(struct mp_sock *sock, const struct mp_span *spans, size_
 	return (ptrdiff_t)take;
 }
 
+bool mp_sim_can_gather(struct mp_loop *loop, size_t count)
+{
+	return mp_sim_of(loop)->gathers && count >= 2;
+}
+
+void mp_sim_write_all(struct mp_loop *loop, struct mp_write *writes, size_t count)
+{
+	(void)loop;
+	for (size_t i = 0; i < count; i++)
+		writes[i].took = mp_sim_writev(writes[i].sock, &writes[i].span, 1);
+}
+
 size_t mp_sim_unconfirmed(struct mp_sock *sock)
 {
 	return sim_sock_of(sock)->peer->in_flight;

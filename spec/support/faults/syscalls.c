@@ -68,6 +68,11 @@ ssize_t recv(int fd, void *bytes, size_t len, int flags)
 	return PASS(SYS_recvfrom, fd, bytes, len, flags, NULL, NULL);
 }
 
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+	return PASS(SYS_sendto, fd, bytes, len, flags, NULL, 0);
+}
+
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	return PASS(SYS_sendmsg, fd, message, flags);
