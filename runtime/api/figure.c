@@ -146,10 +146,12 @@ int moonpool_session_decisions(const struct moonpool_session *handle, uint32_t c
 		return moonpool_last_code();
 	if (!mp_session_has_decisions(session->engine.session))
 		return mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "the configuration has no decisionLog");
-	struct mp_buf buf;
+	struct mp_buf buf, line;
 	mp_buf_init(&buf);
-	mp_session_each_decision(session->engine.session, count, add_decision, &buf);
+	mp_buf_init(&line);
+	mp_session_each_decision(session->engine.session, count, &line, add_decision, &buf);
 	int rc = mp_api_give_text(&buf, text, size, __func__);
+	mp_buf_deinit(&line);
 	mp_buf_deinit(&buf);
 	return rc;
 }

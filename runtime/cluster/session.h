@@ -276,9 +276,10 @@ uint32_t mp_session_tag_id(struct mp_session *session, struct mp_str text);
 // this is the default's.
 bool mp_session_plan(struct mp_session *session, const struct mp_request_view *req, int64_t token,
                      struct mp_plan *plan);
-// The decision log (cluster/decisions/decisions.h): is there one; its last records, oldest first, as lines of JSON.
+// The decision log (cluster/decisions/decisions.h): is there one; its last records, oldest first, as lines of JSON,
+// each of them in `line`, which is the caller's, because `fn` may be one that does not return.
 bool mp_session_has_decisions(const struct mp_session *session);
-void mp_session_each_decision(struct mp_session *session, uint32_t count,
+void mp_session_each_decision(struct mp_session *session, uint32_t count, struct mp_buf *line,
                               void (*fn)(void *data, const char *line, size_t len), void *data);
 // Visit every connection, in any state but CLOSED.
 void mp_session_each_conn(const struct mp_session *session,

@@ -24,15 +24,32 @@ static void set_number(lua_State *L, const char *key, double number)
 	lua_setfield(L, -2, key);
 }
 
+struct findings {
+	struct mp_policies *policies;
+	struct mp_buf facts;
+};
+
+static void end_findings(struct findings *findings)
+{
+	mp_buf_deinit(&findings->facts);
+	mp_policies_free(findings->policies);
+	findings->policies = NULL;
+}
+
+static int collect_findings(lua_State *L)
+{
+	end_findings(lua_touserdata(L, 1));
+	return 0;
+}
+
 // { name, costClass, nsPerCall, bytesPerCall, facts, and, of those that each request asks, slowBecause }, or nil and a
 // message.
-static int push_findings(lua_State *L, struct mp_policies *policies, enum mp_policy_kind kind,
-                         struct mp_buf *facts)
+static int push_findings(lua_State *L, struct findings *findings, enum mp_policy_kind kind)
 {
 	struct mp_policy_cost cost;
-	int rc = mp_policies_facts(policies, kind, facts);
+	int rc = mp_policies_facts(findings->policies, kind, &findings->facts);
 	if (rc == 0)
-		rc = mp_policies_measure(policies, kind, &cost);
+		rc = mp_policies_measure(findings->policies, kind, &cost);
 	if (rc != 0) {
 		lua_pushnil(L);
 		lua_pushliteral(L, "the policy fails when it is asked again and again");
@@ -45,7 +62,7 @@ static int push_findings(lua_State *L, struct mp_policies *policies, enum mp_pol
 	set_number(L, "bytesPerCall", cost.bytes_per_call);
 	if (cost.is_slow && cost.is_hot)
 		set_text(L, "slowBecause", cost.why);
-	lua_pushlstring(L, (const char *)facts->data, facts->len);
+	lua_pushlstring(L, (const char *)findings->facts.data, findings->facts.len);
 	lua_setfield(L, -2, "facts");
 	return 1;
 }
@@ -62,18 +79,17 @@ int mp_core_check_policy(lua_State *L)
 		kind++;
 	luaL_argcheck(L, kind < MP_POLICY_KINDS, 1, "not a kind of policy");
 	config.choices[kind].policy = luaL_checkstring(L, 2);
-	struct mp_policies *policies =
-		mp_policies_new(mp_runtime_loop(mp_runtime_of(L)), &config, message, sizeof(message), NULL);
-	if (policies == NULL) {
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	struct findings *findings = mp_lua_push_held(L, "moonpool.findings", sizeof(*findings), collect_findings);
+	mp_buf_init(&findings->facts);
+	findings->policies = mp_policies_new(mp_runtime_loop(runtime), &config, message, sizeof(message), NULL);
+	if (findings->policies == NULL) {
 		lua_pushnil(L);
 		mp_lua_push_redacted(L, message, strlen(message));
 		return 2;
 	}
-	struct mp_buf facts;
-	mp_buf_init(&facts);
-	int results = push_findings(L, policies, (enum mp_policy_kind)kind, &facts);
-	mp_buf_deinit(&facts);
-	mp_policies_free(policies);
+	int results = push_findings(L, findings, (enum mp_policy_kind)kind);
+	end_findings(findings);
 	return results;
 }
 
@@ -151,14 +167,13 @@ static int refuse_key(lua_State *L, int rc)
 int mp_core_new_signing_key(lua_State *L)
 {
 	uint8_t key[MP_SIGN_KEY_BYTES];
-	struct mp_buf pem;
-	mp_buf_init(&pem);
-	int rc = mp_sign_new_key(&pem, key);
+	struct mp_buf *pem = mp_lua_push_buf(L);
+	int rc = mp_sign_new_key(pem, key);
 	if (rc == 0) {
-		lua_pushlstring(L, (const char *)pem.data, pem.len);
+		lua_pushlstring(L, (const char *)pem->data, pem->len);
 		push_hex(L, key, sizeof(key));
 	}
-	mp_buf_deinit(&pem);
+	mp_buf_deinit(pem);
 	return rc == 0 ? 2 : refuse_key(L, rc);
 }
 

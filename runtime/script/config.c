@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "cluster/profile.h"
 #include "link/tls_sign.h"
+#include "script/core.h"
 
 #define CLOSE_DRAIN_MS 5000u
 
@@ -437,9 +438,13 @@ int mp_script_config_read(lua_State *L, int index, struct mp_script_config *conf
 		return MP_ECONFIG;
 	if (!lua_checkstack(L, 16))
 		return MP_ENOMEM;
+	static const char key = 'c';
 	struct reading reading = {.config = config};
 	lua_pushvalue(L, index);
-	lua_pushcfunction(L, read_all);
+	if (mp_lua_push_function(L, read_all, &key) != 0) {
+		lua_pop(L, 1);
+		return MP_ENOMEM;
+	}
 	lua_insert(L, -2);
 	lua_pushlightuserdata(L, &reading);
 	int rc = lua_pcall(L, 2, 1, 0) != 0 || reading.no_memory ? MP_ENOMEM : 0;

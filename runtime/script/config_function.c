@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "script/core.h"
 
 struct reading {
 	const char *key;
@@ -54,8 +55,12 @@ int mp_config_function_read(lua_State *L, int index, const char *key, size_t siz
 	*out = NULL;
 	if (!lua_checkstack(L, 4))
 		return MP_ENOMEM;
+	static const char function_key = 'f';
 	lua_pushvalue(L, index);
-	lua_pushcfunction(L, read);
+	if (mp_lua_push_function(L, read, &function_key) != 0) {
+		lua_pop(L, 1);
+		return MP_ENOMEM;
+	}
 	lua_insert(L, -2);
 	lua_pushlightuserdata(L, &reading);
 	bool failed = lua_pcall(L, 2, 0, 0) != 0;

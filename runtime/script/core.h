@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "script/functions.h"
 
+struct mp_buf;
 struct mp_error;
 struct mp_runtime;
 
@@ -74,6 +75,16 @@ int mp_lua_raise_no_memory(lua_State *L); // where no `nil, err` is expected
 int mp_lua_fail_no_memory(lua_State *L);
 // `nil, err` as results of a C function.
 int mp_lua_fail(lua_State *L, int err, const char *format, ...) MP_PRINTF(3, 4);
+
+// ---- held.c: what is held while Lua may raise -------------------------------------------------------------
+// A block of zeroes on the stack; `end` is its finalizer, a C function that is given it. `kind` names its metatable.
+// Whoever comes to the end of his function may end what is in it himself, if the finalizer can bear that.
+void *mp_lua_push_held(lua_State *L, const char *kind, size_t size, lua_CFunction end);
+// An empty buffer in such a block.
+struct mp_buf *mp_lua_push_buf(lua_State *L);
+// Pushes a C function that was made once; `key` is the address of something static of the caller's. MP_ENOMEM: nothing
+// is pushed. Raises nothing.
+int mp_lua_push_function(lua_State *L, lua_CFunction fn, const void *key) MP_MUST_CHECK;
 
 // A text for a reader, without what has the shape of a secret (base/text/redact.h).
 void mp_lua_push_redacted(lua_State *L, const char *text, size_t len);

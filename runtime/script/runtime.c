@@ -260,6 +260,19 @@ void mp_runtime_stop(struct mp_runtime *runtime)
 
 // ---- life -------------------------------------------------------------------------------------------------
 
+// Protected: the runtime's own state and table are Lua's, who may have no memory for them.
+static int make_states(lua_State *L)
+{
+	struct mp_runtime *runtime = lua_touserdata(L, 1);
+	runtime->scratch = lua_newthread(L);
+	runtime->scratch_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	runtime->closures_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_xmove(L, runtime->scratch, 1);
+	return 0;
+}
+
 struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_loop)
 {
 	struct mp_runtime *runtime = mp_calloc(1, sizeof(*runtime));
@@ -279,12 +292,14 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 	mp_list_init(&runtime->answered);
 	mp_task_init(&runtime->drain, mp_waiter_run_ready, runtime);
 	mp_timer_init(&runtime->grace, loop, on_grace, runtime);
-	runtime->scratch = lua_newthread(L);
-	runtime->scratch_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	lua_newtable(L);
-	lua_pushvalue(L, -1);
-	runtime->closures_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	lua_xmove(L, runtime->scratch, 1);
+	runtime->scratch_ref = runtime->closures_ref = LUA_NOREF;
+	if (lua_cpcall(L, make_states, runtime) != 0) {
+		lua_pop(L, 1);
+		luaL_unref(L, LUA_REGISTRYINDEX, runtime->scratch_ref);
+		luaL_unref(L, LUA_REGISTRYINDEX, runtime->closures_ref);
+		mp_free(runtime);
+		return NULL;
+	}
 	uint64_t chance = mp_rand_u64(mp_loop_rand(loop));
 	memcpy(runtime->uuid_node, &chance, sizeof(runtime->uuid_node));
 	runtime->uuid_node[0] |= 1; // a multicast address: no network card has it

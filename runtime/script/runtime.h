@@ -15,8 +15,8 @@
 
 struct mp_runtime;
 
-// Bind `L` (any of its threads) to a loop. `owns_loop`: free it with the runtime. NULL: out of memory. May raise a Lua
-// error for lack of memory.
+// Bind `L` (any of its threads) to a loop. `owns_loop`: free it with the runtime. NULL: out of memory, also
+// of Lua's.
 struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_loop) MP_MUST_CHECK;
 // Asserts that no coroutine waits (mp_runtime_waiting() == 0) and no guest is left.
 void mp_runtime_free(struct mp_runtime *runtime);

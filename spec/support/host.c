@@ -23,6 +23,13 @@ void spec_lua_fail_at(uint64_t nth)
 	lua_fail_in = nth;
 }
 
+// How many are left until then; 0: it was refused.
+double spec_lua_fail_left(void); // a number, which takes Lua no memory
+double spec_lua_fail_left(void)
+{
+	return (double)lua_fail_in;
+}
+
 // What is taken between true and false is not refused, nor counted.
 void spec_lua_spare(bool on);
 void spec_lua_spare(bool on)

@@ -288,24 +288,21 @@ bool mp_session_has_decisions(const struct mp_session *session)
 	return session->decisions.ring != NULL;
 }
 
-void mp_session_each_decision(struct mp_session *session, uint32_t count,
+void mp_session_each_decision(struct mp_session *session, uint32_t count, struct mp_buf *line,
                               void (*fn)(void *data, const char *line, size_t len), void *data)
 {
 	struct mp_decisions *decisions = &session->decisions;
 	if (decisions->ring == NULL)
 		return;
-	struct mp_buf line;
-	mp_buf_init(&line);
 	uint32_t most = decisions->begun < MP_DECISIONS_KEPT ? decisions->begun : MP_DECISIONS_KEPT;
 	for (uint32_t left = count < most ? count : most; left > 0; left--) {
 		const struct mp_decision *decision = record(decisions, decisions->begun - left + 1);
-		mp_buf_clear(&line);
+		mp_buf_clear(line);
 		if (decision != NULL)
-			mp_decision_line(decision, session, &line);
-		if (line.len > 1 && mp_buf_status(&line) == 0)
-			fn(data, (const char *)line.data, line.len - 1);
+			mp_decision_line(decision, session, line);
+		if (line->len > 1 && mp_buf_status(line) == 0)
+			fn(data, (const char *)line->data, line->len - 1);
 	}
-	mp_buf_deinit(&line);
 }
 
 // ---- life -------------------------------------------------------------------------------------------------

@@ -137,13 +137,12 @@ int mp_core_open_metrics(lua_State *L)
 				(struct mp_openmetrics_pool){pool->engine.session, (uint32_t)lua_tonumber(L, -1)};
 		lua_pop(L, 2);
 	}
-	struct mp_buf text;
-	mp_buf_init(&text);
-	mp_openmetrics_write(&text, pools, known);
-	bool failed = mp_buf_status(&text) != 0;
+	struct mp_buf *text = mp_lua_push_buf(L);
+	mp_openmetrics_write(text, pools, known);
+	bool failed = mp_buf_status(text) != 0;
 	if (!failed)
-		lua_pushlstring(L, (const char *)text.data, text.len);
-	mp_buf_deinit(&text);
+		lua_pushlstring(L, (const char *)text->data, text->len);
+	mp_buf_deinit(text);
 	if (failed)
 		return mp_lua_fail_no_memory(L);
 	lua_pushliteral(L, MP_OPENMETRICS_TYPE);

@@ -397,16 +397,11 @@ int mp_core_rehearse(lua_State *L)
 	lua_settop(L, 3);
 	config.paths = paths;
 	config.path_count = take_paths(L, 3, paths);
-	struct rehearsal *self = lua_newuserdata(L, sizeof(*self));
-	memset(self, 0, sizeof(*self));
+	struct mp_runtime *runtime = mp_runtime_of(L);
+	struct rehearsal *self = mp_lua_push_held(L, REHEARSAL, sizeof(*self), on_collect);
 	mp_names_init(&self->tags, NAMES_MAX);
 	mp_names_init(&self->keyspaces, NAMES_MAX);
-	if (luaL_newmetatable(L, REHEARSAL)) {
-		lua_pushcfunction(L, on_collect);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_setmetatable(L, -2);
-	self->runtime = mp_runtime_of(L);
+	self->runtime = runtime;
 	self->loop = mp_runtime_loop(self->runtime);
 	int rc = make_world(self);
 	if (rc == 0)

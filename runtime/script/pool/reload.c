@@ -110,17 +110,16 @@ int mp_core_identity(lua_State *L)
 int mp_core_read_file(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
-	struct mp_buf text;
+	struct mp_buf *text = mp_lua_push_buf(L);
 	char message[512];
-	mp_buf_init(&text);
-	int rc = mp_source_read(path, FILE_MAX_BYTES, &text, message, sizeof(message));
+	int rc = mp_source_read(path, FILE_MAX_BYTES, text, message, sizeof(message));
 	if (rc == 0) {
-		lua_pushlstring(L, (const char *)text.data, text.len);
+		lua_pushlstring(L, (const char *)text->data, text->len);
 	} else {
 		lua_pushnil(L);
 		lua_pushstring(L, message);
 	}
-	mp_buf_deinit(&text);
+	mp_buf_deinit(text);
 	return rc == 0 ? 1 : 2;
 }
 
@@ -271,18 +270,32 @@ int mp_core_make_folder(lua_State *L)
 	return 1;
 }
 
+struct listing {
+	DIR *folder;
+};
+
+static int end_listing(lua_State *L)
+{
+	struct listing *listing = lua_touserdata(L, 1);
+	if (listing->folder != NULL)
+		closedir(listing->folder);
+	listing->folder = NULL;
+	return 0;
+}
+
 // listFolder(path): the names in a folder but for those that begin with a dot, in any order; or nil and a message.
 int mp_core_list_folder(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
-	lua_settop(L, 1);
+	struct listing *listing = mp_lua_push_held(L, "moonpool.listing", sizeof(*listing), end_listing);
 	DIR *folder = opendir(path);
+	listing->folder = folder;
 	if (folder == NULL) {
 		lua_pushnil(L);
 		lua_pushfstring(L, "%s: %s", path, strerror(errno));
 		return 2;
 	}
-	lua_newtable(L); // an error for lack of memory leaves the folder open: Lua is over then anyway
+	lua_newtable(L);
 	int count = 0;
 	for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
 		if (entry->d_name[0] == '.')
@@ -290,6 +303,7 @@ int mp_core_list_folder(lua_State *L)
 		lua_pushstring(L, entry->d_name);
 		lua_rawseti(L, -2, ++count);
 	}
+	listing->folder = NULL;
 	closedir(folder);
 	return 1;
 }

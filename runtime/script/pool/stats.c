@@ -192,9 +192,11 @@ int mp_core_decisions(lua_State *L)
 		return mp_lua_fail(
 			L, MP_ENOTFOUND,
 			"there is no decision log; the configuration wants decisionLog = { sample = 0.01 }");
+	struct mp_buf *line = mp_lua_push_buf(L);
 	lua_newtable(L);
 	struct lines lines = {L, 0};
-	mp_session_each_decision(pool->engine.session, (uint32_t)wanted, push_line, &lines);
+	mp_session_each_decision(pool->engine.session, (uint32_t)wanted, line, push_line, &lines);
+	mp_buf_deinit(line);
 	return 1;
 }
 
