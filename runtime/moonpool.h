@@ -208,9 +208,17 @@ MOONPOOL_API int moonpool_statement_parameter_type_text(const struct moonpool_st
 // No memory is asked for once as many requests have been in flight before. NULL: moonpool_last_code() says why
 // (MOONPOOL_CLOSED while the session is closing); a call with that NULL returns the same code.
 MOONPOOL_API struct moonpool_request *moonpool_request_new(struct moonpool_statement *statement);
-// A statement that is not prepared and has no parameters (CREATE TABLE ...). The text is copied.
+// A statement that is not prepared (CREATE TABLE ...). The text is copied. What runs often is better prepared.
 MOONPOOL_API struct moonpool_request *moonpool_request_new_query(struct moonpool_session *session,
                                                                  const char *cql, ptrdiff_t len);
+// The types of its parameters, in order, as CQL says them: "int, map<text, int>". Then its values are bound as those
+// of a prepared statement, and as many. Users' types have no names here, but that of Cassandra's class in single
+// quotes: "'org.apache.cassandra.db.marshal.UserType(ks,61646472,...)'". Once, before the first value;
+// MOONPOOL_INVALID_ARGUMENT for a text that is none such, which spoils the request. Memory is asked for.
+// Without it each value is sent as what its C type is, unchecked: an int, bigint, double, boolean, text, uuid,
+// duration, or bytes as they are; those with parts need their types. The server refuses what is of another width than
+// its column, and takes what is not (an int32 for a float) for something else.
+MOONPOOL_API int moonpool_request_set_types(struct moonpool_request *request, const char *types);
 MOONPOOL_API int
 moonpool_request_free(struct moonpool_request *request); // instead of executing it; NULL is fine
 

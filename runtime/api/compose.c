@@ -155,7 +155,7 @@ int moonpool_bind_end(struct moonpool_request *handle)
 	request->depth--;
 	mp_write_value_end(out, nest->begin);
 	int rc = mp_api_placed(&place, __func__, why_not);
-	if (request->depth == 0)
+	if (request->depth == 0 && !mp_api_is_query(request))
 		mp_api_nest_drop(request);
 	return rc;
 }

@@ -115,7 +115,8 @@ struct mp_api_request {
 	void *data;
 	struct mp_list_node node; // in unsent, unless it is the newest
 	uint32_t depth;           // of what is begun
-	struct mp_metadata *held; // while something is begun: its types are from here
+	struct mp_metadata
+		*held; // while something is begun, and what was told of a query: its types are from here
 	struct mp_api_nest nest[MP_API_NEST_MAX];
 };
 
@@ -259,6 +260,14 @@ struct mp_api_place {
 struct mp_api_place mp_api_next_place(const struct moonpool_request *handle, const char *function);
 // The value was appended; `why_not` is not NULL: it was not.
 int mp_api_placed(const struct mp_api_place *place, const char *function, const char *why_not);
+
+// ---- query.c
+bool mp_api_is_query(const struct mp_api_request *request);           // not prepared, and no batch
+bool mp_api_query_lacks_values(const struct mp_api_request *request); // of those whose types were told
+// The type of the next value of one: what the program has told, or its `own`, NULL: it has none. NULL: there is no
+// place for it, and why was noted.
+const struct mp_type *mp_api_query_type(struct mp_api_request *request, const struct mp_type *own,
+                                        const char *function);
 
 // ---- compose.c
 // The type of the next part of what was begun last; NULL: there is none, and why was noted.

@@ -277,14 +277,19 @@ static MP_COLD int refuse_to_send(struct mp_api_request *request, const char *fu
 	                     request->rc != 0 ? "a value or an option of the request was refused" : NULL);
 }
 
+static const char not_every[] = "not every parameter has a value";
+
 int mp_api_request_ready(struct mp_api_request *request, const char *function)
 {
 	struct mp_request *to = request->request;
 	const struct mp_prepared *prepared = to->prepared;
 	to->value_count = request->next;
 	int rc = request->rc;
-	if (rc == 0 && (request->cql_len | request->state_len | request->keyspace_len) != 0)
+	if (rc == 0 && (request->cql_len | request->state_len | request->keyspace_len) != 0) {
+		if (mp_api_query_lacks_values(request))
+			return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, not_every);
 		rc = use_text(request);
+	}
 	if (rc == 0)
 		rc = mp_buf_status(&to->values);
 	if (MP_UNLIKELY(rc != 0))
@@ -295,7 +300,7 @@ int mp_api_request_ready(struct mp_api_request *request, const char *function)
 	// Parameters that are others by now are told when it is submitted.
 	if (prepared != NULL && prepared->params != NULL && request->next < prepared->params->column_count &&
 	    to->generation == prepared->generation)
-		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "not every parameter has a value");
+		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, not_every);
 	if (MP_UNLIKELY(to->batch != NULL && to->batch->count == 0))
 		return mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, "the batch has no statements");
 	return 0;

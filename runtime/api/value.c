@@ -7,7 +7,14 @@
 #include "wire/scalar.h"
 #include "wire/value.h"
 
-MP_INLINE struct mp_api_place next(const struct moonpool_request *handle, const char *function)
+// Of a query whose types were not told: the type that the C type says.
+static const struct mp_type own_int = {.id = MP_TYPE_INT}, own_bigint = {.id = MP_TYPE_BIGINT},
+							own_double = {.id = MP_TYPE_DOUBLE}, own_boolean = {.id = MP_TYPE_BOOLEAN},
+							own_text = {.id = MP_TYPE_VARCHAR}, own_bytes = {.id = MP_TYPE_BLOB},
+							own_uuid = {.id = MP_TYPE_UUID}, own_duration = {.id = MP_TYPE_DURATION};
+
+MP_INLINE struct mp_api_place next(const struct moonpool_request *handle, const struct mp_type *own,
+                                   const char *function)
 {
 	struct mp_api_place place = {.request = mp_api_request_of(handle, function)};
 	if (MP_UNLIKELY(place.request == NULL))
@@ -20,8 +27,7 @@ MP_INLINE struct mp_api_place next(const struct moonpool_request *handle, const 
 	else if (MP_LIKELY(params != NULL && place.request->next < params->column_count))
 		place.type = params->columns[place.request->next++].type;
 	else
-		mp_api_spoil(place.request, function, MOONPOOL_INVALID_ARGUMENT,
-		             "the statement has no more parameters");
+		place.type = mp_api_query_type(place.request, own, function);
 	return place;
 }
 
@@ -30,16 +36,19 @@ static int does_not_fit(struct mp_api_request *request, const struct mp_type *ty
 {
 	char text[240];
 	// Those of a value that was begun are held: the statement may have others by now.
-	const struct mp_metadata *params =
-		request->held != NULL ? request->held : request->request->prepared->params;
-	const struct mp_column *column = &params->columns[request->next - 1];
-	int len = column->name.len < 64 ? (int)column->name.len : 64;
+	const struct mp_metadata *params = request->held;
+	if (params == NULL && request->request->prepared != NULL)
+		params = request->request->prepared->params;
+	struct mp_str name = params != NULL ? params->columns[request->next - 1].name : (struct mp_str){"", 0};
+	if (name.len == 0)
+		name = mp_str_of("?");
+	int len = name.len < 64 ? (int)name.len : 64;
 	if (request->depth == 0)
-		snprintf(text, sizeof(text), "parameter %u (%.*s, %s): got %s", request->next, len, column->name.data,
+		snprintf(text, sizeof(text), "parameter %u (%.*s, %s): got %s", request->next, len, name.data,
 		         mp_type_id_name(type->id), why);
 	else
 		snprintf(text, sizeof(text), "parameter %u (%.*s), part %u (%s) of a %s: got %s", request->next, len,
-		         column->name.data, request->nest[request->depth - 1].count, mp_type_id_name(type->id),
+		         name.data, request->nest[request->depth - 1].count, mp_type_id_name(type->id),
 		         mp_type_id_name(request->nest[request->depth - 1].type->id), why);
 	if (request->misfit == MP_API_FITS)
 		request->misfit = (int32_t)request->next - 1;
@@ -66,7 +75,7 @@ MP_INLINE int bound(const struct mp_api_place *place, const char *function, cons
 
 struct mp_api_place mp_api_next_place(const struct moonpool_request *handle, const char *function)
 {
-	return next(handle, function);
+	return next(handle, NULL, function);
 }
 
 int mp_api_placed(const struct mp_api_place *place, const char *function, const char *why_not)
@@ -79,9 +88,10 @@ static int missing(const struct mp_api_place *place, const char *function, const
 	return mp_api_spoil(place->request, function, MOONPOOL_INVALID_ARGUMENT, what);
 }
 
-MP_INLINE int bind_whole(struct moonpool_request *request, int64_t value, const char *function)
+MP_INLINE int bind_whole(struct moonpool_request *request, int64_t value, const struct mp_type *own,
+                         const char *function)
 {
-	struct mp_api_place place = next(request, function);
+	struct mp_api_place place = next(request, own, function);
 	if (MP_UNLIKELY(place.type == NULL))
 		return moonpool_last_code();
 	return bound(&place, function, mp_scalar_put_whole(place.out, place.type->id, value));
@@ -89,17 +99,17 @@ MP_INLINE int bind_whole(struct moonpool_request *request, int64_t value, const 
 
 int moonpool_bind_int64(struct moonpool_request *request, int64_t value)
 {
-	return bind_whole(request, value, __func__);
+	return bind_whole(request, value, &own_bigint, __func__);
 }
 
 int moonpool_bind_int32(struct moonpool_request *request, int32_t value)
 {
-	return bind_whole(request, value, __func__);
+	return bind_whole(request, value, &own_int, __func__);
 }
 
 int moonpool_bind_double(struct moonpool_request *request, double value)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_double, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	return bound(&place, __func__, mp_scalar_put_real(place.out, place.type->id, value));
@@ -107,7 +117,7 @@ int moonpool_bind_double(struct moonpool_request *request, double value)
 
 int moonpool_bind_bool(struct moonpool_request *request, bool value)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_boolean, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	return bound(&place, __func__, mp_scalar_put_boolean(place.out, place.type->id, value));
@@ -115,7 +125,7 @@ int moonpool_bind_bool(struct moonpool_request *request, bool value)
 
 int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdiff_t len)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_text, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (data == NULL && len != 0)
@@ -132,7 +142,7 @@ int moonpool_bind_text(struct moonpool_request *request, const char *data, ptrdi
 
 int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, size_t len)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_bytes, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (bytes == NULL && len > 0)
@@ -146,7 +156,7 @@ int moonpool_bind_bytes(struct moonpool_request *request, const void *bytes, siz
 
 int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16])
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_uuid, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (uuid == NULL)
@@ -157,7 +167,7 @@ int moonpool_bind_uuid(struct moonpool_request *request, const uint8_t uuid[16])
 int moonpool_bind_duration(struct moonpool_request *request, int32_t months, int32_t days,
                            int64_t nanoseconds)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_duration, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	if (place.type->id != MP_TYPE_DURATION)
@@ -167,7 +177,7 @@ int moonpool_bind_duration(struct moonpool_request *request, int32_t months, int
 
 int moonpool_bind_null(struct moonpool_request *request)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_bytes, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	mp_write_null(place.out);
@@ -176,7 +186,7 @@ int moonpool_bind_null(struct moonpool_request *request)
 
 int moonpool_bind_unset(struct moonpool_request *request)
 {
-	struct mp_api_place place = next(request, __func__);
+	struct mp_api_place place = next(request, &own_bytes, __func__);
 	if (place.type == NULL)
 		return moonpool_last_code();
 	mp_write_unset(place.out);

@@ -16,6 +16,7 @@ void option_calls(struct moonpool_request *bad, const char *why)
 	IS(moonpool_request_add_payload(bad, "x", "y", 1), INVALID, why);
 	IS(moonpool_request_set_trace(bad, true), INVALID, why);
 	IS(moonpool_request_misfit(bad), INVALID, why);
+	IS(moonpool_request_set_types(bad, "int"), INVALID, why);
 }
 
 void parameter_calls(struct moonpool_statement *bad, const char *why)
@@ -113,8 +114,26 @@ static void places(void)
 	IS(moonpool_request_free(misfit), 0, NULL);
 }
 
+static void types(void)
+{
+	REFUSED(moonpool_request_set_types(request, NULL), INVALID, "the types are NULL");
+	REFUSED(moonpool_request_set_types(request, "int"), INVALID, "only a query that is not prepared");
+	struct moonpool_request *untyped = query("SELECT key FROM system.local WHERE key = ?");
+	IS(moonpool_request_set_types(untyped, "int, nonsense"), INVALID, "CQL types with commas");
+	IS(moonpool_execute(untyped, never, NULL), INVALID, "was refused");
+	struct moonpool_request *typed = query("SELECT key FROM system.local WHERE key = ?");
+	IS(moonpool_request_set_types(typed, "text, int"), 0, NULL);
+	IS(moonpool_request_set_types(typed, "text, int"), INVALID, "once");
+	IS(moonpool_bind_text(typed, "local", -1), 0, NULL);
+	IS(moonpool_bind_text(typed, "local", -1), MOONPOOL_TYPE_MISMATCH, "parameter 2 (?, int)");
+	IS(moonpool_request_misfit(typed), 1, NULL);
+	IS(moonpool_bind_begin(typed), INVALID, "no more parameters");
+	IS(moonpool_request_free(typed), 0, NULL);
+}
+
 void values(void)
 {
+	types();
 	REFUSED(moonpool_bind_text(request, NULL, -1), INVALID, "the text is NULL");
 	REFUSED(moonpool_bind_text(request, NULL, 5), INVALID, "the text is NULL");
 	REFUSED(moonpool_bind_text(request, "x", -2), INVALID, "length");
@@ -156,6 +175,7 @@ void values(void)
 	IS(moonpool_bind_null(many), INVALID, "no more parameters");
 	IS(moonpool_execute(many, never, NULL), INVALID, "was refused");
 	struct moonpool_request *none = query("SELECT key FROM system.local");
+	IS(moonpool_request_set_types(none, ""), 0, NULL);
 	IS(moonpool_bind_text(none, "x", -1), INVALID, "no more parameters");
 	IS(moonpool_request_free(none), 0, NULL);
 	parameters();

@@ -1,0 +1,157 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The C API: values of queries that are not prepared, with types that the program tells or that C types have.
+local api = require "spec.support.capi"
+local C, ffi = api.C, api.ffi
+
+local function on_cluster(name, body)
+  it(name, function()
+    api.on_cluster(function(env)
+      env.cluster:schema [[CREATE TABLE ks.q (id int PRIMARY KEY, name text, big bigint, real double, yes boolean,
+        small smallint, many map<text, int>, who uuid)]]
+      local session = assert(env:open())
+      assert.is_nil(env:connect(session))
+      body(env, session)
+      env:close(session)
+    end)
+  end)
+end
+
+local function query(session, cql, types)
+  local request = C.moonpool_request_new_query(session, cql, -1)
+  if types then
+    assert.equal(0, C.moonpool_request_set_types(request, types), ffi.string(C.moonpool_last_message()))
+  end
+  return request
+end
+
+-- The columns of the row of that id, as read(result) tells them.
+local function row(env, session, id, read)
+  local request = query(session, "SELECT name, big, real, yes, small, many, who FROM q WHERE id = ?")
+  assert.equal(0, C.moonpool_bind_int32(request, id))
+  return env:execute(request, function(result)
+    assert.equal(1, C.moonpool_result_next(result))
+    return read(result)
+  end)
+end
+
+local function text_at(result, column)
+  local text, len = ffi.new "const char *[1]", ffi.new "size_t[1]"
+  assert.equal(0, C.moonpool_get_text(result, column, text, len))
+  return ffi.string(text[0], len[0])
+end
+
+local function number_at(result, column)
+  local value = ffi.new "int64_t[1]"
+  assert.equal(0, C.moonpool_get_int64(result, column, value))
+  return tonumber(value[0])
+end
+
+describe("values of a query", function()
+  on_cluster("are converted to the types that were told", function(env, session)
+    local request = query(session, "INSERT INTO q (id, name, small, many, who) VALUES (?, ?, ?, ?, ?)",
+      " int,text , smallint, frozen<map<text,int>>, uuid")
+    assert.equal(0, C.moonpool_bind_int64(request, 7))
+    assert.equal(0, C.moonpool_bind_text(request, "ana", -1))
+    assert.equal(0, C.moonpool_bind_int64(request, -5))
+    assert.equal(0, C.moonpool_bind_begin(request))
+    for number, word in ipairs { "one", "two" } do
+      assert.equal(0, C.moonpool_bind_text(request, word, -1))
+      assert.equal(0, C.moonpool_bind_int32(request, number))
+    end
+    assert.equal(0, C.moonpool_bind_end(request))
+    assert.equal(0, C.moonpool_bind_text(request, "00000000-0000-4000-8000-00000000000a", -1))
+    assert(env:execute(request))
+    row(env, session, 7, function(result)
+      assert.equal("ana", text_at(result, 0))
+      assert.equal(-5, number_at(result, 4))
+      local value, uuid = ffi.new "struct moonpool_value", ffi.new "uint8_t[16]"
+      assert.equal(0, C.moonpool_get_value(result, 5, value))
+      assert.equal(4, C.moonpool_value_parts(value))
+      assert.equal(0, C.moonpool_get_uuid(result, 6, uuid))
+      assert.equal(10, uuid[15])
+      return true
+    end)
+  end)
+
+  on_cluster("have the types of C without any", function(env, session)
+    local request = query(session, "INSERT INTO q (id, name, big, real, yes, who, many) VALUES (?, ?, ?, ?, ?, ?, ?)")
+    assert.equal(0, C.moonpool_bind_int32(request, 8))
+    assert.equal(0, C.moonpool_bind_bytes(request, "bytes", 5))
+    assert.equal(0, C.moonpool_bind_int64(request, 9007199254740993LL))
+    assert.equal(0, C.moonpool_bind_double(request, 0.5))
+    assert.equal(0, C.moonpool_bind_bool(request, true))
+    assert.equal(0, C.moonpool_bind_uuid(request, ffi.new("uint8_t[16]", 1)))
+    assert.equal(0, C.moonpool_bind_null(request))
+    assert(env:execute(request))
+    row(env, session, 8, function(result)
+      local real, yes, big = ffi.new "double[1]", ffi.new "bool[1]", ffi.new "int64_t[1]"
+      assert.equal("bytes", text_at(result, 0))
+      assert.equal(0, C.moonpool_get_int64(result, 1, big))
+      assert.is_true(big[0] == 9007199254740993LL)
+      assert.equal(0, C.moonpool_get_double(result, 2, real))
+      assert.equal(0, C.moonpool_get_bool(result, 3, yes))
+      assert.same({ 0.5, true }, { real[0], yes[0] })
+      return true
+    end)
+    -- Another width than the column's is refused by the server, nothing is stored.
+    request = query(session, "INSERT INTO q (id) VALUES (?)")
+    assert.equal(0, C.moonpool_bind_int64(request, 9))
+    local _, err = env:execute(request)
+    assert.equal("INVALID", err.name)
+  end)
+
+  on_cluster("that do not fit, lack or are too many are told, and nothing is sent", function(env, session)
+    local function says(rc, code, pattern)
+      assert.equal(code, rc)
+      assert.matches(pattern, ffi.string(C.moonpool_last_message()))
+    end
+    local request = query(session, "INSERT INTO q (id, name) VALUES (?, ?)", "int, list<int>")
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    assert.equal(0, C.moonpool_bind_begin(request))
+    says(C.moonpool_bind_text(request, "x", -1), C.MOONPOOL_TYPE_MISMATCH,
+      "parameter 2 %(%?%), part 1 %(int%) of a list: got a string")
+    assert.equal(1, C.moonpool_request_misfit(request))
+    local _, rc = env:execute(request)
+    assert.equal(C.MOONPOOL_TYPE_MISMATCH, rc)
+
+    request = query(session, "INSERT INTO q (id, name) VALUES (?, ?)", "int, text")
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    says(C.moonpool_request_set_types(request, "int"), C.MOONPOOL_INVALID_ARGUMENT, "once, before the first value")
+    assert.equal(0, C.moonpool_request_free(request))
+    request = query(session, "INSERT INTO q (id, name) VALUES (?, ?)", "int, text")
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    _, rc = env:execute(request)
+    says(rc, C.MOONPOOL_INVALID_ARGUMENT, "not every parameter has a value")
+    request = query(session, "INSERT INTO q (id) VALUES (?)", "int")
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    says(C.moonpool_bind_int32(request, 1), C.MOONPOOL_INVALID_ARGUMENT, "no more parameters")
+    assert.equal(0, C.moonpool_request_free(request))
+    request = query(session, "INSERT INTO q (id, many) VALUES (?, ?)")
+    says(C.moonpool_bind_begin(request), C.MOONPOOL_INVALID_ARGUMENT, "needs its type")
+    assert.equal(0, C.moonpool_request_free(request))
+    request = query(session, "SELECT key FROM system.local", "") -- it has none
+    says(C.moonpool_bind_int32(request, 1), C.MOONPOOL_INVALID_ARGUMENT, "no more parameters")
+    assert.equal(0, C.moonpool_request_free(request))
+    for _, types in ipairs { "nothing", "int,", ",int", "int>, tuple<int", "int; text", "map<int>", "list<'x'",
+      "my_type", ("list<"):rep(100) .. "int" .. (">"):rep(100) } do
+      request = query(session, "SELECT key FROM system.local")
+      assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_request_set_types(request, types), types)
+      _, rc = env:execute(request)
+      assert.equal(C.MOONPOOL_INVALID_ARGUMENT, rc)
+    end
+  end)
+
+  on_cluster("belong to a batch, too", function(env, session)
+    local batch = C.moonpool_batch_new(session, C.MOONPOOL_BATCH_LOGGED)
+    for id = 1, 2 do
+      local request = query(session, "INSERT INTO q (id, name) VALUES (?, ?)", id == 1 and "int, text" or nil)
+      assert.equal(0, C.moonpool_bind_int32(request, id))
+      assert.equal(0, C.moonpool_bind_text(request, "of a batch", -1))
+      assert.equal(0, C.moonpool_batch_add(batch, request), ffi.string(C.moonpool_last_message()))
+    end
+    assert(env:execute(batch))
+    for id = 1, 2 do
+      assert.equal("of a batch", row(env, session, id, function(result) return text_at(result, 0) end))
+    end
+  end)
+end)
