@@ -24,8 +24,8 @@
 
 #ifdef __SANITIZE_ADDRESS__
 // os.exit(n) ends the process with its Lua states, where all can still be reached but for one block of each: LuaJIT's
-// compiler knows its buffer of instructions by an address in front of it. lua_close() gives back whatever is Lua's; what
-// is C's, a state that nobody knows among it, is looked for as ever.
+// compiler knows its buffer of instructions by an address in front of it. lua_close() gives back whatever is Lua's;
+// what is C's, a state that nobody knows among it, is looked for as ever.
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
