@@ -162,9 +162,20 @@ static size_t requests(void *data)
 	return mp_runtime_requests(data);
 }
 
+// Told to go at once, or held too long, or begun in exit_worker_by_lua*, behind which nothing turns the loop.
+static void tell_dropped(struct mp_runtime *runtime)
+{
+	size_t count = mp_runtime_requests(runtime);
+	if (count > 0)
+		mp_log_write(mp_loop_log(mp_runtime_loop(runtime)), MP_LOG_WARN,
+		             "the worker ends: %zu request%s in flight %s dropped, and what was sent may be applied",
+		             count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+}
+
 static void end_runtime(void *data)
 {
 	lua_State *L = mp_runtime_state(data);
+	tell_dropped(data);
 	of_worker = NULL;
 	mp_runtime_close(L);
 }

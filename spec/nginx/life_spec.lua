@@ -131,6 +131,41 @@ describe("workers of nginx", function()
       world.server:signal "TERM"
       world.server:gone("the worker's end", worker)
       for _, call in ipairs(calls) do assert.is_nil((call:finish())) end
+      assert.matches("%[warn%] [^\n]*moonpool: the worker ends: 5 requests in flight are dropped, and what was sent " ..
+        "may be applied", world.server:log())
+    end)
+  end)
+
+  -- Behind exit_worker_by_lua* nothing turns the loop any more.
+  it("finish what timers do that nginx ends early, and say what is begun too late", function()
+    with({ http = [[exit_worker_by_lua_block {
+        local pool = require("resty.moonpool").pool()
+        local _, why = pcall(pool.execute, pool, "SELECT name FROM ks.users WHERE id = 1")
+        ngx.log(ngx.WARN, "at the exit: ", why)
+        pool:executeAsync("INSERT INTO ks.users (id, name) VALUES (1001, 'too late')", nil, { prepare = false })
+      }]], locations = { ["/timer"] = [[
+        ngx.timer.at(3600, function(premature)
+          local result = assert(pool:execute("SELECT name FROM ks.users WHERE id = 3"))
+          ngx.log(ngx.WARN, "in the timer: ", premature, " ", result:first().name)
+        end)
+        ngx.print "begun"]] } }, function(world)
+      assert.equal("begun", world.server:body "/timer")
+      local worker = world.server:workers()
+      world.server:signal "QUIT"
+      world.server:gone("the worker's end", worker)
+      local log = world.server:log()
+      assert.matches("in the timer: true name 3", log)
+      assert.matches("at the exit: [^\n]*this call waits, and nginx cannot wait in exit_worker_by_lua%*", log)
+      assert.matches("moonpool: the worker ends: 1 request in flight is dropped", log)
+    end)
+  end)
+
+  it("say nothing of requests when none is in flight", function()
+    with({}, function(world)
+      local worker = world.server:workers()
+      world.server:signal "TERM"
+      world.server:gone("the worker's end", worker)
+      assert.is_nil(world.server:log():find "the worker ends")
     end)
   end)
 

@@ -208,6 +208,29 @@ describe("the workers of one nginx", function()
     end)
   end)
 
+  it("say once that the dictionary is too small, and go on", function()
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      local server = nginx.start { http = "lua_shared_dict tiny 12k;",
+        worker = ([[
+          local core = require "moonpool.core_loader"
+          local sleep = core.sleep
+          core.sleep = function(ms) -- a second of the workers' coroutine
+            if ms == 1000 then ngx.shared.notes:incr("rounds", 1, 0) ms = 5 end
+            sleep(ms)
+          end
+          require("resty.moonpool").init_worker(%s, { shared = "tiny" })]]):format(nginx.config(cluster)),
+        locations = { ["/rounds"] = "ngx.print(ngx.shared.notes:get 'rounds' or 0)", ["/metrics"] = METRICS } }
+      nginx.eventually("some rounds", function() return tonumber(server:body "/rounds") > 5 end)
+      local _, count = server:log():gsub("what this worker counts is not told to the other workers: " ..
+        "lua_shared_dict tiny says no memory; make it larger", "")
+      assert.equal(1, count)
+      assert.matches('moonpool_requests_total{worker="0"', server:body "/metrics", 1, true)
+      server:stop "QUIT"
+      nginx_world.close(cluster)
+    end)
+  end)
+
   it("say which dictionary is missing", function()
     nginx_world.run(function()
       local server = nginx.start { worker = [[

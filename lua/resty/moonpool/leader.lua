@@ -34,9 +34,9 @@ function leader.renew(is_busy)
   if holder == me() and is_going then
     shared:delete(KEY)
   elseif holder == me() then
-    got = shared:set(KEY, me(), LEASE_S)
+    got = shared:put("who runs playbooks", KEY, me(), LEASE_S)
   elseif not holder and not ngx.worker.exiting() then
-    got = shared:add(KEY, me(), LEASE_S)
+    got = shared:add("who runs playbooks", KEY, me(), LEASE_S)
     if got then core.log("info", "this worker runs playbooks from now on") end
   end
   leads_until = got and began + LEASE_S * 1000 or 0

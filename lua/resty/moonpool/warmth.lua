@@ -13,11 +13,6 @@ local MOST = 200        -- statements of a pool, the ones that were used last
 local MOST_BYTES = 65536 -- of all of them
 local PATIENCE_MS = 1000 -- a new worker's, with statements
 
-local function log_full(what, why, pool)
-  core.log("warn", ("%s is not told to the other workers, because the shared dictionary says: %s"):format(what, why),
-    pool)
-end
-
 -- ---- hosts ------------------------------------------------------------------------------------------------
 
 local function host_key(name, host) return "moonpool.host." .. name .. "." .. host end
@@ -28,8 +23,8 @@ function warmth.tell_hosts(shared, name, pool)
   local function note(state)
     return function(host)
       count = count + 1
-      local ok, why = shared:safe_set(host_key(name, host), ("%s %s.%d"):format(state, mark, count), HINT_S)
-      if not ok then log_full("that " .. host .. " is " .. state, why, pool) end
+      shared:put("that " .. host .. " is " .. state, host_key(name, host), ("%s %s.%d"):format(state, mark, count),
+        HINT_S, pool)
     end
   end
   pool:on("hostDown", note "down")
@@ -107,8 +102,7 @@ function warmth.tell_statements(shared, name, pool)
   if not news then return end
   local packed = pack(merged(others, own))
   if packed == shared:get(statements_key(name)) then return end -- what is new does not fit
-  local ok, why = shared:safe_set(statements_key(name), packed)
-  if not ok then log_full("which statements are prepared", why, pool) end
+  shared:put("which statements are prepared", statements_key(name), packed, 0, pool)
 end
 
 -- Prepares what others have prepared, all at once; returns when that is done, or after a second.

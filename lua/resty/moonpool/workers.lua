@@ -4,6 +4,7 @@
 -- (warmth.lua), and one of them runs playbooks (leader.lua). Nothing of it is on the way of a request, and nobody waits
 -- for anybody: what a worker that has gone wrote down lapses.
 local core = require "moonpool.core_loader"
+local dictionary = require "resty.moonpool.dictionary"
 local exporter = require "moonpool.exporter"
 local leader = require "resty.moonpool.leader"
 local warmth = require "resty.moonpool.warmth"
@@ -20,11 +21,8 @@ local function own_text() return exporter.text(exporter.pools()) end
 
 local function publish()
   local text, why = own_text()
-  local ok = text ~= nil
-  if ok then ok, why = shared:safe_set(PREFIX .. ngx.worker.id(), text, LAPSES_S) end
-  if not ok then
-    core.log("warn", "what this worker counts is not told to the others: " .. core.errorText(why))
-  end
+  if text then return shared:put("what this worker counts", PREFIX .. ngx.worker.id(), text, LAPSES_S) end
+  core.log("warn", "what this worker counts is not told to the others: " .. core.errorText(why))
 end
 
 local pools = {} -- name = { pool =, heard = by host }
@@ -58,11 +56,11 @@ local function serve()
   leader.renew(false)
 end
 
--- The pools of this worker, by name. `dictionary` nil: nothing is told of these.
-function workers.begin(made, dictionary)
-  if dictionary then shared = ngx.shared[dictionary] end
+-- The pools of this worker, by name. Without the name of a dictionary nothing is told of these.
+function workers.begin(made, name_of_dictionary)
+  if name_of_dictionary then shared = dictionary.open(name_of_dictionary) end
   leader.begin(shared)
-  if not dictionary then return end
+  if not name_of_dictionary then return end
   for name, pool in pairs(made) do
     pools[name] = { pool = pool, heard = {} }
     warmth.tell_hosts(shared, name, pool)
