@@ -347,6 +347,19 @@ MOONPOOL_API int moonpool_execute(struct moonpool_request *request,
 // over. Before execute it is MOONPOOL_INVALID_ARGUMENT: moonpool_request_free() is for that.
 MOONPOOL_API int moonpool_request_cancel(struct moonpool_request *request);
 
+// ---- uuids ------------------------------------------------------------------------------------------------
+// Into the program's own 16 bytes, which moonpool_bind_uuid() takes. A random one (version 4), not for secrets; and one
+// of this time (version 1, a timeuuid): later than each one before it from this loop.
+MOONPOOL_API int moonpool_uuid_random(struct moonpool_loop *loop, uint8_t uuid[16]);
+MOONPOOL_API int moonpool_uuid_of_now(struct moonpool_loop *loop, uint8_t uuid[16]);
+// These need no loop and may be called from every thread. When a timeuuid was made, in microseconds since 1970;
+// MOONPOOL_TYPE_MISMATCH: it is no timeuuid.
+MOONPOOL_API int moonpool_uuid_time(const uint8_t uuid[16], int64_t *us);
+// Its text, 36 characters in small letters and a NUL; and the other way round, of either case. `len` -1: up to the NUL.
+// MOONPOOL_TYPE_MISMATCH: the text is no uuid.
+MOONPOOL_API int moonpool_uuid_text(const uint8_t uuid[16], char text[37]);
+MOONPOOL_API int moonpool_uuid_from_text(const char *text, ptrdiff_t len, uint8_t uuid[16]);
+
 // ---- results ----------------------------------------------------------------------------------------------
 // A result and all that it points to are valid during the callback only. Without rows it has no columns.
 MOONPOOL_API uint32_t moonpool_result_columns(const struct moonpool_result *result);

@@ -8,6 +8,7 @@
 
 #include "api/handle.h"
 #include "base/list.h"
+#include "base/uuid.h"
 #include "loop/loop.h"
 #include "moonpool.h"
 #include "script/engine.h"
@@ -41,6 +42,7 @@ struct mp_api_loop {
 	struct mp_bytes *values; // of the current row
 	uint32_t value_capacity;
 	struct mp_api_object *requests; // at hand
+	struct mp_uuid_clock uuids;     // uuid.c
 };
 
 struct mp_api_session {

@@ -89,6 +89,7 @@ static struct moonpool_loop *make_loop(void *uv_loop)
 	loop->answer = mp_api_take(MP_API_ANSWER, sizeof(*loop->answer));
 	loop->loop = loop->answer != NULL ? mp_loop_uv_new(uv_loop, seed) : NULL;
 	if (loop->loop != NULL) {
+		mp_uuid_clock_init(&loop->uuids, mp_loop_rand(loop->loop));
 		loop->answer->loop = loop;
 		mp_api_retire(loop->answer); // until there is one
 		return mp_api_handle(loop);

@@ -92,15 +92,37 @@ void mp_uuid_v1(uint64_t unix_100ns, uint16_t clock_seq, const uint8_t node[6], 
 	set_version(uuid, 1);
 }
 
-uint64_t mp_uuid_v1_unix_100ns(const struct mp_uuid *uuid)
+bool mp_uuid_v1_time(const struct mp_uuid *uuid, int64_t *unix_100ns)
 {
 	const uint8_t *b = uuid->bytes;
 	if (b[6] >> 4 != 1)
-		return 0;
+		return false;
 	static const uint8_t order[8] = {6, 7, 4, 5, 0, 1, 2, 3};
 	uint64_t ticks = 0;
 	for (size_t i = 0; i < sizeof(order); i++)
 		ticks = ticks << 8 | b[order[i]];
 	ticks &= 0x0fffffffffffffffu;
-	return ticks < GREGORIAN_TO_UNIX_100NS ? 0 : ticks - GREGORIAN_TO_UNIX_100NS;
+	*unix_100ns = (int64_t)ticks - (int64_t)GREGORIAN_TO_UNIX_100NS;
+	return true;
+}
+
+uint64_t mp_uuid_v1_unix_100ns(const struct mp_uuid *uuid)
+{
+	int64_t unix_100ns;
+	return mp_uuid_v1_time(uuid, &unix_100ns) && unix_100ns > 0 ? (uint64_t)unix_100ns : 0;
+}
+
+void mp_uuid_clock_init(struct mp_uuid_clock *clock, struct mp_rand *rand)
+{
+	uint64_t chance = mp_rand_u64(rand);
+	clock->last = 0;
+	memcpy(clock->node, &chance, sizeof(clock->node));
+	clock->node[0] |= 1;
+	clock->clock_seq = (uint16_t)(chance >> 48);
+}
+
+void mp_uuid_clock_next(struct mp_uuid_clock *clock, uint64_t unix_100ns, struct mp_uuid *uuid)
+{
+	clock->last = unix_100ns > clock->last ? unix_100ns : clock->last + 1;
+	mp_uuid_v1(clock->last, clock->clock_seq, clock->node, uuid);
 }

@@ -300,10 +300,7 @@ struct mp_runtime *mp_runtime_new(lua_State *L, struct mp_loop *loop, bool owns_
 		mp_free(runtime);
 		return NULL;
 	}
-	uint64_t chance = mp_rand_u64(mp_loop_rand(loop));
-	memcpy(runtime->uuid_node, &chance, sizeof(runtime->uuid_node));
-	runtime->uuid_node[0] |= 1; // a multicast address: no network card has it
-	runtime->uuid_clock = (uint16_t)(chance >> 48);
+	mp_uuid_clock_init(&runtime->uuids, mp_loop_rand(loop));
 	return runtime;
 }
 

@@ -42,9 +42,7 @@ struct mp_runtime {
 	struct mp_list free_seats, answered;
 	struct mp_waiter *expected; // the seat of the one that is about to wait,
 	lua_State *visiting;        // and its coroutine
-	uint64_t uuid_last;         // of the last timeuuid, in 100 ns since 1970
-	uint16_t uuid_clock;
-	uint8_t uuid_node[6];
+	struct mp_uuid_clock uuids; // of time
 };
 
 // runtime_world.c. In a child of fork(): the coroutine began before it, and goes on in the parent as well.

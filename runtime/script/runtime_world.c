@@ -171,9 +171,5 @@ void mp_runtime_uuid(struct mp_runtime *runtime, struct mp_uuid *uuid)
 
 void mp_runtime_timeuuid(struct mp_runtime *runtime, struct mp_uuid *uuid)
 {
-	uint64_t now = mp_loop_wall_us(runtime->loop) * 10;
-	if (now <= runtime->uuid_last)
-		now = runtime->uuid_last + 1;
-	runtime->uuid_last = now;
-	mp_uuid_v1(now, runtime->uuid_clock, runtime->uuid_node, uuid);
+	mp_uuid_clock_next(&runtime->uuids, mp_loop_wall_us(runtime->loop) * 10, uuid);
 }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 #include <uv.h>
 
 static struct moonpool_loop *turned;
@@ -30,6 +31,9 @@ static void never_prepared(void *data, struct moonpool_statement *got, const str
 static void all_refused(const char *why)
 {
 	struct moonpool_stats stats;
+	uint8_t uuid[16];
+	IS(moonpool_uuid_random(turned, uuid), INVALID, why);
+	IS(moonpool_uuid_of_now(turned, uuid), INVALID, why);
 	IS(moonpool_loop_run(turned), INVALID, why);
 	IS(moonpool_loop_turn(turned, 0), INVALID, why);
 	IS(moonpool_loop_stop(turned), INVALID, why);
@@ -115,8 +119,30 @@ static void over_the_programs(void)
 	IS(uv_loop_close(&uv), 0, NULL);
 }
 
+static void uuids(struct moonpool_loop *loop)
+{
+	uint8_t uuid[16] = {7};
+	char text[37] = "untouched";
+	int64_t us = 7;
+	IS(moonpool_uuid_random(NULL, uuid), INVALID, "the loop is NULL");
+	IS(moonpool_uuid_of_now(NULL, uuid), INVALID, "the loop is NULL");
+	IS(moonpool_uuid_random(loop, NULL), INVALID, "NULL");
+	IS(moonpool_uuid_of_now(loop, NULL), INVALID, "NULL");
+	IS(moonpool_uuid_time(NULL, &us), INVALID, "NULL");
+	IS(moonpool_uuid_time(uuid, NULL), INVALID, "NULL");
+	IS(moonpool_uuid_time(uuid, &us), MOONPOOL_TYPE_MISMATCH, "version 1");
+	IS(moonpool_uuid_text(NULL, text), INVALID, "NULL");
+	IS(moonpool_uuid_text(uuid, NULL), INVALID, "NULL");
+	IS(moonpool_uuid_from_text(NULL, -1, uuid), INVALID, "the text is NULL");
+	IS(moonpool_uuid_from_text("x", -1, uuid), MOONPOOL_TYPE_MISMATCH, "36 characters");
+	IS(moonpool_uuid_from_text("x", -2, uuid), INVALID, "length");
+	IS(moonpool_uuid_from_text("x", 0, NULL), INVALID, "NULL");
+	check(__LINE__, "the places", us == 7 && uuid[0] == 7 && strcmp(text, "untouched") == 0, 1, NULL);
+}
+
 void loop_misuse(struct moonpool_loop *loop)
 {
+	uuids(loop);
 	int answered = 0, called = 0;
 	turned = loop;
 	filled = query("SELECT key FROM system.local");

@@ -155,3 +155,40 @@ describe("values of a query", function()
     end
   end)
 end)
+
+describe("uuids of the C API", function()
+  on_cluster("are made, told apart by their time, and the texts of columns", function(env, session)
+    local made, text, us = ffi.new "uint8_t[16]", ffi.new "char[37]", ffi.new "int64_t[1]"
+    local last = -1
+    for _ = 1, 100 do
+      assert.equal(0, C.moonpool_uuid_of_now(env.loop, made))
+      assert.equal(0, C.moonpool_uuid_time(made, us))
+      assert.equal(0, C.moonpool_uuid_text(made, text))
+      local order = ffi.string(text)
+      assert.matches("^%x+%-%x+%-1%x%x%x%-[89ab]", order)
+      assert.is_true(us[0] >= last)
+      last = us[0]
+    end
+    assert.is_true(math.abs(tonumber(last) / 1e6 - os.time()) < 600)
+    assert.equal(0, C.moonpool_uuid_random(env.loop, made))
+    assert.equal(C.MOONPOOL_TYPE_MISMATCH, C.moonpool_uuid_time(made, us))
+    local request = query(session, "INSERT INTO q (id, who) VALUES (?, ?)")
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    assert.equal(0, C.moonpool_bind_uuid(request, made))
+    assert(env:execute(request))
+    local read = ffi.new "uint8_t[16]"
+    row(env, session, 1, function(result)
+      assert.equal(0, C.moonpool_get_uuid(result, 6, read))
+      return true
+    end)
+    assert.equal(ffi.string(made, 16), ffi.string(read, 16))
+    assert.equal(0, C.moonpool_uuid_from_text("C232AB00-9414-11EC-B3C8-9F6BDECED846", -1, made))
+    assert.equal(0, C.moonpool_uuid_time(made, us))
+    assert.is_true(us[0] == 1645557742000000LL)
+    assert.equal(0, C.moonpool_uuid_text(made, text))
+    assert.equal("c232ab00-9414-11ec-b3c8-9f6bdeced846", ffi.string(text))
+    assert.equal(0, C.moonpool_uuid_from_text("00000000-0000-1000-8000-000000000000", -1, made))
+    assert.equal(0, C.moonpool_uuid_time(made, us))
+    assert.is_true(us[0] == -12219292800000000LL) -- 1582
+  end)
+end)

@@ -192,7 +192,8 @@ static void on_line(void *data, enum moonpool_log_level level, const char *line)
 
 static void loop_call(struct moonpool_loop *loop)
 {
-	switch (below(5)) {
+	switch (below(6)) {
+	case 4: random_uuid_call(loop); break;
 	case 0: got("stop", moonpool_loop_stop(loop)); break;
 	case 1: got("flush", moonpool_loop_flush(loop)); break;
 	case 2: got("fd", moonpool_fd(loop)); break;

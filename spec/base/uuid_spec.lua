@@ -79,4 +79,25 @@ describe("a UUID", function()
     assert.is_true(C.mp_uuid_v1_unix_100ns(parse "c232ab00-9414-41ec-b3c8-9f6bdeced846") == 0)
     assert.is_true(C.mp_uuid_v1_unix_100ns(parse "00000000-0000-1000-8000-000000000000") == 0)
   end)
+
+  it("of version 1 tells a time before 1970, too", function()
+    local ticks = ffi.new "int64_t[1]"
+    assert.is_true(C.mp_uuid_v1_time(parse "00000000-0000-1000-8000-000000000000", ticks))
+    assert.is_true(ticks[0] == -0x01b21dd213814000LL)
+    assert.is_false(C.mp_uuid_v1_time(parse "c232ab00-9414-41ec-b3c8-9f6bdeced846", ticks))
+  end)
+
+  it("of a clock is later than the one before, whatever the time does", function()
+    local rand, clock, uuid = ffi.new "struct mp_rand", ffi.new "struct mp_uuid_clock", ffi.new "struct mp_uuid"
+    local last
+    C.mp_rand_seed(rand, 1)
+    C.mp_uuid_clock_init(clock, rand)
+    for i = 1, 200 do
+      C.mp_uuid_clock_next(clock, 16455577420000000ULL + i * (i % 3 == 0 and -7ULL or i % 3), uuid)
+      local time = C.mp_uuid_v1_unix_100ns(uuid)
+      assert.is_true(last == nil or time > last)
+      assert.is_true(uuid.bytes[10] % 2 == 1)
+      last = time
+    end
+  end)
 end)
