@@ -95,6 +95,8 @@ int mp_auth_plain_respond(void *data, struct mp_auth_exchange *exchange, const s
 // What all connections of one session have in common. Must outlive them; a change counts for new connections.
 struct mp_conn_settings {
 	uint8_t version;            // the protocol version to speak
+	uint32_t max_orphans;       // more unanswered abandoned calls than this: the connection drains (ORPHANS)
+	size_t write_high_bytes;    // bytes waiting for the kernel above which mp_conn_call() says MP_EBUSY
 	struct mp_tls_context *tls; // NULL: none; connections keep references of their own
 	const char *tls_name;       // that certificates must be for; NULL: what name_of says, or the address
 	const char *(*name_of)(void *data, const struct mp_addr *addr); // NULL: nothing
@@ -107,9 +109,7 @@ struct mp_conn_settings {
 	uint32_t connect_timeout_ms; // one deadline from connect to ready
 	uint32_t heartbeat_interval_ms; // 0: none
 	uint32_t heartbeat_timeout_ms;
-	uint32_t max_streams;    // 1 .. 32768
-	uint32_t max_orphans;    // more unanswered abandoned calls than this: the connection drains (ORPHANS)
-	size_t write_high_bytes; // bytes waiting for the kernel above which mp_conn_call() says MP_EBUSY
+	uint32_t max_streams; // 1 .. 32768
 	uint32_t max_body_bytes;
 	struct mp_sock_options tcp;
 	uint64_t *last_id;        // counter that numbers the connections (mp_conn_id); NULL: random numbers

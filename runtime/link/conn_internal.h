@@ -12,52 +12,53 @@
 
 #define MP_CONN_FIRST_BYTES 32
 
+// What each request touches stands first and together: with a thousand nodes a connection is in no cache.
 struct mp_conn {
 	struct mp_loop *loop;
 	struct mp_sock *sock; // NULL once closed
+	struct mp_tls *tls;   // NULL: bytes go as they are
 	enum mp_conn_state state;
-	struct mp_tls *tls; // NULL: bytes go as they are
-	struct mp_output out;
+	uint32_t call_limit;  // ids for calls; one more is kept for the heartbeat where the protocol leaves one
+	uint64_t used_ns;     // when a request was last sent
+	uint64_t answered_ns; // when the last whole answer was read: the only sign of life
+	bool answered;        // one came in this read
+	bool spoke;           // a whole envelope came
+	bool was_full;        // room was seen to be gone: on_writable is owed
+	bool probing;         // an answer is awaited until probe_deadline_ns
+	struct mp_call heartbeat; // the OPTIONS that is under way, conn set; otherwise conn NULL
 	struct mp_streams streams;
+	struct mp_task flush_task;        // FLUSH: what the turn queued leaves
+	struct mp_conn_settings settings; // as they were at open; the strings are copies
+	struct mp_output out;
 	struct mp_decoder dec;
-	struct mp_task flush_task; // FLUSH: what the turn queued leaves
+
+	const struct mp_conn_events *events;
+	void *owner;
+	struct mp_addr addr;
+	struct mp_uuid host_id;
+	uint64_t id;
 	struct mp_task room_task;  // RUN: tells on_writable
 	struct mp_task close_task; // RUN: answers what waits, then tells on_closed
 	// One timer, by state: the handshake's deadline, then heartbeats; or the turn in which a failed write is
 	// judged.
 	struct mp_timer timer;
 
-	const struct mp_conn_events *events;
-	void *owner;
-	struct mp_conn_settings settings; // as they were at open; the strings are copies
-	struct mp_addr addr;
-	struct mp_uuid host_id;
-	uint64_t id;
-
-	uint32_t call_limit; // ids for calls; one more is kept for the heartbeat where the protocol leaves one
-	bool was_full;       // room was seen to be gone: on_writable is owed
-	bool end_told;       // on_closed was called
+	bool end_told; // on_closed was called
 	struct mp_handshake handshake;
 
-	struct mp_call heartbeat; // the OPTIONS that is under way, conn set; otherwise conn NULL
-	bool probing;             // an answer is awaited until probe_deadline_ns
-	bool probe_graced;        // its deadline was moved once, because this process slept
-	bool probe_slow;          // the question was still on its way when it should have been there
+	bool probe_graced; // its deadline was moved once, because this process slept
+	bool probe_slow;   // the question was still on its way when it should have been there
 	uint64_t probe_deadline_ns;
 	uint64_t probe_end;       // position in `out` behind the question
 	uint64_t probe_confirmed; // when this window began: how far the node's machine had got in `out`,
 	size_t probe_pending;     // and how much of an answer lay here
 
-	uint64_t answered_ns; // when the last whole answer was read: the only sign of life
-	bool answered;        // one came in this read
 	uint64_t created_ns;
-	uint64_t used_ns;
 	uint64_t open_clock_ns;
 	uint32_t open_us;
 	uint64_t events_ignored; // EVENTs nobody asked for
 	uint8_t first_bytes[MP_CONN_FIRST_BYTES];
 	uint32_t first_len; // how much of what the node sent first is kept, for a readable complaint
-	bool spoke;         // a whole envelope came
 	enum mp_close_reason drain_reason;
 	struct mp_conn_end end;
 };

@@ -28,13 +28,13 @@
 
 struct uv_sock {
 	struct mp_sock base;
-	struct mp_uv_held held;
-	uv_poll_t poll;
 	int fd;
 	int armed; // what libuv watches now
 	bool connecting;
 	bool ended;      // on_end was called
 	bool want_write; // the last write was short
+	uv_poll_t poll;
+	struct mp_uv_held held;
 };
 
 static struct uv_sock *uv_sock_of(struct mp_sock *sock)

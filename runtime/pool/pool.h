@@ -60,19 +60,19 @@ struct mp_pool_events {
 };
 
 struct mp_pool {
+	struct mp_conn **ready; // ready connections, `ready_count` of `capacity`
+	uint32_t ready_count;
+	uint32_t capacity;
+	struct mp_pool_limits limits;
 	struct mp_loop *loop;
 	const struct mp_conn_settings *settings;
 	const struct mp_pool_events *events;
 	void *owner;
 	struct mp_addr addr;
 	struct mp_uuid host_id;
-	struct mp_pool_limits limits;
-	struct mp_conn **ready; // ready connections, `ready_count` of `capacity`
-	uint32_t ready_count;
 	uint32_t opening_count;
 	uint32_t draining_count;
-	uint32_t target; // connections wanted now: 0 (closed), core .. max
-	uint32_t capacity;
+	uint32_t target;  // connections wanted now: 0 (closed), core .. max
 	uint32_t at_once; // how many may open side by side until the target is reached; the core or 1 always may
 	struct mp_reconnect reconnect;
 	struct mp_timer retry_timer;

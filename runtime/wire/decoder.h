@@ -20,11 +20,11 @@ struct mp_decoder {
 	struct mp_buf whole;    // segmented: an envelope being put together from several segments
 	struct mp_buf inflated; // the body or payload that is being handed over, if it came compressed
 	enum mp_compression compression;
-	char why[96];         // after an error: what was wrong, for the close reason
 	uint8_t seen_version; // the version byte (without direction) of the last header, also of a refused one
 	int16_t
 		seen_stream; // of a node: the stream id of the last header, also of a refused one; the answer goes there
 	int error;       // why nothing more is taken: the first error, or MP_ECLOSED after on_envelope said stop
+	char why[96];    // after an error: what was wrong, for the close reason
 };
 
 void mp_decoder_init(struct mp_decoder *dec, bool want_response, uint32_t max_body);
