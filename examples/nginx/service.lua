@@ -11,17 +11,20 @@ local service = {}
 local SIZE, LARGEST = 20, 500
 
 local BOTH = { consistency = "LOCAL_QUORUM", isIdempotent = true } -- a write is there for the next read
+local INVALID_PAGE = { PROTOCOL_ERROR = true, SERVER_ERROR = true } -- what nodes say of one that they have not made
 
 local TABLES = {
   [[CREATE KEYSPACE IF NOT EXISTS app WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}]],
   "CREATE TABLE IF NOT EXISTS app.users (id int PRIMARY KEY, name text)",
 }
 
-local function answer(status, value)
+local function say(status, json)
   ngx.status = status
-  ngx.say(cjson.encode(value))
+  ngx.say(json)
   return ngx.exit(status)
 end
+
+local function answer(status, value) return say(status, cjson.encode(value)) end
 
 -- What the client may know of an error; the log has the rest.
 local function fail(err)
@@ -35,19 +38,19 @@ local function use_pool()
   return pool
 end
 
--- The tables are made by whoever writes first.
-local function write(pool, cql, parameters)
-  local result, err = pool:execute(cql, parameters, BOTH)
+-- The tables are made by whoever asks first.
+local function ask(pool, cql, parameters, options)
+  local result, err = pool:execute(cql, parameters, options)
   if result or err.code ~= "INVALID" then return result, err end
   for _, statement in ipairs(TABLES) do
     local made, why = pool:execute(statement, nil, { timeout = 60000 })
     if not made then return nil, why end
   end
-  return pool:execute(cql, parameters, BOTH)
+  return pool:execute(cql, parameters, options)
 end
 
 local function get(pool, id)
-  local result, err = pool:execute("SELECT id, name FROM app.users WHERE id = ?", { id }, BOTH)
+  local result, err = ask(pool, "SELECT id, name FROM app.users WHERE id = ?", { id }, BOTH)
   if not result then return fail(err) end
   local row = result:first()
   if not row then return answer(404, { error = "no such user" }) end
@@ -55,10 +58,10 @@ local function get(pool, id)
 end
 
 local function put(pool, id)
-  ngx.req.read_body()
+  ngx.req.read_body() -- nginx.conf keeps it in memory
   local user = cjson.decode(ngx.req.get_body_data() or "")
   if type(user) ~= "table" or type(user.name) ~= "string" then return answer(400, { error = "a name is missing" }) end
-  local result, err = write(pool, "INSERT INTO app.users (id, name) VALUES (?, ?)", { id, user.name })
+  local result, err = ask(pool, "INSERT INTO app.users (id, name) VALUES (?, ?)", { id, user.name }, BOTH)
   if not result then return fail(err) end
   return answer(200, { id = id, name = user.name })
 end
@@ -75,14 +78,22 @@ end
 -- A page of them; `next` is the `page` of the one behind it. It is opaque to the client.
 function service.list()
   local arguments = ngx.req.get_uri_args()
-  local size = math.min(tonumber(arguments.size) or SIZE, LARGEST)
-  local page = type(arguments.page) == "string" and ngx.decode_base64(arguments.page) or nil
-  local result, err = use_pool():execute("SELECT id, name FROM app.users", nil, { fetchSize = size, pageState = page })
+  local size = arguments.size == nil and SIZE or tonumber(arguments.size)
+  if not size or size % 1 ~= 0 or size < 1 or size > LARGEST then
+    return answer(400, { error = "size: a whole number from 1 to " .. LARGEST })
+  end
+  local page = arguments.page and ngx.decode_base64(tostring(arguments.page))
+  if arguments.page and not page then return answer(400, { error = "page: the `next` of the page before" }) end
+  local result, err = ask(use_pool(), "SELECT id, name FROM app.users", nil, { fetchSize = size, pageState = page })
+  if not result and page and INVALID_PAGE[err.code] then
+    return answer(400, { error = "page: the `next` of the page before" })
+  end
   if not result then return fail(err) end
-  local rows = setmetatable({}, cjson.array_mt)
-  for i, row in ipairs(result.rows) do rows[i] = row end
-  local next = result.pageState and ngx.encode_base64(result.pageState)
-  return answer(200, { users = rows, next = next and ngx.escape_uri(next) })
+  local rows = {}
+  for i, row in ipairs(result.rows) do rows[i] = cjson.encode(row) end
+  local next = result.pageState and cjson.encode(ngx.escape_uri(ngx.encode_base64(result.pageState)))
+  -- Not every cjson knows an empty list from an empty object.
+  return say(200, ('{"users":[%s]%s}'):format(table.concat(rows, ","), next and ',"next":' .. next or ""))
 end
 
 function service.health()
@@ -97,6 +108,7 @@ end
 
 function service.metrics()
   local text, kind = moonpool.metrics()
+  if not text then return fail(kind) end
   ngx.header.content_type = kind
   ngx.print(text)
 end

@@ -12,6 +12,7 @@ local listeners = require "moonpool.listeners"
 local nodes = require "moonpool.nodes"
 local overlay = require "moonpool.overlay"
 local page = require "moonpool.page"
+local playbooks = require "moonpool.playbook"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.schema"
 local answer = require("moonpool.result").answer
@@ -439,6 +440,19 @@ function pool.from(source)
   pool.count = pool.count + 1
   pool.all[self] = pool.count
   return self
+end
+
+-- Raises, as new() does, why it would not take the configuration, with the files that it names but for what only a pool
+-- can tell of its handlers. Makes nothing: also where there must be no pool.
+function pool.check(input, level)
+  local caller = debug.getinfo(level + 1, "Sl")
+  local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
+  local checked, why = config.check(input, where, core.readFile)
+  local ok = checked
+  if ok then ok, why = core.judgePool(checked) end
+  if ok then ok, why = playbooks.load(checked) end
+  if ok and checked.handlers then ok, why = config.look(checked.handlers, core.readFile) end
+  if not ok then error(core.redact(core.errorText(why)), 0) end
 end
 
 -- The same, connected; nil and an error when it cannot be.

@@ -18,7 +18,7 @@ local async = require "moonpool.async"
 local core = require "moonpool.core_loader"
 local exporter = require "moonpool.exporter"
 local listeners = require "moonpool.listeners"
-local new_pool = require("moonpool.pool").new
+local pool_module = require "moonpool.pool"
 local page = require "moonpool.page"
 local reload = require "moonpool.reload"
 local schema = require "moonpool.config.schema"
@@ -35,6 +35,8 @@ local resty = setmetatable({}, { __index = moonpool })
 local pools = {}
 local default = "default"
 local failure -- why the last init_worker made nothing
+
+local check_pool, new_pool = pool_module.check, pool_module.new
 
 local is_key = {} -- of a configuration
 for _, key in ipairs(schema.keys) do is_key[key[1]] = true end
@@ -175,6 +177,11 @@ local function give_up(made)
   end
 end
 
+-- What is wrong with one of several.
+local function named(name, why)
+  return name ~= default and type(why) == "string" and ("pool '%s': %s"):format(name, why) or why
+end
+
 -- The pools of a worker, none of which is anybody's yet; or nil and an error. Raises what is wrong with a
 -- configuration, with the place of the caller at `level` and the pool's name.
 local function make(given, level)
@@ -184,11 +191,24 @@ local function make(given, level)
     if not ran or not pool then
       give_up(made)
       if ran then return nil, err end
-      error(name ~= default and type(pool) == "string" and ("pool '%s': %s"):format(name, pool) or pool, 0)
+      error(named(name, pool), 0)
     end
     made[name] = { name = name, pool = pool, connected = false }
   end
   return made
+end
+
+-- Raises what is wrong with a configuration, or with one of several, as far as it can be told without a pool: in
+-- init_by_lua*, so that nginx does not start with it, nor takes it at a reload (HUP), when the old workers go on.
+function resty.check(configuration)
+  if configuration == nil then
+    error("check: a configuration expected: a table, the path of a Lua file, or a table of these by name", 2)
+  end
+  for name, one in pairs(by_name(configuration)) do
+    local ok, why = pcall(check_pool, one, 3)
+    if not ok then error(named(name, why), 0) end
+  end
+  return true
 end
 
 local function begin(configuration, options)

@@ -58,6 +58,7 @@
 	X("decode", mp_core_decode, "the protocol's bytes as a value")                                    \
 	/* pools */                                                                                       \
 	X("newPool", mp_core_new_pool, "a pool from a checked configuration")                             \
+	X("judgePool", mp_core_judge_pool, "would newPool take it? Makes nothing that stays")             \
 	X("connect", mp_core_connect, "wait until it is connected")                                       \
 	X("close", mp_core_close, "wait until its last connection is closed")                             \
 	X("discard", mp_core_discard, "close it without waiting")                                         \

@@ -8,6 +8,8 @@ describe("the REST service of examples/nginx", function()
   it("needs nothing but its command", function()
     nginx_world.run(function()
       local service = example.start()
+      assert.equal(404, (service:get "/users/17")) -- before anybody has written
+      assert.matches('"users":%[%]', (select(2, service:get "/users")))
       service:fill()
       local _, body = service:get "/users/17"
       assert.equal('name 17', body:match '"name":"(.-)"')
@@ -24,6 +26,15 @@ describe("the REST service of examples/nginx", function()
         path = next and "/users?size=20&page=" .. next
       until not path
       assert.equal(50, seen)
+      for _, wrong in ipairs { "size=0", "size=-1", "size=1.5", "size=x", "size=501", "size=1&size=2", "page=***",
+        "page=YWJj" } do
+        local code, said = service:get("/users?" .. wrong)
+        assert.equal(400, code, wrong .. ": " .. said)
+      end
+      local long = ("x"):rep(30000)
+      assert.equal(200, (service:get("/users/60", { method = "PUT", body = '{"name":"' .. long .. '"}' })))
+      assert.equal(long, (select(2, service:get "/users/60")):match '"name":"(.-)"')
+      assert.equal(413, (service:get("/users/60", { method = "PUT", body = long .. long .. long })))
       local status, health = service:get "/health"
       assert.equal(200, status)
       assert.matches('"up":3', health)

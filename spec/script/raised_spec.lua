@@ -170,6 +170,7 @@ describe("when Lua finds no memory inside of a C function, nothing is left of", 
         collectgarbage()
       end
     end
+    assert.is_true(starve("judgePool", function() return core.judgePool(checked) end) > 0)
     assert.is_true(starve("newPool", function() return core.newPool(checked) end, close) > 0)
   end)
 end)

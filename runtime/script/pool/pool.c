@@ -248,6 +248,30 @@ int mp_core_new_pool(lua_State *L)
 	return 1;
 }
 
+// judgePool(checked configuration): true, or nil and why newPool() would not take it. In a world of its own, which is
+// gone afterwards: also where there must be no pool.
+int mp_core_judge_pool(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	struct mp_loop *loop = mp_loop_uv_new(NULL, 1);
+	if (loop == NULL)
+		return mp_lua_fail_no_memory(L);
+	mp_loop_log(loop)->level = MP_LOG_OFF;
+	struct mp_engine engine;
+	char message[512] = "";
+	int rc = mp_engine_open(&engine, L, 1, loop, message, sizeof(message));
+	mp_engine_free(&engine);
+	mp_loop_free(loop);
+	if (rc == MP_ENOMEM)
+		return mp_lua_fail_no_memory(L);
+	if (rc == 0)
+		lua_pushboolean(L, 1);
+	else
+		lua_pushnil(L);
+	mp_lua_push_redacted(L, message, strlen(message));
+	return 2;
+}
+
 static void on_connected(void *data, const struct mp_error *error)
 {
 	struct mp_lua_pool *pool = data;
