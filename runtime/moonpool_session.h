@@ -205,6 +205,47 @@ MOONPOOL_API const struct moonpool_metrics *moonpool_session_metrics(struct moon
 // is, or a negative code. Its type is "application/openmetrics-text; version=1.0.0; charset=utf-8".
 MOONPOOL_API int moonpool_session_openmetrics(struct moonpool_session *session, char *text, size_t size);
 
+// How well the session is, and why it is slow: what is measured in the window of the metrics, in words. What is shown
+// is valid until the same function is called for this session again, or the session is closed. Memory is asked for:
+// once in a second is often, for each request is too often. NULL: MOONPOOL_NO_MEMORY.
+struct moonpool_finding {
+	const char *kind;           // "slowHost", "poolTooSmall", "hostDown", ...: docs/lua-api.md has them all
+	const char *host;           // "": of no single one
+	const char *measurement;    // "averageLatency"
+	double measured, threshold; // of that; 0 where it is no number
+	const char *key;            // of the configuration: what to change, or to look at
+	const char *message, *advice;
+};
+struct moonpool_host_health {
+	const char *address, *datacenter;
+	const char *status;  // "up", "down", "new", "failing": up, but its last health checks failed
+	const char *breaker; // "closed", "open", "halfOpen"; "": there are no breakers
+	uint32_t connections;
+	double latency_mean_ms, error_rate;
+	// of its health checks, with `healthCheck.enabled`
+	uint64_t probes, probes_failed; // that were sent, and of them
+	uint32_t probe_failures;        // in a row
+	double probe_ms, probe_age_ms;  // the last one
+	const char *probe_error;
+};
+struct moonpool_health {
+	const char *overall;                      // "healthy", "degraded", "unhealthy"
+	const struct moonpool_host_health *hosts; // in use
+	size_t host_count;
+	const struct moonpool_finding *findings; // of its state, and those of performance
+	size_t finding_count;
+};
+MOONPOOL_API const struct moonpool_health *moonpool_session_health(struct moonpool_session *session);
+struct moonpool_performance {
+	const struct moonpool_finding *bottlenecks; // none: the session does its work
+	size_t bottleneck_count;
+	double connect_mean_ms; // to open the connections that stand
+	double latency_mean_ms; // of requests
+	double efficiency;      // the share of messages that brought an answer somebody wanted, 0 to 1
+};
+MOONPOOL_API const struct moonpool_performance *
+moonpool_session_performance(struct moonpool_session *session);
+
 // The last `count` requests that the decision log has noted (1000 are kept), oldest first, each a line of JSON with its
 // newline (docs/decision-log.md), cut to `size` with its NUL. How long the whole is, or a negative code;
 // MOONPOOL_NOT_FOUND: the configuration has no `decisionLog`.

@@ -292,11 +292,8 @@ local function recommendations_of(findings)
   return list
 end
 
--- pool:analyzePerformance(): { bottlenecks, recommendations, avgConnectionTime, avgRequestTime, poolEfficiency }, or
--- nil and an error.
-function analysis.performance(pool)
-  local seen, err = look(pool)
-  if not seen then return nil, err end
+-- What was seen as analyzePerformance() tells it. The C API gives what it sees of a session.
+function analysis.performance_of(seen)
   local metrics, attempts = seen.metrics, 0
   for _, host in ipairs(metrics.hosts) do attempts = attempts + host.attempts end
   local bottlenecks = findings_of(seen, rules)
@@ -306,6 +303,14 @@ function analysis.performance(pool)
     -- Messages that brought an answer somebody wanted, of all that were sent.
     poolEfficiency = attempts == 0 and 1 or math.max(0, math.min(1, (metrics.requests - metrics.errors) / attempts)),
   }
+end
+
+-- pool:analyzePerformance(): { bottlenecks, recommendations, avgConnectionTime, avgRequestTime, poolEfficiency }, or
+-- nil and an error.
+function analysis.performance(pool)
+  local seen, err = look(pool)
+  if not seen then return nil, err end
+  return analysis.performance_of(seen)
 end
 
 local function status_of(host, more)
@@ -323,10 +328,8 @@ local function overall_of(seen, findings, up)
   return "healthy"
 end
 
--- pool:getHealthStatus(): { overall, hosts, recommendations }, or nil and an error.
-function analysis.health(pool)
-  local seen, err = look(pool)
-  if not seen then return nil, err end
+-- What was seen as getHealthStatus() tells it, and the findings that its recommendations are made of.
+function analysis.health_of(seen)
   local findings, hosts, up = findings_of(seen, health_rules, rules), {}, 0
   for _, host in ipairs(seen.metrics.hosts) do
     if is_used(host) then
@@ -341,7 +344,14 @@ function analysis.health(pool)
   end
   return {
     overall = overall_of(seen, findings, up), hosts = hosts, recommendations = recommendations_of(findings),
-  }
+  }, findings
+end
+
+-- pool:getHealthStatus(): { overall, hosts, recommendations }, or nil and an error.
+function analysis.health(pool)
+  local seen, err = look(pool)
+  if not seen then return nil, err end
+  return (analysis.health_of(seen))
 end
 
 return analysis

@@ -61,7 +61,8 @@ struct mp_api_session {
 	const char *shown_tags[MP_MARKS_MAX];        // of it
 	struct mp_api_connection *shown_connections; // connection.c
 	uint32_t shown_connection_count;
-	struct mp_api_plan *shown_plan; // explain.c
+	struct mp_api_plan *shown_plan;                         // explain.c
+	struct mp_api_report *shown_health, *shown_performance; // health.c
 	struct moonpool_metrics shown_metrics;
 	struct moonpool_policy shown_policy;
 	struct moonpool_canary shown_canary;
@@ -211,6 +212,9 @@ void mp_api_connections_drop(struct mp_api_session *session); // those that are 
 
 // ---- explain.c
 void mp_api_plan_drop(struct mp_api_session *session); // the one that is shown
+
+// ---- health.c
+void mp_api_reports_drop(struct mp_api_session *session); // those that are shown
 
 // ---- event.c
 void mp_api_events_listen(struct mp_api_session *session);

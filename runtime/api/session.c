@@ -24,6 +24,7 @@ static struct moonpool_session *make(struct mp_api_opening *opening, struct mp_a
 	session->loop = loop;
 	session->connecting = session->closing = false;
 	session->shown_plan = NULL;
+	session->shown_health = session->shown_performance = NULL;
 	session->shown_connections = NULL;
 	session->shown_connection_count = 0;
 	mp_list_init(&session->nodes);
@@ -154,6 +155,7 @@ static void reap(void *data)
 	mp_api_news_drop(session);
 	mp_api_connections_drop(session);
 	mp_api_plan_drop(session);
+	mp_api_reports_drop(session);
 	mp_engine_free(&session->engine);
 	mp_api_configuration_drop(session);
 	mp_list_remove(&loop->sessions, &session->node);

@@ -27,6 +27,8 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	NONE(moonpool_session_metrics(bad), code, why);
 	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
 	NONE(moonpool_session_shadow(bad), code, why);
+	NONE(moonpool_session_health(bad), code, why);
+	NONE(moonpool_session_performance(bad), code, why);
 	IS(moonpool_session_figure(bad, "requests", &value), code, why);
 	IS(moonpool_session_openmetrics(bad, text, sizeof(text)), code, why);
 	IS(moonpool_session_decisions(bad, 1, text, sizeof(text)), code, why);

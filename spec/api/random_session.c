@@ -20,6 +20,28 @@ static const char *a_host(void)
 	return below(3) == 0 ? odd_text() : below(4) == 0 ? "127.0.0.2" : "127.0.0.1";
 }
 
+static void findings(const struct moonpool_finding *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)(strlen(list[i].kind) + strlen(list[i].host) + strlen(list[i].measurement) +
+		       strlen(list[i].key) + strlen(list[i].message) + strlen(list[i].advice));
+}
+
+static void judge(struct moonpool_session *session)
+{
+	const struct moonpool_health *health = moonpool_session_health(session);
+	const struct moonpool_performance *performance = moonpool_session_performance(session);
+	if (health == NULL || performance == NULL)
+		return;
+	findings(health->findings, health->finding_count);
+	findings(performance->bottlenecks, performance->bottleneck_count);
+	for (size_t i = 0; i < health->host_count; i++)
+		(void)(strlen(health->hosts[i].address) + strlen(health->hosts[i].status) +
+		       strlen(health->hosts[i].breaker) + strlen(health->hosts[i].probe_error));
+	if (strlen(health->overall) < 7)
+		abort();
+}
+
 static void look(struct moonpool_session *session)
 {
 	char text[64];
@@ -60,6 +82,8 @@ static void look(struct moonpool_session *session)
 	const struct moonpool_metrics *metrics = moonpool_session_metrics(session);
 	if (metrics != NULL)
 		(void)strlen(metrics->serving_datacenter);
+	if (below(8) == 0)
+		judge(session);
 	got("figure", moonpool_session_figure(session, below(2) == 0 ? "requests" : odd_text(), &value));
 	got("openmetrics", moonpool_session_openmetrics(session, text, below(64)));
 	got("decisions",

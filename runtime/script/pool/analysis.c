@@ -3,9 +3,9 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "script/blocks.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
+#include "script/pool/seen.h"
 
 static void number(lua_State *L, const char *name, double value)
 {
@@ -103,14 +103,10 @@ static void push_blocks(lua_State *L, const struct mp_blocks *blocks, uint64_t n
 	lua_setfield(L, -2, "blocks");
 }
 
-// getAnalysis(pool): the table, or nil when the pool is closed. Times are milliseconds.
-int mp_core_get_analysis(lua_State *L)
+void mp_lua_push_analysis(lua_State *L, const struct mp_session *session, const struct mp_blocks *blocks)
 {
-	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
-	if (pool->state == MP_POOL_CLOSED)
-		return 0;
-	const struct mp_session *session = pool->engine.session;
-	uint64_t now_ms = mp_loop_now_ms(pool->engine.loop);
+	static const struct mp_blocks none;
+	uint64_t now_ms = mp_loop_now_ms(mp_session_loop(session));
 	struct opening opening = {0};
 	mp_session_each_conn(session, add_opening, &opening);
 	lua_createtable(L, 0, 8);
@@ -119,6 +115,15 @@ int mp_core_get_analysis(lua_State *L)
 	text(L, "serving", mp_session_serving_dc(session));
 	push_hosts(L, session, now_ms);
 	push_hottest(L, session);
-	push_blocks(L, mp_runtime_blocks(pool->runtime), now_ms);
+	push_blocks(L, blocks != NULL ? blocks : &none, now_ms);
+}
+
+// getAnalysis(pool): the table, or nil when the pool is closed. Times are milliseconds.
+int mp_core_get_analysis(lua_State *L)
+{
+	struct mp_lua_pool *pool = mp_lua_check_pool(L, 1);
+	if (pool->state == MP_POOL_CLOSED)
+		return 0;
+	mp_lua_push_analysis(L, pool->engine.session, mp_runtime_blocks(pool->runtime));
 	return 1;
 }

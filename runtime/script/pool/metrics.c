@@ -6,6 +6,7 @@
 #include "cluster/openmetrics.h"
 #include "script/core.h"
 #include "script/pool/pool.h"
+#include "script/pool/seen.h"
 
 static void number(lua_State *L, const char *name, double value)
 {
@@ -61,7 +62,7 @@ static void push_host(lua_State *L, const struct mp_session *session, const stru
 
 // ---- the pool ---------------------------------------------------------------------------------------------
 
-static void push_window(lua_State *L, const struct mp_session *session)
+void mp_lua_add_window(lua_State *L, const struct mp_session *session)
 {
 	struct mp_figures figures;
 	struct mp_pool_sums sums = {0};
@@ -105,7 +106,7 @@ static void push_metrics(lua_State *L, const struct mp_lua_pool *pool, bool whol
 	if (serving != NULL)
 		text(L, "servingDataCenter", serving);
 	if (whole || mp_session_keeps_metrics(session))
-		push_window(L, session);
+		mp_lua_add_window(L, session);
 }
 
 void mp_lua_push_metrics(lua_State *L, const struct mp_lua_pool *pool)
