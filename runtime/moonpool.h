@@ -312,7 +312,7 @@ MOONPOOL_API int moonpool_request_set_keyspace(struct moonpool_request *request,
 // copied. It needs protocol v4: below it the request fails with MOONPOOL_UNSUPPORTED.
 MOONPOOL_API int moonpool_request_add_payload(struct moonpool_request *request, const char *name,
                                               const void *bytes, size_t len);
-// The server keeps a trace of it, under moonpool_result_trace_id() in system_traces.
+// The server keeps a trace of it, under moonpool_result_trace_id(): moonpool_session_trace() reads it.
 MOONPOOL_API int moonpool_request_set_trace(struct moonpool_request *request, bool value);
 
 // A batch is a request, too: its options are set and it is executed like any other, as one BATCH. It goes to a replica

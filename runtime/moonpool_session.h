@@ -252,6 +252,36 @@ moonpool_session_performance(struct moonpool_session *session);
 MOONPOOL_API int moonpool_session_decisions(const struct moonpool_session *session, uint32_t count,
                                             char *text, size_t size);
 
+// ---- traces -----------------------------------------------------------------------------------------------
+// What the nodes wrote down about a request with moonpool_request_set_trace(). What does not apply is "" or 0.
+struct moonpool_trace_event {
+	const char *source;   // "10.0.0.1": who did it
+	const char *activity; // "Parsing SELECT ..."
+	const char *thread;
+	int64_t elapsed_us; // of that node, since its part began
+};
+struct moonpool_trace_parameter {
+	const char *name, *value; // "query", its text; "consistency_level", ...
+};
+struct moonpool_trace {
+	uint8_t id[16];
+	const char *coordinator, *client; // "10.0.0.1"
+	const char *command, *request;    // "QUERY", "Execute CQL3 query"
+	int64_t started_ms;               // since 1970
+	int64_t duration_us;
+	const struct moonpool_trace_parameter *parameters;
+	size_t parameter_count;
+	const struct moonpool_trace_event *events; // in the order of their time
+	size_t event_count;
+};
+// The trace of that number, moonpool_result_trace_id(). Nodes write it after their answer, so it is looked for until it
+// is whole, for five seconds: then MOONPOOL_NOT_FOUND. Exactly one of trace and error is given to `on_done`, valid
+// during that; it comes once, later, from the loop, unless an error is returned.
+MOONPOOL_API int moonpool_session_trace(struct moonpool_session *session, const uint8_t id[16],
+                                        void (*on_done)(void *data, const struct moonpool_trace *trace,
+                                                        const struct moonpool_error *error),
+                                        void *data);
+
 // ---- policies and the configuration -----------------------------------------------------------------------
 // Policy files and the file of moonpool_session_from_file() are watched: a change is tried and comes into force between
 // two requests, whole, or is refused; events tell which. What a configuration cannot change while the session is

@@ -78,6 +78,7 @@ struct mp_api_session {
 	void *close_data;
 	struct mp_task reap;       // after the session is closed
 	struct mp_list nodes;      // node.c
+	struct mp_list traces;     // trace.c
 	struct mp_list statements; // of the program
 	// Requests that are being filled. The newest one is in no list, as most are executed before the next is made.
 	struct mp_api_request *newest;
@@ -249,6 +250,9 @@ const struct mp_host *mp_api_host(struct moonpool_session *handle, const char *a
 
 // ---- node.c
 void mp_api_nodes_end(struct mp_api_session *session); // each is told that the session is closed
+
+// ---- trace.c
+void mp_api_traces_end(struct mp_api_session *session); // each is told that the session is closed
 
 // ---- statement.c
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,

@@ -28,6 +28,7 @@ static struct moonpool_session *make(struct mp_api_opening *opening, struct mp_a
 	session->shown_connections = NULL;
 	session->shown_connection_count = 0;
 	mp_list_init(&session->nodes);
+	mp_list_init(&session->traces);
 	mp_list_init(&session->statements);
 	mp_list_init(&session->unsent);
 	session->newest = NULL;
@@ -148,6 +149,7 @@ static void reap(void *data)
 	struct mp_api_session *session = data;
 	struct mp_api_loop *loop = session->loop;
 	mp_api_nodes_end(session);
+	mp_api_traces_end(session);
 	mp_api_requests_drop(session);
 	while (session->statements.count > 0)
 		mp_api_statement_drop(

@@ -11,6 +11,12 @@ static void on_event(void *data, const struct moonpool_event *event)
 	(void)data, (void)event;
 }
 
+static void never_traced(void *data, const struct moonpool_trace *trace, const struct moonpool_error *error)
+{
+	(void)trace;
+	never_told(data, error);
+}
+
 // ---- on handles that are none, or of a session that is closed ---------------------------------------------
 
 void session_calls(struct moonpool_session *bad, int code, const char *why)
@@ -37,6 +43,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	IS(moonpool_session_rollback(bad, MOONPOOL_POLICY_BALANCE), code, why);
 	NONE(moonpool_session_canary(bad, MOONPOOL_POLICY_BALANCE), code, why);
 	IS(moonpool_session_end_canary(bad, MOONPOOL_POLICY_BALANCE, true), code, why);
+	IS(moonpool_session_trace(bad, (const uint8_t *)text, never_traced, NULL), code, why);
 	IS(moonpool_session_reload(bad, text, sizeof(text)), code, why);
 	IS(moonpool_session_serve_from(bad, "dc"), code, why);
 	IS(moonpool_host_set_weight(bad, "127.0.0.1", 1), code, why);
@@ -129,6 +136,9 @@ static void figures(void)
 {
 	uint64_t value;
 	char text[4];
+	uint8_t id[16] = {0};
+	IS(moonpool_session_trace(session, NULL, never_traced, NULL), INVALID, "NULL");
+	IS(moonpool_session_trace(session, id, NULL, NULL), INVALID, "NULL");
 	IS(moonpool_session_figure(session, NULL, &value), INVALID, "NULL");
 	IS(moonpool_session_figure(session, "requests", NULL), INVALID, "NULL");
 	IS(moonpool_session_figure(session, "nonsense", &value), MOONPOOL_NOT_FOUND, "no figure");

@@ -293,7 +293,14 @@ static void execute(void)
 	submitted(taken, "execute", moonpool_execute(pick(REQUESTS).at, below(12) == 0 ? NULL : on_rows, taken));
 }
 
-// What takes a while with hosts.
+static void on_trace(void *data, const struct moonpool_trace *trace, const struct moonpool_error *error)
+{
+	if ((trace == NULL) == (error == NULL))
+		finding("a trace and an error, or neither");
+	on_session(data, error);
+}
+
+// What takes a while.
 static void await_hosts(void)
 {
 	static const char *const known[] = {"127.0.0.1", "127.0.0.2", "127.0.0.1:1", "localhost"};
@@ -301,8 +308,10 @@ static void await_hosts(void)
 	struct moonpool_session *session = pick(SESSIONS).at;
 	const char *host = below(4) == 0 ? odd_text() : known[below(4)];
 	void (*told)(void *, const struct moonpool_error *) = below(12) == 0 ? NULL : on_session;
+	static const uint8_t uuid[16] = {6};
 	uint32_t ms = below(4) == 0 ? UINT32_MAX : below(20);
-	switch (below(7)) {
+	switch (below(8)) {
+	case 6: submitted(taken, "trace", moonpool_session_trace(session, uuid, on_trace, taken)); break;
 	case 0:
 		submitted(taken, "drain_within", moonpool_host_drain_within(session, host, ms, told, taken));
 		break;
