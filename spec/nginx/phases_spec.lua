@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Where in nginx a pool can be used, and what is said where it cannot.
 local moonpool = require "moonpool"
+local nginx = require "spec.nginx.support.nginx"
 local nginx_world = require "spec.nginx.support.world"
 
 local GET = [[local moonpool = require "resty.moonpool"
@@ -102,6 +103,10 @@ describe("in nginx, a pool", function()
             ngx.print "seen"]],
           ["/unknown"] = [[ngx.print(select(2, pcall(moonpool.pool, "other")))]],
           ["/again"] = [[ngx.print(select(2, pcall(moonpool.init_worker, {})))]],
+          ["/written"] = [[
+            local row = assert(pool:execute "SELECT name FROM ks.users WHERE id = 300"):first()
+            if row then assert(pool:execute "DELETE FROM ks.users WHERE id = 300") end
+            ngx.print(row and row.name or "not yet")]],
           ["/noted"] = [[ngx.print(ngx.shared.notes:get(ngx.var.arg_key) or "nothing")]],
         },
         location = {
@@ -110,6 +115,9 @@ describe("in nginx, a pool", function()
             "content_by_lua_block { ngx.print(ngx.ctx.name) }",
           ["/log"] = "log_by_lua_block { local ok, why = pcall(function() " .. GET ..
             " end) ngx.shared.notes:set('log', why) } content_by_lua_block { ngx.print 'logged' }",
+          ["/write"] = "content_by_lua_block { ngx.print 'said' } log_by_lua_block { " ..
+            "require('resty.moonpool').pool():executeAsync('INSERT INTO ks.users (id, name) VALUES (?, ?)', " ..
+            "{ 300, 'behind' }) }",
           ["/header"] = "header_filter_by_lua_block { local ok, why = pcall(function() " .. GET ..
             " end) ngx.shared.notes:set('header', why) } content_by_lua_block { ngx.print 'filtered' }",
           ["/set"] = "set_by_lua_block $x { local ok, why = pcall(function() " .. GET ..
@@ -150,6 +158,12 @@ describe("in nginx, a pool", function()
   it("refuses to wait in log_by_lua", function()
     says("/log", "logged")
     matches("/noted?key=log", refused:format "log_by_lua%*: begin it in ngx.timer.at")
+  end)
+  it("writes behind the answer in log_by_lua", function()
+    says("/write", "said")
+    moonpool.run(function()
+      nginx.eventually("the row is there", function() return world.server:body "/written" == "behind" end)
+    end)
   end)
   it("refuses to wait in filters", function()
     says("/header", "filtered")
