@@ -31,7 +31,8 @@ local WARM_MS = 5     -- between looks at what a pool learns from other workers
 
 local resty = setmetatable({}, { __index = moonpool })
 
--- name = { name =, pool =, connected = it is given to whoever asks, warming =, warm =, closer = who closed it }
+-- name = { name =, pool =, connected = it is given to whoever asks, failed = the error of the last attempt, which holds
+-- until failed_until, warming =, warm =, closer = who closed it }
 local pools = {}
 local default = "default"
 local failure -- why the last init_worker made nothing
@@ -87,11 +88,20 @@ local function make_ready(entry)
   return true
 end
 
+-- One attempt, or the one that goes on. Behind one that failed nobody begins another for a while, but is told why: each
+-- request of a busy worker would.
+local function try_to_connect(entry)
+  if entry.failed and core.now() < entry.failed_until then return nil, entry.failed end
+  local ok, err = entry.pool:connect()
+  entry.failed, entry.failed_until = err, core.now() + RETRY_MS
+  return ok, err
+end
+
 -- Until it is connected, or closed. Whoever asks for the pool meanwhile waits for the same attempt.
 local function connect(entry)
   core.serve()
   while not entry.connected do
-    local ok, err = entry.pool:connect()
+    local ok, err = try_to_connect(entry)
     if not ok and err.code == "CLOSED" then return end
     if not ok or not make_ready(entry) then core.sleep(RETRY_MS) end
   end
@@ -263,7 +273,7 @@ function resty.pool(name)
   local entry = pools[name or default] or name == nil and only()
   if not entry then unknown(name or default) end
   if entry.connected then return entry.pool end
-  local ok, err = entry.pool:connect()
+  local ok, err = try_to_connect(entry)
   if ok then ok, err = make_ready(entry) end
   if ok then return entry.pool end
   return nil, is_closed(entry) and closed(entry) or err

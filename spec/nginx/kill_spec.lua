@@ -2,6 +2,7 @@
 -- Coroutines that nginx ends while they wait: whose client has gone, or by ngx.thread.kill, before the answer and
 -- between the answer and their turn. Nothing of them is left, and nobody gets what was theirs.
 local moonpool = require "moonpool"
+local nginx = require "spec.nginx.support.nginx"
 local nginx_world = require "spec.nginx.support.world"
 
 describe("a coroutine that is killed while it waits", function()
@@ -118,6 +119,40 @@ describe("a coroutine that is killed while it waits", function()
       end
       assert.equal(seats[1], seats[4])
       rests_and_is_right()
+    end)
+  end)
+end)
+
+-- lua-nginx-module gives the stack of a coroutine that it has killed to the next one, and functions that it made would
+-- see that one's values: not with this directive.
+describe("what a request has spawned that is killed", function()
+  it("keeps its values with lua_thread_cache_max_entries 0", function()
+    nginx_world.with({ http = "lua_check_client_abort on; lua_thread_cache_max_entries 0;", locations = {
+      ["/spawn"] = [[
+        local mine, other = "mine " .. id, "other"
+        moonpool.spawn(function()
+          while not ngx.shared.notes:get "go" do moonpool.sleep(1) end
+          ngx.shared.notes:incr(mine == "mine " .. id and other == "other" and "right" or "wrong", 1, 0)
+        end)
+        ngx.shared.notes:incr("spawned", 1, 0)
+        moonpool.sleep(3600000)]],
+      ["/others"] = "local a, b, c = 1, 2, 3 ngx.sleep(0) ngx.print(a, b, c)",
+      ["/go"] = "ngx.shared.notes:set('go', true)",
+      ["/noted"] = "ngx.print(ngx.shared.notes:get(ngx.var.arg_key) or 0)",
+    } }, function(world)
+      local function noted(key) return tonumber(world.server:body("/noted?key=" .. key)) end
+      for i = 1, 20 do
+        local call = world.server:begin("/spawn?id=" .. i)
+        nginx.eventually("it has spawned", function() return noted "spawned" == i end)
+        call:abort()
+        nginx.eventually("it is killed", function()
+          return select(2, world.server:log():gsub("client prematurely closed connection", "")) == i
+        end)
+        for _ = 1, 3 do assert.equal("123", world.server:body "/others") end
+      end
+      world.server:body "/go"
+      nginx.eventually("all have ended", function() return noted "right" + noted "wrong" == 20 end)
+      assert.equal(20, noted "right")
     end)
   end)
 end)

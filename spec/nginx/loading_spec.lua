@@ -219,4 +219,34 @@ describe("a worker's pools", function()
       nginx.eventually("the pool connects", function() return world.server:get "/get?id=1" == 200 end)
     end)
   end)
+
+  it("are not connected once more by each request of a cluster that cannot be reached", function()
+    nginx_world.run(function()
+      local cluster = nginx_world.cluster {}
+      for node = 1, 2 do cluster:kill(node) end
+      -- The second of which they tell what the last attempt said does not pass.
+      local server = nginx.start { worker = ([[
+          local core = require "moonpool.core_loader"
+          local now = core.now
+          core.now = function() return 1000 end
+          function go_on() core.now = now end
+          require("resty.moonpool").init_worker(%s)]]):format(nginx.config(cluster)),
+        locations = { ["/on"] = "go_on()", ["/get"] = [[
+          local pool, err = require("resty.moonpool").pool()
+          if not pool then ngx.status = 503 return ngx.print(tostring(err)) end
+          ngx.print(assert(pool:execute("SELECT name FROM ks.users WHERE id = 5")):first().name)]] } }
+      for _ = 1, 50 do
+        local status, body = server:get "/get"
+        assert.equal(503, status)
+        assert.matches("NO_HOST_AVAILABLE", body)
+      end
+      local _, count = server:log():gsub("connect failed", "")
+      assert.equal(1, count)
+      for node = 1, 2 do cluster:start(node) end
+      server:body "/on"
+      nginx.eventually("the pool connects", function() return select(2, server:get "/get") == "name 5" end)
+      server:stop "QUIT"
+      nginx_world.close(cluster)
+    end)
+  end)
 end)

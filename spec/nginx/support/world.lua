@@ -48,7 +48,7 @@ local clusters = {} -- that are open
 
 -- options.simulated: what sim.cluster is given beside it, for a spec that fills its cluster itself.
 function nginx_world.cluster(options)
-  local given = { nodes = options.nodes or 2, port = ports.at(CLUSTER_PORT), rf = 1 }
+  local given = { nodes = options.nodes or 2, port = ports.at(CLUSTER_PORT), rf = options.rf or 1 }
   for key, value in pairs(options.simulated or {}) do given[key] = value end
   local cluster = sim.cluster(given)
   cluster.port = ports.at(CLUSTER_PORT)
