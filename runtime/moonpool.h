@@ -315,6 +315,18 @@ MOONPOOL_API int moonpool_request_add_payload(struct moonpool_request *request, 
 // The server keeps a trace of it, under moonpool_result_trace_id(): moonpool_session_trace() reads it.
 MOONPOOL_API int moonpool_request_set_trace(struct moonpool_request *request, bool value);
 
+// What every request of a statement has from now on unless it says otherwise: the consistencies, timeout, idempotence,
+// page size, profile's options, tag and tracing that `model` was told. That is a request of the same session without
+// values, which was not executed and is gone afterwards, as by moonpool_execute(); NULL: none any more. What it was not
+// told stays as the configuration has it. MOONPOOL_INVALID_ARGUMENT: it is a batch, or was told what is for one request
+// only (a routing key, timestamp, host, payload, paging state, keyspace). Then, and with the code of an option of it
+// that was refused, nothing changes.
+//     struct moonpool_request *model = moonpool_request_new(statement);
+//     moonpool_request_set_idempotent(model, true);
+//     moonpool_statement_set_defaults(statement, model);
+MOONPOOL_API int moonpool_statement_set_defaults(struct moonpool_statement *statement,
+                                                 struct moonpool_request *model);
+
 // A batch is a request, too: its options are set and it is executed like any other, as one BATCH. It goes to a replica
 // of the first statement that tells its partition key, and may be sent again only if all of it may.
 enum moonpool_batch_type {

@@ -9,6 +9,7 @@
 #include "api/handle.h"
 #include "base/list.h"
 #include "base/uuid.h"
+#include "cluster/profile.h"
 #include "loop/loop.h"
 #include "moonpool.h"
 #include "script/engine.h"
@@ -89,6 +90,9 @@ struct mp_api_statement {
 	struct mp_api_object object;
 	struct mp_api_session *session;
 	struct mp_prepared *prepared;
+	bool has_defaults; // of its requests:
+	struct mp_profile defaults;
+	uint32_t default_tag; // 0: none
 	struct mp_list_node node;
 };
 
@@ -258,6 +262,8 @@ void mp_api_traces_end(struct mp_api_session *session); // each is told that the
 struct mp_api_statement *mp_api_statement_of(const struct moonpool_statement *handle,
                                              const char *function) MP_MUST_CHECK;
 void mp_api_statement_drop(struct mp_api_statement *statement);
+// A request of it has what its requests have unless they say otherwise.
+void mp_api_statement_default(struct mp_api_statement *statement, struct mp_api_request *request);
 // A text of a call: `len` -1 means up to its NUL. 0, or the code that was noted.
 int mp_api_text(const char *text, ptrdiff_t len, struct mp_str *out, const char *function) MP_MUST_CHECK;
 

@@ -69,6 +69,8 @@ struct moonpool_request *moonpool_request_new(struct moonpool_statement *handle)
 		return NULL;
 	}
 	mp_request_use(request->request, statement->prepared);
+	if (MP_UNLIKELY(statement->has_defaults))
+		mp_api_statement_default(statement, request);
 	return mp_api_handle(request);
 }
 

@@ -43,6 +43,7 @@ static struct mp_api_statement *make(struct mp_api_session *session, struct mp_p
 		return NULL;
 	statement->session = session;
 	statement->prepared = mp_prepared_ref(prepared);
+	statement->has_defaults = false;
 	mp_list_node_init(&statement->node);
 	mp_list_push_back(&session->statements, &statement->node);
 	return statement;
@@ -162,6 +163,62 @@ uint32_t moonpool_statement_parameters(const struct moonpool_statement *handle)
 	const struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
 	const struct mp_metadata *params = statement != NULL ? statement->prepared->params : NULL;
 	return params != NULL ? params->column_count : 0;
+}
+
+// ---- defaults ---------------------------------------------------------------------------------------------
+
+void mp_api_statement_default(struct mp_api_statement *statement, struct mp_api_request *request)
+{
+	struct mp_request_options *options = &request->request->options;
+	mp_profile_apply(&statement->defaults, request->session->engine.session, 0, options);
+	if (statement->default_tag != 0)
+		options->tag = statement->default_tag;
+}
+
+// What keeps it from being a model; NULL: nothing.
+static const char *unfit(const struct mp_api_statement *statement, const struct mp_api_request *model)
+{
+	const struct mp_request *request = model->request;
+	const struct mp_request_options *options = &request->options;
+	if (model->session != statement->session)
+		return "the request is one of another session";
+	if (request->batch != NULL)
+		return "a batch has no options of a statement";
+	if (model->next > 0 || model->depth > 0)
+		return "the request has values";
+	bool has_more = options->has_token || options->has_timestamp || options->pinned_host != MP_NO_HOST ||
+	                request->payload.len > 0 || model->state_len > 0 || model->keyspace_len > 0;
+	return has_more
+	           ? "a routing key, timestamp, host, payload, paging state or keyspace is of one request only"
+	           : NULL;
+}
+
+int moonpool_statement_set_defaults(struct moonpool_statement *handle, struct moonpool_request *model)
+{
+	struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
+	if (statement == NULL)
+		return moonpool_last_code();
+	if (model == NULL) {
+		statement->has_defaults = false;
+		return 0;
+	}
+	struct mp_api_request *request = mp_api_request_of(model, __func__);
+	if (request == NULL || !mp_api_may(request->session->loop, __func__))
+		return moonpool_last_code();
+	const char *why = unfit(statement, request);
+	int rc = request->rc;
+	if (rc != 0)
+		rc = mp_api_refuse(__func__, rc, "an option of the request was refused");
+	else if (why != NULL)
+		rc = mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, why);
+	if (rc == 0) {
+		const struct mp_request_options *options = &request->request->options;
+		statement->defaults = mp_profile_of(statement->session->engine.session, options);
+		statement->default_tag = options->tag;
+		statement->has_defaults = true;
+	}
+	mp_api_request_drop(request);
+	return rc;
 }
 
 // ---- parameters -------------------------------------------------------------------------------------------

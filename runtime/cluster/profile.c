@@ -42,6 +42,28 @@ void mp_profile_apply(const struct mp_profile *profile, struct mp_session *sessi
 		options->tag = mp_session_tag_id(session, mp_str_of(profile->tag));
 }
 
+struct mp_profile mp_profile_of(const struct mp_session *session, const struct mp_request_options *options)
+{
+	const struct mp_request_options *taken = &session->taken;
+	struct mp_profile profile = {
+		.name = "",
+		.idempotent = options->idempotent,
+		.trace = options->trace,
+		.consistency = options->consistency,
+		.serial_consistency = options->serial_consistency,
+		.timeout_ms = options->timeout_ms,
+		.page_size = options->page_size,
+	};
+	unsigned given = (options->consistency != taken->consistency ? MP_PROFILE_CONSISTENCY : 0) |
+	                 (options->serial_consistency != taken->serial_consistency ? MP_PROFILE_SERIAL : 0) |
+	                 (options->timeout_ms != taken->timeout_ms ? MP_PROFILE_TIMEOUT : 0) |
+	                 (options->idempotent != taken->idempotent ? MP_PROFILE_IDEMPOTENT : 0) |
+	                 (options->page_size != taken->page_size ? MP_PROFILE_PAGE_SIZE : 0) |
+	                 (options->trace != taken->trace ? MP_PROFILE_TRACE : 0);
+	profile.given = (uint8_t)given;
+	return profile;
+}
+
 void mp_profiles_reconfigure(struct mp_session *session)
 {
 	session->taken = (struct mp_request_options){.consistency = MP_CL_LOCAL_ONE, .pinned_host = MP_NO_HOST};

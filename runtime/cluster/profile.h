@@ -37,6 +37,9 @@ const char *mp_profile_name(const struct mp_session *session, size_t i);        
 // What it gives, but for the bits `except`.
 void mp_profile_apply(const struct mp_profile *profile, struct mp_session *session, uint32_t except,
                       struct mp_request_options *options);
+// A profile without a name that gives what these options say otherwise than each request does; but for a tag, which is
+// a number here.
+struct mp_profile mp_profile_of(const struct mp_session *session, const struct mp_request_options *options);
 // The configuration was taken over: what a request has when it is taken.
 void mp_profiles_reconfigure(struct mp_session *session);
 

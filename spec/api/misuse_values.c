@@ -22,6 +22,7 @@ void option_calls(struct moonpool_request *bad, const char *why)
 void parameter_calls(struct moonpool_statement *bad, const char *why)
 {
 	char text[8];
+	IS(moonpool_statement_set_defaults(bad, NULL), INVALID, why);
 	NONE(moonpool_statement_parameter_name(bad, 0), INVALID, why);
 	IS(moonpool_statement_parameter(bad, "id"), INVALID, why);
 	IS(moonpool_statement_parameter_type(bad, 0), 0, why);
@@ -114,6 +115,24 @@ static void places(void)
 	IS(moonpool_request_free(misfit), 0, NULL);
 }
 
+static void defaults(void)
+{
+	struct moonpool_request *model = moonpool_request_new(statement);
+	IS(moonpool_bind_int32(model, 1), 0, NULL);
+	IS(moonpool_statement_set_defaults(statement, model), INVALID, "has values");
+	IS(moonpool_statement_set_defaults(statement, model), INVALID, "executed or freed already");
+	model = moonpool_request_new(statement);
+	IS(moonpool_request_set_timestamp(model, 1), 0, NULL);
+	IS(moonpool_statement_set_defaults(statement, model), INVALID, "one request only");
+	model = moonpool_request_new(statement);
+	IS(moonpool_request_set_page_size(model, -1), INVALID, "rows");
+	IS(moonpool_statement_set_defaults(statement, model), INVALID, "an option of the request was refused");
+	model = moonpool_batch_new(session, MOONPOOL_BATCH_LOGGED);
+	IS(moonpool_statement_set_defaults(statement, model), INVALID, "a batch");
+	IS(moonpool_statement_set_defaults(statement, (void *)statement), INVALID, "of another kind");
+	IS(moonpool_statement_set_defaults(statement, NULL), 0, NULL);
+}
+
 static void types(void)
 {
 	REFUSED(moonpool_request_set_types(request, NULL), INVALID, "the types are NULL");
@@ -133,6 +152,7 @@ static void types(void)
 
 void values(void)
 {
+	defaults();
 	types();
 	REFUSED(moonpool_bind_text(request, NULL, -1), INVALID, "the text is NULL");
 	REFUSED(moonpool_bind_text(request, NULL, 5), INVALID, "the text is NULL");

@@ -69,6 +69,38 @@ describe("a request of the C API", function()
     end
   end)
 
+  on_cluster("has what its statement was told, unless it says otherwise", function(env, session)
+    env.cluster:schema "CREATE TABLE ks.many (id int, n int, PRIMARY KEY (id, n))"
+    for n = 1, 5 do assert(env:query(session, ("INSERT INTO many (id, n) VALUES (1, %d)"):format(n))) end
+    local statement = assert(env:prepare(session, "SELECT n FROM many WHERE id = 1"))
+    local function rows(own)
+      local request = C.moonpool_request_new(statement)
+      if own then assert.equal(0, C.moonpool_request_set_page_size(request, own)) end
+      local id = ffi.new "uint8_t[16]"
+      return unpack(env:execute(request, function(result)
+        return { C.moonpool_result_rows(result), C.moonpool_result_trace_id(result, id) == 0 }
+      end))
+    end
+    assert.same({ 5, false }, { rows() })
+    local model = C.moonpool_request_new(statement)
+    assert.equal(0, C.moonpool_request_set_page_size(model, 2))
+    assert.equal(0, C.moonpool_request_set_trace(model, true))
+    assert.equal(0, C.moonpool_request_set_tag(model, "told"))
+    assert.equal(0, C.moonpool_statement_set_defaults(statement, model))
+    assert.same({ 2, true }, { rows() })
+    assert.same({ 3, true }, { rows(3) })
+    -- A model that is made of it knows what was told before.
+    model = C.moonpool_request_new(statement)
+    assert.equal(0, C.moonpool_request_set_trace(model, false))
+    assert.equal(0, C.moonpool_statement_set_defaults(statement, model))
+    assert.same({ 2, false }, { rows() })
+    local other = assert(env:prepare(session, "SELECT n FROM many WHERE id = 1")) -- of the same text, another value
+    local request = C.moonpool_request_new(other)
+    assert.equal(5, env:execute(request, function(result) return C.moonpool_result_rows(result) end))
+    assert.equal(0, C.moonpool_statement_set_defaults(statement, nil))
+    assert.same({ 5, false }, { rows() })
+  end)
+
   on_cluster("and a statement have another keyspace than the session's", function(env, session)
     env.cluster:schema("CREATE KEYSPACE two WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
     env.cluster:schema "CREATE TABLE two.only (id int PRIMARY KEY, v int)"

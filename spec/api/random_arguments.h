@@ -34,6 +34,6 @@ struct moonpool_result;
 struct moonpool_error;
 void random_uuid_call(struct moonpool_loop *loop); // random_requests.c
 void random_session_call(struct moonpool_session *session);
-void random_statement_call(const struct moonpool_statement *statement);
+void random_statement_call(struct moonpool_statement *statement);
 void random_result_call(const struct moonpool_result *result);
 void random_error_call(const struct moonpool_error *error);

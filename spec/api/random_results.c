@@ -139,9 +139,11 @@ void random_error_call(const struct moonpool_error *error)
 		(void)(strlen(host) + strlen(message));
 }
 
-void random_statement_call(const struct moonpool_statement *statement)
+void random_statement_call(struct moonpool_statement *statement)
 {
 	char text[8];
+	if (below(3) == 0)
+		got("set_defaults", moonpool_statement_set_defaults(statement, pick(REQUESTS).at));
 	uint32_t parameter = below(moonpool_statement_parameters(statement) + 2);
 	const char *name = moonpool_statement_parameter_name(statement, parameter);
 	(void)(name != NULL ? strlen(name) : 0);
