@@ -442,6 +442,16 @@ function pool.from(source)
   return self
 end
 
+-- Would a pool be made of it? true, or nil and why not. The file of a decision log is not begun: whoever asks may be
+-- root, and the pool another.
+function pool.judge(checked)
+  local file = checked.decisionFile
+  checked.decisionFile = nil
+  local ok, why = core.judgePool(checked)
+  checked.decisionFile = file
+  return ok, why
+end
+
 -- Raises, as new() does, why it would not take the configuration, with the files that it names but for what only a pool
 -- can tell of its handlers. Makes nothing: also where there must be no pool.
 function pool.check(input, level)
@@ -449,7 +459,7 @@ function pool.check(input, level)
   local where = caller and caller.currentline > 0 and caller.short_src .. ":" .. caller.currentline or nil
   local checked, why = config.check(input, where, core.readFile)
   local ok = checked
-  if ok then ok, why = core.judgePool(checked) end
+  if ok then ok, why = pool.judge(checked) end
   if ok then ok, why = playbooks.load(checked) end
   if ok and checked.handlers then ok, why = config.look(checked.handlers, core.readFile) end
   if not ok then error(core.redact(core.errorText(why)), 0) end

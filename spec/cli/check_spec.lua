@@ -110,6 +110,14 @@ describe("moonpool check", function()
     assert.truthy(said:find("events.lua:1: unknown event 'hostup', did you mean hostUp?", 1, true), said)
   end)
 
+  -- Whoever checks may be root, and the pool another user.
+  it("begins no file that a pool would write", function()
+    local text = "return { contactPoints = { '10.0.0.1' }, decisionLog = { file = %q } }"
+    local said, status = check(write("pool.lua", text:format(file "decisions")))
+    assert.equal(0, status, said)
+    assert.is_nil(io.open(file "decisions"))
+  end)
+
   it("tells of very many mistakes the first fifty, and how many more there are", function()
     local lines = {}
     for i = 1, 3000 do lines[i] = ("pool:on('hostDwn%d', print)"):format(i) end

@@ -74,4 +74,13 @@ describe("a configuration that is checked in the master", function()
       policies.remove(server.folder)
     end)
   end)
+
+  it("leaves nothing for another user, who shall write it", function()
+    nginx_world.run(function()
+      local server = nginx.start { init = ("require('resty.moonpool').check { decisionLog = { file = %q } }"):format(
+        folder .. "/decisions") }
+      assert.is_nil(io.open(folder .. "/decisions"))
+      server:stop()
+    end)
+  end)
 end)

@@ -15,7 +15,7 @@ local playbooks = require "moonpool.playbook"
 local say = require "moonpool.cli.say"
 local secrets = require "moonpool.secrets"
 local util = require "jit.util"
-require "moonpool.pool" -- whose methods handlers may call
+local pool = require "moonpool.pool" -- whose methods handlers may call, too
 
 local check = {}
 
@@ -170,8 +170,8 @@ local function judge_configuration(findings)
   local checked, found = config.check(findings.file, nil, core.readFile)
   if not checked then return findings:problem(found) end
   for _, warning in ipairs(found or {}) do findings:warn(tostring(warning)) end
-  local made, message = core.newPool(checked)
-  if made then core.discard(made) else findings:problem(tostring(message)) end
+  local ok, message = pool.judge(checked)
+  if not ok then findings:problem(tostring(message)) end
   local set, wrong = playbooks.load(checked)
   if not set then findings:problem("playbooks: " .. wrong) end
   if checked.handlers then
