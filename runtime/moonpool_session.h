@@ -66,6 +66,20 @@ MOONPOOL_API int moonpool_loop_on_log(struct moonpool_loop *loop,
                                                       const char *line),
                                       void *data);
 
+// A callback of the program's that ran for long: nothing else on its loop went on meanwhile.
+struct moonpool_slow {
+	// What it was told: "answer" of moonpool_execute(), "statement", "event", "trace", or "end" of anything else
+	const char *of;
+	void *data;  // of that callback, to tell them apart
+	uint32_t ms; // how long it ran
+};
+// Told of each that ran for `least_ms` or longer, 1 or more, after it has returned; NULL: none, and no callback is
+// timed, as by default. Each that is timed costs two looks at the clock. That of the log and this one are not. Answers
+// to requests that were executed before are told as it was then.
+MOONPOOL_API int moonpool_loop_on_slow(struct moonpool_loop *loop, uint32_t least_ms,
+                                       void (*on_slow)(void *data, const struct moonpool_slow *slow),
+                                       void *data);
+
 // ---- hosts ------------------------------------------------------------------------------------------------
 struct moonpool_host {
 	const char *address; // "10.0.0.1:9042"

@@ -32,10 +32,14 @@ static struct moonpool_event blank(enum moonpool_event_kind kind)
 
 static void tell(struct mp_api_session *session, const struct moonpool_event *event)
 {
-	if (session->on_event == NULL || !mp_api_enter(session->loop))
+	struct mp_api_loop *loop = session->loop;
+	void *data = session->event_data;
+	if (session->on_event == NULL || !mp_api_enter(loop))
 		return;
-	session->on_event(session->event_data, event);
-	mp_api_leave(session->loop);
+	uint64_t since_ns = mp_api_clock(loop);
+	session->on_event(data, event);
+	mp_api_leave(loop);
+	mp_api_note_slow(loop, since_ns, "event", data);
 }
 
 static const char *host_text(const struct mp_host *host)

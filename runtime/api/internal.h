@@ -38,6 +38,11 @@ struct mp_api_loop {
 	uint32_t telling;           // of the log, on the stack
 	void (*on_line)(void *data, enum moonpool_log_level level, const char *line);
 	void *line_data;
+	// slow.c; NULL: callbacks are not timed
+	void (*on_slow)(void *data, const struct moonpool_slow *slow);
+	void *slow_data;
+	uint32_t slow_ms;
+	void (*on_answer)(struct mp_request *request, const struct mp_outcome *outcome); // of a request
 	struct mp_list sessions;
 	struct mp_api_answer *answer;
 	struct mp_bytes *values; // of the current row
@@ -170,6 +175,13 @@ static inline bool mp_api_may(struct mp_api_loop *loop, const char *function)
 	       mp_api_may_not(loop, function);
 }
 
+// ---- slow.c: around a callback, outside of enter and leave. When it began, 0: nobody wants to know.
+static inline uint64_t mp_api_clock(struct mp_api_loop *loop)
+{
+	return MP_UNLIKELY(loop->on_slow != NULL) ? mp_loop_clock_ns(loop->loop) : 0;
+}
+void mp_api_note_slow(struct mp_api_loop *loop, uint64_t since_ns, const char *of, void *data);
+
 // ---- result.c: around a callback that brings something, inside of enter and leave.
 void mp_api_answer_begin(struct mp_api_loop *loop, const struct mp_outcome *outcome,
                          const struct mp_error *error);
@@ -293,6 +305,8 @@ const char *mp_api_end_part(struct mp_api_request *request) MP_MUST_CHECK;
 void mp_api_nest_drop(struct mp_api_request *request);
 
 // ---- request.c
+void mp_api_on_answer(struct mp_request *from, const struct mp_outcome *outcome);
+void mp_api_on_answer_timed(struct mp_request *from, const struct mp_outcome *outcome);
 // NULL also when moonpool_request_new() has just failed: its reason is kept.
 struct mp_api_request *mp_api_no_request(const struct moonpool_request *handle, const char *function);
 static inline struct mp_api_request *mp_api_request_of(const struct moonpool_request *handle,

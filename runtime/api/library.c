@@ -84,6 +84,8 @@ static struct moonpool_loop *make_loop(void *uv_loop)
 	loop->inside = loop->telling = 0;
 	turn_ends(loop);
 	loop->on_line = NULL;
+	loop->on_slow = NULL;
+	loop->on_answer = mp_api_on_answer;
 	loop->requests = NULL;
 	mp_list_init(&loop->sessions);
 	loop->answer = mp_api_take(MP_API_ANSWER, sizeof(*loop->answer));

@@ -235,7 +235,7 @@ int mp_api_spoil_silently(struct mp_api_request *request, int code)
 
 // ---- execute ----------------------------------------------------------------------------------------------
 
-static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
+void mp_api_on_answer(struct mp_request *from, const struct mp_outcome *outcome)
 {
 	struct mp_api_request *request = from->data[0];
 	struct mp_api_loop *loop = request->session->loop;
@@ -248,6 +248,16 @@ static void on_done(struct mp_request *from, const struct mp_outcome *outcome)
 	mp_api_answer_end(loop);
 	mp_api_leave(loop);
 	give_back(request);
+}
+
+void mp_api_on_answer_timed(struct mp_request *from, const struct mp_outcome *outcome)
+{
+	const struct mp_api_request *request = from->data[0];
+	struct mp_api_loop *loop = request->session->loop;
+	void *data = request->data;
+	uint64_t since_ns = mp_api_clock(loop);
+	mp_api_on_answer(from, outcome);
+	mp_api_note_slow(loop, since_ns, "answer", data);
 }
 
 static const char *why_not(int rc)
@@ -321,7 +331,7 @@ int moonpool_execute(struct moonpool_request *handle,
 	request->on_done = on_answer;
 	request->data = data;
 	to->data[0] = request;
-	to->on_done = on_done;
+	to->on_done = request->session->loop->on_answer;
 	int rc = on_answer != NULL ? mp_api_request_ready(request, __func__)
 	                           : mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the callback is NULL");
 	if (MP_LIKELY(rc == 0)) {

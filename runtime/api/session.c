@@ -114,10 +114,12 @@ void mp_api_tell(struct mp_api_session *session,
 	struct mp_api_loop *loop = session->loop;
 	if (!mp_api_enter(loop))
 		return;
+	uint64_t since_ns = mp_api_clock(loop);
 	mp_api_answer_begin(loop, NULL, error);
 	on_done(data, mp_api_error(loop));
 	mp_api_answer_end(loop);
 	mp_api_leave(loop);
+	mp_api_note_slow(loop, since_ns, "end", data);
 }
 
 static void connected(void *data, const struct mp_error *error)
@@ -166,8 +168,10 @@ static void reap(void *data)
 	mp_api_give(session);
 	if (on_closed == NULL || !mp_api_enter(loop))
 		return;
+	uint64_t since_ns = mp_api_clock(loop);
 	on_closed(close_data);
 	mp_api_leave(loop);
+	mp_api_note_slow(loop, since_ns, "end", close_data);
 }
 
 static void closed(void *data)

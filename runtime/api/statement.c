@@ -60,10 +60,12 @@ static void prepared(void *data, struct mp_prepared *from, const struct mp_error
 	struct mp_api_statement *statement = from != NULL ? make(prepare.session, from) : NULL;
 	if (statement == NULL && error == NULL)
 		error = &no_memory;
+	uint64_t since_ns = mp_api_clock(loop);
 	mp_api_answer_begin(loop, NULL, error);
 	prepare.on_done(prepare.data, statement != NULL ? mp_api_handle(statement) : NULL, mp_api_error(loop));
 	mp_api_answer_end(loop);
 	mp_api_leave(loop);
+	mp_api_note_slow(loop, since_ns, "statement", prepare.data);
 }
 
 static void give_cached(void *data)

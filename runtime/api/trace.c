@@ -46,10 +46,12 @@ static void end(struct mp_api_trace *trace)
 	struct mp_api_loop *loop = trace->session->loop;
 	bool failed = trace->error.err != 0;
 	if (mp_api_enter(loop)) {
+		uint64_t since_ns = mp_api_clock(loop);
 		mp_api_answer_begin(loop, NULL, failed ? &trace->error : NULL);
 		trace->on_done(trace->data, failed ? NULL : &trace->shown, mp_api_error(loop));
 		mp_api_answer_end(loop);
 		mp_api_leave(loop);
+		mp_api_note_slow(loop, since_ns, "trace", trace->data);
 	}
 	drop(trace);
 }

@@ -119,6 +119,12 @@ static void over_the_programs(void)
 	IS(uv_loop_close(&uv), 0, NULL);
 }
 
+static void never_slow(void *data, const struct moonpool_slow *slow)
+{
+	(void)slow;
+	never_closed(data);
+}
+
 static void uuids(struct moonpool_loop *loop)
 {
 	uint8_t uuid[16] = {7};
@@ -143,6 +149,8 @@ static void uuids(struct moonpool_loop *loop)
 void loop_misuse(struct moonpool_loop *loop)
 {
 	uuids(loop);
+	IS(moonpool_loop_on_slow(loop, 0, never_slow, NULL), INVALID, "a millisecond or more");
+	IS(moonpool_loop_on_slow(loop, 0, NULL, NULL), 0, NULL);
 	int answered = 0, called = 0;
 	turned = loop;
 	filled = query("SELECT key FROM system.local");

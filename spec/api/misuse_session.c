@@ -70,6 +70,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 void log_calls(struct moonpool_loop *bad, const char *why)
 {
 	IS(moonpool_loop_on_log(bad, NULL, NULL), INVALID, why);
+	IS(moonpool_loop_on_slow(bad, 1, NULL, NULL), INVALID, why);
 }
 
 // ---- on a good one ----------------------------------------------------------------------------------------

@@ -26,13 +26,13 @@ const char *odd_text(void); // NULL, nothing, no UTF-8, 70,000 bytes, what a for
 
 int got(const char *what, int rc); // random_calls.c: the code of a call, which must be told if it is one
 void random_request_call(void);    // random_requests.c: one that fills a request, or cancels it
-// Others that look at something, or steer it: random_session.c, random_results.c.
+// Others that look at something, or steer it: random_loops.c, random_session.c, random_results.c.
 struct moonpool_loop;
 struct moonpool_session;
 struct moonpool_statement;
 struct moonpool_result;
 struct moonpool_error;
-void random_uuid_call(struct moonpool_loop *loop); // random_requests.c
+void random_loop_call(struct moonpool_loop *loop);
 void random_session_call(struct moonpool_session *session);
 void random_statement_call(struct moonpool_statement *statement);
 void random_result_call(const struct moonpool_result *result);

@@ -182,29 +182,6 @@ static void open_session(void)
 }
 
 // What a log may do: nothing. It is tried.
-static void on_line(void *data, enum moonpool_log_level level, const char *line)
-{
-	(void)data;
-	if (level > MOONPOOL_LOG_DEBUG || line[strlen(line)] != '\0' ||
-	    moonpool_loop_stop(handles[LOOPS][0].at) >= 0)
-		finding("a line of level %d: %s", (int)level, line);
-}
-
-static void loop_call(struct moonpool_loop *loop)
-{
-	switch (below(6)) {
-	case 4: random_uuid_call(loop); break;
-	case 0: got("stop", moonpool_loop_stop(loop)); break;
-	case 1: got("flush", moonpool_loop_flush(loop)); break;
-	case 2: got("fd", moonpool_fd(loop)); break;
-	case 3:
-		if (moonpool_timeout_ms(loop) < -1)
-			finding("a time to wait of %d ms", moonpool_timeout_ms(loop));
-		break;
-	default: got("on_log", moonpool_loop_on_log(loop, below(3) == 0 ? NULL : on_line, NULL));
-	}
-}
-
 static void life(void)
 {
 	struct ticket *taken = ticket(-1);
@@ -222,7 +199,7 @@ static void life(void)
 		break;
 	case 4: got("stats", moonpool_session_stats(pick(SESSIONS).at, below(8) == 0 ? NULL : &stats)); break;
 	case 5:
-	case 6: loop_call(pick(LOOPS).at); break;
+	case 6: random_loop_call(pick(LOOPS).at); break;
 	case 7: got("statement_free", moonpool_statement_free(pick(STATEMENTS).at)); break;
 	case 8: got("request_free", moonpool_request_free(pick(REQUESTS).at)); break;
 	default:

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random calls that fill a request, or cancel it; and uuids, which are the same after they were a text.
+// Random calls that fill a request, or cancel it.
 #include <moonpool.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "random_arguments.h"
 
@@ -58,19 +56,4 @@ void random_request_call(void)
 	case 27: got("cancel", moonpool_request_cancel(request)); break;
 	default: got("timestamp", moonpool_request_set_timestamp(request, INT64_MAX)); break;
 	}
-}
-
-void random_uuid_call(struct moonpool_loop *loop)
-{
-	uint8_t uuid[16], again[16];
-	char text[37];
-	int64_t us;
-	if (got("uuid", below(2) == 0 ? moonpool_uuid_random(loop, uuid) : moonpool_uuid_of_now(loop, uuid)) != 0)
-		return;
-	got("uuid_time", moonpool_uuid_time(uuid, &us));
-	if (moonpool_uuid_text(uuid, text) != 0 || moonpool_uuid_from_text(text, -1, again) != 0 ||
-	    memcmp(uuid, again, sizeof(uuid)) != 0)
-		abort();
-	const char *odd = odd_text();
-	got("uuid_from_text", moonpool_uuid_from_text(odd, length_of(odd), uuid));
 }

@@ -131,6 +131,52 @@ describe("the log of the C API", function()
   end)
 end)
 
+describe("slow callbacks of the C API", function()
+  on_cluster("are told with what they are of, while somebody wants to hear of it", function(env)
+    local told, marks = {}, {}
+    local function spin()
+      local from = os.clock()
+      repeat until os.clock() - from > 0.005
+    end
+    local function mark(name)
+      marks[#marks + 1] = name .. "\0" -- kept
+      return ffi.cast("void *", marks[#marks])
+    end
+    assert.equal(0, C.moonpool_loop_on_slow(env.loop, 3, env:callback(
+      "void (*)(void *, const struct moonpool_slow *)", function(_, slow)
+        assert.is_true(slow.ms >= 3)
+        if slow.data ~= nil then told[ffi.string(slow.of)] = ffi.string(slow.data) end
+      end), nil))
+    local session = assert(env:open())
+    local heard = false
+    assert.equal(0, C.moonpool_session_on_event(session, env:callback(EVENT, function()
+      if not heard then spin() end
+      heard = true
+    end), mark "listener"))
+    assert.equal(0, C.moonpool_session_connect(session, env:callback(
+      "void (*)(void *, const struct moonpool_error *)", spin), mark "connected"))
+    env:wait("connected", function() return told["end"] end)
+    assert.equal(0, C.moonpool_prepare(session, "SELECT key FROM system.local", -1, env:callback(
+      "void (*)(void *, struct moonpool_statement *, const struct moonpool_error *)", spin), mark "prepared"))
+    local function ask(name)
+      local done = false
+      assert.equal(0, C.moonpool_execute(C.moonpool_request_new_query(session, "SELECT key FROM system.local", -1),
+        env:callback("void (*)(void *, const struct moonpool_result *, const struct moonpool_error *)", function()
+          spin()
+          done = true
+        end), mark(name)))
+      env:wait("answered", function() return done end)
+    end
+    ask "asked"
+    env:wait("told", function() return told.statement and told.answer and told.event end)
+    assert.same({ ["end"] = "connected", event = "listener", statement = "prepared", answer = "asked" }, told)
+    assert.equal(0, C.moonpool_loop_on_slow(env.loop, 0, nil, nil))
+    ask "not timed"
+    assert.equal("asked", told.answer)
+    env:close(session)
+  end)
+end)
+
 describe("hosts of the C API", function()
   on_cluster("are shown as they are", function(env)
     local session = connected(env)
