@@ -9,7 +9,11 @@ local ports = require "spec.support.ports"
 ffi.cdef [[
   void spec_ring_refuse(int code);
   void spec_ring_take(unsigned submissions, unsigned sends);
+  void spec_ring_interrupt(void);
+  bool spec_ring_is_possible(void);
   uint64_t spec_ring_count(void);
+  int setenv(const char *, const char *, int);
+  int unsetenv(const char *);
   void spec_syscalls_fail_at(uint64_t nth, int code);
   uint64_t spec_syscalls_count(void);
   int fork(void);
@@ -22,12 +26,11 @@ local LEAST, ALL = 32, 0xffffffff -- from so many on they share; no submission i
 local EPERM = 1
 local GATHERS = 2 -- a seed with which the simulated loop does
 
-local refusal = C.mp_loop_gathers_not()
-local has_ring = refusal == nil
+local has_ring = C.spec_ring_is_possible()
 
 -- For what only a ring shows.
 local function with_ring(name, fn)
-  it(name, has_ring and fn or function() pending(ffi.string(refusal)) end)
+  it(name, has_ring and fn or function() pending "this kernel, or this build, has no io_uring" end)
 end
 
 local loop
@@ -124,14 +127,15 @@ for _, body in ipairs(loops.bodies) do
     after_each(function() if loop then loop:close() end end)
 
     it("are asked once, and not when they have been closed meanwhile", function()
-      if body.is_uv and not has_ring then return pending(ffi.string(refusal)) end
+      if body.is_uv and not has_ring then return pending "there is no io_uring" end
       local socks = crowd(LEAST + 2)
       local twice = loop:task(function() assert.is_true(C.mp_sock_gather(socks[3].handle)) end)
       loop:post(twice, "flush")
-      offer(socks, function(i) return i == 2 and "" or "x" end, function() socks[1]:close() end)
+      offer(socks, function(i) return i > 2 and "x" or nil end, function() socks[1]:close() end)
       assert.equal(0, socks[1].gathers)
       assert.equal(1, socks[2].gathers)
       assert.is_nil(socks[2].took) -- it had nothing
+      assert.is_false(C.mp_sock_gather(socks[3].handle)) -- at the end of a turn only
       assert.equal(1, socks[3].gathers)
       arrives { unpack(socks, 3) }
       loop:until_true(function() return socks[1].peer.ended end)
@@ -183,6 +187,20 @@ describe("sockets that write together", function()
     close_all(socks)
   end)
 
+  with_ring("write by themselves where that is wished, or memory is missing", function()
+    assert.is_true(C.mp_loop_gathers_not() == nil)
+    C.setenv("MOONPOOL_IO_URING", "off", 1)
+    local said = C.mp_loop_gathers_not()
+    C.setenv("MOONPOOL_IO_URING", "on", 1)
+    assert.is_true(C.mp_loop_gathers_not() == nil)
+    C.unsetenv "MOONPOOL_IO_URING"
+    assert.equal("MOONPOOL_IO_URING is off", ffi.string(said))
+    C.mp_mem_fail_at(1, false)
+    said = C.mp_loop_gathers_not()
+    C.mp_mem_fail_at(0, false)
+    assert.equal("Cannot allocate memory", ffi.string(said))
+  end)
+
   with_ring("write by themselves where the kernel refuses, which is asked once", function()
     local socks = crowd(LEAST)
     C.spec_ring_refuse(EPERM)
@@ -223,6 +241,39 @@ describe("sockets that write together", function()
     arrives(socks)
     assert.equal(large:sub(1, socks[2].took), socks[2].peer:text())
     close_all(socks)
+  end)
+
+  with_ring("leave when a signal comes in between", function()
+    local socks = crowd(LEAST)
+    local before = C.spec_ring_count()
+    C.spec_ring_interrupt()
+    offer(socks, function() return "one" end)
+    assert.equal(LEAST, tonumber(C.spec_ring_count() - before))
+    arrives(socks)
+    for _, sock in ipairs(socks) do assert.equal("one", sock.peer:text()) end
+    close_all(socks)
+  end)
+
+  with_ring("leave nothing of the ring behind", function()
+    local function open()
+      local count = 0
+      for _ in require "lfs".dir "/proc/self/fd" do count = count + 1 end
+      return count
+    end
+    local function life_of_a_ring()
+      local socks = crowd(LEAST)
+      offer(socks, function() return "one" end)
+      close_all(socks)
+      loop:close()
+      local stats = C.mp_mem_stats()
+      return open(), tonumber(stats.allocs - stats.frees)
+    end
+    local descriptors, blocks = life_of_a_ring()
+    loop = loops.uv(1)
+    local descriptors_again, blocks_again = life_of_a_ring()
+    loop = loops.uv(1)
+    assert.equal(descriptors, descriptors_again)
+    assert.equal(blocks, blocks_again)
   end)
 
   for _, taken in ipairs { 0, 1, 20 } do

@@ -177,6 +177,7 @@ end
 -- What it offers with others at the end of a turn is `sock.offer`.
 function heard.gather(sock, span)
   sock.gathers = sock.gathers + 1
+  if not sock.offer then return end
   span.data, span.len = ffi.cast("const void *", sock.offer), #sock.offer
 end
 

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // An io_uring that refuses when a spec says so: these stand in front of liburing's in the spec host. Off, they only
 // pass on.
+#include <stdbool.h>
 #include <stdint.h>
 
 void spec_ring_refuse(int code);
 void spec_ring_take(unsigned submissions, unsigned sends);
+void spec_ring_interrupt(void);
+bool spec_ring_is_possible(void);
 uint64_t spec_ring_count(void);
 
 static int refused;                 // a new ring is refused with this code
 static unsigned whole = UINT32_MAX; // submissions from now on that are taken whole
 static unsigned part;               // how many sends the next one takes
-static uint64_t count;              // sends that were taken
+static bool interrupted;
+static uint64_t count; // sends that were taken
 
 // 0: it is not refused.
 void spec_ring_refuse(int code)
@@ -25,6 +29,12 @@ void spec_ring_take(unsigned submissions, unsigned sends)
 	part = sends;
 }
 
+// The next submission is interrupted by a signal before it takes anything.
+void spec_ring_interrupt(void)
+{
+	interrupted = true;
+}
+
 uint64_t spec_ring_count(void)
 {
 	return count;
@@ -34,6 +44,8 @@ uint64_t spec_ring_count(void)
 #include <dlfcn.h>
 #include <errno.h>
 #include <liburing.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
 {
@@ -56,6 +68,10 @@ static int submit(struct io_uring *ring, unsigned wait_nr)
 // The kernel takes the first of what it is given and leaves the rest where it is.
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait_nr)
 {
+	if (interrupted) {
+		interrupted = false;
+		return -EINTR;
+	}
 	if (whole != 0) {
 		whole -= whole != UINT32_MAX;
 		return submit(ring, wait_nr);
@@ -68,5 +84,20 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait_nr)
 	int rc = submit(ring, taken);
 	ring->sq.sqe_tail = end;
 	return rc;
+}
+
+// As the kernel says, without what is tried.
+bool spec_ring_is_possible(void)
+{
+	struct io_uring_params params = {.flags = IORING_SETUP_SUBMIT_ALL};
+	long fd = syscall(SYS_io_uring_setup, 1, &params);
+	if (fd >= 0)
+		close((int)fd);
+	return fd >= 0;
+}
+#else
+bool spec_ring_is_possible(void)
+{
+	return false;
 }
 #endif
