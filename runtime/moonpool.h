@@ -109,6 +109,8 @@ MOONPOOL_API bool moonpool_error_maybe_applied(const struct moonpool_error *erro
 MOONPOOL_API uint32_t moonpool_error_attempts(const struct moonpool_error *error);
 MOONPOOL_API int moonpool_error_attempt(const struct moonpool_error *error, uint32_t i, const char **host,
                                         const char **message, uint32_t *ms);
+// What its error is called, as moonpool_error_name(); NULL: there are fewer attempts.
+MOONPOOL_API const char *moonpool_error_attempt_name(const struct moonpool_error *error, uint32_t i);
 
 // ---- the loop ---------------------------------------------------------------------------------------------
 // `uv_loop`: the program's own uv_loop_t *, which the program runs by uv_run(), and nothing else: run, turn, stop,
@@ -155,21 +157,6 @@ MOONPOOL_API int moonpool_session_connect(struct moonpool_session *session,
 MOONPOOL_API int moonpool_session_close(struct moonpool_session *session, void (*on_closed)(void *data),
                                         void *data);
 
-struct moonpool_stats {
-	uint32_t connections_total, connections_active, connections_idle;
-	uint32_t requests_in_flight, requests_queued;
-	uint32_t hosts_total, hosts_up, hosts_down;
-	uint64_t connection_errors;
-	uint64_t requests, errors, attempts, retries, timeouts;
-	uint64_t latency_p50_us,
-		latency_p99_us;        // of the requests that ended in the last metricsInterval (ten seconds)
-	uint64_t policy_calls;     // plans made by the Lua balance policy (of its generation in force)
-	uint64_t policy_fallbacks; // plans that the default made because the policy failed
-	uint64_t policy_reloads;   // new generations of the balance policy that came into force
-};
-// Of now (connections, requests under way, hosts), and counted since the session was made. Into the program's own
-// struct; others are found by moonpool_session_figure().
-MOONPOOL_API int moonpool_session_stats(const struct moonpool_session *session, struct moonpool_stats *stats);
 // How often moonpool asked for memory in this thread so far: flat while requests run.
 MOONPOOL_API uint64_t moonpool_allocations(void);
 
@@ -199,6 +186,16 @@ MOONPOOL_API uint16_t moonpool_statement_parameter_type(const struct moonpool_st
                                                         uint32_t parameter);
 MOONPOOL_API int moonpool_statement_parameter_type_text(const struct moonpool_statement *statement,
                                                         uint32_t parameter, char *text, size_t size);
+// The columns of its rows, in the same way; 0 of a statement that gives none. A result has its own, which are others
+// when the table has changed since.
+MOONPOOL_API uint32_t moonpool_statement_columns(const struct moonpool_statement *statement);
+MOONPOOL_API const char *moonpool_statement_column_name(const struct moonpool_statement *statement,
+                                                        uint32_t column);
+MOONPOOL_API int moonpool_statement_column(const struct moonpool_statement *statement, const char *name);
+MOONPOOL_API uint16_t moonpool_statement_column_type(const struct moonpool_statement *statement,
+                                                     uint32_t column);
+MOONPOOL_API int moonpool_statement_column_type_text(const struct moonpool_statement *statement,
+                                                     uint32_t column, char *text, size_t size);
 
 // ---- requests ---------------------------------------------------------------------------------------------
 // The values are bound by what the server said about the statement when the request was made. If that has changed when
@@ -382,6 +379,9 @@ MOONPOOL_API int moonpool_result_column(const struct moonpool_result *result,
 // The protocol's number: 0x0009 is int, 0x0000 a class that is not known (its values are bytes); or MOONPOOL_VECTOR.
 MOONPOOL_API uint16_t moonpool_result_column_type(const struct moonpool_result *result, uint32_t column);
 #define MOONPOOL_VECTOR 0xff00 // vectors have no number in the protocol
+// Its type as CQL says it, as moonpool_value_type_text().
+MOONPOOL_API int moonpool_result_column_type_text(const struct moonpool_result *result, uint32_t column,
+                                                  char *text, size_t size);
 // How many rows this page has; 0 of a statement that gives none.
 MOONPOOL_API uint32_t moonpool_result_rows(const struct moonpool_result *result);
 // More pages: where the next one begins. False: this is the last one.

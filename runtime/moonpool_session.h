@@ -103,8 +103,9 @@ struct moonpool_host {
 	double latency_p95_ms, latency_p999_ms, latency_max_ms;
 	uint64_t connections_opened, connections_closed, connects_failed;
 	double utilization; // the share of its stream ids that was in use, 0 to 1, as a mean
-	double
-		crowded; // the share of the window in which it had all connections that it may have and wanted another
+	// The share of the window in which it had all connections that it may have and wanted another.
+	double crowded;
+	const char *held; // "paused", "draining", also while it is down; "": it is not held
 };
 // How many hosts the session knows, and each from 0; NULL: there is none. Their order is no promise.
 MOONPOOL_API uint32_t moonpool_session_hosts(const struct moonpool_session *session);
@@ -200,6 +201,21 @@ MOONPOOL_API int moonpool_session_remove_node(struct moonpool_session *session, 
                                               void *data);
 
 // ---- figures ----------------------------------------------------------------------------------------------
+struct moonpool_stats {
+	uint32_t connections_total, connections_active, connections_idle;
+	uint32_t requests_in_flight, requests_queued;
+	uint32_t hosts_total, hosts_up, hosts_down;
+	uint64_t connection_errors;
+	uint64_t requests, errors, attempts, retries, timeouts;
+	uint64_t latency_p50_us,
+		latency_p99_us;        // of the requests that ended in the last metricsInterval (ten seconds)
+	uint64_t policy_calls;     // plans made by the Lua balance policy (of its generation in force)
+	uint64_t policy_fallbacks; // plans that the default made because the policy failed
+	uint64_t policy_reloads;   // new generations of the balance policy that came into force
+};
+// Of now (connections, requests under way, hosts), and counted since the session was made. Into the program's own
+// struct; others are found by moonpool_session_figure().
+MOONPOOL_API int moonpool_session_stats(const struct moonpool_session *session, struct moonpool_stats *stats);
 // Any figure of getStats() in Lua by its name ("breakersOpen", "retriesRefused", docs/lua-api.md); counters count since
 // the session was made. 0, or MOONPOOL_NOT_FOUND.
 MOONPOOL_API int moonpool_session_figure(const struct moonpool_session *session, const char *name,

@@ -70,3 +70,17 @@ int moonpool_error_attempt(const struct moonpool_error *handle, uint32_t i, cons
 		*ms = attempt->ms;
 	return 0;
 }
+
+const char *moonpool_error_attempt_name(const struct moonpool_error *handle, uint32_t i)
+{
+	const struct mp_error *error = error_of(handle, __func__);
+	if (i >= error->attempt_count) {
+		mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "there are fewer attempts");
+		return NULL;
+	}
+	const struct mp_error of = {
+		.err = error->attempts[i].err,
+		.server_code = error->attempts[i].server_code,
+	};
+	return mp_error_code(&of); // which is no part of it
+}

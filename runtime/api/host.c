@@ -64,6 +64,7 @@ static void show(struct mp_session *session, const struct mp_host *host, const c
 		.connects_failed = figures.gained[MP_HOST_FAILED],
 		.utilization = figures.utilization,
 		.crowded = figures.crowded,
+		.held = mp_api_shown(mp_host_hold_name(host->hold)),
 	};
 	memcpy(shown->host_id, host->host_id.bytes, sizeof(shown->host_id));
 }

@@ -114,6 +114,13 @@ uint16_t moonpool_result_column_type(const struct moonpool_result *result, uint3
 	return found != NULL ? found->type->id : 0;
 }
 
+int moonpool_result_column_type_text(const struct moonpool_result *result, uint32_t column, char *text,
+                                     size_t size)
+{
+	const struct mp_column *found = column_of(result, column, __func__);
+	return found != NULL ? mp_api_type_text(found->type, text, size, __func__) : moonpool_last_code();
+}
+
 uint32_t moonpool_result_rows(const struct moonpool_result *handle)
 {
 	const struct mp_api_answer *answer = answer_of(handle, __func__);

@@ -160,13 +160,6 @@ int moonpool_statement_free(struct moonpool_statement *handle)
 	return 0;
 }
 
-uint32_t moonpool_statement_parameters(const struct moonpool_statement *handle)
-{
-	const struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
-	const struct mp_metadata *params = statement != NULL ? statement->prepared->params : NULL;
-	return params != NULL ? params->column_count : 0;
-}
-
 // ---- defaults ---------------------------------------------------------------------------------------------
 
 void mp_api_statement_default(struct mp_api_statement *statement, struct mp_api_request *request)
@@ -221,49 +214,4 @@ int moonpool_statement_set_defaults(struct moonpool_statement *handle, struct mo
 	}
 	mp_api_request_drop(request);
 	return rc;
-}
-
-// ---- parameters -------------------------------------------------------------------------------------------
-
-static const struct mp_column *parameter_of(const struct moonpool_statement *handle, uint32_t parameter,
-                                            const char *function)
-{
-	const struct mp_api_statement *statement = mp_api_statement_of(handle, function);
-	const struct mp_metadata *params = statement != NULL ? statement->prepared->params : NULL;
-	if (params != NULL && parameter < params->column_count)
-		return &params->columns[parameter];
-	if (statement != NULL)
-		mp_api_refuse(function, MOONPOOL_INVALID_ARGUMENT, "the statement has no such parameter");
-	return NULL;
-}
-
-const char *moonpool_statement_parameter_name(const struct moonpool_statement *statement, uint32_t parameter)
-{
-	const struct mp_column *found = parameter_of(statement, parameter, __func__);
-	return found != NULL ? found->name.data : NULL; // in an arena, NUL-terminated
-}
-
-int moonpool_statement_parameter(const struct moonpool_statement *handle, const char *name)
-{
-	const struct mp_api_statement *statement = mp_api_statement_of(handle, __func__);
-	if (statement == NULL)
-		return moonpool_last_code();
-	if (name == NULL)
-		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, "the name is NULL");
-	const struct mp_metadata *params = statement->prepared->params;
-	int index = params != NULL ? mp_metadata_find(params, mp_str_of(name)) : MP_ENOTFOUND;
-	return index >= 0 ? index : mp_api_refuse(__func__, index, "the statement has no parameter of that name");
-}
-
-uint16_t moonpool_statement_parameter_type(const struct moonpool_statement *statement, uint32_t parameter)
-{
-	const struct mp_column *found = parameter_of(statement, parameter, __func__);
-	return found != NULL ? found->type->id : 0;
-}
-
-int moonpool_statement_parameter_type_text(const struct moonpool_statement *statement, uint32_t parameter,
-                                           char *text, size_t size)
-{
-	const struct mp_column *found = parameter_of(statement, parameter, __func__);
-	return found != NULL ? mp_api_type_text(found->type, text, size, __func__) : moonpool_last_code();
 }

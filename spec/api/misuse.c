@@ -202,6 +202,7 @@ static void errors(const struct moonpool_error *bad, int code, const char *name)
 	IS(moonpool_error_maybe_applied(bad), bad != NULL, NULL);
 	IS(moonpool_error_attempts(bad), 0, NULL);
 	IS(moonpool_error_attempt(bad, 0, &host, NULL, NULL), INVALID, "attempts");
+	NONE(moonpool_error_attempt_name(bad, 0), INVALID, "attempts");
 	check(__LINE__, "the host", strcmp(host, "untouched") == 0, 1, NULL);
 }
 
@@ -318,6 +319,8 @@ static void on_refused(void *data, const struct moonpool_result *result, const s
 	IS(moonpool_error_code(error), MOONPOOL_SERVER_ERROR, NULL);
 	IS(moonpool_error_attempt(error, 0, NULL, NULL, NULL), 0, NULL);
 	IS(moonpool_error_attempt(error, 1, NULL, NULL, NULL), INVALID, "fewer");
+	NONE(moonpool_error_attempt_name(error, 1), INVALID, "fewer");
+	check(__LINE__, "the attempt's name", moonpool_error_attempt_name(error, 0) != NULL, 1, NULL);
 	IS(moonpool_error_attempt(error, UINT32_MAX, NULL, NULL, NULL), INVALID, "fewer");
 	IS(moonpool_result_next((const void *)error), INVALID, "an error is no result");
 	old_error = error;

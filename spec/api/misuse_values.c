@@ -23,6 +23,11 @@ void parameter_calls(struct moonpool_statement *bad, const char *why)
 {
 	char text[8];
 	IS(moonpool_statement_set_defaults(bad, NULL), INVALID, why);
+	IS(moonpool_statement_columns(bad), 0, why);
+	NONE(moonpool_statement_column_name(bad, 0), INVALID, why);
+	IS(moonpool_statement_column(bad, "id"), INVALID, why);
+	IS(moonpool_statement_column_type(bad, 0), 0, why);
+	IS(moonpool_statement_column_type_text(bad, 0, text, sizeof(text)), INVALID, why);
 	NONE(moonpool_statement_parameter_name(bad, 0), INVALID, why);
 	IS(moonpool_statement_parameter(bad, "id"), INVALID, why);
 	IS(moonpool_statement_parameter_type(bad, 0), 0, why);
@@ -35,6 +40,7 @@ void told(const struct moonpool_result *bad, const char *why)
 	const char *text = "untouched";
 	const void *bytes = NULL;
 	size_t len = 9;
+	IS(moonpool_result_column_type_text(bad, 0, (char *)id, sizeof(id)), INVALID, why);
 	IS(moonpool_result_was_applied(bad), false, why);
 	IS(moonpool_result_attempts(bad), 0, why);
 	IS(moonpool_result_schema_agrees(bad), false, why);
@@ -85,6 +91,11 @@ static void parameters(void)
 	IS(moonpool_statement_parameter_type_text(statement, 2, text, 4), INVALID, "no such parameter");
 	IS(moonpool_statement_parameter_type_text(statement, 0, NULL, 4), INVALID, "no place");
 	IS(moonpool_statement_parameter_type_text(statement, 0, text, 0), INVALID, "no place");
+	NONE(moonpool_statement_column_name(statement, 0), INVALID, "no such column");
+	IS(moonpool_statement_column(statement, NULL), INVALID, "the name is NULL");
+	IS(moonpool_statement_column(statement, "x"), MOONPOOL_NOT_FOUND, "no column of that name");
+	IS(moonpool_statement_column_type(statement, 0), 0, "no such column");
+	IS(moonpool_statement_column_type_text(statement, 0, text, 4), INVALID, "no such column");
 	const char *cql = "SELECT key FROM system.local";
 	IS(moonpool_prepare_in(session, NULL, cql, -1, never_prepared, NULL), INVALID, "name of a keyspace");
 	IS(moonpool_prepare_in(session, "", cql, -1, never_prepared, NULL), INVALID, "name of a keyspace");

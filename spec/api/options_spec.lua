@@ -164,6 +164,34 @@ describe("a request of the C API", function()
 end)
 
 describe("a statement of the C API", function()
+  on_cluster("says what its columns are, and so does a result without rows", function(env, session)
+    env.cluster:schema "CREATE TABLE ks.c (id int PRIMARY KEY, tags map<text, frozen<list<int>>>, age int)"
+    local select = assert(env:prepare(session, "SELECT tags, age FROM ks.c WHERE id = ?"))
+    local text = ffi.new "char[64]"
+    local function told(of, count, name, find, describe)
+      local said = {}
+      for i = 0, count - 1 do
+        assert.is_true(describe(of, i, text, 64) > 0)
+        said[i + 1] = ffi.string(name(of, i)) .. " " .. ffi.string(text)
+        assert.equal(i, find(of, (said[i + 1]:match "^%a+")))
+      end
+      return said
+    end
+    local expected = { "tags map<text, frozen<list<int>>>", "age int" }
+    assert.same(expected, told(select, C.moonpool_statement_columns(select), C.moonpool_statement_column_name,
+      C.moonpool_statement_column, C.moonpool_statement_column_type_text))
+    assert.equal(0x0009, C.moonpool_statement_column_type(select, 1))
+    local request = C.moonpool_request_new(select)
+    assert.equal(0, C.moonpool_bind_int32(request, 1))
+    env:execute(request, function(result)
+      assert.equal(0, C.moonpool_result_rows(result))
+      assert.same(expected, told(result, C.moonpool_result_columns(result), C.moonpool_result_column_name,
+        C.moonpool_result_column, C.moonpool_result_column_type_text))
+    end)
+    local insert = assert(env:prepare(session, "INSERT INTO ks.c (id) VALUES (1)"))
+    assert.equal(0, C.moonpool_statement_columns(insert))
+  end)
+
   on_cluster("says what its parameters are, and which of them does not fit", function(env, session)
     env.cluster:schema "CREATE TABLE ks.p (id int PRIMARY KEY, tags map<text, frozen<list<int>>>, age int)"
     local insert = assert(env:prepare(session, "INSERT INTO ks.p (id, tags, age) VALUES (?, ?, ?)"))

@@ -181,7 +181,6 @@ static void open_session(void)
 		submitted(taken, "connect", moonpool_session_connect(session, on_session, taken));
 }
 
-// What a log may do: nothing. It is tried.
 static void life(void)
 {
 	struct ticket *taken = ticket(-1);

@@ -6,6 +6,7 @@
 
 #include "random_arguments.h"
 
+// What a log may do: nothing. It is tried.
 static void on_line(void *data, enum moonpool_log_level level, const char *line)
 {
 	(void)data;

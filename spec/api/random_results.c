@@ -118,6 +118,9 @@ void random_result_call(const struct moonpool_result *result)
 	uint32_t columns = moonpool_result_columns(result), column = below(4) == 0 ? below(columns + 2) : 0;
 	(void)moonpool_result_rows(result);
 	got("column", moonpool_result_column(result, below(4) == 0 ? odd_text() : "id"));
+	char type[8];
+	size_t room = below(sizeof(type) + 1);
+	cut("column_type", moonpool_result_column_type_text(result, column, type, room), type, room);
 	got("next", moonpool_result_next(result));
 	read_parts(result, column);
 	read_column(result, column);
@@ -135,6 +138,8 @@ void random_error_call(const struct moonpool_error *error)
 	(void)(strlen(moonpool_error_name(error)) + strlen(moonpool_error_message(error)));
 	(void)strlen(moonpool_error_host(error));
 	uint32_t count = moonpool_error_attempts(error);
+	const char *called = moonpool_error_attempt_name(error, below(count + 2));
+	(void)(called != NULL ? strlen(called) : 0);
 	if (got("attempt", moonpool_error_attempt(error, below(count + 2), &host, &message, NULL)) == 0)
 		(void)(strlen(host) + strlen(message));
 }
@@ -147,6 +152,14 @@ void random_statement_call(struct moonpool_statement *statement)
 	uint32_t parameter = below(moonpool_statement_parameters(statement) + 2);
 	const char *name = moonpool_statement_parameter_name(statement, parameter);
 	(void)(name != NULL ? strlen(name) : 0);
+	uint32_t column = below(moonpool_statement_columns(statement) + 2);
+	name = moonpool_statement_column_name(statement, column);
+	(void)(name != NULL ? strlen(name) : 0);
+	got("column", moonpool_statement_column(statement, odd_text()));
+	(void)moonpool_statement_column_type(statement, column);
+	char type[8];
+	size_t room = below(sizeof(type) + 1);
+	cut("column_type", moonpool_statement_column_type_text(statement, column, type, room), type, room);
 	got("parameter", moonpool_statement_parameter(statement, odd_text()));
 	(void)moonpool_statement_parameter_type(statement, parameter);
 	size_t size = below(sizeof(text) + 1);

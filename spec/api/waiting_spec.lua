@@ -23,10 +23,11 @@ local function begin(env, call, ...)
   arguments[count + 1] = env:callback(TOLD, function(_, err)
     assert.is_nil(told.done)
     told.done, told.err = true, env:error(err)
-    told.attempts = {}
+    told.attempts, told.names = {}, {}
     for i = 0, tonumber(C.moonpool_error_attempts(err)) - 1 do
       local host, message = ffi.new "const char *[1]", ffi.new "const char *[1]"
       assert.equal(0, C.moonpool_error_attempt(err, i, host, message, nil))
+      told.names[i + 1] = ffi.string(C.moonpool_error_attempt_name(err, i))
       told.attempts[i + 1] = ffi.string(host[0]) .. ": " .. ffi.string(message[0])
     end
   end)
@@ -178,7 +179,7 @@ describe("connections ahead of the load, of the C API", function()
     local err, told = await(env, C.moonpool_host_preallocate, session, "127.0.0.2", 4096)
     assert.equal(C.MOONPOOL_INVALID_ARGUMENT, err.code)
     assert.matches("of 4096 connections: at most %d+ are allowed", err.message)
-    assert.same({ 1, err.attempts }, { #told.attempts, 1 })
+    assert.same({ 1, err.attempts, "INVALID_ARGUMENT" }, { #told.attempts, 1, told.names[1] })
     env.cluster:kill(3)
     env:wait("down", function() return ffi.string(shown(env, session, 3).status) == "down" end)
     err, told = await(env, C.moonpool_session_warmup, session)
