@@ -300,6 +300,9 @@ MOONPOOL_API int moonpool_request_set_host(struct moonpool_request *request, con
 // length (two bytes, big-endian) in front and a zero behind. They are hashed, not kept.
 MOONPOOL_API int moonpool_request_set_routing_key(struct moonpool_request *request, const void *bytes,
                                                   size_t len);
+// The same of values that were bound: the parameters of the partition key, from 0, in its order. None of them is null.
+MOONPOOL_API int moonpool_request_set_routing_parameters(struct moonpool_request *request,
+                                                         const uint32_t *parameters, size_t count);
 // A text for balance policies to look at. NUL-terminated, copied; "": none.
 MOONPOOL_API int moonpool_request_set_tag(struct moonpool_request *request, const char *tag);
 // Of a query or a batch: another keyspace than the session's, copied. It needs protocol v5: below it the request fails

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C API: values of a query that is not prepared. Nobody says what types its parameters have, so the program does,
 // or each value has that of its C type. What was told stands in request->held, where the types of a prepared
-// statement stand while one of its values is begun.
+// statement stand while one of its values is begun. And which of its values lead it to a replica.
 #include <string.h>
 
 #include "api/internal.h"
@@ -92,4 +92,65 @@ int moonpool_request_set_types(struct moonpool_request *handle, const char *type
 		return 0;
 	return mp_api_spoil(request, __func__, rc,
 	                    rc == MP_EINVAL ? "CQL types with commas between them expected" : NULL);
+}
+
+// ---- where it goes ----------------------------------------------------------------------------------------
+
+// The value that was bound for a parameter; NULL data: none, or null.
+static struct mp_bytes bound(const struct mp_api_request *request, uint32_t parameter)
+{
+	const struct mp_buf *values = &request->request->values;
+	struct mp_cursor cursor = mp_cursor_on(values->data, values->len);
+	struct mp_bytes value = {NULL, -1};
+	for (uint32_t i = 0; i <= parameter && parameter < request->next; i++)
+		value = mp_cursor_bytes(&cursor);
+	return value.len >= 0 && mp_cursor_status(&cursor) == 0 ? value : (struct mp_bytes){NULL, -1};
+}
+
+// What is wrong with the parameter as a part of the key; NULL: nothing, and it was appended.
+static const char *append(struct mp_buf *key, const struct mp_api_request *request, uint32_t parameter,
+                          bool is_alone)
+{
+	struct mp_bytes value = bound(request, parameter);
+	if (value.len < 0)
+		return "a parameter of the partition key has no value yet, or null";
+	if (!is_alone && value.len > UINT16_MAX)
+		return "a part of a partition key has 65,535 bytes at most";
+	if (!is_alone)
+		mp_buf_u16(key, (uint16_t)value.len);
+	mp_buf_bytes(key, value.data, (size_t)value.len);
+	if (!is_alone)
+		mp_buf_u8(key, 0);
+	return NULL;
+}
+
+int moonpool_request_set_routing_parameters(struct moonpool_request *handle, const uint32_t *parameters,
+                                            size_t count)
+{
+	struct mp_api_request *request = mp_api_request_of(handle, __func__);
+	if (request == NULL || !mp_api_may(request->session->loop, __func__))
+		return moonpool_last_code();
+	const char *why = NULL;
+	if (request->request->batch != NULL)
+		why = "a batch has no parameters of its own";
+	else if (parameters == NULL || count == 0 || count > VALUES_MOST)
+		why = "a parameter or more expected";
+	else if (request->depth > 0)
+		why = "a value was begun and not ended";
+	struct mp_buf key;
+	mp_buf_init(&key);
+	for (size_t i = 0; why == NULL && i < count; i++)
+		why = append(&key, request, parameters[i], count == 1);
+	if (why == NULL && key.len == 0 && mp_buf_status(&key) == 0)
+		why = "a partition key of a byte or more expected";
+	int rc = mp_buf_status(&key);
+	if (why != NULL)
+		rc = mp_api_spoil(request, __func__, MOONPOOL_INVALID_ARGUMENT, why);
+	else if (rc != 0)
+		rc = mp_api_spoil(request, __func__, rc, NULL);
+	else
+		mp_request_options_route(&request->request->options,
+		                         (struct mp_str){(const char *)key.data, key.len});
+	mp_buf_deinit(&key);
+	return rc;
 }

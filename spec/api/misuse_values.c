@@ -11,6 +11,7 @@ void option_calls(struct moonpool_request *bad, const char *why)
 {
 	IS(moonpool_request_set_host(bad, "127.0.0.1"), INVALID, why);
 	IS(moonpool_request_set_routing_key(bad, "x", 1), INVALID, why);
+	IS(moonpool_request_set_routing_parameters(bad, (const uint32_t[]){0}, 1), INVALID, why);
 	IS(moonpool_request_set_tag(bad, "x"), INVALID, why);
 	IS(moonpool_request_set_keyspace(bad, "x"), INVALID, why);
 	IS(moonpool_request_add_payload(bad, "x", "y", 1), INVALID, why);
@@ -117,6 +118,15 @@ static void places(void)
 	REFUSED(moonpool_request_set_routing_key(request, NULL, 0), INVALID, "a byte or more");
 	REFUSED(moonpool_request_set_routing_key(request, NULL, 4), INVALID, "a byte or more");
 	REFUSED(moonpool_request_set_routing_key(request, "x", HUGE), INVALID, "2 GiB");
+	static const uint32_t first[] = {0}, far[] = {UINT32_MAX};
+	REFUSED(moonpool_request_set_routing_parameters(request, NULL, 1), INVALID, "a parameter or more");
+	REFUSED(moonpool_request_set_routing_parameters(request, first, 0), INVALID, "a parameter or more");
+	REFUSED(moonpool_request_set_routing_parameters(request, first, HUGE), INVALID, "a parameter or more");
+	REFUSED(moonpool_request_set_routing_parameters(request, first, 1), INVALID, "has no value yet");
+	REFUSED(moonpool_request_set_routing_parameters(request, far, 1), INVALID, "has no value yet");
+	struct moonpool_request *batch = moonpool_batch_new(session, MOONPOOL_BATCH_LOGGED);
+	IS(moonpool_request_set_routing_parameters(batch, first, 1), INVALID, "a batch has no parameters");
+	IS(moonpool_request_free(batch), 0, NULL);
 	REFUSED(moonpool_request_set_tag(request, NULL), INVALID, "the tag is NULL");
 	struct moonpool_request *misfit = moonpool_request_new(statement);
 	IS(moonpool_request_misfit(misfit), MOONPOOL_NOT_FOUND, "every value fits");

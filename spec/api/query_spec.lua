@@ -156,6 +156,46 @@ describe("values of a query", function()
   end)
 end)
 
+describe("the partition key of a query", function()
+  on_cluster("is what its values are", function(env, session)
+    env.cluster:schema("CREATE KEYSPACE one WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+    env.cluster:schema "CREATE TABLE one.single (id int PRIMARY KEY, v int)"
+    env.cluster:schema "CREATE TABLE one.double (v int, a text, b int, PRIMARY KEY ((a, b)))"
+    local function host_of(result) return ffi.string(C.moonpool_result_host(result)) end
+    -- Does it go to the one replica of that key?
+    local function is_asked(cql, key, parameters, ...)
+      local request = query(session, cql)
+      assert.equal(0, C.moonpool_request_set_keyspace(request, "one"))
+      for _, value in ipairs { ... } do
+        local rc = type(value) == "string" and C.moonpool_bind_text(request, value, -1)
+          or type(value) == "number" and C.moonpool_bind_int32(request, value)
+        assert.equal(0, rc)
+      end
+      local list = ffi.new("uint32_t[?]", #parameters, parameters)
+      assert.equal(0, C.moonpool_request_set_routing_parameters(request, list, #parameters))
+      return env:execute(request, host_of) ==
+        ("127.0.0.%d:%d"):format(env.cluster:replicas("one", key)[1], env.port)
+    end
+    local rounds, all = 0
+    repeat -- until the session has heard of the keyspace
+      rounds, all = rounds + 1, true
+      for id = 1, 8 do
+        local number = "\0\0\0" .. string.char(id)
+        all = is_asked("UPDATE single SET v = ? WHERE id = ?", number, { 1 }, 5, id) and all
+        all = is_asked("INSERT INTO double (b, v, a) VALUES (?, ?, ?)", "\0\2ab\0\0\4" .. number .. "\0", { 2, 0 }, id,
+          1, "ab") and all
+      end
+    until all or rounds > 200
+    assert.is_true(all)
+    local request = query(session, "INSERT INTO q (id) VALUES (?)")
+    assert.equal(0, C.moonpool_bind_null(request))
+    local zero = ffi.new("uint32_t[1]", 0)
+    assert.equal(C.MOONPOOL_INVALID_ARGUMENT, C.moonpool_request_set_routing_parameters(request, zero, 1))
+    assert.matches("or null", ffi.string(C.moonpool_last_message()))
+    assert.equal(0, C.moonpool_request_free(request))
+  end)
+end)
+
 describe("uuids of the C API", function()
   on_cluster("are made, told apart by their time, and the texts of columns", function(env, session)
     local made, text, us = ffi.new "uint8_t[16]", ffi.new "char[37]", ffi.new "int64_t[1]"

@@ -11,13 +11,17 @@ void random_request_call(void)
 	const char *text = below(4) == 0 ? odd_text() : "text";
 	const char *some = below(8) == 0 ? NULL : "bytes";
 	static const char *const types[] = {"int", "text, int", "list<int>, map<text, tuple<int, text>>", "int>"};
-	switch (below(33)) {
+	const uint32_t which[] = {below(3), below(3)};
+	switch (below(34)) {
 	case 28: got("profile", moonpool_request_set_profile(request, text)); break;
 	case 29:
 		got("payload",
 		    moonpool_request_add_payload(request, text, some, below(8) == 0 ? SIZE_MAX : below(3)));
 		break;
 	case 31: got("types", moonpool_request_set_types(request, below(4) == 0 ? text : types[below(4)])); break;
+	case 32:
+		got("routing_parameters", moonpool_request_set_routing_parameters(request, which, below(3)));
+		break;
 	case 30: got("misfit", moonpool_request_misfit(request)); break;
 	case 16: got("bind_begin", moonpool_bind_begin(request)); break;
 	case 17: got("bind_end", moonpool_bind_end(request)); break;
