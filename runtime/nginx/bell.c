@@ -59,9 +59,14 @@ void mp_bell_wait(struct mp_bell *bell, void *r)
 	mp_assert(rc == NGX_AGAIN);
 }
 
+bool mp_bell_is_waited_at(struct mp_bell *bell)
+{
+	return lua.count(bell) < 0;
+}
+
 bool mp_bell_ring(struct mp_bell *bell)
 {
-	if (lua.count(bell) >= 0)
+	if (!mp_bell_is_waited_at(bell))
 		return false;
 	(void)lua.post(bell, 1);
 	return true;

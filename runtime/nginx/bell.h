@@ -17,3 +17,4 @@ void mp_bell_free(struct mp_bell *bell);
 // The coroutine of the request `r` that runs waits from now on.
 void mp_bell_wait(struct mp_bell *bell, void *r);
 bool mp_bell_ring(struct mp_bell *bell); // false: nobody waits
+bool mp_bell_is_waited_at(struct mp_bell *bell);

@@ -118,6 +118,11 @@ static bool ring(void *bell)
 	return true;
 }
 
+static bool is_waited_at(void *bell)
+{
+	return mp_bell_is_waited_at(bell);
+}
+
 // It would be taken for one of the request that was there when it was made.
 static void made(lua_State *co)
 {
@@ -132,6 +137,7 @@ static const struct mp_host host = {
 	.close = close_bell,
 	.wait = wait_at,
 	.ring = ring,
+	.waits = is_waited_at,
 	.made = made,
 };
 

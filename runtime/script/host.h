@@ -22,6 +22,7 @@ struct mp_host {
 	void (*close)(void *bell);
 	void (*wait)(void *bell, lua_State *L); // L begins to wait; it has passed refuse()
 	bool (*ring)(void *bell);               // L goes on, soon; false: nobody waits any more
+	bool (*waits)(void *bell);              // whether somebody does
 	void (*made)(lua_State *co);            // a coroutine of the runtime's was made
 };
 

@@ -38,7 +38,7 @@ struct mp_runtime {
 	struct mp_task drain;
 	const struct mp_host *host; // NULL: there are no coroutines but ours
 	struct mp_waiter **seats;   // of visitors, by their number
-	uint32_t seat_count, seat_capacity;
+	uint32_t seat_count, seat_capacity, seat_looked_at;
 	struct mp_list free_seats, answered;
 	struct mp_waiter *expected; // the seat of the one that is about to wait,
 	lua_State *visiting;        // and its coroutine

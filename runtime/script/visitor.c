@@ -4,7 +4,8 @@
 //   free --expect--> expected --enter--> waits --answer--> answered --take / reap--> free
 //                                          +------ nobody waits at the bell --------> free
 //
-// A seat is never freed while the runtime lives; its number is new with each visit.
+// A seat is never freed while the runtime lives; its number is new with each visit. A coroutine that was ended while it
+// slept leaves one that is taken when none is free, or when its time comes.
 #include <lauxlib.h>
 
 #include "base/err.h"
@@ -60,6 +61,22 @@ static struct mp_waiter *make_seat(struct mp_runtime *runtime, lua_State *L)
 	return visitor;
 }
 
+#define LOOKS 16u // at seats, before another one is made
+
+// Ends the sleep of those whom the host has ended.
+static void clear_some(struct mp_runtime *runtime)
+{
+	uint32_t looks = runtime->seat_count < LOOKS ? runtime->seat_count : LOOKS;
+	for (; looks > 0; looks--) {
+		runtime->seat_looked_at = (runtime->seat_looked_at + 1) % runtime->seat_count;
+		struct mp_waiter *visitor = runtime->seats[runtime->seat_looked_at];
+		if (!mp_timer_active(&visitor->timer) || runtime->host->waits(visitor->bell))
+			continue;
+		mp_timer_stop(&visitor->timer);
+		mp_waiter_resume(visitor, 0);
+	}
+}
+
 static void leave_seat(struct mp_waiter *visitor)
 {
 	lua_settop(visitor->co, 0);
@@ -78,6 +95,8 @@ int mp_visitor_expect(struct mp_runtime *runtime, lua_State *L)
 	runtime->visiting = L;
 	if (runtime->expected != NULL) // the last one that was expected did not wait after all
 		return 0;
+	if (MP_UNLIKELY(runtime->free_seats.count == 0))
+		clear_some(runtime);
 	if (runtime->free_seats.count > 0)
 		runtime->expected = MP_CONTAINER_OF(mp_list_pop_front(&runtime->free_seats), struct mp_waiter, node);
 	else

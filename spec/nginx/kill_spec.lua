@@ -39,6 +39,11 @@ describe("a coroutine that is killed while it waits", function()
             local sleeper = ngx.thread.spawn(moonpool.sleep, 50)
             ngx.thread.kill(sleeper)
             ngx.print(assert(pool:execute("SELECT name FROM ks.users WHERE id = ?", { 77 })):first().name)]],
+          ["/sleepers"] = [[
+            local threads = {}
+            for i = 1, 100 do threads[i] = ngx.thread.spawn(moonpool.sleep, 3600000) end
+            for i = 1, 100 do ngx.thread.kill(threads[i]) end
+            ngx.print(moonpool.counts().seats)]],
           -- Many at a time, so that the seats and bells of those that were killed are used again.
           ["/check"] = [[
             local threads = {}
@@ -98,6 +103,16 @@ describe("a coroutine that is killed while it waits", function()
       world:rests()
       assert.equal("0", world.server:body "/noted?key=answered")
       rests_and_is_right()
+    end)
+  end)
+
+  it("N3 gives its seat to others when it is killed while it sleeps", function()
+    moonpool.run(function()
+      local seats = {}
+      for round = 1, 4 do seats[round] = tonumber(world.server:body "/sleepers") end
+      -- 100 in each round: those of the second find the seats of the first.
+      assert.is_true(seats[4] - seats[1] < 50, table.concat(seats, " "))
+      assert.equal("right", world.server:body "/check")
     end)
   end)
 
