@@ -30,23 +30,34 @@ end
 local MOST = 100     -- columns of a row that one expression makes
 local MOST_READ = 40 -- and of one whose values are results of one call
 
--- The names of a row's values as arguments, and the row as a table expression of them; nil: not of these.
-local function expressions(names, count)
+-- The names of a row's values as arguments, and the row as a table expression of them; nil: not of these. The arguments
+-- are v1, v2, ..., or begin with `of`.
+local function expressions(names, count, of)
   if count > MOST then return nil end
   local values, fields = {}, {}
   for i = 1, count do
     if type(names[i]) ~= "string" then return nil end -- the second column of a name stands under its place
-    values[i] = "v" .. i
-    fields[i] = ("[%q] = v%d"):format(names[i], i)
+    values[i] = (of or "v") .. i
+    fields[i] = ("[%q] = %s"):format(names[i], values[i])
   end
   return table.concat(values, ", "), table.concat(fields, ", ")
 end
 
--- A function of a row's values: `{ id = v1, name = v2 }` is made by copying a table that has the keys.
-local function row_maker(names, count)
+-- A function of a row's values: `{ id = v1, name = v2 }` is made by copying a table that has the keys. With `at_once` a
+-- function of the list, a place in it and the values of so many rows, which come there: one call for all of them.
+local function row_maker(names, count, at_once)
   local values, fields = expressions(names, count)
   if not values then return nil end
-  local make = loadstring(("return function(%s) return { %s } end"):format(values, fields))()
+  local text = "return function(%s) return { %s } end"
+  if at_once then
+    local all, places = { "rows", "i" }, {}
+    for k = 1, at_once do
+      all[k + 2], fields = expressions(names, count, "r" .. k .. "v")
+      places[k] = ("rows[i + %d] = { %s }"):format(k - 1, fields)
+    end
+    values, fields, text = table.concat(all, ", "), table.concat(places, " "), "return function(%s) %s end"
+  end
+  local make = loadstring(text:format(values, fields))()
   jit.off(make) -- C calls it, and compiled code cannot return to C
   return make
 end

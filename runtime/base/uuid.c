@@ -21,29 +21,33 @@ bool mp_uuid_is_nil(const struct mp_uuid *uuid)
 	return mp_uuid_eq(uuid, &nil);
 }
 
-// The eight hexadecimal digits of four bytes, as they stand in memory. Every digit is worked out at the same time: a
-// uuid is formatted for each row that has one.
-static uint64_t hex_of(const uint8_t bytes[4])
+typedef uint8_t lanes __attribute__((vector_size(16)));
+typedef int8_t signs __attribute__((vector_size(16)));
+
+// Of sixteen numbers below 16 the hexadecimal digits.
+static lanes digits_of(lanes numbers)
 {
-	uint64_t nibbles =
-		(uint64_t)bytes[3] << 48 | (uint64_t)bytes[2] << 32 | (uint64_t)bytes[1] << 16 | bytes[0];
-	nibbles = (nibbles & UINT64_C(0x000f000f000f000f)) << 8 | (nibbles >> 4 & UINT64_C(0x000f000f000f000f));
-	uint64_t letters = (nibbles + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-	// The first digit is in the lowest byte, which is in front on every machine that moonpool is built for.
-	return nibbles + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+	lanes letters = (lanes)((signs)numbers > 9); // all bits or none
+	return numbers + '0' + (letters & ('a' - '0' - 10));
 }
 
+// Every digit is worked out at the same time: a uuid is formatted for each row that has one.
 void mp_uuid_format(const struct mp_uuid *uuid, char text[MP_UUID_TEXT])
 {
-	uint64_t low = hex_of(uuid->bytes), mid = hex_of(&uuid->bytes[4]);
-	uint64_t seq = hex_of(&uuid->bytes[8]), node = hex_of(&uuid->bytes[12]);
-	uint32_t halves[] = {(uint32_t)mid, (uint32_t)(mid >> 32), (uint32_t)seq, (uint32_t)(seq >> 32)};
-	memcpy(text, &low, 8);
-	memcpy(text + 9, &halves[0], 4);
-	memcpy(text + 14, &halves[1], 4);
-	memcpy(text + 19, &halves[2], 4);
-	memcpy(text + 24, &halves[3], 4);
-	memcpy(text + 28, &node, 8);
+	lanes bytes;
+	memcpy(&bytes, uuid->bytes, sizeof(bytes));
+	lanes high = digits_of(bytes >> 4), low = digits_of(bytes & 15);
+	lanes front = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+	lanes back =
+		__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+	char digits[2 * sizeof(lanes)];
+	memcpy(digits, &front, sizeof(front));
+	memcpy(digits + sizeof(front), &back, sizeof(back));
+	memcpy(text, digits, 8);
+	memcpy(text + 9, digits + 8, 4);
+	memcpy(text + 14, digits + 12, 4);
+	memcpy(text + 19, digits + 16, 4);
+	memcpy(text + 24, digits + 20, 12);
 	text[8] = text[13] = text[18] = text[23] = '-';
 	text[36] = '\0';
 }

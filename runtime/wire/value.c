@@ -6,14 +6,22 @@
 
 #include "base/err.h"
 
-static int fixed(struct mp_bytes v, int32_t width, uint64_t *out)
+// Of 1, 2, 4 or 8 bytes. Inline: the width is known where it is called, and nothing of the choice is left.
+MP_INLINE int fixed(struct mp_bytes v, int32_t width, uint64_t *out)
 {
+	uint64_t wide;
+	uint32_t narrow;
 	if (v.len != width)
 		return MP_ETYPE;
-	uint64_t value = 0;
-	for (int32_t i = 0; i < width; i++)
-		value = value << 8 | v.data[i];
-	*out = value;
+	if (width == 8) {
+		memcpy(&wide, v.data, sizeof(wide));
+		*out = __builtin_bswap64(wide);
+	} else if (width == 4) {
+		memcpy(&narrow, v.data, sizeof(narrow));
+		*out = __builtin_bswap32(narrow);
+	} else {
+		*out = width == 2 ? (uint64_t)v.data[0] << 8 | v.data[1] : v.data[0];
+	}
 	return 0;
 }
 

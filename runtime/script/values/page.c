@@ -190,26 +190,44 @@ void mp_page_push_row(lua_State *L, int index, uint32_t row)
 	int top = lua_gettop(L);
 	struct reader *reader = push_reader(L);
 	lua_getfenv(L, index);
-	mp_shape_push_constructor(L, page->shape);
+	mp_shape_push_constructor(L, page->shape, top + 2);
 	read_row(L, reader, page, top + 2, row);
 	reader->busy = false;
 	lua_replace(L, top + 1);
 	lua_settop(L, top + 1);
 }
 
+// From that row on, as many as whole calls make, into the list on top by what is below it. The next one.
+static uint32_t read_rows(lua_State *L, struct reader *reader, const struct page *page, uint32_t row,
+                          uint32_t at_once)
+{
+	int list = lua_gettop(L);
+	for (; at_once > 0 && page->rows + 1 - row >= at_once; row += at_once) {
+		lua_pushvalue(L, list - 1);
+		lua_pushvalue(L, list);
+		lua_pushnumber(L, row);
+		for (uint32_t i = 0; i < at_once; i++)
+			push_values(L, reader, page, row + i);
+		lua_call(L, (int)(2 + at_once * page->shape->count), 0);
+	}
+	return row;
+}
+
 void mp_page_push_rows(lua_State *L, int index, int first)
 {
 	const struct page *page = lua_touserdata(L, index);
-	int top = lua_gettop(L), list = top + 4;
+	int top = lua_gettop(L), list = top + 5;
 	struct reader *reader = push_reader(L);
 	lua_getfenv(L, index);
-	mp_shape_push_constructor(L, page->shape);
+	mp_shape_push_constructor(L, page->shape, top + 2);
+	uint32_t at_once = mp_shape_push_rows_maker(L, page->shape, top + 2);
 	lua_createtable(L, page->rows < PRESIZE ? (int)page->rows : PRESIZE, 0);
 	uint32_t row = 1;
 	if (!lua_isnil(L, first)) {
 		lua_pushvalue(L, first);
 		lua_rawseti(L, list, (int)row++);
 	}
+	row = read_rows(L, reader, page, row, at_once);
 	for (; row <= page->rows; row++) {
 		read_row(L, reader, page, top + 2, row);
 		lua_rawseti(L, list, (int)row);

@@ -16,6 +16,9 @@
 #define RESULTS "moonpool.result.results" // the third, which makes makers of results
 #define COLUMNS 1                         // in the metatable of results: the list of them
 
+#define VALUES_AT_ONCE 48u // of several rows that one call makes
+#define ROWS_AT_ONCE   8u
+
 static void unref(struct mp_shape *shape)
 {
 	if (--shape->refs > 0)
@@ -196,24 +199,44 @@ void mp_shape_push_columns(lua_State *L, int result)
 	}
 }
 
-void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape)
+// What MAKER gives for so many rows at once, 0: for one; kept under `key` in the shape's table. It may be nil.
+static void push_made(lua_State *L, const struct mp_shape *shape, int names, int key, uint32_t at_once)
 {
-	int table = lua_gettop(L);
 	luaL_checkstack(L, 8, "too little of it is left");
-	lua_rawgeti(L, table, MP_SHAPE_CONSTRUCTOR);
-	if (MP_LIKELY(!lua_isnil(L, -1))) {
-		luaL_checkstack(L, (int)shape->count + 8, "too many columns");
+	lua_rawgeti(L, names, key);
+	if (MP_LIKELY(!lua_isnil(L, -1)))
 		return;
-	}
 	lua_pop(L, 1);
 	lua_getfield(L, LUA_REGISTRYINDEX, MAKER);
-	lua_pushvalue(L, table);
+	lua_pushvalue(L, names);
 	lua_pushnumber(L, shape->count);
-	lua_call(L, 2, 1);
+	if (at_once > 0)
+		lua_pushnumber(L, at_once);
+	lua_call(L, at_once > 0 ? 3 : 2, 1);
 	lua_pushvalue(L, -1);
-	lua_rawseti(L, table, MP_SHAPE_CONSTRUCTOR);
-	if (!lua_isnil(L, -1)) // of rows that are made one by one it has no more than of one value
+	lua_rawseti(L, names, key);
+}
+
+void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape, int names)
+{
+	push_made(L, shape, names, MP_SHAPE_CONSTRUCTOR, 0);
+	if (!lua_isnil(L, -1)) // of rows that are made one by one the stack has no more than of one value
 		luaL_checkstack(L, (int)shape->count + 8, "too many columns");
+}
+
+uint32_t mp_shape_push_rows_maker(lua_State *L, const struct mp_shape *shape, int names)
+{
+	uint32_t at_once =
+		ROWS_AT_ONCE < VALUES_AT_ONCE / shape->count ? ROWS_AT_ONCE : VALUES_AT_ONCE / shape->count;
+	if (at_once < 2) {
+		lua_pushnil(L);
+		return 0;
+	}
+	push_made(L, shape, names, MP_SHAPE_ROWS_MAKER, at_once);
+	if (lua_isnil(L, -1))
+		return 0;
+	luaL_checkstack(L, VALUES_AT_ONCE + 8, "too little of it is left");
+	return at_once;
 }
 
 // Whatever Lua runs meanwhile, the statement keeps the shape: only another answer could bring it a new one.
@@ -256,7 +279,8 @@ static void add_empty_maker(lua_State *L)
 }
 
 // onResult(index, maker, results): how a result finds what it does not hold; what makes a function that makes rows with
-// `count` columns of these names, or nil; and the same of results of one such row. Before the first result.
+// `count` columns of these names, one or so many `at_once`, or nil; and the same of results of one such row. Before the
+// first result.
 int mp_core_on_result(lua_State *L)
 {
 	for (int i = 1; i <= 3; i++)

@@ -9,11 +9,12 @@
 #include "script/values/value.h"
 
 // In Lua a table: { [MP_SHAPE_OWNER] = holds a reference for who outlives the answer, [MP_SHAPE_CONSTRUCTOR] = makes a
-// row of its values, once it was asked for, [0] = the metatable of the results, [1] .. [n] = names of the columns,
-// [n + 1] .. = the keys of a result }. Keys are taken from there because making a Lua string of a C string costs more
-// than storing the value.
+// row of its values, [MP_SHAPE_ROWS_MAKER] = several at once, each once it was asked for, [0] = the metatable of the
+// results, [1] .. [n] = names of the columns, [n + 1] .. = the keys of a result }. Keys are taken from there because
+// making a Lua string of a C string costs more than storing the value.
 #define MP_SHAPE_OWNER       (-1)
 #define MP_SHAPE_CONSTRUCTOR (-2)
+#define MP_SHAPE_ROWS_MAKER  (-3)
 enum mp_shape_key { MP_SHAPE_ROWS = 1, MP_SHAPE_COST, MP_SHAPE_PAGE, MP_SHAPE_KEYS = MP_SHAPE_PAGE };
 
 struct mp_shape {
@@ -38,9 +39,12 @@ void mp_shape_release(struct mp_codec *codec); // none is held: nothing
 void mp_shape_keep(lua_State *L, struct mp_shape *shape, int names);
 void mp_shape_push_empty(lua_State *L);               // the table of results without columns
 void mp_shape_push_columns(lua_State *L, int result); // the list of a result's columns, or nil
-// The shape's table is on top: pushes a function of the values of a row that makes the row, which is twice as fast as
-// storing them; or nil.
-void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape);
+// The shape's table is at `names`: pushes a function of the values of a row that makes the row, which is twice as fast
+// as storing them; or nil.
+void mp_shape_push_constructor(lua_State *L, const struct mp_shape *shape, int names);
+// The same of a list, a place in it and the values of so many rows, which it puts there. 0, and pushes nil: by each row
+// alone.
+uint32_t mp_shape_push_rows_maker(lua_State *L, const struct mp_shape *shape, int names);
 // What makes a result of one row, of the number that results keep and the row's values; false: there is none, and
 // nothing is pushed. Of a statement's shape.
 bool mp_shape_push_maker(lua_State *L, struct mp_shape *shape) MP_MUST_CHECK;

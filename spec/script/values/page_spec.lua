@@ -81,16 +81,15 @@ describe("an answer of many rows", function()
   end)
 
   it_in("is the same however it is read and however many columns it has", function(world)
-    for _, width in ipairs { 1, 2, 39, 40, 41, 100, 101 } do
+    for _, width in ipairs { 1, 2, 5, 6, 7, 23, 24, 25, 39, 40, 41, 100, 101 } do
       local columns, names, values = {}, {}, {}
-      for i = 1, width do
-        columns[i], names[i] = "v" .. i .. " int", "v" .. i
-        values[i] = i % 3 == 0 and "null" or tostring(i)
-      end
+      for i = 1, width do columns[i], names[i] = "v" .. i .. " int", "v" .. i end
       world:schema(("CREATE TABLE ks.w%d (k int, c int, %s, PRIMARY KEY (k, c))"):format(width,
         table.concat(columns, ", ")))
       local pool = world:pool()
-      for c = 1, 11 do
+      local count = 8 + width % 12
+      for c = 1, count do
+        for i = 1, width do values[i] = (i + c) % 3 == 0 and "null" or tostring(i * 100 + c) end
         local insert = ("INSERT INTO w%d (k, c, %s) VALUES (1, %d, %s)"):format(width, table.concat(names, ", "), c,
           table.concat(values, ", "))
         assert(pool:execute(insert))
@@ -99,7 +98,12 @@ describe("an answer of many rows", function()
       local expected = made_at_once(pool, select)
       local one, other, half = assert(pool:execute(select)), assert(pool:execute(select)), assert(pool:execute(select))
       assert.is_true(is_kept(one) and is_kept(other))
+      assert.equal(count, #expected)
       assert.same(expected, one.rows)
+      local behind = assert(pool:execute(select))
+      local first = behind:first()
+      assert.same(expected, behind.rows)
+      assert.is_true(rawequal(first, behind.rows[1]))
       local seen = {}
       for i, row in other:each() do seen[i] = row end
       assert.same(expected, seen)
@@ -111,6 +115,25 @@ describe("an answer of many rows", function()
         assert.same(expected[i], row)
       end
     end
+  end)
+
+  it_in("has columns of any name, however it is read", function(world)
+    world:schema [[CREATE TABLE ks.odd (k int, c int, "r1v1" int, "a = v1" int, "r2v1] = %s" int,
+      "end" int, PRIMARY KEY (k, c))]]
+    local pool = world:pool()
+    for c = 1, 19 do
+      assert(pool:execute(([[INSERT INTO odd (k, c, "r1v1", "a = v1", "r2v1] = %%s", "end")
+        VALUES (1, %d, %d, %d, %d, %d)]]):format(c, c + 100, c + 200, c + 300, c + 400)))
+    end
+    local select = assert(pool:prepare [[SELECT c, "r1v1", "a = v1", "r2v1] = %s", "end" FROM odd WHERE k = 1]])
+    local result = assert(pool:execute(select))
+    assert.is_true(is_kept(result))
+    local function expected(c)
+      return { c = c, r1v1 = c + 100, ["a = v1"] = c + 200, ["r2v1] = %s"] = c + 300, ["end"] = c + 400 }
+    end
+    for i, row in result:each() do assert.same(expected(i), row) end
+    for i, row in ipairs(result.rows) do assert.same(expected(i), row) end
+    assert.equal(19, #result.rows)
   end)
 
   it_in("has columns of one name under their places, however it is read", function(world)
