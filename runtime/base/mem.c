@@ -49,6 +49,12 @@ void *mp_calloc(size_t count, size_t size)
 	return must_fail() ? NULL : counted(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
 }
 
+void *mp_alloc_lines(size_t size)
+{
+	size_t whole = (size + MP_CACHE_LINE - 1) / MP_CACHE_LINE * MP_CACHE_LINE;
+	return must_fail() ? NULL : counted(aligned_alloc(MP_CACHE_LINE, whole > 0 ? whole : MP_CACHE_LINE));
+}
+
 void *mp_realloc(void *ptr, size_t size)
 {
 	if (must_fail())

@@ -5,11 +5,15 @@
 
 #include "base/defs.h"
 
+#define MP_CACHE_LINE ((size_t)64) // of the processors that moonpool is built for
+
 void *mp_alloc(size_t size) MP_MUST_CHECK;                // uninitialised; NULL when out of memory
 void *mp_calloc(size_t count, size_t size) MP_MUST_CHECK; // zeroed; NULL on overflow or out of memory
-void *mp_realloc(void *ptr, size_t size) MP_MUST_CHECK;   // NULL keeps `ptr` alive
-void mp_free(void *ptr);                                  // NULL is fine
-void mp_free_secret(char *text);                          // nothing of it is left; NULL is fine
+// Uninitialised, in cache lines of its own: for what thousands have and each touches little of.
+void *mp_alloc_lines(size_t size) MP_MUST_CHECK;
+void *mp_realloc(void *ptr, size_t size) MP_MUST_CHECK; // NULL keeps `ptr` alive
+void mp_free(void *ptr);                                // NULL is fine
+void mp_free_secret(char *text);                        // nothing of it is left; NULL is fine
 char *mp_strdup(const char *text) MP_MUST_CHECK;
 char *mp_strndup(const char *text, size_t len) MP_MUST_CHECK; // always NUL-terminated
 

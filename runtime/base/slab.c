@@ -18,8 +18,7 @@ struct chunk {
 	size_t count;
 };
 
-#define CHUNK_HEADER 16u // keeps the objects aligned as malloc does
-#define ALIGNMENT    16u
+#define ALIGNMENT ((size_t)16) // as malloc does; objects of several cache lines touch none that is another's
 
 struct free_object {
 	struct free_object *next;
@@ -29,8 +28,10 @@ void mp_slab_init(struct mp_slab *slab, size_t object_size, void (*construct)(vo
                   void (*destruct)(void *))
 {
 	mp_assert(object_size >= sizeof(struct free_object));
+	size_t alignment = object_size > 2 * MP_CACHE_LINE ? MP_CACHE_LINE : ALIGNMENT;
 	*slab = (struct mp_slab){
-		.object_size = (object_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1),
+		.object_size = (object_size + alignment - 1) & ~(alignment - 1),
+		.alignment = alignment,
 		.construct = construct,
 		.destruct = destruct,
 	};
@@ -38,7 +39,8 @@ void mp_slab_init(struct mp_slab *slab, size_t object_size, void (*construct)(vo
 
 static void *object_at(const struct mp_slab *slab, struct chunk *chunk, size_t index)
 {
-	return (uint8_t *)chunk + CHUNK_HEADER + index * slab->object_size;
+	uintptr_t first = ((uintptr_t)(chunk + 1) + slab->alignment - 1) & ~(uintptr_t)(slab->alignment - 1);
+	return (uint8_t *)first + index * slab->object_size;
 }
 
 void mp_slab_deinit(struct mp_slab *slab)
@@ -62,7 +64,7 @@ static bool add_chunk(struct mp_slab *slab)
 	size_t count = slab->total < FIRST_CHUNK ? FIRST_CHUNK : slab->total;
 	if (count > LARGEST_CHUNK)
 		count = LARGEST_CHUNK;
-	struct chunk *chunk = mp_calloc(1, CHUNK_HEADER + count * slab->object_size);
+	struct chunk *chunk = mp_calloc(1, sizeof(*chunk) + slab->alignment + count * slab->object_size);
 	if (chunk == NULL)
 		return false;
 	chunk->next = slab->chunks;

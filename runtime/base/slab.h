@@ -7,6 +7,7 @@
 
 struct mp_slab {
 	size_t object_size;
+	size_t alignment;
 	size_t in_use;
 	size_t total;
 	void *free_list;

@@ -3,9 +3,9 @@
 // below it. Pages stay in their class and chunks with the state: what it needed once it can have again. Large
 // blocks come from and go to malloc.
 //
-// Invariant: a page with free blocks is `current`, or linked in its class's queue; one without is neither linked
-// nor found but by its blocks. A page that is queued waits until those before it are used up; by then the sweep
-// that freed its first block has freed its others.
+// Invariant: a page with free blocks is `current`, or linked in its class's stack; one without is neither linked
+// nor found but by its blocks. The page that was linked last is the next to be used: what the sweep has just
+// looked at is in the processor's caches still, and what it looked at first has left them.
 #include "script/memory.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ struct mp_lua_page {
 	uint8_t *pos; // blocks from here on were never used
 	struct mp_lua_page *next;
 	uint32_t block_bytes;
-	bool queued;
+	bool stacked;
 };
 
 struct chunk {
@@ -86,24 +86,20 @@ static struct mp_lua_page *new_page(struct mp_lua_memory *memory, uint32_t block
 	return page;
 }
 
-static void enqueue(struct mp_lua_class *class, struct mp_lua_page *page)
+static void stack_up(struct mp_lua_class *class, struct mp_lua_page *page)
 {
-	page->queued = true;
-	page->next = NULL;
-	if (class->first == NULL)
-		class->first = page;
-	else
-		class->last->next = page;
-	class->last = page;
+	page->stacked = true;
+	page->next = class->freed;
+	class->freed = page;
 }
 
-static struct mp_lua_page *dequeue(struct mp_lua_class *class)
+static struct mp_lua_page *unstack(struct mp_lua_class *class)
 {
-	struct mp_lua_page *page = class->first;
+	struct mp_lua_page *page = class->freed;
 	if (page == NULL)
 		return NULL;
-	class->first = page->next;
-	page->queued = false;
+	class->freed = page->next;
+	page->stacked = false;
 	return page;
 }
 
@@ -131,7 +127,7 @@ static void *take(struct mp_lua_memory *memory, size_t size)
 	void *block = class->current != NULL ? take_from(class->current) : NULL;
 	if (MP_LIKELY(block != NULL))
 		return block;
-	struct mp_lua_page *page = dequeue(class);
+	struct mp_lua_page *page = unstack(class);
 	if (page == NULL)
 		page = new_page(memory, (uint32_t)((size + STEP - 1) / STEP * STEP));
 	if (page == NULL)
@@ -151,8 +147,8 @@ static void give(struct mp_lua_memory *memory, void *ptr, size_t size)
 	struct block *block = ptr;
 	block->next = page->free;
 	page->free = block;
-	if (MP_UNLIKELY(block->next == NULL && !page->queued && page != class->current))
-		enqueue(class, page);
+	if (MP_UNLIKELY(block->next == NULL && !page->stacked && page != class->current))
+		stack_up(class, page);
 }
 
 static void *resize(struct mp_lua_memory *memory, void *ptr, size_t old_size, size_t size)

@@ -15,8 +15,8 @@ struct mp_lua_page;
 struct mp_lua_memory {
 	// Class i: blocks of 16 * (i + 1) bytes.
 	struct mp_lua_class {
-		struct mp_lua_page *current;      // blocks are taken from it until it has none
-		struct mp_lua_page *first, *last; // other pages with free blocks, in the order in which they got one
+		struct mp_lua_page *current; // blocks are taken from it until it has none
+		struct mp_lua_page *freed;   // other pages with free blocks, the last one to get any in front
 	} classes[MP_LUA_CLASSES];
 	void *chunks;
 	uint8_t *pos, *end; // pages of the newest chunk that are not used yet

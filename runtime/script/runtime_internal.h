@@ -54,28 +54,30 @@ void mp_runtime_look_at_rest(struct mp_runtime *runtime);
 // One suspended coroutine: one of ours (waiter.c), or one of the host's, a visitor (visitor.c), for which `co` only
 // keeps what it waited for.
 struct mp_waiter {
+	// One cache line of what a wait and the answer touch: thousands may wait in between.
 	struct mp_runtime *runtime;
 	lua_State *co;
-	int ref;   // keeps co alive
-	int state; // of waiter.c
+	double ticket;          // of its last suspension, alone on its stack meanwhile
+	void *bell;             // of a visitor: the host's, where its coroutine waits; NULL: no visitor
+	struct mp_label *label; // what it is at, NULL: nobody asks
+	struct mp_owner *owner; // what it belongs to
+	uint32_t turn_ms;       // what it may compute without waiting, 0: as long as it likes
+	int nargs;              // until it has begun: values above its function
+	uint8_t state;          // of waiter.c
 	bool begun;
 	bool known; // Lua has it
 	bool serves;
-	bool failed;            // it has ended with an error
-	uint32_t turn_ms;       // what it may compute without waiting, 0: as long as it likes
-	int future_ref;         // gets its results or its error, LUA_NOREF: nobody does
-	int nargs;              // until it has begun: values above its function
-	double ticket;          // of its last suspension, alone on its stack meanwhile
-	struct mp_label *label; // what it is at, NULL: nobody asks
-	struct mp_owner *owner; // what it belongs to
+	bool failed; // it has ended with an error
+	bool answered;
+	// The rest.
+	int ref;        // keeps co alive
+	int future_ref; // gets its results or its error, LUA_NOREF: nobody does
 	struct mp_frame *frame;
 	struct mp_timer timer;    // of sleep
 	struct mp_list_node node; // in idle, ready or queue
 	struct mp_list *queue;    // its owner's, while it waits there
 	struct mp_list_node all;
-	void *bell; // of a visitor: the host's, where its coroutine waits; NULL: no visitor
-	uint32_t seat, visits;
-	bool answered;
+	uint32_t seat, visits; // of a visitor
 };
 
 // What mp_runtime_run() waits for, on its stack.

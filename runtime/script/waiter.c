@@ -37,9 +37,10 @@ static void woken(void *data)
 
 struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 {
-	struct mp_waiter *waiter = mp_calloc(1, sizeof(*waiter));
+	struct mp_waiter *waiter = mp_alloc_lines(sizeof(*waiter));
 	if (waiter == NULL)
 		return NULL;
+	*waiter = (struct mp_waiter){.runtime = runtime, .ref = LUA_NOREF, .future_ref = LUA_NOREF};
 	mp_list_node_init(&waiter->node);
 	mp_list_node_init(&waiter->all);
 	mp_timer_init(&waiter->timer, runtime->loop, woken, waiter);
@@ -47,8 +48,6 @@ struct mp_waiter *mp_waiter_make(struct mp_runtime *runtime, lua_State *L)
 		mp_free(waiter);
 		return NULL;
 	}
-	waiter->runtime = runtime;
-	waiter->ref = waiter->future_ref = LUA_NOREF;
 	// In the list first: an error in Lua then leaves a coroutine without a state, which is never used.
 	mp_list_push_back(&runtime->all, &waiter->all);
 	waiter->co = lua_newthread(L);

@@ -27,6 +27,24 @@ describe("a slab", function()
     C.mp_slab_deinit(slab)
   end)
 
+  it("gives large objects cache lines of their own", function()
+    for _, size in ipairs { 128, 129, 184, 1000 } do
+      local slab, taken, step = ffi.new "struct mp_slab", {}, size > 128 and 64 or 16
+      C.mp_slab_init(slab, size, nil, nil)
+      for i = 1, 100 do
+        taken[i] = ffi.cast("uint8_t *", C.mp_slab_take(slab))
+        assert.equal(0, tonumber(ffi.cast("uintptr_t", taken[i])) % step)
+        ffi.fill(taken[i], size, i)
+      end
+      for i = 1, 100 do
+        assert.equal(i, taken[i][8])
+        assert.equal(i, taken[i][size - 1])
+        C.mp_slab_give(slab, taken[i])
+      end
+      C.mp_slab_deinit(slab)
+    end
+  end)
+
   it("keeps an object's content but for its first word", function()
     local slab = ffi.new "struct mp_slab"
     C.mp_slab_init(slab, 24, nil, nil)

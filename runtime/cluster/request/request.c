@@ -79,7 +79,7 @@ struct mp_request *mp_request_take(struct mp_session *session)
 	reset(session, &cell->request);
 	cell->request.session = session;
 	cell->request.state = state;
-	if (MP_UNLIKELY(state->delay.loop == NULL)) { // fresh memory, zeroed; later requests find these at rest
+	if (MP_UNLIKELY(state->first.request == NULL)) { // fresh memory, zeroed; later ones find these at rest
 		state->first = (struct mp_attempt){
 			.call = {.on_answer = mp_attempt_on_answer},
 			.request = &cell->request,
@@ -253,7 +253,6 @@ MP_INLINE void reset_state(struct mp_request *request)
 	state->attempt_ms = safe && attempt_ms < state->timeout_ms ? attempt_ms : state->timeout_ms;
 	state->epoch = session->view.epoch;
 	state->host = MP_NO_HOST;
-	state->speculation.on = false;
 	memset(&state->attempt_count, 0, MP_REQUEST_STATE_ZEROED);
 }
 

@@ -23,38 +23,32 @@ enum mp_request_phase {
 	MP_REQUEST_PHASES
 };
 
+// What every request touches comes first, and what it is without behind it: between a request and its answer a thousand
+// others may be sent, so each further cache line is fetched anew.
 struct mp_request_state {
 	struct mp_attempt first; // the one that is alone
 	struct mp_attempt
-		*attempts;            // under way, oldest first: SENT, and the one whose host is told the statement
-	struct mp_deadline due;   // of the oldest attempt, or the request's
-	struct mp_list_node node; // of the list that its phase says
-	uint64_t submitted_ns;
-	int64_t timestamp_us; // of all its attempts, when has_timestamp
-	uint64_t deadline_ns;
-	uint64_t epoch; // of the view when the walk of the plan began
-	union {
-		struct mp_reprepare *reprepare; // PREPARING
-		struct mp_agreement *agreement; // AGREEING
-	};
-	struct mp_merge *merge;              // MERGED
-	struct mp_request_state *same_chain; // MERGED: of tokens
+		*attempts; // under way, oldest first: SENT, and the one whose host is told the statement
 	struct mp_placement *placement;
 	struct mp_error *error; // NULL until something failed
-	uint32_t timeout_ms;
-	uint32_t attempt_ms; // for one attempt; timeout_ms when none may follow one that is silent
+	uint64_t submitted_ns;
+	uint64_t deadline_ns;
+	uint64_t epoch;       // of the view when the walk of the plan began
+	int64_t timestamp_us; // of all its attempts, when has_timestamp
 	int64_t token;
-	uint16_t host; // of the attempt that was over last without an answer for the caller; MP_NO_HOST
+	uint32_t timeout_ms;
+	uint32_t attempt_ms;      // for one attempt; timeout_ms when none may follow one that is silent
+	uint32_t planned_serving; // of the datacentre that serves, when the plan was made
+	uint16_t host;            // of the attempt that was over last without an answer to tell; MP_NO_HOST
 	uint16_t keyspace_id;
 	uint8_t phase;        // enum mp_request_phase
 	uint8_t replay_class; // enum mp_replay_class
 	bool has_token;
 	bool has_timestamp;
 	bool is_lwt;
-	bool is_plain;            // may run twice at the same time
-	bool is_use;              // refused
-	bool is_carrier;          // of a merge: its members are the requests that are counted
-	uint32_t planned_serving; // of the datacentre that serves, when the plan was made
+	bool is_plain;   // may run twice at the same time
+	bool is_use;     // refused
+	bool is_carrier; // of a merge: its members are the requests that are counted
 	// From here to `used` all is 0 when it is submitted.
 	uint32_t attempt_count;      // ever
 	uint32_t passed;             // bit i: plan.seen[i] had no room
@@ -64,17 +58,26 @@ struct mp_request_state {
 	uint8_t lacks;               // enum mp_feature: a connection could not say this, in its version
 	uint8_t lacks_in;
 	bool maybe_applied;
+	bool is_speculated;             // it may have further attempts: there is something to end
 	bool failed_over;               // the last attempt failed: the next host is told as a failover
 	bool same_host;                 // DELAYED: the retry is for the same host
 	uint8_t moves;                  // to another host after a failed attempt
 	uint8_t used[MP_OUTCOME_COUNT]; // how often each outcome was followed by another attempt
+	struct mp_deadline due;         // of the oldest attempt, or the request's
+	struct mp_list_node node;       // of the list that its phase says
 	struct mp_plan plan;
-	struct mp_timer delay; // DELAYED
+	union {
+		struct mp_reprepare *reprepare; // PREPARING
+		struct mp_agreement *agreement; // AGREEING
+	};
+	struct mp_merge *merge;              // MERGED
+	struct mp_request_state *same_chain; // MERGED: of tokens
+	struct mp_timer delay;               // DELAYED
 	struct mp_speculation speculation;
 };
 
 #define MP_REQUEST_STATE_ZEROED \
-	(offsetof(struct mp_request_state, plan) - offsetof(struct mp_request_state, attempt_count))
+	(offsetof(struct mp_request_state, due) - offsetof(struct mp_request_state, attempt_count))
 
 struct mp_request_cell {
 	struct mp_request request;
@@ -158,7 +161,7 @@ MP_INLINE void mp_request_enter(struct mp_request *request, enum mp_request_phas
 	state->phase = (uint8_t)phase;
 	if (phase == MP_REQUEST_TAKEN || phase == MP_REQUEST_AGREEING || phase == MP_REQUEST_ENDING) {
 		mp_deadline_stop(&state->due);
-		if (MP_UNLIKELY(state->attempts != NULL || state->speculation.on))
+		if (MP_UNLIKELY(state->attempts != NULL || state->is_speculated))
 			mp_request_drop_attempts(request);
 	}
 	if (phase > MP_REQUEST_SENT)

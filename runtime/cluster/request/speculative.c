@@ -99,7 +99,7 @@ void mp_speculation_begin(struct mp_request *request)
 	speculation->after_ms = ask_policy(request);
 	if (speculation->after_ms >= state->timeout_ms)
 		return;
-	speculation->on = true;
+	state->is_speculated = true;
 	if (state->phase != MP_REQUEST_SENT)
 		return;
 	if (speculation->after_ms == 0)
@@ -112,7 +112,7 @@ void mp_speculation_begin(struct mp_request *request)
 void mp_speculation_again(struct mp_request *request)
 {
 	const struct mp_speculation *speculation = &request->state->speculation;
-	if (speculation->on && request->state->phase == MP_REQUEST_SENT &&
+	if (request->state->is_speculated && request->state->phase == MP_REQUEST_SENT &&
 	    speculation->after_ms != MP_SPECULATE_NEVER)
 		wait(request);
 }
@@ -127,7 +127,6 @@ void mp_speculation_on_due(void *owner, struct mp_deadline *deadline)
 
 void mp_speculation_end(struct mp_request *request)
 {
-	struct mp_speculation *speculation = &request->state->speculation;
-	speculation->on = false;
-	mp_deadline_stop(&speculation->due);
+	request->state->is_speculated = false;
+	mp_deadline_stop(&request->state->speculation.due);
 }

@@ -16,7 +16,6 @@ struct mp_speculation {
 	struct mp_deadline due; // of the next attempt
 	uint32_t after_ms;      // from the last attempt to the next one; MP_SPECULATE_NEVER: there will be none
 	uint8_t sent;           // speculative attempts, ever
-	bool on;                // this request may have some: there is something to end
 };
 
 void mp_speculation_begin(
