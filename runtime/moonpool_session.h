@@ -237,7 +237,8 @@ MOONPOOL_API int moonpool_session_openmetrics(struct moonpool_session *session, 
 
 // How well the session is, and why it is slow: what is measured in the window of the metrics, in words. What is shown
 // is valid until the same function is called for this session again, or the session is closed. Memory is asked for:
-// once in a second is often, for each request is too often. NULL: MOONPOOL_NO_MEMORY.
+// once in a second is often, for each request is too often. NULL: MOONPOOL_NO_MEMORY. Who blocks the loop is told by
+// moonpool_loop_on_slow() instead.
 struct moonpool_finding {
 	const char *kind;           // "slowHost", "poolTooSmall", "hostDown", ...: docs/lua-api.md has them all
 	const char *host;           // "": of no single one
@@ -356,6 +357,21 @@ struct moonpool_shadow {
 };
 // NULL with MOONPOOL_NOT_FOUND: no shadow is asked.
 MOONPOOL_API const struct moonpool_shadow *moonpool_session_shadow(struct moonpool_session *session);
+// The last request of each of those differences. Valid until the next call, or the loop turns.
+struct moonpool_shadow_example {
+	const char *difference; // its name, as in docs/policies.md: "leftDatacenter"
+	uint64_t at_ms;         // since 1970
+	const char *kind;       // "read", "write", ...
+	const char *keyspace, *consistency;
+	bool has_token;
+	int64_t token;
+	const char *serving,
+		*serving_step; // the first host of the policy in force, and the step that gave it; "": none
+	const char *shadow, *shadow_step; // the shadow's
+};
+// Each from 0; NULL with MOONPOOL_NOT_FOUND: there are fewer.
+MOONPOOL_API const struct moonpool_shadow_example *
+moonpool_session_shadow_example(struct moonpool_session *session, uint32_t i);
 // What the balance policy plans now for such a request, which is not sent. Valid until the loop turns, or the next one.
 // Before the session is connected NULL with MOONPOOL_CLOSED. Replicas in a keyspace are known a moment after the first
 // request or question that names it.

@@ -201,27 +201,3 @@ const struct moonpool_policy *moonpool_session_policy(struct moonpool_session *h
 	};
 	return &session->shown_policy;
 }
-
-const struct moonpool_shadow *moonpool_session_shadow(struct moonpool_session *handle)
-{
-	struct mp_api_session *session = mp_api_session_of(handle, __func__);
-	if (session == NULL)
-		return NULL;
-	struct mp_shadow_figures figures;
-	if (!mp_session_shadow(session->engine.session, &figures)) {
-		mp_api_refuse(__func__, MOONPOOL_NOT_FOUND, "no shadow is asked");
-		return NULL;
-	}
-	session->shown_shadow = (struct moonpool_shadow){
-		.asked = figures.asked,
-		.same_first = figures.same_first,
-		.same_hosts = figures.same_hosts,
-		.measured = figures.measured,
-		.latency_ms = figures.latency_ms,
-		.serving_latency_ms = figures.serving_latency_ms,
-	};
-#define X(NAME, field, name, meaning) session->shown_shadow.field = figures.differences[MP_SHADOW_##NAME];
-	MP_SHADOW_DIFFERENCES(X)
-#undef X
-	return &session->shown_shadow;
-}

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "api/handle.h"
+#include "base/addr.h"
 #include "base/list.h"
 #include "base/uuid.h"
 #include "cluster/profile.h"
@@ -51,6 +52,13 @@ struct mp_api_loop {
 	struct mp_uuid_clock uuids;     // uuid.c
 };
 
+// An example of the shadow policy's, with its texts.
+struct mp_api_example {
+	struct moonpool_shadow_example shown;
+	char serving[MP_ADDR_TEXT], shadow[MP_ADDR_TEXT];
+	char serving_step[256], shadow_step[256];
+};
+
 struct mp_api_session {
 	struct mp_api_object object;
 	struct mp_api_loop *loop;
@@ -75,6 +83,7 @@ struct mp_api_session {
 	struct moonpool_canary_figure shown_figures[MP_CANARY_CONDITION_COUNT];
 	struct mp_canary_info canary_info; // whose texts are shown
 	struct moonpool_shadow shown_shadow;
+	struct mp_api_example shown_example;
 	char shown_error[512]; // of the policy
 	bool connecting;
 	bool closing;

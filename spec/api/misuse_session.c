@@ -33,6 +33,7 @@ void session_calls(struct moonpool_session *bad, int code, const char *why)
 	NONE(moonpool_session_metrics(bad), code, why);
 	NONE(moonpool_session_policy(bad, MOONPOOL_POLICY_BALANCE), code, why);
 	NONE(moonpool_session_shadow(bad), code, why);
+	NONE(moonpool_session_shadow_example(bad, 0), code, why);
 	NONE(moonpool_session_health(bad), code, why);
 	NONE(moonpool_session_performance(bad), code, why);
 	IS(moonpool_session_figure(bad, "requests", &value), code, why);
@@ -172,6 +173,7 @@ static void policies(void)
 	NONE(moonpool_session_policy(session, MOONPOOL_POLICY_SHADOW), MOONPOOL_NOT_FOUND,
 	     "no policy of this kind");
 	NONE(moonpool_session_shadow(session), MOONPOOL_NOT_FOUND, "no shadow");
+	NONE(moonpool_session_shadow_example(session, 0), MOONPOOL_NOT_FOUND, "fewer examples");
 	IS(moonpool_session_rollback(session, MOONPOOL_POLICY_RETRY), MOONPOOL_NOT_FOUND,
 	   "no earlier generation");
 	NONE(moonpool_session_canary(session, none), INVALID, "enum moonpool_policy_kind");

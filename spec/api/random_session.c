@@ -79,6 +79,11 @@ static void look(struct moonpool_session *session)
 	const struct moonpool_shadow *shadow = moonpool_session_shadow(session);
 	if (shadow != NULL && shadow->same_first > shadow->asked)
 		abort();
+	const struct moonpool_shadow_example *example = moonpool_session_shadow_example(session, below(3));
+	if (example != NULL)
+		(void)(strlen(example->difference) + strlen(example->kind) + strlen(example->keyspace) +
+		       strlen(example->serving) + strlen(example->serving_step) + strlen(example->shadow) +
+		       strlen(example->shadow_step));
 	const struct moonpool_metrics *metrics = moonpool_session_metrics(session);
 	if (metrics != NULL)
 		(void)strlen(metrics->serving_datacenter);

@@ -171,6 +171,13 @@ describe("a session of the C API", function()
     env:wait("it is asked", function() return C.moonpool_session_shadow(session).asked == 5 end)
     local shadow = C.moonpool_session_shadow(session)
     assert.same({ 5, 0, 0 }, { tonumber(shadow.refused), tonumber(shadow.same_first), tonumber(shadow.error) })
+    local example = C.moonpool_session_shadow_example(session, 0)
+    assert.same({ "refused", "read", "LOCAL_ONE", "", "", "" }, { ffi.string(example.difference),
+      ffi.string(example.kind), ffi.string(example.consistency), ffi.string(example.keyspace),
+      ffi.string(example.shadow), ffi.string(example.shadow_step) })
+    assert.matches("^127%.0%.0%.%d:%d+$", ffi.string(example.serving))
+    assert.is_true(#ffi.string(example.serving_step) > 0 and example.at_ms / 1000 > os.time() - 600)
+    assert.is_true(C.moonpool_session_shadow_example(session, 1) == nil)
     local policy = C.moonpool_session_policy(session, C.MOONPOOL_POLICY_SHADOW)
     assert.same({ "shadow", "Beside", 5 }, { ffi.string(policy.kind), ffi.string(policy.name), tonumber(policy.calls) })
     beside "Other"
