@@ -40,6 +40,17 @@ describe("in nginx, a pool", function()
             assert(pool:execute "DELETE FROM ks.users WHERE id IN (200, 201, 202)")
             ngx.print(table.concat(names, " "))]],
           ["/warmup"] = "ngx.print(type(assert(pool:warmup())))",
+          ["/steer"] = [[
+            local host = pool:getHosts()[1].address
+            assert(pool:drain(host))
+            local _, refused = pool:recoverConnection(host)
+            assert(pool:resume(host))
+            assert(pool:recoverConnection(host))
+            local _, unknown = pool:addNode("127.0.0.77", { timeout = 10 })
+            local _, nowhere = pool:switchDatacenter "nowhere"
+            assert(pool:removeNode(host))
+            assert(pool:addNode(host))
+            ngx.print(refused.code, " ", unknown.code, " ", nowhere.code)]],
           ["/spawn"] = [[
             local future = moonpool.spawn(function()
               moonpool.sleep(1)
@@ -147,6 +158,9 @@ describe("in nginx, a pool", function()
   it("prepares", function() says("/prepare", "name 8") end)
   it("sends batches", function() says("/batch", "one two three") end)
   it("warms up", function() says("/warmup", "table") end)
+  it("waits for hosts and nodes", function()
+    says("/steer", "INVALID_ARGUMENT NOT_FOUND NOT_FOUND")
+  end)
   it("has coroutines of its own", function() says("/spawn", "name 9") end)
   it("has the values of moonpool", function() says("/values", "true 36 true") end)
   it("connects once", function() says("/connect", "true 0") end)
