@@ -49,6 +49,34 @@ describe("a secret", function()
     end
   end)
 
+  it("goes with what was cancelled, once nothing is secret any more", function()
+    local one, out = secret.new(), ffi.new "struct mp_output"
+    C.mp_output_init(out)
+    C.mp_output_set_secret(out, true)
+    local start = C.mp_output_begin(out)
+    C.mp_buf_bytes(out.buf, one.text, one.size)
+    C.mp_output_cancel(out, start)
+    one:forget()
+    assert.equal(1, one:places())
+    C.mp_output_set_secret(out, false)
+    assert.equal(0, one:places())
+    C.mp_output_deinit(out)
+  end)
+
+  it("stays while it waits to be sent", function()
+    local one, out = secret.new(), ffi.new "struct mp_output"
+    C.mp_output_init(out)
+    C.mp_output_set_secret(out, true)
+    local start = C.mp_output_begin(out)
+    C.mp_buf_bytes(out.buf, one.text, one.size)
+    local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
+    assert.equal(0, C.mp_output_commit(out, start, from, to))
+    one:forget()
+    C.mp_output_set_secret(out, false)
+    assert.equal(1, one:places())
+    C.mp_output_deinit(out)
+  end)
+
   if C.mp_tls_is_built() then
     it("goes with the context of TLS: the file of its key, and the key's pass phrase", function()
       local folder = certificates.folder()
