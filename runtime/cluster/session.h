@@ -208,7 +208,7 @@ struct mp_request {
 	struct mp_buf payload;        // for the node's own handler: what mp_request_add_payload() added. Needs v4
 	struct mp_request_options options;
 	void (*on_done)(struct mp_request *request, const struct mp_outcome *outcome);
-	void *data[2]; // the caller's
+	void *data[3]; // the caller's; the last two are what on_done looks at first, and fetched with the answer
 	// what follows belongs to request.c
 	struct mp_session *session;
 	struct mp_request_state *state;

@@ -47,5 +47,6 @@ enum mp_lua_direct mp_lua_direct_submit(lua_State *L, struct mp_lua_pool *pool,
 	}
 	pool->direct++;
 	request->data[1] = mp_runtime_register(pool->runtime);
+	request->data[2] = L;
 	return MP_LUA_DIRECT_SENT;
 }
