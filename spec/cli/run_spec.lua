@@ -234,8 +234,12 @@ describe("the command line", function()
   it("tells its version", function()
     local said, status = moonpool "version"
     assert.matches("^moonpool %d+%.%d+%.%d+ %(LuaJIT", said)
-    assert.matches("CQL native protocol v5, v4 and v3; compression: lz4, snappy; TLS: yes; HTTP: yes)", said, 1, true)
+    assert.matches("CQL native protocol v5, v4 and v3; compression: lz4, snappy; TLS: yes; HTTP: yes; io_uring: ",
+      said, 1, true)
+    assert.matches("; io_uring: %a+[^()]*%)\n$", said)
     assert.equal(0, status)
+    said = moonpool("version", "MOONPOOL_IO_URING=off ")
+    if not said:find "built without" then assert.matches("io_uring: no, MOONPOOL_IO_URING is off)\n", said, 1, true) end
   end)
 
   it("answers wrong usage with status 2", function()

@@ -20,7 +20,8 @@ describe("a command without memory", function()
     check = "FILE: NO_MEMORY: out of memory\n",
   } do
     it("says so: " .. command, function()
-      assert.equal(expected, said(command, "core.newPool = function() return nil, core.noMemory end"))
+      assert.equal(expected, said(command,
+        "core.newPool = function() return nil, core.noMemory end core.judgePool = core.newPool"))
     end)
   end
 
