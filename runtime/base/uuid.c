@@ -24,6 +24,13 @@ bool mp_uuid_is_nil(const struct mp_uuid *uuid)
 typedef uint8_t lanes __attribute__((vector_size(16)));
 typedef int8_t signs __attribute__((vector_size(16)));
 
+// Lanes of two in another order: clang's name, and GCC's before version 12.
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (lanes){__VA_ARGS__})
+#endif
+
 // Of sixteen numbers below 16 the hexadecimal digits.
 static lanes digits_of(lanes numbers)
 {
@@ -37,9 +44,8 @@ void mp_uuid_format(const struct mp_uuid *uuid, char text[MP_UUID_TEXT])
 	lanes bytes;
 	memcpy(&bytes, uuid->bytes, sizeof(bytes));
 	lanes high = digits_of(bytes >> 4), low = digits_of(bytes & 15);
-	lanes front = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-	lanes back =
-		__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+	lanes front = PICK(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+	lanes back = PICK(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 	char digits[2 * sizeof(lanes)];
 	memcpy(digits, &front, sizeof(front));
 	memcpy(digits + sizeof(front), &back, sizeof(back));
