@@ -17,6 +17,7 @@
 
 #define ROUNDS     5
 #define EVENTS_MAX 64
+#define READY_MS   30000 // a SYN that is lost is sent again after 1, 3, 7 and 15 s
 
 struct run {
 	struct bench_options options;
@@ -70,7 +71,7 @@ static void connect_raw(const struct bench_options *options, uint32_t nodes)
 	for (uint32_t ready = 0; ready < nodes;) {
 		struct epoll_event events[EVENTS_MAX];
 		uint8_t answer[64];
-		int count = epoll_wait(epoll, events, EVENTS_MAX, 5000);
+		int count = epoll_wait(epoll, events, EVENTS_MAX, READY_MS);
 		if (count <= 0)
 			die("READY", "it does not come");
 		for (int i = 0; i < count; i++) {

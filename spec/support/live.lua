@@ -129,7 +129,8 @@ local function schema_versions(pool)
 end
 
 -- A schema statement that says IF [NOT] EXISTS. On a cold or busy node it takes its time, and all nodes must know of it
--- before the next one.
+-- before the next one. One that the others took for dead when it was told (a spec before had stopped it) asks for it by
+-- itself, and not before a minute has passed.
 function live.ddl(pool, cql)
   local result, err
   for _ = 1, 10 do
@@ -138,7 +139,7 @@ function live.ddl(pool, cql)
     moonpool.sleep(1000)
   end
   assert(result, err)
-  for _ = 1, 300 do
+  for _ = 1, 900 do
     if schema_versions(pool) == 1 then return end
     moonpool.sleep(200)
   end
