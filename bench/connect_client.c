@@ -72,8 +72,10 @@ static void connect_raw(const struct bench_options *options, uint32_t nodes)
 		struct epoll_event events[EVENTS_MAX];
 		uint8_t answer[64];
 		int count = epoll_wait(epoll, events, EVENTS_MAX, READY_MS);
+		if (count < 0 && errno == EINTR) // it was stopped and goes on
+			continue;
 		if (count <= 0)
-			die("READY", "it does not come");
+			die("READY", count == 0 ? "it does not come" : strerror(errno));
 		for (int i = 0; i < count; i++) {
 			if (events[i].events & EPOLLOUT)
 				send_startup(epoll, events[i].data.fd);
