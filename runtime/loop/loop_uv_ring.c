@@ -14,14 +14,20 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/fork.h"
 #include "base/mem.h"
 
 #define SEND_MAX (1u << 30) // bytes of one send; the ring's lengths have 32 bits
 
+#define GONE_MS 50 // the kernel needs some 16 to take a ring down
+
 struct mp_uv_ring {
 	struct io_uring ring;
+	uint32_t process; // mp_fork_generation() of the one that made it
 };
 
 struct mp_uv_ring *mp_uv_ring_new(const char **why)
@@ -36,11 +42,25 @@ struct mp_uv_ring *mp_uv_ring_new(const char **why)
 	// What follows a send that fails is sent as well: one connection's end is nobody else's.
 	if (self != NULL)
 		rc = io_uring_queue_init(MP_GATHER_MAX, &self->ring, IORING_SETUP_SUBMIT_ALL);
-	if (rc == 0)
+	if (rc == 0) {
+		self->process = mp_fork_generation();
 		return self;
+	}
 	mp_free(self);
 	*why = strerror(-rc);
 	return NULL;
+}
+
+// When a ring has gone the kernel interrupts what its thread waits in (EINTR), as a signal does: here, and not in a
+// call of the program that the loop was part of.
+static void outlast(void)
+{
+	struct epoll_event none;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0)
+		return;
+	(void)epoll_wait(epoll, &none, 1, GONE_MS);
+	close(epoll);
 }
 
 void mp_uv_ring_free(struct mp_uv_ring *self)
@@ -48,6 +68,8 @@ void mp_uv_ring_free(struct mp_uv_ring *self)
 	if (self == NULL)
 		return;
 	io_uring_queue_exit(&self->ring);
+	if (self->process == mp_fork_generation())
+		outlast();
 	mp_free(self);
 }
 

@@ -16,6 +16,9 @@ ffi.cdef [[
   int unsetenv(const char *);
   void spec_syscalls_fail_at(uint64_t nth, int code);
   uint64_t spec_syscalls_count(void);
+  int epoll_create1(int);
+  int epoll_wait(int, void *, int, int);
+  int close(int);
   int fork(void);
   int waitpid(int, int *, int);
   void _exit(int);
@@ -252,6 +255,18 @@ describe("sockets that write together", function()
     arrives(socks)
     for _, sock in ipairs(socks) do assert.equal("one", sock.peer:text()) end
     close_all(socks)
+  end)
+
+  with_ring("interrupt nothing that the thread waits in later", function()
+    local socks = crowd(LEAST)
+    offer(socks, function() return "one" end)
+    close_all(socks)
+    loop:close()
+    loop = loops.uv(1)
+    local epoll = C.epoll_create1(0)
+    local answer = C.epoll_wait(epoll, ffi.new "char[16]", 1, 60)
+    C.close(epoll)
+    assert.equal(0, answer)
   end)
 
   with_ring("leave nothing of the ring behind", function()
