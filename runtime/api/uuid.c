@@ -9,13 +9,21 @@
 
 static const char no_place[] = "the uuid or the place for it is NULL";
 
+// Whose uuid is made; NULL: nobody's, or there is no place for it.
+static struct mp_api_loop *maker(struct moonpool_loop *handle, const uint8_t *uuid, const char *function)
+{
+	struct mp_api_loop *loop = mp_api_loop_of(handle, function);
+	if (loop == NULL || uuid != NULL)
+		return loop;
+	mp_api_mistake(function, MOONPOOL_INVALID_ARGUMENT, no_place);
+	return NULL;
+}
+
 int moonpool_uuid_random(struct moonpool_loop *handle, uint8_t uuid[16])
 {
-	struct mp_api_loop *loop = mp_api_loop_of(handle, __func__);
+	struct mp_api_loop *loop = maker(handle, uuid, __func__);
 	if (loop == NULL)
 		return moonpool_last_code();
-	if (uuid == NULL)
-		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, no_place);
 	struct mp_uuid made;
 	mp_uuid_v4(mp_loop_rand(loop->loop), &made);
 	memcpy(uuid, made.bytes, sizeof(made.bytes));
@@ -24,11 +32,9 @@ int moonpool_uuid_random(struct moonpool_loop *handle, uint8_t uuid[16])
 
 int moonpool_uuid_of_now(struct moonpool_loop *handle, uint8_t uuid[16])
 {
-	struct mp_api_loop *loop = mp_api_loop_of(handle, __func__);
+	struct mp_api_loop *loop = maker(handle, uuid, __func__);
 	if (loop == NULL)
 		return moonpool_last_code();
-	if (uuid == NULL)
-		return mp_api_mistake(__func__, MOONPOOL_INVALID_ARGUMENT, no_place);
 	struct mp_uuid made;
 	mp_uuid_clock_next(&loop->uuids, mp_loop_wall_us(loop->loop) * 10, &made);
 	memcpy(uuid, made.bytes, sizeof(made.bytes));

@@ -47,15 +47,8 @@ static void settle(struct question *question, const char *why)
 {
 	struct mp_waiter *waiter = question->waiter;
 	question->why = why;
-	lua_State *from = mp_runtime_protect(question->runtime, push_answer, question, 2);
-	lua_State *co = mp_waiter_state(waiter);
+	mp_waiter_hand(waiter, push_answer, question);
 	free_question(question);
-	if (from != NULL) {
-		lua_xmove(from, co, 2);
-	} else {
-		lua_pushnil(co);
-		mp_lua_push_no_memory(co);
-	}
 	mp_waiter_resume(waiter, 2);
 }
 

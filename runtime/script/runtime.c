@@ -79,6 +79,18 @@ lua_State *mp_runtime_protect(struct mp_runtime *runtime, lua_CFunction fn, void
 	return NULL;
 }
 
+void mp_waiter_hand(struct mp_waiter *waiter, lua_CFunction push, void *data)
+{
+	lua_State *from = mp_runtime_protect(waiter->runtime, push, data, 2);
+	lua_State *co = mp_waiter_state(waiter);
+	if (from != NULL) {
+		lua_xmove(from, co, 2);
+	} else {
+		lua_pushnil(co);
+		mp_lua_push_no_memory(co);
+	}
+}
+
 #ifdef MP_HARD
 // At every place for as long as a spec usually takes, then at some: a collection takes a millisecond, and more when
 // much has been kept.

@@ -74,6 +74,9 @@ int mp_runtime_sleep(struct mp_runtime *runtime, lua_State *L, uint64_t ms); // 
 // afterwards, and anything that Lua owns may be. A coroutine that somebody resumed by hand is forgotten.
 lua_State *mp_waiter_state(struct mp_waiter *waiter);
 void mp_waiter_resume(struct mp_waiter *waiter, int nresults);
+// Puts two results on its state, for mp_waiter_resume(waiter, 2): those that `push` pushes, as mp_runtime_protect()
+// says, or without memory nil and the error that says so.
+void mp_waiter_hand(struct mp_waiter *waiter, lua_CFunction push, void *data);
 // Without results, later in this turn: also from inside of Lua.
 void mp_waiter_wake(struct mp_waiter *waiter);
 // A coroutine of the host's: it does not run inside of mp_waiter_resume(), so what it gets must be there before.

@@ -49,12 +49,18 @@ describe("a secret", function()
     end
   end)
 
-  it("goes with what was cancelled, once nothing is secret any more", function()
+  -- An output that has begun to hold a secret: both, and where it begins.
+  local function begun()
     local one, out = secret.new(), ffi.new "struct mp_output"
     C.mp_output_init(out)
     C.mp_output_set_secret(out, true)
     local start = C.mp_output_begin(out)
     C.mp_buf_bytes(out.buf, one.text, one.size)
+    return one, out, start
+  end
+
+  it("goes with what was cancelled, once nothing is secret any more", function()
+    local one, out, start = begun()
     C.mp_output_cancel(out, start)
     one:forget()
     assert.equal(1, one:places())
@@ -64,11 +70,7 @@ describe("a secret", function()
   end)
 
   it("stays while it waits to be sent", function()
-    local one, out = secret.new(), ffi.new "struct mp_output"
-    C.mp_output_init(out)
-    C.mp_output_set_secret(out, true)
-    local start = C.mp_output_begin(out)
-    C.mp_buf_bytes(out.buf, one.text, one.size)
+    local one, out, start = begun()
     local from, to = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
     assert.equal(0, C.mp_output_commit(out, start, from, to))
     one:forget()

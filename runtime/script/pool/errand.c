@@ -31,14 +31,7 @@ struct mp_lua_pool *mp_lua_waiting_pool(lua_State *L)
 void mp_lua_wake(struct mp_lua_pool *pool, struct mp_waiter *waiter, lua_CFunction push, void *data)
 {
 	mp_lua_pool_hold(pool);
-	lua_State *from = mp_runtime_protect(pool->runtime, push, data, 2);
-	lua_State *co = mp_waiter_state(waiter);
-	if (from != NULL) {
-		lua_xmove(from, co, 2);
-	} else {
-		lua_pushnil(co);
-		mp_lua_push_no_memory(co);
-	}
+	mp_waiter_hand(waiter, push, data);
 	mp_waiter_resume(waiter, 2);
 	mp_lua_pool_release(pool);
 }

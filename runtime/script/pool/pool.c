@@ -62,7 +62,7 @@ static int push_error_of(lua_State *L)
 }
 
 // Resume them all: with true, or with nil and the error.
-static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const struct mp_error *error)
+static void answer(struct mp_list *waiters, const struct mp_error *error)
 {
 	// Those that begin to wait meanwhile are not meant.
 	for (size_t left = waiters->count; left > 0 && waiters->count > 0; left--) {
@@ -72,14 +72,7 @@ static void answer(struct mp_lua_pool *pool, struct mp_list *waiters, const stru
 			mp_waiter_resume(waiter, 1);
 			continue;
 		}
-		lua_State *from = mp_runtime_protect(pool->runtime, push_error_of, (void *)(uintptr_t)error, 2);
-		lua_State *co = mp_waiter_state(waiter);
-		if (from != NULL) {
-			lua_xmove(from, co, 2);
-		} else {
-			lua_pushnil(co);
-			mp_lua_push_no_memory(co);
-		}
+		mp_waiter_hand(waiter, push_error_of, (void *)(uintptr_t)error);
 		mp_waiter_resume(waiter, 2);
 	}
 }
@@ -137,7 +130,7 @@ static void reap(void *data)
 	pool->state = MP_POOL_CLOSED;
 	mp_runtime_remove_guest(pool->runtime, &pool->guest);
 	mp_lua_pool_events_end(pool);
-	answer(pool, &pool->closing, NULL);
+	answer(&pool->closing, NULL);
 	mp_lua_pool_release(pool);
 }
 
@@ -278,7 +271,7 @@ static void on_connected(void *data, const struct mp_error *error)
 	if (pool->state == MP_POOL_CONNECTING)
 		pool->state = error == NULL ? MP_POOL_OPEN : MP_POOL_NEW;
 	mp_lua_pool_hold(pool);
-	answer(pool, &pool->connecting, error);
+	answer(&pool->connecting, error);
 	mp_lua_pool_release(pool);
 }
 
